@@ -1,0 +1,52 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# A torch that is already in .venv is kept; otherwise the pinned one is installed, which on some
+# platforms brings CUDA libraries (gigabytes). For a CPU build first run, for example:
+#   make demo PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+PYTHON ?= python3
+PIP_FLAGS ?=
+BIN := .venv/bin
+DEMO := demo
+
+.PHONY: demo test check bench soak lint format clean
+
+demo: .venv/.installed-demo
+	mkdir -p $(DEMO)
+	$(BIN)/probekit extract --cache $(DEMO)/cache
+	$(BIN)/probekit probe --task pos --cache $(DEMO)/cache --plot $(DEMO)/pos.png --out $(DEMO)/pos.jsonl
+	@echo "The layer curve: $(abspath $(DEMO)/pos.png)"
+
+test: .venv/.installed-test lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+bench: .venv/.installed-test
+	$(BIN)/python tests/bench/run.py
+
+# Extract, kill at a random moment, resume; 200 times, at most ten minutes.
+soak: .venv/.installed-test
+	$(BIN)/python tests/soak/soak.py $(SOAK)
+
+lint: .venv/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+
+# The extra `demo` or `test`, at the tested versions. An installed torch leaves the pins.
+.venv/.installed-%: pyproject.toml constraints.txt .venv/bin/python
+	@if $(BIN)/python -c "import importlib.metadata as m; m.version('torch')" 2>/dev/null; \
+	then grep -v '^torch==' constraints.txt > .venv/constraints.txt; \
+	else cp constraints.txt .venv/constraints.txt; \
+	     $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt "$$(grep '^torch==' constraints.txt)"; fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c .venv/constraints.txt -e ".[$*]"
+	@touch $@
