@@ -1,0 +1,24 @@
+"""What models read: examples, the corpora that stream them, and the readers behind these."""
+
+from __future__ import annotations
+
+from probekit.corpus.corpus import Corpus, Notes, SourceRecord, fingerprint
+from probekit.corpus.example import Example, Span
+from probekit.corpus.joining import annotated, reopen_annotated
+from probekit.corpus.repeats import repeated_across_splits, repeated_ordinals
+from probekit.corpus.sources import open_corpus, reopen_corpus
+
+__all__ = [
+    "Corpus",
+    "Example",
+    "Notes",
+    "SourceRecord",
+    "Span",
+    "annotated",
+    "fingerprint",
+    "open_corpus",
+    "reopen_annotated",
+    "reopen_corpus",
+    "repeated_across_splits",
+    "repeated_ordinals",
+]

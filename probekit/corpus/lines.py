@@ -1,0 +1,117 @@
+"""Lines of text files, plain or gzipped: what enters is a path, what leaves is numbered lines.
+
+Only ``\\n`` and ``\\r\\n`` end a line; U+2028 and its like are characters of the line. A byte order mark
+at the start is dropped, a missing final newline is fine. Surprise: a carriage return without a line
+feed is an error, because half of the world's tools would end a line there and the other half not.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from probekit.errors import InputError
+
+BLOCK = 1 << 20
+LONGEST_LINE = 1 << 26
+BYTE_ORDER_MARK = "\ufeff"
+
+
+def blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield ``(number of the first line, lines without their ends)``, about 1 MiB at a time.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be opened or unzipped, bytes that are not UTF-8 (``file:line:byte``), a
+        lone carriage return (``file:line:column``), a line over 64 MiB.
+    """
+    number = 1
+    rest = b""
+    with _open(path) as stream:
+        while data := _read(stream, path, number):
+            cut = data.rfind(b"\n") + 1
+            if not cut:
+                rest += data
+                if len(rest) > LONGEST_LINE:
+                    raise InputError(
+                        f"{path}:{number}: the line is longer than {LONGEST_LINE >> 20} MiB. "
+                        "Is this a text file with one item a line? Cut the line."
+                    )
+                continue
+            lines = _decode(rest + data[:cut], path, number)
+            rest = data[cut:]
+            yield number, lines
+            number += len(lines)
+    if rest:
+        yield number, _decode(rest, path, number)
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes, 64 hexadecimal digits."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from None
+
+
+def file_stem(path: Path) -> str:
+    """Return the name of a file without ``.gz`` and its suffix: ``en_ewt-ud-dev``."""
+    name = path.name.removesuffix(".gz")
+    return name.rpartition(".")[0] or name
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        if path.name.endswith(".gz"):
+            return io.BufferedReader(gzip.GzipFile(path, "rb"), BLOCK)
+        return path.open("rb")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file. Check the path.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened: {error.strerror or error}.") from None
+
+
+def _read(stream: IO[bytes], path: Path, number: int) -> bytes:
+    try:
+        return stream.read(BLOCK)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(
+            f"{path}:{number}: the gzip data is damaged near this line ({error}). Fetch or compress the file again."
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}:{number}: cannot be read: {error.strerror or error}.") from None
+
+
+def _decode(data: bytes, path: Path, number: int) -> list[str]:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = number + data.count(b"\n", 0, error.start)
+        byte = error.start - data.rfind(b"\n", 0, error.start)
+        raise InputError(
+            f"{path}:{line}:{byte}: byte 0x{data[error.start]:02x} is not valid UTF-8 ({error.reason}). "
+            "Save the file as UTF-8; nothing is replaced here."
+        ) from None
+    if number == 1:
+        text = text.removeprefix(BYTE_ORDER_MARK)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+        at = text.find("\r")
+        if at >= 0:
+            line = number + text.count("\n", 0, at)
+            column = at - text.rfind("\n", 0, at)
+            raise InputError(
+                f"{path}:{line}:{column}: a carriage return without a line feed. Only \\n and \\r\\n end a line: "
+                "convert the line ends, or remove the character."
+            )
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines

@@ -1,0 +1,106 @@
+"""Readers: one file each, found by looking into this folder; a new reader is a new file and no other edit.
+
+A reader file sets ``READER = Reader(...)``. Surprise: a file whose name starts with ``_`` holds
+helpers and is not a reader.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from probekit.corpus.example import Example
+from probekit.corpus.notes import Notes
+from probekit.corpus.split import split_of_name
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a reader of addresses made of the text after its scheme.
+
+    Attributes
+    ----------
+    locations : tuple of str
+        Absolute path or name of a dataset, for the record.
+    options : mapping
+        JSON-able; given back to ``read``.
+    name : str
+        What the corpus is called.
+    splits : callable
+        Tells the splits that its examples name; none: look into the examples.
+    splits_by : str
+        Who names them, for the report.
+    files : tuple of str
+        Files to hash for the record.
+    licence : str
+    """
+
+    locations: tuple[str, ...]
+    options: Mapping[str, Any]
+    name: str
+    splits: Callable[[], tuple[str, ...]] = tuple
+    splits_by: str = ""
+    files: tuple[str, ...] = ()
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How one kind of source is read.
+
+    Attributes
+    ----------
+    name : str
+        The kind, as recorded in caches; also the scheme of an address (``hf`` in ``hf:squad``), and what
+        may stand before a path (``columns:ner/train.txt``) where the suffix does not tell.
+    read : callable
+        ``read(location, notes)`` of a file (`pathlib.Path`) or an object;
+        ``read(address, notes)`` of an :class:`Address`. Yields examples; an empty id asks for one
+        to be made.
+    suffixes : tuple of str
+        Of its files, lower case with the dot; each is also read with ``.gz`` behind it. None: its name
+        must stand before the path.
+    claims : callable, optional
+        ``claims(lines)`` tells from the first lines of a file whether it is the reader's, where several
+        readers take its suffix; None: it takes the files that no other claims.
+    split_of : callable
+        ``split_of(stem)`` tells the split that a file's name says, or None.
+    address : callable, optional
+        ``address(rest)`` parses what follows ``<name>:``; None: the reader has no addresses.
+    restore : callable, optional
+        ``restore(locations, options)`` makes the same :class:`Address` from a record.
+    accepts : callable, optional
+        ``accepts(object)`` tells whether a Python object is the reader's.
+    rank : int
+        A folder that holds files of several kinds is read by the reader of lowest rank.
+    """
+
+    name: str
+    read: Callable[[Any, Notes], Iterable[Example]]
+    suffixes: tuple[str, ...] = ()
+    claims: Callable[[Sequence[str]], bool] | None = None
+    split_of: Callable[[str], str | None] = split_of_name
+    address: Callable[[str], Address] | None = None
+    restore: Callable[[tuple[str, ...], Mapping[str, Any]], Address] | None = None
+    accepts: Callable[[object], bool] | None = None
+    rank: int = 0
+
+
+@cache
+def load_readers() -> Mapping[str, Reader]:
+    """Load the reader of every file in this folder, by name."""
+    found: dict[str, Reader] = {}
+    for name in sorted(_names()):
+        reader = importlib.import_module(f"{__name__}.{name}").READER
+        assert isinstance(reader, Reader)
+        assert reader.name not in found, f"two readers are called {reader.name}"
+        found[reader.name] = reader
+    return found
+
+
+def _names() -> Iterator[str]:
+    return (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))

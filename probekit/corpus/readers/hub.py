@@ -1,0 +1,213 @@
+"""Datasets of the Hugging Face hub, ``hf:<name>[@revision][:config]``, or a local folder of parquet or JSON lines.
+
+Needs the extra ``hub``. The words are the column ``words`` or ``tokens``; where there is neither, the column
+``text`` or ``sentence`` is split at whitespace. Class labels become their names; the column ``id``, which
+need not be unique, becomes the annotation ``source_id``. No code of a dataset is ever run.
+
+Surprise: a list that has not one value a word cannot be an annotation of words; it is left out and
+counted. A hub dataset is fetched into the cache of Hugging Face once; a local folder is streamed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from probekit.corpus.example import Example
+from probekit.corpus.notes import Notes
+from probekit.corpus.readers import Address, Reader
+from probekit.corpus.records import RESERVED, example_from, plain
+from probekit.corpus.split import split_of_name
+from probekit.errors import InputError, NetworkError, UsageError
+
+LISTS = ("words", "tokens")
+TEXTS = ("text", "sentence")
+
+
+def read(address: Address, notes: Notes) -> Iterator[Example]:
+    """Yield the examples of a dataset, split after split.
+
+    Raises
+    ------
+    UsageError
+        The extra is missing; the hub knows no such dataset or config, or does not let you read it.
+    NetworkError
+        The hub cannot be reached.
+    InputError
+        A dataset without words, or damaged files.
+    """
+    options = address.options
+    parts = _parts(address.locations[0], options.get("config"), options.get("revision"))
+    named = _named(parts)
+    for name, dataset in parts.items():
+        if named and name not in named:
+            notes.count("splits left out", f"{address.name}:{name}")
+            continue
+        convert = _converter(dataset, f"hf:{address.locations[0]}")
+        for number, record in enumerate(_records(dataset, address.locations[0])):
+            notes.at(f"{address.name}[{name}]", number)
+            converted = convert(record, f"{address.name}[{name}]:{number}", notes)
+            if named:
+                converted["split"] = named[name]
+            example = example_from(converted, f"{address.name}[{name}]:{number}")
+            yield example
+
+
+def address(rest: str) -> Address:
+    """Parse what follows ``hf:``.
+
+    Raises
+    ------
+    UsageError
+        If nothing does, or the extra ``hub`` is not installed.
+    """
+    _need_extra()
+    location, config, revision = rest, None, None
+    if not os.path.isdir(rest):
+        location, _, after = rest.partition(":")
+        config = after or None
+        if not os.path.isdir(location):
+            location, _, after = location.partition("@")
+            revision = after or None
+    if not location:
+        raise UsageError("An address of a dataset must be hf:<name>[:config] or hf:<folder>. Got 'hf:'.")
+    if os.path.isdir(location):
+        location = os.path.abspath(location)
+    elif location.startswith((".", os.sep, "~")):
+        raise InputError(f"hf:{location}: there is no such folder. Check the path.")
+    return _address(location, config, revision)
+
+
+def restore(locations: tuple[str, ...], options: Mapping[str, Any]) -> Address:
+    """Make the address that a record holds."""
+    _need_extra()
+    (location,) = locations
+    if os.path.isabs(location) and not os.path.isdir(location):
+        raise InputError(f"{location}: the folder that the cache was made from is gone. Say where it is with --corpus.")
+    return _address(location, options.get("config"), options.get("revision"))
+
+
+def _address(location: str, config: str | None, revision: str | None) -> Address:
+    options = {key: value for key, value in (("config", config), ("revision", revision)) if value is not None}
+    name = os.path.basename(location) if os.path.isdir(location) else location
+    return Address(
+        (location,),
+        options,
+        "-".join(filter(None, (name.replace("/", "--"), config))),
+        splits=lambda: tuple(_named(_parts(location, config, revision)).values()),
+        splits_by="the dataset's splits",
+        files=_files(location),
+    )
+
+
+def _files(location: str) -> tuple[str, ...]:
+    inside = Path(location).rglob("*") if os.path.isdir(location) else ()
+    return tuple(sorted(str(path) for path in inside if path.is_file() and not path.name.startswith(".")))
+
+
+def _need_extra() -> None:
+    if importlib.util.find_spec("datasets") is None:
+        raise UsageError("Datasets (hf:...) need the extra 'hub', which is not installed: pip install 'probekit[hub]'.")
+
+
+def _named(parts: Mapping[str, Any]) -> dict[str, str]:
+    """Return which of the dataset's splits are which of ours, when they part the dataset; else nothing."""
+    known = {name: split for name in parts if (split := split_of_name(name)) is not None}
+    exact = {name: split for name, split in known.items() if name.isalpha()}
+    return exact if "train" in exact.values() and len(set(exact.values())) > 1 else {}
+
+
+def _parts(location: str, config: str | None, revision: str | None) -> Mapping[str, Any]:
+    stats = (os.stat(file) for file in _files(location))
+    return _load(location, config, revision, tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats))
+
+
+@cache
+def _load(location: str, config: str | None, revision: str | None, stamp: tuple[object, ...]) -> Mapping[str, Any]:
+    """Load the splits of a dataset; another stamp of its files is another dataset."""
+    import datasets
+    from datasets.exceptions import DatasetNotFoundError
+
+    local = os.path.isdir(location)
+    try:
+        loaded = datasets.load_dataset(location, config, revision=revision, streaming=local)
+    except DatasetNotFoundError as error:
+        raise UsageError(f"hf:{location}: {_brief(error)} Check the name, or log in with `hf auth login`.") from None
+    except FileNotFoundError as error:
+        raise InputError(f"hf:{location}: {_brief(error)} Put parquet or .jsonl files there.") from None
+    except ConnectionError as error:
+        raise NetworkError(f"hf:{location}: {_brief(error)} Go online once, or name a local folder.") from None
+    except OSError as error:
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+        kind = UsageError if status in (401, 403, 404) else NetworkError
+        raise kind(f"hf:{location}: {_brief(error)}") from None
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f"hf:{location}: {_brief(error)}") from None
+    return dict(loaded)
+
+
+def _records(dataset: Any, location: str) -> Iterator[dict[str, Any]]:
+    from datasets.exceptions import DatasetGenerationError
+
+    try:
+        yield from dataset
+    except (ValueError, OSError, DatasetGenerationError) as error:
+        raise InputError(f"hf:{location}: the files cannot be read: {_brief(error)} Fetch them again.") from None
+
+
+def _converter(dataset: Any, where: str) -> Callable[[dict[str, Any], str, Notes], dict[str, Any]]:
+    """Return what turns a record of a dataset into one for `example_from`."""
+    features = dict(dataset.features or {})
+    labels = {name: names for name, feature in features.items() if (names := _label_names(feature))}
+
+    def convert(record: dict[str, Any], place: str, notes: Notes) -> dict[str, Any]:
+        values = {name: _named_labels(plain(value), labels.get(name)) for name, value in record.items()}
+        column = next((name for name in LISTS if name in values), None)
+        if column is not None:
+            words = values.pop(column)
+        else:
+            column = next((name for name in TEXTS if isinstance(values.get(name), str)), None)
+            if column is None:
+                raise InputError(
+                    f"{where}: no column 'words', 'tokens', 'text' or 'sentence' (it has: {', '.join(values)}). "
+                    "Make one, and save the dataset as JSON lines."
+                )
+            words = values[column].split()
+            values["text"] = values.pop(column)
+        if "id" in values:
+            values["source_id"] = values.pop("id")
+        result: dict[str, Any] = {"words": words}
+        for name, value in values.items():
+            if name not in RESERVED and isinstance(value, list) and len(value) != len(words or ()):
+                notes.count(f"values of '{name}' that are not one a word", place)
+            else:
+                result[name] = value
+        return result
+
+    return convert
+
+
+def _label_names(feature: Any) -> list[str] | None:
+    """Return the names of a class label, or of a list of class labels."""
+    return getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
+
+
+def _named_labels(value: Any, names: list[str] | None) -> Any:
+    if names is None or value is None:
+        return value
+    if isinstance(value, list):
+        return [_named_labels(one, names) for one in value]
+    # -1 is what the hub writes where a label is withheld.
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else None
+
+
+def _brief(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else type(error).__name__).rstrip(".") + "."
+
+
+READER = Reader("hf", read, address=address, restore=restore)

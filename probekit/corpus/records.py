@@ -1,0 +1,144 @@
+"""From a record of named columns to an :class:`Example`: shared by the readers of JSONL, frames and the hub.
+
+The column ``words`` holds the words; ``id, text, group, split, spans`` mean what they mean in an
+Example; any other column is an annotation: a list as long as the words speaks of each word, anything
+that is not a list speaks of the whole example. Surprise: a list of another length is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from probekit.corpus.example import NOTHING, Example, Span
+from probekit.corpus.split import split_of_value
+from probekit.errors import InputError
+
+RESERVED = ("words", "id", "text", "group", "split", "spans")
+
+
+def example_from(record: Mapping[str, Any], where: str) -> Example:
+    """Make an example of a record; ``where`` (``file:line``) begins every message.
+
+    Raises
+    ------
+    InputError
+        If a column has the wrong type or length, a word is empty, or a string is not valid Unicode.
+    """
+    if "words" not in record:
+        has = ", ".join(sorted(map(str, record))) or "nothing"
+        raise InputError(f"{where}: there is no 'words', a list of words (there is: {has}). Add it.")
+    words = _words(record["words"], where)
+    return Example(
+        _name(record.get("id"), "id", where) or "",
+        words,
+        _text(record.get("text"), where),
+        _annotations(record, len(words), where),
+        _spans(record.get("spans"), len(words), where),
+        _name(record.get("group"), "group", where),
+        split_of_value(record.get("split"), where),
+    )
+
+
+def plain(value: Any) -> Any:
+    """Return a value of NumPy, Arrow or pandas as plain Python; their missing values as None."""
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return None if value != value else float(value)
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {key: plain(one) for key, one in value.items()}
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    # pandas' NA and NaT are singletons that no import is worth.
+    return None if type(value).__name__ in ("NAType", "NaTType") else value
+
+
+def check_string(value: str, where: str) -> None:
+    """Refuse a lone surrogate, which no file in UTF-8 can hold.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{where}: character {error.start + 1} of {value!a:.80} is a lone surrogate "
+            f"(U+{ord(value[error.start]):04X}), which is not valid Unicode. Repair the text."
+        ) from None
+
+
+def _words(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise InputError(f"{where}: 'words' must be a list of strings. Got {value!r:.80}.")
+    for number, word in enumerate(value, 1):
+        if not isinstance(word, str):
+            raise InputError(f"{where}: word {number} must be a string. Got {word!r:.80}.")
+        if not word:
+            raise InputError(f"{where}: word {number} is empty. Remove it, and its annotations.")
+        if not word.isascii():
+            check_string(word, where)
+    return tuple(value)
+
+
+def _name(value: Any, column: str, where: str) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise InputError(f"{where}: '{column}' must be a string that is not empty, or a number. Got {value!r:.80}.")
+    if isinstance(value, str):
+        check_string(value, where)
+    return str(value)
+
+
+def _text(value: Any, where: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InputError(f"{where}: 'text' must be a string. Got {value!r:.80}.")
+    check_string(value, where)
+    return value
+
+
+def _annotations(record: Mapping[str, Any], n: int, where: str) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        if name in RESERVED:
+            continue
+        if not isinstance(value, list | tuple):
+            found[name] = value
+            continue
+        if len(value) != n:
+            raise InputError(
+                f"{where}: '{name}' has {len(value)} values for {n} words. "
+                "A list must have one value a word; use another type for what speaks of the whole example."
+            )
+        found[name] = tuple(value)
+    return found or NOTHING
+
+
+def _spans(value: Any, n: int, where: str) -> Mapping[str, tuple[Span, ...]]:
+    if value is None:
+        return NOTHING
+    if not isinstance(value, Mapping):
+        raise InputError(f"{where}: 'spans' must be an object of names and lists. Got {value!r:.80}.")
+    return {str(name): tuple(_span_list(entries, n, f"{where}: spans '{name}'")) for name, entries in value.items()}
+
+
+def _span_list(entries: Any, n: int, where: str) -> Iterable[Span]:
+    if entries is None:
+        return
+    if not isinstance(entries, list | tuple):
+        raise InputError(f"{where}: must be a list of [start, stop, label]. Got {entries!r:.80}.")
+    for entry in entries:
+        parts = [entry.get(key) for key in ("start", "stop", "label")] if isinstance(entry, Mapping) else entry
+        if not isinstance(parts, list | tuple) or len(parts) != 3 or not isinstance(parts[2], str):
+            raise InputError(f"{where}: a span must be [start, stop, label]. Got {entry!r:.80}.")
+        start, stop, label = parts
+        if type(start) is not int or type(stop) is not int or not 0 <= start < stop <= n:
+            raise InputError(f"{where}: a span must lie in the {n} words, 0 <= start < stop <= {n}. Got {entry!r:.80}.")
+        yield Span(start, stop, label)

@@ -1,0 +1,190 @@
+"""Opens corpora: :func:`open_corpus` takes what a user names or holds, :func:`reopen_corpus` what a cache recorded.
+
+Surprise: opening reads nothing but names. Faults in the data show while iterating.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from probekit.corpus.corpus import Corpus, Part, SourceRecord
+from probekit.corpus.example import Example
+from probekit.corpus.folder import file_readers, files_of, in_order, is_pattern, reader_of
+from probekit.corpus.lines import file_digest, file_stem
+from probekit.corpus.readers import Address, Reader, load_readers
+from probekit.corpus.split import SplitRule, as_given
+from probekit.errors import InputError, UsageError, did_you_mean
+
+
+def open_corpus(spec: object, *, name: str | None = None) -> Corpus:
+    """Open a corpus.
+
+    Parameters
+    ----------
+    spec : path, str, DataFrame, iterable or Corpus
+        A file (``.conllu``, ``.jsonl``, ``.txt``, each also with ``.gz``), a folder of them or a pattern
+        (``ner/ai.*``); the same behind the name of a reader where the suffix does not tell it
+        (``columns:ner/train.txt``); ``grammar`` or ``grammar:n=2000,seed=1``, the built-in language;
+        ``hf:<dataset or local folder>[:config]``; a pandas DataFrame; lists of words; Examples. A Corpus is
+        returned as it is.
+    name : str, optional
+        What reports call it.
+
+    Returns
+    -------
+    Corpus
+
+    Raises
+    ------
+    UsageError
+        An unknown name or kind of file, with the closest known one.
+    InputError
+        No such file; a folder without a corpus.
+
+    Notes
+    -----
+    In a folder with a train part among several, files named ``*-train``, ``*-dev`` (``valid``,
+    ``validation``, ``val``) and ``*-test`` are the splits. Anything else is split by a column ``split``
+    where the examples have one, else by hash of the document, or of the sentence where there are no
+    documents: 80/10/10. ``Corpus.split_rule`` says which.
+    """
+    if isinstance(spec, Corpus):
+        if name is not None:
+            raise UsageError(
+                "A Corpus has its name already: set its `name` instead of the `name` option of open_corpus."
+            )
+        return spec
+    if isinstance(spec, Path):
+        return _of_files(*files_of(spec), folder=spec.is_dir(), name=name)
+    if isinstance(spec, str):
+        return _of_string(spec, name)
+    for reader in load_readers().values():
+        if reader.accepts is not None and reader.accepts(spec):
+            label = name or reader.name
+            return Corpus([Part(label, partial(reader.read, spec))], name=label)
+    if isinstance(spec, bytes | Mapping) or not isinstance(spec, Iterable):
+        raise UsageError(
+            f"A corpus must be a path, a name, a DataFrame, or a list of lists of words. Got {type(spec).__name__}."
+        )
+    return _of_objects(spec, name)
+
+
+def reopen_corpus(record: SourceRecord | None, *, instead: object = None) -> Corpus:
+    """Open what a cache was made from again, for its annotations.
+
+    Parameters
+    ----------
+    record : SourceRecord or None
+    instead : anything :func:`open_corpus` takes, optional
+        Where the corpus is now (``--corpus``); a subsample that the cache was made from is drawn again.
+
+    Returns
+    -------
+    Corpus
+
+    Raises
+    ------
+    InputError
+        If the source is gone, or was never on disk, and nothing is given instead.
+    """
+    advice = "Say where the corpus is now with --corpus."
+    if instead is not None:
+        return _drawn_again(open_corpus(instead), record)
+    if record is None:
+        raise InputError(f"The cache was made from objects in memory, which are gone. {advice}")
+    reader = load_readers().get(record.kind)
+    if reader is None:
+        raise InputError(f"The cache was made by the reader '{record.kind}', which is not installed. {advice}")
+    name = record.options.get("name")
+    if reader.restore is not None:
+        corpus = _of_address(reader, reader.restore(record.locations, record.options), name)
+    else:
+        files = [Path(location) for location in record.locations]
+        if not files:
+            raise InputError(f"The cache does not name the files that it was made from. {advice}")
+        for file in files:
+            if not file.is_file():
+                raise InputError(f"{file}: the file that the cache was made from is gone. {advice}")
+        corpus = _of_files(reader, in_order(files, reader), folder=bool(record.options.get("folder")), name=name)
+    return _drawn_again(corpus, record)
+
+
+def _drawn_again(corpus: Corpus, record: SourceRecord | None) -> Corpus:
+    for n, seed in record.options.get("subsample", ()) if record else ():
+        corpus = corpus.subsample(n, seed)
+    return corpus
+
+
+def _of_string(spec: str, name: str | None) -> Corpus:
+    scheme, _, rest = spec.partition(":")
+    addresses = {reader.name: reader for reader in load_readers().values() if reader.address is not None}
+    if scheme in addresses:
+        reader = addresses[scheme]
+        assert reader.address is not None
+        return _of_address(reader, reader.address(rest), name)
+    chosen = file_readers().get(scheme) if rest else None
+    path = Path(spec if chosen is None else rest).expanduser()
+    if not path.exists() and len(path.parts) == 1 and not is_pattern(path) and (chosen or reader_of(path)) is None:
+        hint = did_you_mean(scheme, {**addresses, **file_readers()})
+        raise UsageError(
+            f"There is no corpus '{spec}'.{hint} Give a file, a folder, or one of: "
+            f"{', '.join(f'{known}[:...]' for known in addresses)}."
+        )
+    several = path.is_dir() or is_pattern(path)
+    return _of_files(*files_of(path, chosen), folder=several, name=name or _name_of_pattern(path))
+
+
+def _name_of_pattern(path: Path) -> str | None:
+    """Name a corpus of several files after their folder and what their names share: ``crossner-ai``."""
+    if not is_pattern(path):
+        return None
+    shared = re.split(r"[*?\[]", path.name, maxsplit=1)[0].strip("-_.")
+    return "-".join(filter(None, (path.absolute().parent.name, shared)))
+
+
+def _of_files(reader: Reader, files: Sequence[Path], *, folder: bool, name: str | None) -> Corpus:
+    stems = [file_stem(file) for file in files]
+    splits = {split for stem in stems if (split := reader.split_of(stem))}
+    # A lone file named *-dev is a corpus like any other; only parts beside a train part are parts.
+    rule = as_given(splits, by="file names") if folder and "train" in splits and len(splits) > 1 else None
+    parts = [
+        Part(stem, partial(reader.read, file), reader.split_of(stem) if rule else None)
+        for stem, file in zip(stems, files, strict=True)
+    ]
+    # Not resolved: links keep the names that ids and splits come from.
+    paths = [Path(os.path.abspath(file)) for file in files]
+    label = name or (paths[0].parent.name if folder else stems[0])
+
+    def record() -> SourceRecord:
+        digests = {str(path): file_digest(path) for path in paths}
+        return SourceRecord(reader.name, tuple(map(str, paths)), {"name": label, "folder": folder}, digests)
+
+    return Corpus(parts, name=label, splits=rule, record=record)
+
+
+def _of_address(reader: Reader, address: Address, name: str | None) -> Corpus:
+    label = name or address.name
+
+    def rule() -> SplitRule | None:
+        present = address.splits()
+        return as_given(present, by=address.splits_by) if present else None
+
+    def record() -> SourceRecord:
+        digests = {file: file_digest(Path(file)) for file in address.files}
+        return SourceRecord(reader.name, address.locations, {**address.options, "name": label}, digests)
+
+    part = Part(address.name, partial(reader.read, address))
+    return Corpus([part], name=label, splits=rule, record=record, licence=address.licence)
+
+
+def _of_objects(things: Iterable[Any], name: str | None) -> Corpus:
+    # An iterator ends for good: hold what it gives.
+    held = list(things) if iter(things) is things else things
+    if isinstance(next(iter(held), None), Example):
+        return Corpus.from_examples(held, name=name or "examples")
+    return Corpus.from_words(held, name=name or "words")
