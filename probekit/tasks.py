@@ -1,0 +1,290 @@
+"""Questions: :class:`ProbeTask` and :class:`Target`, and the catalogue that finds them.
+
+A task is one file in ``probes/`` (or in a user's own folder): a docstring, one pure function from
+an :class:`~probekit.corpus.Example` to its :class:`Target` list, and ``TASK = ProbeTask(...)``.
+The file is its own registration. Surprise: a folder of tasks is loaded as a package of its own
+name, so ``from ._helpers import ...`` works in it and two folders never collide.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Literal, NamedTuple
+
+from probekit.corpus.example import Example
+from probekit.errors import InputError, UsageError, did_you_mean
+
+Kind = Literal["word", "span", "pair", "sentence"]
+
+SPANS = {"word": 1, "span": 1, "pair": 2, "sentence": 1}
+"""How many spans a target of each kind has."""
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?::.+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing to predict.
+
+    Attributes
+    ----------
+    spans : tuple of (int, int)
+        One half-open word range, or two for a pair.
+    label : str, int or float
+        A number is cut into train-quantile bins when the task asks for ``bins``.
+    key : str, tuple of str, or None
+        What a memory could learn by heart (the word form); feeds the control task. None: the
+        task has no control.
+    """
+
+    spans: tuple[tuple[int, int], ...]
+    label: str | int | float
+    key: str | tuple[str, ...] | None = None
+
+
+class Draft(NamedTuple):
+    """A target with its place in the corpus: split and ordinal of its example, and the words of its first span."""
+
+    split: str
+    example: int
+    target: Target
+    form: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTask:
+    """A question: which positions, which label.
+
+    Attributes
+    ----------
+    name : str
+        What the user types, ``pos`` or (with its option) ``morph:Number``.
+    targets : callable
+        ``targets(example)``, or ``targets(example, option)`` where the task takes an option.
+    kind : {"word", "span", "pair", "sentence"}
+    needs : tuple of str
+        Annotations read; a corpus without them is refused by name.
+    option : str or None
+        What may follow the colon, in words; None: nothing may.
+    default_option : str or None
+        Used when nothing follows the colon; None with ``option`` set: one must be given.
+    choices : tuple of str
+        The only options there are; empty: the corpus decides.
+    needs_of : callable, optional
+        ``needs_of(option)`` gives the annotations that an option reads besides ``needs``; it raises
+        :class:`~probekit.errors.UsageError` for an option that cannot be understood.
+    settle : callable, optional
+        ``settle(drafts)`` chooses among the targets of the whole corpus, a list of :class:`Draft`, where
+        which ones to ask depends on all of them (the frequency of words); it returns those to keep.
+    bins : int or None
+        Cut numeric labels into this many train-quantile bins.
+    top_labels : int or None
+        Keep only the targets whose label is among the most frequent of the training part; the
+        others are left out, and n says so.
+    metric : str
+    reference : str
+        The paper that asked first.
+    licence : str
+    doc : str
+        The docstring of its file, filled in by the catalogue.
+    """
+
+    name: str
+    targets: Callable[..., Iterable[Target]]
+    kind: Kind = "word"
+    needs: tuple[str, ...] = ()
+    option: str | None = None
+    default_option: str | None = None
+    choices: tuple[str, ...] = ()
+    needs_of: Callable[[str], tuple[str, ...]] | None = None
+    settle: Callable[[Sequence[Draft]], Iterable[Draft]] | None = None
+    bins: int | None = None
+    top_labels: int | None = None
+    metric: str = "accuracy"
+    reference: str = ""
+    licence: str = "MIT"
+    doc: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name must be lower-case letters, digits and hyphens (an option may follow ':'). Got {self.name!r}."
+            )
+        if self.kind not in SPANS:
+            raise ValueError(f"kind must be one of {', '.join(SPANS)}. Got {self.kind!r}.")
+        for setting, least in (("bins", 2), ("top_labels", 2)):
+            value = getattr(self, setting)
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise ValueError(f"{setting} must be a whole number from {least}, or None. Got {value!r}.")
+        if self.choices and self.default_option not in (None, *self.choices):
+            raise ValueError(f"default_option must be one of the choices. Got {self.default_option!r}.")
+
+    def with_option(self, option: str | None) -> ProbeTask:
+        """Bind what the user typed after the colon."""
+        if self.option is None:
+            if option is not None:
+                raise UsageError(f"The task '{self.name}' takes no option. Got '{self.name}:{option}'.")
+            return self
+        chosen = option or self.default_option
+        if not chosen:
+            raise UsageError(f"The task '{self.name}' needs an option: {self.name}:<{self.option}>. Got '{self.name}'.")
+        if self.choices and chosen not in self.choices:
+            raise UsageError(
+                f"The option of '{self.name}' must be one of {', '.join(self.choices)}. "
+                f"Got '{self.name}:{chosen}'.{did_you_mean(chosen, self.choices)}"
+            )
+        name = self.name if chosen == self.default_option else f"{self.name}:{chosen}"
+        needs = self.needs + (self.needs_of(chosen) if self.needs_of is not None else ())
+        return replace(self, name=name, targets=partial(self.targets, option=chosen), option=None, needs=needs)
+
+
+def catalogue_folder() -> Path:
+    """Where the bundled tasks are: inside the wheel, or beside the package in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / "probes"
+    return inside if inside.is_dir() else package.parent / "probes"
+
+
+def load_catalogue(*folders: str | Path) -> dict[str, ProbeTask]:
+    """Load every task of the bundled catalogue and of the user's folders.
+
+    Parameters
+    ----------
+    *folders : str or Path
+        Folders of task files (``--probes DIR``); they work exactly like ``probes/``.
+
+    Returns
+    -------
+    dict of str to ProbeTask
+        By name, sorted.
+
+    Raises
+    ------
+    UsageError
+        A folder that is not there or holds no task, a file that does not load or sets no ``TASK``,
+        a name that is taken.
+    """
+    found: dict[str, ProbeTask] = {}
+    homes: dict[str, Path] = {}
+    for folder in dict.fromkeys(Path(folder).resolve() for folder in (catalogue_folder(), *folders)):
+        if not folder.is_dir():
+            raise UsageError(f"The probes folder '{folder}' is not there. Give a folder of task files.")
+        modules = _modules(folder)
+        if not modules:
+            raise UsageError(f"The probes folder '{folder}' holds no task file (*.py without a leading '_').")
+        for path, module in modules:
+            task = getattr(module, "TASK", None)
+            if not isinstance(task, ProbeTask):
+                raise UsageError(
+                    f"{path}: a task file must set TASK = ProbeTask(...). Files of helpers start with '_'."
+                )
+            if task.name in found:
+                raise UsageError(
+                    f"{path}: the task name '{task.name}' is taken by {homes[task.name]}. Choose another name."
+                )
+            found[task.name] = replace(task, doc=(module.__doc__ or "").strip())
+            homes[task.name] = path
+    return dict(sorted(found.items()))
+
+
+def get_task(name: str, *folders: str | Path) -> ProbeTask:
+    """Find a task by what the user typed, ``pos`` or ``morph:Number``."""
+    catalogue = load_catalogue(*folders)
+    base, _, option = name.partition(":")
+    if base not in catalogue:
+        hint = did_you_mean(base, catalogue)
+        raise UsageError(f"There is no task '{name}'.{hint} `probekit tasks` lists them: {', '.join(catalogue)}.")
+    return catalogue[base].with_option(option if ":" in name else None)
+
+
+def check_needs(task: ProbeTask, annotations: Mapping[str, object], where: str) -> None:
+    """Refuse a corpus that lacks an annotation the task reads, naming what it has."""
+    missing = [name for name in task.needs if name not in annotations]
+    if missing:
+        has = ", ".join(sorted(annotations)) or "none"
+        raise InputError(
+            f"The task '{task.name}' reads the annotation '{missing[0]}', which {where} does not have "
+            f"(it has: {has}). Give a corpus that carries it with --corpus."
+        )
+
+
+def check_target(task: ProbeTask, target: Target, example: Example) -> None:
+    """Refuse a target that points outside its example or has no usable label: a fault of the task file."""
+    if len(target.spans) != SPANS[task.kind]:
+        raise InputError(
+            f"The task '{task.name}' is of kind '{task.kind}' and must give {SPANS[task.kind]} span(s). It gave "
+            f"{len(target.spans)} for example '{example.id}'. Correct the task file."
+        )
+    for start, stop in target.spans:
+        if not 0 <= start < stop <= len(example.words):
+            raise InputError(
+                f"The task '{task.name}' gave the span ({start}, {stop}) for example '{example.id}', "
+                f"which has {len(example.words)} words. Correct the task file."
+            )
+    label = target.label
+    if not isinstance(label, str | int | float) or (task.bins is not None and not _finite(label)):
+        wanted = "a finite number" if task.bins is not None else "a str or a number"
+        raise InputError(
+            f"The task '{task.name}' must label with {wanted}. It gave {label!r} for example '{example.id}'. "
+            "Correct the task file."
+        )
+
+
+def _finite(label: str | int | float) -> bool:
+    return not isinstance(label, str) and math.isfinite(label)
+
+
+def _modules(folder: Path) -> list[tuple[Path, ModuleType]]:
+    """Import a folder's task files; again where a file of the folder changed since (a notebook edits them)."""
+    files = sorted(folder.glob("*.py"))
+    stamp = tuple((path.name, (stat := path.stat()).st_mtime_ns, stat.st_size) for path in files)
+    package = "probekit_probes_" + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    if getattr(sys.modules.get(package), "stamp", None) != stamp:
+        for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        parent = ModuleType(package)
+        parent.__path__ = [str(folder)]
+        parent.__dict__["stamp"] = stamp
+        sys.modules[package] = parent
+    return [(path, _module(package, path)) for path in files if not path.stem.startswith("_")]
+
+
+def _module(package: str, path: Path) -> ModuleType:
+    name = f"{package}.{path.stem.replace('-', '_')}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UsageError(
+            f"{_line(error, path)}: this task file does not load: {type(error).__name__}: {error}. Correct it, or "
+            "take it out of the folder."
+        ) from error
+    return module
+
+
+def _line(error: Exception, path: Path) -> str:
+    """Return ``file:line`` of the innermost line of the folder's own code that the error passed."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == path.parent
+    ]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(path)

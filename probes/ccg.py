@@ -1,0 +1,28 @@
+"""CCG category of each word (supertag), such as ``(s:dcl\\np)/np`` of a transitive verb.
+
+The corpus must have the column ``ccg`` (Parallel Meaning Bank). The 200 categories most frequent in
+training are the classes; words with another one, or none, are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probekit.corpus.example import Example
+from probekit.tasks import ProbeTask, Target
+
+from ._helpers import word_targets
+
+
+def targets(example: Example) -> Iterator[Target]:
+    """Yield the tag of every word that has one."""
+    return word_targets(example, example.annotations["ccg"])
+
+
+TASK = ProbeTask(
+    "ccg",
+    targets,
+    needs=("ccg",),
+    top_labels=200,
+    reference="Liu et al. 2019, Linguistic knowledge and transferability of contextual representations",
+)

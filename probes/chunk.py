@@ -1,0 +1,27 @@
+"""Chunk of each word, as a BIO tag: ``B-NP`` begins a noun phrase without its modifiers behind it.
+
+The corpus must have the column ``chunk`` (CoNLL-2000: ``columns:FOLDER``). Words without a tag are left
+out. The score is that of single tags; spans are not put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probekit.corpus.example import Example
+from probekit.tasks import ProbeTask, Target
+
+from ._helpers import word_targets
+
+
+def targets(example: Example) -> Iterator[Target]:
+    """Yield the tag of every word that has one."""
+    return word_targets(example, example.annotations["chunk"])
+
+
+TASK = ProbeTask(
+    "chunk",
+    targets,
+    needs=("chunk",),
+    reference="Liu et al. 2019, Linguistic knowledge and transferability of contextual representations",
+)

@@ -1,0 +1,38 @@
+"""Any column of the corpus that has a value for each word: ``column:mood`` of a DataFrame or a JSONL file.
+
+The 200 values most frequent in training are the classes; words without a value are left out. Numbers are
+classes like any others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probekit.corpus.example import Example
+from probekit.errors import InputError
+from probekit.tasks import ProbeTask, Target
+
+from ._helpers import plain_label, word_targets
+
+
+def targets(example: Example, option: str) -> Iterator[Target]:
+    """Yield the value of every word that has one."""
+    values = example.annotations[option]
+    if values is None:
+        return iter(())
+    if not isinstance(values, tuple):
+        raise InputError(
+            f"The annotation '{option}' of example '{example.id}' speaks of the whole example, not of its words. Ask "
+            f"label:{option} instead."
+        )
+    return word_targets(example, [plain_label(value, option, example) for value in values])
+
+
+TASK = ProbeTask(
+    "column",
+    targets,
+    option="name",
+    needs_of=lambda option: (option,),
+    top_labels=200,
+    reference="Belinkov et al. 2017, What do neural machine translation models learn about morphology?",
+)

@@ -1,0 +1,41 @@
+"""Any label that the corpus gives to each whole example: ``label``, ``label:stars``; from the sentence's vector.
+
+``label`` alone reads the annotation of that name. So are the files of SentEval asked whose sentences were changed
+(``senteval:FOLDER/bigram_shift.*`` has ``label:bigram_shift``), and whether a model saw a text in its training, where
+the corpus says so. The 200 labels most frequent in training are the classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probekit.corpus.example import Example
+from probekit.errors import InputError
+from probekit.tasks import ProbeTask, Target
+
+from ._helpers import plain_label, sentence_target
+
+
+def targets(example: Example, option: str) -> Iterator[Target]:
+    """Yield the label of an example that has one."""
+    value = example.annotations[option]
+    if isinstance(value, tuple):
+        raise InputError(
+            f"The annotation '{option}' of example '{example.id}' has a value for each word. Ask "
+            f"column:{option} instead."
+        )
+    label = plain_label(value, option, example)
+    if label is not None:
+        yield sentence_target(example, label)
+
+
+TASK = ProbeTask(
+    "label",
+    targets,
+    kind="sentence",
+    option="name",
+    default_option="label",
+    needs_of=lambda option: (option,),
+    top_labels=200,
+    reference="Conneau et al. 2018, What you can cram into a single $&!#* vector",
+)

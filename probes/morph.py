@@ -1,0 +1,28 @@
+"""One morphological feature, over the words that bear it: ``morph:Number``, ``morph:Tense``.
+
+The question is *which* value a word has, not whether it has the feature: words without it are left
+out. Several values at once (``Acc,Nom``) are one label, as annotated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probekit.corpus.example import Example
+from probekit.tasks import ProbeTask, Target
+
+from ._helpers import word_targets
+
+
+def targets(example: Example, option: str) -> Iterator[Target]:
+    """Yield the value of the feature ``option`` for every word that bears it."""
+    return word_targets(example, [(feats or {}).get(option) for feats in example.annotations["feats"]])
+
+
+TASK = ProbeTask(
+    "morph",
+    targets,
+    needs=("feats",),
+    option="Feature",
+    reference="Belinkov et al. 2017, What do neural machine translation models learn about morphology?",
+)

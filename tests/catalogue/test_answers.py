@@ -1,0 +1,157 @@
+"""What the tasks answer on a sentence parsed by hand."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+import pytest
+
+from probekit.corpus.example import Example
+from probekit.errors import InputError
+from probekit.tasks import Target, get_task
+
+# id, form, lemma, upos, xpos, feats, head, deprel
+ROWS = """
+The the DET DT Definite=Def 2 det
+cities city NOUN NNS Number=Plur 5 nsubj:pass
+were be AUX VBD Tense=Past|VerbForm=Fin 5 aux:pass
+not not PART RB _ 5 advmod
+built build VERB VBN Tense=Past|VerbForm=Part 0 root
+by by ADP IN _ 7 case
+Ann Ann PROPN NNP Number=Sing 5 obl
+, _ PUNCT _ _ 5 punct
+"""
+
+
+def parsed(rows: str, example_id: str = "s1") -> Example:
+    cells = [line.split(" ") for line in rows.strip().splitlines()]
+    column = [[None if cell == "_" else cell for cell in values] for values in zip(*cells, strict=True)]
+    feats = [dict(pair.split("=") for pair in (value or "").split("|") if pair) for value in column[4]]
+    names = ("lemma", "upos", "xpos", "feats", "head", "deprel")
+    heads = [None if head is None else int(head) for head in column[5]]
+    columns = (column[1], column[2], column[3], feats, heads, column[6])
+    return Example(example_id, tuple(column[0]), annotations={n: tuple(c) for n, c in zip(names, columns, strict=True)})
+
+
+EXAMPLE = parsed(ROWS)
+
+
+def labels(name: str, example: Example = EXAMPLE) -> list[str | int | float]:
+    return [target.label for target in get_task(name).targets(example)]
+
+
+def test_words_in_order_and_unannotated_ones_left_out() -> None:
+    assert labels("pos") == ["DET", "NOUN", "AUX", "PART", "VERB", "ADP", "PROPN", "PUNCT"]
+    assert labels("xpos") == ["DT", "NNS", "VBD", "RB", "VBN", "IN", "NNP"]
+    assert [target.spans for target in get_task("morph:Number").targets(EXAMPLE)] == [((1, 2),), ((6, 7),)]
+
+
+def test_a_feature_is_asked_of_its_bearers_only() -> None:
+    assert labels("morph:Number") == ["Plur", "Sing"]
+    assert labels("morph:Tense") == ["Past", "Past"]
+    assert labels("morph:Case") == []
+
+
+def test_relations_are_whole_or_universal() -> None:
+    assert labels("deprel") == ["det", "nsubj:pass", "aux:pass", "advmod", "root", "case", "obl", "punct"]
+    assert labels("deprel:universal")[1:3] == ["nsubj", "aux"]
+
+
+def test_numbers_are_counted_from_the_words() -> None:
+    assert labels("word-length") == [3, 6, 4, 3, 5, 2, 3, 1]
+    assert labels("position") == list(range(8))
+    assert labels("sentence-length") == [8]
+
+
+def test_neighbours_skip_the_edge_and_ignore_case() -> None:
+    assert labels("prev-word") == ["the", "cities", "were", "not", "built", "by", "ann"]
+    assert labels("next-word") == ["cities", "were", "not", "built", "by", "ann", ","]
+    assert next(iter(get_task("prev-word").targets(EXAMPLE))) == Target(((1, 2),), "the", "cities")
+    assert next(iter(get_task("next-word").targets(EXAMPLE))) == Target(((0, 1),), "cities", "The")
+
+
+@pytest.mark.parametrize(
+    ("form", "lemma", "expected"),
+    [
+        ("Walking", "walk", "-ing"),
+        ("cities", "city", "-ies +y"),
+        ("went", "go", "= go"),
+        ("The", "the", "keep"),
+        ("gesagt", "sagen", "ge- -t +en"),
+        ("unhappy", "happy", "un-"),
+        ("a", "an", "+n"),
+    ],
+)
+def test_the_edit_script_leads_from_form_to_lemma(form: str, lemma: str, expected: str) -> None:
+    assert labels("lemma-rule", parsed(f"{form} {lemma} X X _ 0 root")) == [expected]
+
+
+def test_pairs_name_the_dependent_first() -> None:
+    found = list(get_task("arc-label").targets(EXAMPLE))
+    assert found[0] == Target(((0, 1), (1, 2)), "det", ("The", "cities"))
+    assert [target.label for target in found] == ["det", "nsubj:pass", "aux:pass", "advmod", "case", "obl", "punct"]
+    assert labels("arc-label:universal")[1] == "nsubj"
+
+
+def test_half_of_the_arcs_are_none_and_no_arc_is_called_none() -> None:
+    found = list(get_task("arc").targets(EXAMPLE))
+    heads = EXAMPLE.annotations["head"]
+    assert Counter(target.label for target in found) == {"arc": 7, "none": 7}
+    for target in found:
+        word, other = target.spans[0][0], target.spans[1][0]
+        assert word != other
+        assert (heads[word] - 1 == other) == (target.label == "arc")
+
+
+def test_negatives_are_drawn_by_sentence_and_evenly() -> None:
+    rows = "\n".join(["w0 w X X _ 0 root", *(f"w{i} w X X _ 1 dep" for i in range(1, 6))])
+    drawn: Counter[int] = Counter()
+    for number in range(400):
+        found = list(get_task("arc").targets(parsed(rows, f"s{number}")))
+        drawn.update(target.spans[1][0] for target in found if target.label == "none" and target.spans[0][0] == 1)
+    assert set(drawn) == {2, 3, 4, 5}
+    # 400 even draws over four words: five standard deviations of a count are 43.
+    assert all(abs(count - 100) < 43 for count in drawn.values())
+
+
+def test_two_words_leave_no_negative_to_draw() -> None:
+    assert labels("arc", parsed("Go go VERB VB _ 0 root\non on ADV RB _ 1 advmod")) == []
+
+
+def test_tense_is_that_of_the_finite_word_of_the_main_clause() -> None:
+    assert labels("tense") == ["Past"]
+    perfect = "has have AUX VBZ Tense=Pres|VerbForm=Fin 2 aux\ngone go VERB VBN Tense=Past|VerbForm=Part 0 root"
+    future = "will will AUX MD VerbForm=Fin 2 aux\ngo go VERB VB VerbForm=Inf 0 root"
+    assert labels("tense", parsed(perfect)) == ["Pres"]
+    assert labels("tense", parsed(future)) == []
+
+
+def test_number_of_subject_and_object_speaks_of_the_main_clause() -> None:
+    assert labels("subj-number") == ["Plur"]
+    assert labels("obj-number") == []
+    below = "dogs dog NOUN NNS Number=Plur 2 obj\nsee see VERB VB _ 3 csubj\nhelps help VERB VBZ _ 0 root"
+    assert labels("obj-number", parsed(below)) == []
+    pronoun = "they they PRON PRP Number=Plur 2 nsubj\ngo go VERB VBP _ 0 root"
+    assert labels("subj-number", parsed(pronoun)) == []
+
+
+def test_depth_counts_arcs_from_the_root() -> None:
+    assert labels("tree-depth") == [2]
+    assert labels("tree-depth", parsed("Go go VERB VB _ 0 root")) == [0]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"), [("tree-depth", "a a X X _ 2 dep\nb b X X _ 1 dep"), ("arc", "a a X X _ 3 dep")]
+)
+def test_a_broken_tree_is_an_error_that_names_the_sentence(name: str, rows: str) -> None:
+    with pytest.raises(InputError, match="'s1'"):
+        labels(name, parsed(rows))
+
+
+def test_the_common_substring_is_common_and_as_long_the_other_way() -> None:
+    common = sys.modules[get_task("lemma-rule").targets.__module__].common
+    for form, lemma in (("cities", "city"), ("gesagt", "sagen"), ("are", "be"), ("worse", "bad"), ("x", "x")):
+        at, to, length = common(form, lemma)
+        assert form[at : at + length] == lemma[to : to + length]
+        assert common(lemma, form)[2] == length
