@@ -1,0 +1,26 @@
+"""Numbers with their honesty: :class:`Measurement`, :class:`LayerReport`, their table and curve.
+
+What enters is rows that a stage measured; what leaves is a JSONL file, a table and a figure.
+Surprise: nothing here computes a score. Whatever is *chosen* (a layer) is chosen on dev rows, and
+whatever is *shown* is a test row.
+"""
+
+from probekit.report.choice import BestLayer, Point
+from probekit.report.compare import Comparison, compare
+from probekit.report.files import SCHEMA
+from probekit.report.layers import LayerReport
+from probekit.report.measurement import Layer, Measurement, join_layer, layer_order, split_layer
+
+__all__ = [
+    "SCHEMA",
+    "BestLayer",
+    "Comparison",
+    "Layer",
+    "LayerReport",
+    "Measurement",
+    "Point",
+    "compare",
+    "join_layer",
+    "layer_order",
+    "split_layer",
+]

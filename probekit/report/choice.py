@@ -1,0 +1,131 @@
+"""What a report concludes: the shown point of a layer, the chosen layer, the expected layer.
+
+What enters is rows and dev scores, what leaves is the few numbers people quote. Surprise: a point
+is one row where a fit is convex, and the mean over the draws where something was drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from probekit.report.measurement import Layer, Measurement, check_layer, layer_order
+
+if TYPE_CHECKING:
+    from probekit.report.layers import LayerReport
+
+FLOORS = ("majority", "word_type", "word_type_seen", "word_type_unseen")
+COMPANIONS = ("control", "selectivity", *FLOORS)
+"""Methods that stand beside the estimator; any other method is the estimator itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What the report says of one method at one layer: one row, or the mean over its seeds.
+
+    Attributes
+    ----------
+    layer : int, str or None
+    value : float
+    low, high : float or None
+        Ends of the interval; None: there is none (a mean over draws without an interval of its own).
+    n : int or None
+        Number of scored targets.
+    draws : int
+        How many seeds the value is the mean over; 1 where nothing was drawn.
+    """
+
+    layer: Layer
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    draws: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class BestLayer:
+    """The chosen layer.
+
+    Attributes
+    ----------
+    layer : int or str
+        Best dev score; the lower layer wins a tie.
+    dev : float
+        Its dev score: what it was chosen by, too good to be quoted.
+    test : float or None
+        Its test score: what is quoted.
+    not_worse : tuple or None
+        The layers that the max-statistic test does not find worse than the best one, itself among
+        them. None: the layers were not tested (``--fast``), or not on this metric.
+    """
+
+    layer: int | str
+    dev: float
+    test: float | None
+    not_worse: tuple[int | str, ...] | None
+
+
+def average(layer: Layer, rows: Sequence[Measurement]) -> Point | None:
+    """Return the point of the rows of one method at one layer; None where none has a value."""
+    whole = [row for row in rows if row.seed is None and row.value is not None]
+    seeded = [row for row in rows if row.seed is not None and row.value is not None]
+    values = [row.value for row in (whole[:1] or seeded) if row.value is not None]
+    if not values:
+        return None
+    draws = max(1, len(seeded))
+    if len(values) > 1:
+        return Point(layer, fmean(values), n=seeded[0].n, draws=draws)
+    row = (whole or seeded)[0]
+    return Point(layer, values[0], row.low, row.high, row.n, draws)
+
+
+def tested(tests: Any, best: int | str) -> tuple[int | str, ...] | None:
+    """Read the set of layers not worse than the best one out of a provenance's ``tests``."""
+    layers = tests.get("not_worse") if isinstance(tests, Mapping) else None
+    if not isinstance(layers, Sequence) or isinstance(layers, str):
+        return None
+    places = {place for place in map(check_layer, layers) if place is not None}
+    return tuple(sorted({best, *places}, key=layer_order))
+
+
+def mean_gain(curve: Sequence[tuple[int, float]]) -> float | None:
+    """Return the gain-weighted mean depth of a curve of (depth, score), lowest depth first."""
+    if not curve:
+        return None
+    best, total, weighted = curve[0][1], 0.0, 0.0
+    for place, value in curve[1:]:
+        gain = max(0.0, value - best)
+        best += gain
+        total += gain
+        weighted += place * gain
+    return weighted / total if total > 0 else None
+
+
+def summarise(report: LayerReport) -> dict[str, Any]:
+    """Return the few numbers of a report that most people look for."""
+    metric = report.metric
+    has_dev = bool(report.points(split="dev"))
+    best = report.best_layer() if has_dev else None
+    place = best.layer if best else None
+    score = report.points().get(place) if best else None
+    control = report.points("control").get(place) if best else None
+    selectivity = report.points("selectivity").get(place) if best else None
+    expected = {stack: report.expected_layer(stack) for stack in report.stacks}
+    return {
+        "metric": metric,
+        "method": report.method,
+        "best_layer": place,
+        "not_worse": list(best.not_worse) if best and best.not_worse is not None else None,
+        "dev": best.dev if best else None,
+        "test": score.value if score else None,
+        "low": score.low if score else None,
+        "high": score.high if score else None,
+        "n": score.n if score else None,
+        "control": control.value if control else None,
+        "selectivity": selectivity.value if selectivity else None,
+        "expected_layer": next(iter(expected.values()), None) if len(expected) < 2 else expected,
+        **{name: point.value if (point := report.floor(name)) else None for name in FLOORS},
+    }

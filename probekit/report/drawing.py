@@ -1,0 +1,215 @@
+"""The strokes that every figure of a report is made of, and how a figure becomes a file.
+
+What enters is points by layer, what leaves is artists on the axes given. Lines are labelled where
+they end instead of in a legend, colours are Okabe and Ito's (told apart by all kinds of sight) and
+never speak alone: shape and dashes differ too. Surprise: files are drawn without pyplot and with
+the default style, so that the same report gives the same bytes on one machine.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probekit.errors import ResourceError, UsageError
+from probekit.report.choice import Point
+from probekit.report.measurement import Layer, split_layer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+INK, GREY, PALE = "#222222", "#6B6B6B", "#DDDDDD"
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+Dashes = str | tuple[int, tuple[int, ...]]
+DOTS: Dashes = (0, (1, 2))
+STROKES: Dashes = (0, (5, 3))
+
+_MOST_TICKS = 13
+_METADATA: Mapping[str, Mapping[str, Any]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": "probekit"},
+    ".pdf": {"CreationDate": None, "Creator": "probekit", "Producer": None},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """How one curve looks."""
+
+    color: str
+    marker: str = "o"
+    dashes: str = "-"
+    width: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text at the right edge, beside the height it speaks of."""
+
+    height: float
+    text: str
+    color: str
+
+
+class Columns:
+    """Where layers stand on the horizontal axis: ``final`` is not a depth, so it stands apart."""
+
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        places = {split_layer(layer)[1] for layer in layers}
+        self.depths = sorted(place for place in places if isinstance(place, int))
+        self.has_final = "final" in places
+        span = self.depths[-1] - self.depths[0] if self.depths else 0
+        self.final = (self.depths[-1] if self.depths else 0) + max(1.0, 0.06 * span)
+
+    def at(self, layer: Layer) -> float:
+        """Return the horizontal position of a layer."""
+        place = split_layer(layer)[1]
+        return float(place) if isinstance(place, int) else self.final
+
+    def ticks(self) -> tuple[list[float], list[str]]:
+        """Return positions and texts; at most a dozen numbers, ``final`` always."""
+        step = next(step for step in (1, 2, 3, 4, 6, 8, 12, 24, 1 << 30) if len(self.depths) <= _MOST_TICKS * step)
+        shown = self.depths[::step]
+        positions, texts = [float(depth) for depth in shown], [str(depth) for depth in shown]
+        if self.has_final:
+            positions.append(self.final)
+            texts.append("final")
+        return positions, texts
+
+
+def draw_curve(
+    ax: Axes, points: Mapping[Layer, Point], columns: Columns, pen: Pen, *, label: str | None = None
+) -> None:
+    """Draw one stack's points: a line with its band over the depths, ``final`` as a mark apart."""
+    inner = [point for layer, point in points.items() if isinstance(split_layer(layer)[1], int)]
+    x = [columns.at(point.layer) for point in inner]
+    style: dict[str, Any] = {"color": pen.color, "marker": pen.marker, "markersize": 5, "zorder": 3}
+    ax.plot(x, [point.value for point in inner], linestyle=pen.dashes, linewidth=pen.width, label=label, **style)
+    nan = float("nan")
+    low = [nan if point.low is None else point.low for point in inner]
+    high = [nan if point.high is None else point.high for point in inner]
+    ax.fill_between(x, low, high, color=pen.color, alpha=0.22, linewidth=0, zorder=2)
+    apart = [point for layer, point in points.items() if split_layer(layer)[1] == "final"]
+    for point in apart:
+        ax.plot([columns.final], [point.value], linestyle="none", markerfacecolor="white", **style)
+    for point in apart + (inner if len(inner) == 1 else []):
+        if point.low is not None and point.high is not None:
+            ax.vlines(columns.at(point.layer), point.low, point.high, color=pen.color, linewidth=2, alpha=0.4, zorder=2)
+
+
+def mark_chosen(ax: Axes, point: Point, columns: Columns, color: str, *, text: str = "chosen") -> None:
+    """Ring the layer that dev chose."""
+    x = columns.at(point.layer)
+    ax.plot([x], [point.value], "o", markersize=12, markerfacecolor="none", markeredgecolor=color, markeredgewidth=1.6)
+    top = point.value if point.high is None else max(point.high, point.value)
+    ax.annotate(text, (x, top), xytext=(0, 8), textcoords="offset points", ha="center", fontsize=8, color=color)
+
+
+def draw_floor(ax: Axes, value: float, dashes: Dashes, color: str = GREY) -> None:
+    """Draw a horizontal line that no layer can move."""
+    ax.axhline(value, color=color, linestyle=dashes, linewidth=1.2, zorder=1)
+
+
+def finish(ax: Axes, columns: Columns, values: Sequence[float], labels: Sequence[Label]) -> None:
+    """Set limits, ticks, grid and the labels at the right edge, spread so that none overlap."""
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    room = 0.08 * (high - low) or 0.05
+    bottom = max(0.0, low - room) if low >= 0 else low - room
+    top = high + 2 * room
+    ax.set_ylim(bottom, top)
+    positions, texts = columns.ticks()
+    ax.set_xticks(positions, texts)
+    left, right = (positions[0], columns.final if columns.has_final else columns.depths[-1]) if positions else (0, 1)
+    side = max(0.5, 0.03 * (right - left))
+    ax.set_xlim(left - side, right + side)
+    if columns.has_final and columns.depths:
+        ax.axvline((columns.depths[-1] + columns.final) / 2, color=PALE, linewidth=1, zorder=0)
+    ax.set_xlabel("layer")
+    ax.grid(axis="y", color=PALE, linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(length=3)
+    heights = spread([(label.height - bottom) / (top - bottom) for label in labels], gap=0.055)
+    for label, height in zip(labels, heights, strict=True):
+        ax.text(
+            1.012, height, label.text, color=label.color, transform=ax.transAxes, fontsize=9, va="center", ha="left"
+        )
+
+
+def spread(heights: Sequence[float], *, gap: float) -> list[float]:
+    """Move heights apart until neighbours are ``gap`` from each other, keeping their order.
+
+    Overlapping neighbours are merged into blocks that stay centred on where they wanted to be
+    (pool adjacent violators), so that nothing moves further than it must.
+    """
+    order = sorted(range(len(heights)), key=lambda i: heights[i])
+    blocks: list[tuple[float, int]] = []  # centre of the wanted positions less their offsets, and how many
+    for i in order:
+        centre, count = heights[i], 1
+        while blocks and centre - (count - 1) / 2 * gap < blocks[-1][0] + (blocks[-1][1] + 1) / 2 * gap:
+            before, size = blocks.pop()
+            centre = (before * size + centre * count) / (size + count)
+            count += size
+        blocks.append((centre, count))
+    placed = [centre + (k - (count - 1) / 2) * gap for centre, count in blocks for k in range(count)]
+    moved = [0.0] * len(heights)
+    for i, height in zip(order, placed, strict=True):
+        moved[i] = height
+    return moved
+
+
+def headline(ax: Axes, title: str, subtitle: str) -> None:
+    """Write what the figure shows, flush left above the axes; long names never squeeze the axes."""
+    lines = subtitle.count("\n") + 1
+    ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK, pad=8 + 12 * lines)
+    text = ax.annotate(
+        subtitle, (0, 1), xytext=(0, 6), xycoords="axes fraction", textcoords="offset points", fontsize=8.5, color=GREY
+    )
+    text.set_in_layout(False)  # the title's padding keeps its place
+
+
+def own_axes(ax: Axes | None) -> Axes:
+    """Return the axes given, or those of a new figure."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(7.2, 4.4), layout="constrained")[1]
+
+
+def save_figure(path: Path, draw: Callable[[Axes], object]) -> Path:
+    """Draw into a figure of its own and write it to ``path``; PNG, SVG or PDF.
+
+    Raises
+    ------
+    UsageError
+        Another suffix.
+    ResourceError
+        The place cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in _METADATA:
+        raise UsageError(f"A figure is written as {', '.join(sorted(_METADATA))}. Got '{path.name}'.")
+    import matplotlib.style
+    from matplotlib.figure import Figure
+
+    beside = path.with_name(f".{path.stem}.{os.getpid()}{suffix}")
+    with matplotlib.style.context("default"), matplotlib.rc_context({"svg.hashsalt": "probekit"}):
+        figure = Figure(figsize=(7.2, 4.4), dpi=160, layout="constrained")
+        draw(figure.subplots())
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                figure.savefig(beside, format=suffix[1:], metadata=dict(_METADATA[suffix]))
+                beside.replace(path)
+            finally:
+                beside.unlink(missing_ok=True)
+        except OSError as error:
+            raise ResourceError(f"The figure cannot be written to '{path}': {error.strerror}.") from error
+    return path

@@ -1,0 +1,129 @@
+"""A report on disk: JSONL, the header on the first line, then one row a line.
+
+What enters is a header and rows, what leaves is strict JSON (no NaN), written beside its place and
+renamed into it, so that a reader never sees half a report. Surprise: a report of a newer schema is
+a :class:`~probekit.errors.CacheError` (another version wrote it), a malformed one an
+:class:`~probekit.errors.InputError` with ``file:line``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from probekit.errors import CacheError, InputError, ResourceError
+from probekit.report.measurement import Measurement, check_layer
+
+SCHEMA = "probekit.report/1"
+_SCHEMA = re.compile(r"probekit\.report/([1-9][0-9]*)")
+
+
+def write_report(path: Path, header: dict[str, Any], rows: Iterable[Measurement]) -> None:
+    """Write header and rows to ``path``, replacing what was there in one step."""
+    lines = [dump(header), *(dump(row.to_json()) for row in rows)]
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with beside.open("x", encoding="utf-8", newline="\n") as stream:
+                stream.writelines(line + "\n" for line in lines)
+                stream.flush()
+                os.fsync(stream.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise ResourceError(
+            f"The report cannot be written to '{path}': {error.strerror}. Give another place with --out."
+        ) from error
+
+
+def read_report(path: Path) -> tuple[dict[str, Any], list[Measurement]]:
+    """Read what :func:`write_report` wrote.
+
+    Raises
+    ------
+    InputError
+        No such file; a line that is not UTF-8, not strict JSON, or not a row (``file:line``).
+    CacheError
+        A newer schema.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"The report '{path}' cannot be read: {error.strerror}. Give a file `probe --out` wrote."
+        ) from error
+    lines = raw.split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    if not lines:
+        raise InputError(f"{path}:1: the report is empty. Write it again with `probekit probe --out`.")
+    header = _parse(lines[0], f"{path}:1")
+    _check_schema(header, f"{path}:1")
+    _check_tests(header, f"{path}:1")
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        where = f"{path}:{number}"
+        rows.append(Measurement.from_json(_parse(line, where), where=where))
+    return header, rows
+
+
+def dump(document: Any) -> str:
+    """Return one line of strict JSON; a NaN in it is a bug, not a file."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False)
+
+
+def _check_schema(header: dict[str, Any], where: str) -> None:
+    schema = header.get("schema")
+    match = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
+    if match is None:
+        raise InputError(
+            f"{where}: not a probekit report: its first line must hold the schema '{SCHEMA}'. Got {schema!r}."
+        )
+    if schema != SCHEMA:
+        settings = header.get("settings")
+        writer = settings.get("probekit") if isinstance(settings, dict) else header.get("probekit")
+        by = f" by probekit {writer}" if writer else ""
+        raise CacheError(
+            f"{where}: this report was written{by} as '{schema}'; here '{SCHEMA}' is read. Update probekit."
+        )
+
+
+def _check_tests(header: dict[str, Any], where: str) -> None:
+    tests = header.get("tests")
+    layers = tests.get("not_worse", []) if isinstance(tests, dict) else []
+    try:
+        for layer in layers if isinstance(layers, list) else []:
+            check_layer(layer)
+    except TypeError as error:
+        raise InputError(f"{where}: tests.not_worse: {error}") from error
+
+
+def _parse(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}:{error.start + 1}: not UTF-8 (byte {error.start + 1} of the line).") from error
+
+    def refuse(constant: str) -> NoReturn:
+        raise InputError(f"{where}: {constant} is not JSON. Reports hold null where there is no number.")
+
+    try:
+        document = json.loads(text, parse_constant=refuse, object_pairs_hook=lambda pairs: _unique(pairs, where))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}:{error.colno}: not JSON: {error.msg}. Was the file cut short?") from error
+    if not isinstance(document, dict):
+        raise InputError(f"{where}: a line of a report must be a JSON object. Got {type(document).__name__}.")
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise InputError(f"{where}: a name occurs twice in one JSON object.")
+    return document

@@ -1,0 +1,200 @@
+"""One number with its honesty: :class:`Measurement`, and how a layer is written.
+
+A layer is an ``int`` (0 is the embedding output, i the raw output of block i), ``"final"`` (after
+the model's final norm) or None (the number speaks of no layer: a floor). Encoder-decoders have two
+stacks; their layers are written with the stack in front: ``"encoder:3"``, ``"decoder:final"``.
+Surprise: a value that is not finite becomes None when the row is made, so that no file, table or
+figure ever meets a NaN.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from probekit.errors import InputError
+
+Layer = int | str | None
+
+STACKS = ("", "encoder", "decoder")
+_WRITTEN = re.compile(r"(?:final|(?:encoder|decoder):(?:final|0|[1-9][0-9]*))")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One measured number and what is needed to believe it.
+
+    Attributes
+    ----------
+    stage : str
+        Which stage measured it (``probe``).
+    task, model, corpus : str
+        Names; the digests behind them are in the report's provenance.
+    split : str
+        ``dev`` rows are for choosing, ``test`` rows for reporting.
+    layer : int, str or None
+        ``3``, ``"final"``, ``"encoder:3"``; None for what no layer can change (a floor).
+    method : str
+        ``logistic``, ``mlp``, ``control``, ``selectivity``, ``majority``, ``word_type`` ...
+    metric : str
+        ``accuracy``, ``macro_f1`` ...
+    value : float or None
+        None: it cannot be computed (``note`` says why).
+    low, high : float or None
+        Ends of the interval of the given ``level``; None: no interval was asked for.
+    level : float or None
+        Coverage of the interval, 0.95 for 95 %.
+    n : int or None
+        Number of scored targets.
+    n_groups : int or None
+        Number of units (documents or sentences) the bootstrap resampled.
+    strength : float or None
+        Inverse strength of the penalty, C in (0, inf], chosen on dev.
+    pooling : str or None
+        How the tokens of a span became one vector.
+    seed : int or None
+        The draw, where something is drawn; a convex fit has none.
+    note : str
+        What a reader must know before quoting the number.
+
+    Examples
+    --------
+    >>> row = Measurement(stage="probe", task="pos", model="minilm", corpus="ewt", split="test", layer=3,
+    ...                   method="logistic", metric="accuracy", value=0.94, low=0.93, high=0.95, level=0.95)
+    >>> Measurement.from_json(row.to_json()) == row
+    True
+    """
+
+    stage: str
+    task: str
+    model: str
+    corpus: str
+    split: str
+    layer: Layer
+    method: str
+    metric: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    n: int | None = None
+    n_groups: int | None = None
+    strength: float | None = None
+    pooling: str | None = None
+    seed: int | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for name in _TEXTS:
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} must be a str. Got {getattr(self, name)!r}.")
+        if self.pooling is not None and not isinstance(self.pooling, str):
+            raise TypeError(f"pooling must be a str or None. Got {self.pooling!r}.")
+        for name in _REALS:
+            object.__setattr__(self, name, _real(name, getattr(self, name)))
+        for name in _COUNTS:
+            object.__setattr__(self, name, _count(name, getattr(self, name)))
+        object.__setattr__(self, "layer", check_layer(self.layer))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dict of the fields, in order, that strict JSON can carry."""
+        row = {field.name: getattr(self, field.name) for field in fields(self)}
+        if row["strength"] == math.inf:
+            row["strength"] = "inf"
+        return row
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any], *, where: str = "a report row") -> Measurement:
+        """Build a row from what :meth:`to_json` gave.
+
+        Raises
+        ------
+        InputError
+            A field is missing, unknown, or of the wrong type; ``where`` is named.
+        """
+        names = {field.name for field in fields(cls)}
+        if not isinstance(row, Mapping):
+            raise InputError(f"{where}: a report row must be a JSON object. Got {type(row).__name__}.")
+        unknown = sorted(set(row) - names)
+        if unknown:
+            raise InputError(f"{where}: a report row has no field '{unknown[0]}'. Was it written by hand?")
+        values = dict(row)
+        if values.get("strength") == "inf":
+            values["strength"] = math.inf
+        try:
+            return cls(**values)
+        except TypeError as error:
+            reason = str(error).removeprefix("Measurement.__init__() ")
+            raise InputError(f"{where}: not a report row: {reason}") from error
+
+
+_TEXTS = ("stage", "task", "model", "corpus", "split", "method", "metric", "note")
+_REALS = ("value", "low", "high", "level", "strength")
+_COUNTS = ("n", "n_groups", "seed")
+
+
+def check_layer(layer: Any) -> Layer:
+    """Return the layer as written in reports, or raise TypeError."""
+    if layer is None or (isinstance(layer, str) and _WRITTEN.fullmatch(layer)):
+        return layer
+    if not isinstance(layer, str | bool | float) and hasattr(layer, "__index__") and int(layer) >= 0:
+        return int(layer)
+    raise TypeError(f"layer must be a number from 0, 'final', 'encoder:3', 'decoder:final' or None. Got {layer!r}.")
+
+
+def split_layer(layer: Layer) -> tuple[str, int | str | None]:
+    """Take a layer apart into its stack (``""`` where a model has one) and its number or ``"final"``.
+
+    >>> split_layer("encoder:3"), split_layer(3), split_layer("final")
+    (('encoder', 3), ('', 3), ('', 'final'))
+    """
+    if not isinstance(layer, str):
+        return "", layer
+    stack, _, place = layer.rpartition(":")
+    return stack, place if place == "final" else int(place)
+
+
+def join_layer(stack: str, place: int | str) -> int | str:
+    """Write a layer of a stack: the inverse of :func:`split_layer`.
+
+    Parameters
+    ----------
+    stack : str
+        ``""`` where a model has one.
+    place : int or str
+        A number, or ``"final"``.
+
+    Returns
+    -------
+    int or str
+    """
+    return f"{stack}:{place}" if stack else place
+
+
+def layer_order(layer: Layer) -> tuple[int, int, int]:
+    """Sort key: floors, then the encoder from bottom to top, then the decoder; ``final`` on top of its stack."""
+    stack, place = split_layer(layer)
+    if place is None:
+        return -1, 0, 0
+    return STACKS.index(stack), int(place == "final"), place if isinstance(place, int) else 0
+
+
+def _real(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, str | bool) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name} must be a number or None. Got {value!r}.")
+    number = float(value)
+    finite = math.isfinite(number) or (name == "strength" and number == math.inf)
+    return number if finite else None
+
+
+def _count(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be a whole number or None. Got {value!r}.")
+    return int(value)
