@@ -1,0 +1,136 @@
+"""Names, numbers and the key of a cache: what its files are called and what may stand in them.
+
+Plain values enter and leave; nothing here touches a disk. Surprise: the names in an identity (of
+the model, of the corpus) are part of the key, so one folder never speaks of two things.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from probekit.cache.files import canonical
+from probekit.errors import CacheError
+
+FORMAT_VERSION = 1
+CACHE_SCHEMA = "probekit.cache/1"
+SHARD_WORDS = 16_384
+"""A shard closes once it holds this many words ..."""
+SHARD_EXAMPLES = 4_096
+"""... or this many examples."""
+
+INDEXES = ("index.example", "index.word", "index.token")
+DTYPES = {"float32": ("F32", 4), "float16": ("F16", 2), "bfloat16": ("BF16", 2), "int32": ("I32", 4)}
+STACKS = ("", "encoder", "decoder")
+_NAME = re.compile(
+    r"(?:(encoder|decoder)\.)?(?:layer\.(\d{2}|[1-9]\d{2,3})|(final)|(index\.(?:example|word|token)))", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSpec:
+    """Which examples a shard holds.
+
+    Attributes
+    ----------
+    number : int
+        From 0.
+    start, stop : int
+        Half-open range of example ordinals, global over the corpus.
+    words : int
+        Words in them.
+    size : int
+        Bytes of the shard's corpus file.
+    """
+
+    number: int
+    start: int
+    stop: int
+    words: int
+    size: int
+
+    def to_json(self) -> dict[str, int]:
+        """Return the spec as plain data."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One tensor of every shard: its name, its dtype (``float32 float16 bfloat16 int32``), its width.
+
+    A width of 0 means one number a row (the index tensors).
+    """
+
+    name: str
+    dtype: str
+    width: int
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return DTYPES[self.dtype][1] * max(self.width, 1)
+
+    @property
+    def stack(self) -> str:
+        """The stack it belongs to: ``""``, ``encoder`` or ``decoder``."""
+        return parse_name(self.name)[0]
+
+
+def shard_name(number: int) -> str:
+    """Return the file name of a shard."""
+    return f"{number:05d}.safetensors"
+
+
+def receipt_name(number: int) -> str:
+    """Return the file name of a shard's receipt."""
+    return f"{number:05d}.json"
+
+
+def corpus_name(number: int) -> str:
+    """Return the file name of a shard's examples."""
+    return f"{number:05d}.jsonl"
+
+
+def tensor_name(layer: int | str, stack: str = "") -> str:
+    """Return the tensor of a layer: ``layer.03``, ``decoder.final``."""
+    prefix = f"{stack}." if stack else ""
+    return f"{prefix}final" if layer == "final" else f"{prefix}layer.{int(layer):02d}"
+
+
+def parse_name(name: str) -> tuple[str, int | str | None]:
+    """Return ``(stack, layer)`` of a tensor's name; the layer of an index tensor is None."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise CacheError(f"{name!r} is not the name of a tensor of a cache.")
+    stack, layer, final, _ = match.groups()
+    return stack or "", int(layer) if layer else final
+
+
+def cache_key(identity: Mapping[str, Any]) -> str:
+    """Return the 64 hex digits that name everything a cache's rows depend on."""
+    return hashlib.sha256(canonical({"format": FORMAT_VERSION, "identity": dict(identity)})).hexdigest()
+
+
+def with_indexes(tensors: Sequence[TensorSpec]) -> list[TensorSpec]:
+    """Return the tensors in file order: the index tensors of every stack, then the layers."""
+    prefixes = [f"{stack}." if stack else "" for stack in {tensor.stack for tensor in tensors}]
+    indexes = [TensorSpec(prefix + name, "int32", 0) for prefix in prefixes for name in INDEXES]
+    return sorted([*indexes, *tensors], key=lambda tensor: rank(tensor.name))
+
+
+def rank(name: str) -> tuple[float, ...]:
+    """Return what sorts names into file order: indexes first, then stacks, then layers, `final` last."""
+    stack, layer = parse_name(name)
+    place = STACKS.index(stack)
+    if layer is None:
+        return 0, place, INDEXES.index(name.removeprefix(f"{stack}."))
+    return 1, place, math.inf if layer == "final" else int(layer)
+
+
+def is_digest(value: object) -> bool:
+    """Tell whether a value is a sha256 in hex."""
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value, re.ASCII) is not None

@@ -1,0 +1,155 @@
+"""Where caches live and which there are.
+
+Options and environment enter, folders leave. Surprise: caches are listed newest first by the time
+their manifest was written; that time orders the list and decides nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from probekit.cache.files import parse_object, read_small
+from probekit.errors import CacheError, UsageError
+
+PLAN = "plan.json"
+MANIFEST = "manifest.json"
+
+
+def cache_root(option: Path | str | None = None) -> Path:
+    """Return the folder of all caches: `option`, PROBEKIT_CACHE, XDG_CACHE_HOME/probekit, or the platform's.
+
+    Raises
+    ------
+    UsageError
+        If nothing is set and there is no home folder.
+    """
+    if option:
+        return _absolute(str(option))
+    if named := os.environ.get("PROBEKIT_CACHE"):
+        return _absolute(named)
+    if xdg := os.environ.get("XDG_CACHE_HOME"):
+        return _absolute(xdg) / "probekit"
+    home = os.environ.get("HOME") or os.environ.get("USERPROFILE")
+    if not home or not Path(home).is_dir():
+        raise UsageError(
+            "There is no home folder to keep caches in: HOME "
+            + (f"is {home!r}, which is no folder." if home else "is not set.")
+            + " Name a folder with --cache or PROBEKIT_CACHE."
+        )
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("probekit", appauthor=False))
+
+
+def _absolute(name: str) -> Path:
+    try:
+        return Path(os.path.abspath(Path(name).expanduser()))
+    except RuntimeError:
+        raise UsageError(f"The cache folder {name!r} names a home folder that does not exist.") from None
+
+
+def slug(name: str) -> str:
+    """Return a name that is safe as part of a folder's: lower-case letters, digits, ``.``, ``_``, single ``-``.
+
+    Long names keep their end, which says most (``/data/models/bert`` -> ``data-models-bert``).
+    """
+    plain = re.sub(r"[^a-z0-9._]+", "-", name.lower(), flags=re.ASCII)
+    return re.sub(r"^[-.]+|[-.]+$", "", plain[-60:]) or "unnamed"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One cache folder found under a root.
+
+    Attributes
+    ----------
+    path : Path
+    complete : bool
+        Whether it has a manifest (the shards are not looked at).
+    model, corpus, key : str
+        From its plan; empty where the plan cannot be read.
+    written : float
+        Seconds since the epoch: when the manifest (else the plan) was written.
+    """
+
+    path: Path
+    complete: bool
+    model: str
+    corpus: str
+    key: str
+    written: float
+    problem: str = ""
+    identity: Mapping[str, Any] | None = None
+
+
+def list_caches(root: Path) -> list[CacheEntry]:
+    """Return the caches under `root`: complete ones first, the newest first among them.
+
+    Symbolic links are not followed, and folders without a plan are not caches.
+    """
+    entries = []
+    try:
+        folders = sorted(root.iterdir())
+    except OSError:
+        return []
+    for folder in folders:
+        if folder.name.startswith(".") or folder.is_symlink() or not (folder / PLAN).is_file():
+            continue
+        entries.append(_entry(folder))
+    return sorted(entries, key=lambda entry: (not entry.complete, -entry.written, entry.path.name))
+
+
+def _entry(folder: Path) -> CacheEntry:
+    manifest, plan = folder / MANIFEST, folder / PLAN
+    complete = manifest.is_file()
+    written = (manifest if complete else plan).stat().st_mtime
+    try:
+        data = parse_object(read_small(plan), plan)
+        identity = data["identity"]
+        model, corpus, key = identity["model"]["name"], identity["corpus"]["name"], data["key"]
+    except (CacheError, KeyError, TypeError) as error:
+        return CacheEntry(folder, complete, "", "", "", written, problem=str(error))
+    return CacheEntry(folder, complete, model, corpus, key, written, identity=identity)
+
+
+def newest_complete(root: Path) -> Path | None:
+    """Return the newest complete cache under `root`, or None."""
+    entries = list_caches(root)
+    return entries[0].path if entries and entries[0].complete else None
+
+
+def explain_difference(root: Path, identity: Mapping[str, Any]) -> list[str]:
+    """Say how the caches of the same model and corpus names differ from an identity.
+
+    Returns
+    -------
+    list of str
+        One line a cache and differing field: ``<folder>: model.weights differs: old 53aa.., new 9f3c..``.
+        Empty where no cache has these names or one equals the identity.
+    """
+    names = identity["model"]["name"], identity["corpus"]["name"]
+    found = [entry for entry in list_caches(root) if (entry.model, entry.corpus) == names and entry.identity]
+    if any(entry.identity == dict(identity) for entry in found):
+        return []
+    return [f"{entry.path.name}: {line}" for entry in found for line in differences(entry.identity or {}, identity)]
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return ``field differs: old X, new Y`` for every differing field of two nested mappings."""
+    lines = []
+    for name in sorted({*old, *new}):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            lines += differences(before, after, f"{prefix}{name}.")
+        elif before != after:
+            lines.append(f"{prefix}{name} differs: old {_shown(before)}, new {_shown(after)}")
+    return lines
+
+
+def _shown(value: object) -> str:
+    return "(not set)" if value is None else repr(value) if isinstance(value, str) else str(value)

@@ -1,0 +1,217 @@
+"""Read a complete cache: layers as mapped blocks, indexes, examples.
+
+A folder enters, arrays leave. Opening reads the manifest and the headers of the shards (sizes and
+digests are compared), never the data; ``probekit cache verify`` hashes that. Surprise: a cache without its manifest
+does not open, however many shards it has.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.cache.examples import read_examples
+from probekit.cache.files import open_regular, parse_object, read_small
+from probekit.cache.format import INDEXES, STACKS, parse_name, receipt_name, shard_name, tensor_name
+from probekit.cache.header import Header
+from probekit.cache.layers import LayerView
+from probekit.cache.manifest import check_entry, read_header, read_manifest
+from probekit.cache.plan import FormatVersionError, Plan, read_plan
+from probekit.cache.shard import NUMPY
+from probekit.cache.staging import SOURCE
+from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError
+
+if TYPE_CHECKING:
+    from probekit.corpus.corpus import SourceRecord
+    from probekit.corpus.example import Example
+
+
+@dataclass(frozen=True, slots=True)
+class CacheIndex:
+    """What each row is: three int32 arrays [rows].
+
+    Attributes
+    ----------
+    example : ndarray
+        Ordinal of the example in the corpus.
+    word : ndarray
+        Ordinal of the word in the example; -1 for special tokens.
+    token : ndarray
+        Token id.
+    """
+
+    example: NDArray[np.int32]
+    word: NDArray[np.int32]
+    token: NDArray[np.int32]
+
+
+class ActivationCache:
+    """A complete cache, open for reading; make one with :meth:`open`.
+
+    Attributes
+    ----------
+    path : Path
+    manifest, plan, identity, model, corpus : dict
+        The manifest; the parts of the plan; ``identity["model"]``; the corpus summary.
+    """
+
+    complete = True
+
+    def __init__(self, plan: Plan, manifest: dict[str, Any], headers: Sequence[Header]) -> None:
+        self.path = plan.folder
+        self.manifest = manifest
+        self.plan = plan.extras
+        self.identity = plan.identity
+        self.model: dict[str, Any] = plan.identity["model"]
+        self.corpus = plan.corpus
+        self.key = plan.key
+        self.shards = plan.shards
+        self._plan = plan
+        self._headers = headers
+        self._maps: weakref.WeakValueDictionary[int, mmap.mmap] = weakref.WeakValueDictionary()
+
+    @classmethod
+    def open(cls, path: Path | str) -> ActivationCache:
+        """Open a complete cache, checking sizes and header digests.
+
+        Raises
+        ------
+        CacheError
+            If it is incomplete (with the command that resumes), damaged (with the command that
+            repairs), or written by a newer probekit.
+        """
+        folder = Path(path)
+        plan = read_plan(folder)
+        try:
+            manifest = read_manifest(plan)
+            if manifest is not None:
+                return cls(plan, manifest, [_check_shard(plan, manifest, number) for number in range(len(plan.shards))])
+        except FormatVersionError:
+            raise
+        except CacheError as error:
+            raise CacheError(f"{error} Repair with: probekit cache verify --repair {folder}") from None
+        done = sum(os.path.lexists(folder / "receipts" / receipt_name(spec.number)) for spec in plan.shards)
+        raise CacheError(
+            f"{folder} is incomplete: {done} of {len(plan.shards)} shards. Resume with: {resume_command(folder)}"
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all shards on disk."""
+        return int(self.manifest["totals"]["bytes"])
+
+    @cached_property
+    def stacks(self) -> tuple[str, ...]:
+        """``("",)``, or ``("encoder", "decoder")`` for an encoder-decoder."""
+        found = self._headers[0].rows
+        return tuple(stack for stack in STACKS if stack in found)
+
+    def layers(self, stack: str = "") -> list[int | str]:
+        """Return the layers kept of a stack: their numbers, then ``"final"`` where there is one."""
+        self._check_stack(stack)
+        found = [parse_name(name) for name in self._headers[0].tensors]
+        return [layer for owner, layer in found if owner == stack and layer is not None]
+
+    def layer(self, layer: int | str, stack: str = "") -> LayerView:
+        """Return a view of one layer.
+
+        Raises
+        ------
+        UsageError
+            If the cache does not hold this layer.
+        """
+        known = self.layers(stack)
+        if layer not in known:
+            raise UsageError(
+                f"The `layer` must be one of {', '.join(map(str, known))} (what {self.path.name} holds). Got {layer!r}."
+            )
+        name = tensor_name(layer, stack)
+        rows = [header.tensors[name].rows for header in self._headers]
+        return LayerView(self._headers[0].tensors[name].spec, rows, block=self.block, where=self.path.name)
+
+    def index(self, stack: str = "") -> CacheIndex:
+        """Return example, word and token of every row of a stack."""
+        self._check_stack(stack)
+        prefix = f"{stack}." if stack else ""
+        numbers = range(len(self.shards))
+        parts = [np.concatenate([self.block(prefix + name, number) for number in numbers]) for name in INDEXES]
+        return CacheIndex(*parts)
+
+    def examples(self) -> Iterator[Example]:
+        """Yield the examples in corpus order: id, words, text, split, group; no annotations."""
+        for spec in self.shards:
+            yield from read_examples(self.path / "corpus", spec)
+
+    @property
+    def source(self) -> SourceRecord | None:
+        """Where the corpus was read from; None for one made in memory."""
+        from probekit.corpus.corpus import SourceRecord
+
+        path = self.path / "corpus" / SOURCE
+        data = read_small(path)
+        if data.strip() == b"null":
+            return None
+        try:
+            return SourceRecord.from_json(parse_object(data, path))
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, ProbekitError):
+                raise
+            raise CacheError(f"{path} is damaged: {error!r}.") from None
+
+    def block(self, name: str, number: int) -> NDArray[Any]:
+        """Return a read-only mapped array of one tensor of one shard (bfloat16 as uint16 bits)."""
+        placed = self._headers[number].tensors[name]
+        spec = placed.spec
+        shape = (placed.rows, spec.width) if spec.width else (placed.rows,)
+        if placed.nbytes == 0:
+            return np.zeros(shape, NUMPY[spec.dtype])
+        flat = np.frombuffer(self._map(number), NUMPY[spec.dtype], int(np.prod(shape)), placed.offset)
+        return flat.reshape(shape)
+
+    def _map(self, number: int) -> mmap.mmap:
+        found = self._maps.get(number)
+        if found is None:
+            fd = open_regular(self.path / "shards" / shard_name(number))
+            try:
+                if os.fstat(fd).st_size != self._headers[number].size:
+                    raise CacheError(f"Shard {number} of {self.path} changed its size while the cache was open.")
+                found = mmap.mmap(fd, self._headers[number].size, access=mmap.ACCESS_READ)
+            except OSError as error:
+                raise ResourceError(f"Shard {number} of {self.path} cannot be mapped: {error.strerror}.") from None
+            finally:
+                os.close(fd)
+            self._maps[number] = found
+        return found
+
+    def _check_stack(self, stack: str) -> None:
+        if stack not in self.stacks:
+            raise UsageError(f"The `stack` must be one of {list(self.stacks)} for {self.path.name}. Got {stack!r}.")
+
+    def __repr__(self) -> str:
+        return f"ActivationCache({str(self.path)!r})"
+
+
+def resume_command(folder: Path) -> str:
+    """Return what to type to complete a cache."""
+    from probekit.cache.writer import RESUME
+
+    try:
+        command = parse_object(read_small(folder / "runs" / RESUME), folder)["command"]
+    except (CacheError, KeyError):
+        return "probekit extract (with the same model, corpus and options)"
+    return str(command)
+
+
+def _check_shard(plan: Plan, manifest: dict[str, Any], number: int) -> Header:
+    header, sha256 = read_header(plan, number)
+    check_entry(plan, manifest, header, sha256)
+    return header

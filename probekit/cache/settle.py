@@ -1,0 +1,101 @@
+"""Decide what became of a shard: whole, to be adopted, or to be set aside.
+
+A plan and a shard's number enter; its receipt and header leave, or None where it must be written
+(again). Surprise: nothing is deleted. What does not hold is moved to ``runs/aside``, where
+``probekit cache gc`` finds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from probekit.cache.files import exclusive, open_regular, parse_object, publish_bytes, sync_folder, writing
+from probekit.cache.format import ShardSpec, receipt_name, shard_name
+from probekit.cache.header import Header
+from probekit.cache.manifest import check_receipt, read_header, read_receipt
+from probekit.cache.plan import Plan
+from probekit.cache.shard import hash_range, receipt_bytes
+from probekit.errors import CacheError
+
+ASIDE = "aside"
+
+
+def settle(plan: Plan, spec: ShardSpec) -> tuple[Mapping[str, Any], Header] | None:
+    """Return receipt and header of a published shard, or None where it is missing.
+
+    With a receipt that fits, only the header is read. Without one the shard is checked against its
+    own digests, and adopted by writing its receipt.
+    """
+    shard = plan.folder / "shards" / shard_name(spec.number)
+    path = plan.folder / "receipts" / receipt_name(spec.number)
+    # The receipt first: a live writer publishes the shard before its receipt, so a receipt whose
+    # shard is not there afterwards is a leftover, never a race.
+    receipt_seen, shard_seen = inode(path), inode(shard)
+    if shard_seen is None:
+        set_aside(plan.folder, path, receipt_seen)
+        return None
+    try:
+        header, sha256 = read_header(plan, spec.number)
+    except CacheError:
+        set_aside(plan.folder, shard, shard_seen)
+        set_aside(plan.folder, path, receipt_seen)
+        return None
+    if receipt_seen is not None:
+        with contextlib.suppress(CacheError):
+            receipt = read_receipt(plan.folder, spec)
+            if receipt is not None:
+                check_receipt(receipt, header, sha256, path)
+                return receipt, header
+        set_aside(plan.folder, path, receipt_seen)
+    if damaged_tensors(shard, header):
+        set_aside(plan.folder, shard, shard_seen)
+        return None
+    data = receipt_bytes(header, sha256)
+    with writing(plan.folder, f"the receipt of shard {spec.number}"):
+        publish_bytes(path, data)
+    return parse_object(data, path), header
+
+
+def damaged_tensors(path: Path, header: Header) -> list[str]:
+    """Hash a shard's data and return the names of the tensors that differ from its header."""
+    fd = open_regular(path)
+    try:
+        return [name for name in header.tensors if _digest(fd, header, name) != header.digests[name]]
+    except OSError as error:
+        raise CacheError(f"{path} cannot be read: {error.strerror}.") from None
+    finally:
+        os.close(fd)
+
+
+def _digest(fd: int, header: Header, name: str) -> str:
+    placed = header.tensors[name]
+    digest = hashlib.sha256()
+    hash_range(digest, fd, placed.offset, placed.offset + placed.nbytes)
+    return digest.hexdigest()
+
+
+def inode(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from its replacement, or None where there is none."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def set_aside(folder: Path, path: Path, seen: tuple[int, int] | None) -> None:
+    """Move a file to ``runs/aside``, unless another process has replaced it since it was `seen`."""
+    if seen is None:
+        return
+    aside = folder / "runs" / ASIDE
+    with writing(folder, f"{path.name} (set aside)"):
+        aside.mkdir(exist_ok=True)
+        with exclusive(aside / ".lock"):
+            if inode(path) == seen:
+                os.rename(path, aside / f"{path.name}.{os.urandom(4).hex()}")
+                sync_folder(path.parent)

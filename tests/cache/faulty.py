@@ -1,0 +1,76 @@
+"""Faults for real: children killed or failed at the n-th system call that a cache makes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+CALLS = ("pwrite", "fsync", "link", "rename", "posix_fallocate", "unlink")
+SURVIVED, FAILED, BROKE = 0, 6, 99
+
+
+class Shim:
+    """Counts the calls of `os` functions and acts at the n-th (from 1)."""
+
+    def __init__(self, at: int, act: Callable[[str], None], *, calls: tuple[str, ...] = CALLS) -> None:
+        self.at, self.act, self.calls = at, act, calls
+        self.count = 0
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        real = {name: getattr(os, name) for name in self.calls}
+        try:
+            for name in self.calls:
+                setattr(os, name, self._wrapped(name, real[name]))
+            yield
+        finally:
+            for name in self.calls:
+                setattr(os, name, real[name])
+
+    def _wrapped(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def shimmed(*values: Any, **options: Any) -> Any:
+            self.count += 1
+            if self.count == self.at:
+                self.act(name)
+            return call(*values, **options)
+
+        return shimmed
+
+
+def kill(_: str) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail_with(number: int) -> Callable[[str], None]:
+    def fail(_: str) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """Run `work` in a forked child; return its exit code (a ProbekitError's own), negative for a signal."""
+    from probekit.errors import ProbekitError
+
+    child = start_child(work, ProbekitError)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def start_child(work: Callable[[], object], expected: type[Exception]) -> int:
+    child = os.fork()
+    if child:
+        return child
+    code = BROKE
+    try:
+        work()
+        code = SURVIVED
+    except expected as error:
+        code = getattr(error, "exit_code", BROKE)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
