@@ -1,0 +1,1 @@
+"""From a corpus and a model to an activation cache: plan (pure), batch, engine, run."""

@@ -1,0 +1,183 @@
+"""From encoded examples to the rows of a shard and the batches that fill them.
+
+Enters: the encoded examples of one shard. Leaves: a :class:`Layout`, which fixes every row before
+the model runs. Examples lie in order of decreasing token count, all rows of one together, so a
+batch is one contiguous range of rows and row order does not depend on batching. Surprise: under
+``overflow="window"`` one example is several pieces, and each token's row comes from the piece in
+which it stands farthest from an edge.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.errors import InputError
+from probekit.models.align import Encoded
+
+IntArray = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one row of a batch reads, and which of its tokens are kept.
+
+    Attributes
+    ----------
+    encoded : Encoded
+        The ids the model reads, at most the model's limit.
+    start, stop : int
+        The kept tokens, half open.
+    ordinal : int
+        The example, counted over the corpus.
+    """
+
+    encoded: Encoded
+    start: int
+    stop: int
+    ordinal: int
+
+
+@dataclass(slots=True)
+class Layout:
+    """The rows of one shard, decided before the model runs."""
+
+    pieces: list[Piece]
+    example: IntArray
+    word: IntArray
+    token: IntArray
+    sizes: list[int]
+    truncated: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the shard."""
+        return len(self.token)
+
+    def shifted(self, start_token: int) -> tuple[IntArray, IntArray]:
+        """Return the word and token columns of a decoder, which reads the same tokens one place later.
+
+        Row t speaks of the token read at position t; the first row of each example is the start
+        token (word -1), and the example's last token is never read.
+        """
+        starts = np.cumsum([0, *self.sizes[:-1]])
+        word, token = np.roll(self.word, 1), np.roll(self.token, 1)
+        word[starts], token[starts] = -1, start_token
+        return word, token
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens the model reads for each piece, special ones included."""
+        return [len(piece.encoded.ids) for piece in self.pieces]
+
+
+def lay_out(encoded: Sequence[Encoded], ids: Sequence[str], first: int, *, limit: int | None, overflow: str) -> Layout:
+    """Fix the rows of a shard.
+
+    Parameters
+    ----------
+    encoded : sequence of Encoded
+        One an example, in corpus order.
+    ids : sequence of str
+        The examples' ids, for messages.
+    first : int
+        Ordinal of the first example in the corpus.
+    limit : int or None
+        Tokens the model can read at once, special ones included.
+    overflow : {"error", "truncate", "window"}
+
+    Returns
+    -------
+    Layout
+
+    Raises
+    ------
+    InputError
+        An example is over the limit and the policy is ``error``.
+    """
+    fitted: list[tuple[int, Encoded]] = []
+    truncated: Counter[str] = Counter()
+    for offset, item in enumerate(encoded):
+        if limit is not None and len(item.ids) > limit:
+            if overflow == "error":
+                raise InputError(
+                    f"Example '{ids[offset]}' has {len(item.ids)} tokens; the model reads at most {limit}. "
+                    "Choose --overflow window (overlapping windows) or --overflow truncate (words are "
+                    "lost, and counted)."
+                )
+            if overflow == "truncate":
+                item, lost = _truncate(item, limit)
+                truncated[ids[offset]] += lost
+        fitted.append((first + offset, item))
+    fitted.sort(key=lambda pair: -len(pair[1].ids))
+    pieces = [piece for ordinal, item in fitted for piece in _pieces(item, ordinal, limit)]
+    sizes = [len(item.ids) for _, item in fitted]
+    return Layout(
+        pieces=pieces,
+        example=np.repeat(np.array([ordinal for ordinal, _ in fitted], np.int32), sizes),
+        word=np.concatenate([item.word for _, item in fitted]).astype(np.int32),
+        token=np.concatenate([item.ids for _, item in fitted]).astype(np.int32),
+        sizes=sizes,
+        truncated=truncated,
+    )
+
+
+def kept_rows(pieces: Sequence[Piece], width: int, *, shift: bool = False) -> NDArray[np.int64] | None:
+    """Return where the kept tokens lie in the flattened [pieces x width] batch; None when all do.
+
+    ``shift`` speaks of a decoder, where the token that the encoder reads at t stands at t + 1.
+    """
+    starts = np.array([piece.start for piece in pieces], np.int64)
+    stops = np.array([piece.stop for piece in pieces], np.int64)
+    if shift:
+        lengths = np.array([len(piece.encoded.ids) for piece in pieces], np.int64)
+        starts = np.where(starts == 0, 0, starts + 1)
+        stops = np.where(stops == lengths, lengths, stops + 1)
+    if not starts.any() and (stops == width).all():
+        return None
+    base = np.arange(len(pieces), dtype=np.int64) * width + starts
+    counts = stops - starts
+    within = np.arange(counts.sum(), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(base, counts) + within
+
+
+def _truncate(item: Encoded, limit: int) -> tuple[Encoded, int]:
+    """Drop the last words: a word that loses one token loses all of them, for half a word is no word."""
+    suffix = len(item.ids) - item.suffix
+    keep = limit - item.suffix
+    cut_words = set(item.word[keep:suffix].tolist()) - {-1}
+    while keep > item.prefix and int(item.word[keep - 1]) in cut_words:
+        keep -= 1
+    chosen = np.concatenate([np.arange(keep), np.arange(suffix, len(item.ids))])
+    return _take(item, chosen), len(cut_words)
+
+
+def _pieces(item: Encoded, ordinal: int, limit: int | None) -> list[Piece]:
+    total = len(item.ids)
+    if limit is None or total <= limit:
+        return [Piece(item, 0, total, ordinal)]
+    room = limit - item.prefix - item.suffix
+    inner = total - item.prefix - item.suffix
+    stride = max(1, room // 2)
+    starts = list(range(0, max(1, inner - room), stride))
+    starts.append(inner - room)
+    # A token is taken from the window in which it is farthest from an edge: cut in the middle of overlaps.
+    cuts = [0, *((a + room + b) // 2 for a, b in pairwise(starts)), inner]
+    pieces = []
+    for number, start in enumerate(starts):
+        inside = np.arange(item.prefix + start, item.prefix + start + room)
+        chosen = np.concatenate([np.arange(item.prefix), inside, np.arange(total - item.suffix, total)])
+        low = item.prefix + cuts[number] - start
+        high = item.prefix + cuts[number + 1] - start
+        first, last = number == 0, number == len(starts) - 1
+        pieces.append(Piece(_take(item, chosen), 0 if first else low, limit if last else high, ordinal))
+    return pieces
+
+
+def _take(item: Encoded, chosen: NDArray[np.int64]) -> Encoded:
+    return replace(item, ids=item.ids[chosen], word=item.word[chosen])

@@ -1,0 +1,117 @@
+"""What an extraction would cost: rows, bytes, time and free disk (``--dry-run``).
+
+Enters: a :class:`~probekit.extraction.request.Request`. Leaves: a frozen :class:`Cost`. Surprise:
+the time is measured, by running a few batches of the very corpus; rows are exact up to eight
+shards, beyond that estimated from eight.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from probekit.cache.staging import stage
+from probekit.corpus import open_corpus
+from probekit.extraction.plan import DTYPES, batch_tokens, batches
+from probekit.extraction.request import Request
+
+SHARDS_LOOKED_AT = 8
+BATCHES_RUN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an extraction would take.
+
+    Attributes
+    ----------
+    examples, words, shards : int
+    rows : int
+        Model tokens, special ones included, of one stack; estimated if not ``exact``.
+    layers, width : int
+        Layers kept (of all stacks) and the width of the first.
+    bytes, free_bytes : int
+    bytes_by_store : dict
+        The same extraction in the other precisions.
+    seconds, tokens_per_second : float
+        Measured on a few batches of this corpus, without writing.
+    """
+
+    root: Path
+    examples: int
+    words: int
+    shards: int
+    split_rule: str
+    rows: int
+    exact: bool
+    layers: int
+    width: int
+    store: str
+    bytes: int
+    bytes_by_store: dict[str, int]
+    free_bytes: int
+    device: str
+    seconds: float
+    tokens_per_second: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``extract --dry-run --json`` prints."""
+        return {"schema": "probekit.cost/1", **asdict(self), "root": str(self.root)}
+
+
+def estimate(request: Request) -> Cost:
+    """Measure what :func:`~probekit.extraction.run.extract_request` would cost, writing no cache."""
+    from probekit.extraction.engine import LocalEngine
+    from probekit.extraction.run import chosen_tensors, load_for, tokeniser_for
+    from probekit.models.locate import locate
+
+    source = locate(request.model, revision=request.revision)
+    with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
+        loaded = load_for(request, source)
+        tensors = chosen_tensors(loaded, request.spec)
+        tokeniser = tokeniser_for(loaded, request.spec)
+        looked_at = _spread(staged.shards, SHARDS_LOOKED_AT)
+        ready = [tokeniser.prepare(staged.folder, shard) for shard in looked_at]
+        rows = sum(item.rows for item in ready)
+        words = sum(shard.words for shard in looked_at)
+        total = round(rows * staged.words / words)
+        layout = ready[len(ready) // 2].layout
+        cuts = _spread(batches(layout.lengths, batch_tokens(request.spec, loaded.device.type)), BATCHES_RUN)
+        with LocalEngine(loaded, [tensor.name for tensor in tensors], store=request.spec.store) as engine:
+            engine.run(layout.pieces[cuts[0]])
+            started = time.perf_counter()
+            for cut in cuts:
+                engine.run(layout.pieces[cut])
+            seconds = time.perf_counter() - started
+    ran = sum(piece.stop - piece.start for cut in cuts for piece in layout.pieces[cut])
+    numbers = sum(tensor.width for tensor in tensors)
+    sizes = {store: total * (numbers * size + 12) for store, size in DTYPES.items()}
+    return Cost(
+        root=request.root,
+        examples=staged.examples,
+        words=staged.words,
+        shards=len(staged.shards),
+        split_rule=staged.split_rule,
+        rows=total,
+        exact=len(looked_at) == len(staged.shards),
+        layers=len(tensors),
+        width=tensors[0].width,
+        store=request.spec.store,
+        bytes=sizes[request.spec.store],
+        bytes_by_store={store: size for store, size in sizes.items() if store != request.spec.store},
+        free_bytes=shutil.disk_usage(request.root).free,
+        device=loaded.device.type,
+        seconds=total * seconds / ran,
+        tokens_per_second=ran / seconds,
+    )
+
+
+def _spread(items: Sequence[Any], count: int) -> list[Any]:
+    """Choose at most ``count`` items, evenly over the sequence."""
+    if len(items) <= count:
+        return list(items)
+    return [items[i * (len(items) - 1) // (count - 1)] for i in range(count)]

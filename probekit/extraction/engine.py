@@ -1,0 +1,107 @@
+"""The forward pass: a batch of pieces in, the kept rows of every layer out.
+
+Enters: a live model. Leaves: float arrays in the stored precision, one block a layer, rows of
+kept tokens only. Surprise: bfloat16 leaves as uint16, because NumPy has no such type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from probekit.extraction.batch import Layout, Piece, kept_rows
+from probekit.models.check import self_check
+from probekit.models.forward import forward, pad
+from probekit.models.hooks import Capture
+from probekit.models.load import LoadedModel
+
+STORED = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a batch gave: the kept rows of every layer.
+
+    Attributes
+    ----------
+    blocks : dict of str to Tensor
+        One [rows, width] CPU tensor a name, in the stored precision.
+    largest : dict of str to float
+        Largest magnitude of each block; NaN or infinity if it holds one. It is taken where the
+        model ran, while the block is still warm there.
+    """
+
+    blocks: dict[str, torch.Tensor]
+    largest: dict[str, float]
+
+
+class Engine(Protocol):
+    """What turns a batch into rows; tests put deterministic arrays in its place."""
+
+    def run(self, pieces: Sequence[Piece]) -> Rows:
+        """Return the kept rows of a batch."""
+
+    def check(self, layout: Layout) -> None:
+        """Prove on a few pieces that a batch gives what single pieces give."""
+
+
+class LocalEngine:
+    """Runs the model in this process."""
+
+    def __init__(self, loaded: LoadedModel, names: Sequence[str], *, store: str) -> None:
+        self.loaded = loaded
+        self.names = list(names)
+        self.store = STORED[store]
+        self.capture = Capture(loaded, self.names)
+        self.shifts = {name.startswith("decoder.") for name in self.names}
+
+    def __enter__(self) -> LocalEngine:
+        self.capture.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.capture.__exit__(kind, error, trace)
+
+    def run(self, pieces: Sequence[Piece]) -> Rows:
+        """Run one batch and gather its kept rows."""
+        batch = pad([piece.encoded for piece in pieces], self.loaded.pad_id)
+        forward(self.loaded, batch)
+        width = batch.ids.shape[1]
+        indexes = {shift: self._index(kept_rows(pieces, width, shift=shift)) for shift in self.shifts}
+        blocks = {}
+        for name in self.names:
+            state = self.capture.states[name]
+            index = indexes[name.startswith("decoder.")]
+            flat = state.reshape(-1, state.shape[-1])
+            kept = flat if index is None else flat.index_select(0, index)
+            blocks[name] = kept.to(self.store)
+        # One transfer for all layers: on a GPU each would wait for the device.
+        sizes = torch.stack([_largest(block) for block in blocks.values()]).tolist()
+        return Rows(
+            {name: block.to("cpu").contiguous() for name, block in blocks.items()},
+            dict(zip(self.names, sizes, strict=True)),
+        )
+
+    def check(self, layout: Layout) -> None:
+        """Run a few short pieces together and alone; see :func:`probekit.models.check.self_check`."""
+        self_check(self.loaded, [piece.encoded for piece in layout.pieces], self.names)
+
+    def _index(self, rows: np.ndarray[Any, Any] | None) -> torch.Tensor | None:
+        return None if rows is None else torch.from_numpy(rows).to(self.loaded.device)
+
+
+def as_stored(block: torch.Tensor) -> np.ndarray[Any, Any]:
+    """View a CPU tensor as the NumPy array that is written to disk."""
+    return block.view(torch.uint16).numpy() if block.dtype == torch.bfloat16 else block.numpy()
+
+
+def _largest(block: torch.Tensor) -> torch.Tensor:
+    low, high = torch.aminmax(block)
+    return torch.maximum(-low, high).float()

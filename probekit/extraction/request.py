@@ -1,0 +1,85 @@
+"""What the user asked an extraction for, as one frozen value.
+
+Enters: options as typed, in Python or on the command line. Leaves: a :class:`Request`, checked.
+Surprise: asking is cheap: neither the model nor the corpus is touched here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from probekit.cache.location import cache_root
+from probekit.extraction.plan import ExtractionSpec, choose, parse_layers
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One extraction, as asked for.
+
+    Attributes
+    ----------
+    model : str or Path
+    corpus : anything :func:`~probekit.corpus.open_corpus` takes
+    spec : ExtractionSpec
+    root : Path
+        Folder of caches.
+    device : {"auto", "cpu", "cuda", "mps"}
+    revision : str or None
+    subsample : int or None
+    shard : (int, int) or None
+        ``(i, n)``: do part i of n, counted from 1.
+    mixed : bool
+        Resume under other versions than the first run's.
+    resume_command : str or None
+        What was typed, for the message of an incomplete cache.
+    """
+
+    model: str | Path
+    corpus: Any
+    spec: ExtractionSpec
+    root: Path
+    device: str = "auto"
+    revision: str | None = None
+    subsample: int | None = None
+    shard: tuple[int, int] | None = None
+    mixed: bool = False
+    resume_command: str | None = None
+
+    @classmethod
+    def build(
+        cls,
+        model: str | Path,
+        corpus: Any,
+        *,
+        layers: str | Sequence[int | str] = "all",
+        dtype: str = "float32",
+        store: str = "same",
+        device: str = "auto",
+        batch_tokens: int | None = None,
+        input: str = "words",
+        max_length: int | None = None,
+        overflow: str = "error",
+        random_weights: int | None = None,
+        revision: str | None = None,
+        subsample: int | None = None,
+        shard: tuple[int, int] | None = None,
+        mixed: bool = False,
+        cache: str | Path | None = None,
+    ) -> Request:
+        """Check the options and freeze them."""
+        spec = ExtractionSpec(
+            layers=parse_layers(layers),
+            dtype=dtype,
+            store=dtype if store == "same" else store,
+            input=input,
+            overflow=overflow,
+            max_length=max_length,
+            random_weights=random_weights,
+            batch_tokens=batch_tokens,
+        )
+        choose("device", device, ("auto", "cpu", "cuda", "mps"))
+        root = cache_root(cache)
+        return cls(model, corpus, spec, root, device, revision, subsample, shard, mixed)

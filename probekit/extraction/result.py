@@ -1,0 +1,138 @@
+"""What an extraction made: a frozen :class:`Extraction`, read off the manifest.
+
+Enters: a manifest (or the state of an incomplete cache). Leaves: what the command prints.
+Surprise: a reused cache has a certificate too, for the manifest keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from probekit.cache.format import parse_name
+from probekit.extraction.plan import ExtractionSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What an extraction made.
+
+    Attributes
+    ----------
+    cache : Path
+    complete : bool
+        Whether the cache is complete; a part (``shard=(1, 4)``) may not be.
+    reused : bool
+        The cache was complete before; nothing ran.
+    rows, width, bytes : int
+        Token rows over the whole cache, width of a layer, bytes of all shards.
+    layers : list
+        Ints and ``"final"``; ``"encoder:3"`` in an encoder-decoder.
+    dtype, store : str
+    shards, shards_done : int
+    seconds : float
+        From the first tokenisation to the manifest, of this run.
+    tokens_per_second : float
+    alignment : dict
+        Words: covered, split, truncated, missing (named), spelling a special token (named).
+    notes : list of str
+        What a person should know: words without token, truncated examples ...
+    """
+
+    cache: Path
+    complete: bool
+    reused: bool
+    rows: int
+    layers: list[int | str]
+    width: int
+    bytes: int
+    dtype: str
+    store: str
+    shards: int
+    shards_done: int
+    seconds: float
+    tokens_per_second: float
+    alignment: Mapping[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def alignment_line(self) -> str:
+        """The certificate in one line."""
+        seen = self.alignment
+        return (
+            f"{seen.get('covered', 0):,} of {seen.get('words', 0):,} words covered, {seen.get('split', 0):,} split, "
+            f"{seen.get('truncated', 0):,} truncated, {seen.get('missing', 0):,} without a token, "
+            f"{seen.get('spelling_special', 0):,} spelling a special token"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``extract --json`` prints."""
+        return {
+            "schema": "probekit.extract/1",
+            "cache": str(self.cache),
+            "complete": self.complete,
+            "reused": self.reused,
+            "rows": self.rows,
+            "layers": self.layers,
+            "width": self.width,
+            "bytes": self.bytes,
+            "dtype": self.dtype,
+            "store": self.store,
+            "shards": self.shards,
+            "shards_done": self.shards_done,
+            "seconds": round(self.seconds, 3),
+            "tokens_per_second": round(self.tokens_per_second, 1),
+            "alignment": dict(self.alignment),
+            "notes": self.notes,
+        }
+
+
+def summarise(
+    manifest: Mapping[str, Any],
+    folder: Path,
+    spec: ExtractionSpec,
+    *,
+    reused: bool = False,
+    seconds: float = 0.0,
+    tokens: int = 0,
+) -> Extraction:
+    findings = manifest["findings"]
+    alignment = {name: value for name, value in findings.items() if name != "layers"}
+    tensors = [tensor for tensor in manifest["tensors"] if tensor["width"]]
+    stacks = [parse_name(tensor["name"]) for tensor in tensors]
+    done, of = len(manifest["shards"]), manifest.get("shards_planned", len(manifest["shards"]))
+    return Extraction(
+        cache=folder,
+        complete=done == of,
+        reused=reused,
+        rows=max(manifest["totals"]["rows"].values(), default=0),
+        layers=[f"{stack}:{layer}" if stack else layer for stack, layer in stacks if layer is not None],
+        width=tensors[0]["width"] if tensors else 0,
+        bytes=manifest["totals"]["bytes"],
+        dtype=spec.dtype,
+        store=spec.store,
+        shards=of,
+        shards_done=done,
+        seconds=seconds,
+        tokens_per_second=tokens / seconds if seconds else 0.0,
+        alignment=alignment,
+        notes=_notes(alignment),
+    )
+
+
+def _notes(alignment: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if alignment.get("missing"):
+        named = ", ".join(map(repr, alignment.get("missing_words", [])))
+        notes.append(f"{alignment['missing']:,} words have no token and will be left out of every task: {named}.")
+    if alignment.get("spelling_special"):
+        named = ", ".join(map(repr, alignment.get("special_words", [])))
+        notes.append(
+            f"{alignment['spelling_special']:,} words spell a special token and were encoded as text: {named}."
+        )
+    if alignment.get("truncated"):
+        named = ", ".join(map(repr, alignment.get("truncated_examples", [])))
+        notes.append(f"{alignment['truncated']:,} words were cut off from examples over the limit: {named}.")
+    return notes

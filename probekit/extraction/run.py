@@ -1,0 +1,263 @@
+"""Extract: run a model over a corpus once and keep every layer of every token.
+
+Enters: a model, a corpus, options. Leaves: a complete cache, or one that the same call resumes.
+Three things happen at once, so that the model is never kept waiting: the next shard is tokenised
+ahead, the model runs, and a thread writes and publishes behind it. Surprise: a second run over a
+complete cache returns at once and never imports torch.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probekit.cache.format import ShardSpec, TensorSpec, cache_key
+from probekit.cache.location import explain_difference, list_caches
+from probekit.cache.reader import ActivationCache
+from probekit.cache.staging import StagedCorpus, stage
+from probekit.cache.writer import CacheWriter
+from probekit.corpus import open_corpus
+from probekit.errors import UsageError
+from probekit.extraction.plan import ExtractionSpec, batch_tokens, select_layers
+from probekit.extraction.request import Request
+from probekit.extraction.result import Extraction, summarise
+from probekit.models.locate import ModelSource, locate
+
+if TYPE_CHECKING:
+    from probekit.extraction.shard import Ready, ShardRunner, Tokeniser
+    from probekit.models.load import LoadedModel
+
+Progress = Callable[[float, str], None]
+
+
+def extract(
+    model: str | Path = "minilm",
+    corpus: Any = "grammar",
+    *,
+    layers: str | Sequence[int | str] = "all",
+    dtype: str = "float32",
+    store: str = "same",
+    device: str = "auto",
+    batch_tokens: int | None = None,
+    input: str = "words",
+    max_length: int | None = None,
+    overflow: str = "error",
+    random_weights: int | None = None,
+    revision: str | None = None,
+    subsample: int | None = None,
+    shard: tuple[int, int] | None = None,
+    mixed: bool = False,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Extraction:
+    """Keep the vectors of every token of a corpus at every layer of a model.
+
+    Parameters
+    ----------
+    model : str or Path
+        ``minilm`` (the bundled default), a local folder, or a name on the hub.
+    corpus : str, Path, DataFrame, list of lists of words, or Corpus
+    layers : "all", str or sequence
+        0 is what block 1 reads, i the raw output of block i, ``final`` the output of the final norm.
+    dtype : {"float32", "bfloat16", "float16"}
+        Computing precision.
+    store : {"same", "float32", "bfloat16", "float16"}
+        Precision on disk.
+    device : {"auto", "cpu", "cuda", "mps"}
+    batch_tokens : int, optional
+        Tokens a batch, padding included; by default a table by device and dtype.
+    input : {"words", "text"}
+        Read the words joined by single spaces, or the surface text.
+    max_length : int, optional
+        Tokens the model may read at once, special ones included.
+    overflow : {"error", "truncate", "window"}
+        What to do with longer examples.
+    random_weights : int, optional
+        Seed of a control model with random weights.
+    revision : str, optional
+        Of a model on the hub.
+    subsample : int, optional
+        Keep about this many examples.
+    shard : (int, int), optional
+        Do part i of n only; the parts together give the same bytes as one run.
+    mixed : bool
+        Resume under other versions or another device than the first run's.
+    cache : str or Path, optional
+        Folder of caches.
+    progress : callable, optional
+        Called with the share done (0..1) and a note.
+
+    Returns
+    -------
+    Extraction
+
+    Raises
+    ------
+    UsageError, InputError, CacheError, NumericError, ResourceError, NetworkError
+    """
+    request = Request.build(
+        model,
+        corpus,
+        layers=layers,
+        dtype=dtype,
+        store=store,
+        device=device,
+        batch_tokens=batch_tokens,
+        input=input,
+        max_length=max_length,
+        overflow=overflow,
+        random_weights=random_weights,
+        revision=revision,
+        subsample=subsample,
+        shard=shard,
+        mixed=mixed,
+        cache=cache,
+    )
+    return extract_request(request, progress=progress)
+
+
+def extract_request(request: Request, *, progress: Progress | None = None) -> Extraction:
+    """Do what a checked :class:`Request` asks for; see :func:`extract`."""
+    source = locate(request.model, revision=request.revision)
+    with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
+        loaded = None
+        if request.spec.random_weights is not None:
+            # Random weights are identified by the state that the seed produced, so make it first.
+            loaded = load_for(request, source)
+        identity = identify(request, source, staged, loaded)
+        if (done := complete_cache(request.root, identity)) is not None:
+            return summarise(ActivationCache.open(done).manifest, done, request.spec, reused=True)
+        notes = explain_difference(request.root, identity)
+        result = _extract(request, staged, identity, loaded or load_for(request, source), progress)
+        result.notes.extend(f"Another cache exists: {line}" for line in notes)
+        return result
+
+
+def identify(request: Request, source: ModelSource, staged: StagedCorpus, loaded: LoadedModel | None) -> dict[str, Any]:
+    """Return everything that decides the vectors; the cache key is its hash."""
+    digests = source.digests()
+    if loaded is not None:
+        digests["weights"] = loaded.weights_digest()
+    spec = request.spec
+    return {
+        "model": {"name": source.name, "revision": source.revision, **digests, "random_weights": spec.random_weights},
+        "corpus": {"name": staged.name, "fingerprint": staged.fingerprint},
+        **spec.identity(),
+    }
+
+
+def complete_cache(root: Path, identity: Mapping[str, Any]) -> Path | None:
+    """Return the complete cache of an identity, if there is one; imports no torch."""
+    key = cache_key(identity)
+    return next((entry.path for entry in list_caches(root) if entry.complete and entry.key == key), None)
+
+
+def load_for(request: Request, source: ModelSource) -> LoadedModel:
+    """Load the model as the request wants it."""
+    from probekit.models.load import load
+
+    spec = request.spec
+    return load(source, dtype=spec.dtype, device=request.device, random_weights=spec.random_weights)
+
+
+def _extract(
+    request: Request,
+    staged: StagedCorpus,
+    identity: Mapping[str, Any],
+    loaded: LoadedModel,
+    progress: Progress | None,
+) -> Extraction:
+    from probekit.extraction.engine import LocalEngine
+    from probekit.extraction.shard import ShardRunner
+
+    spec = request.spec
+    tensors = chosen_tensors(loaded, spec)
+    limit = batch_tokens(spec, loaded.device.type)
+    plan = {
+        "tokens_per_batch": limit,
+        "device": loaded.device.type,
+        "attention": loaded.attention,
+        "torch": importlib.metadata.version("torch").partition("+")[0],
+        "transformers": importlib.metadata.version("transformers"),
+    }
+    names = [tensor.name for tensor in tensors]
+    tokeniser = tokeniser_for(loaded, spec)
+    with (
+        CacheWriter.open(
+            request.root, identity, plan, staged, mixed=request.mixed, resume_command=request.resume_command
+        ) as writer,
+        LocalEngine(loaded, names, store=spec.store) as engine,
+        ShardRunner(engine, tensors, limit=limit, decoder_start=loaded.decoder_start_id) as runner,
+    ):
+        mine = [shard for shard in writer.missing() if _is_mine(shard, request.shard)]
+        started = time.perf_counter()
+        tokens = _run_shards(writer, runner, mine, lambda shard: tokeniser.prepare(writer.folder, shard), progress)
+        manifest = writer.finish()
+        seconds = time.perf_counter() - started
+        writer.record({"seconds": seconds, "tokens": tokens, "shards": len(mine), "host": platform.node(), **plan})
+        summary = manifest if manifest is not None else writer.progress()
+    return summarise(summary, writer.folder, spec, seconds=seconds, tokens=tokens)
+
+
+def chosen_tensors(loaded: LoadedModel, spec: ExtractionSpec) -> list[TensorSpec]:
+    """Return the tensors of a shard: the wanted layers of every stack."""
+    return [
+        TensorSpec(stack.full_name(layer), spec.store, stack.widths[layer])
+        for stack in loaded.stacks
+        for layer in select_layers(spec.layers, stack.layer_names)
+    ]
+
+
+def tokeniser_for(loaded: LoadedModel, spec: ExtractionSpec) -> Tokeniser:
+    """Return what turns stored examples into rows for this model."""
+    from probekit.extraction.shard import Tokeniser
+    from probekit.models.align import Aligner
+
+    aligner = Aligner(loaded.tokenizer, vocabulary=loaded.model.get_input_embeddings().num_embeddings)
+    return Tokeniser(aligner, spec, limit=token_limit(loaded, spec))
+
+
+def token_limit(loaded: LoadedModel, spec: ExtractionSpec) -> int | None:
+    """Return how many tokens the model may read at once."""
+    if spec.max_length is not None and loaded.max_length is not None and spec.max_length > loaded.max_length:
+        raise UsageError(
+            f"The `max_length` option must be at most {loaded.max_length}, this model's limit. Got {spec.max_length}."
+        )
+    return spec.max_length or loaded.max_length
+
+
+def _run_shards(
+    writer: CacheWriter,
+    runner: ShardRunner,
+    mine: Sequence[ShardSpec],
+    prepare: Callable[[ShardSpec], Ready],
+    progress: Progress | None,
+) -> int:
+    """Tokenise ahead, run, write behind; an error in any of the three stops all. Return the rows written."""
+    total = sum(shard.words for shard in mine)
+    words = tokens = 0
+    started = time.perf_counter()
+    with ThreadPoolExecutor(1, "tokenise") as ahead:
+        upcoming = [ahead.submit(prepare, shard) for shard in mine[:1]]
+        for number, shard in enumerate(mine):
+            ready = upcoming.pop().result()
+            if number == 0:
+                runner.engine.check(ready.layout)
+            upcoming.extend(ahead.submit(prepare, later) for later in mine[number + 1 : number + 2])
+            for rows in runner.run(writer, shard, ready):
+                if progress is not None:
+                    rate = (tokens + rows) / (time.perf_counter() - started)
+                    progress((words + shard.words * rows / ready.rows) / total, f"{rate:,.0f} tokens/s")
+            words += shard.words
+            tokens += ready.rows
+        runner.drain()
+    return tokens
+
+
+def _is_mine(shard: ShardSpec, part: tuple[int, int] | None) -> bool:
+    return part is None or shard.number % part[1] == part[0] - 1

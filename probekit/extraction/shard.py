@@ -1,0 +1,180 @@
+"""One shard at a time: tokenise it, run its batches, write its rows behind the model's back.
+
+Enters: an engine, an aligner, a cache writer. Leaves: published shards with their receipts.
+Surprise: writing and hashing happen in a thread of their own, one batch behind; an error there
+surfaces at the next batch, and nothing half-written is left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from probekit.cache.examples import read_examples
+from probekit.cache.format import ShardSpec, TensorSpec
+from probekit.cache.shard import ShardWriter
+from probekit.cache.writer import CacheWriter
+from probekit.corpus.example import Example
+from probekit.errors import InputError, NumericError
+from probekit.extraction.batch import Layout, Piece, lay_out
+from probekit.extraction.engine import Engine, Rows, as_stored
+from probekit.extraction.plan import ExtractionSpec, batches, layer_of
+from probekit.models.align import Aligner, Encoded
+from probekit.models.certificate import Certificate
+
+# Batches the writer may lag behind: enough to ride out a slow disk, little enough memory.
+LAG = 4
+NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A shard that is tokenised and laid out."""
+
+    layout: Layout
+    ids: list[str]
+    certificate: Certificate
+
+    @property
+    def rows(self) -> int:
+        """Rows of the shard (of each stack)."""
+        return self.layout.rows
+
+
+class Tokeniser:
+    """Turns the stored examples of a shard into a :class:`Ready` layout."""
+
+    def __init__(self, aligner: Aligner, spec: ExtractionSpec, *, limit: int | None) -> None:
+        self.aligner = aligner
+        self.spec = spec
+        self.limit = limit
+
+    def prepare(self, folder: Path, shard: ShardSpec) -> Ready:
+        """Read, tokenise and lay out one shard."""
+        examples = list(read_examples(folder / "corpus", shard))
+        encoded = self.encode(examples)
+        ids = [example.id for example in examples]
+        certificate = Certificate.of(encoded, [example.words for example in examples], ids)
+        layout = lay_out(encoded, ids, shard.start, limit=self.limit, overflow=self.spec.overflow)
+        return Ready(layout, ids, certificate)
+
+    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+        """Tokenise examples as words or as surface text."""
+        if self.spec.input == "words":
+            return self.aligner.encode_words([example.words for example in examples])
+        for example in examples:
+            if example.text is None:
+                raise InputError(
+                    f"--input text needs the surface text, which example '{example.id}' does not have. Use "
+                    "--input words."
+                )
+        return self.aligner.encode_text([(example.text or "", example.words) for example in examples])
+
+
+class ShardRunner:
+    """Runs shards through an engine; a context manager."""
+
+    def __init__(self, engine: Engine, tensors: Sequence[TensorSpec], *, limit: int, decoder_start: int | None) -> None:
+        self.engine = engine
+        self.tensors = list(tensors)
+        self.limit = limit
+        self.decoder_start = decoder_start
+        self._behind = ThreadPoolExecutor(1, "write")
+        self._pending: deque[Future[Any]] = deque()
+        self._open: list[ShardWriter] = []
+
+    def __enter__(self) -> ShardRunner:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._behind.shutdown(wait=True, cancel_futures=True)
+        while self._open:
+            self._open.pop().close()
+
+    def run(self, cache: CacheWriter, shard: ShardSpec, ready: Ready) -> Iterator[int]:
+        """Run every batch of a shard; yield the rows done after each."""
+        layout = ready.layout
+        stacks = {tensor.stack for tensor in self.tensors}
+        writer = cache.shard(shard, rows=dict.fromkeys(stacks, layout.rows), tensors=self.tensors)
+        self._open.append(writer)
+        self._later(self._write_index, writer, layout, stacks)
+        tally: dict[str, float] = dict.fromkeys((tensor.name for tensor in self.tensors), 0.0)
+        row = 0
+        for cut in batches(layout.lengths, self.limit):
+            pieces = layout.pieces[cut]
+            rows = self.engine.run(pieces)
+            self._later(self._write, writer, row, rows, tally, _Place(pieces, ready.ids, shard.start))
+            row += sum(piece.stop - piece.start for piece in pieces)
+            yield row
+        self._later(self._publish, writer, ready, tally)
+
+    def drain(self) -> None:
+        """Wait until everything is written."""
+        while self._pending:
+            self._pending.popleft().result()
+
+    def _later(self, act: Callable[..., None], *values: Any) -> None:
+        while len(self._pending) >= LAG or (self._pending and self._pending[0].done()):
+            self._pending.popleft().result()
+        self._pending.append(self._behind.submit(act, *values))
+
+    def _write_index(self, writer: ShardWriter, layout: Layout, stacks: set[str]) -> None:
+        for stack in stacks:
+            prefix = f"{stack}." if stack else ""
+            word, token = layout.word, layout.token
+            if stack == "decoder":
+                assert self.decoder_start is not None
+                word, token = layout.shifted(self.decoder_start)
+            for name, column in (("example", layout.example), ("word", word), ("token", token)):
+                writer.put(f"{prefix}index.{name}", 0, column)
+
+    def _write(self, writer: ShardWriter, row: int, rows: Rows, tally: dict[str, float], place: _Place) -> None:
+        for name, block in rows.blocks.items():
+            size = rows.largest[name]
+            if not math.isfinite(size):
+                raise place.error(name, block)
+            tally[name] = max(tally[name], size)
+            writer.put(name, row, as_stored(block))
+
+    def _publish(self, writer: ShardWriter, ready: Ready, tally: dict[str, float]) -> None:
+        findings = ready.certificate.to_json()
+        lost = sum(ready.layout.truncated.values())
+        findings["covered"] -= lost
+        findings["truncated"] = lost
+        findings["truncated_examples"] = list(ready.layout.truncated)[:NAMED]
+        findings["layers"] = {name: {"largest": size, "nonfinite": 0} for name, size in tally.items()}
+        writer.publish(findings)
+        writer.close()
+        self._open.remove(writer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a batch is, for the message about a number that is none."""
+
+    pieces: Sequence[Piece]
+    ids: Sequence[str]
+    first: int
+
+    def error(self, name: str, block: Any) -> NumericError:
+        rows = (~block.isfinite()).any(dim=1).nonzero()
+        row = int(rows[0])
+        for piece in self.pieces:
+            row -= piece.stop - piece.start
+            if row < 0:
+                break
+        example = self.ids[piece.ordinal - self.first]
+        return NumericError(
+            f"Layer {layer_of(name)} ({name}) holds NaN or infinity in {len(rows)} of {len(block)} rows, "
+            "first at example "
+            f"'{example}'. In float16 that is an overflow: use bfloat16 (--dtype bfloat16, --store "
+            "bfloat16) or float32."
+        )
