@@ -1,0 +1,94 @@
+"""The online code beside a study: every layer's labels priced as its matrix passes by.
+
+Enters: the stream of layer matrices on its way to an estimator. Leaves: rows of bits and compression,
+of the task and of its control. Surprise: these rows are of the train split, because the labels that are
+sent are those of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from probekit.probing.codelength import OnlineCode, online_codes
+from probekit.probing.estimators import LayerMatrix, StudySettings
+from probekit.probing.problem import Problem
+from probekit.report import Measurement
+
+METHOD, CONTROL_METHOD = "online_code", "online_code_control"
+
+
+class CodeStudy:
+    """Prices the labels of each layer as its matrix passes by.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        The task first, then its control draws.
+    study : StudySettings
+    """
+
+    def __init__(self, problems: Sequence[Problem], study: StudySettings) -> None:
+        self.problems, self.study = problems, study
+        self.codes: dict[int | str, list[OnlineCode]] = {}
+        self._passing: dict[int | str, LayerMatrix] = {}
+
+    def watch(self, matrices: Iterable[LayerMatrix]) -> Iterator[LayerMatrix]:
+        """Pass the matrices on, each held until :meth:`price` is asked for its layer."""
+        for matrix in matrices:
+            self._passing[matrix.layer] = matrix
+            yield matrix
+
+    def price(self, layer: int | str) -> None:
+        """Send the labels of a layer."""
+        self.codes[layer] = online_codes(
+            self._passing.pop(layer).train,
+            self.problems,
+            groups=self.study.sentences,
+            seed=self.study.seed,
+            device=self.study.device,
+        )
+
+    def rows(self, blank: Measurement) -> Iterator[Measurement]:
+        """Yield bits and compression of every layer, of the task and of the mean of its control draws."""
+        blank = replace(
+            blank,
+            split="train",
+            n=len(self.study.sentences),
+            n_groups=len(np.unique(self.study.sentences)),
+            seed=self.study.seed,
+        )
+        for layer, (task, *controls) in self.codes.items():
+            yield from _rows(replace(blank, layer=layer, method=METHOD), [task])
+            if controls:
+                yield from _rows(replace(blank, layer=layer, method=CONTROL_METHOD), controls)
+
+    def note(self) -> str:
+        """Say in one sentence where the labels are cheapest."""
+        best = min(self.codes, key=lambda layer: self.codes[layer][0].bits)
+        task, *controls = self.codes[best]
+        control = f"; control {_mean([code.compression for code in controls]):.2f}" if controls else ""
+        return (
+            f"Online code of {task.n:,} training labels ({task.uniform_bits:,.0f} bits uniform): layer {best} takes "
+            f"fewest, {task.bits:,.0f} bits (compression {task.compression:.2f}{control})."
+        )
+
+
+def _rows(row: Measurement, codes: Sequence[OnlineCode]) -> Iterator[Measurement]:
+    notes = [f"mean of {len(codes)} draws"] if len(codes) > 1 else []
+    edges = sorted({code.strength for code in codes if code.at_edge})
+    if edges:
+        notes.append(f"the strength is at the edge of the grid: {', '.join(f'{C:g}' for C in edges)}")
+    if not all(code.converged for code in codes):
+        notes.append("a fit did not converge")
+    single = len(codes) == 1
+    row = replace(row, strength=codes[0].strength if single else None, seed=row.seed if single else None)
+    row = replace(row, note="; ".join(notes))
+    yield replace(row, metric="bits", value=_mean([code.bits for code in codes]))
+    yield replace(row, metric="compression", value=_mean([code.compression for code in codes]))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

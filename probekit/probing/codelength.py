@@ -1,0 +1,297 @@
+"""Online code length: how many bits the training labels cost, given the vectors [1]_.
+
+Enters: a layer's training vectors, its label sets, the sentence of every row. Leaves: one
+:class:`OnlineCode` a label set, in bits. Surprise: the labels that are sent are the training
+labels; dev and test rows play no part, and a better score shows as fewer bits.
+
+.. [1] Voita & Titov 2020, Information-theoretic probing with minimum description length.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from probekit.errors import UsageError
+from probekit.probing.lbfgs import Stopping, minimise
+from probekit.probing.objective import Labels, Objective, Preconditioner, chunk_rows, covariance_basis
+from probekit.probing.problem import Problem, Standardiser
+from probekit.probing.study import STRENGTHS
+from probekit.probing.workers import Workers
+
+FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
+"""Shares of the rows at which a block ends, as in the paper."""
+
+TOL = 1e-5
+"""Estimated relative excess of every fit's objective over its minimum."""
+
+RACE_FROM, RACE_MARGIN, RACE_BITS = 0.1, 0.1, 100.0
+"""Once this share of the rows is sent, strengths that took this share and so many bits more than the cheapest go."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineCode:
+    """The code of one label set, under the strength that makes it shortest.
+
+    Attributes
+    ----------
+    name : str
+        Of the problem.
+    n, n_classes : int
+    stops : tuple of int
+        Rows sent when each block ends; the last is ``n``.
+    block_bits : tuple of float
+        What each block cost; the first is sent uniformly, ``stops[0] * log2(n_classes)``.
+    choice_bits : float
+        What it costs to say which strength is used.
+    strength : float
+        C of every fit.
+    at_edge : bool
+        That strength is the first or the last of the grid.
+    seed : int
+        Of the order of sentences.
+    converged : bool
+        Whether every fit reached its tolerance.
+    """
+
+    name: str
+    n: int
+    n_classes: int
+    stops: tuple[int, ...]
+    block_bits: tuple[float, ...]
+    choice_bits: float
+    strength: float
+    at_edge: bool
+    seed: int
+    converged: bool
+
+    @property
+    def bits(self) -> float:
+        """The whole code."""
+        return sum(self.block_bits) + self.choice_bits
+
+    @property
+    def uniform_bits(self) -> float:
+        """What the labels cost without vectors, ``n * log2(n_classes)``."""
+        return self.n * math.log2(self.n_classes)
+
+    @property
+    def compression(self) -> float:
+        """Uniform bits over bits: 1 where nothing is learnt, more where something is."""
+        return self.uniform_bits / self.bits
+
+
+def online_codes(
+    X: NDArray[np.float32],
+    problems: Sequence[Problem],
+    *,
+    strengths: Sequence[float] = STRENGTHS,
+    groups: NDArray[np.int64] | None = None,
+    seed: int = 0,
+    fractions: Sequence[float] = FRACTIONS,
+    device: str = "cpu",
+) -> list[OnlineCode]:
+    r"""Send the training labels block by block, each under the probe fitted on all blocks before it.
+
+    With blocks ending at rows :math:`t_1 < \dots < t_S = n`, the code takes
+
+    .. math:: t_1 \log_2 K - \sum_{i<S} \log_2 p_{\theta_i}(y_{t_i+1..t_{i+1}} \mid x_{t_i+1..t_{i+1}}) + \log_2 M
+
+    bits, where :math:`\theta_i` is the logistic probe of the first :math:`t_i` rows and M the number of
+    strengths: the sender says first which one makes the shortest code. A strength chosen by its
+    accuracy would not do: it may be sure of itself where it errs, which accuracy forgives and bits do not.
+
+    Parameters
+    ----------
+    X : float32 array [n, d]
+        Raw training vectors. Sender and receiver both have them, so all of them set centre and scale.
+    problems : sequence of Problem
+        Only ``y_train`` and ``n_classes`` are read; without row weights.
+    strengths : sequence of float
+        Values of C, increasing. Each is the same in all blocks: a fixed Gaussian prior on the weights.
+    groups : int array [n], optional
+        Sentence of each row. Sentences are shuffled by ``seed`` and blocks end where a sentence does.
+    fractions : sequence of float
+        Ascending, the last one 1. Fractions that end at the same sentence become one block.
+    device : str
+
+    Returns
+    -------
+    list of OnlineCode
+        In the order of ``problems``.
+
+    Raises
+    ------
+    UsageError
+        Fractions, strengths or weights that no code can be made of.
+
+    Notes
+    -----
+    The classes are those of the whole training part. Every fit also sees each class once, at the
+    mean vector: a class that no block has shown yet costs about ``log2(t + K)`` bits instead of
+    infinitely many, and the intercepts stay finite.
+
+    All problems of one class count, with all strengths, are columns of one product, and each fit starts
+    from the one before.
+    """
+    _check(problems, strengths, fractions, device)
+    order, stops = blocks(len(X), groups, seed=seed, fractions=fractions)
+    rows = Standardiser.fit(X).transform(X)[order]
+    found: dict[int, OnlineCode] = {}
+
+    def run(workers: Workers | None) -> None:
+        vectors = torch.from_numpy(rows).to(device)
+        basis = covariance_basis(vectors)
+        for classes in sorted({problem.n_classes for problem in problems}):
+            places = [i for i, problem in enumerate(problems) if problem.n_classes == classes]
+            codes = np.stack([problems[i].y_train[order] for i in places], 1).astype(np.int64)
+            sender = _Sender(vectors, codes, strengths, classes, basis, workers=workers)
+            bits, converged = sender.send(stops)
+            for i, its_bits, reached in zip(places, bits, converged, strict=True):
+                best = int(its_bits.sum(1).argmin())
+                found[i] = OnlineCode(
+                    name=problems[i].name,
+                    n=len(X),
+                    n_classes=classes,
+                    stops=tuple(stops),
+                    block_bits=tuple(its_bits[best].tolist()),
+                    choice_bits=math.log2(len(strengths)),
+                    strength=float(strengths[best]),
+                    at_edge=len(strengths) > 1 and best in (0, len(strengths) - 1),
+                    seed=seed,
+                    converged=bool(reached[best]),
+                )
+
+    if torch.device(device).type != "cpu":
+        run(None)
+    else:
+        with Workers() as workers:
+            workers.drive(partial(run, workers))
+    return [found[i] for i in range(len(problems))]
+
+
+def blocks(
+    n: int, groups: NDArray[np.int64] | None, *, seed: int, fractions: Sequence[float] = FRACTIONS
+) -> tuple[NDArray[np.int64], list[int]]:
+    """Shuffle whole sentences and cut where the sentence ends that is nearest to each fraction.
+
+    Returns
+    -------
+    order : int64 array [n]
+        Rows in the order they are sent.
+    stops : list of int
+        Strictly ascending, the last one ``n``.
+    """
+    names = np.arange(n) if groups is None else np.asarray(groups)
+    _, codes, sizes = np.unique(names, return_inverse=True, return_counts=True)
+    shuffled = np.random.default_rng(seed).permutation(len(sizes))
+    rank = np.empty_like(shuffled)
+    rank[shuffled] = np.arange(len(sizes))
+    order = np.argsort(rank[codes], kind="stable").astype(np.int64)
+    ends = np.cumsum(sizes[shuffled])
+    wanted = np.asarray(fractions, np.float64) * n
+    after = np.minimum(np.searchsorted(ends, wanted), len(ends) - 1)
+    before = np.maximum(after - 1, 0)
+    nearest = np.where(wanted - ends[before] < ends[after] - wanted, ends[before], ends[after])
+    return order, sorted({int(stop) for stop in nearest} | {n})
+
+
+class _Sender:
+    """The problems of one class count over rows in sending order; each strength of each is one column set."""
+
+    def __init__(
+        self,
+        X: Tensor,
+        codes: NDArray[np.int64],
+        strengths: Sequence[float],
+        n_classes: int,
+        basis: tuple[Tensor, Tensor],
+        *,
+        workers: Workers | None,
+    ) -> None:
+        self.n_classes, self.basis, self.workers = n_classes, basis, workers
+        # Each class once at the mean, which is the origin, in front of the rows: prefixes stay views.
+        self.X = torch.cat([X.new_zeros(n_classes, X.shape[1]), X])
+        each = np.repeat(np.arange(n_classes)[:, None], codes.shape[1], axis=1)
+        self.codes = torch.from_numpy(np.concatenate([each, codes])).to(X.device)
+        n_sets, device = codes.shape[1], X.device
+        self.shape = (n_sets, len(strengths))
+        self.sets = torch.arange(n_sets, device=device).repeat_interleave(len(strengths))
+        self.strengths = torch.tensor(strengths, dtype=torch.float64, device=device).repeat(n_sets)
+
+    def send(self, stops: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Send all blocks.
+
+        Returns
+        -------
+        bits : float64 array [problems, strengths, blocks]
+            Infinite from where a strength was given up.
+        converged : bool array [problems, strengths]
+        """
+        bits = np.full((len(self.sets), len(stops)), np.inf)
+        bits[:, 0] = stops[0] * math.log2(self.n_classes)
+        converged = torch.ones(len(self.sets), dtype=torch.bool, device=self.X.device)
+        running = torch.arange(len(self.sets), device=self.X.device)
+        start: tuple[Tensor, Tensor] | None = None
+        for block, (seen, stop) in enumerate(pairwise(stops), start=1):
+            W, b, reached = self._fit(seen, running, start)
+            converged[running] &= reached
+            rows = slice(self.n_classes + seen, self.n_classes + stop)
+            bits[running.cpu().numpy(), block] = self._cost(rows, W, b, self.sets[running])
+            if stop >= RACE_FROM * stops[-1]:
+                kept = torch.from_numpy(self._leaders(bits[:, : block + 1].sum(1))).to(running.device)[running]
+                running, W, b = running[kept], W[kept], b[kept]
+            start = W, b
+        return bits.reshape(*self.shape, -1), converged.view(self.shape).cpu().numpy()
+
+    def _leaders(self, spent: NDArray[np.float64]) -> NDArray[np.bool_]:
+        table = spent.reshape(self.shape)
+        return np.asarray((table <= (1 + RACE_MARGIN) * table.min(1, keepdims=True) + RACE_BITS).ravel())
+
+    def _fit(self, seen: int, running: Tensor, start: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Fit the running columns on the rows seen; return weights, intercepts, and whether they converged."""
+        rows = self.n_classes + seen
+        penalty = 1 / (self.strengths[running] * rows)
+        labels = Labels(self.codes[:rows], self.sets[running], penalty, self.n_classes)
+        preconditioner = Preconditioner.build(labels, self.basis)
+        objective = Objective(self.X[:rows], labels, preconditioner, workers=self.workers)
+        u = objective.start() if start is None else objective.coordinates(*start)
+        end = minimise(objective, u, Stopping(TOL, 1000))
+        return *objective.weights(end.u, torch.arange(len(running), device=u.device)), end.converged
+
+    def _cost(self, rows: slice, W: Tensor, b: Tensor, sets: Tensor) -> NDArray[np.float64]:
+        """Bits of the labels of some rows under each probe."""
+        B, K, d = W.shape
+        flat, bias = W.reshape(B * K, d).T, b.reshape(B * K)
+        nats = torch.zeros(B, dtype=torch.float64, device=W.device)
+        step = chunk_rows(rows.stop - rows.start, d + B * K, W.device)
+        for low in range(rows.start, rows.stop, step):
+            part = slice(low, min(low + step, rows.stop))
+            Z = torch.addmm(bias, self.X[part], flat).double()
+            y = self.codes[part][:, sets]
+            if K == 1:
+                losses = torch.nn.functional.softplus(Z * (1 - 2 * y))
+            else:
+                Z = Z.view(-1, B, K)
+                losses = torch.logsumexp(Z, -1) - Z.gather(2, y[..., None]).squeeze(2)
+            nats += losses.sum(0)
+        return (nats / math.log(2)).cpu().numpy()
+
+
+def _check(problems: Sequence[Problem], strengths: Sequence[float], fractions: Sequence[float], device: str) -> None:
+    if device == "mps":
+        raise UsageError("The online code is computed in float64, which MPS does not have. Use --device cpu.")
+    if not strengths or not all(C > 0 for C in strengths) or list(strengths) != sorted(set(strengths)):
+        raise UsageError(f"The strengths must be increasing numbers above 0, values of C. Got {list(strengths)}.")
+    if list(fractions) != sorted(set(fractions)) or not fractions or fractions[0] <= 0 or fractions[-1] != 1:
+        raise UsageError(f"The fractions must ascend from above 0 to 1. Got {list(fractions)}.")
+    if any(problem.weights is not None for problem in problems):
+        raise UsageError("An online code sends each label once, so its rows take no weights.")

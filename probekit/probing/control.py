@@ -1,0 +1,49 @@
+"""Control tasks: labels that only memory can learn [1]_.
+
+Enters: what identifies each target (its word form, or a pair's forms) and the training labels.
+Leaves: codes drawn once per form from the training label distribution, the same form alike in all
+splits. Surprise: nothing is stored: a form's label is a hash of seed and form.
+
+.. [1] Hewitt & Liang 2019, Designing and interpreting probes with control tasks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def control_codes(
+    keys: Sequence[Hashable], y_train: NDArray[np.int32], *, n_classes: int, seed: int
+) -> NDArray[np.int32]:
+    """Draw a control label for every target.
+
+    Parameters
+    ----------
+    keys : sequence
+        A str, or a tuple of str, for every target of all splits.
+    y_train : int array
+        Codes of the training rows; they give the distribution.
+    n_classes : int
+    seed : int
+
+    Returns
+    -------
+    int32 array [n]
+    """
+    edges = np.cumsum(np.bincount(y_train, minlength=n_classes)) / len(y_train)
+    uniform = {key: _uniform(seed, key) for key in dict.fromkeys(keys)}
+    drawn = np.fromiter((uniform[key] for key in keys), np.float64, len(keys))
+    return np.minimum(np.searchsorted(edges, drawn, "right"), n_classes - 1).astype(np.int32)
+
+
+def _uniform(seed: int, key: Hashable) -> float:
+    """Return a number in [0, 1) that depends on seed and key alone, in every process."""
+    parts = key if isinstance(key, tuple) else (key,)
+    # Lengths keep ("ab", "c") and ("a", "bc") apart.
+    text = "".join(f"{len(str(part))}:{part}" for part in parts)
+    digest = hashlib.blake2b(f"{seed}|{text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64

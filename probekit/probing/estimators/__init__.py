@@ -1,0 +1,95 @@
+"""The estimators that answer a task: one file each, found by scanning this folder.
+
+A file sets ``ESTIMATOR = Estimator(name, study)``; the file is its own registration. Surprise: a
+study is given the layers as a stream, so that a convex probe can hold one layer in memory and a
+network can train several at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.errors import UsageError, did_you_mean
+from probekit.probing.problem import Problem, Result
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMatrix:
+    """The vectors of one layer, float32 [n, d], cut by split.
+
+    Attributes
+    ----------
+    layer : int or str
+    train, dev, test : float32 array [n, d]
+    """
+
+    layer: int | str
+    train: NDArray[np.float32]
+    dev: NDArray[np.float32]
+    test: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class StudySettings:
+    """What every estimator may need besides vectors and labels.
+
+    Attributes
+    ----------
+    sentences : int64 array [n train]
+        Sentence of each training row; a sample takes whole sentences.
+    seed : int
+    device : str
+        ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    sentences: NDArray[np.int64]
+    seed: int
+    device: str
+
+
+Study = Callable[[Iterable[LayerMatrix], Sequence[Problem], StudySettings], Iterator[tuple[int | str, list[Result]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """A kind of probe.
+
+    Attributes
+    ----------
+    name : str
+        What the user types, and the method of its rows in a report.
+    study : callable
+        ``study(layers, problems, settings)`` yields ``(layer, results)``, results in the order of
+        the problems.
+    seeded : bool
+        Whether a seed changes the fit.
+    reads : str
+        What its strengths are, in words.
+    """
+
+    name: str
+    study: Study
+    seeded: bool
+    reads: str
+
+
+def estimators() -> dict[str, Estimator]:
+    """Return every estimator of this folder by name."""
+    modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
+    return {module.ESTIMATOR.name: module.ESTIMATOR for module in modules}
+
+
+def get_estimator(name: str) -> Estimator:
+    """Find an estimator by name."""
+    known = estimators()
+    if name not in known:
+        raise UsageError(
+            f"The `estimator` option must be one of {', '.join(known)}. Got '{name}'.{did_you_mean(name, known)}"
+        )
+    return known[name]

@@ -1,0 +1,193 @@
+"""From predictions to rows: scores, floors, control, selectivity, intervals and layer tests.
+
+Enters: a :class:`~probekit.probing.question.Question` and what each layer's fits predicted.
+Leaves: :class:`~probekit.report.Measurement` rows for dev and test, and the tests between layers.
+Surprise: all methods of a split share one set of resamples, so a difference of two rows can be
+read off theirs; tests between layers use dev, since they serve a choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.probing.floors import majority_code, word_type_codes
+from probekit.probing.problem import Result
+from probekit.probing.question import Part, Question
+from probekit.probing.stats import LEVEL, Bootstrap, interval, macro_f1, neighbours, not_worse
+from probekit.report import Measurement
+
+CONTROL = "control"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerOutcome:
+    """What the fits of one layer predicted.
+
+    Attributes
+    ----------
+    layer : int or str
+    task : Result
+        On the real labels.
+    controls : list of Result
+        On the control labels, one a draw.
+    """
+
+    layer: int | str
+    task: Result
+    controls: list[Result]
+
+
+class Measurer:
+    """Scores one split of a question.
+
+    Parameters
+    ----------
+    question : Question
+    blank : Measurement
+        Names and pooling that every row shares; its fields are replaced row by row.
+    method : str
+        Of the real rows, ``logistic``.
+    seed : int or None
+        Of the fit, where a seed changes it.
+    resamples : int
+    draw : int
+        Seed of the resamples.
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        blank: Measurement,
+        *,
+        split: str,
+        control_codes: Sequence[NDArray[np.int32]],
+        resamples: int,
+        draw: int,
+    ) -> None:
+        self.question = question
+        self.split = split
+        self.part: Part = question.parts[split]
+        self.controls = [codes[self.part.rows] for codes in control_codes]
+        self.bootstrap = Bootstrap.draw(self.part.units, resamples=resamples, seed=draw)
+        self.blank = replace(blank, split=split, n=len(self.part.y), n_groups=self.part.n_units, level=LEVEL)
+
+    def rows(self, outcomes: Sequence[LayerOutcome]) -> Iterator[Measurement]:
+        """Yield the rows of every layer, then the floors."""
+        for place, outcome in enumerate(outcomes):
+            yield from self._layer_rows(outcome, place)
+        yield from self._floor_rows()
+
+    def predicted(self, result: Result) -> NDArray[np.int32]:
+        """Return a result's predictions on this split."""
+        return result.test_codes if self.split == "test" else result.dev_codes
+
+    def hits(self, outcomes: Sequence[LayerOutcome]) -> NDArray[np.bool_]:
+        """Return whether each layer is right, [n, layers]."""
+        return np.stack([self.predicted(outcome.task) == self.part.y for outcome in outcomes], axis=1)
+
+    def _layer_rows(self, outcome: LayerOutcome, place: int) -> Iterator[Measurement]:
+        codes = self.predicted(outcome.task)
+        row = replace(self.blank, layer=outcome.layer, strength=outcome.task.strength, note=_note(outcome.task))
+        hits = [codes == self.part.y]
+        for control, gold in zip(outcome.controls, self.controls, strict=True):
+            hits.append(self.predicted(control) == gold)
+        table = np.stack(hits, axis=1)
+        points, resampled = table.mean(axis=0), self.bootstrap.accuracy(table)
+        yield _scored(row, "accuracy", points[0], resampled[:, 0])
+        n_classes = len(self.question.classes)
+        f1 = self.bootstrap.macro_f1(codes, self.part.y, n_classes)
+        yield _scored(row, "macro_f1", macro_f1(codes, self.part.y, n_classes), f1)
+        if not outcome.controls:
+            return
+        control_row = replace(row, method=CONTROL)
+        if len(outcome.controls) > 1:
+            for draw, control in enumerate(outcome.controls):
+                one = replace(control_row, seed=draw, strength=control.strength, note=_note(control))
+                yield _scored(one, "accuracy", points[1 + draw], resampled[:, 1 + draw])
+            control_row = replace(control_row, strength=None, seed=None, note=f"mean of {len(outcome.controls)} draws")
+        else:
+            control = outcome.controls[0]
+            control_row = replace(control_row, strength=control.strength, note=_note(control))
+        drawn, mean = resampled[:, 1:].mean(axis=1), points[1:].mean()
+        yield _scored(control_row, "accuracy", mean, drawn)
+        selectivity = replace(row, method="selectivity", strength=None, note="")
+        yield _scored(selectivity, "accuracy", points[0] - mean, resampled[:, 0] - drawn)
+
+    def _floor_rows(self) -> Iterator[Measurement]:
+        question, y = self.question, self.part.y
+        train = question.parts["train"]
+        majority = np.full(len(y), majority_code(train.y), np.int32)
+        yield from self._floor("majority", majority, note=f"'{question.classes[majority[0]]}'")
+        if question.keys is None:
+            return
+        keys = question.keys[self.part.rows]
+        codes, seen = word_type_codes(question.keys[train.rows], train.y, keys)
+        yield from self._floor("word_type", codes, note=f"{(~seen).mean():.1%} of targets have an unseen form")
+        yield from self._floor("word_type_seen", codes, mask=seen)
+        yield from self._floor("word_type_unseen", codes, mask=~seen)
+
+    def _floor(
+        self, method: str, codes: NDArray[np.int32], *, mask: NDArray[np.bool_] | None = None, note: str = ""
+    ) -> Iterator[Measurement]:
+        y = self.part.y
+        row = replace(self.blank, method=method, layer=None, note=note, pooling=None)
+        hits = (codes == y)[:, None]
+        if mask is None:
+            n_classes = len(self.question.classes)
+            yield _scored(row, "accuracy", hits.mean(), self.bootstrap.accuracy(hits)[:, 0])
+            f1 = self.bootstrap.macro_f1(codes, y, n_classes)
+            yield _scored(row, "macro_f1", macro_f1(codes, y, n_classes), f1)
+            return
+        row = replace(row, n=int(mask.sum()), n_groups=len(np.unique(self.part.units[mask])))
+        if mask.any():
+            yield _scored(row, "accuracy", hits[mask].mean(), self.bootstrap.accuracy(hits, mask)[:, 0])
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTests:
+    """Tests between layers on one split."""
+
+    measurer: Measurer
+    outcomes: Sequence[LayerOutcome]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the set of layers not worse than the best, and Holm's p values of neighbours."""
+        hits = self.measurer.hits(self.outcomes)
+        resampled = self.measurer.bootstrap.accuracy(hits)
+        points = hits.mean(axis=0)
+        layers = [outcome.layer for outcome in self.outcomes]
+        steps = [(low, low + 1) for low in range(len(layers) - 1) if _stack(layers[low]) == _stack(layers[low + 1])]
+        p_values = neighbours(resampled, steps, n_units=self.measurer.part.n_units)
+        return {
+            "split": self.measurer.split,
+            "metric": "accuracy",
+            "level": LEVEL,
+            "not_worse": [layers[place] for place in not_worse(points, resampled, n_units=self.measurer.part.n_units)],
+            "neighbours": [
+                {"from": layers[low], "to": layers[high], "gain": float(points[high] - points[low]), "p_holm": p}
+                for (low, high), p in zip(steps, p_values, strict=True)
+            ],
+        }
+
+
+def _stack(layer: int | str) -> str:
+    return layer.partition(":")[0] if isinstance(layer, str) and ":" in layer else ""
+
+
+def _scored(row: Measurement, metric: str, value: float, resampled: NDArray[np.float64]) -> Measurement:
+    low, high = interval(resampled)
+    return replace(row, metric=metric, value=float(value), low=low, high=high)
+
+
+def _note(result: Result) -> str:
+    notes = []
+    if result.at_edge:
+        notes.append(f"the strength is at the edge of the grid {result.strengths[0]:g} .. {result.strengths[-1]:g}")
+    if not result.converged:
+        notes.append("the fit did not converge")
+    return "; ".join(notes)

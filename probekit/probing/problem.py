@@ -1,0 +1,154 @@
+"""The nouns of a layer's study: a standardiser, the problems posed, the results that come back.
+
+What enters: training vectors, integer codes. What leaves: frozen records that every estimator's
+study shares. The surprise: a code of -1 in dev or test is a label training never showed; no
+prediction equals it, so it counts as an error without a special case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from probekit.errors import InputError, NumericError, UsageError
+
+BLOCK = 2048
+"""Rows worked on at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standardiser:
+    """Centre and one scalar scale, so that a strength means the same at every layer.
+
+    Attributes
+    ----------
+    mean : ndarray of float32, shape (d,)
+    rms : float
+        Root mean square of the centred training vectors, over rows and dimensions.
+    """
+
+    mean: np.ndarray
+    rms: float
+
+    @classmethod
+    def fit(cls, X: np.ndarray) -> Standardiser:
+        """Learn mean and scale from training rows (n, d).
+
+        Raises
+        ------
+        NumericError
+            The vectors hold NaN or infinity.
+        """
+        if len(X) == 0:
+            raise InputError("There are no training rows: nothing to learn. Check the splits of the corpus.")
+        # Blocks stay in the cache; their float32 sums are added up in float64.
+        blocks = [X[start : start + BLOCK] for start in range(0, len(X), BLOCK)]
+        with np.errstate(invalid="ignore", over="ignore"):
+            mean = np.stack([block.sum(0) for block in blocks]).sum(0, dtype=np.float64) / len(X)
+            centre, square = mean.astype(np.float32), 0.0
+            for block in blocks:
+                part = block - centre
+                square += float(np.einsum("ij,ij->i", part, part).sum(dtype=np.float64))
+        if not (np.isfinite(mean).all() and np.isfinite(square)):
+            bad = np.flatnonzero(~np.isfinite(X).all(1))
+            where = f"row {bad[0]} is the first of {len(bad)}" if len(bad) else "their squares overflow float32"
+            raise NumericError(f"The training vectors hold NaN or infinity ({where}). Extract again in float32.")
+        return cls(mean.astype(np.float32), float(np.sqrt(square / X.size)) or 1.0)
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Centred and scaled copy, float32."""
+        out = np.empty(X.shape, np.float32)
+        for start in range(0, len(X), BLOCK):
+            block = out[start : start + BLOCK]
+            np.subtract(X[start : start + BLOCK], self.mean, out=block)
+            block *= np.float32(1 / self.rms)
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One label set over the rows of a layer.
+
+    Attributes
+    ----------
+    name : str
+    y_train, y_dev, y_test : ndarray of int, one code a row
+        In [0, n_classes); -1 in dev and test: a label absent from training, always an error.
+    n_classes : int
+    weights : ndarray or None
+        Weights of the training rows (a resample); None: all one.
+    """
+
+    name: str
+    y_train: np.ndarray
+    y_dev: np.ndarray
+    y_test: np.ndarray
+    n_classes: int
+    weights: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one problem came to.
+
+    Attributes
+    ----------
+    name : str
+    strength : float
+        Chosen on dev; for the logistic probe C, smaller is simpler.
+    at_edge : bool
+        The choice is the first or the last of the grid: a wider one may do better.
+    strengths, dev_scores : tuple of float
+        The grid, and the dev accuracy each reached when it was last looked at.
+    dev_score, test_score : float
+        Accuracy of the chosen fit.
+    dev_codes, test_codes : ndarray of int32
+        Its predictions.
+    iterations : int
+        Evaluations spent on all strengths of this problem.
+    row_passes : float
+        The same in passes over all training rows by one strength.
+    converged : bool
+    coef : ndarray of float32, shape (columns, d)
+        Acts on vectors as they were given (the standardisation is folded in).
+    intercept : ndarray of float32, shape (columns,)
+    """
+
+    name: str
+    strength: float
+    at_edge: bool
+    strengths: tuple[float, ...]
+    dev_scores: tuple[float, ...]
+    dev_score: float
+    test_score: float
+    dev_codes: np.ndarray
+    test_codes: np.ndarray
+    iterations: int
+    row_passes: float
+    converged: bool
+    coef: np.ndarray | None = None
+    intercept: np.ndarray | None = None
+
+
+def accuracy(codes: np.ndarray, y: np.ndarray) -> float:
+    """Share of rows where the prediction is the label; NaN without rows."""
+    return float(np.mean(codes == y)) if len(y) else float("nan")
+
+
+def check_problems(problems: Sequence[Problem], strengths: Sequence[float], *, n: int, n_dev: int) -> None:
+    """Refuse a study that cannot mean anything, before any fit."""
+    if not strengths or not all(C > 0 for C in strengths) or list(strengths) != sorted(set(strengths)):
+        raise UsageError(f"The strengths must be increasing numbers above 0, values of C. Got {list(strengths)}.")
+    if n_dev == 0 and len(strengths) > 1:
+        raise UsageError("A strength is chosen on dev rows, and there are none. Give one strength or a dev split.")
+    for problem in problems:
+        if len(problem.y_train) != n:
+            raise UsageError(f"Problem '{problem.name}' has {len(problem.y_train)} training labels for {n} vectors.")
+        seen = len(np.unique(problem.y_train))
+        if seen < 2:
+            raise InputError(
+                f"'{problem.name}' has {seen} class(es) among {n} training rows: nothing to learn. "
+                "Check the task, the corpus and its splits."
+            )

@@ -1,0 +1,61 @@
+"""What a probing run was asked for, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from probekit.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Options of :func:`~probekit.probing.sweep.probe`, checked.
+
+    Attributes
+    ----------
+    task : str
+    layers : "all", str or sequence
+    pool, estimator : str
+    control_seeds : int
+        Draws of the control task.
+    seed : int
+        Of control labels, resamples, and fits that have one.
+    resamples : int
+        Of the bootstrap.
+    fast, strict : bool
+    max_ram : float or None
+        GB for one layer.
+    device : str
+    code_length : bool
+        Price the training labels in bits too.
+    """
+
+    task: str = "pos"
+    layers: str | Sequence[int | str] = "all"
+    pool: str = "mean"
+    estimator: str = "logistic"
+    control_seeds: int = 1
+    seed: int = 0
+    resamples: int = 1000
+    fast: bool = False
+    strict: bool = False
+    max_ram: float | None = None
+    device: str = "auto"
+    code_length: bool = False
+
+    def __post_init__(self) -> None:
+        if self.control_seeds < 0:
+            raise UsageError(f"The `control_seeds` option must be at least 0. Got {self.control_seeds}.")
+        if self.max_ram is not None and not self.max_ram > 0:
+            raise UsageError(f"The `max_ram` option must be above 0 GB. Got {self.max_ram:g}.")
+        if self.code_length and self.estimator != "logistic":
+            raise UsageError(
+                f"The `code-length` option prices labels with the logistic probe. Got the estimator '{self.estimator}'."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        layers = self.layers if isinstance(self.layers, str) else list(self.layers)
+        return {**asdict(self), "layers": layers}

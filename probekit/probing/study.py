@@ -1,0 +1,299 @@
+"""The study of one layer: every label set, every strength, chosen on dev, reported on test.
+
+What enters: the vectors of the three splits and a list of :class:`Problem` (the task, its control
+draws, its resamples). What leaves: one :class:`Result` a problem. The surprise: strengths are not
+fitted one after the other. All of them descend together on at most 30,000 rows until their dev
+scores settle, the best two go on over all rows, and only the winner is taken to its optimum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from probekit.errors import UsageError
+from probekit.probing.lbfgs import Memory, Minimum, Stopping, minimise
+from probekit.probing.objective import Labels, Objective, Preconditioner, chunk_rows, covariance_basis
+from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
+from probekit.probing.workers import Workers
+
+STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""C of scikit-learn: the penalty is ||W||^2 / (2 C n) beside the mean loss."""
+
+SAMPLE_ROWS = 30_000
+WATCH_ROWS = 8_000
+SETTLED = 1e-3
+"""A dev score is settled when it gained less than this since the last look."""
+
+MARGIN_ON_SAMPLE, MARGIN = 0.02, 0.003
+"""A strength that trails the best of its label set by this much is out of the race."""
+
+JUDGED = 0.1
+"""A dev score counts once the loss is estimated to be within this fraction of its minimum."""
+
+CHOICE_TOL, CHOICE_ITERATIONS = 1e-3, 60
+FINALISTS = 2
+
+
+def fit_layer(
+    X_train: np.ndarray,
+    X_dev: np.ndarray,
+    *,
+    X_test: np.ndarray,
+    problems: Sequence[Problem],
+    strengths: Sequence[float] = STRENGTHS,
+    groups: np.ndarray | None = None,
+    tol: float = 3e-4,
+    device: str = "cpu",
+) -> list[Result]:
+    """Fit every problem of a layer, its strength chosen on dev.
+
+    Parameters
+    ----------
+    X_train, X_dev, X_test : ndarray of float32, shape (n, d)
+        Raw vectors; standardised here by the training rows.
+    problems : sequence of Problem
+    strengths : sequence of float
+        Values of C, increasing.
+    groups : ndarray of int, optional
+        Sentence (or document) of each training row; a sample takes whole groups.
+    tol : float
+        Estimated relative excess of the chosen fit's objective over its minimum.
+    device : str
+
+    Returns
+    -------
+    list of Result
+        In the order of ``problems``.
+
+    Raises
+    ------
+    InputError
+        Fewer than two classes in training: nothing to learn.
+    UsageError
+        A strength that is not positive, no dev rows to choose by, or a device without float64.
+    """
+    if device == "mps":
+        raise UsageError("The logistic probe decides in float64, which MPS does not have. Use --device cpu.")
+    check_problems(problems, strengths, n=len(X_train), n_dev=len(X_dev))
+    standardiser = Standardiser.fit(X_train)
+    X = torch.from_numpy(standardiser.transform(X_train)).to(device)
+    held_out = [torch.from_numpy(standardiser.transform(part)).to(device) for part in (X_dev, X_test)]
+    sample = _sample(len(X_train), groups)
+
+    def run(workers: Workers | None) -> list[Result]:
+        basis = covariance_basis(X)
+        results: dict[int, Result] = {}
+        for n_classes in sorted({problem.n_classes for problem in problems}):
+            places = [i for i, problem in enumerate(problems) if problem.n_classes == n_classes]
+            study = _Study(X, held_out, [problems[i] for i in places], tuple(strengths), basis)
+            results.update(zip(places, study.run(sample, tol, standardiser, workers=workers), strict=True))
+        return [results[i] for i in range(len(problems))]
+
+    if X.device.type != "cpu":
+        return run(None)
+    with Workers() as workers:
+        return workers.drive(partial(run, workers))
+
+
+class _Study:
+    """The problems of one class count: columns of the same products."""
+
+    def __init__(
+        self,
+        X: Tensor,
+        held_out: list[Tensor],
+        problems: list[Problem],
+        strengths: tuple[float, ...],
+        basis: tuple[Tensor, Tensor],
+    ) -> None:
+        self.X, self.problems, self.strengths, self.basis = X, problems, strengths, basis
+        self.X_dev, self.X_test = held_out
+        self.n_sets, self.n_strengths = len(problems), len(strengths)
+        self.sets = torch.arange(self.n_sets, device=X.device).repeat_interleave(self.n_strengths)
+        self.y_dev = torch.from_numpy(np.stack([p.y_dev for p in problems], 1).astype(np.int64)).to(X.device)
+        self.iterations = torch.zeros(len(self.sets), dtype=torch.int64, device=X.device)
+
+    def labels(self, rows: Tensor | None) -> Labels:
+        """Labels of some training rows; the penalty stays that of all rows."""
+        take = slice(None) if rows is None else rows.cpu().numpy()
+        codes = np.stack([p.y_train[take] for p in self.problems], 1).astype(np.int64)
+        n = len(self.X)
+        totals = [n if p.weights is None else float(p.weights.sum()) for p in self.problems]
+        penalty = [1 / (C * total) for total in totals for C in self.strengths]
+        weights = None
+        if any(p.weights is not None for p in self.problems):
+            columns = [np.ones(n)[take] if p.weights is None else p.weights[take] for p in self.problems]
+            table = np.stack([column / column.sum() for column in columns], 1)
+            weights = torch.from_numpy(table).to(self.X.device, self.X.dtype)
+        device = self.X.device
+        return Labels(
+            torch.from_numpy(codes).to(device),
+            self.sets,
+            torch.tensor(penalty, dtype=torch.float64, device=device),
+            self.problems[0].n_classes,
+            weights,
+        )
+
+    def run(
+        self, sample: np.ndarray | None, tol: float, standardiser: Standardiser, *, workers: Workers | None
+    ) -> list[Result]:
+        """Halve the strengths, then fit the winner to ``tol``."""
+        full = self.labels(None)
+        preconditioner = Preconditioner.build(full, self.basis)
+        objective = Objective(self.X, full, preconditioner, workers=workers)
+        first = objective
+        if sample is not None:
+            rows = torch.from_numpy(sample).to(self.X.device)
+            first = Objective(self.X[rows], self.labels(rows), preconditioner, workers=workers)
+        u = objective.start()
+        memory = Memory.empty(u)
+        scores = np.full((self.n_sets, self.n_strengths), np.nan)
+        chosen = np.zeros(self.n_sets, dtype=int)
+        if self.n_strengths > 1:
+            race = self._race(first, MARGIN_ON_SAMPLE)
+            self._descend(first, self._everyone(), u, memory, Stopping(CHOICE_TOL, CHOICE_ITERATIONS, race))
+            scores = self._dev_scores(objective, u, self._everyone()).reshape(scores.shape)
+            ranked = np.argsort(-scores, axis=1, kind="stable")[:, :FINALISTS]
+            finalists = torch.from_numpy(np.sort(self._flat(ranked))).to(u.device)
+            race = self._race(objective, MARGIN)
+            # A look before the start, so that the first one on the way can already tell who trails.
+            race(u[finalists], finalists, torch.full((len(finalists),), torch.inf, device=u.device))
+            self._descend(objective, finalists, u, memory, Stopping(CHOICE_TOL, CHOICE_ITERATIONS, race))
+            again = self._dev_scores(objective, u, finalists).reshape(self.n_sets, -1)
+            np.put_along_axis(scores, np.sort(ranked, axis=1), again, axis=1)
+            # Of equals the stronger penalty: argmax takes the first.
+            chosen = np.sort(ranked, axis=1)[np.arange(self.n_sets), again.argmax(1)]
+        winners = torch.from_numpy(self._flat(chosen[:, None])).to(u.device)
+        end = self._descend(objective, winners, u, memory, Stopping(tol, 1000))
+        if first is not objective:
+            objective.rows_read += first.rows_read
+        return self._results(objective, end, winners, (chosen, scores), standardiser)
+
+    def _everyone(self) -> Tensor:
+        return torch.arange(len(self.sets), device=self.X.device)
+
+    def _flat(self, places: np.ndarray) -> np.ndarray:
+        return (places + self.n_strengths * np.arange(self.n_sets)[:, None]).ravel()
+
+    def _descend(self, objective: Objective, keep: Tensor, u: Tensor, memory: Memory, stopping: Stopping) -> Minimum:
+        """Move the problems ``keep`` on; ``u`` and ``memory`` are updated in place."""
+        watch = stopping.watch
+        if watch is not None:
+            stopping = replace(stopping, watch=lambda v, active, excess: watch(v, keep[active], excess))
+        end = minimise(lambda v, active: objective(v, keep[active]), u[keep], stopping, memory=memory.select(keep))
+        u[keep] = end.u
+        memory.put(keep, end.memory)
+        self.iterations[keep] += end.iterations
+        return end
+
+    def _race(self, objective: Objective, margin: float) -> _Race:
+        step = max(1, len(self.X_dev) // WATCH_ROWS)
+        return _Race(objective, self.X_dev[::step], self.y_dev[::step], margin)
+
+    def _dev_scores(self, objective: Objective, u: Tensor, keep: Tensor) -> np.ndarray:
+        W, b = objective.weights(u[keep], keep)
+        hits = predict_codes(self.X_dev, W, b) == self.y_dev[:, self.sets[keep]]
+        return hits.double().mean(0).cpu().numpy()
+
+    def _results(
+        self,
+        objective: Objective,
+        end: Minimum,
+        winners: Tensor,
+        choice: tuple[np.ndarray, np.ndarray],
+        standardiser: Standardiser,
+    ) -> list[Result]:
+        chosen, scores = choice
+        W, b = objective.weights(end.u, winners)
+        dev, test = (predict_codes(part, W, b).to(torch.int32).cpu().numpy() for part in (self.X_dev, self.X_test))
+        coef = W.double().cpu().numpy() / standardiser.rms
+        intercept = b.double().cpu().numpy() - coef @ standardiser.mean.astype(np.float64)
+        iterations = self.iterations.view(self.n_sets, -1).sum(1).tolist()
+        passes = (objective.rows_read.double() / len(self.X)).view(self.n_sets, -1).sum(1).tolist()
+        out = []
+        for i, problem in enumerate(self.problems):
+            dev_score = accuracy(dev[:, i], problem.y_dev)
+            scores[i, chosen[i]] = dev_score
+            out.append(
+                Result(
+                    name=problem.name,
+                    strength=float(self.strengths[chosen[i]]),
+                    at_edge=self.n_strengths > 1 and chosen[i] in (0, self.n_strengths - 1),
+                    strengths=tuple(map(float, self.strengths)),
+                    dev_scores=tuple(scores[i].tolist()),
+                    dev_score=dev_score,
+                    test_score=accuracy(test[:, i], problem.y_test),
+                    dev_codes=np.ascontiguousarray(dev[:, i]),
+                    test_codes=np.ascontiguousarray(test[:, i]),
+                    iterations=iterations[i],
+                    row_passes=passes[i],
+                    converged=bool(end.converged[i]),
+                    coef=coef[i].astype(np.float32),
+                    intercept=intercept[i].astype(np.float32),
+                )
+            )
+        return out
+
+
+class _Race:
+    """Stops a problem whose dev accuracy has settled, or trails its label set's best by a margin."""
+
+    def __init__(self, objective: Objective, X_dev: Tensor, y_dev: Tensor, margin: float) -> None:
+        self.objective, self.X_dev, self.y_dev, self.margin = objective, X_dev, y_dev, margin
+        self.best = torch.full((objective.n_problems,), -1.0, dtype=torch.float64, device=X_dev.device)
+
+    def __call__(self, u: Tensor, problems: Tensor, excess: Tensor) -> Tensor:
+        sets = self.objective.labels.sets
+        W, b = self.objective.weights(u, problems)
+        hits = predict_codes(self.X_dev, W, b) == self.y_dev[:, sets[problems]]
+        score = hits.double().mean(0)
+        before = self.best[problems]
+        self.best[problems] = torch.maximum(score, before)
+        leader = torch.full((self.y_dev.shape[1],), -1.0, dtype=torch.float64, device=score.device)
+        leader.scatter_reduce_(0, sets, self.best, "amax")
+        # Nobody is judged far from the optimum: a weak penalty starts more slowly.
+        settled = score < before + SETTLED
+        trails = (before >= 0) & (score < leader[sets[problems]] - self.margin)
+        return (settled | trails) & (excess < JUDGED)
+
+
+def predict_codes(X: Tensor, W: Tensor, b: Tensor) -> Tensor:
+    """Most likely class of every row under every problem.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n, d)
+    W : Tensor, shape (n_problems, columns, d)
+    b : Tensor, shape (n_problems, columns)
+
+    Returns
+    -------
+    Tensor of int64, shape (n, n_problems)
+    """
+    B, K, d = W.shape
+    rows = chunk_rows(len(X), d + B * K, X.device)
+    flat, bias = W.reshape(B * K, d).T, b.reshape(B * K)
+    out = torch.empty(len(X), B, dtype=torch.int64, device=X.device)
+    for start in range(0, len(X), rows):
+        Z = torch.addmm(bias, X[start : start + rows], flat)
+        out[start : start + rows] = (Z > 0) if K == 1 else Z.view(-1, B, K).argmax(2)
+    return out
+
+
+def _sample(n: int, groups: np.ndarray | None) -> np.ndarray | None:
+    """Rows of at most ``SAMPLE_ROWS``, whole groups, the same for every layer; None: all rows."""
+    if n <= SAMPLE_ROWS:
+        return None
+    if groups is None:
+        groups = np.arange(n)
+    _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(sizes))
+    taken = np.zeros(len(sizes), dtype=bool)
+    taken[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), SAMPLE_ROWS, side="right")))]] = True
+    return np.flatnonzero(taken[codes])

@@ -1,0 +1,64 @@
+"""A whole probe with its code length: every layer priced, task against control."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_models import LAYERS, tiny_model
+
+from probekit import ActivationCache, extract, probe
+from probekit.errors import UsageError
+from probekit.probing.code_study import CONTROL_METHOD, METHOD, CodeStudy
+from probekit.probing.codelength import online_codes
+from probekit.probing.estimators import LayerMatrix, StudySettings, get_estimator
+from probekit.probing.problem import Problem
+from probekit.report import Measurement
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> ActivationCache:
+    made = extract(tiny_model("bert"), "grammar:n=200", overflow="window", cache=tmp_path_factory.mktemp("root"))
+    return ActivationCache.open(made.cache)
+
+
+def test_every_layer_has_bits_and_compression_of_task_and_control(opened: ActivationCache) -> None:
+    report = probe("pos", on=opened, code_length=True, control_seeds=2)
+    for method in (METHOD, CONTROL_METHOD):
+        for metric in ("bits", "compression"):
+            points = report.points(method, split="train", metric=metric)
+            assert list(points) == [*range(LAYERS + 1)]
+    for layer in range(LAYERS + 1):
+        task, control = (report.points(m, split="train", metric="compression")[layer] for m in (METHOD, CONTROL_METHOD))
+        assert task.value > control.value
+    assert any("Online code of" in note for note in report.provenance["notes"])
+    assert report.metric == "accuracy"
+    assert report.method == "logistic"
+    plain = probe("pos", on=opened, control_seeds=2)
+    assert plain.rows == tuple(row for row in report.rows if row.split != "train")
+
+
+def test_rows_are_the_codes_of_the_layer() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=300)
+    X = (rng.normal(size=(3, 8))[y] + rng.normal(size=(300, 8))).astype(np.float32)
+    asked = [Problem("task", y[:200], y[200:250], y[250:], 3)]
+    study = StudySettings(np.arange(200) // 4, 7, "cpu")
+    coder = CodeStudy(asked, study)
+    matrix = LayerMatrix(5, X[:200], X[200:250], X[250:])
+    for layer, _ in get_estimator("logistic").study(coder.watch([matrix]), asked, study):
+        coder.price(layer)
+    (code,) = online_codes(X[:200], asked, groups=study.sentences, seed=7)
+    blank = Measurement(
+        stage="probe", task="t", model="m", corpus="c", split="test", layer=None, method="", metric="", value=None
+    )
+    bits, compression = coder.rows(blank)
+    assert (bits.layer, bits.split, bits.n, bits.n_groups, bits.seed) == (5, "train", 200, 50, 7)
+    assert (bits.value, compression.value, bits.strength) == (code.bits, code.compression, code.strength)
+    assert "layer 5 takes fewest" in coder.note()
+
+
+def test_another_estimator_has_no_code_length(opened: ActivationCache, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Got the estimator 'mlp'"):
+        probe("pos", on=opened, estimator="mlp", code_length=True)

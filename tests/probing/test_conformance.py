@@ -1,0 +1,100 @@
+"""One table over every estimator: what all of them must do."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from probekit.errors import CacheError, InputError, UsageError
+from probekit.probing.estimator import VectorClassifier
+from probekit.probing.estimators import estimators, get_estimator
+from probekit.probing.logistic import LogisticProbe
+from probekit.probing.mlp import MLPProbe
+from probekit.probing.saving import load_estimator, save_estimator
+
+ESTIMATORS = [LogisticProbe(), MLPProbe(hidden=32, max_epochs=60)]
+
+
+def named(estimator: VectorClassifier) -> str:
+    return type(estimator).__name__
+
+
+every = pytest.mark.parametrize("estimator", ESTIMATORS, ids=named)
+
+
+def planted(n: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes along two of ten axes."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=n)
+    X = rng.normal(size=(n, 10))
+    X[:, :2] += 6 * np.array([[0, 0], [1, 0], [0, 1]])[y]
+    return X, np.array(["noun", "verb", "other"])[y]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks(ESTIMATORS)
+def test_the_scikit_learn_contract(estimator: VectorClassifier, check: object) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        check(estimator)  # type: ignore[operator]
+
+
+def test_every_estimator_is_in_the_table() -> None:
+    estimators()
+    assert set(VectorClassifier.__subclasses__()) == {type(estimator) for estimator in ESTIMATORS}
+
+
+def test_an_unknown_estimator_is_corrected() -> None:
+    with pytest.raises(UsageError, match="Did you mean 'logistic'"):
+        get_estimator("logistics")
+
+
+@every
+def test_a_planted_signal_is_found(estimator: VectorClassifier) -> None:
+    fitted = clone(estimator).fit(*planted(600, seed=0))
+    assert fitted.score(*planted(600, seed=1)) > 0.95
+
+
+@every
+def test_shuffled_labels_teach_nothing(estimator: VectorClassifier) -> None:
+    X, y = planted(600, seed=0)
+    fitted = clone(estimator).fit(X, np.random.default_rng(0).permutation(y))
+    assert fitted.score(*planted(2000, seed=1)) < 0.45
+
+
+@every
+def test_a_refit_forgets(estimator: VectorClassifier) -> None:
+    X, y = planted(300, seed=0)
+    once = clone(estimator).fit(X, y)
+    again = clone(estimator).fit(X[:, :5] * 3, y == "noun").fit(X, y)
+    np.testing.assert_array_equal(once.predict_proba(X), again.predict_proba(X))
+
+
+@every
+def test_saved_and_loaded_it_predicts_the_same(estimator: VectorClassifier, tmp_path: Path) -> None:
+    X, y = planted(300, seed=0)
+    fitted = clone(estimator).fit(X, y)
+    loaded = load_estimator(save_estimator(fitted, tmp_path / "probe.safetensors"))
+    np.testing.assert_array_equal(fitted.predict_proba(X), loaded.predict_proba(X))
+    np.testing.assert_array_equal(fitted.predict(X), loaded.predict(X))
+    assert loaded.get_params() == fitted.get_params()
+
+
+def test_an_infinite_strength_survives_saving(tmp_path: Path) -> None:
+    X, y = planted(300, seed=0)
+    path = save_estimator(LogisticProbe(C=np.inf).fit(X, y == "noun"), tmp_path / "probe.safetensors")
+    assert load_estimator(path).get_params()["C"] == np.inf
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "probe.safetensors"
+    with pytest.raises(InputError, match="There is no file"):
+        load_estimator(path)
+    path.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00not a header at all")
+    with pytest.raises(CacheError, match="damaged"):
+        load_estimator(path)
