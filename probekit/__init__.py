@@ -1,0 +1,51 @@
+"""probekit: what do the layers of a pretrained language model know?
+
+The public names are loaded on first use, so that ``import probekit`` imports neither torch nor
+transformers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ActivationCache": "probekit.cache.reader",
+    "Corpus": "probekit.corpus",
+    "Example": "probekit.corpus",
+    "LayerReport": "probekit.report",
+    "Measurement": "probekit.report",
+    "ProbeTask": "probekit.tasks",
+    "ProbekitError": "probekit.errors",
+    "Target": "probekit.tasks",
+    "extract": "probekit.extraction.run",
+    "open_corpus": "probekit.corpus",
+    "probe": "probekit.probing.sweep",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+if TYPE_CHECKING:
+    from probekit.cache.reader import ActivationCache as ActivationCache
+    from probekit.corpus import Corpus as Corpus
+    from probekit.corpus import Example as Example
+    from probekit.corpus import open_corpus as open_corpus
+    from probekit.errors import ProbekitError as ProbekitError
+    from probekit.extraction.run import extract as extract
+    from probekit.probing.sweep import probe as probe
+    from probekit.report import LayerReport as LayerReport
+    from probekit.report import Measurement as Measurement
+    from probekit.tasks import ProbeTask as ProbeTask
+    from probekit.tasks import Target as Target
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'probekit' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,134 @@
+"""The verbs together, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shlex
+import sys
+import traceback
+
+import typer
+
+from probekit import __version__
+from probekit.cli import cache, doctor, extract, probe, report, tasks
+from probekit.cli.options import examples
+from probekit.errors import ProbekitError
+
+app = typer.Typer(
+    name="probekit",
+    help="What do the layers of a pretrained language model know?",
+    epilog=examples("probekit extract", "probekit probe --task pos"),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("extract", short_help="Keep the vectors of every token at every layer.", epilog=extract.EXAMPLES)(
+    extract.extract_command
+)
+app.command("probe", short_help="Ask a question of every layer, with floors.", epilog=probe.EXAMPLES)(
+    probe.probe_command
+)
+app.add_typer(report.app, name="report")
+app.add_typer(cache.app, name="cache")
+app.command("tasks", epilog=tasks.EXAMPLES)(tasks.tasks_command)
+app.command("doctor", short_help="Show versions, devices and the cache folder.", epilog=doctor.EXAMPLES)(
+    doctor.doctor_command
+)
+
+BROKEN_PIPE = 141
+"""What shells see of a program that wrote to a closed pipe."""
+
+_LESS_MEMORY = "Use fewer tokens a batch (--batch-tokens), fewer layers (--layers) or --max-ram."
+_PLACES = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.EIO,
+}
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True),
+) -> None:
+    if version:
+        typer.echo(f"probekit {__version__}")
+        raise typer.Exit()
+
+
+def run(argv: list[str]) -> int:
+    """Run one command; return its exit code. Nothing escapes as a traceback without ``--debug``."""
+    try:
+        result = app(argv, standalone_mode=False, prog_name="probekit", obj=shlex.join(["probekit", *argv]))
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except SystemExit as error:
+        return _pipe_closed() if isinstance(error.__context__, BrokenPipeError) else int(error.code or 0)
+    except BrokenPipeError:
+        return _pipe_closed()
+    except ProbekitError as error:
+        return _fail(argv, error, error.exit_code, error.kind, str(error))
+    except MemoryError as error:
+        return _fail(argv, error, 6, "resource", f"Out of memory. {_LESS_MEMORY} {error}".strip())
+    except OSError as error:
+        return _fail_os(argv, error)
+    except Exception as error:
+        return _fail_other(argv, error)
+
+
+def _pipe_closed() -> int:
+    """The reader of our stdout went away (``| head``): that is its right, and no error of ours."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE
+
+
+def _fail_os(argv: list[str], error: OSError) -> int:
+    if error.errno not in _PLACES:
+        return _fail_other(argv, error)
+    where = f" ({error.filename})" if error.filename else ""
+    message = f"{error.strerror}{where}. Free space, or name another place (--cache or PROBEKIT_CACHE for caches)."
+    return _fail(argv, error, 6, "resource", message)
+
+
+def _fail_other(argv: list[str], error: Exception) -> int:
+    code = getattr(error, "exit_code", None)
+    if type(error).__module__.startswith(("typer", "click")) and isinstance(code, int):
+        return _fail_usage(argv, error, code)
+    if type(error).__name__ == "OutOfMemoryError":
+        return _fail(argv, error, 6, "resource", f"The device is out of memory. {_LESS_MEMORY}")
+    message = f"{type(error).__name__}: {error}\nThis is a fault of probekit; --debug shows where. Please report it."
+    return _fail(argv, error, 1, "bug", message)
+
+
+def _fail_usage(argv: list[str], error: Exception, code: int) -> int:
+    """Say what is wrong with the command line, and where its help is."""
+    context = getattr(error, "ctx", None)
+    said = error.format_message() if hasattr(error, "format_message") else str(error)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(said, file=sys.stderr)
+        return code
+    if type(error).__name__ == "MissingParameter" and (about := getattr(getattr(error, "param", None), "help", None)):
+        said += f" {about}"
+    command = context.command_path if context is not None else "probekit"
+    stop = "" if said.endswith((".", "?", ")")) else "."
+    return _fail(argv, error, code, "usage", f"{said}{stop} See `{command} --help`.")
+
+
+def _fail(argv: list[str], error: BaseException, code: int, kind: str, message: str) -> int:
+    if "--debug" in argv:
+        traceback.print_exception(error)
+    if "--json" in argv:
+        document = {"schema": "probekit.error/1", "error": {"kind": kind, "exit_code": code, "message": message}}
+        print(json.dumps(document, ensure_ascii=False), file=sys.stderr)
+    else:
+        print(f"probekit: {message}", file=sys.stderr)
+    return code

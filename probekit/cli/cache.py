@@ -1,0 +1,166 @@
+"""``probekit cache``: what is kept, whether it is whole, and how to get it out."""
+
+from __future__ import annotations
+
+import datetime
+import json as json_module
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from probekit.cli import upkeep
+from probekit.cli.options import CacheRoot, Debug, Json, counted, examples, human_age, human_bytes, say
+from probekit.cli.upkeep import Folder, find_folder
+
+if TYPE_CHECKING:
+    from probekit.cache.location import CacheEntry
+
+app = typer.Typer(
+    help="List, describe, verify, repair, tidy, move and export caches.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=examples("probekit cache ls", "probekit cache verify --repair CACHE", "probekit cache export vectors.npz"),
+)
+
+
+@app.command("ls", epilog=examples("probekit cache ls", "probekit cache ls --cache ./caches --json"))
+def ls_command(cache: CacheRoot = None, json: Json = False, debug: Debug = False) -> None:
+    """List caches: complete ones first, the newest first."""
+    from probekit.cache.location import cache_root, list_caches
+
+    root = cache_root(cache)
+    rows = [_row(entry) for entry in list_caches(root)]
+    if json:
+        typer.echo(json_module.dumps({"schema": "probekit.caches/1", "root": str(root), "caches": rows}))
+        return
+    if not rows:
+        say(f"There is no cache in {root}. Run `probekit extract`.")
+        return
+    now = time.time()
+    table = [("SIZE", "AGE", "STATE", "MODEL", "CORPUS", "CACHE")]
+    for row in rows:
+        state = "complete" if row["complete"] else f"{row['shards_done']} of {counted(row['shards'], 'shard')}"
+        age = human_age(now - datetime.datetime.fromisoformat(row["written"]).timestamp())
+        shown = ("damaged", "?", "?") if row["problem"] else (state, row["model"], row["corpus"])
+        table.append((human_bytes(row["bytes"]), age, *shown, row["cache"]))
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for line in table:
+        cells = [line[i].rjust(widths[i]) if i < 2 else line[i].ljust(widths[i]) for i in range(len(line))]
+        typer.echo("  ".join(cells).rstrip())
+    total = human_bytes(sum(row["bytes"] for row in rows))
+    say(f"{counted(len(rows), 'cache')}, {total} in {root}")
+
+
+def _row(entry: CacheEntry) -> dict[str, Any]:
+    from probekit.cache.manage import size_of
+    from probekit.cache.plan import read_plan
+
+    shards = 0 if entry.problem else len(read_plan(entry.path).shards)
+    return {
+        "cache": str(entry.path),
+        "complete": entry.complete,
+        "shards": shards,
+        "shards_done": shards if entry.complete else len(list((entry.path / "receipts").glob("[0-9]*.json"))),
+        "model": entry.model,
+        "corpus": entry.corpus,
+        "bytes": size_of(entry.path),
+        "written": datetime.datetime.fromtimestamp(entry.written, datetime.UTC).isoformat(timespec="seconds"),
+        "problem": entry.problem,
+    }
+
+
+@app.command(
+    "info", short_help="Describe a cache.", epilog=examples("probekit cache info", "probekit cache info CACHE --json")
+)
+def info_command(folder: Folder = None, cache: CacheRoot = None, json: Json = False, debug: Debug = False) -> None:
+    """Describe a cache: model, corpus, layers, alignment, what it was made with."""
+    from probekit.cache.manage import info
+
+    found = info(find_folder(folder, cache))
+    if json:
+        typer.echo(json_module.dumps({"schema": "probekit.cache-info/1", **found}, ensure_ascii=False))
+        return
+    model, corpus, identity = found["model"], found["corpus"], found["identity"]
+    seed = model.get("random_weights")
+    weights = f"weights {model['weights'][:12]}" + ("" if seed is None else f", drawn at random from seed {seed}")
+    typer.echo(f"cache      {found['cache']}")
+    typer.echo(f"model      {model['name']} ({weights})")
+    splits = ", ".join(f"{name} {count:,}" for name, count in corpus["splits"].items())
+    size = f"{counted(corpus['examples'], 'example')}, {counted(corpus['words'], 'word')} ({splits})"
+    typer.echo(f"corpus     {corpus['name']}: {size}")
+    typer.echo(f"splits     {corpus['split_rule']}")
+    typer.echo(f"annotated  {', '.join(corpus['annotations']) or 'nothing'}")
+    settings = [f"{name.replace('_', ' ')} {value}" for name, value in sorted(identity.items()) if _is_setting(value)]
+    typer.echo(f"settings   {', '.join(settings)}")
+    if found["complete"]:
+        layers = [f"{tensor['name']} {tensor['width']}" for tensor in found["tensors"] if tensor["width"]]
+        rows = ", ".join(f"{stack}: {count:,}" if stack else f"{count:,}" for stack, count in _rows(found))
+        typer.echo(f"rows       {rows}")
+        typer.echo(f"layers     {', '.join(layers)}")
+    state = "complete" if found["complete"] else f"{found['shards_done']} of {counted(found['shards'], 'shard')} done"
+    typer.echo(f"state      {state}, {human_bytes(found['bytes'])}")
+    typer.echo(f"made with  {', '.join(f'{name} {value}' for name, value in found['plan'].items())}")
+    if not found["complete"]:
+        say(f"Resume with: {found['resume']}")
+
+
+def _is_setting(value: object) -> bool:
+    return value is not None and value != [] and not isinstance(value, dict)
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, int]]:
+    return sorted(found["totals"]["rows"].items())
+
+
+@app.command(
+    "export",
+    short_help="Write vectors for use elsewhere.",
+    epilog=examples(
+        "probekit cache export vectors.npz --layers 0,6",
+        "probekit cache export words.parquet CACHE --layers 3 --words",
+        "probekit cache export layer6.npy --layers 6",
+    ),
+)
+def export_command(
+    file: Annotated[Path, typer.Argument(help="What to write: .npz, .npy, .csv or .parquet.", metavar="FILE")],
+    folder: Folder = None,
+    layers: Annotated[str, typer.Option("--layers", help="all, or a list like 0,3,final.", metavar="LIST")] = "all",
+    words: Annotated[
+        bool, typer.Option("--words", help="One row a word (mean of its tokens) in place of one a token.")
+    ] = False,
+    stack: Annotated[
+        str | None,
+        typer.Option("--stack", help="Of an encoder-decoder: encoder (the default) or decoder.", metavar="NAME"),
+    ] = None,
+    cache: CacheRoot = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write vectors with their example, word and token for use elsewhere."""
+    from probekit.cache.export import export
+    from probekit.cache.reader import ActivationCache
+    from probekit.errors import UsageError
+
+    opened = ActivationCache.open(find_folder(folder, cache))
+    if stack is not None and stack not in opened.stacks:
+        has = " or ".join(opened.stacks)
+        reason = f"must be {has}" if has else "is for encoder-decoders, and this model has one stack: leave it out"
+        raise UsageError(f"The `stack` option {reason}. Got '{stack}'.")
+    written = export(opened, file, layers=layers, words=words, stack=stack)
+    if json:
+        typer.echo(json_module.dumps({"schema": "probekit.export/1", "cache": str(opened.path), **written}))
+        return
+    shape = f"{counted(written['rows'], 'row')} x {counted(written['columns'], 'column')}"
+    typer.echo(f"{written['file']}: {shape}, {human_bytes(written['bytes'])}")
+
+
+app.command("verify", short_help="Hash every file; repair what is damaged.", epilog=upkeep.VERIFY_EXAMPLES)(
+    upkeep.verify_command
+)
+app.command("gc", short_help="Free what no result needs.", epilog=upkeep.GC_EXAMPLES)(upkeep.gc_command)
+app.command("rm", epilog=upkeep.RM_EXAMPLES)(upkeep.rm_command)
+app.command("import", short_help="Copy a cache from elsewhere, and check it.", epilog=upkeep.IMPORT_EXAMPLES)(
+    upkeep.import_command
+)

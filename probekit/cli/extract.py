@@ -1,0 +1,230 @@
+"""``probekit extract``: activations of every layer into the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import json as json_module
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from probekit.cli.options import (
+    CacheRoot,
+    Debug,
+    Device,
+    Json,
+    Verbose,
+    counted,
+    examples,
+    human_bytes,
+    human_time,
+    say,
+)
+from probekit.cli.progress import progress_bar
+from probekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from probekit.extraction.cost import Cost
+    from probekit.extraction.result import Extraction
+
+EXAMPLES = examples(
+    "probekit extract",
+    "probekit extract ./my-model ./ud_english_ewt --layers 0,3,6 --store bfloat16",
+    "probekit extract ./my-model ./ud_english_ewt --dry-run",
+    'probekit probe --task pos --on "$(probekit extract -q ./my-model corpus.conllu)"',
+)
+
+
+def extract_command(
+    context: typer.Context,
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Hub name, local folder, or minilm: the bundled MiniLM of the demo extra.", metavar="MODEL"
+        ),
+    ] = "minilm",
+    corpus: Annotated[
+        str,
+        typer.Argument(
+            help="A file or folder (.conllu[.gz], .jsonl, .txt), hf:<dataset>, or grammar, the built-in language.",
+            metavar="CORPUS",
+        ),
+    ] = "grammar",
+    layers: Annotated[
+        str, typer.Option("--layers", help="all, or a list like 0,3,6 or 0-3,final.", metavar="LIST")
+    ] = "all",
+    dtype: Annotated[
+        str, typer.Option("--dtype", help="Precision of computing: float32, bfloat16 or float16.", metavar="NAME")
+    ] = "float32",
+    store: Annotated[
+        str, typer.Option("--store", help="Precision on disk: same, float32, float16 or bfloat16.", metavar="NAME")
+    ] = "same",
+    device: Device = "auto",
+    batch_tokens: Annotated[
+        int | None,
+        typer.Option(
+            "--batch-tokens",
+            help="Tokens of a batch, padding included. Default: by device and dtype.",
+            min=1,
+            metavar="N",
+        ),
+    ] = None,
+    input: Annotated[
+        str,
+        typer.Option(
+            "--input", help="words: the corpus's words joined by single spaces; text: its surface text.", metavar="NAME"
+        ),
+    ] = "words",
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            "--max-length", help="Tokens the model may read at once. Default: the model's limit.", min=1, metavar="N"
+        ),
+    ] = None,
+    overflow: Annotated[
+        str,
+        typer.Option(
+            "--overflow", help="For longer examples: error, truncate, or window (overlapping windows).", metavar="NAME"
+        ),
+    ] = "error",
+    random_weights: Annotated[
+        int | None,
+        typer.Option(
+            "--random-weights",
+            help="Draw the weights at random from this seed: a control model.",
+            min=0,
+            metavar="SEED",
+        ),
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="Of a hub model: a commit, tag or branch.", metavar="REVISION")
+    ] = None,
+    subsample: Annotated[
+        int | None,
+        typer.Option(
+            "--subsample",
+            help="Keep about this many examples, chosen by hash, in every split alike.",
+            min=1,
+            metavar="N",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", help="Do part i of n only, e.g. 1/4; the parts together equal one run.", metavar="I/N"),
+    ] = None,
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="Resume even though versions or device differ from the first run.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and do nothing.")] = False,
+    cache: CacheRoot = None,
+    json: Json = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the cache's folder and nothing else, also on stderr.")
+    ] = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Run a model over a corpus and keep the vectors of every token at every layer."""
+    from probekit.extraction.request import Request
+
+    if Path(model).is_file():
+        raise UsageError(
+            f"The MODEL '{model}' is a file. The model comes first, then the corpus: probekit extract minilm {model}"
+        )
+    request = Request.build(
+        model,
+        corpus,
+        layers=layers,
+        dtype=dtype,
+        store=store,
+        device=device,
+        batch_tokens=batch_tokens,
+        input=input,
+        max_length=max_length,
+        overflow=overflow,
+        random_weights=random_weights,
+        revision=revision,
+        subsample=subsample,
+        shard=_part(shard),
+        mixed=mixed,
+        cache=cache,
+    )
+    if dry_run:
+        from probekit.extraction.cost import estimate
+
+        cost = estimate(request)
+        if json:
+            typer.echo(json_module.dumps(cost.to_json()))
+        else:
+            _print_cost(cost)
+        return
+    from probekit.extraction.run import extract_request
+
+    request = dataclasses.replace(request, resume_command=_whole(context.obj))
+    with progress_bar("extracting", 1.0, quiet=quiet or json) as advance:
+        result = extract_request(request, progress=advance)
+    if json:
+        typer.echo(json_module.dumps(result.to_json(), ensure_ascii=False))
+        return
+    if quiet:
+        typer.echo(str(result.cache))
+        return
+    for note in result.notes:
+        say(note)
+    if verbose:
+        for name, value in result.alignment.items():
+            say(f"  {name}: {value}")
+    _print_result(result)
+
+
+def _whole(command: str | None) -> str | None:
+    """Return the command line without ``--shard``: what completes the cache, whatever part began it."""
+    if command is None:
+        return None
+    kept: list[str] = []
+    words = iter(shlex.split(command))
+    for word in words:
+        if word == "--shard":
+            next(words, None)
+        elif not word.startswith("--shard="):
+            kept.append(word)
+    return shlex.join(kept)
+
+
+def _part(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise UsageError(f"The `shard` option must be i/n with 1 <= i <= n, like 1/4. Got '{text}'.")
+    return int(number), int(of)
+
+
+def _print_result(result: Extraction) -> None:
+    shape = f"{result.rows:,} rows x {len(result.layers)} layers x {result.width}"
+    typer.echo(f"cache      {result.cache}")
+    typer.echo(f"vectors    {shape}, {result.store} ({human_bytes(result.bytes)})")
+    if result.reused:
+        typer.echo("state      complete before; nothing was computed")
+    else:
+        done = "complete" if result.complete else f"{result.shards_done} of {counted(result.shards, 'shard')} done"
+        took = f" in {human_time(result.seconds)}, {result.tokens_per_second:,.0f} tokens/s"
+        typer.echo(f"state      {done}{took if result.seconds else ''}")
+    typer.echo(f"alignment  {result.alignment_line}")
+
+
+def _print_cost(cost: Cost) -> None:
+    size = f"{counted(cost.examples, 'example')}, {counted(cost.words, 'word')} in {counted(cost.shards, 'shard')}"
+    typer.echo(f"corpus     {size}; splits: {cost.split_rule}")
+    about = "" if cost.exact else "about "
+    typer.echo(f"vectors    {about}{cost.rows:,} rows x {cost.layers} layers x {cost.width}, {cost.store}")
+    typer.echo(f"bytes      {about}{human_bytes(cost.bytes)}; free on {cost.root}: {human_bytes(cost.free_bytes)}")
+    for store, count in cost.bytes_by_store.items():
+        typer.echo(f"           with --store {store}: {about}{human_bytes(count)}")
+    typer.echo(
+        f"time       about {human_time(cost.seconds)} on {cost.device} at {cost.tokens_per_second:,.0f} tokens/s"
+    )
+    if cost.bytes > cost.free_bytes:
+        say("It does not fit. Take fewer layers (--layers), --store bfloat16, or --subsample.")

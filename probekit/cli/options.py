@@ -1,0 +1,117 @@
+"""Options and small helpers that several verbs share, said once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.errors import ResourceError, UsageError
+
+CacheRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache", help="Folder of caches. Default: PROBEKIT_CACHE, else the user's cache folder.", metavar="ROOT"
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; errors are JSON on stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages on stderr.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="NAME")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+FIGURES = (".pdf", ".png", ".svg")
+
+
+def examples(*commands: str) -> str:
+    """Return the end of a help text; ``\\b`` keeps its lines as they are."""
+    return "\b\n" + "\n".join(["Examples:", *(f"  {command}" for command in commands)])
+
+
+def say(message: str, *, quiet: bool = False) -> None:
+    """Write a message for a person to stderr."""
+    if not quiet:
+        print(message, file=sys.stderr)
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Ask before something is lost.
+
+    Raises
+    ------
+    UsageError
+        If there is nobody to ask.
+    """
+    if yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{question} Nobody can be asked here, so nothing was done: pass --yes to do it.")
+    if typer.confirm(question, err=True):
+        return True
+    say("Nothing was done.")
+    return False
+
+
+def check_writable(path: Path | None, option: str) -> None:
+    """Refuse a place that cannot be written before the work that should end there.
+
+    Raises
+    ------
+    UsageError
+        It is a folder.
+    ResourceError
+        Its folder cannot be written.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise UsageError(f"The `{option}` option must name a file; '{path}' is a folder.")
+    folder = path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        reason = "it cannot be written" if folder.is_dir() else "it is no folder"
+        raise ResourceError(f"'{path}' cannot be written to '{folder}': {reason}. Give another place with --{option}.")
+
+
+def check_figure(path: Path | None) -> None:
+    """Refuse a figure that cannot be drawn or written, before the work that it should show."""
+    check_writable(path, "plot")
+    if path is not None and path.suffix.lower() not in FIGURES:
+        raise UsageError(f"The `plot` option must end in one of {', '.join(FIGURES)}. Got '{path}'.")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return ``1 shard``, ``2 shards``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def human_bytes(count: float) -> str:
+    """Return ``366 MB`` and the like (powers of 1000)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 999.5:
+            return f"{count:.0f} {unit}" if unit in ("B", "kB") or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def human_time(seconds: float) -> str:
+    """Return ``45 s``, ``3 min 20 s`` and the like."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def human_age(seconds: float) -> str:
+    """Return ``45 s``, ``3 min``, ``5 h``, ``12 d``."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"

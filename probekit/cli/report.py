@@ -1,0 +1,63 @@
+"""``probekit report``: look at reports again, and side by side."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.options import Debug, Json, check_figure, examples, say
+
+app = typer.Typer(
+    help="Show a report, or compare several.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=examples("probekit report show pos.jsonl", "probekit report compare pos.jsonl deprel.jsonl --plot both.png"),
+)
+
+Plot = Annotated[Path | None, typer.Option("--plot", help="Draw the layer curve (.png, .svg or .pdf).", metavar="FILE")]
+
+
+@app.command("show", epilog=examples("probekit report show pos.jsonl", "probekit report show pos.jsonl --plot pos.svg"))
+def show_command(
+    file: Annotated[Path, typer.Argument(help="A report, as `probekit probe --out` writes it.", metavar="FILE")],
+    plot: Plot = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Print a report's table."""
+    from probekit.report import LayerReport
+
+    check_figure(plot)
+    report = LayerReport.read(file)
+    if plot is not None:
+        say(f"plot       {report.save_plot(plot)}")
+    if json:
+        typer.echo(json_module.dumps(report.to_json(), ensure_ascii=False))
+    else:
+        typer.echo(str(report.table()))
+
+
+@app.command(
+    "compare",
+    epilog=examples("probekit report compare a.jsonl b.jsonl", "probekit report compare *.jsonl --plot all.svg --json"),
+)
+def compare_command(
+    files: Annotated[list[Path], typer.Argument(help="Two reports or more.", metavar="FILE")],
+    plot: Plot = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Print several reports side by side, aligned by layer."""
+    from probekit.report import LayerReport, compare
+
+    check_figure(plot)
+    comparison = compare([LayerReport.read(file) for file in files])
+    if plot is not None:
+        say(f"plot       {comparison.save_plot(plot)}")
+    if json:
+        typer.echo(json_module.dumps(comparison.to_json(), ensure_ascii=False))
+    else:
+        typer.echo(str(comparison.table()))

@@ -1,0 +1,163 @@
+"""The verbs of ``probekit cache`` that look after caches: verify and repair, gc, rm, import.
+
+Whatever deletes says first what, and asks; where nobody can be asked it needs ``--yes``.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.options import CacheRoot, Debug, Json, Yes, confirm, counted, examples, human_bytes, say
+
+Folder = Annotated[
+    Path | None,
+    typer.Argument(
+        help="A cache folder, or its name under the root. Default: the newest complete one.", metavar="CACHE"
+    ),
+]
+
+VERIFY_EXAMPLES = examples("probekit cache verify", "probekit cache verify --repair CACHE")
+GC_EXAMPLES = examples("probekit cache gc", "probekit cache gc --dry-run --json", "probekit cache gc --yes")
+RM_EXAMPLES = examples("probekit cache rm CACHE", "probekit cache rm CACHE1 CACHE2 --yes")
+IMPORT_EXAMPLES = examples(
+    "probekit cache import /mnt/shared/minilm--ewt--0123456789ab",
+    "probekit cache import ./minilm--ewt--0123456789ab --cache ./caches",
+)
+
+
+def find_folder(folder: Path | None, root: Path | None) -> Path:
+    """Return the cache that is meant: a path, a name under the root, or the newest complete one."""
+    from probekit.cache.location import cache_root, newest_complete
+    from probekit.errors import UsageError
+
+    if folder is not None:
+        if folder.is_dir():
+            return folder
+        named = cache_root(root) / folder
+        return named if named.is_dir() else folder
+    newest = newest_complete(cache_root(root))
+    if newest is None:
+        raise UsageError(f"There is no complete cache in {cache_root(root)}. Run `probekit extract`, or name a cache.")
+    return newest
+
+
+def verify_command(
+    folder: Folder = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Set damaged shards aside, so that extract recomputes only them.")
+    ] = False,
+    cache: CacheRoot = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Hash every file of a cache and say what is wrong; exit code 4 if anything is."""
+    from probekit.cache import verify
+    from probekit.cache.reader import resume_command
+
+    path = find_folder(folder, cache)
+    result = verify.repair(path) if repair else verify.verify(path)
+    if json:
+        typer.echo(json_module.dumps({"schema": "probekit.verify/1", **result.to_json(), "repaired": repair}))
+    else:
+        for problem in result.problems:
+            typer.echo(problem.what)
+        state = "whole" if result.ok else counted(len(result.problems), "problem")
+        done = f"{result.shards_done} of {counted(result.shards, 'shard')}, {human_bytes(result.nbytes)} hashed"
+        typer.echo(f"{path}: {state}; {done}")
+    if result.ok:
+        if not result.complete:
+            say(f"It is incomplete. Resume with: {resume_command(path)}", quiet=json)
+        return
+    if repair:
+        say(f"What is damaged was set aside. To compute it again: {resume_command(path)}", quiet=json)
+    else:
+        say(f"To set aside what is damaged, and only that: probekit cache verify --repair {path}", quiet=json)
+    raise typer.Exit(4)
+
+
+def gc_command(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what could be freed.")] = False,
+    yes: Yes = False,
+    cache: CacheRoot = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Free what no result needs: leftovers of dead processes, damaged files that were set aside."""
+    from probekit.cache.location import cache_root
+    from probekit.cache.manage import collect, garbage
+
+    root = cache_root(cache)
+    found = garbage(root)
+    total = sum(item.nbytes for item in found)
+    if found and not dry_run:
+        if not (yes or json):
+            for item in found:
+                say(f"{human_bytes(item.nbytes):>8}  {item.path}  ({item.why})")
+        if not confirm(f"Delete {human_bytes(total)} in {counted(len(found), 'place')} under {root}?", yes=yes):
+            return
+        total = collect(found)
+    if json:
+        places = [{"path": str(item.path), "bytes": item.nbytes, "why": item.why} for item in found]
+        document = {"schema": "probekit.gc/1", "root": str(root), "deleted": not dry_run, "bytes": total}
+        typer.echo(json_module.dumps({**document, "found": places}))
+        return
+    for item in found if dry_run or yes else ():
+        typer.echo(f"{human_bytes(item.nbytes):>8}  {item.path}  ({item.why})")
+    verb = "can be freed" if dry_run else "freed"
+    typer.echo(f"{human_bytes(total)} {verb} in {root}" if found else f"nothing to free in {root}")
+
+
+def rm_command(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Cache folders, or their names under the root.", metavar="CACHE")
+    ],
+    yes: Yes = False,
+    cache: CacheRoot = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Delete caches; what they hold must be extracted again."""
+    from probekit.cache.location import PLAN
+    from probekit.cache.manage import remove, size_of
+    from probekit.errors import UsageError
+
+    paths = list(dict.fromkeys(find_folder(folder, cache) for folder in folders))
+    for path in paths:
+        if not (path / PLAN).exists():
+            raise UsageError(
+                f"{path} is not a cache: it holds no {PLAN}. Nothing was deleted. See `probekit cache ls`."
+            )
+    sizes = {path: size_of(path) for path in paths}
+    if not (yes or json):
+        for path, size in sizes.items():
+            say(f"{human_bytes(size):>8}  {path}")
+    if not confirm(f"Delete {human_bytes(sum(sizes.values()))} in {counted(len(paths), 'cache')}?", yes=yes):
+        return
+    freed = {str(path): remove(path) for path in paths}
+    if json:
+        rows = [{"cache": path, "bytes": size} for path, size in freed.items()]
+        typer.echo(json_module.dumps({"schema": "probekit.removed/1", "removed": rows, "bytes": sum(freed.values())}))
+        return
+    typer.echo(f"{human_bytes(sum(freed.values()))} freed, {counted(len(freed), 'cache')} deleted")
+
+
+def import_command(
+    source: Annotated[Path, typer.Argument(help="A complete cache folder from elsewhere.", metavar="FOLDER")],
+    cache: CacheRoot = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Copy a cache under the root, hashing every file on arrival; a damaged one is refused."""
+    from probekit.cache.location import cache_root
+    from probekit.cache.manage import import_cache, size_of
+
+    target = import_cache(source, cache_root(cache))
+    size = size_of(target)
+    if json:
+        typer.echo(json_module.dumps({"schema": "probekit.import/1", "cache": str(target), "bytes": size}))
+    else:
+        typer.echo(f"{target}: imported whole, {human_bytes(size)}")

@@ -1,0 +1,214 @@
+"""Data on stdout, all else on stderr; quiet, verbose, JSON, colours; two commands from nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from probekit.cli import progress
+from probekit.cli.app import run
+from probekit.cli.options import human_age, human_bytes, human_time
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def empty(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A root without caches."""
+    monkeypatch.setenv("PROBEKIT_CACHE", str(tmp_path / "root"))
+    return tmp_path
+
+
+def test_extract_then_probe(empty: Path, capsys: Captured) -> None:
+    assert run(["extract", "model", "good.conllu"]) == 0
+    made = capsys.readouterr()
+    lines = dict(line.split(None, 1) for line in made.out.splitlines())
+    assert list(lines) == ["cache", "vectors", "state", "alignment"]
+    assert Path(lines["cache"]).is_dir()
+    assert lines["state"].startswith("complete in ")
+    assert made.err == ""
+    assert run(["extract", "model", "good.conllu"]) == 0
+    assert "complete before; nothing was computed" in capsys.readouterr().out
+    assert run(["probe", "--task", "pos", "--fast"]) == 0
+    asked = capsys.readouterr()
+    assert asked.out.startswith("pos on model")
+    assert asked.err == f"probing    {lines['cache']}\n"
+
+
+def test_quiet_leaves_what_a_script_wants(scene: Path, good: Path, capsys: Captured) -> None:
+    assert run(["extract", "model", "good.conllu", "-q"]) == 0
+    assert capsys.readouterr() == (f"{good}\n", "")
+    assert run(["probe", "--task", "pos", "--fast", "-q", "--on", str(good)]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert "* " in shown.out
+
+
+def test_verbose_says_more_on_stderr_only(scene: Path, capsys: Captured) -> None:
+    assert run(["extract", "model", "good.conllu", "-v"]) == 0
+    assert "covered: 360" in capsys.readouterr().err
+    run(["probe", "--task", "pos", "--fast"])
+    plain = capsys.readouterr()
+    run(["probe", "--task", "pos", "--fast", "-v"])
+    verbose = capsys.readouterr()
+    assert verbose.out == plain.out
+    assert "classes    2" in verbose.err
+    assert "estimator logistic" in verbose.err
+
+
+@pytest.mark.parametrize(
+    ("words", "schema"),
+    [
+        (["extract", "model", "good.conllu"], "probekit.extract/1"),
+        (["extract", "model", "good.conllu", "--dry-run"], "probekit.cost/1"),
+        (["probe", "--task", "pos", "--fast"], "probekit.report/1"),
+        (["report", "show", "pos.jsonl"], "probekit.report/1"),
+        (["report", "compare", "pos.jsonl", "pos.jsonl"], "probekit.comparison/1"),
+        (["cache", "ls"], "probekit.caches/1"),
+        (["cache", "info"], "probekit.cache-info/1"),
+        (["cache", "verify"], "probekit.verify/1"),
+        (["cache", "gc", "--dry-run"], "probekit.gc/1"),
+        (["tasks"], "probekit.tasks/1"),
+        (["doctor"], "probekit.doctor/1"),
+    ],
+    ids=lambda value: "-".join(value[:2]) if isinstance(value, list) else None,
+)
+def test_json_is_one_document_and_nothing_else(words: list[str], schema: str, scene: Path, capsys: Captured) -> None:
+    assert run([*words, "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["schema"] == schema
+    assert shown.out.count("\n") == 1
+    assert shown.err == ""
+
+
+def test_several_caches_make_one_comparison(scene: Path, good: Path, capsys: Captured, tmp_path: Path) -> None:
+    out = tmp_path / "report.jsonl"
+    words = ["probe", "--task", "pos", "--fast", "--on", str(good), "--on", str(good), "--out", str(out), "-q"]
+    assert run([*words, "--json"]) == 0
+    both = json.loads(capsys.readouterr().out)
+    assert both["schema"] == "probekit.reports/1"
+    assert len(both["reports"]) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.1.jsonl", "report.2.jsonl"]
+
+
+def test_what_probe_writes_is_named_and_there(scene: Path, capsys: Captured, tmp_path: Path) -> None:
+    files = {name: tmp_path / "deep" / name for name in ("r.jsonl", "c.png", "p.jsonl")}
+    words = ["--out", files["r.jsonl"], "--plot", files["c.png"], "--predictions", files["p.jsonl"]]
+    assert run(["probe", "--task", "pos", "--fast", *map(str, words)]) == 0
+    named = capsys.readouterr().err
+    for file in files.values():
+        assert str(file) in named
+        assert file.stat().st_size > 0
+    assert run(["report", "show", str(files["r.jsonl"])]) == 0
+    assert capsys.readouterr().out.startswith("pos on model")
+
+
+def test_parts_say_how_far_the_whole_is(empty: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    import probekit.cache.staging
+
+    monkeypatch.setattr(probekit.cache.staging, "SHARD_WORDS", 100)
+    assert run(["extract", "model", "good.conllu", "--shard", "1/2"]) == 0
+    assert "2 of 4 shards done" in capsys.readouterr().out
+    (folder,) = (empty / "root").glob("model--*")
+    assert run(["cache", "info", folder.name]) == 0
+    begun = capsys.readouterr()
+    assert "2 of 4 shards done" in begun.out
+    assert begun.err == "Resume with: probekit extract model good.conllu\n"
+    assert run(["extract", "model", "good.conllu", "--shard", "2/2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["complete"]
+
+
+def test_a_dry_run_writes_nothing(empty: Path, capsys: Captured) -> None:
+    assert run(["extract", "model", "good.conllu", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "120 examples, 360 words in 1 shard;" in shown
+    assert "free on" in shown
+    assert "with --store bfloat16" in shown
+    assert [path.name for path in (empty / "root").iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("quiet", "terminal", "shown"), [(False, True, True), (True, True, False), (False, False, False)]
+)
+def test_progress_is_shown_to_a_person_only(
+    quiet: bool, terminal: bool, shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    with progress.progress_bar("counting", 1.0, quiet=quiet) as advance:
+        assert (advance is not None) is shown
+        if advance is not None:
+            advance(0.5, "half")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1", "FORCE_COLOR": ""}, {}])
+def test_no_colours_reach_a_pipe(
+    variables: dict[str, str], scene: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for words in (["report", "show", "pos.jsonl"], ["tasks"], ["cache", "ls"], ["cache", "info"], ["--help"]):
+        assert run(words) == 0
+        shown = capsys.readouterr()
+        assert "\x1b" not in shown.out + shown.err
+
+
+def test_a_table_fits_the_terminal(scene: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "44")
+    assert run(["report", "show", "pos.jsonl"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 44
+
+
+def test_a_corpus_edited_after_extraction_is_refused_and_extracted_again(
+    empty: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Path("model").resolve()
+    shutil.copy("good.conllu", empty / "mine.conllu")
+    monkeypatch.chdir(empty)
+    assert run(["extract", str(model), "mine.conllu", "-q"]) == 0
+    text = Path("mine.conllu").read_text()
+    Path("mine.conllu").write_text(text.replace("s3\n", "s3\n# a comment\n").replace("\t_\t_\n", "\t_\tNote=x\n"))
+    assert run(["probe", "--task", "pos", "--fast", "-q"]) == 0, "annotations may change"
+    Path("mine.conllu").write_text(text.replace("\triver\t", "\tstream\t", 1))
+    capsys.readouterr()
+    assert run(["probe", "--task", "pos", "--fast", "-q"]) == 4
+    said = capsys.readouterr().err
+    assert "changed after extraction" in said
+    assert "cached" in said
+    assert run(["extract", str(model), "mine.conllu"]) == 0
+    assert "Another cache exists" in capsys.readouterr().err
+    Path("mine.conllu").rename("moved.conllu")
+    assert run(["probe", "--task", "pos", "--fast", "-q"]) == 3
+    assert "--corpus" in capsys.readouterr().err
+
+
+def test_doctor_names_what_is_wrong(
+    scene: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run(["doctor"]) == 0
+    assert "torch" in capsys.readouterr().out
+    (tmp_path / "file").write_text("")
+    assert run(["doctor", "--cache", str(tmp_path / "file" / "root")]) == 6
+    assert "--cache or PROBEKIT_CACHE" in capsys.readouterr().err
+    for name in ("HOME", "USERPROFILE", "PROBEKIT_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert run(["doctor", "--json"]) == 6
+    found = json.loads(capsys.readouterr().out)
+    assert found["cache"]["root"] is None
+    assert "HOME" in found["problems"][0]
+
+
+def test_numbers_for_people() -> None:
+    assert [human_bytes(n) for n in (0, 999, 1500, 3.7e9, 366e6, 2e13)] == [
+        "0 B",
+        "999 B",
+        "2 kB",
+        "3.7 GB",
+        "366 MB",
+        "20.0 TB",
+    ]
+    assert [human_time(n) for n in (0.04, 45, 200, 7300)] == ["0.0 s", "45 s", "3 min 20 s", "2 h 1 min"]
+    assert [human_age(n) for n in (-3, 59, 61, 7300, 90000)] == ["0 s", "59 s", "1 min", "2 h", "1 d"]

@@ -1,0 +1,39 @@
+"""Fixtures shared by every test: where the optional corpora and models are, and a private cache root."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+def _folder(variable: str) -> Path:
+    value = os.environ.get(variable)
+    if not value or not Path(value).is_dir():
+        pytest.skip(f"{variable} does not name a folder: set it to run the tests on real data")
+    return Path(value)
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real corpora (``PROBEKIT_DATA``); skips where there is none."""
+    return _folder("PROBEKIT_DATA")
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """The folder of real models (``PROBEKIT_MODELS``); skips where there is none."""
+    return _folder("PROBEKIT_MODELS")
+
+
+@pytest.fixture(autouse=True)
+def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the user's own cache."""
+    root = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("PROBEKIT_CACHE", str(root))
+    return root
