@@ -1,0 +1,230 @@
+"""What the README shows runs: its commands and its Python, in order, in one folder, with one cache.
+
+A fenced block that cannot run here says so in the line before it, ``<!-- not run: reason -->``; one
+that shows an error says ``<!-- exit 2 -->``. Lines that install something (``pip``, ``git``, ``make``,
+``cd``) are taken as done. The one liberty: the built-in grammar is shorter than a user's.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from probekit.corpus.readers import grammar
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+SENTENCES = 300
+"""Sentences of the grammar where a README names no number."""
+
+SHELL = {"console", "bash", "sh", "shell", "shell-session"}
+PYTHON = {"python", "py", "pycon"}
+SETUP = {"pip", "pipx", "uv", "git", "make", "cd", "python3", "source", "."}
+FENCE = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*)")
+NOT_RUN = re.compile(r"<!-- *not run: *(?P<reason>.*?) *-->")
+EXIT = re.compile(r"<!-- *exit (?P<code>\d+) *-->")
+
+# The command of this checkout, whatever is installed, with a shorter default grammar.
+COMMAND = """#!{python}
+import sys
+sys.path[0] = {root!r}
+from probekit.corpus.readers import grammar
+grammar.DEFAULTS["n"] = {sentences}
+from probekit.cli import main
+main()
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: where its text starts, what it holds, and what the line before it says."""
+
+    where: str
+    line: int
+    language: str
+    text: str
+    reason: str | None
+    exit_code: int
+
+    @property
+    def commands(self) -> str:
+        """The block as a shell script: without prompts, the output that it shows, and what installs."""
+        lines = self.text.replace("\\\n", "").split("\n")
+        if any(line.startswith("$ ") for line in lines):
+            lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+        return "\n".join(line for line in lines if (line.split() or [""])[0] not in SETUP).strip()
+
+    @property
+    def python(self) -> str:
+        """The block as Python, its lines numbered as in the file; a session loses its output."""
+        text = self.text
+        if text.lstrip().startswith(">>>"):
+            text = "".join(example.source for example in doctest.DocTestParser().get_examples(text))
+        return "\n" * (self.line - 1) + text
+
+
+def blocks(text: str, name: str = "README.md") -> Iterator[Block]:
+    """Yield the blocks that run or are marked; refuse what is neither."""
+    lines = text.split("\n")
+    before, number = "", 0
+    while number < len(lines):
+        opening = FENCE.match(lines[number])
+        if opening is None:
+            before = lines[number].strip() or before
+            number += 1
+            continue
+        indent, fence = opening["indent"], opening["fence"]
+        start = number + 1
+        number = next((i for i in range(start, len(lines)) if lines[i].strip() == fence), len(lines))
+        where = f"{name}:{start + 1}"
+        assert number < len(lines), f"{where}: the block never ends"
+        body = "\n".join(line.removeprefix(indent) for line in lines[start:number])
+        marker, shown = NOT_RUN.fullmatch(before), EXIT.fullmatch(before)
+        assert marker is None or len(marker["reason"].split()) > 1, f"{where}: say why the block is not run"
+        reason, code = (marker["reason"] if marker else None), int(shown["code"]) if shown else 0
+        yield Block(where, start + 1, opening["language"].lower(), body, reason, code)
+        before, number = "", number + 1
+
+
+def run_blocks(text: str, folder: Path, *, sentences: int = SENTENCES) -> list[str]:
+    """Run every block in ``folder``, the working folder of this process; return where each stands."""
+    bin_folder = folder / ".bin"
+    bin_folder.mkdir()
+    command = bin_folder / "probekit"
+    command.write_text(COMMAND.format(python=sys.executable, root=str(ROOT), sentences=sentences), encoding="utf-8")
+    command.chmod(0o755)
+    path = os.pathsep.join([str(bin_folder), str(Path(sys.executable).parent), os.environ["PATH"]])
+    names: dict[str, object] = {"__name__": "__main__"}
+    ran = []
+    for block in blocks(text):
+        if block.reason is not None:
+            continue
+        if block.language in PYTHON:
+            exec(compile(block.python, block.where.split(":")[0], "exec"), names)
+        elif block.language in SHELL:
+            if not re.search(r"\bprobekit\b", block.commands):
+                continue
+            run_shell(block, folder, path)
+        else:
+            loose = re.search(r"^(\$ )?probekit [a-z]", block.text, re.MULTILINE)
+            assert not loose or block.language, f"{block.where}: a block of commands must be marked console or bash"
+            continue
+        ran.append(block.where)
+    return ran
+
+
+def run_shell(block: Block, folder: Path, path: str) -> None:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.commands],
+        cwd=folder,
+        env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    said = f"{block.where}: exit code {done.returncode}\n{block.commands}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    assert done.returncode == block.exit_code, said
+    assert "Traceback" not in done.stderr, said
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(grammar.DEFAULTS, "n", SENTENCES)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_readme_runs(folder: Path) -> None:
+    text = README.read_text(encoding="utf-8")
+    commands = "\n".join(block.commands for block in blocks(text) if block.reason is None and block.language in SHELL)
+    assert {"extract", "probe"} <= set(re.findall(r"^probekit (\w+)", commands, re.MULTILINE))
+    assert run_blocks(text, folder)
+
+
+EXAMPLE = """
+# Example
+
+```console
+$ pip install "no-such-package[demo]"
+$ probekit extract --json -q \\
+    > extracted.json
+{"schema": "probekit.extract/1", ...}
+$ probekit --version | grep -c probekit
+1
+```
+
+Text between.
+
+- in a list
+
+  ```python
+  import json
+  from pathlib import Path
+
+  rows = json.loads(Path("extracted.json").read_text())["rows"]
+  ```
+
+~~~pycon
+>>> 0 < rows < 1000
+True
+>>> total = rows
+~~~
+
+```json
+{"probekit": 1}
+```
+
+<!-- not run: needs a machine with eight accelerators -->
+```bash
+probekit extract /no/such/model
+```
+
+<!-- exit 2 -->
+
+```bash
+# A name that is nearly right
+probekit probe --task pso
+```
+
+```bash
+make demo
+```
+"""
+
+
+def test_an_example_runs_in_order(folder: Path) -> None:
+    ran = run_blocks(EXAMPLE + "\n```python\nassert total == rows\n```\n", folder, sentences=20)
+    assert ran == [f"README.md:{line}" for line in (5, 18, 25, 42, 51)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("```bash\nprobekit no-such-verb\n```", r"README.md:2: exit code 2"),
+        ("```bash\nprobekit no-such-verb | cat\n```", r"README.md:2: exit code 2"),
+        ("```bash\nprobekit no-such-verb\nprobekit --version\n```", r"README.md:2: exit code 2"),
+        ("<!-- exit 2 -->\n```bash\nprobekit --version\n```", r"README.md:3: exit code 0"),
+        ("<!-- not run: -->\n```bash\nprobekit --version\n```", "say why"),
+        ("```\n$ probekit extract\n```", "must be marked console"),
+        ("```bash\nprobekit extract\n", "never ends"),
+    ],
+)
+def test_what_cannot_run_is_refused(folder: Path, text: str, expected: str) -> None:
+    with pytest.raises(AssertionError, match=expected):
+        run_blocks(text, folder)
+
+
+def test_an_error_in_python_names_its_line(folder: Path) -> None:
+    with pytest.raises(ZeroDivisionError) as raised:
+        run_blocks("Text\n\n```python\nx = 1\nx / 0\n```\n", folder)
+    last = raised.traceback[-1]
+    assert (last.path.name if isinstance(last.path, Path) else last.path, last.lineno + 1) == ("README.md", 5)
