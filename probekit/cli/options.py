@@ -56,6 +56,15 @@ def confirm(question: str, *, yes: bool) -> bool:
     return False
 
 
+def names_in(*folder: str) -> str:
+    """Return the names of what a folder of the package registers, read from its files: nothing is imported.
+
+    Each file of such a folder is named as what it registers, with ``_`` for ``-``.
+    """
+    files = Path(__file__).parents[1].joinpath(*folder).glob("*.py")
+    return ", ".join(sorted(path.stem.replace("_", "-") for path in files if not path.stem.startswith("_")))
+
+
 def check_writable(path: Path | None, option: str) -> None:
     """Refuse a place that cannot be written before the work that should end there.
 

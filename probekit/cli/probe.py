@@ -19,6 +19,7 @@ from probekit.cli.options import (
     check_figure,
     check_writable,
     examples,
+    names_in,
     say,
 )
 from probekit.cli.progress import progress_bar
@@ -70,7 +71,9 @@ def probe_command(
     pool: Annotated[
         str, typer.Option("--pool", help="How tokens become one vector: mean, first or last.", metavar="NAME")
     ] = "mean",
-    estimator: Annotated[str, typer.Option("--estimator", help="logistic or mlp.", metavar="NAME")] = "logistic",
+    estimator: Annotated[
+        str, typer.Option("--estimator", help=f"One of {names_in('probing', 'estimators')}.", metavar="NAME")
+    ] = "logistic",
     control_seeds: Annotated[
         int, typer.Option("--control-seeds", help="Draws of the control task; 0: none.", min=0, metavar="N")
     ] = 1,
@@ -83,9 +86,14 @@ def probe_command(
     fast: Annotated[
         bool, typer.Option("--fast", help="No control task, 100 resamples, one pass; the report says so.")
     ] = False,
-    code_length: Annotated[
-        bool, typer.Option("--code-length", help="Price the training labels in bits too (online code), at every layer.")
-    ] = False,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--also",
+            help=f"An analysis beside the scores; may be repeated: {names_in('probing', 'analyses')}.",
+            metavar="NAME",
+        ),
+    ] = None,
     max_ram: Annotated[
         float | None,
         typer.Option(
@@ -125,7 +133,7 @@ def probe_command(
         strict=strict,
         max_ram=max_ram,
         device=device,
-        code_length=code_length,
+        also=tuple(also or ()),
     )
     check_figure(plot)
     check_writable(out, "out")

@@ -10,7 +10,7 @@ labels; dev and test rows play no part, and a better score shows as fewer bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -121,12 +121,10 @@ def online_codes(
         Sentence of each row. Sentences are shuffled by ``seed`` and blocks end where a sentence does.
     fractions : sequence of float
         Ascending, the last one 1. Fractions that end at the same sentence become one block.
-    device : str
 
     Returns
     -------
     list of OnlineCode
-        In the order of ``problems``.
 
     Raises
     ------
@@ -139,8 +137,7 @@ def online_codes(
     mean vector: a class that no block has shown yet costs about ``log2(t + K)`` bits instead of
     infinitely many, and the intercepts stay finite.
 
-    All problems of one class count, with all strengths, are columns of one product, and each fit starts
-    from the one before.
+    All problems of one class count, with all strengths, are columns of one product.
     """
     _check(problems, strengths, fractions, device)
     order, stops = blocks(len(X), groups, seed=seed, fractions=fractions)
@@ -170,12 +167,17 @@ def online_codes(
                     converged=bool(reached[best]),
                 )
 
+    _drive(run, device)
+    return [found[i] for i in range(len(problems))]
+
+
+def _drive(run: Callable[[Workers | None], None], device: str) -> None:
+    """Run with helpers on the CPU; other devices need none."""
     if torch.device(device).type != "cpu":
         run(None)
-    else:
-        with Workers() as workers:
-            workers.drive(partial(run, workers))
-    return [found[i] for i in range(len(problems))]
+        return
+    with Workers() as workers:
+        workers.drive(partial(run, workers))
 
 
 def blocks(

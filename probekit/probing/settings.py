@@ -28,8 +28,8 @@ class Settings:
     max_ram : float or None
         GB for one layer.
     device : str
-    code_length : bool
-        Price the training labels in bits too.
+    also : tuple of str
+        Analyses that ride beside the study.
     """
 
     task: str = "pos"
@@ -43,19 +43,17 @@ class Settings:
     strict: bool = False
     max_ram: float | None = None
     device: str = "auto"
-    code_length: bool = False
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.control_seeds < 0:
             raise UsageError(f"The `control_seeds` option must be at least 0. Got {self.control_seeds}.")
         if self.max_ram is not None and not self.max_ram > 0:
             raise UsageError(f"The `max_ram` option must be above 0 GB. Got {self.max_ram:g}.")
-        if self.code_length and self.estimator != "logistic":
-            raise UsageError(
-                f"The `code-length` option prices labels with the logistic probe. Got the estimator '{self.estimator}'."
-            )
+        if repeated := [name for place, name in enumerate(self.also) if name in self.also[:place]]:
+            raise UsageError(f"The `also` option names '{repeated[0]}' twice. Name each analysis once.")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         layers = self.layers if isinstance(self.layers, str) else list(self.layers)
-        return {**asdict(self), "layers": layers}
+        return {**asdict(self), "layers": layers, "also": list(self.also)}

@@ -1,13 +1,12 @@
 """Probe: ask a task of every layer of a cache, with floors, control and intervals.
 
-Enters: a task's name and a cache. Leaves: a :class:`~probekit.report.LayerReport`. Surprise: labels
-are not in the cache; they are read again from the corpus's source, whose words must equal the
-cached ones.
+Enters: a task's name and a cache. Leaves: a :class:`~probekit.report.LayerReport`. Surprise: layers are
+read one ahead of the one that is fitted, so two are in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,22 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.reader import ActivationCache
-from probekit.corpus import reopen_annotated, repeated_across_splits
 from probekit.corpus.example import SPLITS
-from probekit.errors import InputError, ResourceError, UsageError, did_you_mean
-from probekit.extraction.plan import parse_layers
-from probekit.features import Pooler, collect, matched
+from probekit.errors import UsageError, did_you_mean
+from probekit.probing.analyses import Ride, Scene, get_analysis
+from probekit.probing.asking import Asked, ask, find_source
 from probekit.probing.choosing import find_cache
-from probekit.probing.code_study import CodeStudy
 from probekit.probing.control import control_codes
 from probekit.probing.estimators import LayerMatrix, StudySettings, get_estimator
 from probekit.probing.measure import LayerOutcome, LayerTests, Measurer
 from probekit.probing.problem import Problem
 from probekit.probing.provenance import provenance_of
-from probekit.probing.question import Question, keep_top, pose
+from probekit.probing.question import Question
 from probekit.probing.settings import Settings
 from probekit.report import LayerReport, Measurement
-from probekit.tasks import get_task
 
 Progress = Callable[[float, str], None]
 
@@ -71,7 +67,7 @@ def probe(
     fast: bool = False,
     max_ram: float | None = None,
     device: str = "auto",
-    code_length: bool = False,
+    also: Sequence[str] = (),
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> LayerReport:
@@ -107,8 +103,8 @@ def probe(
     max_ram : float, optional
         Memory for one layer's matrix, in GB.
     device : {"auto", "cpu", "cuda", "mps"}
-    code_length : bool
-        Price the training labels in bits too, by the online code [2]_.
+    also : sequence of str
+        Analyses that ride beside the study and add rows: ``online-code`` [2]_ ...
     cache : str or Path, optional
         Folder of caches.
     progress : callable, optional
@@ -140,7 +136,7 @@ def probe(
         strict=strict,
         max_ram=max_ram,
         device=device,
-        code_length=code_length,
+        also=tuple(also),
     )
     return run_probe(opened, settings, corpus=corpus, annotations=annotations, probes=probes, progress=progress).report
 
@@ -155,37 +151,25 @@ def run_probe(
     progress: Progress | None = None,
 ) -> Probing:
     """Probe an open cache; see :func:`probe`."""
-    task = get_task(settings.task, *(Path(folder) for folder in probes))
     estimator = get_estimator(settings.estimator)
     device = device_for(settings.device)
-    places = choose_layers(cache, settings.layers)
-    source = reopen_annotated(cache.source, instead=corpus, annotations=annotations)
-    where = f"the corpus '{source.name}'"
-    repeated = repeated_across_splits(cache.examples())
-    if repeated and settings.strict:
-        raise InputError(
-            f"{repeated:,} dev or test examples of {where} repeat a training example, so scores on them are memory. "
-            "Remove them, or leave out --strict to only be told."
-        )
-    table, left_out = keep_top(task, collect(task, matched(cache.examples(), source, where), where=where))
-    poolers = {stack: Pooler(cache.index(stack), table, pool=settings.pool) for stack, _ in places}
-    question = pose(task, next(iter(poolers.values())).table, left_out=left_out)
-    _check_memory(cache, poolers, places, settings.max_ram)
+    source = find_source(cache, settings, corpus=corpus, annotations=annotations, probes=probes)
+    asked = ask(cache, settings, source)
+    question = asked.question
     controls = _controls(question, settings)
     problems = _problems(question, controls)
     study = StudySettings(question.sentences, settings.seed, device)
+    scene = Scene(cache, question, problems, study, settings.estimator, settings.resamples)
+    ride = Ride([get_analysis(name).begin(scene) for name in settings.also])
     outcomes: list[LayerOutcome] = []
-    coder = CodeStudy(problems, study) if settings.code_length else None
-    matrices = _matrices(cache, poolers, places, question)
-    for layer, results in estimator.study(coder.watch(matrices) if coder else matrices, problems, study):
+    for layer, results in estimator.study(ride.watch(_matrices(cache, asked)), problems, study):
         outcomes.append(LayerOutcome(layer, results[0], results[1:]))
-        if coder:
-            coder.price(layer)
+        ride.see(layer, results)
         if progress is not None:
-            progress(len(outcomes) / len(places), f"layer {layer}")
+            progress(len(outcomes) / len(asked.places), f"layer {layer}")
     blank = Measurement(
         stage="probe",
-        task=task.name,
+        task=source.task.name,
         model=cache.model["name"],
         corpus=cache.corpus["name"],
         split="test",
@@ -202,28 +186,10 @@ def run_probe(
     ]
     rows = [row for measurer in measurers for row in measurer.rows(outcomes)]
     tests = None if settings.fast else LayerTests(measurers[0], outcomes).to_json()
-    provenance = provenance_of(cache, source, settings, question, tests=tests, repeated=repeated)
-    if coder:
-        rows += coder.rows(blank)
-        provenance["notes"].append(coder.note())
+    provenance = provenance_of(cache, source.corpus, settings, question, tests=tests, repeated=source.repeated)
+    provenance["notes"] += ride.notes()
+    rows += ride.rows(blank)
     return Probing(LayerReport(tuple(rows), provenance), question, outcomes)
-
-
-def choose_layers(cache: ActivationCache, layers: str | Sequence[int | str]) -> list[tuple[str, int | str]]:
-    """Return (stack, layer) of every layer asked for, bottom to top."""
-    wanted = parse_layers(layers)
-    places: list[tuple[str, int | str]] = []
-    for stack in cache.stacks:
-        kept = cache.layers(stack)
-        if wanted != "all":
-            missing = [layer for layer in wanted if layer not in kept]
-            if missing:
-                raise UsageError(
-                    f"The `layers` option must name layers of the cache ({', '.join(map(str, kept))}). Got "
-                    f"'{missing[0]}'."
-                )
-        places.extend((stack, layer) for layer in (kept if wanted == "all" else wanted))
-    return places
 
 
 def device_for(name: str) -> str:
@@ -245,24 +211,19 @@ def device_for(name: str) -> str:
     return name
 
 
-def _matrices(
-    cache: ActivationCache,
-    poolers: Mapping[str, Pooler],
-    places: Sequence[tuple[str, int | str]],
-    question: Question,
-) -> Iterator[LayerMatrix]:
+def _matrices(cache: ActivationCache, asked: Asked) -> Iterator[LayerMatrix]:
     """Yield one layer's matrix after the other; the next is read while the last is used."""
 
     def read(place: tuple[str, int | str]) -> NDArray[np.float32]:
         stack, layer = place
-        return poolers[stack].matrix(cache.layer(layer, stack))
+        return asked.poolers[stack].matrix(cache.layer(layer, stack))
 
-    train, dev, test = (question.parts[split].rows for split in SPLITS)
+    train, dev, test = (asked.question.parts[split].rows for split in SPLITS)
     with ThreadPoolExecutor(1, "read") as ahead:
-        upcoming = [ahead.submit(read, places[0])]
-        for number, (stack, layer) in enumerate(places):
+        upcoming = [ahead.submit(read, asked.places[0])]
+        for number, (stack, layer) in enumerate(asked.places):
             X = upcoming.pop().result()
-            upcoming.extend(ahead.submit(read, place) for place in places[number + 1 : number + 2])
+            upcoming.extend(ahead.submit(read, place) for place in asked.places[number + 1 : number + 2])
             yield LayerMatrix(f"{stack}:{layer}" if stack else layer, X[train], X[dev], X[test])
 
 
@@ -285,22 +246,3 @@ def _problems(question: Question, controls: Sequence[NDArray[np.int32]]) -> list
         for draw, codes in enumerate(controls)
     ]
     return [task, *drawn]
-
-
-def _check_memory(
-    cache: ActivationCache,
-    poolers: Mapping[str, Pooler],
-    places: Sequence[tuple[str, int | str]],
-    max_ram: float | None,
-) -> None:
-    """Three matrices of one layer are in memory at once: as read, standardised, and the next one."""
-    if max_ram is None:
-        return
-    for stack, layer in places:
-        pooler = poolers[stack]
-        needed = 3 * 4 * len(pooler.table) * pooler.width * cache.layer(layer, stack).shape[1] / 1e9
-        if needed > max_ram:
-            raise ResourceError(
-                f"Layer {layer} needs about {needed:.1f} GB for {len(pooler.table):,} targets; --max-ram allows "
-                f"{max_ram:g} GB. Extract a part of the corpus (--subsample), or allow more."
-            )

@@ -10,7 +10,9 @@ from tiny_models import LAYERS, tiny_model
 
 from probekit import ActivationCache, extract, probe
 from probekit.errors import UsageError
-from probekit.probing.code_study import CONTROL_METHOD, METHOD, CodeStudy
+from probekit.probing import analyses as analyses_folder
+from probekit.probing.analyses import Ride, Scene, analyses
+from probekit.probing.analyses.online_code import CONTROL_METHOD, METHOD, OnlineCodes
 from probekit.probing.codelength import online_codes
 from probekit.probing.estimators import LayerMatrix, StudySettings, get_estimator
 from probekit.probing.problem import Problem
@@ -24,7 +26,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> ActivationCache:
 
 
 def test_every_layer_has_bits_and_compression_of_task_and_control(opened: ActivationCache) -> None:
-    report = probe("pos", on=opened, code_length=True, control_seeds=2)
+    report = probe("pos", on=opened, also=["online-code"], control_seeds=2)
     for method in (METHOD, CONTROL_METHOD):
         for metric in ("bits", "compression"):
             points = report.points(method, split="train", metric=metric)
@@ -39,26 +41,44 @@ def test_every_layer_has_bits_and_compression_of_task_and_control(opened: Activa
     assert plain.rows == tuple(row for row in report.rows if row.split != "train")
 
 
-def test_rows_are_the_codes_of_the_layer() -> None:
+def test_rows_are_the_codes_of_the_layer(opened: ActivationCache) -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(3, size=300)
     X = (rng.normal(size=(3, 8))[y] + rng.normal(size=(300, 8))).astype(np.float32)
     asked = [Problem("task", y[:200], y[200:250], y[250:], 3)]
     study = StudySettings(np.arange(200) // 4, 7, "cpu")
-    coder = CodeStudy(asked, study)
+    coder = OnlineCodes(Scene(opened, None, asked, study, "logistic", 100))  # type: ignore[arg-type]
+    ride = Ride([coder])
     matrix = LayerMatrix(5, X[:200], X[200:250], X[250:])
-    for layer, _ in get_estimator("logistic").study(coder.watch([matrix]), asked, study):
-        coder.price(layer)
+    for layer, results in get_estimator("logistic").study(ride.watch([matrix]), asked, study):
+        ride.see(layer, results)
     (code,) = online_codes(X[:200], asked, groups=study.sentences, seed=7)
     blank = Measurement(
         stage="probe", task="t", model="m", corpus="c", split="test", layer=None, method="", metric="", value=None
     )
-    bits, compression = coder.rows(blank)
+    bits, compression = ride.rows(blank)
     assert (bits.layer, bits.split, bits.n, bits.n_groups, bits.seed) == (5, "train", 200, 50, 7)
     assert (bits.value, compression.value, bits.strength) == (code.bits, code.compression, code.strength)
-    assert "layer 5 takes fewest" in coder.note()
+    assert "layer 5 takes fewest" in ride.notes()[0]
 
 
 def test_another_estimator_has_no_code_length(opened: ActivationCache, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Got the estimator 'mlp'"):
-        probe("pos", on=opened, estimator="mlp", code_length=True)
+        probe("pos", on=opened, estimator="mlp", also=["online-code"])
+
+
+def test_every_analysis_is_named_as_its_file() -> None:
+    found = analyses()
+    folder = Path(analyses_folder.__file__).parent
+    assert sorted(found) == sorted(
+        path.stem.replace("_", "-") for path in folder.glob("*.py") if not path.stem.startswith("_")
+    )
+    for analysis in found.values():
+        assert analysis.help.endswith(".")
+
+
+def test_a_wrong_analysis_is_named(opened: ActivationCache) -> None:
+    with pytest.raises(UsageError, match=r"'onlinecode'.*Did you mean"):
+        probe("pos", on=opened, also=["onlinecode"])
+    with pytest.raises(UsageError, match="twice"):
+        probe("pos", on=opened, also=["online-code", "online-code"])

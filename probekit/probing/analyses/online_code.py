@@ -1,50 +1,48 @@
-"""The online code beside a study: every layer's labels priced as its matrix passes by.
+"""The online code: how many bits the training labels cost, layer by layer.
 
-Enters: the stream of layer matrices on its way to an estimator. Leaves: rows of bits and compression,
-of the task and of its control. Surprise: these rows are of the train split, because the labels that are
-sent are those of training.
+Enters: each layer's training vectors. Leaves: rows of bits and compression, of the task and of its
+control. Surprise: these rows are of the train split, because the labels that are sent are those of
+training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from probekit.errors import UsageError
+from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.codelength import OnlineCode, online_codes
-from probekit.probing.estimators import LayerMatrix, StudySettings
-from probekit.probing.problem import Problem
+from probekit.probing.estimators import LayerMatrix
+from probekit.probing.problem import Result
 from probekit.report import Measurement
 
 METHOD, CONTROL_METHOD = "online_code", "online_code_control"
 
 
-class CodeStudy:
-    """Prices the labels of each layer as its matrix passes by.
+class OnlineCodes:
+    """Prices the labels of each layer as its matrix passes by [1]_.
 
-    Parameters
+    References
     ----------
-    problems : sequence of Problem
-        The task first, then its control draws.
-    study : StudySettings
+    .. [1] Voita & Titov 2020, Information-theoretic probing with minimum description length.
     """
 
-    def __init__(self, problems: Sequence[Problem], study: StudySettings) -> None:
-        self.problems, self.study = problems, study
+    def __init__(self, scene: Scene) -> None:
+        if scene.estimator != "logistic":
+            raise UsageError(
+                "`--also online-code` prices labels with the logistic probe. Got the estimator "
+                f"'{scene.estimator}'. Leave out --estimator."
+            )
+        self.problems, self.study = scene.problems, scene.study
         self.codes: dict[int | str, list[OnlineCode]] = {}
-        self._passing: dict[int | str, LayerMatrix] = {}
 
-    def watch(self, matrices: Iterable[LayerMatrix]) -> Iterator[LayerMatrix]:
-        """Pass the matrices on, each held until :meth:`price` is asked for its layer."""
-        for matrix in matrices:
-            self._passing[matrix.layer] = matrix
-            yield matrix
-
-    def price(self, layer: int | str) -> None:
+    def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
         """Send the labels of a layer."""
-        self.codes[layer] = online_codes(
-            self._passing.pop(layer).train,
+        self.codes[matrix.layer] = online_codes(
+            matrix.train,
             self.problems,
             groups=self.study.sentences,
             seed=self.study.seed,
@@ -65,15 +63,16 @@ class CodeStudy:
             if controls:
                 yield from _rows(replace(blank, layer=layer, method=CONTROL_METHOD), controls)
 
-    def note(self) -> str:
+    def notes(self) -> list[str]:
         """Say in one sentence where the labels are cheapest."""
         best = min(self.codes, key=lambda layer: self.codes[layer][0].bits)
         task, *controls = self.codes[best]
         control = f"; control {_mean([code.compression for code in controls]):.2f}" if controls else ""
-        return (
+        said = (
             f"Online code of {task.n:,} training labels ({task.uniform_bits:,.0f} bits uniform): layer {best} takes "
             f"fewest, {task.bits:,.0f} bits (compression {task.compression:.2f}{control})."
         )
+        return [said]
 
 
 def _rows(row: Measurement, codes: Sequence[OnlineCode]) -> Iterator[Measurement]:
@@ -92,3 +91,6 @@ def _rows(row: Measurement, codes: Sequence[OnlineCode]) -> Iterator[Measurement
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
+
+
+ANALYSIS = Analysis("online-code", OnlineCodes, "Bits that the training labels cost, sent block by block.")

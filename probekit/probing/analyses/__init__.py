@@ -1,0 +1,127 @@
+"""What may ride beside a study, ``--also NAME``: one file each, found by scanning this folder.
+
+A file sets ``ANALYSIS = Analysis(name, begin, help)``; the file is its own registration. Enters: each
+layer's matrix with what the study's fits came to, as they pass. Leaves: more rows of the report, and
+sentences. Surprise: an analysis never reads the cache's vectors again; one that needs several layers at
+once keeps what it needs of each.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from probekit.cache.reader import ActivationCache
+from probekit.errors import UsageError, did_you_mean
+from probekit.probing.estimators import LayerMatrix, StudySettings
+from probekit.probing.problem import Problem, Result
+from probekit.probing.question import Question
+from probekit.report import Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What an analysis is told before the first layer.
+
+    Attributes
+    ----------
+    cache : ActivationCache
+        For the words of its examples; not for its vectors.
+    question : Question
+    problems : sequence of Problem
+        The task first, then its control draws.
+    study : StudySettings
+    estimator : str
+        Name of the study's estimator.
+    resamples : int
+        Of the bootstrap.
+    """
+
+    cache: ActivationCache
+    question: Question
+    problems: Sequence[Problem]
+    study: StudySettings
+    estimator: str
+    resamples: int
+
+
+class Companion(Protocol):
+    """An analysis at work."""
+
+    def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
+        """Look at a layer: its vectors, and the results of the study in the order of the problems."""
+
+    def rows(self, blank: Measurement) -> Iterable[Measurement]:
+        """Return rows of the report, made from ``blank``, which carries the names that all rows share."""
+
+    def notes(self) -> list[str]:
+        """Return sentences for the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A kind of companion.
+
+    Attributes
+    ----------
+    name : str
+        What the user types.
+    begin : callable
+        ``begin(scene)`` gives the companion; it raises
+        :class:`~probekit.errors.UsageError` where the analysis does not fit the study.
+    help : str
+        One line.
+    """
+
+    name: str
+    begin: Callable[[Scene], Companion]
+    help: str
+
+
+def analyses() -> dict[str, Analysis]:
+    """Return every analysis of this folder by name."""
+    modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
+    return {module.ANALYSIS.name: module.ANALYSIS for module in modules}
+
+
+def get_analysis(name: str) -> Analysis:
+    """Find an analysis by name."""
+    known = analyses()
+    if name not in known:
+        raise UsageError(
+            f"The `also` option must be one of {', '.join(known)}. Got '{name}'.{did_you_mean(name, known)}"
+        )
+    return known[name]
+
+
+@dataclass(slots=True)
+class Ride:
+    """The companions of one study."""
+
+    companions: Sequence[Companion]
+    _passing: dict[int | str, LayerMatrix] = field(default_factory=dict)
+
+    def watch(self, matrices: Iterable[LayerMatrix]) -> Iterator[LayerMatrix]:
+        """Pass the matrices on; each is held until :meth:`see` is called for its layer."""
+        for matrix in matrices:
+            if self.companions:
+                self._passing[matrix.layer] = matrix
+            yield matrix
+
+    def see(self, layer: int | str, results: Sequence[Result]) -> None:
+        """Show a layer's matrix and results to every companion."""
+        if self.companions:
+            matrix = self._passing.pop(layer)
+            for companion in self.companions:
+                companion.see(matrix, results)
+
+    def rows(self, blank: Measurement) -> list[Measurement]:
+        """Return the rows of all companions."""
+        return [row for companion in self.companions for row in companion.rows(blank)]
+
+    def notes(self) -> list[str]:
+        """Return the sentences of all companions."""
+        return [note for companion in self.companions for note in companion.notes()]

@@ -1,0 +1,135 @@
+"""From a cache and a task to the question that every layer is asked.
+
+Enters: an open cache, the settings, where the annotations are. Leaves: a frozen :class:`Asked`.
+Surprise: labels are not in the cache; they are read again from the corpus's source, whose words must
+equal the cached ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from probekit.cache.reader import ActivationCache
+from probekit.corpus import Corpus, reopen_annotated, repeated_across_splits
+from probekit.errors import InputError, ResourceError, UsageError
+from probekit.extraction.plan import parse_layers
+from probekit.features import Pooler, TargetTable, collect, matched
+from probekit.probing.question import Question, keep_top, pose
+from probekit.probing.settings import Settings
+from probekit.tasks import ProbeTask, get_task
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A task, and the corpus that carries its annotations.
+
+    Attributes
+    ----------
+    task : ProbeTask
+    corpus : Corpus
+    where : str
+        The corpus in words, for messages.
+    repeated : int
+        Dev and test examples that repeat a training example.
+    """
+
+    task: ProbeTask
+    corpus: Corpus
+    where: str
+    repeated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, with how to read its vectors from the cache.
+
+    Attributes
+    ----------
+    source : Source
+    question : Question
+    poolers : dict of str to Pooler
+        By stack.
+    places : list of (str, int or str)
+        Stack and layer, bottom to top.
+    """
+
+    source: Source
+    question: Question
+    poolers: Mapping[str, Pooler]
+    places: Sequence[tuple[str, int | str]]
+
+
+def find_source(
+    cache: ActivationCache,
+    settings: Settings,
+    *,
+    corpus: Any = None,
+    annotations: Sequence[Any] = (),
+    probes: Sequence[str | Path] = (),
+) -> Source:
+    """Find the task, and open the corpus that the cache was made from again."""
+    task = get_task(settings.task, *(Path(folder) for folder in probes))
+    opened = reopen_annotated(cache.source, instead=corpus, annotations=annotations)
+    where = f"the corpus '{opened.name}'"
+    repeated = repeated_across_splits(cache.examples())
+    if repeated and settings.strict:
+        raise InputError(
+            f"{repeated:,} dev or test examples of {where} repeat a training example, so scores on them are memory. "
+            "Remove them, or leave out --strict to only be told."
+        )
+    return Source(task, opened, where, repeated)
+
+
+def ask(cache: ActivationCache, settings: Settings, source: Source) -> Asked:
+    """Ask every example, and number the labels."""
+    places = choose_layers(cache, settings.layers)
+    table, left_out = collect_targets(cache, source)
+    poolers = {stack: Pooler(cache.index(stack), table, pool=settings.pool) for stack, _ in places}
+    question = pose(source.task, next(iter(poolers.values())).table, left_out=left_out)
+    _check_memory(cache, poolers, places, settings.max_ram)
+    return Asked(source, question, poolers, places)
+
+
+def collect_targets(cache: ActivationCache, source: Source) -> tuple[TargetTable, int]:
+    """Return the targets of the task, and how many the task's ``top_labels`` left out."""
+    examples = matched(cache.examples(), source.corpus, source.where)
+    return keep_top(source.task, collect(source.task, examples, where=source.where))
+
+
+def choose_layers(cache: ActivationCache, layers: str | Sequence[int | str]) -> list[tuple[str, int | str]]:
+    """Return (stack, layer) of every layer asked for, bottom to top."""
+    wanted = parse_layers(layers)
+    places: list[tuple[str, int | str]] = []
+    for stack in cache.stacks:
+        kept = cache.layers(stack)
+        if wanted != "all":
+            missing = [layer for layer in wanted if layer not in kept]
+            if missing:
+                raise UsageError(
+                    f"The `layers` option must name layers of the cache ({', '.join(map(str, kept))}). Got "
+                    f"'{missing[0]}'."
+                )
+        places.extend((stack, layer) for layer in (kept if wanted == "all" else wanted))
+    return places
+
+
+def _check_memory(
+    cache: ActivationCache,
+    poolers: Mapping[str, Pooler],
+    places: Sequence[tuple[str, int | str]],
+    max_ram: float | None,
+) -> None:
+    """Three matrices of one layer are in memory at once: as read, standardised, and the next one."""
+    if max_ram is None:
+        return
+    for stack, layer in places:
+        pooler = poolers[stack]
+        needed = 3 * 4 * len(pooler.table) * pooler.width * cache.layer(layer, stack).shape[1] / 1e9
+        if needed > max_ram:
+            raise ResourceError(
+                f"Layer {layer} needs about {needed:.1f} GB for {len(pooler.table):,} targets; --max-ram allows "
+                f"{max_ram:g} GB. Extract a part of the corpus (--subsample), or allow more."
+            )
