@@ -15,8 +15,9 @@ from probekit.tasks import ProbeTask, Target
 def targets(example: Example) -> Iterator[Target]:
     """Yield the place of the first sentence."""
     place = example.annotations["place"]
-    first, *others = example.spans["sentences"]
-    if place is not None and others:
+    sentences = example.spans["sentences"]
+    if place is not None and len(sentences) > 1:
+        first, *others = sentences
         yield Target(((first.start, first.stop), (others[0].start, others[-1].stop)), place)
 
 
