@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,10 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     root = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("PROBEKIT_CACHE", str(root))
     return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Let children of the tests be interrupted: a shell's background jobs inherit that SIGINT is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
