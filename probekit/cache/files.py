@@ -285,16 +285,16 @@ def publish_bytes(path: Path, data: bytes) -> bool:
         temporary.close()
 
 
-def remove_stale(folder: Path) -> int:
-    """Remove the temporary files of dead writers; return how many."""
-    count = 0
+def remove_stale(folder: Path) -> list[str]:
+    """Remove the temporary files of dead writers; return their names."""
+    removed = []
     for path in sorted(folder.glob(".*.tmp")):
         with contextlib.suppress(OSError):
             fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 if lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
                     os.unlink(path)
-                    count += 1
+                    removed.append(path.name)
             finally:
                 os.close(fd)
-    return count
+    return removed

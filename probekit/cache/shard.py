@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.cache import deaths
 from probekit.cache.direct import BUDGET, PIECE, Pace, Region, open_direct
 from probekit.cache.files import Temporary, free_bytes, pretty, publish_bytes, write_all, writing
 from probekit.cache.format import ShardSpec, TensorSpec, receipt_name, shard_name, with_indexes
@@ -165,6 +166,7 @@ class ShardWriter:
                 parsed = parse_header(header, self.nbytes, f"shard {self.spec.number}")
                 data = receipt_bytes(parsed, hashlib.sha256(header).hexdigest())
                 publish_bytes(self.folder / "receipts" / receipt_name(self.spec.number), data)
+            deaths.forget(self.folder, self.spec)
         return won
 
     def _same(self, header: bytes) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from probekit.cache import deaths
 from probekit.cache.direct import Pace
 from probekit.cache.files import canonical, lock, pretty, publish_bytes, read_small, remove_stale, sync_folder, writing
 from probekit.cache.format import ShardSpec, TensorSpec, cache_key, corpus_name
@@ -160,7 +161,14 @@ class CacheWriter:
             Rows (tokens) of each stack; ``{"": n}`` for a model with one stack.
         tensors : sequence of TensorSpec
             The layers; the index tensors are added.
+
+        Raises
+        ------
+        ResourceError
+            If there is no room for it, or too many writers in a row were killed over it.
         """
+        with writing(self.folder, f"the record of shard {spec.number}"):
+            deaths.check(self.folder, spec)
         return ShardWriter(self.plan, spec, rows=rows, tensors=tensors, pace=self._pace)
 
     def finish(self) -> dict[str, Any] | None:
@@ -229,6 +237,8 @@ def _create(folder: Path, plan: bytes, staged: StagedCorpus) -> None:
     staged.release()
 
 
-def remove_leftovers(folder: Path) -> int:
-    """Remove what dead writers left half-written in a cache; return how many files."""
-    return sum(remove_stale(folder / name) for name in ("corpus", "shards", "receipts", "runs", "."))
+def remove_leftovers(folder: Path) -> None:
+    """Remove what dead writers left half-written in a cache, and keep count of the shards they died over."""
+    for name in ("corpus", "receipts", "runs", "."):
+        remove_stale(folder / name)
+    deaths.count(folder, remove_stale(folder / "shards"))

@@ -8,15 +8,20 @@ import resource
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from faulty import BROKE, FAILED, SURVIVED, Shim, fail_with, in_child, kill
+from numpy.typing import NDArray
 from planted import PLAN, corpus_of, digests, extract, identity_of, stage, tensors_of
 
+from probekit.cache import deaths
 from probekit.cache.direct import Pace
 from probekit.cache.reader import ActivationCache
+from probekit.cache.shard import ShardWriter
 from probekit.cache.verify import verify
 from probekit.cache.writer import CacheWriter
 from probekit.errors import CacheError, ResourceError
@@ -253,3 +258,46 @@ def test_an_edited_plan_is_found_before_anything_is_written(tmp_path: Path) -> N
     (folder / "plan.json").write_text(plan.replace("a" * 64, "f" * 64))
     with pytest.raises(CacheError, match="key does not follow from its identity"):
         extract(tmp_path, CORPUS)
+
+
+def ended_over_shard_1(root: Path, act: Callable[[str], None] = kill) -> int:
+    """Extract in a child to which `act` happens between the rows of shard 1; return how it ended."""
+    put = ShardWriter.put
+
+    def shimmed(self: ShardWriter, name: str, row: int, block: NDArray[Any]) -> None:
+        if self.spec.number == 1:
+            act("")
+        put(self, name, row, block)
+
+    with mock.patch.object(ShardWriter, "put", shimmed):
+        return in_child(lambda: extract(root, CORPUS))
+
+
+def test_fault_30_killed_again_and_again_over_one_shard(
+    tmp_path: Path, undisturbed: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    def codes() -> list[int]:
+        return [ended_over_shard_1(tmp_path) for _ in range(deaths.LIMIT + 1)]
+
+    assert codes() == [SIGKILLED] * deaths.LIMIT + [FAILED]
+    (folder,) = caches(tmp_path)
+    assert leftovers(tmp_path) == []
+    # A refusal is one run's: the next tries again, and a refused one names shard and remedy.
+    assert codes() == [SIGKILLED] * deaths.LIMIT + [FAILED]
+    for _ in range(deaths.LIMIT):
+        ended_over_shard_1(tmp_path)
+    with pytest.raises(ResourceError, match=r"Shard 1 \(3 examples\).*begun 5 times.*--batch-tokens"):
+        extract(tmp_path, CORPUS)
+    assert digests(extract(tmp_path, CORPUS)) == undisturbed
+    assert list((folder / "runs").glob("deaths-*")) == []
+
+
+def test_fault_30_an_interrupt_is_no_death(tmp_path: Path, undisturbed: dict[str, str]) -> None:
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    for _ in range(deaths.LIMIT - 1):
+        assert ended_over_shard_1(tmp_path) == SIGKILLED
+    for _ in range(deaths.LIMIT):
+        assert ended_over_shard_1(tmp_path, interrupt) == BROKE
+    assert digests(extract(tmp_path, CORPUS)) == undisturbed

@@ -102,7 +102,7 @@ def test_a_temporary_that_a_cleaner_takes_is_made_again(tmp_path: Path, monkeypa
 
     def late(fd: int, kind: int) -> bool:
         if next(turns, False):
-            assert files.remove_stale(tmp_path) == 1
+            assert len(files.remove_stale(tmp_path)) == 1
         return real(fd, kind)
 
     monkeypatch.setattr(files, "lock", lambda fd, kind: late(fd, kind) if kind == fcntl.LOCK_EX else real(fd, kind))

@@ -43,7 +43,7 @@ import transformers  # noqa: F401
 import probekit.cache.staging
 from probekit.cache.reader import ActivationCache
 from probekit.cache.verify import verify
-from probekit.errors import CacheError, ProbekitError
+from probekit.errors import CacheError, ProbekitError, ResourceError
 from probekit.extraction.engine import LocalEngine
 from probekit.extraction.run import extract
 
@@ -60,6 +60,8 @@ class Tally:
 
     cycles: int = 0
     kills: int = 0
+    refusals: int = 0
+    """Runs that declined a shard over which too many before had been killed; the next tries it again."""
     runs_compared: int = 0
     shards_rewritten: int = 0
     published_rewritten: int = 0
@@ -111,8 +113,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _line(tally: Tally, started: float) -> str:
     return (
-        f"{tally.cycles} cycles, {tally.kills} kills, {tally.shards_rewritten} shards rewritten "
-        f"({tally.published_rewritten} of them published before), {tally.receipts_caught_up} receipts caught up, "
+        f"{tally.cycles} cycles, {tally.kills} kills, {tally.refusals} refusals, "
+        f"{tally.shards_rewritten} shards rewritten ({tally.published_rewritten} of them published before), {tally.receipts_caught_up} receipts caught up, "
         f"{tally.runs_compared} caches compared ({tally.bytes_compared / 1e6:,.0f} MB), "
         f"bytes lost {tally.bytes_lost}, {time.monotonic() - started:.0f} s"
     )
@@ -202,9 +204,10 @@ def _cycle(root: Path, options: argparse.Namespace, tally: Tally, wait: float, s
         os.kill(child, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os.close(reading)
-    if code not in (0, -signal.SIGKILL):
+    if code not in (0, -signal.SIGKILL, ResourceError.exit_code):
         raise Difference(f"a run ended with {code}")
-    tally.kills += code != 0
+    tally.kills += code == -signal.SIGKILL
+    tally.refusals += code == ResourceError.exit_code
     _check_published(root, before, tally)
     tally.shards_rewritten += len(_temporary(root)) if code else 0
     cache = _caches(root)[0]
@@ -223,10 +226,14 @@ def _finish(root: Path, options: argparse.Namespace, tally: Tally, sound: dict[s
     """Complete and compare what the last cycle has left."""
     for cache in _caches(root):
         before = _published(root)
-        child, reading = _start(root, options)
-        _first_batch(child, reading)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        os.close(reading)
+        for _ in sound:  # each shard may be refused once
+            child, reading = _start(root, options)
+            _first_batch(child, reading)
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            os.close(reading)
+            if code != ResourceError.exit_code:
+                break
+            tally.refusals += 1
         if code != 0:
             raise Difference(f"the last run ended with {code}")
         _check_published(root, before, tally)
