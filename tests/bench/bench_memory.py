@@ -1,4 +1,4 @@
-"""Peak memory of an extraction above the loaded model, at 1x and 8x the corpus, each in a process of its own.
+"""Peak memory of an extraction above the loaded model, at 1x, 8x and 16x the corpus, each in a process of its own.
 
 python tests/bench/bench_memory.py
 """
@@ -36,7 +36,7 @@ def main() -> None:
     path = Path(data or ".", "ud_english_ewt", "en_ewt-ud-dev.conllu.gz")
     source = str(path) if path.is_file() else "grammar:n=2000"
     lines = "".join(" ".join(example.words) + "\n" for example in open_corpus(source))
-    for copies in (1, 8):
+    for copies in (1, 8, 16):
         with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
             file.write(lines * copies)
             file.flush()

@@ -38,6 +38,11 @@ def _inputs(folder: Path) -> None:
         "short.conllu": conllu(119),
         "long.conllu": conllu(125),
         "one.conllu": conllu(1),
+        "two.conllu": conllu(2),
+        "nouns.conllu": "".join(
+            f"# newdoc id = d{i}\n# sent_id = n{i}\n1\t{NOUNS[i % 5]}\t_\tNOUN\t_\t_\t0\troot\t_\t_\n\n"
+            for i in range(40)
+        ),
         "plain.txt": "".join(f"the {noun} is number {i}\n" for i in range(60) for noun in NOUNS[:1]),
         "long.txt": " ".join(["tree"] * 100) + "\n",
         "empty.txt": "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -160,8 +161,6 @@ def test_the_table_is_long_enough_and_says_nothing_twice() -> None:
 
 @pytest.mark.parametrize(("command", "code", "says"), WRONG, ids=[command for command, _, _ in WRONG])
 def test_wrong(command: str, code: int, says: str, scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import re
-
     argv = shlex.split(command)
     assert run(argv) == code
     plain = capsys.readouterr()
@@ -181,6 +180,25 @@ def test_wrong_in_json(command: str, code: int, says: str, scene: Path, capsys: 
     assert document["schema"] == "probekit.error/1"
     assert document["error"]["exit_code"] == code
     assert document["error"]["kind"] in ("usage", "input", "cache", "resource", "network")
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    ("corpus", "says"),
+    [
+        ("nouns.conllu", r"task 'pos' has the one label 'NOUN' in the training part: nothing to learn"),
+        ("one.conllu", r"task 'pos' has no target in the (train|dev|test) part.*Give a corpus with more examples"),
+        ("two.conllu", r"task 'pos' has no target in the (train|dev|test) part.*Give a corpus with more examples"),
+    ],
+)
+def test_fault_19_too_little_to_learn_from(
+    corpus: str, says: str, scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["extract", "model", corpus, "-q", "--cache", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert run(["probe", "--task", "pos", "--cache", str(tmp_path), "-q"]) == 3
+    said = capsys.readouterr()
+    assert re.search(says, said.err.replace("\n", " ")), said.err
     assert said.out == ""
 
 

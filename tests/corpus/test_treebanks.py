@@ -14,10 +14,15 @@ from probekit.corpus.notes import Notes
 from probekit.corpus.readers.conllu import read
 
 FILES = [
+    "ud_english_ewt/en_ewt-ud-train",
     "ud_english_ewt/en_ewt-ud-dev",
     "ud_english_ewt/en_ewt-ud-test",
+    "ud_english_gum/en_gum-ud-train",
     "ud_english_gum/en_gum-ud-dev",
+    "ud_english_gum/en_gum-ud-test",
     "ud_english_partut/en_partut-ud-train",
+    "ud_english_partut/en_partut-ud-dev",
+    "ud_english_partut/en_partut-ud-test",
     "ud_pud/de_pud-ud-test",
     "ud_pud/en_pud-ud-test",
     "ud_pud/zh_pud-ud-test",
@@ -62,6 +67,11 @@ def test_agrees_with_pyconll(treebank: Path) -> None:
             assert example.annotations[name] == tuple(getattr(token, name) for token in tokens), name
         assert example.annotations["head"] == tuple(int(token.head) for token in tokens)
     assert next(ours, None) is None
+
+
+def test_no_treebank_is_left_out(data: Path) -> None:
+    found = {str(path.relative_to(data)).removesuffix(".conllu.gz") for path in data.glob("*/*.conllu.gz")}
+    assert found <= set(FILES)
 
 
 def test_ewt_has_the_counts_of_its_release(data: Path) -> None:

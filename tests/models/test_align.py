@@ -86,7 +86,7 @@ def test_every_token_spells_text_of_its_word(name: str) -> None:
 
 @every_family
 @pytest.mark.parametrize("word", STRANGE)
-def test_a_strange_word_never_shifts_its_neighbours(name: str, word: str) -> None:
+def test_fault_14_a_strange_word_never_shifts_its_neighbours(name: str, word: str) -> None:
     aligner = aligner_of(name)
     words = ("the", word, "doctor", word, word, "walked")
     encoded = aligner.encode_words([words])[0]
@@ -110,7 +110,7 @@ corpus_word = st.one_of(letters, st.sampled_from(STRANGE), st.sampled_from(["the
 @example(words=["a", "\u200b", "\u200b"])
 @example(words=[" ", "a", " "])
 @settings(max_examples=60, deadline=None, database=None, derandomize=True)
-def test_labels_never_shift(name: str, words: list[str]) -> None:
+def test_fault_14_labels_never_shift(name: str, words: list[str]) -> None:
     """Between any words, a known word keeps its tokens: those it has after the same neighbour elsewhere."""
     aligner = aligner_of(name)
     line = [part for word in words for part in ("the", word)] + ["walked"]

@@ -87,7 +87,7 @@ def test_pads_lie_where_they_should() -> None:
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "gpt2", "opt", "bart", "llama", "albert", "electra", "distilbert"])
-def test_the_self_check_finds_wrong_positions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fault_29_the_self_check_finds_wrong_positions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, encoded = fresh(name)
     self_check(model, encoded, model.layer_names)
     honest = forward_module._positions
@@ -108,7 +108,7 @@ def test_the_self_check_finds_wrong_positions(name: str, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("name", ["bert", "t5", "bart", "deberta-v2", "distilbert"])
-def test_the_self_check_finds_unmasked_pads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fault_29_the_self_check_finds_unmasked_pads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, encoded = fresh(name)
     monkeypatch.setattr(forward_module.Batch, "padded", property(lambda self: False))
     with pytest.raises(NumericError, match="padded on the right"):

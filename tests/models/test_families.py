@@ -174,7 +174,7 @@ def test_layers_agree_with_hidden_states_except_where_these_hold_the_final_norm(
 @every_family
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-def test_a_batch_gives_what_single_sentences_give(name: str, side: str, dtype: str) -> None:
+def test_fault_29_a_batch_gives_what_single_sentences_give(name: str, side: str, dtype: str) -> None:
     model, encoded = loaded_tiny(name, dtype), list(encoded_tiny(name))
     assert model.left_padding
     together = states_of(model, encoded, side)

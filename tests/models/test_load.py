@@ -179,7 +179,7 @@ print(bad)
 """
 
 
-def test_no_code_of_the_folder_is_run(folder: Path) -> None:
+def test_fault_28_no_code_of_the_folder_is_run(folder: Path) -> None:
     (folder / "modeling_evil.py").write_text("raise SystemExit('foreign code ran')")
     (folder / "evil.py").write_text("raise SystemExit('foreign code ran')")
     (folder / "pytorch_model.bin").write_bytes(b"\x80\x04cos\nsystem\n(S'false'\ntR.")
@@ -187,7 +187,7 @@ def test_no_code_of_the_folder_is_run(folder: Path) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr[-2000:]
 
 
-def test_remote_code_is_never_trusted_and_pickles_never_read() -> None:
+def test_fault_28_remote_code_is_never_trusted_and_pickles_never_read() -> None:
     for module in Path(load_module.__file__).parent.rglob("*.py"):
         text = module.read_text(encoding="utf-8")
         assert "trust_remote_code" not in text

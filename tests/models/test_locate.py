@@ -80,7 +80,7 @@ def test_an_honest_folder_is_found(folder: Path) -> None:
         ("adapter_config.json", {"base_model_name_or_path": "evil/base"}, "adapter"),
     ],
 )
-def test_what_would_run_foreign_code_is_refused(folder: Path, file: str, changes: dict[str, Any], message: str) -> None:
+def test_fault_28_foreign_code_is_refused(folder: Path, file: str, changes: dict[str, Any], message: str) -> None:
     edit(folder / file, **changes)
     with pytest.raises(UsageError, match=message):
         locate(folder)
@@ -92,7 +92,7 @@ def test_plain_attention_names_are_no_reason_to_refuse(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "weights.pkl"])
-def test_pickled_weights_are_refused(folder: Path, name: str) -> None:
+def test_fault_28_pickled_weights_are_refused(folder: Path, name: str) -> None:
     (folder / "model.safetensors").rename(folder / name)
     with pytest.raises(UsageError, match="can run code"):
         locate(folder)

@@ -84,18 +84,18 @@ def shifted(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("change", [constant, few, twice, shifted])
 @pytest.mark.parametrize("k", [2, 4])
-def test_awkward_vectors_have_the_same_optimum(change: object, k: int) -> None:
+def test_fault_21_awkward_vectors_have_the_same_optimum(change: object, k: int) -> None:
     X, y = change(*blobs(300, 32, k))  # type: ignore[operator]
     assert abs(excess(LogisticProbe(C=0.5).fit(X, y), X, y, 0.5)) < 1e-4
 
 
-def test_without_penalty_the_optimum_of_overlapping_classes_is_found() -> None:
+def test_fault_21_without_penalty_the_optimum_of_overlapping_classes_is_found() -> None:
     X, y = blobs(500, 8, 3)
     probe = LogisticProbe(C=np.inf).fit(X, y)
     assert abs(excess(probe, X, y, np.inf)) < 1e-4
 
 
-def test_without_penalty_separable_classes_stay_finite() -> None:
+def test_fault_21_without_penalty_separable_classes_stay_finite() -> None:
     X, y = blobs(30, 64, 3)
     probe = LogisticProbe(C=np.inf).fit(X, y)
     assert np.isfinite(probe.coef_).all()
@@ -104,13 +104,13 @@ def test_without_penalty_separable_classes_stay_finite() -> None:
 
 
 @pytest.mark.parametrize("C", [0, -1.0, np.nan, "1"])
-def test_a_strength_that_is_not_positive_is_refused(C: object) -> None:
+def test_fault_21_a_strength_that_is_not_positive_is_refused(C: object) -> None:
     X, y = blobs(50, 4, 2)
     with pytest.raises(UsageError, match="'C' parameter of LogisticProbe must be a number in"):
         LogisticProbe(C=C).fit(X, y)  # type: ignore[arg-type]
 
 
-def test_one_class_is_nothing_to_learn() -> None:
+def test_fault_19_one_class_is_nothing_to_learn() -> None:
     X, _ = blobs(50, 4, 2)
     with pytest.raises(InputError, match="nothing to learn"):
         LogisticProbe().fit(X, np.zeros(50))

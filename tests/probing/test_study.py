@@ -117,7 +117,7 @@ def test_a_choice_at_the_edge_of_the_grid_is_reported() -> None:
     assert not study(signal(y, 0.3), [problem(y)], strengths=(1.0,))[0].at_edge
 
 
-def test_a_label_training_never_showed_is_an_error() -> None:
+def test_fault_18_a_label_training_never_showed_is_an_error() -> None:
     y = labels()
     unseen = y.copy()
     unseen[SPLITS[2].start : SPLITS[2].start + 50] = -1
@@ -234,7 +234,7 @@ def test_a_seed_changes_a_network() -> None:
 # Refusals.
 
 
-def test_one_class_is_refused_before_any_fit() -> None:
+def test_fault_19_one_class_is_refused_before_any_fit() -> None:
     with pytest.raises(InputError, match=r"1 class\(es\) among 800 training rows: nothing to learn"):
         study(noise(0), [problem(np.zeros(N, dtype=int))])
 

@@ -114,7 +114,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 def _line(tally: Tally, started: float) -> str:
     return (
         f"{tally.cycles} cycles, {tally.kills} kills, {tally.refusals} refusals, "
-        f"{tally.shards_rewritten} shards rewritten ({tally.published_rewritten} of them published before), {tally.receipts_caught_up} receipts caught up, "
+        f"{tally.shards_rewritten} shards rewritten ({tally.published_rewritten} of them published before), "
+        f"{tally.receipts_caught_up} receipts caught up, "
         f"{tally.runs_compared} caches compared ({tally.bytes_compared / 1e6:,.0f} MB), "
         f"bytes lost {tally.bytes_lost}, {time.monotonic() - started:.0f} s"
     )
