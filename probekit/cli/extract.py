@@ -163,8 +163,14 @@ def extract_command(
     from probekit.extraction.run import extract_request
 
     request = dataclasses.replace(request, resume_command=_whole(context.obj))
+    told: list[str] = []
+
+    def tell(note: str) -> None:
+        told.append(note)
+        say(note, quiet=quiet or json)
+
     with progress_bar("extracting", 1.0, quiet=quiet or json) as advance:
-        result = extract_request(request, progress=advance)
+        result = extract_request(request, progress=advance, notify=tell)
     if json:
         typer.echo(json_module.dumps(result.to_json(), ensure_ascii=False))
         return
@@ -172,7 +178,7 @@ def extract_command(
         typer.echo(str(result.cache))
         return
     for note in result.notes:
-        say(note)
+        say(note, quiet=note in told)
     if verbose:
         for name, value in result.alignment.items():
             say(f"  {name}: {value}")
@@ -226,5 +232,7 @@ def _print_cost(cost: Cost) -> None:
     typer.echo(
         f"time       about {human_time(cost.seconds)} on {cost.device} at {cost.tokens_per_second:,.0f} tokens/s"
     )
+    for note in cost.notes:
+        say(note)
     if cost.bytes > cost.free_bytes:
         say("It does not fit. Take fewer layers (--layers), --store bfloat16, or --subsample.")

@@ -39,6 +39,8 @@ class Cost:
         The same extraction in the other precisions.
     seconds, tokens_per_second : float
         Measured on a few batches of this corpus, without writing.
+    notes : list of str
+        The cache that is there already, or those of the same names and how they differ.
     """
 
     root: Path
@@ -57,6 +59,7 @@ class Cost:
     device: str
     seconds: float
     tokens_per_second: float
+    notes: list[str]
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``extract --dry-run --json`` prints."""
@@ -66,12 +69,17 @@ class Cost:
 def estimate(request: Request) -> Cost:
     """Measure what :func:`~probekit.extraction.run.extract_request` would cost, writing no cache."""
     from probekit.extraction.engine import LocalEngine
-    from probekit.extraction.run import chosen_tensors, load_for, tokeniser_for
+    from probekit.extraction.run import chosen_tensors, complete_cache, identify, load_for, other_caches, tokeniser_for
     from probekit.models.locate import locate
 
     source = locate(request.model, revision=request.revision)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
         loaded = load_for(request, source)
+        identity = identify(request, source, staged, None if request.spec.random_weights is None else loaded)
+        if (there := complete_cache(request.root, identity)) is not None:
+            notes = [f"It is complete already: {there}."]
+        else:
+            notes = other_caches(request.root, identity)
         tensors = chosen_tensors(loaded, request.spec)
         tokeniser = tokeniser_for(loaded, request.spec)
         looked_at = _spread(staged.shards, SHARDS_LOOKED_AT)
@@ -107,6 +115,7 @@ def estimate(request: Request) -> Cost:
         device=loaded.device.type,
         seconds=total * seconds / ran,
         tokens_per_second=ran / seconds,
+        notes=notes,
     )
 
 

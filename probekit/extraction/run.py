@@ -121,8 +121,13 @@ def extract(
     return extract_request(request, progress=progress)
 
 
-def extract_request(request: Request, *, progress: Progress | None = None) -> Extraction:
-    """Do what a checked :class:`Request` asks for; see :func:`extract`."""
+def extract_request(
+    request: Request, *, progress: Progress | None = None, notify: Callable[[str], None] | None = None
+) -> Extraction:
+    """Do what a checked :class:`Request` asks for; see :func:`extract`.
+
+    `notify` is told, before the model runs, which caches of the same names exist and what differs.
+    """
     source = locate(request.model, revision=request.revision)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
         loaded = None
@@ -132,9 +137,12 @@ def extract_request(request: Request, *, progress: Progress | None = None) -> Ex
         identity = identify(request, source, staged, loaded)
         if (done := complete_cache(request.root, identity)) is not None:
             return summarise(ActivationCache.open(done).manifest, done, request.spec, reused=True)
-        notes = explain_difference(request.root, identity)
+        notes = other_caches(request.root, identity)
+        if notify is not None:
+            for note in notes:
+                notify(note)
         result = _extract(request, staged, identity, loaded or load_for(request, source), progress)
-        result.notes.extend(f"Another cache exists: {line}" for line in notes)
+        result.notes.extend(notes)
         return result
 
 
@@ -149,6 +157,11 @@ def identify(request: Request, source: ModelSource, staged: StagedCorpus, loaded
         "corpus": {"name": staged.name, "fingerprint": staged.fingerprint},
         **spec.identity(),
     }
+
+
+def other_caches(root: Path, identity: Mapping[str, Any]) -> list[str]:
+    """Say which caches of the same model and corpus names exist, and in which field each differs."""
+    return [f"Another cache exists: {line}." for line in explain_difference(root, identity)]
 
 
 def complete_cache(root: Path, identity: Mapping[str, Any]) -> Path | None:

@@ -1,17 +1,19 @@
 """Which cache is probed: the one that is named, else the newest complete one.
 
 Enters: what the user said of cache, model and corpus. Leaves: a folder. Surprise: a corpus only chooses
-among the caches of a named model, by its name.
+among the caches of a named model, by its name; a model that is a local folder must still be the one that was extracted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.location import cache_root, list_caches, newest_complete
+from probekit.cache.location import CacheEntry, cache_root, differences, list_caches, newest_complete
 from probekit.corpus import open_corpus
-from probekit.errors import UsageError, did_you_mean
+from probekit.errors import CacheError, UsageError, did_you_mean
+from probekit.models.locate import locate
 
 
 def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str | Path | None) -> Path:
@@ -34,6 +36,7 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
         raise UsageError(
             f"There is no complete cache of the model '{model}' in {folder}.{hint} Run `probekit extract`."
         )
+    of_model = _of_the_same_weights(model, of_model)
     if isinstance(corpus, str):
         name = open_corpus(corpus).name
         of_model = [entry for entry in of_model if entry.corpus == name]
@@ -42,3 +45,26 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
                 f"There is no complete cache of '{model}' on '{name}' in {folder}. Run `probekit extract`."
             )
     return of_model[0].path
+
+
+def _of_the_same_weights(model: str, entries: list[CacheEntry]) -> list[CacheEntry]:
+    """Keep the caches that the model of this name, as it is now, has made; all where its files are not here."""
+    if not Path(model).is_dir():
+        return entries
+    now = locate(model).digests()
+    kept = [entry for entry in entries if not _changed(entry, now)]
+    if not kept:
+        lines = "; ".join(_changed(entries[0], now))
+        raise CacheError(
+            f"The model '{model}' changed after {entries[0].path.name} was extracted: {lines}. Extract it again with "
+            f"`probekit extract {model}`, or probe the old vectors with --on {entries[0].path}."
+        )
+    return kept
+
+
+def _changed(entry: CacheEntry, now: Mapping[str, str]) -> list[str]:
+    then = dict((entry.identity or {}).get("model", {}))
+    if then.get("random_weights") is not None:
+        # The digest is that of the weights a seed has drawn; the files do not hold them.
+        then.pop("weights", None)
+    return differences({name: then[name] for name in now if name in then}, {n: v for n, v in now.items() if n in then})

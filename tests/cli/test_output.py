@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from probekit.cli import progress
 from probekit.cli.app import run
@@ -183,6 +185,30 @@ def test_a_corpus_edited_after_extraction_is_refused_and_extracted_again(
     Path("mine.conllu").rename("moved.conllu")
     assert run(["probe", "--task", "pos", "--fast", "-q"]) == 3
     assert "--corpus" in capsys.readouterr().err
+
+
+def test_fault_09_10_a_changed_model_is_refused_under_its_old_name(
+    empty: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree("model", empty / "mine")
+    shutil.copy("good.conllu", empty / "good.conllu")
+    monkeypatch.chdir(empty)
+    assert run(["extract", "mine", "good.conllu", "-q"]) == 0
+    assert run(["probe", "--task", "pos", "--fast", "-q", "--model", "mine"]) == 0
+    tensors = load_file("mine/model.safetensors")
+    name = sorted(tensors)[0]
+    save_file({**tensors, name: tensors[name] + 1}, "mine/model.safetensors", metadata={"format": "pt"})
+    capsys.readouterr()
+    assert run(["probe", "--task", "pos", "--fast", "-q", "--model", "mine"]) == 4
+    refusal = capsys.readouterr().err
+    assert re.search(r"'mine' changed after mine--good.*weights differs: old '\w{64}', new '\w{64}'", refusal)
+    assert run(["extract", "mine", "good.conllu", "--dry-run"]) == 0
+    assert "model.weights differs: old" in capsys.readouterr().err
+    assert run(["extract", "mine", "good.conllu"]) == 0
+    assert capsys.readouterr().err.count("model.weights differs: old") == 1
+    assert run(["probe", "--task", "pos", "--fast", "-q", "--model", "mine"]) == 0
+    assert run(["extract", "mine", "good.conllu", "--dry-run"]) == 0
+    assert "complete already" in capsys.readouterr().err
 
 
 def test_doctor_names_what_is_wrong(
