@@ -91,7 +91,8 @@ class ProbeTask:
     top_labels : int or None
         Keep only the targets whose label is among the most frequent of the training part; the
         others are left out, and n says so.
-    metric : str
+    metrics : tuple of str
+        What it is scored by besides accuracy and macro F1 (``span_f1``).
     reference : str
         The paper that asked first.
     licence : str
@@ -110,7 +111,7 @@ class ProbeTask:
     settle: Callable[[Sequence[Draft]], Iterable[Draft]] | None = None
     bins: int | None = None
     top_labels: int | None = None
-    metric: str = "accuracy"
+    metrics: tuple[str, ...] = ()
     reference: str = ""
     licence: str = "MIT"
     doc: str = ""

@@ -1,7 +1,7 @@
 """Chunk of each word, as a BIO tag: ``B-NP`` begins a noun phrase without its modifiers behind it.
 
 The corpus must have the column ``chunk`` (CoNLL-2000: ``columns:FOLDER``). Words without a tag are left
-out. The score is that of single tags; spans are not put together.
+out. Accuracy is that of single tags, span F1 that of whole chunks, as the CoNLL-2000 scorer counts them.
 """
 
 from __future__ import annotations
@@ -23,5 +23,6 @@ TASK = ProbeTask(
     "chunk",
     targets,
     needs=("chunk",),
+    metrics=("span_f1",),
     reference="Liu et al. 2019, Linguistic knowledge and transferability of contextual representations",
 )

@@ -1,8 +1,8 @@
 """Relation between two marked nominals, direction included: a pair of spans.
 
-``Cause-Effect(e1,e2)`` and ``Cause-Effect(e2,e1)`` are two labels; ``Other`` is one too, though the official score
-of the task leaves it out of its mean. The corpus must have ``relation`` and the spans ``e1`` and ``e2``
-(SemEval-2010 task 8, CC BY 3.0: ``semeval:FOLDER``).
+``Cause-Effect(e1,e2)`` and ``Cause-Effect(e2,e1)`` are two labels; ``Other`` is one too. Relation F1 is the
+official score of the task: macro F1 with direction, ``Other`` left out of the mean. The corpus must have
+``relation`` and the spans ``e1`` and ``e2`` (SemEval-2010 task 8, CC BY 3.0: ``semeval:FOLDER``).
 """
 
 from __future__ import annotations
@@ -28,5 +28,6 @@ TASK = ProbeTask(
     targets,
     kind="pair",
     needs=("relation", "e1", "e2"),
+    metrics=("relation_f1",),
     reference="Hendrickx et al. 2010, SemEval-2010 task 8: multi-way classification of semantic relations",
 )

@@ -36,7 +36,7 @@ def tasks_command(
                 "kind": task.kind,
                 "option": task.option,
                 "needs": list(task.needs),
-                "metric": task.metric,
+                "metrics": list(task.metrics),
                 "reference": task.reference,
                 "licence": task.licence,
                 "doc": task.doc,

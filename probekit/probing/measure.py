@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.probing.floors import majority_code, word_type_codes
+from probekit.probing.metrics import Metric, Scored, metrics_of
 from probekit.probing.problem import Result
 from probekit.probing.question import Part, Question
-from probekit.probing.stats import LEVEL, Bootstrap, interval, macro_f1, neighbours, not_worse
+from probekit.probing.stats import LEVEL, Bootstrap, interval, neighbours, not_worse
 from probekit.report import Measurement
 
 CONTROL = "control"
@@ -57,6 +58,8 @@ class Measurer:
     resamples : int
     draw : int
         Seed of the resamples.
+    metrics : sequence of Metric
+        The main one, accuracy, first; by default accuracy and macro F1.
     """
 
     def __init__(
@@ -68,8 +71,10 @@ class Measurer:
         control_codes: Sequence[NDArray[np.int32]],
         resamples: int,
         draw: int,
+        metrics: Sequence[Metric] = (),
     ) -> None:
         self.question = question
+        self.metrics = metrics or metrics_of(())
         self.split = split
         self.part: Part = question.parts[split]
         self.controls = [codes[self.part.rows] for codes in control_codes]
@@ -99,9 +104,7 @@ class Measurer:
         table = np.stack(hits, axis=1)
         points, resampled = table.mean(axis=0), self.bootstrap.accuracy(table)
         yield _scored(row, "accuracy", points[0], resampled[:, 0])
-        n_classes = len(self.question.classes)
-        f1 = self.bootstrap.macro_f1(codes, self.part.y, n_classes)
-        yield _scored(row, "macro_f1", macro_f1(codes, self.part.y, n_classes), f1)
+        yield from self._further(row, codes)
         if not outcome.controls:
             return
         control_row = replace(row, method=CONTROL)
@@ -117,6 +120,23 @@ class Measurer:
         yield _scored(control_row, "accuracy", mean, drawn)
         selectivity = replace(row, method="selectivity", strength=None, note="")
         yield _scored(selectivity, "accuracy", points[0] - mean, resampled[:, 0] - drawn)
+
+    def _further(self, row: Measurement, codes: NDArray[np.int32]) -> Iterator[Measurement]:
+        """Score predictions by every metric but accuracy."""
+        question, part = self.question, self.part
+        scored = Scored(
+            classes=question.classes,
+            gold=part.y,
+            codes=codes,
+            labels=question.labels[part.rows],
+            units=part.units,
+            n_units=part.n_units,
+            example=question.table.example[part.rows],
+            start=question.table.spans[part.rows, 0, 0],
+        )
+        for metric in self.metrics:
+            if metric.name != "accuracy":
+                yield _scored(row, metric.name, *metric.score(scored, self.bootstrap))
 
     def _floor_rows(self) -> Iterator[Measurement]:
         question, y = self.question, self.part.y
@@ -138,10 +158,8 @@ class Measurer:
         row = replace(self.blank, method=method, layer=None, note=note, pooling=None)
         hits = (codes == y)[:, None]
         if mask is None:
-            n_classes = len(self.question.classes)
             yield _scored(row, "accuracy", hits.mean(), self.bootstrap.accuracy(hits)[:, 0])
-            f1 = self.bootstrap.macro_f1(codes, y, n_classes)
-            yield _scored(row, "macro_f1", macro_f1(codes, y, n_classes), f1)
+            yield from self._further(row, codes)
             return
         row = replace(row, n=int(mask.sum()), n_groups=len(np.unique(self.part.units[mask])))
         if mask.any():

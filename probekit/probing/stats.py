@@ -69,20 +69,6 @@ class Bootstrap:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(right / total)
 
-    def macro_f1(self, codes: NDArray[np.int32], y: NDArray[np.int32], n_classes: int) -> FloatArray:
-        """Return macro-F1 of one method in every resample, [resamples]; see :func:`macro_f1`."""
-        tp, predicted, gold = (self.weights @ self.sums(part) for part in _class_counts(codes, y, n_classes))
-        return _mean_f1(tp, predicted, gold)
-
-
-def macro_f1(codes: NDArray[np.int32], y: NDArray[np.int32], n_classes: int) -> float:
-    """Return F1 averaged over the classes that occur among the labels or the predictions.
-
-    A label that training never showed (code -1) is one more class, with F1 0.
-    """
-    tp, predicted, gold = (part.sum(axis=0, keepdims=True) for part in _class_counts(codes, y, n_classes))
-    return float(_mean_f1(tp, predicted, gold)[0])
-
 
 def interval(resampled: FloatArray, level: float = LEVEL) -> tuple[float, float]:
     """Return the percentile interval of one score; NaN where it cannot be computed."""
@@ -161,21 +147,3 @@ def _widening(z: float, n_units: int) -> float:
     """
     spare = max(1, n_units - 1)
     return float(np.sqrt(n_units / spare) * (1 + (z * z + 1) / (4 * spare)))
-
-
-def _class_counts(
-    codes: NDArray[np.int32], y: NDArray[np.int32], n_classes: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """One-hot columns of hits, predictions and labels; the last column is the unseen label."""
-    rows = np.arange(len(y))
-    predicted, gold = np.zeros((len(y), n_classes + 1)), np.zeros((len(y), n_classes + 1))
-    predicted[rows, codes] = 1
-    gold[rows, y] = 1
-    return predicted * gold, predicted, gold
-
-
-def _mean_f1(tp: FloatArray, predicted: FloatArray, gold: FloatArray) -> FloatArray:
-    both = predicted + gold
-    present = both > 0
-    f1 = np.divide(2 * tp, both, out=np.zeros_like(tp), where=present)
-    return np.asarray(f1.sum(axis=1) / np.maximum(present.sum(axis=1), 1))

@@ -24,6 +24,7 @@ from probekit.probing.choosing import find_cache
 from probekit.probing.control import control_codes
 from probekit.probing.estimators import LayerMatrix, StudySettings, get_estimator
 from probekit.probing.measure import LayerOutcome, LayerTests, Measurer
+from probekit.probing.metrics import metrics_of
 from probekit.probing.problem import Problem
 from probekit.probing.provenance import provenance_of
 from probekit.probing.question import Question
@@ -154,6 +155,7 @@ def run_probe(
     estimator = get_estimator(settings.estimator)
     device = device_for(settings.device)
     source = find_source(cache, settings, corpus=corpus, annotations=annotations, probes=probes)
+    metrics = metrics_of(source.task.metrics)
     asked = ask(cache, settings, source)
     question = asked.question
     controls = _controls(question, settings)
@@ -181,7 +183,15 @@ def run_probe(
         seed=settings.seed if estimator.seeded else None,
     )
     measurers = [
-        Measurer(question, blank, split=split, control_codes=controls, resamples=settings.resamples, draw=settings.seed)
+        Measurer(
+            question,
+            blank,
+            split=split,
+            control_codes=controls,
+            resamples=settings.resamples,
+            draw=settings.seed,
+            metrics=metrics,
+        )
         for split in ("dev", "test")
     ]
     rows = [row for measurer in measurers for row in measurer.rows(outcomes)]

@@ -8,7 +8,6 @@ from typing import Any
 from probekit.report.choice import Point
 
 _METHODS = {
-    "macro_f1": "macro F1",
     "word_type": "word type",
     "word_type_seen": "seen forms",
     "word_type_unseen": "unseen forms",
@@ -19,7 +18,7 @@ _KINDS = {"word": "words", "span": "spans", "pair": "pairs", "sentence": "senten
 
 def readable(name: str) -> str:
     """Write the name of a method or metric for people: ``word_type`` -> ``word type``."""
-    return _METHODS.get(name, name.replace("_", " "))
+    return _METHODS.get(name, name.replace("_f1", "_F1").replace("_", " "))
 
 
 def number(value: float | None) -> str:
