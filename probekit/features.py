@@ -50,6 +50,8 @@ class TargetTable:
         The words of the first span, for error analysis and the word-type floor.
     without_token : Counter
         Words that no token covers, by form: their targets are left out.
+    passed_over : bool array [n]
+        Words of a tree that scores do not look at.
     """
 
     example: NDArray[np.int64]
@@ -61,6 +63,7 @@ class TargetTable:
     ids: list[str]
     forms: list[str]
     without_token: Counter[str]
+    passed_over: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -82,6 +85,7 @@ class TargetTable:
             self.ids,
             [self.forms[row] for row in rows],
             self.without_token,
+            self.passed_over[rows],
         )
 
 
@@ -167,6 +171,7 @@ def collect(task: ProbeTask, examples: Iterable[Example], *, where: str) -> Targ
         ids=ids,
         forms=[draft.form for draft in drafts],
         without_token=Counter(),
+        passed_over=np.array([draft.target.passed_over for draft in drafts]),
     )
 
 

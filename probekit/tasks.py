@@ -24,9 +24,9 @@ from typing import Literal, NamedTuple
 from probekit.corpus.example import Example
 from probekit.errors import InputError, UsageError, did_you_mean
 
-Kind = Literal["word", "span", "pair", "sentence"]
+Kind = Literal["word", "span", "pair", "sentence", "tree"]
 
-SPANS = {"word": 1, "span": 1, "pair": 2, "sentence": 1}
+SPANS = {"word": 1, "span": 1, "pair": 2, "sentence": 1, "tree": 1}
 """How many spans a target of each kind has."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?::.+)?")
@@ -45,11 +45,14 @@ class Target:
     key : str, tuple of str, or None
         What a memory could learn by heart (the word form); feeds the control task. None: the
         task has no control.
+    passed_over : bool
+        Of a word of a tree: scores do not look at it.
     """
 
     spans: tuple[tuple[int, int], ...]
     label: str | int | float
     key: str | tuple[str, ...] | None = None
+    passed_over: bool = False
 
 
 class Draft(NamedTuple):
@@ -71,7 +74,9 @@ class ProbeTask:
         What the user types, ``pos`` or (with its option) ``morph:Number``.
     targets : callable
         ``targets(example)``, or ``targets(example, option)`` where the task takes an option.
-    kind : {"word", "span", "pair", "sentence"}
+    kind : {"word", "span", "pair", "sentence", "tree"}
+        A tree's targets are the words of a whole sentence in order, each labelled with the position of its
+        head (-1: the root).
     needs : tuple of str
         Annotations read; a corpus without them is refused by name.
     option : str or None
@@ -92,7 +97,8 @@ class ProbeTask:
         Keep only the targets whose label is among the most frequent of the training part; the
         others are left out, and n says so.
     metrics : tuple of str
-        What it is scored by besides accuracy and macro F1 (``span_f1``).
+        What it is scored by besides accuracy and macro F1 (``span_f1``); of a tree: all it is scored by, the
+        main one first (``uuas``, ``dspr``; ``root_accuracy``, ``nspr``).
     reference : str
         The paper that asked first.
     licence : str

@@ -107,3 +107,12 @@ def plain_label(value: object, name: str, example: Example) -> str | int | float
         f"The annotation '{name}' of example '{example.id}' holds {value!r:.60}, which is neither text nor a number. "
         "Choose another column."
     )
+
+
+def tree_targets(example: Example) -> Iterator[Target]:
+    """Yield the head of every word, where all are known; scores pass over punctuation."""
+    found = heads(example)
+    if None not in found:
+        for word, (head, upos) in enumerate(zip(found, example.annotations["upos"], strict=True)):
+            assert head is not None
+            yield Target(((word, word + 1),), head, example.words[word], passed_over=upos == "PUNCT")

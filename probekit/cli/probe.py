@@ -86,6 +86,12 @@ def probe_command(
     fast: Annotated[
         bool, typer.Option("--fast", help="No control task, 100 resamples, one pass; the report says so.")
     ] = False,
+    ranks: Annotated[
+        str | None,
+        typer.Option(
+            "--ranks", help="Ranks of the projections of a task over trees, like 8,64; 64 by default.", metavar="LIST"
+        ),
+    ] = None,
     also: Annotated[
         list[str] | None,
         typer.Option(
@@ -131,6 +137,7 @@ def probe_command(
         resamples=100 if fast else 1000,
         fast=fast,
         strict=strict,
+        ranks=_numbers(ranks),
         max_ram=max_ram,
         device=device,
         also=tuple(also or ()),
@@ -173,11 +180,22 @@ def probe_command(
         typer.echo(str(compare(reports).table()))
 
 
+def _numbers(text: str | None) -> tuple[int, ...]:
+    """Read ``8,64``."""
+    from probekit.errors import UsageError
+
+    parts = [] if text is None else [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise UsageError(f"The `ranks` option must be whole numbers, like 8,64. Got '{text}'.")
+    return tuple(map(int, parts))
+
+
 def _say_asked(probing: Probing) -> None:
     """Say what exactly was asked and of how many."""
     asked = probing.report.to_json()
     say(f"targets    {', '.join(f'{split} {count:,}' for split, count in asked['targets'].items())}")
-    say(f"classes    {asked['classes']}")
+    if "classes" in asked:
+        say(f"classes    {asked['classes']}")
     say(f"settings   {', '.join(f'{name} {value}' for name, value in asked['settings'].items())}")
 
 

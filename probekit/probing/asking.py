@@ -14,10 +14,10 @@ from typing import Any
 
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus, reopen_annotated, repeated_across_splits
-from probekit.errors import InputError, ResourceError, UsageError
-from probekit.extraction.plan import parse_layers
+from probekit.errors import InputError
 from probekit.features import Pooler, TargetTable, collect, matched
 from probekit.probing.question import Question, keep_top, pose
+from probekit.probing.reading import check_memory, choose_layers
 from probekit.probing.settings import Settings
 from probekit.tasks import ProbeTask, get_task
 
@@ -89,47 +89,16 @@ def ask(cache: ActivationCache, settings: Settings, source: Source) -> Asked:
     table, left_out = collect_targets(cache, source)
     poolers = {stack: Pooler(cache.index(stack), table, pool=settings.pool) for stack, _ in places}
     question = pose(source.task, next(iter(poolers.values())).table, left_out=left_out)
-    _check_memory(cache, poolers, places, settings.max_ram)
+    check_memory(cache, poolers, places, settings.max_ram)
     return Asked(source, question, poolers, places)
 
 
 def collect_targets(cache: ActivationCache, source: Source) -> tuple[TargetTable, int]:
     """Return the targets of the task, and how many the task's ``top_labels`` left out."""
+    return keep_top(source.task, all_targets(cache, source))
+
+
+def all_targets(cache: ActivationCache, source: Source) -> TargetTable:
+    """Ask the task its question of every example of the cache."""
     examples = matched(cache.examples(), source.corpus, source.where)
-    return keep_top(source.task, collect(source.task, examples, where=source.where))
-
-
-def choose_layers(cache: ActivationCache, layers: str | Sequence[int | str]) -> list[tuple[str, int | str]]:
-    """Return (stack, layer) of every layer asked for, bottom to top."""
-    wanted = parse_layers(layers)
-    places: list[tuple[str, int | str]] = []
-    for stack in cache.stacks:
-        kept = cache.layers(stack)
-        if wanted != "all":
-            missing = [layer for layer in wanted if layer not in kept]
-            if missing:
-                raise UsageError(
-                    f"The `layers` option must name layers of the cache ({', '.join(map(str, kept))}). Got "
-                    f"'{missing[0]}'."
-                )
-        places.extend((stack, layer) for layer in (kept if wanted == "all" else wanted))
-    return places
-
-
-def _check_memory(
-    cache: ActivationCache,
-    poolers: Mapping[str, Pooler],
-    places: Sequence[tuple[str, int | str]],
-    max_ram: float | None,
-) -> None:
-    """Three matrices of one layer are in memory at once: as read, standardised, and the next one."""
-    if max_ram is None:
-        return
-    for stack, layer in places:
-        pooler = poolers[stack]
-        needed = 3 * 4 * len(pooler.table) * pooler.width * cache.layer(layer, stack).shape[1] / 1e9
-        if needed > max_ram:
-            raise ResourceError(
-                f"Layer {layer} needs about {needed:.1f} GB for {len(pooler.table):,} targets; --max-ram allows "
-                f"{max_ram:g} GB. Extract a part of the corpus (--subsample), or allow more."
-            )
+    return collect(source.task, examples, where=source.where)

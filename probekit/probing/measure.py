@@ -19,7 +19,7 @@ from probekit.probing.floors import majority_code, word_type_codes
 from probekit.probing.metrics import Metric, Scored, metrics_of
 from probekit.probing.problem import Result
 from probekit.probing.question import Part, Question
-from probekit.probing.stats import LEVEL, Bootstrap, interval, neighbours, not_worse
+from probekit.probing.stats import LEVEL, Bootstrap, FloatArray, interval, neighbours, not_worse
 from probekit.report import Measurement
 
 CONTROL = "control"
@@ -95,6 +95,18 @@ class Measurer:
         """Return whether each layer is right, [n, layers]."""
         return np.stack([self.predicted(outcome.task) == self.part.y for outcome in outcomes], axis=1)
 
+    def tests(self, outcomes: Sequence[LayerOutcome]) -> dict[str, Any]:
+        """Test the layers of this split against each other; see :func:`layer_tests`."""
+        hits = self.hits(outcomes)
+        return layer_tests(
+            [outcome.layer for outcome in outcomes],
+            hits.mean(axis=0),
+            self.bootstrap.accuracy(hits),
+            n_units=self.part.n_units,
+            split=self.split,
+            metric="accuracy",
+        )
+
     def _layer_rows(self, outcome: LayerOutcome, place: int) -> Iterator[Measurement]:
         codes = self.predicted(outcome.task)
         row = replace(self.blank, layer=outcome.layer, strength=outcome.task.strength, note=_note(outcome.task))
@@ -103,7 +115,7 @@ class Measurer:
             hits.append(self.predicted(control) == gold)
         table = np.stack(hits, axis=1)
         points, resampled = table.mean(axis=0), self.bootstrap.accuracy(table)
-        yield _scored(row, "accuracy", points[0], resampled[:, 0])
+        yield scored(row, "accuracy", points[0], resampled[:, 0])
         yield from self._further(row, codes)
         if not outcome.controls:
             return
@@ -111,20 +123,20 @@ class Measurer:
         if len(outcome.controls) > 1:
             for draw, control in enumerate(outcome.controls):
                 one = replace(control_row, seed=draw, strength=control.strength, note=_note(control))
-                yield _scored(one, "accuracy", points[1 + draw], resampled[:, 1 + draw])
+                yield scored(one, "accuracy", points[1 + draw], resampled[:, 1 + draw])
             control_row = replace(control_row, strength=None, seed=None, note=f"mean of {len(outcome.controls)} draws")
         else:
             control = outcome.controls[0]
             control_row = replace(control_row, strength=control.strength, note=_note(control))
         drawn, mean = resampled[:, 1:].mean(axis=1), points[1:].mean()
-        yield _scored(control_row, "accuracy", mean, drawn)
+        yield scored(control_row, "accuracy", mean, drawn)
         selectivity = replace(row, method="selectivity", strength=None, note="")
-        yield _scored(selectivity, "accuracy", points[0] - mean, resampled[:, 0] - drawn)
+        yield scored(selectivity, "accuracy", points[0] - mean, resampled[:, 0] - drawn)
 
     def _further(self, row: Measurement, codes: NDArray[np.int32]) -> Iterator[Measurement]:
         """Score predictions by every metric but accuracy."""
         question, part = self.question, self.part
-        scored = Scored(
+        table = Scored(
             classes=question.classes,
             gold=part.y,
             codes=codes,
@@ -136,7 +148,7 @@ class Measurer:
         )
         for metric in self.metrics:
             if metric.name != "accuracy":
-                yield _scored(row, metric.name, *metric.score(scored, self.bootstrap))
+                yield scored(row, metric.name, *metric.score(table, self.bootstrap))
 
     def _floor_rows(self) -> Iterator[Measurement]:
         question, y = self.question, self.part.y
@@ -158,46 +170,50 @@ class Measurer:
         row = replace(self.blank, method=method, layer=None, note=note, pooling=None)
         hits = (codes == y)[:, None]
         if mask is None:
-            yield _scored(row, "accuracy", hits.mean(), self.bootstrap.accuracy(hits)[:, 0])
+            yield scored(row, "accuracy", hits.mean(), self.bootstrap.accuracy(hits)[:, 0])
             yield from self._further(row, codes)
             return
         row = replace(row, n=int(mask.sum()), n_groups=len(np.unique(self.part.units[mask])))
         if mask.any():
-            yield _scored(row, "accuracy", hits[mask].mean(), self.bootstrap.accuracy(hits, mask)[:, 0])
+            yield scored(row, "accuracy", hits[mask].mean(), self.bootstrap.accuracy(hits, mask)[:, 0])
 
 
-@dataclass(frozen=True, slots=True)
-class LayerTests:
-    """Tests between layers on one split."""
+def layer_tests(
+    layers: Sequence[int | str], points: FloatArray, resampled: FloatArray, *, n_units: int, split: str, metric: str
+) -> dict[str, Any]:
+    """Return the set of layers not worse than the best, and Holm's p values of neighbours.
 
-    measurer: Measurer
-    outcomes: Sequence[LayerOutcome]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the set of layers not worse than the best, and Holm's p values of neighbours."""
-        hits = self.measurer.hits(self.outcomes)
-        resampled = self.measurer.bootstrap.accuracy(hits)
-        points = hits.mean(axis=0)
-        layers = [outcome.layer for outcome in self.outcomes]
-        steps = [(low, low + 1) for low in range(len(layers) - 1) if _stack(layers[low]) == _stack(layers[low + 1])]
-        p_values = neighbours(resampled, steps, n_units=self.measurer.part.n_units)
-        return {
-            "split": self.measurer.split,
-            "metric": "accuracy",
-            "level": LEVEL,
-            "not_worse": [layers[place] for place in not_worse(points, resampled, n_units=self.measurer.part.n_units)],
-            "neighbours": [
-                {"from": layers[low], "to": layers[high], "gain": float(points[high] - points[low]), "p_holm": p}
-                for (low, high), p in zip(steps, p_values, strict=True)
-            ],
-        }
+    Parameters
+    ----------
+    layers : sequence of int or str
+    points : float64 array [layers]
+    resampled : float64 array [resamples, layers]
+        Scores under joint resamples.
+    n_units : int
+        Units resampled.
+    split, metric : str
+        What the scores are of.
+    """
+    steps = [(low, low + 1) for low in range(len(layers) - 1) if _stack(layers[low]) == _stack(layers[low + 1])]
+    p_values = neighbours(resampled, steps, n_units=n_units)
+    return {
+        "split": split,
+        "metric": metric,
+        "level": LEVEL,
+        "not_worse": [layers[place] for place in not_worse(points, resampled, n_units=n_units)],
+        "neighbours": [
+            {"from": layers[low], "to": layers[high], "gain": float(points[high] - points[low]), "p_holm": p}
+            for (low, high), p in zip(steps, p_values, strict=True)
+        ],
+    }
 
 
 def _stack(layer: int | str) -> str:
     return layer.partition(":")[0] if isinstance(layer, str) and ":" in layer else ""
 
 
-def _scored(row: Measurement, metric: str, value: float, resampled: NDArray[np.float64]) -> Measurement:
+def scored(row: Measurement, metric: str, value: float, resampled: NDArray[np.float64]) -> Measurement:
+    """Return the row with a score and its interval."""
     low, high = interval(resampled)
     return replace(row, metric=metric, value=float(value), low=low, high=high)
 

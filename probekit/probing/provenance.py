@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from probekit import __version__
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
-from probekit.corpus.example import SPLITS
-from probekit.probing.question import MIN_DOCUMENTS, Question
+from probekit.probing.question import MIN_DOCUMENTS
 from probekit.probing.settings import Settings
+from probekit.tasks import ProbeTask
 
 
 def provenance_of(
     cache: ActivationCache,
     source: Corpus,
     settings: Settings,
-    question: Question,
+    task: ProbeTask,
     *,
-    tests: Mapping[str, Any] | None,
-    repeated: int,
+    metric: str,
+    unit: str,
+    targets: Mapping[str, int],
+    notes: Sequence[str],
 ) -> dict[str, Any]:
-    """Return the JSON-able provenance of a report."""
+    """Return the JSON-able provenance of a report.
+
+    Parameters
+    ----------
+    metric : str
+        The main one.
+    unit : str
+        What the intervals resample: ``document`` or ``sentence``.
+    targets : mapping of str to int
+        How many, by split.
+    notes : sequence of str
+        What a reader must know.
+    """
     record = source.source
-    task = question.task
     return {
         "task": task.name,
         "model": dict(cache.model),
@@ -35,29 +48,25 @@ def provenance_of(
         "cache": str(cache.path),
         "settings": {
             **settings.to_json(),
-            "metric": "accuracy",
+            "metric": metric,
             "kind": task.kind,
-            "unit": question.parts["test"].unit,
+            "unit": unit,
             "dtype": cache.identity["dtype"],
             "store": cache.identity["store"],
             "probekit": __version__,
             "reference": task.reference,
         },
-        "targets": {split: len(question.parts[split].y) for split in SPLITS},
-        "classes": len(question.classes),
-        "tests": tests,
-        "notes": [*source.remarks, *_notes(settings, question, repeated)],
+        "targets": dict(targets),
+        "notes": [*source.remarks, *notes],
     }
 
 
-def _notes(settings: Settings, question: Question, repeated: int) -> list[str]:
-    notes = list(question.notes)
+def shared_notes(settings: Settings, *, unit: str, repeated: int) -> list[str]:
+    """Return what must be said of any study: repeated examples, what is resampled, ``--fast``."""
+    notes = []
     if repeated:
         notes.append(f"{repeated:,} dev or test examples repeat a training example.")
-    if question.keys is None:
-        notes.append("This task has no control: its targets are whole examples, which no memory of forms answers.")
-    test = question.parts["test"]
-    if test.unit == "sentence":
+    if unit == "sentence":
         notes.append(f"Intervals resample sentences: the test part has fewer than {MIN_DOCUMENTS} documents.")
     if settings.fast:
         notes.append(f"--fast: no control task, {settings.resamples} resamples, no tests between layers.")

@@ -137,14 +137,17 @@ def pose(task: ProbeTask, table: TargetTable, *, left_out: int = 0) -> Question:
 
 def _part(table: TargetTable, y: NDArray[np.int32], split: str) -> Part:
     rows = table.part(split)
-    ordinals = table.example[rows]
+    units, unit = units_of(table, table.example[rows])
+    return Part(rows, y[rows], units, int(units.max()) + 1, unit)
+
+
+def units_of(table: TargetTable, ordinals: NDArray[np.int64]) -> tuple[NDArray[np.int64], str]:
+    """Number what the bootstrap resamples: the document of each ordinal where there are enough, else the sentence."""
     documents = [table.group[i] for i in ordinals]
     if None not in documents and len(names := dict.fromkeys(documents)) >= MIN_DOCUMENTS:
         number = {name: i for i, name in enumerate(names)}
-        units, unit = np.array([number[name] for name in documents], np.int64), "document"
-    else:
-        units, unit = np.unique(ordinals, return_inverse=True)[1].astype(np.int64), "sentence"
-    return Part(rows, y[rows], units, int(units.max()) + 1, unit)
+        return np.array([number[name] for name in documents], np.int64), "document"
+    return np.unique(ordinals, return_inverse=True)[1].astype(np.int64), "sentence"
 
 
 def keep_top(task: ProbeTask, table: TargetTable) -> tuple[TargetTable, int]:

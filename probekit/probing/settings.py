@@ -25,6 +25,8 @@ class Settings:
     resamples : int
         Of the bootstrap.
     fast, strict : bool
+    ranks : tuple of int
+        Of the projections of a task over trees.
     max_ram : float or None
         GB for one layer.
     device : str
@@ -41,6 +43,7 @@ class Settings:
     resamples: int = 1000
     fast: bool = False
     strict: bool = False
+    ranks: tuple[int, ...] = ()
     max_ram: float | None = None
     device: str = "auto"
     also: tuple[str, ...] = ()
@@ -50,10 +53,14 @@ class Settings:
             raise UsageError(f"The `control_seeds` option must be at least 0. Got {self.control_seeds}.")
         if self.max_ram is not None and not self.max_ram > 0:
             raise UsageError(f"The `max_ram` option must be above 0 GB. Got {self.max_ram:g}.")
+        if any(rank < 1 for rank in self.ranks) or len(set(self.ranks)) < len(self.ranks):
+            raise UsageError(
+                f"The `ranks` option must be different whole numbers from 1, like 8,64. Got {list(self.ranks)}."
+            )
         if repeated := [name for place, name in enumerate(self.also) if name in self.also[:place]]:
             raise UsageError(f"The `also` option names '{repeated[0]}' twice. Name each analysis once.")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         layers = self.layers if isinstance(self.layers, str) else list(self.layers)
-        return {**asdict(self), "layers": layers, "also": list(self.also)}
+        return {**asdict(self), "layers": layers, "also": list(self.also), "ranks": list(self.ranks)}

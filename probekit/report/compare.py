@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.console import Console, ConsoleOptions, RenderResult
 
-_FLOOR_NAMES = ("word_type", "majority")
+_FLOOR_NAMES = ("word_type", "majority", "linear_chain")
 _LONGEST_LABEL = 22
 """Names longer than this, in characters, go into a legend below the axes."""
 
@@ -208,7 +208,7 @@ class Comparison:
         )
 
     def _subtitle(self) -> str:
-        floors = "dotted: the better of the word-type and majority floors; rings: chosen on dev"
+        floors = "dotted: the best floor of each; rings: chosen on dev"
         unlike = "; ".join(sentence.partition(" (")[0].lower() for sentence in self.differences)
         return "\n".join(filter(None, (unlike, floors)))
 

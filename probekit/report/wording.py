@@ -12,8 +12,11 @@ _METHODS = {
     "word_type_seen": "seen forms",
     "word_type_unseen": "unseen forms",
     "mlp": "MLP",
+    "uuas": "UUAS",
+    "dspr": "DSpr",
+    "nspr": "NSpr",
 }
-_KINDS = {"word": "words", "span": "spans", "pair": "pairs", "sentence": "sentences"}
+_KINDS = {"word": "words", "span": "spans", "pair": "pairs", "sentence": "sentences", "tree": "sentences"}
 
 
 def readable(name: str) -> str:

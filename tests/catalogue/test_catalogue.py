@@ -13,6 +13,7 @@ from rich_examples import PARSED, bare, columns, rich, with_notes
 from probekit.corpus import open_corpus
 from probekit.corpus.example import Example
 from probekit.probing.metrics import metrics
+from probekit.probing.structural.score import TREE_METRICS
 from probekit.tasks import SPANS, ProbeTask, catalogue_folder, check_needs, check_target, get_task, load_catalogue
 
 OPTIONS = {
@@ -62,7 +63,7 @@ def test_it_says_what_it_asks_who_asked_first_and_under_which_licence(task: Prob
     assert task.doc.splitlines()[0].endswith(".")
     assert re.search(r"\b(19|20)\d\d\b", task.reference)
     assert task.licence == "MIT"
-    assert set(task.metrics) <= set(metrics())
+    assert set(task.metrics) <= set(TREE_METRICS if task.kind == "tree" else metrics())
 
 
 def test_its_needs_are_annotations_that_readers_give(task: ProbeTask, sample: list[Example]) -> None:
@@ -74,7 +75,7 @@ def test_every_target_is_inside_its_sentence_and_of_the_kind_it_says(task: Probe
     assert targets
     for example, target in targets:
         check_target(task, target, example)
-        assert isinstance(target.label, (int, float) if task.bins else str)
+        assert isinstance(target.label, (int, float) if task.bins or task.kind == "tree" else str)
         assert len(target.spans) == SPANS[task.kind]
         lengths = [stop - start for start, stop in target.spans]
         if task.kind == "sentence":

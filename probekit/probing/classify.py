@@ -1,0 +1,164 @@
+"""The study of a classification task: every layer, floors, control, intervals, layer tests.
+
+Enters: an open cache, settings, the task with its annotations. Leaves: a :class:`Classified`. Surprise: what
+rides beside (``--also``) sees each layer's matrix while it passes, and adds its rows at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.cache.reader import ActivationCache
+from probekit.corpus.example import SPLITS
+from probekit.errors import UsageError
+from probekit.probing.analyses import Ride, Scene, get_analysis
+from probekit.probing.asking import Source, ask
+from probekit.probing.control import control_codes
+from probekit.probing.device import device_for
+from probekit.probing.estimators import StudySettings, get_estimator
+from probekit.probing.measure import LayerOutcome, Measurer
+from probekit.probing.metrics import metrics_of
+from probekit.probing.problem import Problem
+from probekit.probing.provenance import provenance_of, shared_notes
+from probekit.probing.question import Question
+from probekit.probing.reading import read_layers
+from probekit.probing.settings import Settings
+from probekit.report import LayerReport, Measurement
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """A report, and what every layer predicted on test.
+
+    Attributes
+    ----------
+    report : LayerReport
+    question : Question
+    outcomes : list of LayerOutcome
+        Predictions of every layer, for error analysis.
+    """
+
+    report: LayerReport
+    question: Question
+    outcomes: list[LayerOutcome]
+
+    def predictions(self) -> Iterator[dict[str, Any]]:
+        """Yield what the chosen layer predicted, one test target after the other."""
+        layer = self.report.best_layer().layer
+        outcome = next(outcome for outcome in self.outcomes if outcome.layer == layer)
+        table, part = self.question.table, self.question.parts["test"]
+        for row, (code, gold) in enumerate(zip(outcome.task.test_codes, part.y, strict=True), start=part.rows.start):
+            yield {
+                "layer": layer,
+                "example": table.ids[table.example[row]],
+                "spans": table.spans[row].tolist(),
+                "form": table.forms[row],
+                "gold": self.question.labels[row],
+                "predicted": self.question.classes[code],
+                "right": bool(code == gold),
+            }
+
+
+def classify(
+    cache: ActivationCache, settings: Settings, source: Source, *, progress: Progress | None = None
+) -> Classified:
+    """Probe an open cache with a task whose targets have labels."""
+    if settings.ranks:
+        raise UsageError(
+            f"The `ranks` option is for tasks over trees (tree-distance, tree-depth). '{source.task.name}' is of kind "
+            f"'{source.task.kind}'. Leave it out."
+        )
+    estimator = get_estimator(settings.estimator)
+    device = device_for(settings.device)
+    metrics = metrics_of(source.task.metrics)
+    asked = ask(cache, settings, source)
+    question = asked.question
+    controls = _controls(question, settings)
+    problems = _problems(question, controls)
+    study = StudySettings(question.sentences, settings.seed, device)
+    scene = Scene(cache, question, problems, study, settings.estimator, settings.resamples)
+    ride = Ride([get_analysis(name).begin(scene) for name in settings.also])
+    outcomes: list[LayerOutcome] = []
+    layers = ride.watch(read_layers(cache, asked.poolers, asked.places))
+    for layer, results in estimator.study(layers, problems, study):
+        outcomes.append(LayerOutcome(layer, results[0], results[1:]))
+        ride.see(layer, results)
+        if progress is not None:
+            progress(len(outcomes) / len(asked.places), f"layer {layer}")
+    blank = Measurement(
+        stage="probe",
+        task=source.task.name,
+        model=cache.model["name"],
+        corpus=cache.corpus["name"],
+        split="test",
+        layer=None,
+        method=settings.estimator,
+        metric="accuracy",
+        value=None,
+        pooling=settings.pool,
+        seed=settings.seed if estimator.seeded else None,
+    )
+    measurers = [
+        Measurer(
+            question,
+            blank,
+            split=split,
+            control_codes=controls,
+            resamples=settings.resamples,
+            draw=settings.seed,
+            metrics=metrics,
+        )
+        for split in ("dev", "test")
+    ]
+    rows = [row for measurer in measurers for row in measurer.rows(outcomes)]
+    rows += ride.rows(blank)
+    provenance = {
+        **provenance_of(
+            cache,
+            source.corpus,
+            settings,
+            source.task,
+            metric="accuracy",
+            unit=question.parts["test"].unit,
+            targets={split: len(question.parts[split].y) for split in SPLITS},
+            notes=[*_notes(settings, question, source.repeated), *ride.notes()],
+        ),
+        "classes": len(question.classes),
+        "tests": None if settings.fast else measurers[0].tests(outcomes),
+    }
+    return Classified(LayerReport(tuple(rows), provenance), question, outcomes)
+
+
+def _notes(settings: Settings, question: Question, repeated: int) -> list[str]:
+    notes = list(question.notes)
+    if question.keys is None:
+        notes.append("This task has no control: its targets are whole examples, which no memory of forms answers.")
+    return notes + shared_notes(settings, unit=question.parts["test"].unit, repeated=repeated)
+
+
+def _controls(question: Question, settings: Settings) -> list[NDArray[np.int32]]:
+    if question.keys is None:
+        return []
+    y = question.parts["train"].y
+    return [
+        control_codes(question.keys, y, n_classes=len(question.classes), seed=settings.seed + draw)
+        for draw in range(settings.control_seeds)
+    ]
+
+
+def _problems(question: Question, controls: Sequence[NDArray[np.int32]]) -> list[Problem]:
+    train, dev, test = (question.parts[split] for split in SPLITS)
+    n_classes = len(question.classes)
+    task = Problem("task", train.y, dev.y, test.y, n_classes)
+    drawn = [
+        Problem(f"control {draw}", codes[train.rows], codes[dev.rows], codes[test.rows], n_classes)
+        for draw, codes in enumerate(controls)
+    ]
+    return [task, *drawn]

@@ -1,0 +1,74 @@
+"""Which layers are read, whether they fit, and their matrices one after the other.
+
+Enters: an open cache, one pooler a stack. Leaves: a stream of matrices. Surprise: the next layer is read
+while the last one is used, so two are in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.cache.reader import ActivationCache
+from probekit.corpus.example import SPLITS
+from probekit.errors import ResourceError, UsageError
+from probekit.extraction.plan import parse_layers
+from probekit.features import Pooler
+from probekit.probing.estimators import LayerMatrix
+
+
+def choose_layers(cache: ActivationCache, layers: str | Sequence[int | str]) -> list[tuple[str, int | str]]:
+    """Return (stack, layer) of every layer asked for, bottom to top."""
+    wanted = parse_layers(layers)
+    places: list[tuple[str, int | str]] = []
+    for stack in cache.stacks:
+        kept = cache.layers(stack)
+        if wanted != "all":
+            missing = [layer for layer in wanted if layer not in kept]
+            if missing:
+                raise UsageError(
+                    f"The `layers` option must name layers of the cache ({', '.join(map(str, kept))}). Got "
+                    f"'{missing[0]}'."
+                )
+        places.extend((stack, layer) for layer in (kept if wanted == "all" else wanted))
+    return places
+
+
+def check_memory(
+    cache: ActivationCache,
+    poolers: Mapping[str, Pooler],
+    places: Sequence[tuple[str, int | str]],
+    max_ram: float | None,
+) -> None:
+    """Three matrices of one layer are in memory at once: as read, standardised, and the next one."""
+    if max_ram is None:
+        return
+    for stack, layer in places:
+        pooler = poolers[stack]
+        needed = 3 * 4 * len(pooler.table) * pooler.width * cache.layer(layer, stack).shape[1] / 1e9
+        if needed > max_ram:
+            raise ResourceError(
+                f"Layer {layer} needs about {needed:.1f} GB for {len(pooler.table):,} targets; --max-ram allows "
+                f"{max_ram:g} GB. Extract a part of the corpus (--subsample), or allow more."
+            )
+
+
+def read_layers(
+    cache: ActivationCache, poolers: Mapping[str, Pooler], places: Sequence[tuple[str, int | str]]
+) -> Iterator[LayerMatrix]:
+    """Yield the matrix of one layer after the other, cut by split."""
+
+    def read(place: tuple[str, int | str]) -> NDArray[np.float32]:
+        stack, layer = place
+        return poolers[stack].matrix(cache.layer(layer, stack))
+
+    train, dev, test = (next(iter(poolers.values())).table.part(split) for split in SPLITS)
+    with ThreadPoolExecutor(1, "read") as ahead:
+        upcoming = [ahead.submit(read, places[0])]
+        for number, (stack, layer) in enumerate(places):
+            X = upcoming.pop().result()
+            upcoming.extend(ahead.submit(read, place) for place in places[number + 1 : number + 2])
+            yield LayerMatrix(f"{stack}:{layer}" if stack else layer, X[train], X[dev], X[test])

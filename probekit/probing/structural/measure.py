@@ -1,0 +1,122 @@
+"""From fitted projections to rows: scores of every rank, control, selectivity, intervals.
+
+Enters: the projections of a layer, the trees of a split. Leaves: :class:`~probekit.report.Measurement` rows.
+Surprise: the control is a random projection of the largest rank; the geometry of untrained directions is what
+a probe must add to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from probekit.probing.estimators import LayerMatrix
+from probekit.probing.measure import CONTROL, scored
+from probekit.probing.settings import Settings
+from probekit.probing.stats import LEVEL, Bootstrap
+from probekit.probing.structural.fit import Projection, predict
+from probekit.probing.structural.score import FloatArray, TreeMetric
+from probekit.probing.structural.trees import Tree
+from probekit.report import Measurement
+
+Guesses = list[FloatArray]
+Score = tuple[float, FloatArray]
+"""A score, and its value in every resample."""
+
+
+class Scorer:
+    """Scores predicted trees of one split, with intervals.
+
+    Parameters
+    ----------
+    trees : sequence of Tree
+    units : int64 array [sentences]
+    blank : Measurement
+        What all rows share.
+    metrics : sequence of TreeMetric
+    resamples, seed : int
+        Of the bootstrap.
+    """
+
+    def __init__(
+        self,
+        trees: Sequence[Tree],
+        units: NDArray[np.int64],
+        blank: Measurement,
+        metrics: Sequence[TreeMetric],
+        *,
+        resamples: int,
+        seed: int,
+    ) -> None:
+        self.trees, self.units, self.metrics = trees, units, metrics
+        self.n_units = int(units.max()) + 1
+        self.bootstrap = Bootstrap.draw(units, resamples=resamples, seed=seed)
+        self.blank = replace(blank, n=len(trees), n_groups=self.n_units, level=LEVEL)
+
+    def scores(self, guesses: Guesses) -> list[Score]:
+        """Return each metric's score and its resamples."""
+        out = []
+        for metric in self.metrics:
+            counts = metric.counts(self.trees, guesses, self.units, self.n_units)
+            whole = metric.value(counts.sum(axis=0, keepdims=True))
+            out.append((float(whole[0]), metric.value(self.bootstrap.weights @ counts)))
+        return out
+
+    def rows(
+        self, scores: Sequence[Score], *, layer: int | str | None, method: str, note: str = ""
+    ) -> Iterator[Measurement]:
+        """Yield one row a metric."""
+        row = replace(self.blank, layer=layer, method=method, note=note)
+        if layer is None:
+            row = replace(row, pooling=None, seed=None)
+        for metric, (value, resampled) in zip(self.metrics, scores, strict=True):
+            yield scored(row, metric.name, value, resampled)
+
+
+@dataclass(frozen=True, slots=True)
+class FittedLayer:
+    """The fits of one layer, to be measured split by split."""
+
+    matrix: LayerMatrix
+    fitted: Sequence[Projection]
+    depth: bool
+    settings: Settings
+
+    def measure(self, scorer: Scorer, split: str) -> tuple[list[Measurement], Score, Guesses]:
+        """Return the rows of every rank, the control and selectivity; score and guesses of the main rank."""
+        X = getattr(self.matrix, split)
+        layer = self.matrix.layer
+        rows: list[Measurement] = []
+        scores: list[Score] = []
+        guess: Guesses = []
+        for projection in self.fitted:
+            guess = guessed(X, projection.B, scorer.trees, depth=self.depth)
+            scores = scorer.scores(guess)
+            note = "" if projection.converged else "the fit did not converge"
+            rows += scorer.rows(scores, layer=layer, method=f"rank_{projection.rank}", note=note)
+        draws = [self._random(X, scorer, draw) for draw in range(self.settings.control_seeds)]
+        if draws:
+            mean = [
+                (float(np.mean([draw[m][0] for draw in draws])), np.mean([draw[m][1] for draw in draws], axis=0))
+                for m in range(len(scorer.metrics))
+            ]
+            note = f"mean of {len(draws)} draws" if len(draws) > 1 else ""
+            rows += scorer.rows(mean, layer=layer, method=CONTROL, note=note)
+            gained = [(a - c, b - d) for (a, b), (c, d) in zip(scores, mean, strict=True)]
+            rows += scorer.rows(gained, layer=layer, method="selectivity")
+        return rows, scores[0], guess
+
+    def _random(self, X: NDArray[np.float32], scorer: Scorer, draw: int) -> list[Score]:
+        rank, d = self.fitted[-1].B.shape
+        B = np.random.default_rng((self.settings.seed, draw)).standard_normal((rank, d)).astype(np.float32)
+        return scorer.scores(guessed(X, B, scorer.trees, depth=self.depth))
+
+
+def guessed(X: NDArray[np.float32], B: NDArray[np.float32], trees: Sequence[Tree], *, depth: bool) -> Guesses:
+    """Return predicted distances [n, n] or depths [n] of every sentence, float64."""
+    P = torch.from_numpy((X @ B.T).astype(np.float64))
+    return [predict(P[tree.rows], depth=depth).numpy() for tree in trees]

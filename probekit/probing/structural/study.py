@@ -1,0 +1,220 @@
+"""The structural probe at every layer: fitted projections, a random one as control, the chain as floor.
+
+Enters: an open cache and a task of kind ``tree``. Leaves: a :class:`ProbedTrees`, its report like any other's.
+Surprise: the largest rank is the report's method; the control and selectivity are of that rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from probekit.cache.reader import ActivationCache
+from probekit.corpus.example import SPLITS
+from probekit.errors import UsageError
+from probekit.features import Pooler, TargetTable
+from probekit.probing.asking import Source, all_targets
+from probekit.probing.device import device_for
+from probekit.probing.measure import layer_tests
+from probekit.probing.provenance import provenance_of, shared_notes
+from probekit.probing.question import units_of
+from probekit.probing.reading import check_memory, choose_layers, read_layers
+from probekit.probing.settings import Settings
+from probekit.probing.structural.fit import batches_of, fit_projections
+from probekit.probing.structural.measure import FittedLayer, Guesses, Score, Scorer
+from probekit.probing.structural.score import DEPTH, DISTANCE, TREE_METRICS, FloatArray, TreeMetric
+from probekit.probing.structural.trees import Tree, spanning_tree, trees_of
+from probekit.report import LayerReport, Measurement
+from probekit.tasks import ProbeTask
+
+RANKS = (64,)
+CHAIN = "linear_chain"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedTrees:
+    """A report, and the trees that the main rank reads off every layer on test.
+
+    Attributes
+    ----------
+    report : LayerReport
+    trees : list of Tree
+        The sentences of the test part.
+    ids : list of str
+        Of all examples, by ordinal.
+    guesses : dict of int or str to list of arrays
+        Predicted distances or depths of each sentence, by layer.
+    depth : bool
+        Whether they are depths.
+    """
+
+    report: LayerReport
+    trees: list[Tree]
+    ids: list[str]
+    guesses: dict[int | str, Guesses]
+    depth: bool
+
+    def predictions(self) -> Iterator[dict[str, Any]]:
+        """Yield the edges (or the root) that the chosen layer predicts, one test sentence after the other."""
+        layer = self.report.best_layer().layer
+        for tree, guess in zip(self.trees, self.guesses[layer], strict=True):
+            line = {"layer": layer, "example": self.ids[tree.example]}
+            if self.depth:
+                counted = np.flatnonzero(tree.counted)
+                if len(counted):
+                    gold, root = (int(tree.words[counted[d[counted].argmin()]]) for d in (tree.depths, guess))
+                    yield {**line, "gold": gold, "predicted": root, "depths": np.round(guess, 3).tolist()}
+            else:
+                edges = spanning_tree(guess, tree.counted)
+                yield {**line, "gold": _written(tree, tree.edges), "predicted": _written(tree, edges)}
+
+
+def _written(tree: Tree, edges: set[tuple[int, int]]) -> list[list[int]]:
+    return [[int(tree.words[low]), int(tree.words[high])] for low, high in sorted(edges)]
+
+
+def probe_trees(
+    cache: ActivationCache,
+    settings: Settings,
+    source: Source,
+    *,
+    progress: Callable[[float, str], None] | None = None,
+) -> ProbedTrees:
+    """Probe an open cache with a task over trees."""
+    metrics = _check(settings, source.task)
+    depth = metrics[0] in DEPTH
+    device = device_for(settings.device)
+    places = choose_layers(cache, settings.layers)
+    table = all_targets(cache, source)
+    poolers = {stack: Pooler(cache.index(stack), table, pool=settings.pool) for stack, _ in places}
+    check_memory(cache, poolers, places, settings.max_ram)
+    covered = next(iter(poolers.values())).table
+    trees, skipped = trees_of(table, covered)
+    width = min(cache.layer(layer, stack).shape[1] for stack, layer in places)
+    ranks = sorted({min(rank, width) for rank in settings.ranks or RANKS})
+    settings = replace(settings, estimator=f"rank_{ranks[-1]}", ranks=tuple(ranks))
+    batches = tuple(batches_of(trees[split], depth=depth, device=device) for split in ("train", "dev"))
+    scorers, unit = _scorers(cache, settings, source.task, trees, covered, metrics)
+    rows: list[Measurement] = []
+    guesses: dict[int | str, Guesses] = {}
+    dev: dict[int | str, Score] = {}
+    for done, matrix in enumerate(read_layers(cache, poolers, places), start=1):
+        fitted = fit_projections(
+            matrix.train,
+            matrix.dev,
+            (batches[0], batches[1]),
+            ranks=ranks,
+            depth=depth,
+            seed=settings.seed,
+            device=device,
+        )
+        layer = FittedLayer(matrix, fitted, depth, settings)
+        found, dev[matrix.layer], _ = layer.measure(scorers["dev"], "dev")
+        more, _, guesses[matrix.layer] = layer.measure(scorers["test"], "test")
+        rows += [*found, *more]
+        if progress is not None:
+            progress(done / len(places), f"layer {matrix.layer}")
+    for scorer in scorers.values():
+        chain = scorer.scores([_chain(tree, depth) for tree in scorer.trees])
+        rows += scorer.rows(chain, layer=None, method=CHAIN)
+    notes = _notes(skipped, covered.without_token.total(), ranks[-1], settings)
+    provenance = {
+        **provenance_of(
+            cache,
+            source.corpus,
+            settings,
+            source.task,
+            metric=metrics[0].name,
+            unit=unit,
+            targets={split: len(trees[split]) for split in SPLITS},
+            notes=[*notes, *shared_notes(settings, unit=unit, repeated=source.repeated)],
+        ),
+        "tests": None if settings.fast else _tests(dev, scorers["dev"]),
+    }
+    return ProbedTrees(LayerReport(tuple(rows), provenance), trees["test"], covered.ids, guesses, depth)
+
+
+def _scorers(
+    cache: ActivationCache,
+    settings: Settings,
+    task: ProbeTask,
+    trees: Mapping[str, Sequence[Tree]],
+    table: TargetTable,
+    metrics: Sequence[TreeMetric],
+) -> tuple[dict[str, Scorer], str]:
+    """Return the scorer of dev and of test, and what test resamples."""
+    blank = Measurement(
+        stage="probe",
+        task=task.name,
+        model=cache.model["name"],
+        corpus=cache.corpus["name"],
+        split="test",
+        layer=None,
+        method=settings.estimator,
+        metric=metrics[0].name,
+        value=None,
+        pooling=settings.pool,
+        seed=settings.seed,
+    )
+    scorers, unit = {}, ""
+    for split in ("dev", "test"):
+        units, unit = units_of(table, np.array([tree.example for tree in trees[split]]))
+        scorers[split] = Scorer(
+            trees[split],
+            units,
+            replace(blank, split=split),
+            metrics,
+            resamples=settings.resamples,
+            seed=settings.seed,
+        )
+    return scorers, unit
+
+
+def _tests(scores: Mapping[int | str, Score], scorer: Scorer) -> dict[str, Any]:
+    points = np.array([value for value, _ in scores.values()])
+    resampled = np.stack([resampled for _, resampled in scores.values()], axis=1)
+    return layer_tests(
+        list(scores), points, resampled, n_units=scorer.n_units, split="dev", metric=scorer.metrics[0].name
+    )
+
+
+def _chain(tree: Tree, depth: bool) -> FloatArray:
+    """Predict that words hang on their neighbours, the first one on top."""
+    places = np.arange(len(tree), dtype=np.float64)
+    return places if depth else np.abs(places[:, None] - places[None, :])
+
+
+def _check(settings: Settings, task: ProbeTask) -> list[TreeMetric]:
+    """Return the metrics of the task; refuse what does not go with trees, before anything is read."""
+    if settings.estimator != "logistic":
+        raise UsageError(
+            f"The task '{task.name}' is over trees, which the structural probe fits. Got the estimator "
+            f"'{settings.estimator}'. Leave out --estimator; choose its size with --ranks."
+        )
+    if settings.also:
+        raise UsageError(f"`--also {settings.also[0]}` reads labels, and '{task.name}' is over trees. Leave it out.")
+    metrics = tuple(TREE_METRICS[name] for name in task.metrics if name in TREE_METRICS)
+    if metrics not in (DISTANCE, DEPTH):
+        raise UsageError(
+            f"The `metrics` of a task over trees must be {_named(DISTANCE)} or {_named(DEPTH)}. '{task.name}' has "
+            f"{', '.join(task.metrics) or 'none'}."
+        )
+    return list(metrics)
+
+
+def _named(metrics: Sequence[TreeMetric]) -> str:
+    return " and ".join(metric.name for metric in metrics)
+
+
+def _notes(skipped: int, lost: int, rank: int, settings: Settings) -> list[str]:
+    notes = [f"The floor is the chain of neighbours; the control is a random projection of rank {rank}."]
+    if not settings.control_seeds:
+        notes = ["The floor is the chain of neighbours."]
+    if skipped:
+        notes.append(f"{skipped:,} sentences without exactly one root are left out.")
+    if lost:
+        notes.append(f"{lost:,} words without a token have no vector; they stay nodes of their trees.")
+    return notes
