@@ -87,11 +87,11 @@ def check_writable(path: Path | None, option: str) -> None:
         raise ResourceError(f"'{path}' cannot be written to '{folder}': {reason}. Give another place with --{option}.")
 
 
-def check_figure(path: Path | None) -> None:
+def check_figure(path: Path | None, option: str = "plot") -> None:
     """Refuse a figure that cannot be drawn or written, before the work that it should show."""
-    check_writable(path, "plot")
+    check_writable(path, option)
     if path is not None and path.suffix.lower() not in FIGURES:
-        raise UsageError(f"The `plot` option must end in one of {', '.join(FIGURES)}. Got '{path}'.")
+        raise UsageError(f"The `{option}` option must end in one of {', '.join(FIGURES)}. Got '{path}'.")
 
 
 def counted(count: int, noun: str) -> str:

@@ -115,6 +115,14 @@ def probe_command(
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw the layer curve (.png, .svg or .pdf).", metavar="FILE")
     ] = None,
+    trees: Annotated[
+        Path | None,
+        typer.Option(
+            "--trees",
+            help="Of tree-distance: draw some test sentences with the trees predicted (.png, .svg or .pdf).",
+            metavar="FILE",
+        ),
+    ] = None,
     cache: CacheRoot = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -143,6 +151,7 @@ def probe_command(
         also=tuple(also or ()),
     )
     check_figure(plot)
+    _check_trees(trees, task, probes or [])
     check_writable(out, "out")
     check_writable(predictions, "predictions")
     done: list[Probing] = []
@@ -167,6 +176,11 @@ def probe_command(
                 _say_asked(done[-1])
     reports = [probing.report for probing in done]
     _write(done, out=out, plot=plot, predictions=predictions, quiet=quiet or json)
+    if trees is not None:
+        from probekit.report.trees import save_trees
+
+        for number, probing in enumerate(done):
+            say(f"trees      {save_trees(probing.drawn(), _numbered(trees, number, len(done)))}", quiet=quiet or json)
     if json:
         documents = [report.to_json() for report in reports]
         whole = documents[0] if len(documents) == 1 else {"schema": "probekit.reports/1", "reports": documents}
@@ -178,6 +192,19 @@ def probe_command(
         from probekit.report import compare
 
         typer.echo(str(compare(reports).table()))
+
+
+def _check_trees(path: Path | None, task: str, probes: Sequence[Path]) -> None:
+    """Refuse a drawing of trees that no tree will be predicted for, before anything is fitted."""
+    from probekit.errors import UsageError
+    from probekit.tasks import get_task
+
+    if path is None:
+        return
+    check_figure(path, "trees")
+    asked = get_task(task, *probes)
+    if "uuas" not in asked.metrics:
+        raise UsageError(f"The `trees` option draws edges, which tree-distance predicts, not '{asked.name}'.")
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:

@@ -29,6 +29,8 @@ from probekit.probing.question import Question
 from probekit.probing.reading import read_layers
 from probekit.probing.settings import Settings
 from probekit.report import LayerReport, Measurement
+from probekit.report.trees import DrawnTree
+from probekit.tasks import ProbeTask
 
 Progress = Callable[[float, str], None]
 
@@ -65,16 +67,24 @@ class Classified:
                 "right": bool(code == gold),
             }
 
+    def drawn(self, count: int = 4) -> list[DrawnTree]:
+        """Refuse: labels are no trees."""
+        raise _not_trees("trees", self.question.task)
+
+
+def _not_trees(option: str, task: ProbeTask) -> UsageError:
+    return UsageError(
+        f"The `{option}` option is for tasks over trees (tree-distance, word-depth). '{task.name}' is of kind "
+        f"'{task.kind}'. Leave it out."
+    )
+
 
 def classify(
     cache: ActivationCache, settings: Settings, source: Source, *, progress: Progress | None = None
 ) -> Classified:
     """Probe an open cache with a task whose targets have labels."""
     if settings.ranks:
-        raise UsageError(
-            f"The `ranks` option is for tasks over trees (tree-distance, tree-depth). '{source.task.name}' is of kind "
-            f"'{source.task.kind}'. Leave it out."
-        )
+        raise _not_trees("ranks", source.task)
     estimator = get_estimator(settings.estimator)
     device = device_for(settings.device)
     metrics = metrics_of(source.task.metrics)

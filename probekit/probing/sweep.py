@@ -17,6 +17,7 @@ from probekit.probing.classify import classify
 from probekit.probing.settings import Settings
 from probekit.probing.structural.study import probe_trees
 from probekit.report import LayerReport
+from probekit.report.trees import DrawnTree
 
 Progress = Callable[[float, str], None]
 
@@ -30,6 +31,9 @@ class Probing(Protocol):
 
     def predictions(self) -> Iterable[dict[str, Any]]:
         """Return what the chosen layer predicted on test, one JSON-able line a target or sentence."""
+
+    def drawn(self, count: int = 4) -> list[DrawnTree]:
+        """Return some test sentences with predicted trees; UsageError where there are none."""
 
 
 def probe(

@@ -28,10 +28,13 @@ from probekit.probing.structural.measure import FittedLayer, Guesses, Score, Sco
 from probekit.probing.structural.score import DEPTH, DISTANCE, TREE_METRICS, FloatArray, TreeMetric
 from probekit.probing.structural.trees import Tree, spanning_tree, trees_of
 from probekit.report import LayerReport, Measurement
+from probekit.report.trees import DrawnTree
 from probekit.tasks import ProbeTask
 
 RANKS = (64,)
 CHAIN = "linear_chain"
+HANDY = (7, 16)
+"""Words of a sentence that is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,8 @@ class ProbedTrees:
     report : LayerReport
     trees : list of Tree
         The sentences of the test part.
-    ids : list of str
-        Of all examples, by ordinal.
+    table : TargetTable
+        Every word that has a vector.
     guesses : dict of int or str to list of arrays
         Predicted distances or depths of each sentence, by layer.
     depth : bool
@@ -53,7 +56,7 @@ class ProbedTrees:
 
     report: LayerReport
     trees: list[Tree]
-    ids: list[str]
+    table: TargetTable
     guesses: dict[int | str, Guesses]
     depth: bool
 
@@ -61,7 +64,7 @@ class ProbedTrees:
         """Yield the edges (or the root) that the chosen layer predicts, one test sentence after the other."""
         layer = self.report.best_layer().layer
         for tree, guess in zip(self.trees, self.guesses[layer], strict=True):
-            line = {"layer": layer, "example": self.ids[tree.example]}
+            line = {"layer": layer, "example": self.table.ids[tree.example]}
             if self.depth:
                 counted = np.flatnonzero(tree.counted)
                 if len(counted):
@@ -70,6 +73,19 @@ class ProbedTrees:
             else:
                 edges = spanning_tree(guess, tree.counted)
                 yield {**line, "gold": _written(tree, tree.edges), "predicted": _written(tree, edges)}
+
+    def drawn(self, count: int = 4) -> list[DrawnTree]:
+        """Return some test sentences with the tree that the chosen layer predicts: the first of a handy length."""
+        if self.depth:
+            raise UsageError("The `trees` option draws edges, which tree-distance predicts. Leave it out for depths.")
+        layer, first = self.report.best_layer().layer, self.table.part("test").start
+        found = []
+        for tree, guess in zip(self.trees, self.guesses[layer], strict=True):
+            if HANDY[0] <= len(tree) <= HANDY[1]:
+                words = self.table.forms[first + tree.rows.start : first + tree.rows.stop]
+                predicted = spanning_tree(guess, tree.counted)
+                found.append(DrawnTree(f"layer {layer}", tuple(words), tree.edges, predicted))
+        return found[:count]
 
 
 def _written(tree: Tree, edges: set[tuple[int, int]]) -> list[list[int]]:
@@ -134,7 +150,7 @@ def probe_trees(
         ),
         "tests": None if settings.fast else _tests(dev, scorers["dev"]),
     }
-    return ProbedTrees(LayerReport(tuple(rows), provenance), trees["test"], covered.ids, guesses, depth)
+    return ProbedTrees(LayerReport(tuple(rows), provenance), trees["test"], covered, guesses, depth)
 
 
 def _scorers(
