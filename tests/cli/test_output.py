@@ -238,3 +238,30 @@ def test_numbers_for_people() -> None:
     ]
     assert [human_time(n) for n in (0.04, 45, 200, 7300)] == ["0.0 s", "45 s", "3 min 20 s", "2 h 1 min"]
     assert [human_age(n) for n in (-3, 59, 61, 7300, 90000)] == ["0 s", "59 s", "1 min", "2 h", "1 d"]
+
+
+def test_trees_are_probed_predicted_and_drawn(scene: Path, capsys: Captured, tmp_path: Path) -> None:
+    words = ["probe", "--task", "tree-distance", "--ranks", "2,4", "--fast", "--layers", "0,1"]
+    files = ["--trees", str(tmp_path / "trees.svg"), "--predictions", str(tmp_path / "edges.jsonl")]
+    assert run([*words, *files, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["summary"]["metric"] == "uuas"
+    assert {row["method"] for row in report["rows"]} == {"rank_2", "rank_4", "linear_chain"}
+    lines = [json.loads(line) for line in (tmp_path / "edges.jsonl").read_text().splitlines()]
+    assert len(lines) == report["targets"]["test"]
+    assert lines[0]["gold"] == [[0, 1], [1, 2]]
+    assert run(["probe", "--task", "word-depth", "--layers", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "root accuracy" in shown
+    assert "linear chain" in shown
+    for wrong, says in (
+        (["--ranks", "x"], "8,64"),
+        (["--also", "online-code"], "over trees"),
+        (["--ranks", "0"], "from 1"),
+    ):
+        assert run([*words[:3], *wrong]) == 2
+        assert says in capsys.readouterr().err
+    assert run(["probe", "--task", "pos", "--ranks", "4"]) == 2
+    assert "over trees" in capsys.readouterr().err
+    assert run(["probe", "--task", "pos", "--trees", "x.png"]) == 2
+    assert "tree-distance" in capsys.readouterr().err

@@ -4,7 +4,7 @@ Enters: a layer's vectors, the trees of training and dev, the ranks. Leaves: one
 :math:`B` [k, d], the distance of two words is :math:`\lVert B(h_i - h_j) \rVert^2`, the depth of one is
 :math:`\lVert B h_i \rVert^2`, and the loss is the mean over sentences of the absolute error, divided by
 :math:`n^2` (distances) or :math:`n` (depths) of a sentence of n words [1]_. Surprise: all ranks of a layer
-share each product with the vectors; every rank keeps its own rate, halts by itself, and ends as if alone.
+share each product with the vectors; every rank keeps its own rate and halts by itself, as it would alone.
 
 References
 ----------
@@ -25,7 +25,8 @@ from probekit.probing.structural.trees import Tree
 
 BATCH_WORDS = 1024
 """Words of a batch; sentences of similar length share one, so that little is padding."""
-EPOCHS = 40
+EPOCHS, STEPS = 40, 100
+"""Rounds at most; between two looks at dev lies an epoch, or this many steps where an epoch is shorter."""
 RATE, DECAY, LEAST = 0.03, 0.5, 0.001
 """Step of Adam, relative to the size of the projection at the start; its factor when dev stalls; where it ends."""
 STALLED = 3e-4
@@ -193,7 +194,8 @@ def fit_projections(
     order = np.random.default_rng(seed)
     X, X_dev = (torch.from_numpy(part).to(device) for part in (train, dev))
     while active := [learner for learner in learners if not learner.done]:
-        for number in order.permutation(len(batches[0])):
+        epochs = -(-STEPS // len(batches[0]))
+        for number in np.concatenate([order.permutation(len(batches[0])) for _ in range(epochs)]):
             batch = batches[0][number]
             widths = [len(learner.B) for learner in active]
             x = X[batch.rows] * scale
