@@ -1,0 +1,154 @@
+r"""A learned mix of all layers under one linear probe, and its centre of gravity.
+
+Enters: the vectors of every layer for the same rows, and labels. Leaves: the weights of the layers and the
+classifier. The mix is :math:`\gamma \sum_l s_l h_l` with :math:`s = \mathrm{softmax}(a)` [1]_, trained together with a
+multinomial logistic classifier whose weights are penalised; the centre of gravity is :math:`\sum_l l \, s_l`
+[2]_. Surprise: :math:`\gamma` is not free but keeps the mix at unit size. A free one would undo the penalty, and
+with none the penalty would favour a single layer, since a mean of layers is shorter than each. Layers are
+centred and scaled by one number first, so that a weight means the same in every one.
+
+References
+----------
+.. [1] Peters et al. 2018, Deep contextualized word representations.
+.. [2] Tenney, Das & Pavlick 2019, BERT rediscovers the classical NLP pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+ITERATIONS = 200
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """A fitted mix.
+
+    Attributes
+    ----------
+    weights : float64 array [layers]
+        Positive, sum 1.
+    scale : float
+        Gives the mix unit size.
+    coef : float32 array [classes, d]
+        Acts on the mix of the standardised layers.
+    intercept : float32 array [classes]
+    loss : float
+        Penalised mean loss, in nats.
+    """
+
+    weights: NDArray[np.float64]
+    scale: float
+    coef: NDArray[np.float32]
+    intercept: NDArray[np.float32]
+    loss: float
+
+    def centre(self, depths: Sequence[int]) -> float:
+        """Return the centre of gravity of layers of these depths."""
+        return float(self.weights @ np.asarray(depths, np.float64))
+
+    def predict(self, layers: Sequence[NDArray[np.float32]]) -> NDArray[np.int32]:
+        """Return the most likely class of every row of the standardised layers, each [n, d]."""
+        mixed = sum(np.float32(self.scale * weight) * X for weight, X in zip(self.weights, layers, strict=True))
+        return np.asarray(mixed @ self.coef.T + self.intercept).argmax(axis=1).astype(np.int32)
+
+
+def mix_loss(a: Tensor, W: Tensor, b: Tensor, data: tuple[Tensor, Tensor, Tensor, Tensor], penalty: float) -> Tensor:
+    """Return the penalised mean cross-entropy of a mix.
+
+    Parameters
+    ----------
+    a : Tensor [layers]
+        Logits of the weights.
+    W, b : Tensor [classes, d], [classes]
+    data : (Tensor [layers, n, d], Tensor of int64 [n], Tensor [n], Tensor [layers, layers])
+        Vectors, labels, row weights that sum to 1, mean products of two layers' vectors over rows and dimensions.
+    penalty : float
+        Times half the squared length of `W`.
+    """
+    X, y, rows, gram = data
+    s = a.softmax(0)
+    mixed = torch.einsum("l,lnd->nd", s / (s @ gram @ s).sqrt(), X)
+    losses = torch.nn.functional.cross_entropy(mixed @ W.T + b, y, reduction="none")
+    return (losses * rows).sum() + 0.5 * penalty * (W * W).sum()
+
+
+def fit_mix(
+    X: NDArray[np.float32],
+    y: NDArray[np.integer],
+    *,
+    n_classes: int,
+    C: float,
+    rows: NDArray[np.float64] | None = None,
+    start: Mix | None = None,
+    iterations: int = ITERATIONS,
+    device: str = "cpu",
+) -> Mix:
+    """Fit weights and classifier together.
+
+    Parameters
+    ----------
+    X : float32 array [layers, n, d]
+        Standardised.
+    y : int array [n]
+    n_classes : int
+    C : float
+        Inverse strength of the penalty, as of the logistic probe: 1 / C over n rows.
+    rows : float64 array [n], optional
+        How often each row counts (a resample).
+    start : Mix, optional
+        Where to begin.
+    iterations : int
+    device : str
+
+    Returns
+    -------
+    Mix
+        A stationary point: the mix makes the problem non-convex, and it starts from equal weights.
+    """
+    n_layers, n, d = X.shape
+    counted = np.ones(n) if rows is None else rows
+    weight = torch.from_numpy((counted / counted.sum()).astype(np.float32)).to(device)
+    vectors = torch.from_numpy(X).to(device)
+    gram = torch.einsum("lnd,mnd->lm", vectors, vectors) / (n * d)
+    data = (vectors, torch.from_numpy(y.astype(np.int64)).to(device), weight, gram)
+    penalty = 1 / (C * float(counted.sum()))
+    a: NDArray[Any]
+    W: NDArray[Any]
+    b: NDArray[Any]
+    if start is None:
+        a, W, b = np.zeros(n_layers), np.zeros((n_classes, d)), np.zeros(n_classes)
+    else:
+        a, W, b = np.log(np.maximum(start.weights, 1e-12)), start.coef, start.intercept
+    logits, coef, intercept = (
+        torch.tensor(value, dtype=torch.float32, device=device, requires_grad=True) for value in (a, W, b)
+    )
+    solver = torch.optim.LBFGS(
+        [logits, coef, intercept],
+        max_iter=iterations,
+        tolerance_grad=TOLERANCE,
+        tolerance_change=TOLERANCE,
+        line_search_fn="strong_wolfe",
+    )
+
+    def evaluate() -> Tensor:
+        solver.zero_grad()
+        loss = mix_loss(logits, coef, intercept, data, penalty)
+        loss.backward()
+        return loss
+
+    solver.step(evaluate)
+    with torch.no_grad():
+        loss = float(mix_loss(logits, coef, intercept, data, penalty))
+        weights = logits.double().softmax(0)
+        scale = float((weights @ gram.double() @ weights) ** -0.5)
+        arrays = (weights.cpu().numpy(), scale, coef.cpu().numpy(), intercept.cpu().numpy())
+    return Mix(*arrays, loss)

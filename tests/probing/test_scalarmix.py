@@ -1,0 +1,88 @@
+"""The scalar mix against its formula, and against layers of which one is known to hold the signal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import LAYERS, tiny_model
+
+from probekit import ActivationCache, extract, probe
+from probekit.errors import UsageError
+from probekit.probing.analyses.mix import METHOD
+from probekit.probing.scalarmix import fit_mix, mix_loss
+
+
+def layers(where: int, n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Four layers of unit noise; one of them holds three classes."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=n)
+    X = rng.standard_normal((4, n, 10))
+    X[where, :, :3] += 4 * (np.eye(3)[y] - 1 / 3)
+    X -= X.mean(axis=1, keepdims=True)
+    X /= np.sqrt((X * X).mean(axis=(1, 2), keepdims=True))
+    return X.astype(np.float32), y
+
+
+def test_the_loss_is_the_formula() -> None:
+    X, y = layers(1, n=30)
+    rng = np.random.default_rng(3)
+    a, W, b = rng.standard_normal(4), rng.standard_normal((3, 10)), rng.standard_normal(3)
+    rows = rng.random(30)
+    rows /= rows.sum()
+    s = np.exp(a) / np.exp(a).sum()
+    size = np.sqrt(sum(s[i] * s[j] * (X[i].astype(float) * X[j]).mean() for i in range(4) for j in range(4)))
+    expected = 0.05 * (W**2).sum()
+    for row in range(30):
+        z = W @ sum(s[i] * X[i, row] / size for i in range(4)) + b
+        expected += rows[row] * (np.log(np.exp(z).sum()) - z[y[row]])
+    V = torch.from_numpy(X.astype(float))
+    gram = torch.einsum("lnd,mnd->lm", V, V) / 300
+    found = mix_loss(*map(torch.from_numpy, (a, W, b)), (V, torch.from_numpy(y), torch.from_numpy(rows), gram), 0.1)
+    assert float(found) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("where", [0, 3])
+def test_the_mix_finds_the_layer_that_holds_the_signal(where: int) -> None:
+    X, y = layers(where)
+    mix = fit_mix(X, y, n_classes=3, C=1.0)
+    assert mix.weights.sum() == pytest.approx(1)
+    assert mix.weights[where] > 0.8
+    assert abs(mix.centre(range(4)) - where) < 0.4
+    fresh, labels = layers(where, seed=1)
+    assert (mix.predict(list(fresh)) == labels).mean() > 0.85
+
+
+def test_where_all_layers_are_alike_none_is_preferred() -> None:
+    X, y = layers(0)
+    mix = fit_mix(np.stack([X[0]] * 4), y, n_classes=3, C=1.0)
+    np.testing.assert_allclose(mix.weights, 0.25, atol=1e-3)
+    assert mix.centre(range(4)) == pytest.approx(1.5, abs=1e-2)
+
+
+def test_a_resample_counts_rows_as_often_as_it_drew_them() -> None:
+    X, y = layers(2, n=200)
+    drawn = np.random.default_rng(0).integers(0, 4, size=200)
+    weighted = fit_mix(X, y, n_classes=3, C=1.0, rows=drawn.astype(float))
+    rows = np.repeat(np.arange(200), drawn)
+    repeated = fit_mix(np.ascontiguousarray(X[:, rows]), y[rows], n_classes=3, C=1.0)
+    # The unit size is that of all rows in the one and of the drawn ones in the other, hence not exactly equal.
+    np.testing.assert_allclose(weighted.weights, repeated.weights, atol=0.03)
+
+
+def test_the_report_has_weights_centre_and_score(tmp_path_factory: pytest.TempPathFactory) -> None:
+    made = extract(tiny_model("bert"), "grammar:n=200", overflow="window", cache=tmp_path_factory.mktemp("root"))
+    opened = ActivationCache.open(made.cache)
+    report = probe("pos", on=opened, fast=True, also=["mix"])
+    weights = report.points(METHOD, split="train", metric="weight")
+    assert list(weights) == [*range(LAYERS + 1)]
+    assert sum(point.value for point in weights.values()) == pytest.approx(1)
+    (centre,) = report.select(METHOD, metric="centre_of_gravity")
+    assert centre.value == pytest.approx(sum(layer * point.value for layer, point in weights.items()))
+    assert centre.low < centre.value < centre.high
+    (score,) = report.select(METHOD, split="test", metric="accuracy")
+    assert score.value > report.floor("majority").value
+    assert any("centre of gravity" in note for note in report.provenance["notes"])
+    assert report.method == "logistic"
+    with pytest.raises(UsageError, match="Got the estimator 'mlp'"):
+        probe("pos", on=opened, estimator="mlp", also=["mix"])
