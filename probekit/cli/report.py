@@ -24,6 +24,12 @@ Plot = Annotated[Path | None, typer.Option("--plot", help="Draw the layer curve 
 def show_command(
     file: Annotated[Path, typer.Argument(help="A report, as `probekit probe --out` writes it.", metavar="FILE")],
     plot: Plot = None,
+    pareto: Annotated[
+        Path | None,
+        typer.Option(
+            "--pareto", help="Draw accuracy against the size of the probe (of `--also complexity`).", metavar="FILE"
+        ),
+    ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -31,9 +37,14 @@ def show_command(
     from probekit.report import LayerReport
 
     check_figure(plot)
+    check_figure(pareto, "pareto")
     report = LayerReport.read(file)
     if plot is not None:
         say(f"plot       {report.save_plot(plot)}")
+    if pareto is not None:
+        from probekit.report.pareto import save_pareto
+
+        say(f"pareto     {save_pareto(report, pareto)}")
     if json:
         typer.echo(json_module.dumps(report.to_json(), ensure_ascii=False))
     else:

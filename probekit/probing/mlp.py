@@ -132,7 +132,8 @@ class MLPProbe(VectorClassifier):
         return self
 
     def _settings(self, n: int) -> NetworkSettings:
-        names = [item.name for item in dataclasses.fields(NetworkSettings)]
+        # Its rectified units are what makes it more than linear: no parameter.
+        names = [item.name for item in dataclasses.fields(NetworkSettings) if item.name != "rectified"]
         asked = NetworkSettings(**{name: getattr(self, name) for name in names})
         return dataclasses.replace(asked, batch_size=min(self.batch_size, max(8, n // 50)))
 

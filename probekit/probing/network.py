@@ -24,7 +24,9 @@ class NetworkSettings:
     Attributes
     ----------
     hidden : int
-        Hidden units, ReLU.
+        Hidden units.
+    rectified : bool
+        ReLU; without it the network is a linear probe whose rank is `hidden`.
     dropout : float
         Share of hidden units dropped while training.
     weight_decay : float
@@ -38,6 +40,7 @@ class NetworkSettings:
     """
 
     hidden: int = 128
+    rectified: bool = True
     dropout: float = 0.0
     weight_decay: float = 0.0
     learning_rate: float = 1e-3
@@ -61,6 +64,7 @@ class Networks:
         Epochs each was trained for.
     best : Tensor of float64, shape (n_layers, n_problems)
         Held-out accuracy of the weights kept; NaN without held-out rows.
+    rectified : bool
     """
 
     W1: Tensor
@@ -69,12 +73,14 @@ class Networks:
     b2: Tensor
     epochs: Tensor
     best: Tensor
+    rectified: bool = True
 
     def codes(self, layers: Sequence[Tensor]) -> Tensor:
         """Most likely class of every row, int64 (n_layers, n, n_problems)."""
         out = torch.empty(len(layers), len(layers[0]), self.best.shape[1], dtype=torch.int64, device=self.W1.device)
         places = torch.arange(len(layers), device=self.W1.device)
-        for row, rows, Z in _scores(layers, places, (self.W1, self.b1, self.W2, self.b2), self.best.shape[1]):
+        parameters, P = (self.W1, self.b1, self.W2, self.b2), self.best.shape[1]
+        for row, rows, Z in _scores(layers, places, parameters, P, rectified=self.rectified):
             out[row, rows] = Z.argmax(2).T
         return out
 
@@ -123,7 +129,7 @@ def train_networks(
         epochs[trainer.layers] += running.long()
         if held_out is None:
             continue
-        score, loss = _held_out(held_out, trainer.layers, trainer.parameters)
+        score, loss = _held_out(held_out, trainer.layers, trainer.parameters, rectified=settings.rectified)
         ties = (score == best[trainer.layers]) & (loss < lowest[trainer.layers])
         better = running & ((score > best[trainer.layers]) | ties)
         _keep(kept, trainer, better, P)
@@ -137,7 +143,7 @@ def train_networks(
     if held_out is None:
         kept = [part.detach() for part in trainer.parameters]
         best = torch.full_like(best, torch.nan)
-    return Networks(kept[0], kept[1], kept[2], kept[3], epochs, best)
+    return Networks(kept[0], kept[1], kept[2], kept[3], epochs, best, settings.rectified)
 
 
 @dataclass
@@ -161,7 +167,9 @@ class _Trainer:
         W1, b1, W2, b2 = self.parameters
         L, rows, _ = X.shape
         P = y.shape[1]
-        H = torch.relu(torch.baddbmm(b1, X, W1))
+        H = torch.baddbmm(b1, X, W1)
+        if self.settings.rectified:
+            H = torch.relu(H)
         if self.settings.dropout > 0:
             stay = torch.rand(rows, H.shape[2], generator=masks) >= self.settings.dropout
             H = H * (stay.to(H.device, H.dtype) / (1 - self.settings.dropout))
@@ -223,13 +231,13 @@ def _keep(kept: list[Tensor], trainer: _Trainer, better: Tensor, P: int) -> None
 
 
 def _held_out(
-    held_out: tuple[Sequence[Tensor], Tensor], places: Tensor, parameters: Sequence[Tensor]
+    held_out: tuple[Sequence[Tensor], Tensor], places: Tensor, parameters: Sequence[Tensor], *, rectified: bool
 ) -> tuple[Tensor, Tensor]:
     """Accuracy and mean loss on held-out rows, each (n_places, n_problems); a code of -1 is always an error."""
     vectors, y = held_out
     P = y.shape[1]
     hits, losses = torch.zeros(2, len(places), P, dtype=torch.float64, device=y.device)
-    for row, rows, Z in _scores(vectors, places, parameters, P):
+    for row, rows, Z in _scores(vectors, places, parameters, P, rectified=rectified):
         target = y[rows].T
         hits[row] += (Z.argmax(2) == target).sum(1)
         loss = torch.nn.functional.cross_entropy(Z.mT, target, ignore_index=-1, reduction="none")
@@ -238,7 +246,7 @@ def _held_out(
 
 
 def _scores(
-    layers: Sequence[Tensor], places: Tensor, parameters: Sequence[Tensor], P: int
+    layers: Sequence[Tensor], places: Tensor, parameters: Sequence[Tensor], P: int, *, rectified: bool
 ) -> Iterator[tuple[int, slice, Tensor]]:
     """Yield the place, rows and logits (n_problems, rows, n_classes) of every block of rows."""
     W1, b1, W2, b2 = (part.detach() for part in parameters)
@@ -246,7 +254,9 @@ def _scores(
         second, bias = W2[row * P : (row + 1) * P], b2[row * P : (row + 1) * P]
         for start in range(0, len(layers[layer]), PREDICT_ROWS):
             block = layers[layer][start : start + PREDICT_ROWS]
-            H = torch.relu(torch.addmm(b1[row], block, W1[row]))
+            H = torch.addmm(b1[row], block, W1[row])
+            if rectified:
+                H = torch.relu(H)
             yield (
                 row,
                 slice(start, start + len(block)),

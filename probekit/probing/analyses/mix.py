@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from probekit.errors import UsageError
 from probekit.probing.analyses import Analysis, Scene
+from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.measure import scored
 from probekit.probing.problem import Result, Standardiser
@@ -48,10 +49,10 @@ class ScalarMix:
         self.scene = scene
         self.sentences = scene.study.sentences
         rng = np.random.default_rng(scene.study.seed)
-        self.train_rows = _sample(self.sentences, TRAIN_ROWS, rng)
+        self.train_rows = whole_sentences(self.sentences, TRAIN_ROWS, rng)
         self.test: Part = scene.question.parts["test"]
         ordinals = scene.question.table.example[self.test.rows]
-        self.test_rows = _sample(ordinals, TEST_ROWS, rng)
+        self.test_rows = whole_sentences(ordinals, TEST_ROWS, rng)
         self.layers: list[int | str] = []
         self.kept: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         self.strengths: list[float] = []
@@ -113,17 +114,6 @@ class ScalarMix:
             f"training rows): centre of gravity {self._mix.centre(self.depths):.2f}, its interval from {REFITS} refits "
             "on resampled sentences."
         ]
-
-
-def _sample(sentences: NDArray[np.int64], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the rows of randomly chosen sentences, at most `most` of them (one sentence at least), ascending."""
-    if len(sentences) <= most:
-        return np.arange(len(sentences))
-    _, codes, sizes = np.unique(sentences, return_inverse=True, return_counts=True)
-    order = rng.permutation(len(sizes))
-    taken = np.zeros(len(sizes), bool)
-    taken[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), most, "right")))]] = True
-    return np.flatnonzero(taken[codes])
 
 
 ANALYSIS = Analysis("mix", ScalarMix, "Learned weights of the layers under one probe, and their centre of gravity.")

@@ -1,0 +1,96 @@
+"""Accuracy against the size of the probe: linear maps of growing rank, networks of growing width.
+
+Enters: each layer's matrix. Leaves: a row a layer and probe, method ``rank:<r>`` or ``hidden:<h>``, with its
+accuracy and its parameters, and which probes no smaller one beats [1]_. Surprise: all are trained alike, by
+gradient steps stopped on dev, on at most :data:`ROWS` training rows, so that only their size differs.
+
+References
+----------
+.. [1] Pimentel et al. 2020, Pareto probing: trading off accuracy for complexity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from probekit.probing.analyses import Analysis, Scene
+from probekit.probing.analyses._sampling import whole_sentences
+from probekit.probing.estimators import LayerMatrix
+from probekit.probing.measure import scored
+from probekit.probing.mlp import fit_mlp_layers
+from probekit.probing.network import NetworkSettings
+from probekit.probing.problem import Result
+from probekit.probing.stats import LEVEL, Bootstrap
+from probekit.report import Measurement
+from probekit.report.pareto import pareto_front
+
+RANKS, HIDDEN = (1, 2, 4, 8, 16), (4, 16, 64)
+ROWS = 20_000
+
+
+class Complexity:
+    """Trains probes of every size on each layer as it passes."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.problem = scene.problems[0]
+        rng = np.random.default_rng(scene.study.seed)
+        self.sample = whole_sentences(scene.study.sentences, ROWS, rng)
+        self.fits: dict[int | str, dict[str, Result]] = {}
+        self.parameters: dict[str, int] = {}
+
+    def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
+        """Train every probe."""
+        problem = replace(self.problem, y_train=self.problem.y_train[self.sample])
+        d, classes = matrix.train.shape[1], problem.n_classes
+        shapes = [(f"rank:{rank}", rank, False) for rank in RANKS if rank <= min(d, classes - 1)]
+        shapes += [(f"hidden:{hidden}", hidden, True) for hidden in HIDDEN]
+        fits = {}
+        for name, hidden, rectified in shapes:
+            settings = NetworkSettings(hidden=hidden, rectified=rectified, seed=self.scene.study.seed)
+            ((fits[name],),) = fit_mlp_layers(
+                [matrix.train[self.sample]],
+                [matrix.dev],
+                X_test=[matrix.test],
+                problems=[problem],
+                settings=settings,
+                device=self.scene.study.device,
+            )
+            self.parameters[name] = hidden * (d + classes) + classes + hidden * rectified
+        self.fits[matrix.layer] = fits
+
+    def rows(self, blank: Measurement) -> Iterator[Measurement]:
+        """Yield accuracy and parameters of every probe."""
+        for split in ("dev", "test"):
+            part = self.scene.question.parts[split]
+            bootstrap = Bootstrap.draw(part.units, resamples=self.scene.resamples, seed=self.scene.study.seed)
+            row = replace(blank, split=split, n=len(part.y), n_groups=part.n_units, seed=self.scene.study.seed)
+            for layer, fits in self.fits.items():
+                hits = {
+                    name: (fit.dev_codes if split == "dev" else fit.test_codes) == part.y for name, fit in fits.items()
+                }
+                for name, right in hits.items():
+                    sized = replace(row, layer=layer, method=name, level=LEVEL)
+                    yield scored(sized, "accuracy", right.mean(), bootstrap.accuracy(right[:, None])[:, 0])
+                    yield replace(sized, level=None, metric="parameters", value=float(self.parameters[name]))
+
+    def front(self, layer: int | str) -> list[str]:
+        """Return the probes of a layer that no probe of as few parameters beats on dev, smallest first."""
+        return pareto_front({n: (self.parameters[n], fit.dev_score) for n, fit in self.fits[layer].items()})
+
+    def notes(self) -> list[str]:
+        """Say the front of every layer."""
+        said = []
+        for layer, fits in self.fits.items():
+            shown = ", ".join(f"{name.replace(':', ' ')} {fits[name].test_score:.3f}" for name in self.front(layer))
+            said.append(f"layer {layer}: {shown}")
+        return [
+            f"Probes that no smaller one beats on dev ({len(self.sample):,} training rows; test scores): "
+            f"{'; '.join(said)}."
+        ]
+
+
+ANALYSIS = Analysis("complexity", Complexity, "Accuracy against rank and hidden size, and the Pareto front.")

@@ -1,0 +1,107 @@
+"""Accuracy against the size of the training part, layer by layer: what few labels are worth.
+
+Enters: each layer's matrix. Leaves: a row a layer and size, method ``size:<rows>``, dev and test. Surprise: sizes
+are nested and cut at sentences; dev, where the strength is chosen, stays whole, which flatters small sizes alike
+at every layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.errors import UsageError
+from probekit.probing.analyses import Analysis, Scene
+from probekit.probing.estimators import LayerMatrix
+from probekit.probing.measure import scored
+from probekit.probing.problem import Result
+from probekit.probing.stats import LEVEL, Bootstrap
+from probekit.probing.study import fit_layer
+from probekit.report import Measurement
+
+SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+"""Of the training rows; the whole is the study's own row."""
+FEWEST = 20
+
+
+class TrainingSizes:
+    """Fits the task on nested parts of the training rows of each layer."""
+
+    def __init__(self, scene: Scene) -> None:
+        if scene.estimator != "logistic":
+            raise UsageError(
+                "`--also training-sizes` fits the logistic probe. Got the estimator "
+                f"'{scene.estimator}'. Leave out --estimator."
+            )
+        self.scene = scene
+        self.problem = scene.problems[0]
+        self.parts = list(nested(scene.study.sentences, self.problem.y_train, seed=scene.study.seed))
+        if not self.parts:
+            raise UsageError(
+                f"`--also training-sizes` needs more than {len(scene.study.sentences):,} training rows: no part of "
+                "them holds two classes. Leave it out."
+            )
+        self.results: dict[int | str, list[Result]] = {}
+
+    def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
+        """Fit every size; the whole is the study's own fit."""
+        fits = []
+        for rows in self.parts:
+            problem = replace(self.problem, y_train=self.problem.y_train[rows])
+            (fit,) = fit_layer(
+                matrix.train[rows],
+                matrix.dev,
+                X_test=matrix.test,
+                problems=[problem],
+                groups=self.scene.study.sentences[rows],
+                device=self.scene.study.device,
+            )
+            fits.append(fit)
+        self.results[matrix.layer] = [*fits, results[0]]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Training rows of every part, the whole last."""
+        return [*map(len, self.parts), len(self.problem.y_train)]
+
+    def rows(self, blank: Measurement) -> Iterator[Measurement]:
+        """Yield accuracy on dev and test of every size and layer."""
+        for split in ("dev", "test"):
+            part = self.scene.question.parts[split]
+            bootstrap = Bootstrap.draw(part.units, resamples=self.scene.resamples, seed=self.scene.study.seed)
+            row = replace(blank, split=split, n=len(part.y), n_groups=part.n_units, level=LEVEL)
+            for layer, fits in self.results.items():
+                codes = [fit.dev_codes if split == "dev" else fit.test_codes for fit in fits]
+                hits = np.stack(codes, axis=1) == part.y[:, None]
+                resampled = bootstrap.accuracy(hits)
+                for place, (size, fit) in enumerate(zip(self.sizes, fits, strict=True)):
+                    sized = replace(row, layer=layer, method=f"size:{size}", strength=fit.strength)
+                    yield scored(sized, "accuracy", hits[:, place].mean(), resampled[:, place])
+
+    def notes(self) -> list[str]:
+        """Say for every size which layer is best on dev, and its test score."""
+        said = []
+        for place, size in enumerate(self.sizes):
+            best = max(self.results, key=lambda layer: self.results[layer][place].dev_score)
+            said.append(f"{size:,} rows: layer {best}, {self.results[best][place].test_score:.3f}")
+        return [f"By training size (layer chosen on dev, test score): {'; '.join(said)}."]
+
+
+def nested(sentences: NDArray[np.int64], y: NDArray[np.integer], *, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of growing sets of sentences, each within the next; those with two classes at least."""
+    _, codes, counts = np.unique(sentences, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    reached = np.cumsum(counts[order])
+    for share in SHARES:
+        last = int(np.searchsorted(reached, share * len(sentences), "left")) + 1
+        taken = np.zeros(len(counts), bool)
+        taken[order[:last]] = True
+        rows = np.flatnonzero(taken[codes])
+        if len(rows) >= FEWEST and len(np.unique(y[rows])) > 1:
+            yield rows
+
+
+ANALYSIS = Analysis("training-sizes", TrainingSizes, "Accuracy against the number of training labels.")

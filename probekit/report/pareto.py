@@ -1,0 +1,77 @@
+"""Accuracy against the size of the probe: the points of every layer and their front.
+
+Enters: rows of :mod:`probekit.probing.analyses.complexity`. Leaves: a front, a figure. Surprise: a probe is on the
+front for its dev score, and stands at its test score.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from probekit.errors import UsageError
+from probekit.report.drawing import GREY, MARKERS, PALE, SERIES, headline, own_axes, save_figure
+from probekit.report.wording import readable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from probekit.report.layers import LayerReport
+    from probekit.report.measurement import Layer
+
+SIZED = ("rank:", "hidden:")
+
+
+def pareto_front(probes: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Return the names on the front of (size, score), smallest size first; of equals the first named."""
+    front: list[str] = []
+    best = -math.inf
+    for name in sorted(probes, key=lambda name: (probes[name][0], -probes[name][1])):
+        if probes[name][1] > best:
+            front.append(name)
+            best = probes[name][1]
+    return front
+
+
+def plot_pareto(report: LayerReport, ax: Axes | None = None) -> Axes:
+    """Draw test accuracy against parameters, one line a layer through its front.
+
+    Raises
+    ------
+    UsageError
+        The report was made without ``--also complexity``.
+    """
+    layers: dict[Layer, dict[str, tuple[float, float, float]]] = {}
+    for row in report.select(split="test", metric="parameters"):
+        if row.method.startswith(SIZED) and row.value is not None:
+            dev, test = (report.points(row.method, split=split)[row.layer].value for split in ("dev", "test"))
+            layers.setdefault(row.layer, {})[row.method] = (row.value, dev, test)
+    if not layers:
+        raise UsageError(
+            f"The report of '{report.task}' has no probes of several sizes to draw. Probe with --also complexity."
+        )
+    ax = own_axes(ax)
+    for number, (layer, probes) in enumerate(layers.items()):
+        color, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
+        front = pareto_front({name: (size, dev) for name, (size, dev, _) in probes.items()})
+        x, y = zip(*((probes[name][0], probes[name][2]) for name in front), strict=True)
+        dashes = "-" if number < len(SERIES) else "--"
+        ax.plot(x, y, dashes, color=color, marker=marker, markersize=5, label=f"layer {layer}", zorder=3)
+        off = [probes[name] for name in probes if name not in front]
+        ax.plot([p[0] for p in off], [p[2] for p in off], marker, color=color, markerfacecolor="white", markersize=4)
+    ax.set_xscale("log")
+    ax.set_xlabel("parameters of the probe")
+    ax.set_ylabel(f"test {readable(report.metric)}")
+    ax.grid(axis="y", color=PALE, linewidth=0.6)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(loc="lower right", frameon=False, fontsize=9, labelcolor=GREY)
+    title = " · ".join(filter(None, (report.task, report.model, report.corpus)))
+    headline(ax, title, "lines: no smaller probe is better on dev; hollow: one is")
+    return ax
+
+
+def save_pareto(report: LayerReport, path: str | Path) -> Path:
+    """Write the figure as PNG, SVG or PDF, by the suffix."""
+    return save_figure(Path(path), lambda ax: plot_pareto(report, ax))
