@@ -65,7 +65,8 @@ def test_without_a_relu_a_hidden_layer_is_a_rank() -> None:
 
     assert score(1, rectified=False) < 0.7 < 0.85 < score(4, rectified=False)
     # Parity of two signs: no linear map of any rank has it.
-    X = rng.standard_normal((900, 12)).astype(np.float32)
+    X = 0.3 * rng.standard_normal((900, 12)).astype(np.float32)
+    X[:, :2] += 2 * rng.choice([-1, 1], size=(900, 2))
     y[:] = (X[:, 0] > 0) ^ (X[:, 1] > 0)
     asked[0] = Problem("parity", y[:700], y[700:800], y[800:], 2)
     assert score(12, rectified=False) < 0.65 < 0.8 < score(64, rectified=True)
