@@ -15,9 +15,11 @@ from probekit.probing.estimator import VectorClassifier
 from probekit.probing.estimators import estimators, get_estimator
 from probekit.probing.logistic import LogisticProbe
 from probekit.probing.mlp import MLPProbe
+from probekit.probing.neighbours import NeighbourProbe
+from probekit.probing.proximal import ElasticNetProbe
 from probekit.probing.saving import load_estimator, save_estimator
 
-ESTIMATORS = [LogisticProbe(), MLPProbe(hidden=32, max_epochs=60)]
+ESTIMATORS = [LogisticProbe(), MLPProbe(hidden=32, max_epochs=60), NeighbourProbe(), ElasticNetProbe()]
 
 
 def named(estimator: VectorClassifier) -> str:
