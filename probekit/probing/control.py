@@ -35,9 +35,30 @@ def control_codes(
     int32 array [n]
     """
     edges = np.cumsum(np.bincount(y_train, minlength=n_classes)) / len(y_train)
+    return np.minimum(np.searchsorted(edges, _drawn(keys, seed), "right"), n_classes - 1).astype(np.int32)
+
+
+def control_numbers(keys: Sequence[Hashable], train: NDArray[np.float64], *, seed: int) -> NDArray[np.float64]:
+    """Draw a number for every target from those of the training rows, the same form alike in all splits.
+
+    Parameters
+    ----------
+    keys : sequence
+    train : float64 array
+        Numbers of the training rows.
+    seed : int
+
+    Returns
+    -------
+    float64 array [n]
+    """
+    places = (_drawn(keys, seed) * len(train)).astype(np.int64)
+    return np.sort(train)[np.minimum(places, len(train) - 1)]
+
+
+def _drawn(keys: Sequence[Hashable], seed: int) -> NDArray[np.float64]:
     uniform = {key: _uniform(seed, key) for key in dict.fromkeys(keys)}
-    drawn = np.fromiter((uniform[key] for key in keys), np.float64, len(keys))
-    return np.minimum(np.searchsorted(edges, drawn, "right"), n_classes - 1).astype(np.int32)
+    return np.fromiter((uniform[key] for key in keys), np.float64, len(keys))
 
 
 def _uniform(seed: int, key: Hashable) -> float:

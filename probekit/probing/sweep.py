@@ -1,7 +1,7 @@
 """Probe: ask a task of every layer of a cache.
 
 Enters: a task's name and a cache. Leaves: a :class:`~probekit.report.LayerReport`. Surprise: the kind of the
-task decides the study: trees have one of their own, all other targets have labels.
+task and the estimator decide the study: trees have one of their own, and so have numbers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from probekit.cache.reader import ActivationCache
 from probekit.probing.asking import find_source
 from probekit.probing.choosing import find_cache
 from probekit.probing.classify import classify
+from probekit.probing.estimators import get_estimator
+from probekit.probing.regress import regress
 from probekit.probing.settings import Settings
 from probekit.probing.structural.study import probe_trees
 from probekit.report import LayerReport
@@ -76,7 +78,8 @@ def probe(
     layers : "all", str or sequence
     pool : {"mean", "first", "last"}
         How the tokens of a span become one vector.
-    estimator : {"logistic", "mlp"}
+    estimator : {"logistic", "mlp", "knn", "elastic-net", "ridge"}
+        ``ridge`` is for tasks whose labels are numbers.
     control_seeds : int
         Draws of the control task [1]_; 0: none.
     seed : int
@@ -143,5 +146,8 @@ def run_probe(
 ) -> Probing:
     """Probe an open cache; see :func:`probe`."""
     source = find_source(cache, settings, corpus=corpus, annotations=annotations, probes=probes)
-    study = probe_trees if source.task.kind == "tree" else classify
-    return study(cache, settings, source, progress=progress)
+    if source.task.kind == "tree":
+        return probe_trees(cache, settings, source, progress=progress)
+    if get_estimator(settings.estimator).targets == "numbers":
+        return regress(cache, settings, source, progress=progress)
+    return classify(cache, settings, source, progress=progress)

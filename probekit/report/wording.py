@@ -12,6 +12,7 @@ _METHODS = {
     "word_type_seen": "seen forms",
     "word_type_unseen": "unseen forms",
     "mlp": "MLP",
+    "r2": "R2",
     "uuas": "UUAS",
     "dspr": "DSpr",
     "nspr": "NSpr",

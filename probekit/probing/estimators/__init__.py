@@ -71,12 +71,15 @@ class Estimator:
         Whether a seed changes the fit.
     reads : str
         What its strengths are, in words.
+    targets : {"labels", "numbers"}
+        What it predicts; numbers have a study of their own.
     """
 
     name: str
     study: Study
     seeded: bool
     reads: str
+    targets: str = "labels"
 
 
 def estimators() -> dict[str, Estimator]:

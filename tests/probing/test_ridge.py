@@ -1,0 +1,100 @@
+"""Ridge, its scores and its control against scikit-learn and scipy, and a whole study of numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import pearsonr, spearmanr
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
+from tiny_models import LAYERS, tiny_model
+
+from probekit import ActivationCache, extract, probe
+from probekit.errors import UsageError
+from probekit.probing.control import control_numbers
+from probekit.probing.problem import Standardiser
+from probekit.probing.regress import METRICS, NumberScorer
+from probekit.probing.ridge import STRENGTHS, Numbers, fit_ridge
+
+
+def drawn(n: int = 500, d: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((n, d)) * 3 + 2).astype(np.float32)
+    return X, X[:, :3].sum(axis=1).astype(float) + rng.standard_normal(n) + 7
+
+
+def test_every_strength_is_scikit_learns_ridge() -> None:
+    X, y = drawn()
+    parts = (X[:300], X[300:400], X[400:])
+    (fit,) = fit_ridge(*parts, [Numbers("y", y[:300], y[300:400], y[400:])])
+    Z = [Standardiser.fit(parts[0]).transform(part) for part in parts]
+    models = [Ridge(alpha=300 / C).fit(Z[0], y[:300]) for C in STRENGTHS]
+    scores = [r2_score(y[300:400], model.predict(Z[1])) for model in models]
+    np.testing.assert_allclose(fit.dev_scores, scores, atol=1e-4)
+    assert fit.strength == STRENGTHS[int(np.argmax(scores))]
+    np.testing.assert_allclose(fit.test, models[int(np.argmax(scores))].predict(Z[2]), atol=1e-3)
+
+
+def test_targets_fitted_together_equal_targets_fitted_alone() -> None:
+    X, y = drawn()
+    other = np.random.default_rng(1).standard_normal(500)
+    sets = [Numbers(name, v[:300], v[300:400], v[400:]) for name, v in (("y", y), ("noise", other))]
+    together = fit_ridge(X[:300], X[300:400], X[400:], sets)
+    (alone,) = fit_ridge(X[:300], X[300:400], X[400:], sets[1:])
+    np.testing.assert_allclose(together[1].test, alone.test, atol=1e-6)
+    assert together[0].dev_scores[-1] > 0.8 > 0.1 > max(together[1].dev_scores)
+
+
+def test_scores_are_those_of_the_rows_of_every_resample() -> None:
+    _, y = drawn(60)
+    guess = y + np.random.default_rng(2).standard_normal(60)
+    units = np.arange(60) // 5
+    scorer = NumberScorer(y, units, resamples=10, seed=0)
+    scores = dict(zip(METRICS, scorer.scores(guess), strict=True))
+    assert scores["r2"][0] == pytest.approx(r2_score(y, guess))
+    assert scores["pearson"][0] == pytest.approx(pearsonr(y, guess).statistic)
+    assert scores["spearman"][0] == pytest.approx(spearmanr(y, guess).statistic)
+    for place, weights in enumerate(scorer.bootstrap.weights):
+        rows = np.repeat(np.arange(60), weights[units].astype(int))
+        assert scores["r2"][1][place] == pytest.approx(r2_score(y[rows], guess[rows]))
+        assert scores["pearson"][1][place] == pytest.approx(pearsonr(y[rows], guess[rows]).statistic)
+
+
+def test_the_control_gives_a_form_one_number_of_the_training_part() -> None:
+    keys = ["a", "b", "c", "a", ("b", "c")] * 40
+    train = np.random.default_rng(3).standard_normal(50)
+    numbers = control_numbers(keys, train, seed=0)
+    np.testing.assert_array_equal(numbers.reshape(40, 5), np.tile(numbers[:5], (40, 1)))
+    assert numbers[0] == numbers[3]
+    assert set(numbers) <= set(train)
+    assert not np.array_equal(numbers, control_numbers(keys, train, seed=1))
+    many = control_numbers([f"w{i}" for i in range(20000)], train, seed=0)
+    assert many.mean() == pytest.approx(train.mean(), abs=0.03)
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> ActivationCache:
+    made = extract(tiny_model("bert"), "grammar:n=200", overflow="window", cache=tmp_path_factory.mktemp("root"))
+    return ActivationCache.open(made.cache)
+
+
+def test_a_study_of_numbers(opened: ActivationCache) -> None:
+    report = probe("position", on=opened, estimator="ridge", control_seeds=2)
+    assert report.metric == "r2"
+    assert list(report.points()) == [*range(LAYERS + 1)]
+    best = report.best_layer().layer
+    assert report.points()[best].value > report.floor("word_type").value
+    assert report.points("control")[best].value < 0.3
+    gained = report.points()[best].value - report.points("control")[best].value
+    assert report.points("selectivity")[best].value == pytest.approx(gained)
+    assert report.floor("mean").value <= 0
+    assert "pearson" in str(report.table())
+    whole = probe("sentence-length", on=opened, estimator="ridge", fast=True)
+    assert whole.points("control") == {}
+
+
+def test_names_are_no_numbers(opened: ActivationCache) -> None:
+    with pytest.raises(UsageError, match="the labels of 'pos' are names"):
+        probe("pos", on=opened, estimator="ridge")
+    with pytest.raises(UsageError, match="`also` option does not go"):
+        probe("position", on=opened, estimator="ridge", also=["mix"])
