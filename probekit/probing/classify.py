@@ -21,6 +21,7 @@ from probekit.probing.asking import Source, ask
 from probekit.probing.control import control_codes
 from probekit.probing.device import device_for
 from probekit.probing.estimators import StudySettings, get_estimator
+from probekit.probing.floors import bag_of_words_codes
 from probekit.probing.measure import LayerOutcome, Measurer
 from probekit.probing.metrics import metrics_of
 from probekit.probing.problem import Problem
@@ -115,6 +116,7 @@ def classify(
         pooling=settings.pool,
         seed=settings.seed if estimator.seeded else None,
     )
+    bags = _bags(cache, question) if question.keys is None and not settings.fast else {}
     measurers = [
         Measurer(
             question,
@@ -124,6 +126,7 @@ def classify(
             resamples=settings.resamples,
             draw=settings.seed,
             metrics=metrics,
+            bag=bags.get(split),
         )
         for split in ("dev", "test")
     ]
@@ -146,10 +149,29 @@ def classify(
     return Classified(LayerReport(tuple(rows), provenance), question, outcomes)
 
 
+def _bags(cache: ActivationCache, question: Question) -> dict[str, NDArray[np.int32]]:
+    """Return what a bag of words predicts for dev and test; the words of a pair's two spans are told apart."""
+    table = question.table
+    sentences = [example.words for example in cache.examples()]
+
+    def words(row: int) -> list[str]:
+        found: list[str] = []
+        for place, (start, stop) in enumerate(table.spans[row]):
+            mark = f"{place}:" if len(table.spans[row]) > 1 else ""
+            found += [mark + word for word in sentences[table.example[row]][start:stop]]
+        return found
+
+    by_split = {s: [words(row) for row in range(p.rows.start, p.rows.stop)] for s, p in question.parts.items()}
+    codes, _ = bag_of_words_codes(by_split, {split: part.y for split, part in question.parts.items()})
+    return codes
+
+
 def _notes(settings: Settings, question: Question, repeated: int) -> list[str]:
     notes = list(question.notes)
     if question.keys is None:
-        notes.append("This task has no control: its targets are whole examples, which no memory of forms answers.")
+        notes.append(
+            "This task has no control: its targets are whole examples, which no memory of forms answers; a bag of words is its floor."
+        )
     return notes + shared_notes(settings, unit=question.parts["test"].unit, repeated=repeated)
 
 

@@ -60,6 +60,8 @@ class Measurer:
         Seed of the resamples.
     metrics : sequence of Metric
         The main one, accuracy, first; by default accuracy and macro F1.
+    bag : int32 array [n], optional
+        What a bag of words predicts, for the floor of targets without a key.
     """
 
     def __init__(
@@ -72,9 +74,11 @@ class Measurer:
         resamples: int,
         draw: int,
         metrics: Sequence[Metric] = (),
+        bag: NDArray[np.int32] | None = None,
     ) -> None:
         self.question = question
         self.metrics = metrics or metrics_of(())
+        self.bag = bag
         self.split = split
         self.part: Part = question.parts[split]
         self.controls = [codes[self.part.rows] for codes in control_codes]
@@ -155,6 +159,8 @@ class Measurer:
         train = question.parts["train"]
         majority = np.full(len(y), majority_code(train.y), np.int32)
         yield from self._floor("majority", majority, note=f"'{question.classes[majority[0]]}'")
+        if self.bag is not None:
+            yield from self._floor("bag_of_words", self.bag)
         if question.keys is None:
             return
         keys = question.keys[self.part.rows]

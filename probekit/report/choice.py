@@ -16,7 +16,7 @@ from probekit.report.measurement import Layer, Measurement, check_layer, layer_o
 if TYPE_CHECKING:
     from probekit.report.layers import LayerReport
 
-FLOORS = ("majority", "word_type", "word_type_seen", "word_type_unseen", "linear_chain", "mean")
+FLOORS = ("majority", "word_type", "word_type_seen", "word_type_unseen", "bag_of_words", "linear_chain", "mean")
 COMPANIONS = ("control", "selectivity", *FLOORS)
 """Methods that stand beside the estimator; any other method is the estimator itself."""
 

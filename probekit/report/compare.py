@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.console import Console, ConsoleOptions, RenderResult
 
-_FLOOR_NAMES = ("word_type", "majority", "linear_chain")
+_FLOOR_NAMES = ("word_type", "majority", "bag_of_words", "linear_chain")
 _LONGEST_LABEL = 22
 """Names longer than this, in characters, go into a legend below the axes."""
 

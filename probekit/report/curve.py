@@ -37,7 +37,12 @@ if TYPE_CHECKING:
 
     from probekit.report.layers import LayerReport
 
-_FLOORS = (("majority", DOTS, GREY), ("word_type", STROKES, INK), ("linear_chain", STROKES, INK))
+_FLOORS = (
+    ("majority", DOTS, GREY),
+    ("word_type", STROKES, INK),
+    ("bag_of_words", STROKES, INK),
+    ("linear_chain", STROKES, INK),
+)
 _STACK_COLORS = {"": BLUE, "encoder": BLUE, "decoder": GREEN}
 _STACK_MARKERS = {"": "o", "encoder": "o", "decoder": "^"}
 

@@ -1,0 +1,48 @@
+"""The floor of whole sentences: what the words alone give away, and what they cannot."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tiny_models import tiny_model
+
+from probekit import ActivationCache, extract, probe
+from probekit.probing.floors import bag_of_words_codes
+
+
+def sentences(n: int, seed: int) -> tuple[list[list[str]], np.ndarray, np.ndarray]:
+    """Sentences of five words; whether they hold `not`, and whether it stands before the third word."""
+    rng = np.random.default_rng(seed)
+    words, holds, early = [], [], []
+    for _ in range(n):
+        sentence = list(rng.choice(["a", "b", "c", "d", "e"], size=5))
+        holds.append(int(rng.random() < 0.5))
+        place = int(rng.integers(5))
+        if holds[-1]:
+            sentence[place] = "Not" if rng.random() < 0.5 else "not"
+        words.append(sentence)
+        early.append(int(place < 2))
+    return words, np.array(holds, np.int32), np.array(early, np.int32)
+
+
+def test_words_are_seen_and_their_order_is_not() -> None:
+    parts = {split: sentences(600, seed) for seed, split in enumerate(("train", "dev", "test"))}
+    words = {split: part[0] for split, part in parts.items()}
+    scores = []
+    for column in (1, 2):
+        y = {split: part[column] for split, part in parts.items()}
+        codes, strength = bag_of_words_codes(words, y)
+        assert set(codes) == {"dev", "test"}
+        assert strength > 0
+        scores.append((codes["test"] == y["test"]).mean())
+    assert scores[0] > 0.99
+    assert scores[1] < 0.7
+
+
+def test_it_is_the_floor_of_tasks_over_sentences_only(tmp_path_factory: pytest.TempPathFactory) -> None:
+    made = extract(tiny_model("bert"), "grammar:n=200", overflow="window", cache=tmp_path_factory.mktemp("root"))
+    opened = ActivationCache.open(made.cache)
+    report = probe("tense", on=opened, layers=[1])
+    assert report.floor("bag_of_words").value > report.floor("majority").value
+    assert "bag of words" in str(report.table())
+    assert probe("pos", on=opened, layers=[1], control_seeds=0).floor("bag_of_words") is None
