@@ -169,9 +169,7 @@ def _bags(cache: ActivationCache, question: Question) -> dict[str, NDArray[np.in
 def _notes(settings: Settings, question: Question, repeated: int) -> list[str]:
     notes = list(question.notes)
     if question.keys is None:
-        notes.append(
-            "This task has no control: its targets are whole examples, which no memory of forms answers; a bag of words is its floor."
-        )
+        notes.append("This task has no control: its targets are whole examples, which no memory of forms answers.")
     return notes + shared_notes(settings, unit=question.parts["test"].unit, repeated=repeated)
 
 
