@@ -1,0 +1,34 @@
+"""``bigram-shift:CORPUS``: two neighbouring words of half of the sentences are swapped.
+
+Needs nothing but words. Words that are equal, and a last word without letters (the full stop), are not swapped.
+The task ``label:bigram_shift`` asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+
+from probekit.corpus.example import Example
+from probekit.corpus.readers._altered import Change, Words, altered
+
+SHORTEST = 4
+
+
+def begin(examples: Iterable[Example]) -> Change:
+    """Return the change; the corpus as a whole plays no part."""
+    return swapped
+
+
+def swapped(example: Example, draw: Random) -> Words | None:
+    """Swap two neighbours, drawn evenly among those that differ."""
+    words = example.words
+    last = len(words) - (not any(map(str.isalnum, words[-1])))
+    places = [i for i in range(last - 1) if words[i].lower() != words[i + 1].lower()]
+    if len(words) < SHORTEST or not places:
+        return None
+    i = draw.choice(places)
+    return (*words[:i], words[i + 1], words[i], *words[i + 2 :])
+
+
+READER = altered("bigram-shift", begin)

@@ -1,0 +1,67 @@
+"""``odd-man-out:CORPUS``: a noun or verb of half of the sentences is replaced by another one of the corpus.
+
+The corpus must have the column ``upos``. The replacement bears the same tags (``xpos`` and features, where there are
+some) and occurs about as often. Surprise: how often its neighbours occur with it is not held equal, as it was in
+the first study, since that takes counts of a larger corpus. The task ``label:odd_man_out`` asks for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import Any
+
+from probekit.corpus.example import Example
+from probekit.corpus.readers._altered import Change, Words, altered
+from probekit.errors import InputError
+
+SHORTEST = 4
+KINDS = ("NOUN", "VERB")
+
+
+def begin(examples: Iterable[Example]) -> Change:
+    """Count the nouns and verbs of the training part by tag and frequency."""
+    counts: Counter[tuple[str, Any]] = Counter()
+    known = False
+    for example in examples:
+        known = known or "upos" in example.annotations
+        if example.split == "train" and "upos" in example.annotations:
+            counts.update((word, tags) for _, word, tags in _candidates(example))
+    if not known:
+        raise InputError("'odd-man-out' reads the annotation 'upos', which the corpus does not have. Give a treebank.")
+    alike: dict[Any, list[str]] = {}
+    for (word, tags), count in sorted(counts.items(), key=str):
+        alike.setdefault((tags, _band(count)), []).append(word)
+
+    def replaced(example: Example, draw: Random) -> Words | None:
+        choices = []
+        for place, word, tags in _candidates(example):
+            others = [other for other in alike.get((tags, _band(counts[word, tags])), []) if other != word]
+            if others:
+                choices.append((place, others))
+        if len(example.words) < SHORTEST or not choices:
+            return None
+        place, others = draw.choice(choices)
+        return (*example.words[:place], draw.choice(others), *example.words[place + 1 :])
+
+    return replaced
+
+
+def _candidates(example: Example) -> Iterator[tuple[int, str, Any]]:
+    """Yield place, word and tags of the nouns and verbs in lower case: a name or a first word would stand out."""
+    notes = example.annotations
+    n = len(example.words)
+    xpos, feats = notes.get("xpos", (None,) * n), notes.get("feats", (None,) * n)
+    for place, (word, upos) in enumerate(zip(example.words, notes["upos"], strict=True)):
+        if upos in KINDS and word.islower():
+            yield place, word, (upos, xpos[place], str(feats[place]))
+
+
+def _band(count: int) -> int:
+    """Words of one band differ in frequency by a factor of two at most."""
+    return int(math.log2(count)) if count else 0
+
+
+READER = altered("odd-man-out", begin)
