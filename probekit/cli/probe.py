@@ -44,7 +44,9 @@ def probe_command(
     on: Annotated[
         list[Path] | None,
         typer.Option(
-            "--on", help="A cache folder; may be repeated. Default: the newest complete cache.", metavar="CACHE"
+            "--on",
+            help="A cache folder, or `random` for the newest with random weights; may be repeated, side by side.",
+            metavar="CACHE",
         ),
     ] = None,
     model: Annotated[

@@ -15,10 +15,15 @@ from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError, did_you_mean
 from probekit.models.locate import locate
 
+RANDOM = "random"
+"""What ``--on`` may say for the newest control model."""
+
 
 def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str | Path | None) -> Path:
     """Return the cache to probe: the one named, else the newest complete one (of a model and corpus)."""
     folder = cache_root(root)
+    if str(on) == RANDOM:
+        return _control_model(folder, model)
     if on is not None:
         path = Path(on)
         return path if path.is_dir() or not (folder / path).is_dir() else folder / path
@@ -45,6 +50,19 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
                 f"There is no complete cache of '{model}' on '{name}' in {folder}. Run `probekit extract`."
             )
     return of_model[0].path
+
+
+def _control_model(root: Path, model: str | None) -> Path:
+    """Return the newest complete cache of a model with random weights."""
+    for entry in list_caches(root):
+        drawn = (entry.identity or {}).get("model", {}).get("random_weights") is not None
+        if entry.complete and drawn and model in (None, entry.model):
+            return entry.path
+    of = f" of '{model}'" if model else ""
+    raise UsageError(
+        f"There is no complete cache{of} with random weights in {root}. Make one with `probekit extract "
+        "--random-weights 0`, with the model and corpus of the other."
+    )
 
 
 def _of_the_same_weights(model: str, entries: list[CacheEntry]) -> list[CacheEntry]:

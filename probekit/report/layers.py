@@ -59,8 +59,11 @@ class LayerReport:
 
     @property
     def model(self) -> str:
-        """Name of the model."""
-        return _name(self.provenance.get("model")) or (self.rows[0].model if self.rows else "")
+        """Name of the model; of a control model with its seed, ``minilm random 0``."""
+        model = self.provenance.get("model")
+        name = _name(model) or (self.rows[0].model if self.rows else "")
+        seed = model.get("random_weights") if isinstance(model, Mapping) else None
+        return name if seed is None else f"{name} random {seed}"
 
     @property
     def corpus(self) -> str:

@@ -265,3 +265,17 @@ def test_trees_are_probed_predicted_and_drawn(scene: Path, capsys: Captured, tmp
     assert "over trees" in capsys.readouterr().err
     assert run(["probe", "--task", "pos", "--trees", "x.png"]) == 2
     assert "tree-distance" in capsys.readouterr().err
+
+
+def test_a_model_beside_its_control_with_random_weights(empty: Path, capsys: Captured) -> None:
+    assert run(["extract", "model", "good.conllu", "-q"]) == 0
+    trained = capsys.readouterr().out.strip()
+    words = ["probe", "--task", "pos", "--fast", "-q", "--on", trained, "--on", "random"]
+    assert run(words) == 2
+    assert "--random-weights" in capsys.readouterr().err
+    assert run(["extract", "model", "good.conllu", "-q", "--random-weights", "3"]) == 0
+    capsys.readouterr()
+    assert run(words) == 0
+    head = capsys.readouterr().out.splitlines()
+    assert any("model random 3" in line for line in head)
+    assert "Same corpus, same number of test items." in head
