@@ -22,7 +22,8 @@ from probekit.corpus.example import SPLITS, Example
 from probekit.errors import CacheError, InputError, UsageError, did_you_mean
 from probekit.tasks import Draft, ProbeTask, check_needs, check_target
 
-POOLS = ("mean", "first", "last")
+POOLS = ("mean", "first", "last", "endpoints")
+PAIRS = ("concat", "product", "difference")
 
 Label = str | int | float
 
@@ -183,20 +184,29 @@ class Pooler:
     index : CacheIndex
         Example and word of every row of the cache.
     table : TargetTable
-    pool : {"mean", "first", "last"}
-        How the tokens of a span become one vector. The mean is over the span's tokens.
+    pool : {"mean", "first", "last", "endpoints"}
+        How the tokens of a span become one vector. The mean is over the span's tokens; endpoints are the first
+        token's vector and the last one's, one behind the other [1]_.
+    pair : {"concat", "product", "difference"}
+        How the vectors of the two spans of a pair become one, number by number.
 
     Notes
     -----
     ``table`` (the attribute) is the given one without the targets that no token covers; their
     words are counted in ``table.without_token``.
+
+    References
+    ----------
+    .. [1] Lee et al. 2017, End-to-end neural coreference resolution.
     """
 
-    def __init__(self, index: CacheIndex, table: TargetTable, *, pool: str = "mean") -> None:
-        if pool not in POOLS:
-            raise UsageError(
-                f"The `pool` option must be one of {', '.join(POOLS)}. Got '{pool}'.{did_you_mean(pool, POOLS)}"
-            )
+    def __init__(self, index: CacheIndex, table: TargetTable, *, pool: str = "mean", pair: str = "concat") -> None:
+        for option, value, known in (("pool", pool, POOLS), ("pair", pair, PAIRS)):
+            if value not in known:
+                hint = did_you_mean(value, known)
+                raise UsageError(f"The `{option}` option must be one of {', '.join(known)}. Got '{value}'.{hint}")
+        if pair != "concat" and table.spans.shape[1] != 2:
+            raise UsageError(f"The `pair` option says '{pair}', and the targets are no pairs. Leave it out.")
         first, stop = _token_ranges(index, table)
         whole = np.asarray((stop > first).all(axis=1))
         self.table = _without(table, whole)
@@ -205,11 +215,18 @@ class Pooler:
             stop = first + 1
         elif pool == "last":
             first = stop - 1
-        self._ranges = [(first[:, k], stop[:, k]) for k in range(first.shape[1])]
-        self.width = first.shape[1]
+        self._ranges = []
+        for k in range(first.shape[1]):
+            if pool == "endpoints":
+                self._ranges += [(first[:, k], first[:, k] + 1), (stop[:, k] - 1, stop[:, k])]
+            else:
+                self._ranges.append((first[:, k], stop[:, k]))
+        self._pair = pair
+        self.width = len(self._ranges)
+        """Vectors of the layer that are in memory for one target."""
 
     def matrix(self, view: LayerView) -> NDArray[np.float32]:
-        """Return X, float32 [n, width of the layer x spans of a target]."""
+        """Return X, float32 [n, d]; d is the layer's width times the vectors of a target."""
         n, d = len(self.table), view.shape[1]
         X = np.zeros((n, self.width * d), np.float32)
         low = 0
@@ -220,7 +237,10 @@ class Pooler:
                 if len(chosen):
                     X[chosen, k * d : (k + 1) * d] = _means(block, first[chosen] - low, stop[chosen] - low)
             low = high
-        return X
+        if self._pair == "concat":
+            return X
+        half = X.shape[1] // 2
+        return X[:, :half] * X[:, half:] if self._pair == "product" else X[:, :half] - X[:, half:]
 
 
 def _means(block: NDArray[np.float32], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.float32]:

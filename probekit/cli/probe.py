@@ -71,8 +71,13 @@ def probe_command(
         str, typer.Option("--layers", help="all, or a list like 0,3,6 or 0-3,final.", metavar="LIST")
     ] = "all",
     pool: Annotated[
-        str, typer.Option("--pool", help="How tokens become one vector: mean, first or last.", metavar="NAME")
+        str,
+        typer.Option("--pool", help="How tokens become one vector: mean, first, last or endpoints.", metavar="NAME"),
     ] = "mean",
+    pair: Annotated[
+        str,
+        typer.Option("--pair", help="How two vectors become one: concat, product or difference.", metavar="NAME"),
+    ] = "concat",
     estimator: Annotated[
         str, typer.Option("--estimator", help=f"One of {names_in('probing', 'estimators')}.", metavar="NAME")
     ] = "logistic",
@@ -141,6 +146,7 @@ def probe_command(
         task=task,
         layers=layers,
         pool=pool,
+        pair=pair,
         estimator=estimator,
         control_seeds=0 if fast else control_seeds,
         seed=seed,

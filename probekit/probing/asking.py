@@ -87,7 +87,7 @@ def ask(cache: ActivationCache, settings: Settings, source: Source) -> Asked:
     """Ask every example, and number the labels."""
     places = choose_layers(cache, settings.layers)
     table, left_out = collect_targets(cache, source)
-    poolers = {stack: Pooler(cache.index(stack), table, pool=settings.pool) for stack, _ in places}
+    poolers = {stack: Pooler(cache.index(stack), table, pool=settings.pool, pair=settings.pair) for stack, _ in places}
     question = pose(source.task, next(iter(poolers.values())).table, left_out=left_out)
     check_memory(cache, poolers, places, settings.max_ram)
     return Asked(source, question, poolers, places)

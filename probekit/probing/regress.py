@@ -118,7 +118,7 @@ def regress(
     device = device_for(settings.device)
     places = choose_layers(cache, settings.layers)
     asked = all_targets(cache, source)
-    poolers = {stack: Pooler(cache.index(stack), asked, pool=settings.pool) for stack, _ in places}
+    poolers = {stack: Pooler(cache.index(stack), asked, pool=settings.pool, pair=settings.pair) for stack, _ in places}
     check_memory(cache, poolers, places, settings.max_ram)
     table = next(iter(poolers.values())).table
     parts = {split: table.part(split) for split in SPLITS}

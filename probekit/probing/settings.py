@@ -17,7 +17,7 @@ class Settings:
     ----------
     task : str
     layers : "all", str or sequence
-    pool, estimator : str
+    pool, pair, estimator : str
     control_seeds : int
         Draws of the control task.
     seed : int
@@ -37,6 +37,7 @@ class Settings:
     task: str = "pos"
     layers: str | Sequence[int | str] = "all"
     pool: str = "mean"
+    pair: str = "concat"
     estimator: str = "logistic"
     control_seeds: int = 1
     seed: int = 0

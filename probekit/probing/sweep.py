@@ -47,6 +47,7 @@ def probe(
     annotations: Sequence[Any] = (),
     layers: str | Sequence[int | str] = "all",
     pool: str = "mean",
+    pair: str = "concat",
     estimator: str = "logistic",
     control_seeds: int = 1,
     seed: int = 0,
@@ -76,8 +77,10 @@ def probe(
     annotations : sequence of paths or Corpora
         Files that hold more annotations of the corpus; see :func:`~probekit.corpus.annotated`.
     layers : "all", str or sequence
-    pool : {"mean", "first", "last"}
+    pool : {"mean", "first", "last", "endpoints"}
         How the tokens of a span become one vector.
+    pair : {"concat", "product", "difference"}
+        How the two vectors of a pair become one.
     estimator : {"logistic", "mlp", "knn", "elastic-net", "ridge"}
         ``ridge`` is for tasks whose labels are numbers.
     control_seeds : int
@@ -121,6 +124,7 @@ def probe(
         task=task,
         layers=layers,
         pool=pool,
+        pair=pair,
         estimator=estimator,
         control_seeds=0 if fast else control_seeds,
         seed=seed,

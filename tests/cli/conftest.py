@@ -127,7 +127,7 @@ def whole_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("PROBEKIT_CACHE", str(folder / "caches"))
         assert run(["extract", "model", "good.conllu", "-q"]) == 0
         assert run(["probe", "--task", "pos", "--fast", "-q", "--out", "pos.jsonl"]) == 0
-    (good,) = (folder / "caches").glob("model--*")
+    (good,) = (folder / "caches").glob("model--good--*")
     _damaged(folder / "caches", good)
     return folder
 
@@ -143,5 +143,5 @@ def scene(whole_scene: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def good(scene: Path) -> Path:
     """The one sound cache."""
-    (found,) = (scene / "caches").glob("model--*")
+    (found,) = (scene / "caches").glob("model--good--*")
     return found

@@ -135,3 +135,34 @@ def test_numbers_are_cut_at_quantiles_of_the_training_rows() -> None:
     assert labels[0] == labels[1]
     assert labels[-1] == labels[7]
     assert len(set(labels)) == len(edges) + 1
+
+
+def test_endpoints_and_pair_operations_are_what_they_say() -> None:
+    examples, index = corpus_and_index([[1, 3, 2], [2, 1, 1, 2], [1, 1]])
+    X = np.random.default_rng(0).standard_normal((len(index.word), 5)).astype(np.float32)
+    view = FakeView(X, 7)
+    table = collect(ProbeTask("pairs", pair_task, kind="pair"), examples, where="here")
+    poolers = {
+        (pool, pair): Pooler(index, table, pool=pool, pair=pair)
+        for pool in ("mean", "first", "last", "endpoints")
+        for pair in ("concat", "product", "difference")
+    }
+    found = {names: pooler.matrix(view) for names, pooler in poolers.items()}  # type: ignore[arg-type]
+    first, last = found["first", "concat"], found["last", "concat"]
+    ends = np.hstack([first[:, :5], last[:, :5], first[:, 5:], last[:, 5:]])
+    np.testing.assert_array_equal(found["endpoints", "concat"], ends)
+    for pool in ("mean", "endpoints"):
+        whole = found[pool, "concat"]
+        a, b = np.split(whole, 2, axis=1)
+        np.testing.assert_array_equal(found[pool, "product"], a * b)
+        np.testing.assert_array_equal(found[pool, "difference"], a - b)
+    assert poolers["endpoints", "product"].width == 4
+
+
+def test_a_pair_operation_needs_pairs() -> None:
+    examples, index = corpus_and_index([[1, 1]])
+    table = collect(TASK, examples, where="here")
+    with pytest.raises(UsageError, match=r"`pair` option says 'product'.*no pairs"):
+        Pooler(index, table, pair="product")
+    with pytest.raises(UsageError, match="Did you mean 'product'"):
+        Pooler(index, table, pair="produkt")
