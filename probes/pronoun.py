@@ -1,0 +1,33 @@
+"""Whether a definite pronoun means a candidate: a pair of spans, the candidate first.
+
+Every candidate of the sentence gives a pair with the pronoun, ``same`` or ``other``. In twins a changed word turns
+the answer over, so that neither the two forms nor their distance tells it. The corpus must have the spans ``pronoun``
+and ``candidates`` (Definite Pronoun Resolution and Winograd schemas: ``dpr:FOLDER``; GAP, Webster et al. 2018,
+Apache-2.0: ``gap:FOLDER``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probekit.corpus.example import Example
+from probekit.tasks import ProbeTask, Target
+
+from ._helpers import spans_target
+
+
+def targets(example: Example) -> Iterator[Target]:
+    """Yield the pair of every candidate with the pronoun."""
+    for pronoun in example.spans["pronoun"]:
+        for candidate in example.spans["candidates"]:
+            places = ((candidate.start, candidate.stop), (pronoun.start, pronoun.stop))
+            yield spans_target(example, places, candidate.label)
+
+
+TASK = ProbeTask(
+    "pronoun",
+    targets,
+    kind="pair",
+    needs=("pronoun", "candidates"),
+    reference="Tenney et al. 2019, What do you learn from context? Probing for sentence structure",
+)
