@@ -44,6 +44,8 @@ def rich(example: Example) -> Example:
         "sentences": whole,
         "e1": (Span(0, 1, "e1"),) if n > 1 else (),
         "e2": (Span(n - 1, n, "e2"),) if n > 1 else (),
+        "pronoun": (Span(n - 1, n, "pronoun"),) if n > 1 else (),
+        "candidates": (Span(0, 1, "same"), Span(0, half, "other")) if n > 1 else (),
     }
     return with_notes(example, {**example.annotations, **tags}, spans)
 

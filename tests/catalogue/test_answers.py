@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from probekit.corpus.example import Example
+from probekit.corpus.example import Example, Span
 from probekit.errors import InputError
 from probekit.tasks import Target, get_task
 
@@ -117,6 +117,15 @@ def test_negatives_are_drawn_by_sentence_and_evenly() -> None:
 
 def test_two_words_leave_no_negative_to_draw() -> None:
     assert labels("arc", parsed("Go go VERB VB _ 0 root\non on ADV RB _ 1 advmod")) == []
+
+
+def test_a_pronoun_is_paired_with_every_candidate() -> None:
+    spans = {"pronoun": (Span(3, 4, "pronoun"),), "candidates": (Span(0, 2, "other"), Span(2, 3, "same"))}
+    example = Example("s", ("the", "bee", "sees", "it"), spans=spans)
+    assert list(get_task("pronoun").targets(example)) == [
+        Target(((0, 2), (3, 4)), "other", ("the bee", "it")),
+        Target(((2, 3), (3, 4)), "same", ("sees", "it")),
+    ]
 
 
 def test_tense_is_that_of_the_finite_word_of_the_main_clause() -> None:

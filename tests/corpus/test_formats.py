@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probekit.corpus import Example, Span, open_corpus
-from probekit.corpus.readers._plain import words_of
+from probekit.corpus.readers._plain import marked_words, words_of
 from probekit.corpus.readers._rows import spans_of_tags
-from probekit.errors import InputError
+from probekit.errors import InputError, UsageError
 
 ROW = "1\tdog\tdog\tNOUN\tNN\t_\t0\troot\t_\t_"
 
@@ -247,6 +247,46 @@ DISCOEVAL = Sample(
         )
     ],
 )
+DPR = Sample(
+    "dpr",
+    "train.c.txt",
+    "Ann's dog saw Bea before she left.\nshe\nAnn,Bea\nBea\n\n"
+    " Ann's dog saw Bea after [MASK]  left. \n[MASK]\nann , The Bea \n Ann \n",
+    [
+        Example(
+            "",
+            ("Ann", "'s", "dog", "saw", "Bea", "before", "she", "left", "."),
+            "Ann's dog saw Bea before she left.",
+            {},
+            {"pronoun": (Span(6, 7, "pronoun"),), "candidates": (Span(0, 1, "other"), Span(4, 5, "same"))},
+            "train.c:pair:0",
+        ),
+        Example(
+            "",
+            ("Ann", "'s", "dog", "saw", "Bea", "after", "[MASK]", "left", "."),
+            "Ann's dog saw Bea after [MASK]  left.",
+            {},
+            {"pronoun": (Span(6, 7, "pronoun"),), "candidates": (Span(0, 1, "same"), Span(4, 5, "other"))},
+            "train.c:pair:0",
+        ),
+    ],
+)
+GAP = Sample(
+    "gap",
+    "gap-development.tsv",
+    "ID\tText\tPronoun\tPronoun-offset\tA\tA-offset\tA-coref\tB\tB-offset\tB-coref\tURL\n"
+    "d-1\tAnn's dog saw Bea before she left.\tshe\t25\tAnn\t0\tFALSE\tBea\t14\tTRUE\tw/Bea\n",
+    [
+        Example(
+            "d-1",
+            ("Ann", "'s", "dog", "saw", "Bea", "before", "she", "left", "."),
+            "Ann's dog saw Bea before she left.",
+            {},
+            {"pronoun": (Span(6, 7, "pronoun"),), "candidates": (Span(0, 1, "other"), Span(4, 5, "same"))},
+            "w/Bea",
+        )
+    ],
+)
 ENTITIES = Sample(
     "conllu",
     "e.conllu",
@@ -267,7 +307,7 @@ ENTITIES = Sample(
 )
 SAMPLES = [
     NER, CHUNKS, NAMED, CONLL_2003, IOB2, PROPBANK, PMB, CONLL_2012,
-    BRACKETS, LEX, SEMEVAL, SENTEVAL, DISCOEVAL, ENTITIES,
+    BRACKETS, LEX, SEMEVAL, SENTEVAL, DISCOEVAL, DPR, GAP, ENTITIES,
 ]  # fmt: skip
 
 
@@ -296,7 +336,11 @@ def test_it_reads_what_is_written(sample: Sample, tmp_path: Path) -> None:
 
 def test_the_suffix_or_the_first_lines_tell_the_reader(sample: Sample, tmp_path: Path) -> None:
     path = written(sample, tmp_path)
-    if sample.reader in ("semeval", "senteval", "discoeval"):
+    if sample is GAP:
+        with pytest.raises(UsageError, match=r"no reader takes .* with one of .*gap"):
+            open_corpus(path)
+        return
+    if sample.reader in ("semeval", "senteval", "discoeval", "dpr"):
         # Files of running text: they must be named.
         assert not any(example.annotations for example in open_corpus(path)) or path.suffix == ".TXT"
         return
@@ -378,6 +422,20 @@ def test_a_mangled_file_is_read_or_refused_by_place(
         (SENTEVAL, "It is .\tPres", "It is .", "2:8", "1 column instead of 2"),
         (DISCOEVAL, "3\t", "5\t", "1:1", "the label '5' is not one of 0, 1, 2, 3, 4"),
         (DISCOEVAL, "\tf g", "", "1:12", "5 columns instead of 6"),
+        (DPR, "\nshe\n", "\n", "3:1", "a block of 3 lines instead of 4"),
+        (DPR, "Bea\n\n", "Bea\n", "5:1", "a block of 8 lines instead of 4"),
+        (DPR, "\nshe\n", "\nhe\n", "2:1", "the pronoun 'he' does not occur"),
+        (DPR, "Ann,Bea", "Bea", "3:1", "does not list candidates"),
+        (DPR, "Ann,Bea", "Bea,", "3:1", "does not list candidates"),
+        (DPR, "Ann,Bea", "Bea,bea", "3:1", "lists a candidate twice"),
+        (DPR, "Bea\n\n", "dog\n\n", "4:1", "the answer 'dog' is none of the candidates 'Ann,Bea'"),
+        (GAP, "\tURL", "", "1:1", "is not the header"),
+        (GAP, "\tw/Bea", "", "2:70", "10 columns instead of 11"),
+        (GAP, "\t25", "\t24", "2:44", "'she' is not at character 24 of Text, where ' sh' stands"),
+        (GAP, "\t14", "\t99", "2:63", "'Bea' is not at character 99 of Text, where '' stands"),
+        (GAP, "\t14", "\t-1", "2:63", "B-offset is '-1', which is no number"),
+        (GAP, "Bea\t14", " Bea\t13", "2:59", "B is ' Bea', with spaces around"),
+        (GAP, "FALSE", "false", "2:53", "A-coref is 'false'"),
         (ENTITIES, "2-place-n)", "2)", "3:22", "fewer fields"),
         (ENTITIES, "1-person-n)1)", "1-person-n)1", "4:21", "not made of brackets"),
     ],
@@ -402,6 +460,16 @@ def test_running_text_is_cut_at_signs_and_nothing_is_lost() -> None:
     assert words_of("U.S. well-known 'x' 3.5%") == ["U.S", ".", "well-known", "'", "x", "'", "3.5", "%"]
     text = "naïve (1,000) e-mail_address — “ok”"
     assert "".join(words_of(text)) == re.sub(r"\s", "", text)
+
+
+def test_running_text_is_cut_at_marks_too() -> None:
+    text = "Ann's x-ray (of [MASK])"
+    marks = [Span(16, 22, "b"), Span(0, 3, "a"), Span(6, 7, "c"), Span(0, len(text), "d")]
+    words, spans = marked_words(text, marks, solid="[MASK]")
+    assert words == ("Ann", "'s", "x", "-", "ray", "(", "of", "[MASK]", ")")
+    assert spans == [Span(7, 8, "b"), Span(0, 1, "a"), Span(2, 3, "c"), Span(0, 9, "d")]
+    assert marked_words("a 'b'", [Span(0, 2, "x")])[0] == ("a", "'", "b", "'")
+    assert marked_words("", []) == ((), [])
 
 
 def test_a_two_column_file_without_bio_tags_has_the_column_tag(tmp_path: Path) -> None:
