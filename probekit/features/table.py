@@ -1,0 +1,192 @@
+"""From examples with their annotations to the targets of a task.
+
+Enters: examples, a :class:`~probekit.tasks.ProbeTask`. Leaves: a :class:`TargetTable`, made once. Surprise: its
+rows are sorted train, dev, test, so that each part of a layer's matrix is a slice and no copy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.corpus.example import SPLITS, Example
+from probekit.errors import CacheError, InputError
+from probekit.tasks import Draft, ProbeTask, check_needs, check_target
+
+Label = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTable:
+    """Every target of a task over a corpus, sorted by split, corpus order inside.
+
+    Attributes
+    ----------
+    example : int64 array [n]
+        Ordinal of the example.
+    spans : int64 array [n, s, 2]
+        Half-open word ranges; s is 2 for pairs, else 1.
+    labels : list
+    keys : list
+        What feeds the control task; None where there is none.
+    split : int8 array [n]
+        Index into :data:`~probekit.corpus.example.SPLITS`.
+    group : list of str
+        Document of each example, by ordinal; the example's id where there is none.
+    ids : list of str
+        Id of each example, by ordinal.
+    forms : list of str
+        The words of the first span, for error analysis and the word-type floor.
+    without_token : Counter
+        Words that no token covers, by form: their targets are left out.
+    passed_over : bool array [n]
+        Words of a tree that scores do not look at.
+    """
+
+    example: NDArray[np.int64]
+    spans: NDArray[np.int64]
+    labels: list[Label]
+    keys: list[Any]
+    split: NDArray[np.int8]
+    group: list[str | None]
+    ids: list[str]
+    forms: list[str]
+    without_token: Counter[str]
+    passed_over: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def part(self, split: str) -> slice:
+        """Return the rows of one split."""
+        code = SPLITS.index(split)
+        return slice(int(np.searchsorted(self.split, code, "left")), int(np.searchsorted(self.split, code, "right")))
+
+    def take(self, rows: NDArray[np.int64]) -> TargetTable:
+        """Keep some rows, in the given (ascending) order."""
+        return TargetTable(
+            self.example[rows],
+            self.spans[rows],
+            [self.labels[row] for row in rows],
+            [self.keys[row] for row in rows],
+            self.split[rows],
+            self.group,
+            self.ids,
+            [self.forms[row] for row in rows],
+            self.without_token,
+            self.passed_over[rows],
+        )
+
+
+def matched(stored: Iterable[Example], source: Iterable[Example], where: str) -> Iterator[Example]:
+    """Yield the source's examples, each checked to have the words that the cache was made from.
+
+    Raises
+    ------
+    CacheError
+        The corpus was edited after extraction; the first differing example is named.
+    """
+    again = iter(source)
+    for kept in stored:
+        example = next(again, None)
+        if example is None:
+            raise CacheError(f"{where} ends before example '{kept.id}', which the cache holds. {_REMEDY}")
+        if example.id != kept.id or example.words != kept.words:
+            place = next(
+                (i for i, (a, b) in enumerate(zip(kept.words, example.words, strict=False)) if a != b),
+                min(len(kept.words), len(example.words)),
+            )
+            renamed = "" if example.id == kept.id else f" (now '{example.id}')"
+            raise CacheError(
+                f"{where} changed after extraction: example '{kept.id}'{renamed} differs from the cache at word "
+                f"{place + 1}: cached {_word(kept.words, place)}, now {_word(example.words, place)}. {_REMEDY}"
+            )
+        if (example.split, example.group) != (kept.split, kept.group):
+            raise CacheError(
+                f"{where} changed after extraction: example '{kept.id}' was in split '{kept.split}' of document "
+                f"'{kept.group}', now in '{example.split}' of '{example.group}'. {_REMEDY}"
+            )
+        yield example
+    if (extra := next(again, None)) is not None:
+        raise CacheError(f"{where} now goes on after the cache's last example with '{extra.id}'. {_REMEDY}")
+
+
+_REMEDY = "Vectors and labels would not belong together: run `probekit extract` on the corpus as it is now."
+
+
+def _word(words: tuple[str, ...], place: int) -> str:
+    return repr(words[place]) if place < len(words) else "nothing"
+
+
+def collect(task: ProbeTask, examples: Iterable[Example], *, where: str) -> TargetTable:
+    """Ask the task its question of every example.
+
+    Raises
+    ------
+    InputError
+        The corpus lacks an annotation the task needs, or no target is left.
+    """
+    drafts: list[Draft] = []
+    group: list[str | None] = []
+    ids: list[str] = []
+    seen: set[str] = set()
+    for ordinal, example in enumerate(examples):
+        group.append(example.group)
+        ids.append(example.id)
+        seen.update(example.annotations, example.spans)
+        if not all(name in example.annotations or name in example.spans for name in task.needs):
+            continue
+        for target in task.targets(example):
+            check_target(task, target, example)
+            start, stop = target.spans[0]
+            drafts.append(Draft(example.split or "train", ordinal, target, " ".join(example.words[start:stop])))
+    check_needs(task, dict.fromkeys(seen), where)
+    if task.settle is not None:
+        drafts = list(task.settle(drafts))
+    if not drafts:
+        raise InputError(f"The task '{task.name}' finds no target in {where}. Choose another task or corpus.")
+    codes = {split: code for code, split in enumerate(SPLITS)}
+    drafts.sort(key=lambda draft: (codes[draft.split], draft.example))
+    width = len(drafts[0].target.spans)
+    if any(len(draft.target.spans) != width for draft in drafts):
+        raise InputError(f"The task '{task.name}' mixes targets of one span and of two. Correct the task file.")
+    return TargetTable(
+        example=np.array([draft.example for draft in drafts], np.int64),
+        spans=np.array([draft.target.spans for draft in drafts], np.int64).reshape(len(drafts), width, 2),
+        labels=[draft.target.label for draft in drafts],
+        keys=[draft.target.key for draft in drafts],
+        split=np.array([codes[draft.split] for draft in drafts], np.int8),
+        group=group,
+        ids=ids,
+        forms=[draft.form for draft in drafts],
+        without_token=Counter(),
+        passed_over=np.array([draft.target.passed_over for draft in drafts]),
+    )
+
+
+def number_bins(values: NDArray[np.float64], train: slice, bins: int) -> tuple[list[str], NDArray[np.float64]]:
+    """Cut numbers into bins at quantiles of the training rows.
+
+    Returns
+    -------
+    labels : list of str
+        ``"[3, 5)"`` and the like, one a value.
+    edges : float64 array
+        Inner edges, strictly ascending; fewer than ``bins - 1`` where values repeat.
+    """
+    edges = np.unique(np.quantile(values[train], np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
+    edges = edges[edges > values[train].min()]
+    codes = np.searchsorted(edges, values, "right")
+    names = [_bin_name(edges, code) for code in range(len(edges) + 1)]
+    return [names[code] for code in codes], edges
+
+
+def _bin_name(edges: NDArray[np.float64], code: int) -> str:
+    low = f"{edges[code - 1]:g}" if code else ""
+    high = f"{edges[code]:g}" if code < len(edges) else ""
+    return f"<{high}" if not low else (f">={low}" if not high else f"{low}..<{high}")
