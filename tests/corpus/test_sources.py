@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import json
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from probekit.corpus import Corpus, Example, SourceRecord, fingerprint, open_corpus, reopen_corpus
+from probekit.corpus import readers as package
 from probekit.corpus.lines import file_digest
 from probekit.corpus.readers import load_readers
 from probekit.errors import InputError, UsageError
@@ -24,10 +27,9 @@ def test_every_file_in_the_folder_of_readers_is_a_reader() -> None:
     # Of the readers of one suffix, one takes what the others do not claim.
     unclaimed = [suffix for reader in readers.values() if not reader.claims for suffix in reader.suffixes]
     assert len(unclaimed) == len(set(unclaimed))
+    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        assert "Surprise" in (importlib.import_module(info.name).__doc__ or "") or "._" in info.name, info.name
     for reader in readers.values():
-        module = sys.modules[reader.read.__module__]
-        assert module.__doc__
-        assert "Surprise" in module.__doc__
         assert bool(reader.address) == bool(reader.restore)
         assert sum(map(bool, (reader.address, reader.accepts))) <= 1
 

@@ -1,9 +1,7 @@
-"""From a cache, a task and a layer to ``X, y, keys``.
+"""From examples with their annotations to the targets of a task.
 
-Enters: an :class:`~probekit.cache.reader.ActivationCache`, the examples with their annotations, a
-:class:`~probekit.tasks.ProbeTask`. Leaves: a :class:`TargetTable` (made once) and, for each layer,
-a float32 matrix with one row a target. Surprise: rows of the table are sorted train, dev, test, so
-that each part of ``X`` is a slice and no copy.
+Enters: examples, a :class:`~probekit.tasks.ProbeTask`. Leaves: a :class:`TargetTable`, made once. Surprise: its
+rows are sorted train, dev, test, so that each part of a layer's matrix is a slice and no copy.
 """
 
 from __future__ import annotations
@@ -15,15 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from probekit.cache.reader import CacheIndex, LayerView
 from probekit.corpus.example import SPLITS, Example
-from probekit.errors import CacheError, InputError, UsageError, did_you_mean
+from probekit.errors import CacheError, InputError
 from probekit.tasks import Draft, ProbeTask, check_needs, check_target
-
-POOLS = ("mean", "first", "last", "endpoints")
-PAIRS = ("concat", "product", "difference")
 
 Label = str | int | float
 
@@ -174,110 +167,6 @@ def collect(task: ProbeTask, examples: Iterable[Example], *, where: str) -> Targ
         without_token=Counter(),
         passed_over=np.array([draft.target.passed_over for draft in drafts]),
     )
-
-
-class Pooler:
-    """Turns token rows into one vector a target; made once, used for every layer.
-
-    Parameters
-    ----------
-    index : CacheIndex
-        Example and word of every row of the cache.
-    table : TargetTable
-    pool : {"mean", "first", "last", "endpoints"}
-        How the tokens of a span become one vector. The mean is over the span's tokens; endpoints are the first
-        token's vector and the last one's, one behind the other [1]_.
-    pair : {"concat", "product", "difference"}
-        How the vectors of the two spans of a pair become one, number by number.
-
-    Notes
-    -----
-    ``table`` (the attribute) is the given one without the targets that no token covers; their
-    words are counted in ``table.without_token``.
-
-    References
-    ----------
-    .. [1] Lee et al. 2017, End-to-end neural coreference resolution.
-    """
-
-    def __init__(self, index: CacheIndex, table: TargetTable, *, pool: str = "mean", pair: str = "concat") -> None:
-        for option, value, known in (("pool", pool, POOLS), ("pair", pair, PAIRS)):
-            if value not in known:
-                hint = did_you_mean(value, known)
-                raise UsageError(f"The `{option}` option must be one of {', '.join(known)}. Got '{value}'.{hint}")
-        if pair != "concat" and table.spans.shape[1] != 2:
-            raise UsageError(f"The `pair` option says '{pair}', and the targets are no pairs. Leave it out.")
-        first, stop = _token_ranges(index, table)
-        whole = np.asarray((stop > first).all(axis=1))
-        self.table = _without(table, whole)
-        first, stop = first[whole], stop[whole]
-        if pool == "first":
-            stop = first + 1
-        elif pool == "last":
-            first = stop - 1
-        self._ranges = []
-        for k in range(first.shape[1]):
-            if pool == "endpoints":
-                self._ranges += [(first[:, k], first[:, k] + 1), (stop[:, k] - 1, stop[:, k])]
-            else:
-                self._ranges.append((first[:, k], stop[:, k]))
-        self._pair = pair
-        self.width = len(self._ranges)
-        """Vectors of the layer that are in memory for one target."""
-
-    def matrix(self, view: LayerView) -> NDArray[np.float32]:
-        """Return X, float32 [n, d]; d is the layer's width times the vectors of a target."""
-        n, d = len(self.table), view.shape[1]
-        X = np.zeros((n, self.width * d), np.float32)
-        low = 0
-        for block in view.float_blocks():
-            high = low + len(block)
-            for k, (first, stop) in enumerate(self._ranges):
-                chosen = np.flatnonzero((first >= low) & (first < high))
-                if len(chosen):
-                    X[chosen, k * d : (k + 1) * d] = _means(block, first[chosen] - low, stop[chosen] - low)
-            low = high
-        if self._pair == "concat":
-            return X
-        half = X.shape[1] // 2
-        return X[:, :half] * X[:, half:] if self._pair == "product" else X[:, :half] - X[:, half:]
-
-
-def _means(block: NDArray[np.float32], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.float32]:
-    counts = stop - first
-    if (counts == 1).all():
-        return block[first]
-    pointers = np.concatenate([[0], np.cumsum(counts)])
-    columns = np.arange(pointers[-1]) - np.repeat(pointers[:-1] - first, counts)
-    weights = np.repeat((1.0 / counts).astype(np.float32), counts)
-    return np.asarray(sparse.csr_matrix((weights, columns, pointers), shape=(len(first), len(block))) @ block)
-
-
-def _token_ranges(index: CacheIndex, table: TargetTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first row and the row behind the last of every span, [n, s]; equal where no token covers it.
-
-    Rows of one example stand together and its words ascend, so a span is one range of rows.
-    """
-    inside = np.flatnonzero(index.word >= 0)
-    # (example, word) as one sortable number; the cache orders examples by length, so sort once.
-    shift = np.int64(1) << 32
-    place = index.example[inside].astype(np.int64) * shift + index.word[inside]
-    order = np.argsort(place, kind="stable")
-    place, rows = place[order], inside[order]
-    example = table.example[:, None] * shift
-    low = np.searchsorted(place, example + table.spans[:, :, 0], "left")
-    high = np.searchsorted(place, example + table.spans[:, :, 1], "left")
-    empty = high <= low
-    first = rows[np.minimum(low, len(rows) - 1)]
-    stop = rows[np.maximum(high, 1) - 1] + 1
-    return np.where(empty, 0, first), np.where(empty, 0, stop)
-
-
-def _without(table: TargetTable, whole: NDArray[np.bool_]) -> TargetTable:
-    if whole.all():
-        return table
-    table.without_token.update(table.forms[row] for row in np.flatnonzero(~whole))
-    return table.take(np.flatnonzero(whole))
 
 
 def number_bins(values: NDArray[np.float64], train: slice, bins: int) -> tuple[list[str], NDArray[np.float64]]:
