@@ -27,7 +27,7 @@ from probekit.probing.metrics import metrics_of
 from probekit.probing.problem import Problem
 from probekit.probing.provenance import provenance_of, shared_notes
 from probekit.probing.question import Question
-from probekit.probing.reading import read_layers
+from probekit.probing.reading import read_layers, read_tokens
 from probekit.probing.settings import Settings
 from probekit.report import LayerReport, Measurement
 from probekit.report.trees import DrawnTree
@@ -93,11 +93,13 @@ def classify(
     question = asked.question
     controls = _controls(question, settings)
     problems = _problems(question, controls)
-    study = StudySettings(question.sentences, settings.seed, device)
+    halves = question.table.spans.shape[1] if settings.pair == "concat" else 1
+    study = StudySettings(question.sentences, settings.seed, device, halves)
     scene = Scene(cache, question, problems, study, settings.estimator, settings.resamples)
     ride = Ride([get_analysis(name).begin(scene) for name in settings.also])
     outcomes: list[LayerOutcome] = []
-    layers = ride.watch(read_layers(cache, asked.poolers, asked.places))
+    read = read_tokens if estimator.tokens else read_layers
+    layers = ride.watch(read(cache, asked.poolers, asked.places))
     for layer, results in estimator.study(layers, problems, study):
         outcomes.append(LayerOutcome(layer, results[0], results[1:]))
         ride.see(layer, results)
@@ -113,7 +115,7 @@ def classify(
         method=settings.estimator,
         metric="accuracy",
         value=None,
-        pooling=settings.pool,
+        pooling="learned" if estimator.tokens else settings.pool,
         seed=settings.seed if estimator.seeded else None,
     )
     bags = _bags(cache, question) if question.keys is None and not settings.fast else {}

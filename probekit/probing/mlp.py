@@ -15,11 +15,13 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from probekit.errors import UsageError
 from probekit.probing.estimator import VectorClassifier, require
 from probekit.probing.network import NetworkSettings, train_networks
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
+from probekit.probing.training import Batch
 
 INNER_ROWS = 200
 """With fewer rows than this nothing is held out, and training lasts all its epochs."""
@@ -141,6 +143,25 @@ class MLPProbe(VectorClassifier):
         hidden = np.maximum(X.astype(np.float64) @ self.weights_[0] + self.biases_[0], 0)
         scores = hidden @ self.weights_[1] + self.biases_[1]
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+
+class OneHidden(nn.Module):
+    """The same network alone, for what trains it together with a mix of layers.
+
+    Parameters
+    ----------
+    d, n_spans, n_classes : int
+        ``n_spans`` is not looked at: a target is one vector.
+    """
+
+    def __init__(self, d: int, n_spans: int, n_classes: int) -> None:
+        super().__init__()
+        hidden = NetworkSettings().hidden
+        self.layers = nn.Sequential(nn.Linear(d, hidden), nn.ReLU(), nn.Linear(hidden, n_classes))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return logits [rows, n_classes]."""
+        return self.layers(batch.vectors)
 
 
 def fit_mlp_layers(

@@ -16,8 +16,8 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus.example import SPLITS
 from probekit.errors import ResourceError, UsageError
 from probekit.extraction.plan import parse_layers
-from probekit.features import Pooler
-from probekit.probing.estimators import LayerMatrix
+from probekit.features import Pooler, TokenGatherer
+from probekit.probing.estimators import LayerMatrix, LayerTokens
 
 
 def choose_layers(cache: ActivationCache, layers: str | Sequence[int | str]) -> list[tuple[str, int | str]]:
@@ -72,3 +72,14 @@ def read_layers(
             X = upcoming.pop().result()
             upcoming.extend(ahead.submit(read, place) for place in places[number + 1 : number + 2])
             yield LayerMatrix(f"{stack}:{layer}" if stack else layer, X[train], X[dev], X[test])
+
+
+def read_tokens(
+    cache: ActivationCache, poolers: Mapping[str, Pooler], places: Sequence[tuple[str, int | str]]
+) -> Iterator[LayerTokens]:
+    """Yield the tokens around the targets of one layer after the other, cut by split."""
+    gatherers = {stack: TokenGatherer(cache.index(stack), pooler.table) for stack, pooler in poolers.items()}
+    for stack, layer in places:
+        view = cache.layer(layer, stack)
+        parts = (gatherers[stack].rows(view, split) for split in SPLITS)
+        yield LayerTokens(f"{stack}:{layer}" if stack else layer, *parts)

@@ -20,16 +20,19 @@ from sklearn.utils.validation import check_is_fitted
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.probing.estimator import VectorClassifier
 from probekit.probing.estimators import estimators
+from probekit.probing.spans import SpanClassifier
 
 FORMAT = "probekit.estimator/1"
 
+Probe = VectorClassifier | SpanClassifier
 
-def save_estimator(estimator: VectorClassifier, path: str | Path) -> Path:
+
+def save_estimator(estimator: Probe, path: str | Path) -> Path:
     """Write a fitted estimator.
 
     Parameters
     ----------
-    estimator : VectorClassifier
+    estimator : VectorClassifier or SpanClassifier
     path : str or Path
         ``.safetensors`` by custom; an existing file is replaced.
 
@@ -64,7 +67,7 @@ def save_estimator(estimator: VectorClassifier, path: str | Path) -> Path:
     return Path(path)
 
 
-def load_estimator(path: str | Path) -> VectorClassifier:
+def load_estimator(path: str | Path) -> Probe:
     """Read an estimator that :func:`save_estimator` wrote.
 
     Raises
@@ -85,7 +88,7 @@ def load_estimator(path: str | Path) -> VectorClassifier:
     if document.get("format") != FORMAT:
         raise CacheError(f"{path}: not an estimator of this version ({document.get('format')}; this reads {FORMAT}).")
     estimators()  # importing them makes their classes known
-    known = {kind.__name__: kind for kind in VectorClassifier.__subclasses__()}
+    known = {kind.__name__: kind for base in (VectorClassifier, SpanClassifier) for kind in base.__subclasses__()}
     if document["estimator"] not in known:
         raise CacheError(f"{path}: an estimator '{document['estimator']}' is not among {', '.join(known)}.")
     params = {name: math.inf if value == "inf" else value for name, value in document["params"].items()}

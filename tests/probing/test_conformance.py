@@ -11,26 +11,53 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from probekit.errors import CacheError, InputError, UsageError
+from probekit.features import TokenRows
+from probekit.probing.attention import AttentionProbe
+from probekit.probing.bilinear import BilinearProbe
 from probekit.probing.estimator import VectorClassifier
 from probekit.probing.estimators import estimators, get_estimator
 from probekit.probing.logistic import LogisticProbe
 from probekit.probing.mlp import MLPProbe
 from probekit.probing.neighbours import NeighbourProbe
 from probekit.probing.proximal import ElasticNetProbe
-from probekit.probing.saving import load_estimator, save_estimator
+from probekit.probing.recurrent import RecurrentProbe
+from probekit.probing.saving import Probe, load_estimator, save_estimator
+from probekit.probing.spans import SpanClassifier
 
-ESTIMATORS = [LogisticProbe(), MLPProbe(hidden=32, max_epochs=60), NeighbourProbe(), ElasticNetProbe()]
+ESTIMATORS = [
+    LogisticProbe(),
+    MLPProbe(hidden=32, max_epochs=60),
+    NeighbourProbe(),
+    ElasticNetProbe(),
+    BilinearProbe(rank=2, max_epochs=60),
+]
+SPAN_ESTIMATORS = [AttentionProbe(learning_rate=0.02, max_epochs=20), RecurrentProbe(learning_rate=0.01, max_epochs=8)]
 
 
-def named(estimator: VectorClassifier) -> str:
+def named(estimator: Probe) -> str:
     return type(estimator).__name__
 
 
-every = pytest.mark.parametrize("estimator", ESTIMATORS, ids=named)
+every = pytest.mark.parametrize("estimator", [*ESTIMATORS, *SPAN_ESTIMATORS], ids=named)
 
 
-def planted(n: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Three classes along two of ten axes."""
+def planted(estimator: Probe, n: int, *, seed: int) -> tuple[np.ndarray | TokenRows, np.ndarray]:
+    """Three classes along two of ten axes; for what reads tokens at one token of a span of three."""
+    X, y = planted_vectors(n, seed=seed)
+    if isinstance(estimator, VectorClassifier):
+        return X, y
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(n, 4, 10))
+    places = rng.integers(1, 4, size=n)
+    vectors[np.arange(n), places] = X
+    vectors[np.arange(n), places, 9] += 8
+    starts = 4 * np.arange(n)
+    examples = np.stack([starts, starts + 4], axis=1)
+    spans = np.stack([starts + 1, starts + 4], axis=1)[:, None]
+    return TokenRows(vectors.reshape(-1, 10).astype(np.float32), examples, spans, np.arange(n)), y
+
+
+def planted_vectors(n: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     y = rng.integers(3, size=n)
     X = rng.normal(size=(n, 10))
@@ -49,6 +76,7 @@ def test_the_scikit_learn_contract(estimator: VectorClassifier, check: object) -
 def test_every_estimator_is_in_the_table() -> None:
     estimators()
     assert set(VectorClassifier.__subclasses__()) == {type(estimator) for estimator in ESTIMATORS}
+    assert set(SpanClassifier.__subclasses__()) == {type(estimator) for estimator in SPAN_ESTIMATORS}
 
 
 def test_an_unknown_estimator_is_corrected() -> None:
@@ -57,29 +85,30 @@ def test_an_unknown_estimator_is_corrected() -> None:
 
 
 @every
-def test_a_planted_signal_is_found(estimator: VectorClassifier) -> None:
-    fitted = clone(estimator).fit(*planted(600, seed=0))
-    assert fitted.score(*planted(600, seed=1)) > 0.95
+def test_a_planted_signal_is_found(estimator: Probe) -> None:
+    fitted = clone(estimator).fit(*planted(estimator, 600, seed=0))
+    assert fitted.score(*planted(estimator, 600, seed=1)) > 0.95
 
 
 @every
-def test_shuffled_labels_teach_nothing(estimator: VectorClassifier) -> None:
-    X, y = planted(600, seed=0)
+def test_shuffled_labels_teach_nothing(estimator: Probe) -> None:
+    X, y = planted(estimator, 600, seed=0)
     fitted = clone(estimator).fit(X, np.random.default_rng(0).permutation(y))
-    assert fitted.score(*planted(2000, seed=1)) < 0.45
+    assert fitted.score(*planted(estimator, 2000, seed=1)) < 0.45
 
 
 @every
-def test_a_refit_forgets(estimator: VectorClassifier) -> None:
-    X, y = planted(300, seed=0)
+def test_a_refit_forgets(estimator: Probe) -> None:
+    X, y = planted(estimator, 300, seed=0)
+    other, labels = planted(estimator, 250, seed=2)
     once = clone(estimator).fit(X, y)
-    again = clone(estimator).fit(X[:, :5] * 3, y == "noun").fit(X, y)
+    again = clone(estimator).fit(other, labels == "noun").fit(X, y)
     np.testing.assert_array_equal(once.predict_proba(X), again.predict_proba(X))
 
 
 @every
-def test_saved_and_loaded_it_predicts_the_same(estimator: VectorClassifier, tmp_path: Path) -> None:
-    X, y = planted(300, seed=0)
+def test_saved_and_loaded_it_predicts_the_same(estimator: Probe, tmp_path: Path) -> None:
+    X, y = planted(estimator, 300, seed=0)
     fitted = clone(estimator).fit(X, y)
     loaded = load_estimator(save_estimator(fitted, tmp_path / "probe.safetensors"))
     np.testing.assert_array_equal(fitted.predict_proba(X), loaded.predict_proba(X))
@@ -88,7 +117,7 @@ def test_saved_and_loaded_it_predicts_the_same(estimator: VectorClassifier, tmp_
 
 
 def test_an_infinite_strength_survives_saving(tmp_path: Path) -> None:
-    X, y = planted(300, seed=0)
+    X, y = planted_vectors(300, seed=0)
     path = save_estimator(LogisticProbe(C=np.inf).fit(X, y == "noun"), tmp_path / "probe.safetensors")
     assert load_estimator(path).get_params()["C"] == np.inf
 

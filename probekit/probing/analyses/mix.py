@@ -1,39 +1,46 @@
 """A learned mix of all layers: how much each is used, and the centre of gravity with its interval.
 
-Enters: every layer's matrix, of a sample of the sentences. Leaves: a weight a layer, the centre of gravity, the
-mix's own score. Surprise: the interval is that of refits on resampled training sentences, so unlike the
-intervals of scores it speaks of other training data.
+Enters: every layer's matrix, of a sample of the sentences. Leaves: a weight a layer, the centre of gravity, and what
+the study's estimator scores on the mixed vectors. An estimator that is a network learns the weights together with
+itself; for the others they are learned under the linear probe. Surprise: the interval is that of refits on resampled
+training sentences, so unlike the intervals of scores it speaks of other training data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
-from probekit.errors import UsageError
+from probekit.features import TokenRows
 from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.analyses._sampling import whole_sentences
-from probekit.probing.estimators import LayerMatrix
+from probekit.probing.estimators import LayerMatrix, LayerTokens, get_estimator
 from probekit.probing.measure import scored
 from probekit.probing.problem import Result, Standardiser
-from probekit.probing.question import Part
-from probekit.probing.scalarmix import Mix, fit_mix
-from probekit.probing.stats import LEVEL, Bootstrap
+from probekit.probing.scalarmix import fit_mix
+from probekit.probing.stats import LEVEL, Bootstrap, FloatArray
+from probekit.probing.trained import data_of
+from probekit.probing.training import Mixed, Training, train
 from probekit.report import Measurement, split_layer
 
 METHOD = "scalar_mix"
-TRAIN_ROWS, TEST_ROWS = 10_000, 10_000
-"""Rows kept of every layer at once; whole sentences."""
-REFITS, STEPS = 20, 30
-Z = 1.96
+TRAIN_ROWS, HELD_OUT_ROWS = 10_000, 10_000
+"""Targets kept of every layer at once; whole sentences."""
+REFITS, STEPS, NETWORK_REFITS = 20, 30, 5
+
+Part = NDArray[np.float32] | TokenRows
+Fit = Callable[[NDArray[np.int64] | None], FloatArray]
+"""Weights learned from some rows of the sample, with repetitions; None: from all of it."""
 
 
 class ScalarMix:
-    """Keeps a sample of every layer as it passes, and fits one mix at the end [1]_.
+    """Keeps a sample of every layer as it passes, and learns one mix at the end [1]_.
 
     References
     ----------
@@ -41,79 +48,153 @@ class ScalarMix:
     """
 
     def __init__(self, scene: Scene) -> None:
-        if scene.estimator != "logistic":
-            raise UsageError(
-                "`--also mix` mixes layers under the logistic probe. Got the estimator "
-                f"'{scene.estimator}'. Leave out --estimator."
-            )
         self.scene = scene
-        self.sentences = scene.study.sentences
+        self.estimator = get_estimator(scene.estimator)
         rng = np.random.default_rng(scene.study.seed)
-        self.train_rows = whole_sentences(self.sentences, TRAIN_ROWS, rng)
-        self.test: Part = scene.question.parts["test"]
-        ordinals = scene.question.table.example[self.test.rows]
-        self.test_rows = whole_sentences(ordinals, TEST_ROWS, rng)
-        self.layers: list[int | str] = []
-        self.kept: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+        question = scene.question
+        self.rows_of = {"train": whole_sentences(scene.study.sentences, TRAIN_ROWS, rng)}
+        for split in ("dev", "test"):
+            ordinals = question.table.example[question.parts[split].rows]
+            self.rows_of[split] = whole_sentences(ordinals, HELD_OUT_ROWS, rng)
+        self.sentences = scene.study.sentences[self.rows_of["train"]]
+        self.problems = [
+            replace(
+                problem, **{f"y_{split}": getattr(problem, f"y_{split}")[rows] for split, rows in self.rows_of.items()}
+            )
+            for problem in scene.problems
+        ]
+        self.layers: list[LayerMatrix | LayerTokens] = []
         self.strengths: list[float] = []
-        self._mix: Mix | None = None
+        self.weights: FloatArray = np.empty(0)
+        self.centre = np.nan
 
-    def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
-        """Keep the sampled rows of a layer of the first stack; ``final`` is no depth."""
+    def see(self, matrix: LayerMatrix | LayerTokens, results: Sequence[Result]) -> None:
+        """Keep the sampled rows of a layer of the first stack, standardised; ``final`` is no depth."""
         stack, place = split_layer(matrix.layer)
-        if not isinstance(place, int) or (self.layers and split_layer(self.layers[0])[0] != stack):
+        if not isinstance(place, int) or (self.layers and split_layer(self.layers[0].layer)[0] != stack):
             return
-        standardiser = Standardiser.fit(matrix.train)
-        train, test = matrix.train[self.train_rows], matrix.test[self.test_rows]
-        self.layers.append(matrix.layer)
-        self.kept.append((standardiser.transform(train), standardiser.transform(test)))
+        parts = {split: _take(getattr(matrix, split), rows) for split, rows in self.rows_of.items()}
+        standardiser = Standardiser.fit(_vectors(parts["train"]))
+        kept = {split: _with(part, standardiser.transform(_vectors(part))) for split, part in parts.items()}
+        self.layers.append(replace(matrix, **kept))
         self.strengths.append(results[0].strength)
 
     @property
     def depths(self) -> list[int]:
         """Depth of every layer mixed."""
-        return [place for _, place in map(split_layer, self.layers) if isinstance(place, int)]
+        return [place for _, place in (split_layer(matrix.layer) for matrix in self.layers) if isinstance(place, int)]
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
-        """Yield the weight of every layer, the centre of gravity and the accuracy of the mix."""
-        problem = self.scene.problems[0]
-        X = np.stack([train for train, _ in self.kept])
-        y = problem.y_train[self.train_rows]
-        C = float(np.median(self.strengths))
-        fit = partial(fit_mix, X, y, n_classes=problem.n_classes, C=C, device=self.scene.study.device)
-        mix = self._mix = fit()
-        units = np.unique(self.sentences[self.train_rows], return_inverse=True)[1]
-        resamples = Bootstrap.draw(units, resamples=REFITS, seed=self.scene.study.seed)
-        refits = [fit(rows=weights[units], start=mix, iterations=STEPS) for weights in resamples.weights]
-        blank = replace(
-            blank, method=METHOD, split="train", n=len(y), n_groups=int(units.max()) + 1, strength=C, level=LEVEL
-        )
-        for place, layer in enumerate(self.layers):
-            spread = Z * float(np.std([refit.weights[place] for refit in refits], ddof=1))
-            weight = float(mix.weights[place])
+        """Yield the weight of every layer, the centre of gravity and the scores of the mix."""
+        n_units = len(np.unique(self.sentences))
+        fit, refits = (self._linear(), REFITS) if self.estimator.network is None else (self._jointly(), NETWORK_REFITS)
+        weights = self.weights = fit(None)
+        drawn = np.stack([fit(rows) for rows in self._resamples(refits)])
+        blank = replace(blank, method=METHOD, strength=None)
+        row = replace(blank, split="train", n=len(self.sentences), n_groups=n_units, level=LEVEL)
+        wide = float(student.ppf(0.5 + LEVEL / 2, refits - 1))
+        for place, matrix in enumerate(self.layers):
+            spread, weight = wide * float(np.std(drawn[:, place], ddof=1)), float(weights[place])
             low, high = max(0.0, weight - spread), min(1.0, weight + spread)
-            yield replace(blank, layer=layer, metric="weight", value=weight, low=low, high=high)
-        centre = mix.centre(self.depths)
-        spread = Z * float(np.std([refit.centre(self.depths) for refit in refits], ddof=1))
-        yield replace(blank, metric="centre_of_gravity", value=centre, low=centre - spread, high=centre + spread)
-        yield self._accuracy(blank, mix)
+            yield replace(row, layer=matrix.layer, metric="weight", value=weight, low=low, high=high)
+        depths = np.array(self.depths, np.float64)
+        self.centre = float(weights @ depths)
+        spread = wide * float(np.std(drawn @ depths, ddof=1))
+        ends = {"low": self.centre - spread, "high": self.centre + spread}
+        yield replace(row, metric="centre_of_gravity", value=self.centre, **ends)
+        yield from self._scores(blank)
 
-    def _accuracy(self, blank: Measurement, mix: Mix) -> Measurement:
-        hits = mix.predict([test for _, test in self.kept]) == self.test.y[self.test_rows]
-        units = np.unique(self.test.units[self.test_rows], return_inverse=True)[1]
-        bootstrap = Bootstrap.draw(units, resamples=self.scene.resamples, seed=self.scene.study.seed)
-        row = replace(blank, split="test", n=len(hits), n_groups=int(units.max()) + 1)
-        return scored(row, "accuracy", hits.mean(), bootstrap.accuracy(hits[:, None])[:, 0])
+    def _resamples(self, count: int) -> Iterator[NDArray[np.int64]]:
+        """Yield rows of the sample, whole sentences drawn with replacement."""
+        order = np.argsort(self.sentences, kind="stable")
+        held = np.split(order, np.flatnonzero(np.diff(self.sentences[order])) + 1)
+        rng = np.random.default_rng(self.scene.study.seed)
+        for _ in range(count):
+            yield np.concatenate([held[place] for place in rng.integers(len(held), size=len(held))])
+
+    def _linear(self) -> Fit:
+        """Return how weights are learned under the linear probe, over means where the study reads tokens."""
+        X, problem = np.stack([_vectors(layer.train) for layer in self.layers]), self.problems[0]
+        C = float(np.median(self.strengths)) if self.scene.estimator == "logistic" else 1.0
+        fit = partial(fit_mix, X, problem.y_train, n_classes=problem.n_classes, C=C, device=self.scene.study.device)
+        whole = fit()
+
+        def learn(rows: NDArray[np.int64] | None) -> FloatArray:
+            if rows is None:
+                return whole.weights
+            counts = np.bincount(rows, minlength=X.shape[1]).astype(np.float64)
+            return fit(rows=counts, start=whole, iterations=STEPS).weights
+
+        return learn
+
+    def _jointly(self) -> Fit:
+        """Return how weights are learned together with the study's network."""
+        build, device, problem = self.estimator.network, self.scene.study.device, self.problems[0]
+        assert build is not None
+        codes = torch.from_numpy(problem.y_train.astype(np.int64)).to(device)
+        y_dev = torch.from_numpy(problem.y_dev.astype(np.int64)).to(device)
+        training = Training(seed=self.scene.study.seed)
+        dev = data_of(self.layers, "dev", device)
+
+        def learn(rows: NDArray[np.int64] | None) -> FloatArray:
+            chosen = np.arange(len(codes)) if rows is None else rows
+            layers = [replace(layer, train=_take(layer.train, chosen)) for layer in self.layers]
+            y = codes[torch.from_numpy(chosen).to(device)]
+            data = data_of(layers, "train", device)
+            end = train(build, data, y, problem.n_classes, held_out=(dev, y_dev), training=training)
+            assert isinstance(end.network, Mixed)
+            return np.asarray(end.network.weights().detach().double().cpu().numpy())
+
+        return learn
+
+    def _scores(self, blank: Measurement) -> Iterator[Measurement]:
+        """Fit the study's estimator to the mixed vectors, and yield what it scores."""
+        parts = {split: self._mixed([getattr(layer, split) for layer in self.layers]) for split in self.rows_of}
+        mixed = replace(self.layers[0], layer="mix", **parts)
+        study = replace(self.scene.study, sentences=self.sentences)
+        ((_, results),) = self.estimator.study([mixed], self.problems, study)
+        for split in ("dev", "test"):
+            gold = [getattr(problem, f"y_{split}") for problem in self.problems]
+            hits = np.stack([getattr(r, f"{split}_codes") == y for r, y in zip(results, gold, strict=True)], axis=1)
+            units = self.scene.question.parts[split].units[self.rows_of[split]]
+            units = np.unique(units, return_inverse=True)[1]
+            bootstrap = Bootstrap.draw(units, resamples=self.scene.resamples, seed=self.scene.study.seed)
+            row = replace(blank, split=split, n=len(hits), n_groups=int(units.max()) + 1, level=LEVEL)
+            row = replace(row, strength=results[0].strength)
+            points, resampled = hits.mean(axis=0), bootstrap.accuracy(hits)
+            yield scored(row, "accuracy", points[0], resampled[:, 0])
+            if hits.shape[1] > 1:
+                gained = points[0] - points[1:].mean(), resampled[:, 0] - resampled[:, 1:].mean(axis=1)
+                yield scored(replace(row, strength=None), "selectivity", *gained)
+
+    def _mixed(self, parts: Sequence[Part]) -> Part:
+        mixed = np.zeros_like(_vectors(parts[0]))
+        for weight, part in zip(self.weights, parts, strict=True):
+            mixed += np.float32(weight) * _vectors(part)
+        return _with(parts[0], mixed)
 
     def notes(self) -> list[str]:
         """Say the centre of gravity in one sentence."""
-        assert self._mix is not None
-        shown = ", ".join(f"{weight:.2f}" for weight in self._mix.weights)
+        shown = ", ".join(f"{weight:.2f}" for weight in self.weights)
+        how = "the linear probe" if self.estimator.network is None else f"'{self.estimator.name}' itself"
+        refits = REFITS if self.estimator.network is None else NETWORK_REFITS
         return [
-            f"Scalar mix of layers {self.layers[0]} .. {self.layers[-1]} (weights {shown}; {len(self.train_rows):,} "
-            f"training rows): centre of gravity {self._mix.centre(self.depths):.2f}, its interval from {REFITS} refits "
-            "on resampled sentences."
+            f"Scalar mix of layers {self.layers[0].layer} .. {self.layers[-1].layer} (weights {shown}; "
+            f"{len(self.sentences):,} training rows; learned under {how}): centre of gravity {self.centre:.2f}, its "
+            f"interval from {refits} refits on resampled sentences."
         ]
+
+
+def _vectors(part: Part) -> NDArray[np.float32]:
+    return part.vectors if isinstance(part, TokenRows) else part
+
+
+def _with(part: Part, vectors: NDArray[np.float32]) -> Part:
+    return replace(part, vectors=vectors) if isinstance(part, TokenRows) else vectors
+
+
+def _take(part: Part, rows: NDArray[np.int64]) -> Part:
+    return part.take(rows) if isinstance(part, TokenRows) else part[rows]
 
 
 ANALYSIS = Analysis("mix", ScalarMix, "Learned weights of the layers under one probe, and their centre of gravity.")

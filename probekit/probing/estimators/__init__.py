@@ -11,11 +11,13 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UsageError, did_you_mean
+from probekit.features import TokenRows
 from probekit.probing.problem import Problem, Result
 
 
@@ -36,6 +38,22 @@ class LayerMatrix:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerTokens:
+    """The tokens of one layer, cut by split, for an estimator that reads tokens.
+
+    Attributes
+    ----------
+    layer : int or str
+    train, dev, test : TokenRows
+    """
+
+    layer: int | str
+    train: TokenRows
+    dev: TokenRows
+    test: TokenRows
+
+
+@dataclass(frozen=True, slots=True)
 class StudySettings:
     """What every estimator may need besides vectors and labels.
 
@@ -46,14 +64,18 @@ class StudySettings:
     seed : int
     device : str
         ``cpu``, ``cuda`` or ``mps``.
+    halves : int
+        Spans whose vectors stand one behind the other in a target's vector: 2 for a pair, else 1.
     """
 
     sentences: NDArray[np.int64]
     seed: int
     device: str
+    halves: int = 1
 
 
-Study = Callable[[Iterable[LayerMatrix], Sequence[Problem], StudySettings], Iterator[tuple[int | str, list[Result]]]]
+# A study takes LayerMatrix, or LayerTokens where its estimator reads tokens.
+Study = Callable[[Iterable[Any], Sequence[Problem], StudySettings], Iterator[tuple[int | str, list[Result]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +95,11 @@ class Estimator:
         What its strengths are, in words.
     targets : {"labels", "numbers"}
         What it predicts; numbers have a study of their own.
+    tokens : bool
+        Whether it reads the tokens around the targets instead of one vector a target.
+    network : callable, optional
+        ``network(d, n_spans, n_classes)`` gives the network that it trains; a learned mix of layers is then
+        trained together with it.
     """
 
     name: str
@@ -80,6 +107,8 @@ class Estimator:
     seeded: bool
     reads: str
     targets: str = "labels"
+    tokens: bool = False
+    network: Callable[[int, int, int], Any] | None = None
 
 
 def estimators() -> dict[str, Estimator]:

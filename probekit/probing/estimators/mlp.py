@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
-from probekit.probing.mlp import fit_mlp_layers
+from probekit.probing.mlp import OneHidden, fit_mlp_layers
 from probekit.probing.network import NetworkSettings
 from probekit.probing.problem import Problem, Result
 
@@ -46,4 +46,4 @@ def _fit(
         yield matrix.layer, results
 
 
-ESTIMATOR = Estimator("mlp", study, seeded=True, reads="weight decay of the network")
+ESTIMATOR = Estimator("mlp", study, seeded=True, reads="weight decay of the network", network=OneHidden)
