@@ -1,8 +1,8 @@
 r"""Self-attentive span pooling: which tokens of a span speak for it is learned.
 
 Enters: tokens and spans. Leaves: a fitted :class:`AttentionProbe`. The vector of a span is
-:math:`\sum_t \alpha_t h_t` with :math:`\alpha = \mathrm{softmax}(u^\top h_t)` over its tokens, and a ``u`` of its own for
-each span of a pair [1]_ [2]_. Surprise: ``u`` begins at zero, so the probe begins as the one over means.
+:math:`\sum_t \alpha_t h_t` with :math:`\alpha = \mathrm{softmax}(u^\top h_t)` over its tokens, and a ``u`` of its
+own for each span of a pair [1]_ [2]_. Surprise: ``u`` begins at zero, so the probe begins as the one over means.
 
 References
 ----------

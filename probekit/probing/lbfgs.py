@@ -20,6 +20,10 @@ SUFFICIENT = 1e-4
 CURVATURE = 0.9
 MAX_TRIALS = 30
 
+CAUTION = 10.0
+"""How much the local estimate of the excess is raised: over layers of real models it was up to ten times too small,
+where directions of little curvature had not been walked yet."""
+
 Evaluate = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 Watch = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -60,6 +64,12 @@ class Memory:
         """Write back the memory of some of the problems."""
         for name in ("S", "Y", "SY", "YY", "count"):
             getattr(self, name)[rows] = getattr(other, name)
+
+    def rescale(self, rows: Tensor, factor: Tensor) -> None:
+        """Carry the pairs of some problems over to coordinates ``factor`` times as large (n_rows, size)."""
+        self.S[rows] *= factor[:, None]
+        Y = self.Y[rows] / factor[:, None]
+        self.Y[rows], self.YY[rows] = Y, torch.bmm(Y, Y.mT).double()
 
     def push(self, rows: Tensor, s: Tensor, y: Tensor) -> None:
         """Store a pair for the problems ``rows``; pairs without positive curvature are dropped."""
@@ -227,8 +237,8 @@ class _Search:
 
     @property
     def excess(self) -> Tensor:
-        """Half the Newton decrement, or half the squared whitened gradient if that is more."""
-        return 0.5 * torch.maximum(-self.slope, _dot(self.g, self.g))
+        """Half the Newton decrement, or half the squared whitened gradient if that is more; with caution."""
+        return 0.5 * CAUTION * torch.maximum(-self.slope, _dot(self.g, self.g))
 
     def select(self, keep: Tensor) -> _Search:
         rows = keep.nonzero().squeeze(1)

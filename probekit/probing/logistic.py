@@ -31,7 +31,7 @@ class LogisticProbe(VectorClassifier):
     ----------
     C : float, default 1.0
         Inverse strength of the penalty, in (0, inf]; ``inf`` means none.
-    tol : float, default 1e-6
+    tol : float, default 1e-5
         Stop when the objective is estimated to be within this fraction of its minimum.
     max_iter : int, default 2000
         Evaluations of the objective.
@@ -59,7 +59,7 @@ class LogisticProbe(VectorClassifier):
         self,
         C: float = 1.0,
         *,
-        tol: float = 1e-6,
+        tol: float = 1e-5,
         max_iter: int = 2000,
         dtype: str = "auto",
         device: str = "cpu",

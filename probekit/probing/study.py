@@ -3,7 +3,7 @@
 What enters: the vectors of the three splits and a list of :class:`Problem` (the task, its control
 draws, its resamples). What leaves: one :class:`Result` a problem. The surprise: strengths are not
 fitted one after the other. All of them descend together on at most 30,000 rows until their dev
-scores settle, the best two go on over all rows, and only the winner is taken to its optimum.
+scores settle; the best two go on over all rows to their optimum, where the choice between them is made.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from probekit.errors import UsageError
-from probekit.probing.lbfgs import Memory, Minimum, Stopping, minimise
+from probekit.probing.lbfgs import Memory, Stopping, minimise
 from probekit.probing.objective import Labels, Objective, Preconditioner, chunk_rows, covariance_basis
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
+from probekit.probing.rounding import reround
 from probekit.probing.workers import Workers
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -33,11 +34,11 @@ SETTLED = 1e-3
 MARGIN_ON_SAMPLE, MARGIN = 0.02, 0.003
 """A strength that trails the best of its label set by this much is out of the race."""
 
-JUDGED = 0.1
-"""A dev score counts once the loss is estimated to be within this fraction of its minimum."""
+JUDGED = 1.0
+"""A dev score counts once the loss is estimated to exceed its minimum by at most this fraction, with caution."""
 
-CHOICE_TOL, CHOICE_ITERATIONS = 1e-3, 60
-FINALISTS = 2
+CHOICE_TOL, CHOICE_ITERATIONS = 1e-2, 60
+FINALISTS, ITERATIONS = 2, 1000
 
 
 def fit_layer(
@@ -63,7 +64,7 @@ def fit_layer(
     groups : ndarray of int, optional
         Sentence (or document) of each training row; a sample takes whole groups.
     tol : float
-        Estimated relative excess of the chosen fit's objective over its minimum.
+        Relative excess of the chosen fit's objective over its minimum, estimated with caution.
     device : str
 
     Returns
@@ -118,6 +119,7 @@ class _Study:
         self.sets = torch.arange(self.n_sets, device=X.device).repeat_interleave(self.n_strengths)
         self.y_dev = torch.from_numpy(np.stack([p.y_dev for p in problems], 1).astype(np.int64)).to(X.device)
         self.iterations = torch.zeros(len(self.sets), dtype=torch.int64, device=X.device)
+        self.converged, self.trailing = torch.zeros(2, len(self.sets), dtype=torch.bool, device=X.device)
 
     def labels(self, rows: Tensor | None) -> Labels:
         """Labels of some training rows; the penalty stays that of all rows."""
@@ -143,7 +145,7 @@ class _Study:
     def run(
         self, sample: np.ndarray | None, tol: float, standardiser: Standardiser, *, workers: Workers | None
     ) -> list[Result]:
-        """Halve the strengths, then fit the winner to ``tol``."""
+        """Halve the strengths, then take those that may win to ``tol``, and choose."""
         full = self.labels(None)
         preconditioner = Preconditioner.build(full, self.basis)
         objective = Objective(self.X, full, preconditioner, workers=workers)
@@ -154,34 +156,42 @@ class _Study:
         u = objective.start()
         memory = Memory.empty(u)
         scores = np.full((self.n_sets, self.n_strengths), np.nan)
-        chosen = np.zeros(self.n_sets, dtype=int)
+        contenders = np.ones(scores.shape, dtype=bool)
         if self.n_strengths > 1:
-            race = self._race(first, MARGIN_ON_SAMPLE)
+            race = self._race(first, MARGIN_ON_SAMPLE, settles=True)
             self._descend(first, self._everyone(), u, memory, Stopping(CHOICE_TOL, CHOICE_ITERATIONS, race))
             scores = self._dev_scores(objective, u, self._everyone()).reshape(scores.shape)
             ranked = np.argsort(-scores, axis=1, kind="stable")[:, :FINALISTS]
-            finalists = torch.from_numpy(np.sort(self._flat(ranked))).to(u.device)
-            race = self._race(objective, MARGIN)
+            contenders = np.zeros(scores.shape, dtype=bool)
+            np.put_along_axis(contenders, ranked, True, axis=1)
+        fitted = np.zeros(scores.shape, dtype=bool)
+        while contenders.any():
+            keep = torch.from_numpy(np.flatnonzero(contenders)).to(u.device)
+            reround(objective, keep, u, memory)
+            race = self._race(objective, MARGIN, settles=False)
             # A look before the start, so that the first one on the way can already tell who trails.
-            race(u[finalists], finalists, torch.full((len(finalists),), torch.inf, device=u.device))
-            self._descend(objective, finalists, u, memory, Stopping(CHOICE_TOL, CHOICE_ITERATIONS, race))
-            again = self._dev_scores(objective, u, finalists).reshape(self.n_sets, -1)
-            np.put_along_axis(scores, np.sort(ranked, axis=1), again, axis=1)
-            # Of equals the stronger penalty: argmax takes the first.
-            chosen = np.sort(ranked, axis=1)[np.arange(self.n_sets), again.argmax(1)]
-        winners = torch.from_numpy(self._flat(chosen[:, None])).to(u.device)
-        end = self._descend(objective, winners, u, memory, Stopping(tol, 1000))
+            race(u[keep], keep, torch.full((len(keep),), torch.inf, device=u.device))
+            self._descend(objective, keep, u, memory, Stopping(tol, ITERATIONS, race))
+            scores[contenders] = self._dev_scores(objective, u, keep)
+            fitted |= contenders
+            # One that did better on its way than every fitted one is taken to its optimum too.
+            best = self._standing(scores, fitted).max(1, keepdims=True)
+            contenders = ~fitted & (scores > best) if self.n_strengths > 1 else np.zeros_like(fitted)
+        # Of equals the stronger penalty: argmax takes the first.
+        chosen = self._standing(scores, fitted).argmax(1)
+        winners = torch.from_numpy(np.arange(self.n_sets) * self.n_strengths + chosen).to(u.device)
         if first is not objective:
             objective.rows_read += first.rows_read
-        return self._results(objective, end, winners, (chosen, scores), standardiser)
+        return self._results(objective, u[winners], winners, (chosen, scores), standardiser)
+
+    def _standing(self, scores: np.ndarray, fitted: np.ndarray) -> np.ndarray:
+        """Dev scores of the strengths at their optimum; -1 for those not taken there, and those that trailed."""
+        return np.where(fitted & ~self.trailing.cpu().numpy().reshape(scores.shape), scores, -1.0)
 
     def _everyone(self) -> Tensor:
         return torch.arange(len(self.sets), device=self.X.device)
 
-    def _flat(self, places: np.ndarray) -> np.ndarray:
-        return (places + self.n_strengths * np.arange(self.n_sets)[:, None]).ravel()
-
-    def _descend(self, objective: Objective, keep: Tensor, u: Tensor, memory: Memory, stopping: Stopping) -> Minimum:
+    def _descend(self, objective: Objective, keep: Tensor, u: Tensor, memory: Memory, stopping: Stopping) -> None:
         """Move the problems ``keep`` on; ``u`` and ``memory`` are updated in place."""
         watch = stopping.watch
         if watch is not None:
@@ -190,11 +200,13 @@ class _Study:
         u[keep] = end.u
         memory.put(keep, end.memory)
         self.iterations[keep] += end.iterations
-        return end
+        self.converged[keep] = end.converged
+        if isinstance(watch, _Race):
+            self.trailing[keep] = watch.trailing[keep]
 
-    def _race(self, objective: Objective, margin: float) -> _Race:
+    def _race(self, objective: Objective, margin: float, *, settles: bool) -> _Race:
         step = max(1, len(self.X_dev) // WATCH_ROWS)
-        return _Race(objective, self.X_dev[::step], self.y_dev[::step], margin)
+        return _Race(objective, self.X_dev[::step], self.y_dev[::step], margin, settles=settles)
 
     def _dev_scores(self, objective: Objective, u: Tensor, keep: Tensor) -> np.ndarray:
         W, b = objective.weights(u[keep], keep)
@@ -204,13 +216,13 @@ class _Study:
     def _results(
         self,
         objective: Objective,
-        end: Minimum,
+        u: Tensor,
         winners: Tensor,
         choice: tuple[np.ndarray, np.ndarray],
         standardiser: Standardiser,
     ) -> list[Result]:
         chosen, scores = choice
-        W, b = objective.weights(end.u, winners)
+        W, b = objective.weights(u, winners)
         dev, test = (predict_codes(part, W, b).to(torch.int32).cpu().numpy() for part in (self.X_dev, self.X_test))
         coef = W.double().cpu().numpy() / standardiser.rms
         intercept = b.double().cpu().numpy() - coef @ standardiser.mean.astype(np.float64)
@@ -233,7 +245,7 @@ class _Study:
                     test_codes=np.ascontiguousarray(test[:, i]),
                     iterations=iterations[i],
                     row_passes=passes[i],
-                    converged=bool(end.converged[i]),
+                    converged=bool(self.converged[winners[i]]),
                     coef=coef[i].astype(np.float32),
                     intercept=intercept[i].astype(np.float32),
                 )
@@ -242,10 +254,17 @@ class _Study:
 
 
 class _Race:
-    """Stops a problem whose dev accuracy has settled, or trails its label set's best by a margin."""
+    """Stops a problem that trails its label set's best by a margin on dev, or (``settles``) whose accuracy has settled.
 
-    def __init__(self, objective: Objective, X_dev: Tensor, y_dev: Tensor, margin: float) -> None:
-        self.objective, self.X_dev, self.y_dev, self.margin = objective, X_dev, y_dev, margin
+    Attributes
+    ----------
+    trailing : Tensor of bool, shape (n_problems,)
+        Who was stopped for trailing.
+    """
+
+    def __init__(self, objective: Objective, X_dev: Tensor, y_dev: Tensor, margin: float, *, settles: bool) -> None:
+        self.objective, self.X_dev, self.y_dev, self.margin, self.settles = objective, X_dev, y_dev, margin, settles
+        self.trailing = torch.zeros(objective.n_problems, dtype=torch.bool, device=X_dev.device)
         self.best = torch.full((objective.n_problems,), -1.0, dtype=torch.float64, device=X_dev.device)
 
     def __call__(self, u: Tensor, problems: Tensor, excess: Tensor) -> Tensor:
@@ -258,9 +277,10 @@ class _Race:
         leader = torch.full((self.y_dev.shape[1],), -1.0, dtype=torch.float64, device=score.device)
         leader.scatter_reduce_(0, sets, self.best, "amax")
         # Nobody is judged far from the optimum: a weak penalty starts more slowly.
-        settled = score < before + SETTLED
-        trails = (before >= 0) & (score < leader[sets[problems]] - self.margin)
-        return (settled | trails) & (excess < JUDGED)
+        judged = excess < JUDGED
+        trails = (before >= 0) & (self.best[problems] < leader[sets[problems]] - self.margin) & judged
+        self.trailing[problems] |= trails
+        return trails | ((score < before + SETTLED) & judged) if self.settles else trails
 
 
 def predict_codes(X: Tensor, W: Tensor, b: Tensor) -> Tensor:
