@@ -23,6 +23,7 @@ _HOMES = {
     "extract": "probekit.extraction.run",
     "open_corpus": "probekit.corpus",
     "probe": "probekit.probing.sweep",
+    "probe_tasks": "probekit.probing.sweep",
 }
 
 __all__ = ["__version__", *_HOMES]
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from probekit.errors import ProbekitError as ProbekitError
     from probekit.extraction.run import extract as extract
     from probekit.probing.sweep import probe as probe
+    from probekit.probing.sweep import probe_tasks as probe_tasks
     from probekit.report import LayerReport as LayerReport
     from probekit.report import Measurement as Measurement
     from probekit.tasks import ProbeTask as ProbeTask

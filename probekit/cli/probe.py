@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,19 +27,23 @@ from probekit.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from probekit.probing.sweep import Probing
+    from probekit.report import Comparison, LayerReport
 
 EXAMPLES = examples(
     "probekit probe --task pos",
     "probekit probe --task morph:Number --on CACHE --plot curve.png --out report.jsonl",
     "probekit probe --task pos --on CACHE1 --on CACHE2 --control-seeds 3",
+    "probekit probe --task pos --task deprel --task arc --out reports.jsonl",
 )
 
 
 def probe_command(
     task: Annotated[
-        str,
+        list[str],
         typer.Option(
-            "--task", help="The question, e.g. pos or morph:Number; `probekit tasks` lists them.", metavar="TASK"
+            "--task",
+            help="The question, e.g. pos or morph:Number; `probekit tasks` lists them; may be repeated.",
+            metavar="TASK",
         ),
     ],
     on: Annotated[
@@ -76,7 +81,11 @@ def probe_command(
     ] = "mean",
     pair: Annotated[
         str,
-        typer.Option("--pair", help="How two vectors become one: concat, product or difference.", metavar="NAME"),
+        typer.Option(
+            "--pair",
+            help="How two vectors become one: concat, product or difference (see also --estimator bilinear).",
+            metavar="NAME",
+        ),
     ] = "concat",
     estimator: Annotated[
         str, typer.Option("--estimator", help=f"One of {names_in('probing', 'estimators')}.", metavar="NAME")
@@ -140,10 +149,9 @@ def probe_command(
     from probekit.cache.reader import ActivationCache
     from probekit.probing.choosing import find_cache
     from probekit.probing.settings import Settings
-    from probekit.probing.sweep import run_probe
+    from probekit.probing.sweep import run_probes
 
     settings = Settings(
-        task=task,
         layers=layers,
         pool=pool,
         pair=pair,
@@ -159,9 +167,11 @@ def probe_command(
         also=tuple(also or ()),
     )
     check_figure(plot)
-    _check_trees(trees, task, probes or [])
+    for name in task:
+        _check_trees(trees, name, probes or [])
     check_writable(out, "out")
     check_writable(predictions, "predictions")
+    asked = [replace(settings, task=name) for name in dict.fromkeys(task)]
     done: list[Probing] = []
     named: Path | None
     for named in on or [None]:  # type: ignore[list-item]
@@ -169,37 +179,33 @@ def probe_command(
         if named is None:
             say(f"probing    {path}", quiet=quiet or json)
         with progress_bar("probing", 1.0, quiet=quiet or json) as advance:
-            opened = ActivationCache.open(path)
-            done.append(
-                run_probe(
-                    opened,
-                    settings,
-                    corpus=corpus,
-                    annotations=annotations or [],
-                    probes=probes or [],
-                    progress=advance,
-                )
-            )
-            if verbose:
-                _say_asked(done[-1])
-    reports = [probing.report for probing in done]
-    _write(done, out=out, plot=plot, predictions=predictions, quiet=quiet or json)
-    if trees is not None:
-        from probekit.report.trees import save_trees
-
-        for number, probing in enumerate(done):
-            say(f"trees      {save_trees(probing.drawn(), _numbered(trees, number, len(done)))}", quiet=quiet or json)
+            for probing in run_probes(
+                ActivationCache.open(path),
+                asked,
+                corpus=corpus,
+                annotations=annotations or [],
+                probes=probes or [],
+                progress=advance,
+            ):
+                done.append(probing)
+                if verbose:
+                    _say_asked(probing)
+    # One group a task, with a report of each cache.
+    groups = [done[place :: len(asked)] for place in range(len(asked))]
+    _write(groups, out=out, plot=plot, predictions=predictions, trees=trees, quiet=quiet or json)
     if json:
-        documents = [report.to_json() for report in reports]
+        documents = [probing.report.to_json() for group in groups for probing in group]
         whole = documents[0] if len(documents) == 1 else {"schema": "probekit.reports/1", "reports": documents}
         typer.echo(json_module.dumps(whole, ensure_ascii=False))
         return
-    if len(reports) == 1:
-        typer.echo(str(reports[0].table()))
-    else:
-        from probekit.report import compare
+    typer.echo("\n\n".join(str(_shown(group).table()) for group in groups))
 
-        typer.echo(str(compare(reports).table()))
+
+def _shown(group: Sequence[Probing]) -> LayerReport | Comparison:
+    """Return what shows the reports of one task: the only one, or all side by side."""
+    from probekit.report import compare
+
+    return group[0].report if len(group) == 1 else compare([probing.report for probing in group])
 
 
 def _check_trees(path: Path | None, task: str, probes: Sequence[Path]) -> None:
@@ -235,21 +241,30 @@ def _say_asked(probing: Probing) -> None:
 
 
 def _write(
-    done: Sequence[Probing], *, out: Path | None, plot: Path | None, predictions: Path | None, quiet: bool
+    groups: Sequence[Sequence[Probing]],
+    *,
+    out: Path | None,
+    plot: Path | None,
+    predictions: Path | None,
+    trees: Path | None,
+    quiet: bool,
 ) -> None:
-    """Write what was asked for, one file a report where there are several."""
+    """Write what was asked for, numbered where there are several: one file a report, one figure a task."""
     from probekit.probing.predictions import write_predictions
-    from probekit.report import compare
+    from probekit.report.trees import save_trees
 
+    done = [probing for group in groups for probing in group]
     for number, probing in enumerate(done):
         if out is not None:
             say(f"report     {probing.report.write(_numbered(out, number, len(done)))}", quiet=quiet)
         if predictions is not None:
             written = write_predictions(probing, _numbered(predictions, number, len(done)))
             say(f"predicted  {written}", quiet=quiet)
+        if trees is not None:
+            say(f"trees      {save_trees(probing.drawn(), _numbered(trees, number, len(done)))}", quiet=quiet)
     if plot is not None:
-        drawing = done[0].report if len(done) == 1 else compare([probing.report for probing in done])
-        say(f"plot       {drawing.save_plot(plot)}", quiet=quiet)
+        for number, group in enumerate(groups):
+            say(f"plot       {_shown(group).save_plot(_numbered(plot, number, len(groups)))}", quiet=quiet)
 
 
 def _numbered(path: Path, number: int, of: int) -> Path:

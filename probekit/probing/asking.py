@@ -7,13 +7,14 @@ equal the cached ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from probekit.cache.reader import ActivationCache
-from probekit.corpus import Corpus, reopen_annotated, repeated_across_splits
+from probekit.corpus import Corpus, Example, reopen_annotated, repeated_across_splits
 from probekit.errors import InputError
 from probekit.features import Pooler, TargetTable, collect, matched
 from probekit.probing.question import Question, keep_top, pose
@@ -34,12 +35,15 @@ class Source:
         The corpus in words, for messages.
     repeated : int
         Dev and test examples that repeat a training example.
+    targets : callable
+        ``targets()`` gives every target of the task over the cache's examples; it reads the corpus.
     """
 
     task: ProbeTask
     corpus: Corpus
     where: str
     repeated: int
+    targets: Callable[[], TargetTable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,39 @@ class Asked:
     places: Sequence[tuple[str, int | str]]
 
 
+def find_sources(
+    cache: ActivationCache,
+    settings: Sequence[Settings],
+    *,
+    corpus: Any = None,
+    annotations: Sequence[Any] = (),
+    probes: Sequence[str | Path] = (),
+) -> list[Source]:
+    """Find the tasks, and open the corpus that the cache was made from again; it is read once for all of them."""
+    tasks = [get_task(asked.task, *(Path(folder) for folder in probes)) for asked in settings]
+    opened = reopen_annotated(cache.source, instead=corpus, annotations=annotations)
+    where = f"the corpus '{opened.name}'"
+    repeated = repeated_across_splits(cache.examples())
+    if repeated and any(asked.strict for asked in settings):
+        raise InputError(
+            f"{repeated:,} dev or test examples of {where} repeat a training example, so scores on them are memory. "
+            "Remove them, or leave out --strict to only be told."
+        )
+    # One task streams through the corpus; several share one reading of it, kept in memory.
+    kept: list[Example] = []
+
+    def targets(task: ProbeTask) -> TargetTable:
+        examples: Iterable[Example] = kept
+        if not kept:
+            examples = matched(cache.examples(), opened, where)
+            if len(tasks) > 1:
+                kept.extend(examples)
+                examples = kept
+        return collect(task, examples, where=where)
+
+    return [Source(task, opened, where, repeated, partial(targets, task)) for task in tasks]
+
+
 def find_source(
     cache: ActivationCache,
     settings: Settings,
@@ -70,35 +107,15 @@ def find_source(
     annotations: Sequence[Any] = (),
     probes: Sequence[str | Path] = (),
 ) -> Source:
-    """Find the task, and open the corpus that the cache was made from again."""
-    task = get_task(settings.task, *(Path(folder) for folder in probes))
-    opened = reopen_annotated(cache.source, instead=corpus, annotations=annotations)
-    where = f"the corpus '{opened.name}'"
-    repeated = repeated_across_splits(cache.examples())
-    if repeated and settings.strict:
-        raise InputError(
-            f"{repeated:,} dev or test examples of {where} repeat a training example, so scores on them are memory. "
-            "Remove them, or leave out --strict to only be told."
-        )
-    return Source(task, opened, where, repeated)
+    """Find one task and its corpus; see :func:`find_sources`."""
+    return find_sources(cache, [settings], corpus=corpus, annotations=annotations, probes=probes)[0]
 
 
 def ask(cache: ActivationCache, settings: Settings, source: Source) -> Asked:
     """Ask every example, and number the labels."""
     places = choose_layers(cache, settings.layers)
-    table, left_out = collect_targets(cache, source)
+    table, left_out = keep_top(source.task, source.targets())
     poolers = {stack: Pooler(cache.index(stack), table, pool=settings.pool, pair=settings.pair) for stack, _ in places}
     question = pose(source.task, next(iter(poolers.values())).table, left_out=left_out)
     check_memory(cache, poolers, places, settings.max_ram)
     return Asked(source, question, poolers, places)
-
-
-def collect_targets(cache: ActivationCache, source: Source) -> tuple[TargetTable, int]:
-    """Return the targets of the task, and how many the task's ``top_labels`` left out."""
-    return keep_top(source.task, all_targets(cache, source))
-
-
-def all_targets(cache: ActivationCache, source: Source) -> TargetTable:
-    """Ask the task its question of every example of the cache."""
-    examples = matched(cache.examples(), source.corpus, source.where)
-    return collect(source.task, examples, where=source.where)

@@ -40,15 +40,15 @@ class BilinearForm(nn.Module):
 
     def __init__(self, d: int, n_spans: int, n_classes: int, *, rank: int) -> None:
         super().__init__()
-        self.half, self.rank = d - d // 2, rank
-        self.left = nn.Linear(self.half, n_classes * rank, bias=False)
-        self.right = nn.Linear(d - self.half, n_classes * rank, bias=False)
+        self.front, self.rank = d - d // 2, rank
+        self.left = nn.Linear(self.front, n_classes * rank, bias=False)
+        self.right = nn.Linear(d - self.front, n_classes * rank, bias=False)
         self.linear = nn.Linear(d, n_classes)
 
     def forward(self, batch: Batch) -> Tensor:
         """Return logits [rows, n_classes]."""
         X = batch.vectors
-        product = self.left(X[:, : self.half]) * self.right(X[:, self.half :])
+        product = self.left(X[:, : self.front]) * self.right(X[:, self.front :])
         return self.linear(X) + product.view(len(X), -1, self.rank).sum(2)
 
 

@@ -19,7 +19,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus.example import SPLITS
 from probekit.errors import InputError, UsageError
 from probekit.features import Pooler, TargetTable
-from probekit.probing.asking import Source, all_targets
+from probekit.probing.asking import Source
 from probekit.probing.control import control_numbers
 from probekit.probing.device import device_for
 from probekit.probing.measure import CONTROL, layer_tests, scored
@@ -117,7 +117,7 @@ def regress(
     _check(settings, source)
     device = device_for(settings.device)
     places = choose_layers(cache, settings.layers)
-    asked = all_targets(cache, source)
+    asked = source.targets()
     poolers = {stack: Pooler(cache.index(stack), asked, pool=settings.pool, pair=settings.pair) for stack, _ in places}
     check_memory(cache, poolers, places, settings.max_ram)
     table = next(iter(poolers.values())).table

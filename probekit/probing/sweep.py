@@ -1,17 +1,18 @@
 """Probe: ask a task of every layer of a cache.
 
-Enters: a task's name and a cache. Leaves: a :class:`~probekit.report.LayerReport`. Surprise: the kind of the
+Enters: names of tasks and a cache. Leaves: a :class:`~probekit.report.LayerReport` each. Surprise: the kind of the
 task and the estimator decide the study: trees have one of their own, and so have numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from probekit.cache.reader import ActivationCache
-from probekit.probing.asking import find_source
+from probekit.probing.asking import Source, find_sources
 from probekit.probing.choosing import find_cache
 from probekit.probing.classify import classify
 from probekit.probing.estimators import get_estimator
@@ -81,8 +82,9 @@ def probe(
         How the tokens of a span become one vector.
     pair : {"concat", "product", "difference"}
         How the two vectors of a pair become one.
-    estimator : {"logistic", "mlp", "knn", "elastic-net", "ridge"}
-        ``ridge`` is for tasks whose labels are numbers.
+    estimator : {"logistic", "mlp", "knn", "elastic-net", "bilinear", "attention", "bilstm", "ridge"}
+        ``ridge`` is for tasks whose labels are numbers; ``bilinear`` for pairs; ``attention`` and ``bilstm`` read
+        the tokens of a span, or of its whole example, and learn to pool them.
     control_seeds : int
         Draws of the control task [1]_; 0: none.
     seed : int
@@ -139,6 +141,42 @@ def probe(
     return run_probe(opened, settings, corpus=corpus, annotations=annotations, probes=probes, progress=progress).report
 
 
+def probe_tasks(
+    tasks: Sequence[str],
+    on: str | Path | ActivationCache | None = None,
+    *,
+    corpus: Any = None,
+    annotations: Sequence[Any] = (),
+    probes: Sequence[str | Path] = (),
+    settings: Settings | None = None,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Iterator[LayerReport]:
+    """Ask several tasks of one cache; the corpus is opened, checked and read once for all of them.
+
+    Parameters
+    ----------
+    tasks : sequence of str
+    on, corpus, annotations, probes, cache, progress
+        As of :func:`probe`; ``annotations`` are those of all tasks together.
+    settings : Settings, optional
+        What all tasks are asked with; its own task is not looked at.
+
+    Yields
+    ------
+    LayerReport
+        One a task, in their order, each as soon as it is done.
+
+    Raises
+    ------
+    UsageError, InputError, CacheError, NumericError, ResourceError
+    """
+    opened = on if isinstance(on, ActivationCache) else ActivationCache.open(find_cache(on, None, corpus, cache))
+    asked = [replace(settings or Settings(), task=task) for task in tasks]
+    for study in run_probes(opened, asked, corpus=corpus, annotations=annotations, probes=probes, progress=progress):
+        yield study.report
+
+
 def run_probe(
     cache: ActivationCache,
     settings: Settings,
@@ -149,9 +187,34 @@ def run_probe(
     progress: Progress | None = None,
 ) -> Probing:
     """Probe an open cache; see :func:`probe`."""
-    source = find_source(cache, settings, corpus=corpus, annotations=annotations, probes=probes)
+    return next(run_probes(cache, [settings], corpus=corpus, annotations=annotations, probes=probes, progress=progress))
+
+
+def run_probes(
+    cache: ActivationCache,
+    settings: Sequence[Settings],
+    *,
+    corpus: Any = None,
+    annotations: Sequence[Any] = (),
+    probes: Sequence[str | Path] = (),
+    progress: Progress | None = None,
+) -> Iterator[Probing]:
+    """Yield a study for each of some settings, of one reading of the corpus; see :func:`probe_tasks`."""
+    sources = find_sources(cache, settings, corpus=corpus, annotations=annotations, probes=probes)
+    for number, (asked, source) in enumerate(zip(settings, sources, strict=True)):
+        yield _study(cache, asked, source, _share(progress, number, len(settings)))
+
+
+def _study(cache: ActivationCache, settings: Settings, source: Source, progress: Progress | None) -> Probing:
     if source.task.kind == "tree":
         return probe_trees(cache, settings, source, progress=progress)
     if get_estimator(settings.estimator).targets == "numbers":
         return regress(cache, settings, source, progress=progress)
     return classify(cache, settings, source, progress=progress)
+
+
+def _share(progress: Progress | None, number: int, of: int) -> Progress | None:
+    """Return a progress whose end is that of one study among several."""
+    if progress is None or of == 1:
+        return progress
+    return lambda done, note: progress((number + done) / of, f"task {number + 1} of {of}, {note}")

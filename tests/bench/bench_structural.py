@@ -20,7 +20,7 @@ import torch
 from probekit import extract
 from probekit.cache.reader import ActivationCache
 from probekit.features import Pooler
-from probekit.probing.asking import all_targets, find_source
+from probekit.probing.asking import find_source
 from probekit.probing.settings import Settings
 from probekit.probing.structural import fit
 from probekit.probing.structural.measure import guessed
@@ -64,7 +64,7 @@ def main() -> None:
 
 def _data(cache: ActivationCache) -> Data:
     source = find_source(cache, Settings(task="tree-distance"))
-    asked = all_targets(cache, source)
+    asked = source.targets()
     pooler = Pooler(cache.index(cache.stacks[0]), asked)
     X = pooler.matrix(cache.layer(LAYER, cache.stacks[0]))
     parts = {split: np.ascontiguousarray(X[pooler.table.part(split)]) for split in ("train", "dev", "test")}

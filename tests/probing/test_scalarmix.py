@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from tiny_models import LAYERS, tiny_model
 
 from probekit import ActivationCache, extract, probe
-from probekit.errors import UsageError
-from probekit.probing.analyses.mix import METHOD
+from probekit.probing.analyses.mix import METHOD, _half_width
+from probekit.probing.estimators import estimators
 from probekit.probing.scalarmix import fit_mix, mix_loss
 
 
@@ -84,5 +86,55 @@ def test_the_report_has_weights_centre_and_score(tmp_path_factory: pytest.TempPa
     assert score.value > report.floor("majority").value
     assert any("centre of gravity" in note for note in report.provenance["notes"])
     assert report.method == "logistic"
-    with pytest.raises(UsageError, match="Got the estimator 'mlp'"):
-        probe("pos", on=opened, estimator="mlp", also=["mix"])
+
+
+@pytest.mark.parametrize("estimator", [name for name, kind in estimators().items() if kind.targets == "labels"])
+def test_any_estimator_takes_the_mix(
+    estimator: str, cache_of_layers: ActivationCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for setting, few in (("TRAIN_ROWS", 300), ("HELD_OUT_ROWS", 100), ("NETWORK_FOLDS", 2)):
+        monkeypatch.setattr(f"probekit.probing.analyses.mix.{setting}", few)
+    task = "arc" if estimator == "bilinear" else "pos"
+    report = probe(task, on=cache_of_layers, estimator=estimator, layers="0-1", also=["mix"], control_seeds=1)
+    weights = [point.value for point in report.points(METHOD, split="train", metric="weight").values()]
+    assert sum(weights) == pytest.approx(1)
+    assert min(weights) > 0
+    (centre,) = report.select(METHOD, metric="centre_of_gravity")
+    assert 0 <= centre.low <= centre.value <= centre.high <= 1
+    (score,) = report.select(METHOD, split="test", metric="accuracy")
+    (gained,) = report.select(METHOD, split="test", metric="selectivity")
+    assert gained.low < gained.value < gained.high
+    assert score.value > report.floor("majority").value - 0.1
+
+
+def test_the_interval_is_as_wide_as_the_centre_varies() -> None:
+    centres, widths = [], []
+    for draw in range(12):
+        X, y = mild(draw)
+        fit = partial(fit_mix, n_classes=3, C=1.0)
+        whole = fit(X, y)
+        folds = np.arange(len(y)) % 10
+        refits = [
+            fit(np.ascontiguousarray(X[:, folds != k]), y[folds != k], start=whole).centre(range(4)) for k in range(10)
+        ]
+        centres.append(whole.centre(range(4)))
+        widths.append(_half_width(np.array(refits)))
+    # The half width is 2.26 jackknife deviations; a deviation too small or too large by half would be seen.
+    assert 0.6 < np.median(widths) / 2.26 / np.std(centres, ddof=1) < 1.8
+
+
+def mild(seed: int, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Four layers that all hold a part of the signal, so that the weights vary with the draw."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=n)
+    X = rng.standard_normal((4, n, 10))
+    for layer, strength in enumerate((0.5, 1, 2, 1)):
+        X[layer, :, :3] += strength * (np.eye(3)[y] - 1 / 3)
+    X /= np.sqrt((X * X).mean(axis=(1, 2), keepdims=True))
+    return X.astype(np.float32), y
+
+
+@pytest.fixture(scope="module")
+def cache_of_layers(tmp_path_factory: pytest.TempPathFactory) -> ActivationCache:
+    made = extract(tiny_model("bert"), "grammar:n=60", overflow="window", cache=tmp_path_factory.mktemp("root"))
+    return ActivationCache.open(made.cache)

@@ -12,11 +12,11 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from probekit.cache.reader import ActivationCache
 from probekit.errors import UsageError, did_you_mean
-from probekit.probing.estimators import LayerMatrix, StudySettings
+from probekit.probing.estimators import LayerMatrix, LayerTokens, StudySettings
 from probekit.probing.problem import Problem, Result
 from probekit.probing.question import Question
 from probekit.report import Measurement
@@ -51,7 +51,7 @@ class Scene:
 class Companion(Protocol):
     """An analysis at work."""
 
-    def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
+    def see(self, matrix: Any, results: Sequence[Result]) -> None:
         """Look at a layer: its vectors, and the results of the study in the order of the problems."""
 
     def rows(self, blank: Measurement) -> Iterable[Measurement]:
@@ -103,9 +103,9 @@ class Ride:
     """The companions of one study."""
 
     companions: Sequence[Companion]
-    _passing: dict[int | str, LayerMatrix] = field(default_factory=dict)
+    _passing: dict[int | str, LayerMatrix | LayerTokens] = field(default_factory=dict)
 
-    def watch(self, matrices: Iterable[LayerMatrix]) -> Iterator[LayerMatrix]:
+    def watch(self, matrices: Iterable[LayerMatrix | LayerTokens]) -> Iterator[LayerMatrix | LayerTokens]:
         """Pass the matrices on; each is held until :meth:`see` is called for its layer."""
         for matrix in matrices:
             if self.companions:

@@ -2,13 +2,13 @@
 
 Enters: every layer's matrix, of a sample of the sentences. Leaves: a weight a layer, the centre of gravity, and what
 the study's estimator scores on the mixed vectors. An estimator that is a network learns the weights together with
-itself; for the others they are learned under the linear probe. Surprise: the interval is that of refits on resampled
-training sentences, so unlike the intervals of scores it speaks of other training data.
+itself; for the others they are learned under the linear probe. Surprise: the interval is a jackknife's, of refits that
+leave out a part of the training sentences, so unlike the intervals of scores it speaks of other training data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from probekit.corpus.example import SPLITS
 from probekit.features import TokenRows
 from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.analyses._sampling import whole_sentences
@@ -32,11 +33,12 @@ from probekit.report import Measurement, split_layer
 METHOD = "scalar_mix"
 TRAIN_ROWS, HELD_OUT_ROWS = 10_000, 10_000
 """Targets kept of every layer at once; whole sentences."""
-REFITS, STEPS, NETWORK_REFITS = 20, 30, 5
+FOLDS, STEPS, NETWORK_FOLDS = 20, 60, 5
+"""Parts of the training sentences, each left out once; steps of a refit that starts from the whole."""
 
 Part = NDArray[np.float32] | TokenRows
 Fit = Callable[[NDArray[np.int64] | None], FloatArray]
-"""Weights learned from some rows of the sample, with repetitions; None: from all of it."""
+"""Weights learned from some rows of the sample; None: from all of it."""
 
 
 class ScalarMix:
@@ -66,7 +68,8 @@ class ScalarMix:
         self.layers: list[LayerMatrix | LayerTokens] = []
         self.strengths: list[float] = []
         self.weights: FloatArray = np.empty(0)
-        self.centre = np.nan
+        self.centre, self.ends = np.nan, (np.nan, np.nan)
+        self.folds = FOLDS if self.estimator.network is None else NETWORK_FOLDS
 
     def see(self, matrix: LayerMatrix | LayerTokens, results: Sequence[Result]) -> None:
         """Keep the sampled rows of a layer of the first stack, standardised; ``final`` is no depth."""
@@ -76,7 +79,7 @@ class ScalarMix:
         parts = {split: _take(getattr(matrix, split), rows) for split, rows in self.rows_of.items()}
         standardiser = Standardiser.fit(_vectors(parts["train"]))
         kept = {split: _with(part, standardiser.transform(_vectors(part))) for split, part in parts.items()}
-        self.layers.append(replace(matrix, **kept))
+        self.layers.append(_layer(matrix.layer, kept))
         self.strengths.append(results[0].strength)
 
     @property
@@ -87,30 +90,29 @@ class ScalarMix:
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield the weight of every layer, the centre of gravity and the scores of the mix."""
         n_units = len(np.unique(self.sentences))
-        fit, refits = (self._linear(), REFITS) if self.estimator.network is None else (self._jointly(), NETWORK_REFITS)
+        fit = self._linear() if self.estimator.network is None else self._jointly()
         weights = self.weights = fit(None)
-        drawn = np.stack([fit(rows) for rows in self._resamples(refits)])
+        refits = np.stack([fit(rows) for rows in self._without_each_fold()])
         blank = replace(blank, method=METHOD, strength=None)
         row = replace(blank, split="train", n=len(self.sentences), n_groups=n_units, level=LEVEL)
-        wide = float(student.ppf(0.5 + LEVEL / 2, refits - 1))
         for place, matrix in enumerate(self.layers):
-            spread, weight = wide * float(np.std(drawn[:, place], ddof=1)), float(weights[place])
+            spread, weight = _half_width(refits[:, place]), float(weights[place])
             low, high = max(0.0, weight - spread), min(1.0, weight + spread)
             yield replace(row, layer=matrix.layer, metric="weight", value=weight, low=low, high=high)
         depths = np.array(self.depths, np.float64)
         self.centre = float(weights @ depths)
-        spread = wide * float(np.std(drawn @ depths, ddof=1))
-        ends = {"low": self.centre - spread, "high": self.centre + spread}
-        yield replace(row, metric="centre_of_gravity", value=self.centre, **ends)
+        spread = _half_width(refits @ depths)
+        low, high = max(float(depths.min()), self.centre - spread), min(float(depths.max()), self.centre + spread)
+        self.ends = low, high
+        yield replace(row, metric="centre_of_gravity", value=self.centre, low=low, high=high)
         yield from self._scores(blank)
 
-    def _resamples(self, count: int) -> Iterator[NDArray[np.int64]]:
-        """Yield rows of the sample, whole sentences drawn with replacement."""
-        order = np.argsort(self.sentences, kind="stable")
-        held = np.split(order, np.flatnonzero(np.diff(self.sentences[order])) + 1)
-        rng = np.random.default_rng(self.scene.study.seed)
-        for _ in range(count):
-            yield np.concatenate([held[place] for place in rng.integers(len(held), size=len(held))])
+    def _without_each_fold(self) -> Iterator[NDArray[np.int64]]:
+        """Yield the rows of the sample without a part of its sentences, each part in turn."""
+        codes = np.unique(self.sentences, return_inverse=True)[1]
+        folds = np.random.default_rng(self.scene.study.seed).permutation(int(codes.max()) + 1) % self.folds
+        for fold in range(self.folds):
+            yield np.flatnonzero(folds[codes] != fold)
 
     def _linear(self) -> Fit:
         """Return how weights are learned under the linear probe, over means where the study reads tokens."""
@@ -138,7 +140,10 @@ class ScalarMix:
 
         def learn(rows: NDArray[np.int64] | None) -> FloatArray:
             chosen = np.arange(len(codes)) if rows is None else rows
-            layers = [replace(layer, train=_take(layer.train, chosen)) for layer in self.layers]
+            layers = [
+                _layer(layer.layer, {"train": _take(layer.train, chosen), "dev": layer.dev, "test": layer.test})
+                for layer in self.layers
+            ]
             y = codes[torch.from_numpy(chosen).to(device)]
             data = data_of(layers, "train", device)
             end = train(build, data, y, problem.n_classes, held_out=(dev, y_dev), training=training)
@@ -150,7 +155,7 @@ class ScalarMix:
     def _scores(self, blank: Measurement) -> Iterator[Measurement]:
         """Fit the study's estimator to the mixed vectors, and yield what it scores."""
         parts = {split: self._mixed([getattr(layer, split) for layer in self.layers]) for split in self.rows_of}
-        mixed = replace(self.layers[0], layer="mix", **parts)
+        mixed = _layer("mix", parts)
         study = replace(self.scene.study, sentences=self.sentences)
         ((_, results),) = self.estimator.study([mixed], self.problems, study)
         for split in ("dev", "test"):
@@ -177,12 +182,26 @@ class ScalarMix:
         """Say the centre of gravity in one sentence."""
         shown = ", ".join(f"{weight:.2f}" for weight in self.weights)
         how = "the linear probe" if self.estimator.network is None else f"'{self.estimator.name}' itself"
-        refits = REFITS if self.estimator.network is None else NETWORK_REFITS
+        low, high = self.ends
         return [
             f"Scalar mix of layers {self.layers[0].layer} .. {self.layers[-1].layer} (weights {shown}; "
-            f"{len(self.sentences):,} training rows; learned under {how}): centre of gravity {self.centre:.2f}, its "
-            f"interval from {refits} refits on resampled sentences."
+            f"{len(self.sentences):,} training rows; learned under {how}): centre of gravity {self.centre:.2f} "
+            f"[{low:.2f}, {high:.2f}], of {self.folds} refits that leave out sentences."
         ]
+
+
+def _half_width(refits: FloatArray) -> float:
+    """Return half the width of the delete-a-group jackknife's interval at the level of reports."""
+    n = len(refits)
+    deviation = np.sqrt((n - 1) / n * np.square(refits - refits.mean()).sum())
+    return float(student.ppf(0.5 + LEVEL / 2, n - 1) * deviation)
+
+
+def _layer(layer: int | str, parts: Mapping[str, Part]) -> LayerMatrix | LayerTokens:
+    train, dev, test = (parts[split] for split in SPLITS)
+    if isinstance(train, TokenRows) and isinstance(dev, TokenRows) and isinstance(test, TokenRows):
+        return LayerTokens(layer, train, dev, test)
+    return LayerMatrix(layer, _vectors(train), _vectors(dev), _vectors(test))
 
 
 def _vectors(part: Part) -> NDArray[np.float32]:

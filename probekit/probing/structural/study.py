@@ -16,7 +16,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus.example import SPLITS
 from probekit.errors import UsageError
 from probekit.features import Pooler, TargetTable
-from probekit.probing.asking import Source, all_targets
+from probekit.probing.asking import Source
 from probekit.probing.device import device_for
 from probekit.probing.measure import layer_tests
 from probekit.probing.provenance import provenance_of, shared_notes
@@ -104,7 +104,7 @@ def probe_trees(
     depth = metrics[0] in DEPTH
     device = device_for(settings.device)
     places = choose_layers(cache, settings.layers)
-    table = all_targets(cache, source)
+    table = source.targets()
     poolers = {stack: Pooler(cache.index(stack), table, pool=settings.pool) for stack, _ in places}
     check_memory(cache, poolers, places, settings.max_ram)
     covered = next(iter(poolers.values())).table
