@@ -119,7 +119,7 @@ def probe_command(
     max_ram: Annotated[
         float | None,
         typer.Option(
-            "--max-ram", help="Memory for one layer, in GB; larger layers are refused with advice.", metavar="GB"
+            "--max-ram", help="Memory for one layer, in GB; a larger one lies in temporary files.", metavar="GB"
         ),
     ] = None,
     device: Device = "auto",

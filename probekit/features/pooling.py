@@ -6,12 +6,15 @@ matrix with one row a target. Surprise: a target that no token covers leaves the
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from probekit.cache.reader import CacheIndex, LayerView
 from probekit.errors import UsageError, did_you_mean
+from probekit.features.scratch import zeros, zeros_like
 from probekit.features.table import TargetTable
 
 POOLS = ("mean", "first", "last", "endpoints")
@@ -66,11 +69,13 @@ class Pooler:
         self._pair = pair
         self.width = len(self._ranges)
         """Vectors of the layer that are in memory for one target."""
+        self.scratch: Path | None = None
+        """Folder for matrices that do not go into memory."""
 
     def matrix(self, view: LayerView) -> NDArray[np.float32]:
         """Return X, float32 [n, d]; d is the layer's width times the vectors of a target."""
         n, d = len(self.table), view.shape[1]
-        X = np.zeros((n, self.width * d), np.float32)
+        X = zeros((n, self.width * d), self.scratch)
         low = 0
         for block in view.float_blocks():
             high = low + len(block)
@@ -82,7 +87,8 @@ class Pooler:
         if self._pair == "concat":
             return X
         half = X.shape[1] // 2
-        return X[:, :half] * X[:, half:] if self._pair == "product" else X[:, :half] - X[:, half:]
+        combine = np.multiply if self._pair == "product" else np.subtract
+        return combine(X[:, :half], X[:, half:], out=zeros_like(X, (n, half)))
 
 
 def _means(block: NDArray[np.float32], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probekit.errors import InputError, NumericError, UsageError
+from probekit.features.scratch import zeros_like
 
 BLOCK = 2048
 """Rows worked on at a time."""
@@ -58,8 +59,8 @@ class Standardiser:
         return cls(mean.astype(np.float32), float(np.sqrt(square / X.size)) or 1.0)
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """Centred and scaled copy, float32."""
-        out = np.empty(X.shape, np.float32)
+        """Centred and scaled copy, float32; of a matrix in a file, in another file."""
+        out = zeros_like(X, X.shape)
         for start in range(0, len(X), BLOCK):
             block = out[start : start + BLOCK]
             np.subtract(X[start : start + BLOCK], self.mean, out=block)

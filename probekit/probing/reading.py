@@ -1,20 +1,23 @@
 """Which layers are read, whether they fit, and their matrices one after the other.
 
 Enters: an open cache, one pooler a stack. Leaves: a stream of matrices. Surprise: the next layer is read
-while the last one is used, so two are in memory.
+while the last one is used, so two are in memory, or in temporary files where ``max_ram`` does not hold them.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.reader import ActivationCache
 from probekit.corpus.example import SPLITS
-from probekit.errors import ResourceError, UsageError
+from probekit.errors import UsageError
 from probekit.extraction.plan import parse_layers
 from probekit.features import Pooler, TokenGatherer
 from probekit.probing.estimators import LayerMatrix, LayerTokens
@@ -43,17 +46,19 @@ def check_memory(
     places: Sequence[tuple[str, int | str]],
     max_ram: float | None,
 ) -> None:
-    """Three matrices of one layer are in memory at once: as read, standardised, and the next one."""
+    """Send the matrices of layers that need more than ``max_ram`` GB to temporary files.
+
+    Three matrices of one layer exist at once: as read, standardised, and the next one. The files lie in TMPDIR if that
+    is set, else beside the cache.
+    """
     if max_ram is None:
         return
     for stack, layer in places:
         pooler = poolers[stack]
         needed = 3 * 4 * len(pooler.table) * pooler.width * cache.layer(layer, stack).shape[1] / 1e9
         if needed > max_ram:
-            raise ResourceError(
-                f"Layer {layer} needs about {needed:.1f} GB for {len(pooler.table):,} targets; --max-ram allows "
-                f"{max_ram:g} GB. Extract a part of the corpus (--subsample), or allow more."
-            )
+            beside = cache.path.parent
+            pooler.scratch = Path(tempfile.gettempdir()) if "TMPDIR" in os.environ else beside
 
 
 def read_layers(

@@ -28,7 +28,7 @@ class Settings:
     ranks : tuple of int
         Of the projections of a task over trees.
     max_ram : float or None
-        GB for one layer.
+        GB for one layer; a larger one lies in temporary files.
     device : str
     also : tuple of str
         Analyses that ride beside the study.

@@ -98,7 +98,7 @@ def probe(
     ranks : sequence of int
         Of the projections of a task over trees [3]_; by default 64.
     max_ram : float, optional
-        Memory for one layer's matrix, in GB.
+        Memory for one layer's matrices, in GB; larger ones lie in temporary files.
     device : {"auto", "cpu", "cuda", "mps"}
     also : sequence of str
         Analyses that ride beside the study and add rows: ``online-code`` [2]_ ...

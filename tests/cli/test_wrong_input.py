@@ -109,7 +109,6 @@ WRONG = [
     ("probe --task pos --control-seeds -1", 2, r"--control-seeds.*0"),
     ("probe --task pos --seed x", 2, r"--seed.*integer"),
     ("probe --task pos --max-ram 0", 2, r"`max_ram`.*above 0"),
-    ("probe --task pos --max-ram 0.0000001", 6, r"Layer 0.*--max-ram.*--subsample"),
     ("probe --task pos --strict", 3, r"'good' repeat.*leave out --strict"),
     ("probe --task pos --probes nosuch", 2, r"nosuch.*Give a folder"),
     ("probe --task pos --probes tasks-syntax", 2, r"tasks-syntax/syntax\.py:1.*SyntaxError.*Correct it"),
