@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from probekit.probing.estimator import require
 from probekit.probing.problem import Standardiser
 
 FloatArray = NDArray[np.float64]
@@ -120,3 +125,58 @@ def fit_ridge(
             )
         )
     return out
+
+
+class RidgeProbe(RegressorMixin, BaseEstimator):
+    """Ridge regression of one number: the minimum of ``mean (w.x + b - y)^2 + ||w||^2 / (C n)``, b free.
+
+    That is scikit-learn's ``Ridge(alpha=1 / C)``.
+
+    Parameters
+    ----------
+    C : float, default 1.0
+        Inverse strength of the penalty, in (0, inf]; ``inf`` means the least-squares fit of least length.
+
+    Attributes
+    ----------
+    coef_ : ndarray, shape (d,)
+    intercept_ : float
+    n_features_in_ : int
+    """
+
+    def __init__(self, C: float = 1.0) -> None:
+        self.C = C
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Solve for the weights.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, d)
+        y : array-like, shape (n,)
+
+        Returns
+        -------
+        RidgeProbe
+            Itself.
+
+        Raises
+        ------
+        UsageError
+            A strength out of range.
+        """
+        require(isinstance(self.C, Real) and self.C > 0, self, "C", "a number in (0, inf]")
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        mean, centre = X.mean(axis=0), y.mean()
+        left, sizes, right = np.linalg.svd(X - mean, full_matrices=False)
+        kept = sizes > np.finfo(np.float64).eps * max(X.shape) * sizes.max(initial=0)
+        shrunk = np.divide(sizes, sizes**2 + 1 / self.C, out=np.zeros_like(sizes), where=kept)
+        self.coef_ = right.T @ (shrunk * (left.T @ (y - centre)))
+        self.intercept_ = float(centre - mean @ self.coef_)
+        return self
+
+    def predict(self, X: Any) -> FloatArray:
+        """Return the number of every row."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=np.float64)
+        return np.asarray(X @ self.coef_ + self.intercept_)

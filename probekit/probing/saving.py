@@ -20,11 +20,12 @@ from sklearn.utils.validation import check_is_fitted
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.probing.estimator import VectorClassifier
 from probekit.probing.estimators import estimators
+from probekit.probing.ridge import RidgeProbe
 from probekit.probing.spans import SpanClassifier
 
 FORMAT = "probekit.estimator/1"
 
-Probe = VectorClassifier | SpanClassifier
+Probe = VectorClassifier | SpanClassifier | RidgeProbe
 
 
 def save_estimator(estimator: Probe, path: str | Path) -> Path:
@@ -32,7 +33,7 @@ def save_estimator(estimator: Probe, path: str | Path) -> Path:
 
     Parameters
     ----------
-    estimator : VectorClassifier or SpanClassifier
+    estimator : VectorClassifier, SpanClassifier or RidgeProbe
     path : str or Path
         ``.safetensors`` by custom; an existing file is replaced.
 
@@ -88,7 +89,8 @@ def load_estimator(path: str | Path) -> Probe:
     if document.get("format") != FORMAT:
         raise CacheError(f"{path}: not an estimator of this version ({document.get('format')}; this reads {FORMAT}).")
     estimators()  # importing them makes their classes known
-    known = {kind.__name__: kind for base in (VectorClassifier, SpanClassifier) for kind in base.__subclasses__()}
+    kinds = [*VectorClassifier.__subclasses__(), *SpanClassifier.__subclasses__(), RidgeProbe]
+    known = {kind.__name__: kind for kind in kinds}
     if document["estimator"] not in known:
         raise CacheError(f"{path}: an estimator '{document['estimator']}' is not among {', '.join(known)}.")
     params = {name: math.inf if value == "inf" else value for name, value in document["params"].items()}

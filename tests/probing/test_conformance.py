@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from probekit.errors import CacheError, InputError, UsageError
@@ -21,6 +22,7 @@ from probekit.probing.mlp import MLPProbe
 from probekit.probing.neighbours import NeighbourProbe
 from probekit.probing.proximal import ElasticNetProbe
 from probekit.probing.recurrent import RecurrentProbe
+from probekit.probing.ridge import RidgeProbe
 from probekit.probing.saving import Probe, load_estimator, save_estimator
 from probekit.probing.spans import SpanClassifier
 
@@ -31,6 +33,7 @@ ESTIMATORS = [
     ElasticNetProbe(),
     BilinearProbe(rank=2, max_epochs=60),
 ]
+REGRESSOR = RidgeProbe()
 SPAN_ESTIMATORS = [AttentionProbe(learning_rate=0.02, max_epochs=20), RecurrentProbe(learning_rate=0.01, max_epochs=8)]
 
 
@@ -38,12 +41,14 @@ def named(estimator: Probe) -> str:
     return type(estimator).__name__
 
 
-every = pytest.mark.parametrize("estimator", [*ESTIMATORS, *SPAN_ESTIMATORS], ids=named)
+every = pytest.mark.parametrize("estimator", [*ESTIMATORS, *SPAN_ESTIMATORS, REGRESSOR], ids=named)
 
 
 def planted(estimator: Probe, n: int, *, seed: int) -> tuple[np.ndarray | TokenRows, np.ndarray]:
     """Three classes along two of ten axes; for what reads tokens at one token of a span of three."""
     X, y = planted_vectors(n, seed=seed)
+    if isinstance(estimator, RidgeProbe):
+        return X, X[:, 0] - 0.5 * X[:, 1]
     if isinstance(estimator, VectorClassifier):
         return X, y
     rng = np.random.default_rng(seed)
@@ -57,6 +62,10 @@ def planted(estimator: Probe, n: int, *, seed: int) -> tuple[np.ndarray | TokenR
     return TokenRows(vectors.reshape(-1, 10).astype(np.float32), examples, spans, np.arange(n)), y
 
 
+def said(fitted: Probe, X: np.ndarray | TokenRows) -> np.ndarray:
+    return fitted.predict(X) if isinstance(fitted, RidgeProbe) else fitted.predict_proba(X)
+
+
 def planted_vectors(n: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     y = rng.integers(3, size=n)
@@ -66,17 +75,18 @@ def planted_vectors(n: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks(ESTIMATORS)
-def test_the_scikit_learn_contract(estimator: VectorClassifier, check: object) -> None:
+@parametrize_with_checks([*ESTIMATORS, REGRESSOR])
+def test_the_scikit_learn_contract(estimator: Probe, check: object) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         check(estimator)  # type: ignore[operator]
 
 
 def test_every_estimator_is_in_the_table() -> None:
-    estimators()
     assert set(VectorClassifier.__subclasses__()) == {type(estimator) for estimator in ESTIMATORS}
     assert set(SpanClassifier.__subclasses__()) == {type(estimator) for estimator in SPAN_ESTIMATORS}
+    # One class for every name that a user may type.
+    assert len(estimators()) == len([*ESTIMATORS, *SPAN_ESTIMATORS, REGRESSOR])
 
 
 def test_an_unknown_estimator_is_corrected() -> None:
@@ -94,7 +104,9 @@ def test_a_planted_signal_is_found(estimator: Probe) -> None:
 def test_shuffled_labels_teach_nothing(estimator: Probe) -> None:
     X, y = planted(estimator, 600, seed=0)
     fitted = clone(estimator).fit(X, np.random.default_rng(0).permutation(y))
-    assert fitted.score(*planted(estimator, 2000, seed=1)) < 0.45
+    # R2, or a share of right answers where a third is chance.
+    most = 0.05 if isinstance(estimator, RidgeProbe) else 0.45
+    assert fitted.score(*planted(estimator, 2000, seed=1)) < most
 
 
 @every
@@ -102,8 +114,8 @@ def test_a_refit_forgets(estimator: Probe) -> None:
     X, y = planted(estimator, 300, seed=0)
     other, labels = planted(estimator, 250, seed=2)
     once = clone(estimator).fit(X, y)
-    again = clone(estimator).fit(other, labels == "noun").fit(X, y)
-    np.testing.assert_array_equal(once.predict_proba(X), again.predict_proba(X))
+    again = clone(estimator).fit(other, labels == labels[0]).fit(X, y)
+    np.testing.assert_array_equal(said(once, X), said(again, X))
 
 
 @every
@@ -111,7 +123,7 @@ def test_saved_and_loaded_it_predicts_the_same(estimator: Probe, tmp_path: Path)
     X, y = planted(estimator, 300, seed=0)
     fitted = clone(estimator).fit(X, y)
     loaded = load_estimator(save_estimator(fitted, tmp_path / "probe.safetensors"))
-    np.testing.assert_array_equal(fitted.predict_proba(X), loaded.predict_proba(X))
+    np.testing.assert_array_equal(said(fitted, X), said(loaded, X))
     np.testing.assert_array_equal(fitted.predict(X), loaded.predict(X))
     assert loaded.get_params() == fitted.get_params()
 
@@ -129,3 +141,12 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00not a header at all")
     with pytest.raises(CacheError, match="damaged"):
         load_estimator(path)
+
+
+@pytest.mark.parametrize("C", [0.01, 1.0, np.inf])
+def test_ridge_is_scikit_learns(C: float) -> None:
+    X, y = planted(REGRESSOR, 80, seed=0)
+    X = np.concatenate([X, X[:, :1]], axis=1)
+    y = y + np.random.default_rng(1).normal(size=80)
+    theirs = LinearRegression() if np.isinf(C) else Ridge(alpha=1 / C)
+    np.testing.assert_allclose(RidgeProbe(C=C).fit(X, y).predict(X), theirs.fit(X, y).predict(X), rtol=1e-7, atol=1e-9)
