@@ -74,8 +74,8 @@ def whole(data: Path) -> None:
             seconds = time.perf_counter() - started
             best = report.best_layer()
             print(
-                f"probe --task pos --control-seeds {draws} on EWT: {seconds:.1f} s (limit {limit}), layer {best.layer}, "
-                f"test {best.test:.4f}, selectivity {report.points('selectivity')[best.layer].value:.4f}",
+                f"probe --task pos --control-seeds {draws} on EWT: {seconds:.1f} s (limit {limit}), "
+                f"layer {best.layer}, test {best.test:.4f}, selectivity {report.points('selectivity')[best.layer].value:.4f}",
                 flush=True,
             )
 
