@@ -55,10 +55,10 @@ def main() -> None:
                     cache=root,
                 )
                 seconds = time.perf_counter() - started
-            flops = 2 * 12 * SIZE * SIZE * LAYERS * made.rows
+            flops, stored = 2 * 12 * SIZE * SIZE * LAYERS * made.rows, 2 * SIZE * (LAYERS + 1) * made.rows
             print(
                 f"in {where}: {made.rows:,} tokens, {seconds:.1f} s with loading, {made.tokens_per_second:,.0f} "
-                f"tokens/s = {flops / made.seconds / peak:.0%} of the peak; {made.rows * SIZE * 2 * (LAYERS + 1) / 1e9:.2f} GB, "
+                f"tokens/s = {flops / made.seconds / peak:.0%} of the peak; {stored / 1e9:.2f} GB, "
                 f"the folder takes {rate / 1e9:.2f} GB/s",
                 flush=True,
             )

@@ -73,11 +73,9 @@ def whole(data: Path) -> None:
             report = probe("pos", cache=root, control_seeds=draws)
             seconds = time.perf_counter() - started
             best = report.best_layer()
-            print(
-                f"probe --task pos --control-seeds {draws} on EWT: {seconds:.1f} s (limit {limit}), "
-                f"layer {best.layer}, test {best.test:.4f}, selectivity {report.points('selectivity')[best.layer].value:.4f}",
-                flush=True,
-            )
+            gained = report.points("selectivity")[best.layer].value
+            print(f"probe --task pos --control-seeds {draws} on EWT: {seconds:.1f} s (limit {limit})", flush=True)
+            print(f"  layer {best.layer}, test {best.test:.4f}, selectivity {gained:.4f}", flush=True)
 
 
 def layers_of(root: Path, wanted: list[int], draws: int) -> Iterator[Layer]:
