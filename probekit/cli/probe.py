@@ -31,6 +31,7 @@ EXAMPLES = examples(
     "probekit probe --task pos",
     "probekit probe --task morph:Number --on CACHE --plot curve.png --out report.jsonl",
     "probekit probe --task pos --on CACHE1 --on CACHE2 --control-seeds 3",
+    "probekit probe --task pos --on CACHE --on random --on static --plot models.png",
 )
 
 
@@ -45,7 +46,7 @@ def probe_command(
         list[Path] | None,
         typer.Option(
             "--on",
-            help="A cache folder, or `random` for the newest with random weights; may be repeated, side by side.",
+            help="A cache folder, or the newest `random` or `static` one that fits it; may be repeated, side by side.",
             metavar="CACHE",
         ),
     ] = None,
@@ -138,7 +139,7 @@ def probe_command(
 ) -> None:
     """Fit a probe at every layer and report scores with their floors, control and intervals."""
     from probekit.cache.reader import ActivationCache
-    from probekit.probing.choosing import find_cache
+    from probekit.probing.choosing import find_caches
     from probekit.probing.settings import Settings
     from probekit.probing.sweep import run_probe
 
@@ -163,13 +164,11 @@ def probe_command(
     check_writable(out, "out")
     check_writable(predictions, "predictions")
     done: list[Probing] = []
-    named: Path | None
-    for named in on or [None]:  # type: ignore[list-item]
-        path = find_cache(named, model, corpus, cache)
-        if named is None:
-            say(f"probing    {path}", quiet=quiet or json)
+    for found in find_caches(on or (), model, corpus, cache):
+        if found.said:
+            say(found.said, quiet=quiet or json)
         with progress_bar("probing", 1.0, quiet=quiet or json) as advance:
-            opened = ActivationCache.open(path)
+            opened = ActivationCache.open(found.path)
             done.append(
                 run_probe(
                     opened,
