@@ -58,7 +58,8 @@ class WordEncoder:
 
     def _encode(self, words: Sequence[str]) -> Encoded:
         ids = np.empty(len(words), np.int32)
-        lowered, vectorless = [], []
+        lowered: list[int] = []
+        vectorless: list[int] = []
         for place, word in enumerate(words):
             row = self.rows.get(word)
             if row is None:

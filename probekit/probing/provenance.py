@@ -67,8 +67,8 @@ def _of_word_vectors(cache: ActivationCache) -> list[str]:
     if not seen.get("vectorless"):
         return []
     return [
-        f"{seen['vectorless']:,} of {seen['words']:,} words of the corpus have no vector of their own and are given the "
-        "mean of all, so that the targets are those of other models."
+        f"{seen['vectorless']:,} of {seen['words']:,} words of the corpus have no vector of their own and are given "
+        "the mean of all, so that the targets are those of other models."
     ]
 
 

@@ -1,4 +1,4 @@
-"""Which cache a word means: what fits beside the first cache named, else the newest, and then the difference is said."""
+"""Which cache a word means: what fits beside the first one named, else the newest, and then the difference is said."""
 
 from __future__ import annotations
 

@@ -68,7 +68,10 @@ def test_side_by_side_each_model_keeps_its_depths_and_bits(analysed: LayerReport
 
 
 def test_side_by_side_every_note_is_said_once_with_whose_it_is(analysed: LayerReport, make_report: Make) -> None:
-    others = [make_report(model="b", notes=["of b and c", "shared"]), make_report(model="c", notes=["shared", "of b and c"])]
+    others = [
+        make_report(model="b", notes=["of b and c", "shared"]),
+        make_report(model="c", notes=["shared", "of b and c"]),
+    ]
     said = [line for line in plain(compare([analysed, *others]), 200).split("\n") if line.startswith("note")]
     assert said == ["note: shared", "note (a): of a", "note (b, c): of b and c"]
 
