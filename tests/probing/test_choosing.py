@@ -75,11 +75,12 @@ def test_static_is_of_the_corpus_of_the_first_named_and_never_random(make: Make)
     trained = make(bert)
     fitting = make(f"static:{gpt}")
     elsewhere = make(f"static:{bert}", OTHER)
-    make(f"static:{bert}", random_weights=0)
     drawn = make(bert, random_weights=0)
+    make(f"static:{bert}", random_weights=0)
     assert found(trained, "static") == [trained, fitting]
     assert found(trained, "random", "static") == [trained, drawn, fitting]
     assert found("static") == [elsewhere]
+    assert found("random") == [drawn]
     assert find_cache("static", None, None, None) == elsewhere
 
 
