@@ -42,7 +42,9 @@ def extract_command(
     model: Annotated[
         str,
         typer.Argument(
-            help="Hub name, local folder, or minilm: the bundled MiniLM of the demo extra.", metavar="MODEL"
+            help="Hub name, local folder, or minilm: the bundled MiniLM of the demo extra. static:FILE: word vectors "
+            "(GloVe, word2vec text); static:MODEL: a model's input embeddings alone.",
+            metavar="MODEL",
         ),
     ] = "minilm",
     corpus: Annotated[

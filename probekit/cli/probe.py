@@ -33,6 +33,7 @@ EXAMPLES = examples(
     "probekit probe --task pos",
     "probekit probe --task morph:Number --on CACHE --plot curve.png --out report.jsonl",
     "probekit probe --task pos --on CACHE1 --on CACHE2 --control-seeds 3",
+    "probekit probe --task pos --on CACHE --on random --on static --plot models.png",
     "probekit probe --task pos --task deprel --task arc --out reports.jsonl",
 )
 
@@ -50,7 +51,7 @@ def probe_command(
         list[Path] | None,
         typer.Option(
             "--on",
-            help="A cache folder, or `random` for the newest with random weights; may be repeated, side by side.",
+            help="A cache folder, or the newest `random` or `static` one that fits it; may be repeated, side by side.",
             metavar="CACHE",
         ),
     ] = None,
@@ -147,7 +148,7 @@ def probe_command(
 ) -> None:
     """Fit a probe at every layer and report scores with their floors, control and intervals."""
     from probekit.cache.reader import ActivationCache
-    from probekit.probing.choosing import find_cache
+    from probekit.probing.choosing import find_caches
     from probekit.probing.settings import Settings
     from probekit.probing.sweep import run_probes
 
@@ -167,20 +168,17 @@ def probe_command(
         also=tuple(also or ()),
     )
     check_figure(plot)
-    for name in task:
-        _check_trees(trees, name, probes or [])
+    _check_tasks(task, probes or [], trees)
     check_writable(out, "out")
     check_writable(predictions, "predictions")
     asked = [replace(settings, task=name) for name in dict.fromkeys(task)]
     done: list[Probing] = []
-    named: Path | None
-    for named in on or [None]:  # type: ignore[list-item]
-        path = find_cache(named, model, corpus, cache)
-        if named is None:
-            say(f"probing    {path}", quiet=quiet or json)
+    for found in find_caches(on or (), model, corpus, cache):
+        if found.said:
+            say(found.said, quiet=quiet or json)
         with progress_bar("probing", 1.0, quiet=quiet or json) as advance:
             for probing in run_probes(
-                ActivationCache.open(path),
+                ActivationCache.open(found.path),
                 asked,
                 corpus=corpus,
                 annotations=annotations or [],
@@ -208,17 +206,16 @@ def _shown(group: Sequence[Probing]) -> LayerReport | Comparison:
     return group[0].report if len(group) == 1 else compare([probing.report for probing in group])
 
 
-def _check_trees(path: Path | None, task: str, probes: Sequence[Path]) -> None:
-    """Refuse a drawing of trees that no tree will be predicted for, before anything is fitted."""
+def _check_tasks(names: Sequence[str], probes: Sequence[Path], trees: Path | None) -> None:
+    """Refuse a task that is not there, and a drawing of trees that none will be predicted for, before anything runs."""
     from probekit.errors import UsageError
     from probekit.tasks import get_task
 
-    if path is None:
-        return
-    check_figure(path, "trees")
-    asked = get_task(task, *probes)
-    if "uuas" not in asked.metrics:
-        raise UsageError(f"The `trees` option draws edges, which tree-distance predicts, not '{asked.name}'.")
+    if trees is not None:
+        check_figure(trees, "trees")
+    for task in (get_task(name, *probes) for name in names):
+        if trees is not None and "uuas" not in task.metrics:
+            raise UsageError(f"The `trees` option draws edges, which tree-distance predicts, not '{task.name}'.")
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:

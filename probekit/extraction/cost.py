@@ -70,9 +70,9 @@ def estimate(request: Request) -> Cost:
     """Measure what :func:`~probekit.extraction.run.extract_request` would cost, writing no cache."""
     from probekit.extraction.engine import LocalEngine
     from probekit.extraction.run import chosen_tensors, complete_cache, identify, load_for, other_caches, tokeniser_for
-    from probekit.models.locate import locate
+    from probekit.models.sources import find_model
 
-    source = locate(request.model, revision=request.revision)
+    source = find_model(request.model, revision=request.revision)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
         loaded = load_for(request, source)
         identity = identify(request, source, staged, None if request.spec.random_weights is None else loaded)

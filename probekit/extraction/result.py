@@ -64,8 +64,14 @@ class Extraction:
         return (
             f"{seen.get('covered', 0):,} of {seen.get('words', 0):,} words covered, {seen.get('split', 0):,} split, "
             f"{seen.get('truncated', 0):,} truncated, {seen.get('missing', 0):,} without a token, "
-            f"{seen.get('spelling_special', 0):,} spelling a special token"
+            f"{seen.get('spelling_special', 0):,} spelling a special token{self._of_a_table}"
         )
+
+    @property
+    def _of_a_table(self) -> str:
+        """What only tables of word vectors do to words."""
+        parts = {"lowered": "found in lower case", "vectorless": "given the mean vector"}
+        return "".join(f", {count:,} {text}" for name, text in parts.items() if (count := self.alignment.get(name)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``extract --json`` prints."""
@@ -127,6 +133,9 @@ def _notes(alignment: Mapping[str, Any]) -> list[str]:
     if alignment.get("missing"):
         named = ", ".join(map(repr, alignment.get("missing_words", [])))
         notes.append(f"{alignment['missing']:,} words have no token and will be left out of every task: {named}.")
+    if alignment.get("vectorless"):
+        named = ", ".join(map(repr, alignment.get("vectorless_words", [])))
+        notes.append(f"{alignment['vectorless']:,} words have no vector and are given the mean of all: {named}.")
     if alignment.get("spelling_special"):
         named = ", ".join(map(repr, alignment.get("special_words", [])))
         notes.append(

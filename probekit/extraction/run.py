@@ -26,7 +26,7 @@ from probekit.errors import UsageError
 from probekit.extraction.plan import ExtractionSpec, batch_tokens, select_layers
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
-from probekit.models.locate import ModelSource, locate
+from probekit.models.sources import Source, find_model
 
 if TYPE_CHECKING:
     from probekit.extraction.shard import Ready, ShardRunner, Tokeniser
@@ -60,7 +60,8 @@ def extract(
     Parameters
     ----------
     model : str or Path
-        ``minilm`` (the bundled default), a local folder, or a name on the hub.
+        ``minilm`` (the bundled default), a local folder, or a name on the hub; ``static:`` and a file of
+        word vectors (GloVe, word2vec text), or ``static:`` and a model, its input embeddings alone.
     corpus : str, Path, DataFrame, list of lists of words, or Corpus
     layers : "all", str or sequence
         0 is what block 1 reads, i the raw output of block i, ``final`` the output of the final norm.
@@ -128,7 +129,7 @@ def extract_request(
 
     `notify` is told, before the model runs, which caches of the same names exist and what differs.
     """
-    source = locate(request.model, revision=request.revision)
+    source = find_model(request.model, revision=request.revision)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
         loaded = None
         if request.spec.random_weights is not None:
@@ -146,7 +147,7 @@ def extract_request(
         return result
 
 
-def identify(request: Request, source: ModelSource, staged: StagedCorpus, loaded: LoadedModel | None) -> dict[str, Any]:
+def identify(request: Request, source: Source, staged: StagedCorpus, loaded: LoadedModel | None) -> dict[str, Any]:
     """Return everything that decides the vectors; the cache key is its hash."""
     digests = source.digests()
     if loaded is not None:
@@ -170,12 +171,10 @@ def complete_cache(root: Path, identity: Mapping[str, Any]) -> Path | None:
     return next((entry.path for entry in list_caches(root) if entry.complete and entry.key == key), None)
 
 
-def load_for(request: Request, source: ModelSource) -> LoadedModel:
+def load_for(request: Request, source: Source) -> LoadedModel:
     """Load the model as the request wants it."""
-    from probekit.models.load import load
-
     spec = request.spec
-    return load(source, dtype=spec.dtype, device=request.device, random_weights=spec.random_weights)
+    return source.load(dtype=spec.dtype, device=request.device, random_weights=spec.random_weights)
 
 
 def _extract(
@@ -231,8 +230,8 @@ def tokeniser_for(loaded: LoadedModel, spec: ExtractionSpec) -> Tokeniser:
     from probekit.extraction.shard import Tokeniser
     from probekit.models.align import Aligner
 
-    aligner = Aligner(loaded.tokenizer, vocabulary=loaded.model.get_input_embeddings().num_embeddings)
-    return Tokeniser(aligner, spec, limit=token_limit(loaded, spec))
+    encoder = loaded.encoder or Aligner(loaded.tokenizer, vocabulary=loaded.vocabulary)
+    return Tokeniser(encoder, spec, limit=token_limit(loaded, spec))
 
 
 def token_limit(loaded: LoadedModel, spec: ExtractionSpec) -> int | None:

@@ -1,6 +1,6 @@
 """One shard at a time: tokenise it, run its batches, write its rows behind the model's back.
 
-Enters: an engine, an aligner, a cache writer. Leaves: published shards with their receipts.
+Enters: an engine, an encoder of words, a cache writer. Leaves: published shards with their receipts.
 Surprise: writing and hashing happen in a thread of their own, one batch behind; an error there
 surfaces at the next batch, and nothing half-written is left.
 """
@@ -25,8 +25,9 @@ from probekit.errors import InputError, NumericError
 from probekit.extraction.batch import Layout, Piece, lay_out
 from probekit.extraction.engine import Engine, Rows, as_stored
 from probekit.extraction.plan import ExtractionSpec, batches, layer_of
-from probekit.models.align import Aligner, Encoded
+from probekit.models.align import Encoded
 from probekit.models.certificate import Certificate
+from probekit.models.words import Encoder
 
 # Batches the writer may lag behind: enough to ride out a slow disk, little enough memory.
 LAG = 4
@@ -50,8 +51,8 @@ class Ready:
 class Tokeniser:
     """Turns the stored examples of a shard into a :class:`Ready` layout."""
 
-    def __init__(self, aligner: Aligner, spec: ExtractionSpec, *, limit: int | None) -> None:
-        self.aligner = aligner
+    def __init__(self, encoder: Encoder, spec: ExtractionSpec, *, limit: int | None) -> None:
+        self.encoder = encoder
         self.spec = spec
         self.limit = limit
 
@@ -67,14 +68,14 @@ class Tokeniser:
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Tokenise examples as words or as surface text."""
         if self.spec.input == "words":
-            return self.aligner.encode_words([example.words for example in examples])
+            return self.encoder.encode_words([example.words for example in examples])
         for example in examples:
             if example.text is None:
                 raise InputError(
                     f"--input text needs the surface text, which example '{example.id}' does not have. Use "
                     "--input words."
                 )
-        return self.aligner.encode_text([(example.text or "", example.words) for example in examples])
+        return self.encoder.encode_text([(example.text or "", example.words) for example in examples])
 
 
 class ShardRunner:

@@ -44,6 +44,8 @@ class Encoded:
         Words that spell a special token, and were read as text.
     retokenised : bool
         The ids are those of the words one by one, because the joined text could not be aligned.
+    lowered, vectorless : tuple of int
+        Words of a table of word vectors that are known in lower case only, or not at all.
     """
 
     ids: IntArray
@@ -53,6 +55,8 @@ class Encoded:
     missing: tuple[int, ...] = ()
     spelled: tuple[int, ...] = ()
     retokenised: bool = False
+    lowered: tuple[int, ...] = ()
+    vectorless: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

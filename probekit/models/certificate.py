@@ -36,7 +36,11 @@ class Certificate:
         Words that spell a special token and were read as text.
     retokenised : int
         Examples whose ids are not those of their joined text.
-    missing_words, special_words : tuple of str
+    lowered : int
+        Words that a table of word vectors knows in lower case only.
+    vectorless : int
+        Words that it does not know; they have the mean vector.
+    missing_words, special_words, vectorless_words : tuple of str
         The first few, as ``example: word``.
     """
 
@@ -48,8 +52,11 @@ class Certificate:
     missing: int = 0
     spelling_special: int = 0
     retokenised: int = 0
+    lowered: int = 0
+    vectorless: int = 0
     missing_words: tuple[str, ...] = ()
     special_words: tuple[str, ...] = ()
+    vectorless_words: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -73,9 +80,17 @@ class Certificate:
             missing=int((pieces == 0).sum()),
             spelling_special=sum(len(item.spelled) for item in encoded),
             retokenised=sum(item.retokenised for item in encoded),
+            lowered=sum(len(item.lowered) for item in encoded),
+            vectorless=sum(len(item.vectorless) for item in encoded),
             missing_words=_named(np.flatnonzero(pieces == 0)[:NAMED], low, sentences, labels),
             special_words=_named(
                 [low[at] + place for at, item in enumerate(encoded) for place in item.spelled][:NAMED],
+                low,
+                sentences,
+                labels,
+            ),
+            vectorless_words=_named(
+                [low[at] + place for at, item in enumerate(encoded) for place in item.vectorless][:NAMED],
                 low,
                 sentences,
                 labels,
@@ -93,8 +108,11 @@ class Certificate:
             missing=self.missing + other.missing,
             spelling_special=self.spelling_special + other.spelling_special,
             retokenised=self.retokenised + other.retokenised,
+            lowered=self.lowered + other.lowered,
+            vectorless=self.vectorless + other.vectorless,
             missing_words=(self.missing_words + other.missing_words)[:NAMED],
             special_words=(self.special_words + other.special_words)[:NAMED],
+            vectorless_words=(self.vectorless_words + other.vectorless_words)[:NAMED],
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -20,6 +20,10 @@ from probekit.models.families import Family, family_of
 from probekit.models.locate import ModelSource
 from probekit.models.stacks import Stack, find_stacks
 from probekit.models.weights import pretrained, quiet, randomised, read_config, settle
+
+if TYPE_CHECKING:
+    from probekit.models.sources import Source
+    from probekit.models.words import Encoder
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -33,7 +37,7 @@ class LoadedModel:
 
     Attributes
     ----------
-    source : ModelSource
+    source : Source
     model : PreTrainedModel
         The base model, evaluation mode, no gradients.
     tokenizer : PreTrainedTokenizerBase
@@ -54,9 +58,11 @@ class LoadedModel:
         The attention implementation in use.
     random_weights : int or None
         Seed, where the weights are random.
+    encoder : Encoder or None
+        What encodes words in the place of the tokenizer, where tokens are whole words.
     """
 
-    source: ModelSource
+    source: Source
     model: Any
     tokenizer: Any
     device: torch.device
@@ -70,6 +76,7 @@ class LoadedModel:
     position_offset: int
     attention: str
     random_weights: int | None = None
+    encoder: Encoder | None = None
     _state_digest: str | None = field(default=None, repr=False)
 
     @property

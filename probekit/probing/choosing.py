@@ -1,29 +1,113 @@
 """Which cache is probed: the one that is named, else the newest complete one.
 
-Enters: what the user said of cache, model and corpus. Leaves: a folder. Surprise: a corpus only chooses
-among the caches of a named model, by its name; a model that is a local folder must still be the one that was extracted.
+Enters: what the user said of caches, model and corpus. Leaves: folders. Surprise: ``random`` and ``static``
+look first for what belongs beside the first cache that is named by its folder; where there is none they take the
+newest of those that differ least, and say in what. A model that is a local folder or file must still be the one
+that was extracted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from probekit.cache.location import CacheEntry, cache_root, differences, list_caches, newest_complete
+from probekit.cache.reader import ActivationCache
 from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError, did_you_mean
-from probekit.models.locate import locate
+from probekit.models.sources import find_model
+from probekit.models.static import is_static, named_path
 
-RANDOM = "random"
-"""What ``--on`` may say for the newest control model."""
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What ``--on`` may say in the place of a folder.
+
+    Attributes
+    ----------
+    what : str
+        The caches it means, in words.
+    is_one : callable
+        Whether the model of an identity is of this kind.
+    same : tuple of str
+        What must equal the cache it is put beside: ``model`` (by name), ``corpus`` (by its text).
+    advice : str
+        How to make one.
+    """
+
+    what: str
+    is_one: Callable[[Mapping[str, Any]], bool]
+    same: tuple[str, ...]
+    advice: str
+
+
+KINDS = {
+    "random": Kind(
+        "with random weights",
+        lambda model: model.get("random_weights") is not None and not is_static(model["name"]),
+        ("model", "corpus"),
+        "--random-weights 0`, with the model and corpus of the other",
+    ),
+    "static": Kind(
+        "with static embeddings",
+        lambda model: model.get("random_weights") is None and is_static(model["name"]),
+        ("corpus",),
+        "static:MODEL` or `static:vectors.txt`, with the corpus of the other",
+    ),
+}
+"""Words of ``--on`` for the newest cache of a kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A cache to probe, and what to say of how it was found; empty where the user named it."""
+
+    path: Path
+    said: str = ""
+
+
+def find_caches(on: Sequence[str | Path], model: str | None, corpus: Any, root: str | Path | None) -> list[Found]:
+    """Return the caches to probe side by side, in the order they were asked for; see :func:`find_cache`.
+
+    Parameters
+    ----------
+    on : sequence of str or Path
+        Folders, ``random``, ``static``; none: one cache, the newest (of a model and corpus).
+    model, corpus
+        As :func:`find_cache` takes them.
+    root : str, Path or None
+        Folder of caches.
+
+    Returns
+    -------
+    list of Found
+
+    Raises
+    ------
+    UsageError, CacheError
+    """
+    if not on:
+        path = find_cache(None, model, corpus, root)
+        return [Found(path, f"probing    {path}")]
+    folders = [named for named in on if str(named) not in KINDS]
+    beside = None
+    if folders and len(folders) < len(on):
+        beside = ActivationCache.open(find_cache(folders[0], model, corpus, root)).identity
+    return [
+        _newest(str(named), model, cache_root(root), beside)
+        if str(named) in KINDS
+        else Found(find_cache(named, model, corpus, root))
+        for named in on
+    ]
 
 
 def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str | Path | None) -> Path:
     """Return the cache to probe: the one named, else the newest complete one (of a model and corpus)."""
     folder = cache_root(root)
-    if str(on) == RANDOM:
-        return _control_model(folder, model)
+    if str(on) in KINDS:
+        return _newest(str(on), model, folder, None).path
     if on is not None:
         path = Path(on)
         return path if path.is_dir() or not (folder / path).is_dir() else folder / path
@@ -52,24 +136,44 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
     return of_model[0].path
 
 
-def _control_model(root: Path, model: str | None) -> Path:
-    """Return the newest complete cache of a model with random weights."""
-    for entry in list_caches(root):
-        drawn = (entry.identity or {}).get("model", {}).get("random_weights") is not None
-        if entry.complete and drawn and model in (None, entry.model):
-            return entry.path
-    of = f" of '{model}'" if model else ""
-    raise UsageError(
-        f"There is no complete cache{of} with random weights in {root}. Make one with `probekit extract "
-        "--random-weights 0`, with the model and corpus of the other."
+def _newest(word: str, model: str | None, root: Path, beside: Mapping[str, Any] | None) -> Found:
+    """Return the newest complete cache of a kind; before all others, one that belongs beside a given identity."""
+    kind = KINDS[word]
+    entries = [
+        entry
+        for entry in list_caches(root)
+        if entry.complete and entry.identity and kind.is_one(entry.identity["model"]) and model in (None, entry.model)
+    ]
+    if not entries:
+        of = f" of '{model}'" if model else ""
+        raise UsageError(
+            f"There is no complete cache{of} {kind.what} in {root}. Make one with `probekit extract {kind.advice}."
+        )
+    chosen = min(entries, key=lambda entry: len(_unlike(kind, entry, beside)))
+    unlike = _unlike(kind, chosen, beside)
+    if not unlike:
+        return Found(chosen.path, f"{word:10} {chosen.path}")
+    return Found(
+        chosen.path,
+        f"No cache {kind.what} has the {' and the '.join(kind.same)} of the first cache named. Taken instead: "
+        f"{chosen.path}, which has another {' and another '.join(unlike)} ({chosen.model} on {chosen.corpus}).",
     )
+
+
+def _unlike(kind: Kind, entry: CacheEntry, beside: Mapping[str, Any] | None) -> list[str]:
+    """Return in what a cache does not belong beside another."""
+    if beside is None:
+        return []
+    mine, marks = entry.identity or {}, {"model": "name", "corpus": "fingerprint"}
+    return [part for part in kind.same if mine[part].get(marks[part]) != beside[part].get(marks[part])]
 
 
 def _of_the_same_weights(model: str, entries: list[CacheEntry]) -> list[CacheEntry]:
     """Keep the caches that the model of this name, as it is now, has made; all where its files are not here."""
-    if not Path(model).is_dir():
+    path = named_path(model)
+    if not (path.is_dir() or (is_static(model) and path.is_file())):
         return entries
-    now = locate(model).digests()
+    now = find_model(model).digests()
     kept = [entry for entry in entries if not _changed(entry, now)]
     if not kept:
         lines = "; ".join(_changed(entries[0], now))

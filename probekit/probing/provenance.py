@@ -57,8 +57,19 @@ def provenance_of(
             "reference": task.reference,
         },
         "targets": dict(targets),
-        "notes": [*source.remarks, *notes],
+        "notes": [*source.remarks, *_of_word_vectors(cache), *notes],
     }
+
+
+def _of_word_vectors(cache: ActivationCache) -> list[str]:
+    """Say how many words of the corpus a table of word vectors did not know."""
+    seen = cache.manifest["findings"]
+    if not seen.get("vectorless"):
+        return []
+    return [
+        f"{seen['vectorless']:,} of {seen['words']:,} words of the corpus have no vector of their own and are given "
+        "the mean of all, so that the targets are those of other models."
+    ]
 
 
 def shared_notes(settings: Settings, *, unit: str, repeated: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a report concludes: the shown point of a layer, the chosen layer, the expected layer.
+"""What a report concludes: the shown point of a layer, the chosen layer, the expected layer, the centre of gravity.
 
 What enters is rows and dev scores, what leaves is the few numbers people quote. Surprise: a point
 is one row where a fit is convex, and the mean over the draws where something was drawn.
@@ -104,6 +104,16 @@ def mean_gain(curve: Sequence[tuple[int, float]]) -> float | None:
     return weighted / total if total > 0 else None
 
 
+def centre_of_gravity(report: LayerReport) -> Point | None:
+    """Return the centre of gravity of the learned mix of layers with its interval; None where there was no mix.
+
+    A mix of one layer, such as a table of static embeddings has, is none.
+    """
+    if len(report.layers) < 2:
+        return None
+    return average(None, [row for row in report.select("scalar_mix", metric="centre_of_gravity") if row.layer is None])
+
+
 def summarise(report: LayerReport) -> dict[str, Any]:
     """Return the few numbers of a report that most people look for."""
     metric = report.metric
@@ -113,6 +123,7 @@ def summarise(report: LayerReport) -> dict[str, Any]:
     score = report.points().get(place) if best else None
     control = report.points("control").get(place) if best else None
     selectivity = report.points("selectivity").get(place) if best else None
+    centre = centre_of_gravity(report)
     expected = {stack: report.expected_layer(stack) for stack in report.stacks}
     return {
         "metric": metric,
@@ -127,5 +138,8 @@ def summarise(report: LayerReport) -> dict[str, Any]:
         "control": control.value if control else None,
         "selectivity": selectivity.value if selectivity else None,
         "expected_layer": next(iter(expected.values()), None) if len(expected) < 2 else expected,
+        "centre_of_gravity": centre.value if centre else None,
+        "centre_low": centre.low if centre else None,
+        "centre_high": centre.high if centre else None,
         **{name: point.value if (point := report.floor(name)) else None for name in FLOORS},
     }

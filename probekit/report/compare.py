@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probekit.errors import UsageError
+from probekit.report.beside import analysed, notes_of_each
 from probekit.report.drawing import (
     DOTS,
     GREY,
@@ -184,6 +185,8 @@ class Comparison:
         yield grid(tuple(sorted(layers, key=layer_order)), shown, None)
         for report, name, head in zip(self.reports, self.names, heads, strict=True):
             yield Text(f"{name if head == name else f'{head} = {name}'}: {_facts(report, self.metric)}")
+        for note in notes_of_each(self.reports, heads):
+            yield Text(note)
         if left_out:
             yield Text(f"not shown at this width: {', '.join(left_out)}")
 
@@ -242,8 +245,7 @@ def _facts(report: LayerReport, metric: str) -> str:
         parts.append(f"layer {best.layer} chosen on dev")
         if selectivity is not None:
             parts.append(f"selectivity {number(selectivity.value)}")
-    gains = [f"{gain:.2f}" for stack in report.stacks if (gain := report.expected_layer(stack)) is not None]
-    parts += [f"expected layer {', '.join(gains)}"] if gains else []
+    parts += analysed(report, best.layer if best is not None else None)
     return ", ".join(filter(None, parts)) or "no rows"
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from probekit.report.choice import FLOORS, BestLayer, Point
+from probekit.report.choice import FLOORS, BestLayer, Point, centre_of_gravity
 from probekit.report.measurement import Layer
-from probekit.report.wording import counted, interval, number, percent, readable
+from probekit.report.wording import counted, depth, interval, number, percent, readable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -84,6 +84,8 @@ class ReportTable:
             )
         if chosen is not None:
             lines.append(choice(self.report, chosen))
+        elif found := depths(self.report):
+            lines.append("; ".join(found))
         lines += [f"note: {note}" for note in notes(self.report)]
         if left_out:
             lines.append(f"not shown at this width: {', '.join(left_out)}")
@@ -114,9 +116,16 @@ def choice(report: LayerReport, chosen: BestLayer) -> str:
     if chosen.not_worse is not None:
         others = [str(layer) for layer in chosen.not_worse if layer != chosen.layer]
         text += f"; not worse: {', '.join(others)}" if others else "; all others are worse"
+    return "; ".join([text, *depths(report)])
+
+
+def depths(report: LayerReport) -> list[str]:
+    """Write at which depth the score is gained: the expected layer, and the centre of gravity of the learned mix."""
     gains = {stack: report.expected_layer(stack) for stack in report.stacks}
     shown = [f"{f'{stack} ' if stack else ''}{gain:.2f}" for stack, gain in gains.items() if gain is not None]
-    return f"{text}; expected layer {', '.join(shown)}" if shown else text
+    centre = centre_of_gravity(report)
+    found = [f"expected layer {', '.join(shown)}"] if shown else []
+    return found if centre is None else [*found, f"centre of gravity {depth(centre)}"]
 
 
 def notes(report: LayerReport) -> list[str]:

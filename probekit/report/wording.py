@@ -37,6 +37,13 @@ def interval(point: Point | None) -> str:
     return f"[{point.low:.3f}, {point.high:.3f}]"
 
 
+def depth(point: Point) -> str:
+    """Write a depth in layers with its interval: ``2.31 [2.10, 2.52]``."""
+    if point.low is None or point.high is None:
+        return f"{point.value:.2f}"
+    return f"{point.value:.2f} [{point.low:.2f}, {point.high:.2f}]"
+
+
 def counted(settings: Mapping[str, Any], n: int | None, n_groups: int | None = None) -> str:
     """Write what the score was counted over: ``25,094 words in 316 documents``."""
     if n is None:
