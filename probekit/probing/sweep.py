@@ -68,8 +68,9 @@ def probe(
     ----------
     task : str
         ``pos``, ``morph:Number`` ...
-    on : path or ActivationCache, optional
-        By default the newest complete cache (of ``model`` and ``corpus``, if named).
+    on : path, "random", "static" or ActivationCache, optional
+        By default the newest complete cache (of ``model`` and ``corpus``, if named); ``random`` is the newest of a
+        model with random weights, ``static`` that of static embeddings.
     model : str, optional
         Choose among the caches by the model's name.
     corpus : str, Path, DataFrame or Corpus, optional
@@ -157,10 +158,20 @@ def probe_tasks(
     Parameters
     ----------
     tasks : sequence of str
-    on, corpus, annotations, probes, cache, progress
-        As of :func:`probe`; ``annotations`` are those of all tasks together.
+    on : path or ActivationCache, optional
+        By default the newest complete cache.
+    corpus : str, Path, DataFrame or Corpus, optional
+        Where the annotations are, if not where the extraction read them.
+    annotations : sequence of paths or Corpora
+        Files that hold more annotations of the corpus, those of all tasks together.
+    probes : sequence of paths
+        Folders of your own tasks.
     settings : Settings, optional
-        What all tasks are asked with; its own task is not looked at.
+        What all tasks are asked with (:class:`~probekit.probing.settings.Settings`); its own task is not looked at.
+    cache : str or Path, optional
+        Folder of caches.
+    progress : callable, optional
+        Called with the share done (0..1) and a note.
 
     Yields
     ------
