@@ -127,7 +127,7 @@ def test_parameters_are_described_all_or_none(name: str) -> None:
     elif not is_method:
         assert len(parameters(function)) < 2
     if "Parameters" in found and not is_method:
-        assert inspect.signature(function).return_annotation in ("None", None) or "Returns" in found
+        assert inspect.signature(function).return_annotation in ("None", None) or {"Returns", "Yields"} & set(found)
 
 
 @pytest.mark.parametrize("name", [name for name, value in exported().items() if dataclasses.is_dataclass(value)])
