@@ -1,7 +1,7 @@
 """Type of an entity whose words are given: a span (``person``, ``place``).
 
-The corpus must have the spans ``entities`` (GUM, nested and with pronouns; column files with ``ner``, names
-alone).
+The corpus must have the spans ``entities`` (GUM and LitBank, nested and with common nouns and pronouns; column files
+with ``ner``, names alone).
 """
 
 from __future__ import annotations

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from probekit.corpus import open_corpus
 from probekit.corpus.example import Example, Span
 from probekit.errors import InputError
+from probekit.features import collect
+from probekit.probing.question import keep_top
 from probekit.tasks import Target, get_task
 
 # id, form, lemma, upos, xpos, feats, head, deprel
@@ -164,3 +168,18 @@ def test_the_common_substring_is_common_and_as_long_the_other_way() -> None:
         at, to, length = common(form, lemma)
         assert form[at : at + length] == lemma[to : to + length]
         assert common(lemma, form)[2] == length
+
+
+def test_word_content_is_asked_of_all_its_thousand_words(data: Path) -> None:
+    task = get_task("label:word_content")
+    table = collect(task, open_corpus(f"{data}/senteval_xprobe/en/word_content.*"), where="here")
+    kept, left_out = keep_top(task, table)
+    assert (len(set(table.labels)), len(kept), left_out) == (1000, 20_000, 0)
+
+
+def test_labels_beyond_the_thousand_most_frequent_are_left_out() -> None:
+    notes = [{"label": f"{number // 3:04}"} for number in range(3300)]
+    examples = [Example(f"s{i}", ("a",), annotations=note, split="train") for i, note in enumerate(notes)]
+    task = get_task("label")
+    kept, left_out = keep_top(task, collect(task, examples, where="here"))
+    assert (sorted(set(kept.labels)), left_out) == ([f"{number:04}" for number in range(1000)], 300)
