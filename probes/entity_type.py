@@ -25,5 +25,6 @@ TASK = ProbeTask(
     targets,
     kind="span",
     needs=("entities",),
+    joined_by="iob2:FOLDER (litbank:ARCHIVE)",
     reference="Tenney et al. 2019, What do you learn from context? Probing for sentence structure",
 )

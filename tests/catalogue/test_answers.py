@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -152,6 +154,45 @@ def test_number_of_subject_and_object_speaks_of_the_main_clause() -> None:
 def test_depth_counts_arcs_from_the_root() -> None:
     assert labels("tree-depth") == [2]
     assert labels("tree-depth", parsed("Go go VERB VB _ 0 root")) == [0]
+
+
+def test_depth_counts_phrases_around_the_deepest_word() -> None:
+    spans = {"constituents": (Span(0, 3, "S"), Span(0, 1, "NP"), Span(1, 3, "VP"), Span(2, 3, "NP"))}
+    whole = Example("s", ("she", "sees", "him"), spans=spans)
+    assert labels("tree-depth:constituents", whole) == [3]
+    pieces = Example("s", ("she", "sees", "him"), spans={"constituents": (Span(0, 2, "S"),)})
+    assert labels("tree-depth:constituents", pieces) == []
+
+
+def test_a_sentence_is_seen_if_all_its_runs_stand_in_the_texts(tmp_path: Path) -> None:
+    text = "It was a dark\nand stormy night; the rain fell in torrents, as ever."
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "b.txt").write_text("Call me Ishmael.\n")
+    name = f"seen-in-training:{tmp_path}/*.txt*"
+
+    def label(sentence: str) -> list[str | int | float]:
+        return labels(name, Example("s", tuple(sentence.split())))
+
+    assert label("a dark and STORMY night the rain fell !") == ["seen"]
+    assert label("night : the rain fell in torrents as ever") == ["seen"]
+    assert label("a dark and stormy night the snow fell") == ["unseen"]
+    assert label("dark a and stormy night the rain fell") == ["unseen"]
+    # The first file ends where the second begins: no run lies across.
+    assert label("fell in torrents as ever call me Ishmael") == ["unseen"]
+    assert label("call me Ishmael") == []
+    assert label("and stormy night the rain fell in snow") == ["unseen"]
+
+
+def test_texts_that_change_are_read_anew_and_missing_ones_refused(tmp_path: Path) -> None:
+    text, sentence = tmp_path / "a.txt", "one two three four five six seven eight"
+    text.write_text("nothing\n")
+    example = Example("s", tuple(sentence.split()))
+    assert labels(f"seen-in-training:{text}", example) == ["unseen"]
+    text.write_text(sentence)
+    os.utime(text, ns=(1, 1))
+    assert labels(f"seen-in-training:{text}", example) == ["seen"]
+    with pytest.raises(InputError, match="there is no such file"):
+        get_task(f"seen-in-training:{tmp_path}/none*")
 
 
 @pytest.mark.parametrize(
