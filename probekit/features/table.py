@@ -192,7 +192,7 @@ def _check_names(task: ProbeTask, names: Mapping[str, Counter[str]], where: str)
             more = f" and {len(seen) - _LISTED} others" if len(seen) > _LISTED else ""
             raise InputError(
                 f"The task '{task.name}' has nothing to tell apart: '{name}' does not occur in {where}."
-                f"{did_you_mean(name, seen)} There are: {listed}{more}."
+                f"{did_you_mean(name, seen)} There are: {listed}{more}. Choose another name."
             )
 
 
