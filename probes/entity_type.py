@@ -25,6 +25,6 @@ TASK = ProbeTask(
     targets,
     kind="span",
     needs=("entities",),
-    joined_by="iob2:FOLDER (litbank:ARCHIVE)",
+    joined_by="iob2:FOLDER or litbank:ARCHIVE",
     reference="Tenney et al. 2019, What do you learn from context? Probing for sentence structure",
 )

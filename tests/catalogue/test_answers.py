@@ -176,6 +176,8 @@ def test_a_sentence_is_seen_if_all_its_runs_stand_in_the_texts(tmp_path: Path) -
     assert label("a dark and STORMY night the rain fell !") == ["seen"]
     assert label("night : the rain fell in torrents as ever") == ["seen"]
     assert label("a dark and stormy night the snow fell") == ["unseen"]
+    # Its first eight words stand there, its last eight do not.
+    assert label("a dark and stormy night the rain fell on Ishmael") == ["unseen"]
     assert label("dark a and stormy night the rain fell") == ["unseen"]
     # The first file ends where the second begins: no run lies across.
     assert label("fell in torrents as ever call me Ishmael") == ["unseen"]
