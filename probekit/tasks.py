@@ -88,6 +88,12 @@ class ProbeTask:
     needs_of : callable, optional
         ``needs_of(option)`` gives the annotations that an option reads besides ``needs``; it raises
         :class:`~probekit.errors.UsageError` for an option that cannot be understood.
+    joined_by : str
+        What ``--annotations`` may name where a corpus lacks what is needed (``uds:FOLDER``); empty: it comes with
+        the corpus.
+    named : callable, optional
+        ``named(example, option)`` yields what the option names beside what an example has in its place, so that
+        a question without an answer can say which name occurs nowhere, and what does.
     settle : callable, optional
         ``settle(drafts)`` chooses among the targets of the whole corpus, a list of :class:`Draft`, where
         which ones to ask depends on all of them (the frequency of words); it returns those to keep.
@@ -114,6 +120,8 @@ class ProbeTask:
     default_option: str | None = None
     choices: tuple[str, ...] = ()
     needs_of: Callable[[str], tuple[str, ...]] | None = None
+    joined_by: str = ""
+    named: Callable[..., Iterable[tuple[str, str]]] | None = None
     settle: Callable[[Sequence[Draft]], Iterable[Draft]] | None = None
     bins: int | None = None
     top_labels: int | None = None
@@ -152,7 +160,8 @@ class ProbeTask:
             )
         name = self.name if chosen == self.default_option else f"{self.name}:{chosen}"
         needs = self.needs + (self.needs_of(chosen) if self.needs_of is not None else ())
-        return replace(self, name=name, targets=partial(self.targets, option=chosen), option=None, needs=needs)
+        targets, named = partial(self.targets, option=chosen), self.named and partial(self.named, option=chosen)
+        return replace(self, name=name, targets=targets, named=named, option=None, needs=needs)
 
 
 def catalogue_folder() -> Path:
@@ -215,13 +224,18 @@ def get_task(name: str, *folders: str | Path) -> ProbeTask:
 
 
 def check_needs(task: ProbeTask, annotations: Mapping[str, object], where: str) -> None:
-    """Refuse a corpus that lacks an annotation the task reads, naming what it has."""
+    """Refuse a corpus that lacks an annotation the task reads, naming what it has and where it is to be had."""
     missing = [name for name in task.needs if name not in annotations]
     if missing:
         has = ", ".join(sorted(annotations)) or "none"
+        # Only what the user typed may be mistyped.
+        hint = did_you_mean(missing[0], annotations) if missing[0] in task.name.partition(":")[2] else ""
+        other = next((c for c in task.choices if task.needs_of and set(task.needs_of(c)) <= annotations.keys()), None)
+        hint += f" Ask {task.name.partition(':')[0]}:{other} of it." if other else ""
+        first = f"Join it with --annotations {task.joined_by}, or give" if task.joined_by else "Give"
         raise InputError(
             f"The task '{task.name}' reads the annotation '{missing[0]}', which {where} does not have "
-            f"(it has: {has}). Give a corpus that carries it with --corpus."
+            f"(it has: {has}).{hint} {first} a corpus that carries it with --corpus."
         )
 
 

@@ -7,8 +7,8 @@ one that has the value and ``!=`` for none that has it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from probekit.corpus.example import Example
@@ -91,6 +91,18 @@ class Query:
             if name.column is not None:
                 found[name.column] = None
         return tuple(found)
+
+    def named(self, example: Example) -> Iterator[tuple[str, str]]:
+        """Yield every feature and value that is named beside each one that the words of an example have there."""
+        names = [condition.name for condition in self.conditions] + ([self.asked] if self.asked else [])
+        for name in dict.fromkeys(replace(name, path=()) for name in names):
+            wanted = sorted(
+                {v for condition in self.conditions if condition.name.name == name.name for v in condition.wanted}
+            )
+            for word in range(len(example.words)):
+                if name.is_feature:
+                    yield from ((name.name, feature) for feature in example.annotations["feats"][word] or ())
+                yield from ((value, seen) for seen in name.values(example, word) if seen for value in wanted)
 
     def labels(self, example: Example) -> list[str | None]:
         """Return the label of every word; None: it is not asked."""

@@ -1,6 +1,6 @@
 """Chunk of each word, as a BIO tag: ``B-NP`` begins a noun phrase without its modifiers behind it.
 
-The corpus must have the column ``chunk`` (CoNLL-2000: ``columns:FOLDER``). Words without a tag are left
+The corpus must have the column ``chunk`` (CoNLL-2000). Words without a tag are left
 out. Accuracy is that of single tags, span F1 that of whole chunks, as the CoNLL-2000 scorer counts them.
 """
 

@@ -32,5 +32,6 @@ TASK = ProbeTask(
     option="parent, grandparent or great-grandparent",
     default_option="parent",
     choices=tuple(_STEPS),
+    joined_by="brackets:FOLDER",
     reference="Blevins, Levy & Zettlemoyer 2018, Deep RNNs encode soft hierarchical syntax",
 )

@@ -35,5 +35,6 @@ TASK = ProbeTask(
     targets,
     kind="pair",
     needs=("mentions",),
+    joined_by="conll2012:FOLDER",
     reference="Tenney et al. 2019, What do you learn from context? Probing for sentence structure",
 )

@@ -25,5 +25,6 @@ TASK = ProbeTask(
     targets,
     needs=("ner",),
     metrics=("span_f1",),
+    joined_by="iob2:FOLDER",
     reference="Liu et al. 2019, Linguistic knowledge and transferability of contextual representations",
 )

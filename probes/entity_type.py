@@ -1,7 +1,7 @@
 """Type of an entity whose words are given: a span (``person``, ``place``).
 
-The corpus must have the spans ``entities`` (GUM, nested and with pronouns; column files with ``ner``, names
-alone).
+The corpus must have the spans ``entities`` (GUM and LitBank, nested and with common nouns and pronouns; column files
+with ``ner``, names alone).
 """
 
 from __future__ import annotations
@@ -25,5 +25,6 @@ TASK = ProbeTask(
     targets,
     kind="span",
     needs=("entities",),
+    joined_by="iob2:FOLDER or litbank:ARCHIVE",
     reference="Tenney et al. 2019, What do you learn from context? Probing for sentence structure",
 )

@@ -25,5 +25,6 @@ TASK = ProbeTask(
     targets,
     needs=("factuality",),
     bins=6,
+    joined_by="uds:FOLDER",
     reference="Rudinger, White & Van Durme 2018, Neural models of factuality",
 )

@@ -27,5 +27,6 @@ TASK = ProbeTask(
     option="property",
     choices=("arg-kind", "arg-abstract", "arg-particular", "pred-dynamic", "pred-hypothetical", "pred-particular"),
     bins=6,
+    joined_by="uds:FOLDER",
     reference="Govindarajan, Van Durme & White 2019, Decomposing generalization",
 )

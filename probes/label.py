@@ -2,7 +2,8 @@
 
 ``label`` alone reads the annotation of that name. So are the files of SentEval asked whose sentences were changed
 (``senteval:FOLDER/bigram_shift.*`` has ``label:bigram_shift``), and whether a model saw a text in its training, where
-the corpus says so. The 200 labels most frequent in training are the classes.
+the corpus says so. The 1,000 labels most frequent in training are the classes, as many as SentEval's word content has
+(``label:word_content``); of labels that are equally frequent, those first in the alphabet.
 """
 
 from __future__ import annotations
@@ -36,6 +37,6 @@ TASK = ProbeTask(
     option="name",
     default_option="label",
     needs_of=lambda option: (option,),
-    top_labels=200,
+    top_labels=1000,
     reference="Conneau et al. 2018, What you can cram into a single $&!#* vector",
 )

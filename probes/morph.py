@@ -19,10 +19,18 @@ def targets(example: Example, option: str) -> Iterator[Target]:
     return word_targets(example, [(feats or {}).get(option) for feats in example.annotations["feats"]])
 
 
+def named(example: Example, option: str) -> Iterator[tuple[str, str]]:
+    """Yield the feature that was asked for beside every one there is."""
+    for feats in example.annotations["feats"]:
+        for feature in feats or ():
+            yield option, feature
+
+
 TASK = ProbeTask(
     "morph",
     targets,
     needs=("feats",),
     option="Feature",
+    named=named,
     reference="Belinkov et al. 2017, What do neural machine translation models learn about morphology?",
 )

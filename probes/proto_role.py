@@ -51,5 +51,6 @@ TASK = ProbeTask(
     option="property",
     choices=PROPERTIES,
     bins=6,
+    joined_by="uds:FOLDER",
     reference="Reisinger et al. 2015, Semantic proto-roles; White et al. 2020, The universal decompositional semantics",
 )

@@ -25,10 +25,16 @@ def targets(example: Example, option: str) -> Iterator[Target]:
     return word_targets(example, parse(option).labels(example))
 
 
+def named(example: Example, option: str) -> Iterator[tuple[str, str]]:
+    """Yield what the pattern names beside what the words have there."""
+    return parse(option).named(example)
+
+
 TASK = ProbeTask(
     "query",
     targets,
     option="pattern",
+    named=named,
     needs_of=lambda option: parse(option).needs,
     top_labels=200,
     reference="Serikov et al. 2022, Universal and independent: multilingual probing framework",

@@ -27,5 +27,6 @@ TASK = ProbeTask(
     targets,
     kind="pair",
     needs=("roles",),
+    joined_by="propbank:FOLDER",
     reference="Tenney et al. 2019, What do you learn from context? Probing for sentence structure",
 )

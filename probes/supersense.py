@@ -32,5 +32,6 @@ TASK = ProbeTask(
     default_option="all",
     choices=tuple(_PREFIXES),
     needs_of=lambda option: ("function",) if option == "function" else ("supersense",),
+    joined_by="conllulex:FOLDER",
     reference="Schneider & Smith 2015, A corpus and model integrating multiword expressions and supersenses",
 )

@@ -46,5 +46,6 @@ TASK = ProbeTask(
     kind="sentence",
     needs=("constituents", "xpos"),
     top_labels=20,
+    joined_by="brackets:FOLDER",
     reference="Conneau et al. 2018, What you can cram into a single $&!#* vector",
 )

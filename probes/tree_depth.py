@@ -1,8 +1,9 @@
-"""Depth of the sentence's dependency tree, in six bins of the training part.
+"""Depth of the sentence's tree, in six bins of the training part.
 
-The depth is the number of arcs between the root and the word furthest from it. Longer sentences are
-deeper, so read the score beside that of ``sentence-length``. Sentences whose tree is not annotated
-whole are left out.
+``tree-depth`` asks it of the dependency tree: the number of arcs between the root and the word furthest from it.
+``tree-depth:constituents`` asks it of the tree of phrases, as the first study did: the number of phrases around the
+word that stands deepest (GUM's trees, the Penn Treebank, which have no dependencies). Longer sentences are deeper,
+so read the score beside that of ``sentence-length``. Sentences whose tree is not annotated whole are left out.
 """
 
 from __future__ import annotations
@@ -13,11 +14,19 @@ from probekit.corpus.example import Example
 from probekit.errors import InputError
 from probekit.tasks import ProbeTask, Target
 
-from ._helpers import heads, sentence_target
+from ._helpers import heads, phrases_around, sentence_target
+
+_NEEDS = {"dependencies": ("head",), "constituents": ("constituents",)}
 
 
-def targets(example: Example) -> Iterator[Target]:
+def targets(example: Example, option: str) -> Iterator[Target]:
     """Yield the depth of the tree where there is one."""
+    if option == "constituents":
+        depths = list(map(len, phrases_around(example)))
+        # A word outside of every phrase, as in a sentence that nobody has parsed, leaves the tree in pieces.
+        if min(depths):
+            yield sentence_target(example, max(depths))
+        return
     tree = [head for head in heads(example) if head is not None]
     if len(tree) == len(example.words):
         yield sentence_target(example, max(_depths(tree, example.id)))
@@ -42,7 +51,10 @@ TASK = ProbeTask(
     "tree-depth",
     targets,
     kind="sentence",
-    needs=("head",),
+    option="dependencies or constituents",
+    default_option="dependencies",
+    choices=tuple(_NEEDS),
+    needs_of=_NEEDS.__getitem__,
     bins=6,
     reference="Conneau et al. 2018, What you can cram into a single $&!#* vector (there: of constituency trees)",
 )

@@ -53,5 +53,6 @@ def _hash(identifier: str) -> int:
 def _twice(identifier: str, where: str) -> InputError:
     return InputError(
         f"{where}the id '{identifier}' occurs twice in this corpus. "
-        "Ids name sentences in the cache: make them unique, or open the files one by one."
+        "Ids name sentences in the cache: make them unique, or open the files one by one; where a folder holds "
+        "several corpora (languages), name the files of one by a pattern, such as 'folder/en.*'."
     )

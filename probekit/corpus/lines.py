@@ -1,4 +1,4 @@
-"""Lines of text files, plain or gzipped: what enters is a path, what leaves is numbered lines.
+"""Lines of text files, plain, gzipped or in an archive: what enters is a path, what leaves is numbered lines.
 
 Only ``\\n`` and ``\\r\\n`` end a line; U+2028 and its like are characters of the line. A byte order mark
 at the start is dropped, a missing final newline is fine. Surprise: a carriage return without a line
@@ -10,11 +10,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from probekit.corpus.archives import open_member, parted
 from probekit.errors import InputError
 
 BLOCK = 1 << 20
@@ -68,6 +71,10 @@ def file_stem(path: Path) -> str:
 
 
 def _open(path: Path) -> IO[bytes]:
+    inside = parted(path) if "!" in str(path) else None
+    if inside is not None:
+        stream = open_member(*inside)
+        return io.BufferedReader(gzip.GzipFile(fileobj=stream), BLOCK) if path.name.endswith(".gz") else stream
     try:
         if path.name.endswith(".gz"):
             return io.BufferedReader(gzip.GzipFile(path, "rb"), BLOCK)
@@ -81,9 +88,9 @@ def _open(path: Path) -> IO[bytes]:
 def _read(stream: IO[bytes], path: Path, number: int) -> bytes:
     try:
         return stream.read(BLOCK)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError, zlib.error) as error:
         raise InputError(
-            f"{path}:{number}: the gzip data is damaged near this line ({error}). Fetch or compress the file again."
+            f"{path}:{number}: the compressed data is damaged near this line ({error}). Fetch or compress it again."
         ) from None
     except OSError as error:
         raise InputError(f"{path}:{number}: cannot be read: {error.strerror or error}.") from None

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from probekit.corpus.archives import is_archive, is_file, outer, parted
 from probekit.corpus.corpus import Corpus, Part, SourceRecord
 from probekit.corpus.example import Example
-from probekit.corpus.folder import file_readers, files_of, in_order, is_pattern, reader_of
+from probekit.corpus.folder import file_readers, files_of, holds_several, in_order, is_pattern, reader_of
 from probekit.corpus.lines import file_digest, file_stem
+from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader, load_readers
 from probekit.corpus.split import SplitRule, as_given
 from probekit.errors import InputError, UsageError, did_you_mean
+
+MANY_FILES = 30
+"""From so many files on, each is a document, of a format that says so (``Reader.documents``)."""
 
 
 def open_corpus(spec: object, *, name: str | None = None) -> Corpus:
@@ -28,7 +34,8 @@ def open_corpus(spec: object, *, name: str | None = None) -> Corpus:
     ----------
     spec : path, str, DataFrame, iterable or Corpus
         A file (``.conllu``, ``.jsonl``, ``.txt``, each also with ``.gz``), a folder of them or a pattern
-        (``ner/ai.*``); the same behind the name of a reader where the suffix does not tell it
+        (``ner/ai.*``), a ``.zip`` or ``.tar.gz`` of them, or what a pattern finds in one
+        (``bank.zip!combined/*.mrg``); the same behind the name of a reader where the suffix does not tell it
         (``columns:ner/train.txt``); ``grammar`` or ``grammar:n=2000,seed=1``, the built-in language;
         ``hf:<dataset or local folder>[:config]``; a pandas DataFrame; lists of words; Examples. A Corpus is
         returned as it is.
@@ -60,7 +67,7 @@ def open_corpus(spec: object, *, name: str | None = None) -> Corpus:
             )
         return spec
     if isinstance(spec, Path):
-        return _of_files(*files_of(spec), folder=spec.is_dir(), name=name)
+        return _of_path(spec, None, name)
     if isinstance(spec, str):
         return _of_string(spec, name)
     for reader in load_readers().values():
@@ -108,7 +115,7 @@ def reopen_corpus(record: SourceRecord | None, *, instead: object = None) -> Cor
         if not files:
             raise InputError(f"The cache does not name the files that it was made from. {advice}")
         for file in files:
-            if not file.is_file():
+            if not is_file(file):
                 raise InputError(f"{file}: the file that the cache was made from is gone. {advice}")
         corpus = _of_files(reader, in_order(files, reader), folder=bool(record.options.get("folder")), name=name)
     return _drawn_again(corpus, record)
@@ -135,12 +142,20 @@ def _of_string(spec: str, name: str | None) -> Corpus:
             f"There is no corpus '{spec}'.{hint} Give a file, a folder, or one of: "
             f"{', '.join(f'{known}[:...]' for known in addresses)}."
         )
-    several = path.is_dir() or is_pattern(path)
-    return _of_files(*files_of(path, chosen), folder=several, name=name or _name_of_pattern(path))
+    return _of_path(path, chosen, name)
 
 
-def _name_of_pattern(path: Path) -> str | None:
-    """Name a corpus of several files after their folder and what their names share: ``crossner-ai``."""
+def _of_path(path: Path, reader: Reader | None, name: str | None) -> Corpus:
+    return _of_files(*files_of(path, reader), folder=holds_several(path), name=name or _name_of_several(path))
+
+
+def _name_of_several(path: Path) -> str | None:
+    """Name several files after their folder or archive; those of a pattern by what they share too: ``crossner-ai``."""
+    if path.is_dir():
+        return os.path.basename(os.path.abspath(path)) or None
+    archive = path if is_archive(path) else None if (inside := parted(path)) is None or is_file(path) else inside[0]
+    if archive is not None:
+        return archive.name.partition(".")[0] or archive.name
     if not is_pattern(path):
         return None
     shared = re.split(r"[*?\[]", path.name, maxsplit=1)[0].strip("-_.")
@@ -152,8 +167,9 @@ def _of_files(reader: Reader, files: Sequence[Path], *, folder: bool, name: str 
     splits = {split for stem in stems if (split := reader.split_of(stem))}
     # A lone file named *-dev is a corpus like any other; only parts beside a train part are parts.
     rule = as_given(splits, by="file names") if folder and "train" in splits and len(splits) > 1 else None
+    read = _as_documents(reader) if reader.documents and rule is None and len(files) >= MANY_FILES else reader.read
     parts = [
-        Part(stem, partial(reader.read, file), reader.split_of(stem) if rule else None)
+        Part(stem, partial(read, file), reader.split_of(stem) if rule else None)
         for stem, file in zip(stems, files, strict=True)
     ]
     # Not resolved: links keep the names that ids and splits come from.
@@ -161,10 +177,20 @@ def _of_files(reader: Reader, files: Sequence[Path], *, folder: bool, name: str 
     label = name or (paths[0].parent.name if folder else stems[0])
 
     def record() -> SourceRecord:
-        digests = {str(path): file_digest(path) for path in paths}
+        digests = {str(file): file_digest(file) for file in dict.fromkeys(map(outer, paths))}
         return SourceRecord(reader.name, tuple(map(str, paths)), {"name": label, "folder": folder}, digests)
 
     return Corpus(parts, name=label, splits=rule, record=record)
+
+
+def _as_documents(reader: Reader) -> Callable[[Path, Notes], Iterator[Example]]:
+    """Let each file be a document where it names none, so that no split by hash parts it."""
+
+    def read(path: Path, notes: Notes) -> Iterator[Example]:
+        for example in reader.read(path, notes):
+            yield example if example.group is not None else replace(example, group=file_stem(path))
+
+    return read
 
 
 def _of_address(reader: Reader, address: Address, name: str | None) -> Corpus:

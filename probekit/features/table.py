@@ -7,7 +7,7 @@ rows are sorted train, dev, test, so that each part of a layer's matrix is a sli
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.corpus.example import SPLITS, Example
-from probekit.errors import CacheError, InputError
+from probekit.errors import CacheError, InputError, did_you_mean
 from probekit.tasks import Draft, ProbeTask, check_needs, check_target
 
 Label = str | int | float
+_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,8 @@ def collect(task: ProbeTask, examples: Iterable[Example], *, where: str) -> Targ
     group: list[str | None] = []
     ids: list[str] = []
     seen: set[str] = set()
+    labels: set[Label] = set()
+    names: dict[str, Counter[str]] = {}
     for ordinal, example in enumerate(examples):
         group.append(example.group)
         ids.append(example.id)
@@ -143,9 +146,16 @@ def collect(task: ProbeTask, examples: Iterable[Example], *, where: str) -> Targ
             continue
         for target in task.targets(example):
             check_target(task, target, example)
+            labels.add(target.label)
             start, stop = target.spans[0]
             drafts.append(Draft(example.split or "train", ordinal, target, " ".join(example.words[start:stop])))
+        # A question with two answers was understood: what it names need not be looked for any longer.
+        if task.named is not None and len(labels) < 2:
+            for name, there in task.named(example):
+                names.setdefault(name, Counter())[there] += 1
     check_needs(task, dict.fromkeys(seen), where)
+    if len(labels) < 2:
+        _check_names(task, names, where)
     if task.settle is not None:
         drafts = list(task.settle(drafts))
     if not drafts:
@@ -167,6 +177,23 @@ def collect(task: ProbeTask, examples: Iterable[Example], *, where: str) -> Targ
         without_token=Counter(),
         passed_over=np.array([draft.target.passed_over for draft in drafts]),
     )
+
+
+def _check_names(task: ProbeTask, names: Mapping[str, Counter[str]], where: str) -> None:
+    """Say which name of a question without an answer occurs nowhere.
+
+    Raises
+    ------
+    InputError
+    """
+    for name, seen in names.items():
+        if name not in seen:
+            listed = ", ".join(there for there, _ in seen.most_common(_LISTED))
+            more = f" and {len(seen) - _LISTED} others" if len(seen) > _LISTED else ""
+            raise InputError(
+                f"The task '{task.name}' has nothing to tell apart: '{name}' does not occur in {where}."
+                f"{did_you_mean(name, seen)} There are: {listed}{more}. Choose another name."
+            )
 
 
 def number_bins(values: NDArray[np.float64], train: slice, bins: int) -> tuple[list[str], NDArray[np.float64]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from probekit.errors import NetworkError, UsageError
+from probekit.errors import NetworkError, UsageError, did_you_mean
 from probekit.models.digests import canonical, file_digest, text_digest
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ def locate(model: str | Path | None = None, *, revision: str | None = None) -> M
     if name == DEFAULT:
         return _checked(name, _bundled(), None)
     if isinstance(model, Path) or not HUB_NAME.fullmatch(name):
-        raise UsageError(f"There is no model folder '{name}'. Give a folder, a name on the hub, or '{DEFAULT}'.")
+        hint = did_you_mean(name, (DEFAULT,))
+        raise UsageError(f"There is no model folder '{name}'.{hint} Give a folder, a name on the hub, or '{DEFAULT}'.")
     folder = _from_hub(name, revision)
     return _checked(name, folder, folder.name)
 
@@ -164,12 +165,13 @@ def _from_hub(name: str, revision: str | None) -> Path:
         at = f" at revision '{revision}'" if revision else ""
         raise UsageError(
             f"There is no model folder and no model on the hub called '{name}'{at}, or it needs a login "
-            f"(set HF_TOKEN). {_first_line(error)}"
+            f"(set HF_TOKEN).{did_you_mean(name, (DEFAULT,))} {_first_line(error)}"
         ) from error
     except errors.LocalEntryNotFoundError as error:
         raise NetworkError(
             f"'{name}' is no local folder, is not in the hub's cache, and the hub cannot be reached"
-            f"{' (offline mode)' if _offline() else ''}. Name a local folder, or '{DEFAULT}'."
+            f"{' (offline mode)' if _offline() else ''}.{did_you_mean(name, (DEFAULT,))} "
+            f"Name a local folder, or '{DEFAULT}'."
         ) from error
     except errors.HfHubHTTPError as error:
         status = getattr(error.response, "status_code", 500)

@@ -109,8 +109,11 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
     if str(on) in KINDS:
         return _newest(str(on), model, folder, None).path
     if on is not None:
-        path = Path(on)
-        return path if path.is_dir() or not (folder / path).is_dir() else folder / path
+        path = next((path for path in (Path(on), folder / on) if path.is_dir()), None)
+        if path is None:
+            hint = did_you_mean(str(on), [RANDOM, *(entry.path.name for entry in list_caches(folder))])
+            raise UsageError(f"There is no cache '{on}', here or in {folder}.{hint} `probekit cache ls` lists them.")
+        return path
     if model is None:
         newest = newest_complete(folder)
         if newest is None:

@@ -1,7 +1,7 @@
 """Sentences with two trees: the annotated one above the words, the one read off the vectors below.
 
-Enters: words and edges. Leaves: arcs on the axes given. Surprise: a wrong edge differs from a right one in
-colour and in dashes, and an edge that was missed is pale above.
+Enters: words and edges. Leaves: arcs on the axes given, and a legend that says which are which. Surprise: a wrong
+edge differs from a right one in colour and in dashes, and an edge that was missed is pale and dashed above.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ CHARACTER = 0.62
 """Room of a character and of the gap between two words, in units of the axis."""
 ROW = 7.0
 """Height of a sentence."""
+LEGEND = ("above: annotated, found", "annotated, missed", "below: predicted, right", "predicted, wrong")
+# Above or not: the strokes of an edge that both trees have, and of one that one of them has.
+_STYLES: dict[bool, tuple[tuple[str, Dashes], tuple[str, Dashes]]] = {
+    True: ((INK, "-"), (GREY, STROKES)),
+    False: ((BLUE, "-"), (VERMILION, STROKES)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,28 @@ def draw_trees(sentences: Sequence[DrawnTree], ax: Axes | None = None) -> Axes:
     ax.set_xlim(-0.5, widest)
     ax.set_ylim(-ROW * (len(sentences) - 1) - 0.5 * ROW, 0.58 * ROW)
     ax.set_axis_off()
+    _legend(ax)
     return ax
+
+
+def _legend(ax: Axes) -> None:
+    """Say above the sentences what each kind of arc is."""
+    from matplotlib.lines import Line2D
+
+    strokes = []
+    for label, (color, dashes) in zip(LEGEND, _STYLES[True] + _STYLES[False], strict=True):
+        strokes.append(Line2D([], [], color=color, linewidth=1.2, label=label))
+        strokes[-1].set_linestyle(dashes)  # type: ignore[arg-type]
+    ax.legend(
+        handles=strokes,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=4,
+        fontsize=8,
+        frameon=False,
+        borderaxespad=0.2,
+        labelcolor=INK,
+    )
 
 
 def save_trees(sentences: Sequence[DrawnTree], path: str | Path) -> Path:
@@ -79,8 +106,7 @@ def _sentence(ax: Axes, sentence: DrawnTree, base: float) -> float:
     longest = max((high - low for low, high in sentence.gold | sentence.predicted), default=1)
     for edges, side in ((sentence.gold, 1), (sentence.predicted, -1)):
         for edge in sorted(edges):
-            hit, missed = (INK, GREY) if side > 0 else (BLUE, VERMILION)
-            color, dashes = (hit, "-") if edge in right else (missed, STROKES)
+            color, dashes = _STYLES[side > 0][edge not in right]
             _arc(ax, centres[edge[0]], centres[edge[1]], base, side * _height(edge, longest), color, dashes)
     return end
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from probekit.corpus import open_corpus
 from probekit.corpus.example import Example, Span
 from probekit.errors import InputError
+from probekit.features import collect
+from probekit.probing.question import keep_top
 from probekit.tasks import Target, get_task
 
 # id, form, lemma, upos, xpos, feats, head, deprel
@@ -150,6 +156,47 @@ def test_depth_counts_arcs_from_the_root() -> None:
     assert labels("tree-depth", parsed("Go go VERB VB _ 0 root")) == [0]
 
 
+def test_depth_counts_phrases_around_the_deepest_word() -> None:
+    spans = {"constituents": (Span(0, 3, "S"), Span(0, 1, "NP"), Span(1, 3, "VP"), Span(2, 3, "NP"))}
+    whole = Example("s", ("she", "sees", "him"), spans=spans)
+    assert labels("tree-depth:constituents", whole) == [3]
+    pieces = Example("s", ("she", "sees", "him"), spans={"constituents": (Span(0, 2, "S"),)})
+    assert labels("tree-depth:constituents", pieces) == []
+
+
+def test_a_sentence_is_seen_if_all_its_runs_stand_in_the_texts(tmp_path: Path) -> None:
+    text = "It was a dark\nand stormy night; the rain fell in torrents, as ever."
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "b.txt").write_text("Call me Ishmael.\n")
+    name = f"seen-in-training:{tmp_path}/*.txt*"
+
+    def label(sentence: str) -> list[str | int | float]:
+        return labels(name, Example("s", tuple(sentence.split())))
+
+    assert label("a dark and STORMY night the rain fell !") == ["seen"]
+    assert label("night : the rain fell in torrents as ever") == ["seen"]
+    assert label("a dark and stormy night the snow fell") == ["unseen"]
+    # Its first eight words stand there, its last eight do not.
+    assert label("a dark and stormy night the rain fell on Ishmael") == ["unseen"]
+    assert label("dark a and stormy night the rain fell") == ["unseen"]
+    # The first file ends where the second begins: no run lies across.
+    assert label("fell in torrents as ever call me Ishmael") == ["unseen"]
+    assert label("call me Ishmael") == []
+    assert label("and stormy night the rain fell in snow") == ["unseen"]
+
+
+def test_texts_that_change_are_read_anew_and_missing_ones_refused(tmp_path: Path) -> None:
+    text, sentence = tmp_path / "a.txt", "one two three four five six seven eight"
+    text.write_text("nothing\n")
+    example = Example("s", tuple(sentence.split()))
+    assert labels(f"seen-in-training:{text}", example) == ["unseen"]
+    text.write_text(sentence)
+    os.utime(text, ns=(1, 1))
+    assert labels(f"seen-in-training:{text}", example) == ["seen"]
+    with pytest.raises(InputError, match="there is no such file"):
+        get_task(f"seen-in-training:{tmp_path}/none*")
+
+
 @pytest.mark.parametrize(
     ("name", "rows"), [("tree-depth", "a a X X _ 2 dep\nb b X X _ 1 dep"), ("arc", "a a X X _ 3 dep")]
 )
@@ -164,3 +211,18 @@ def test_the_common_substring_is_common_and_as_long_the_other_way() -> None:
         at, to, length = common(form, lemma)
         assert form[at : at + length] == lemma[to : to + length]
         assert common(lemma, form)[2] == length
+
+
+def test_word_content_is_asked_of_all_its_thousand_words(data: Path) -> None:
+    task = get_task("label:word_content")
+    table = collect(task, open_corpus(f"{data}/senteval_xprobe/en/word_content.*"), where="here")
+    kept, left_out = keep_top(task, table)
+    assert (len(set(table.labels)), len(kept), left_out) == (1000, 20_000, 0)
+
+
+def test_labels_beyond_the_thousand_most_frequent_are_left_out() -> None:
+    notes = [{"label": f"{number // 3:04}"} for number in range(3300)]
+    examples = [Example(f"s{i}", ("a",), annotations=note, split="train") for i, note in enumerate(notes)]
+    task = get_task("label")
+    kept, left_out = keep_top(task, collect(task, examples, where="here"))
+    assert (sorted(set(kept.labels)), left_out) == ([f"{number:04}" for number in range(1000)], 300)

@@ -11,7 +11,11 @@ import pytest
 from rich_examples import PARSED, bare, columns, rich, with_notes
 
 from probekit.corpus import open_corpus
+from probekit.corpus.companions import load_companions
 from probekit.corpus.example import Example
+from probekit.corpus.readers import load_readers
+from probekit.errors import InputError
+from probekit.features import collect
 from probekit.probing.metrics import metrics
 from probekit.probing.structural.score import TREE_METRICS
 from probekit.tasks import SPANS, ProbeTask, catalogue_folder, check_needs, check_target, get_task, load_catalogue
@@ -22,6 +26,8 @@ OPTIONS = {
     "morph": "Number",
     "query": "upos=NOUN & head.upos=VERB",
     "regex": "[aeiou]{2}",
+    # Half of the built-in language's first sentences.
+    "seen-in-training": str(Path(__file__).with_name("seen.txt")),
 }
 """An option for tasks that need one and name no choices."""
 
@@ -132,8 +138,6 @@ def test_a_sentence_of_one_word_is_no_trouble(task: ProbeTask) -> None:
 
 
 def test_a_corpus_without_the_annotation_is_refused_by_name(task: ProbeTask) -> None:
-    from probekit.errors import InputError
-
     if not task.needs:
         check_needs(task, {}, "corpus 'x'")
         return
@@ -149,4 +153,46 @@ def test_it_finds_targets_in_a_real_treebank(task: ProbeTask, data: Path) -> Non
         for target in task.targets(example):
             check_target(task, target, example)
             labels.add(target.label)
-    assert len(labels) >= 2
+    # No sentence of a treebank stands in the built-in language.
+    assert len(labels) >= 2 or (task.name.startswith("seen-in-training") and labels == {"unseen"})
+
+
+def test_what_can_be_joined_is_named_first_with_its_scheme(task: ProbeTask) -> None:
+    if not task.joined_by:
+        return
+    scheme = task.joined_by.partition(":")[0]
+    assert scheme in {**load_readers(), **load_companions()}
+    with pytest.raises(InputError, match=rf"\(it has: upos\)\. Join it with --annotations {scheme}:"):
+        check_needs(task, {"upos": ()}, "corpus 'x'")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("morph:Nubmer", "'Nubmer' does not occur in here. Did you mean 'Number'? There are: .*Number"),
+        ("query:upos=NUON", "'NUON' does not occur in here. Did you mean 'NOUN'? There are: .*VERB"),
+        ("query:Nubmer=Plur", "'Nubmer' does not occur in here. Did you mean 'Number'?"),
+        ("query:Number=Plural", "'Plural' does not occur in here. Did you mean 'Plur'?"),
+        ("query:Tense where head.upos=VREB", "'VREB' does not occur in here. Did you mean 'VERB'?"),
+        ("query:deprle=nsubj", "'deprle', which here does not have .* Did you mean 'deprel'?"),
+        ("column:upso", "'upso', which here does not have .* Did you mean 'upos'?"),
+    ],
+)
+def test_a_name_that_occurs_nowhere_is_told_from_those_that_do(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message.replace("?", r"\?")):
+        collect(get_task(name), open_corpus("grammar:n=200"), where="here")
+
+
+def test_names_that_occur_are_no_fault_however_few_words_answer(sample: list[Example]) -> None:
+    found = collect(get_task("query:upos=NOUN & upos=VERB"), sample, where="here")
+    assert set(found.labels) == {"no"}
+    with pytest.raises(InputError, match="finds no target in here"):
+        collect(get_task("query:Number where upos=NOUN & upos=VERB"), sample, where="here")
+
+
+def test_another_choice_is_named_where_the_corpus_answers_it() -> None:
+    with pytest.raises(InputError, match="Ask tree-depth:constituents of it"):
+        check_needs(get_task("tree-depth"), {"constituents": ()}, "corpus 'x'")
+    with pytest.raises(InputError) as caught:
+        check_needs(get_task("tree-depth"), {"upos": ()}, "corpus 'x'")
+    assert "Ask" not in str(caught.value)

@@ -50,6 +50,7 @@ WRONG = [
     ("extract model good.conllu --revision main", 2, r"`revision`.*'model'.*Leave it out"),
     # Models.
     ("extract good.conllu", 2, r"'good\.conllu' is a file.*probekit extract minilm good\.conllu"),
+    ("extract minlm good.conllu", 7, r"'minlm'.*Did you mean 'minilm'\?"),
     ("extract no/such-model good.conllu", 7, r"'no/such-model'.*offline.*Name a local folder"),
     ("extract ./nosuch good.conllu", 2, r"'\./nosuch'.*'minilm'"),
     ("extract nomodel good.conllu", 2, r"nomodel.*config\.json.*save_pretrained"),
@@ -93,7 +94,8 @@ WRONG = [
     ("probe --task morph", 2, r"'morph' needs an option: morph:<Feature>"),
     ("probe --task pos:x", 2, r"'pos' takes no option"),
     ("probe --task morph:Nosuch", 3, r"'morph:Nosuch'.*'good'.*[Cc]hoose another"),
-    ("probe --task pos --on nosuch", 4, r"nosuch.*probekit cache ls"),
+    ("probe --task pos --on nosuch", 2, r"no cache 'nosuch', here or in .*probekit cache ls"),
+    ("probe --task pos --on radom", 2, r"no cache 'radom'.*Did you mean 'random'\?"),
     ("probe --task pos --on nothing", 4, r"nothing is not a cache.*probekit cache ls"),
     ("probe --task pos --cache nothing", 2, r"nothing.*`probekit extract`.*--on"),
     ("probe --task pos --model modl", 2, r"'modl'.*Did you mean 'model'.*probekit extract"),

@@ -107,6 +107,41 @@ def test_inverted_clauses_hold_the_same_words(treebank: str) -> None:
         assert after.words[0][0].isupper() == before.words[0][0].isupper()
 
 
+@pytest.fixture(scope="module")
+def phrases(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same sentences as bracketed trees, the second clause of every third without a subject."""
+    path = tmp_path_factory.mktemp("phrases") / "phrases.mrg"
+    draw = Random(0)
+    parts = []
+    for number in range(300):
+        nouns, verbs = draw.sample(NOUNS, 2), draw.sample(VERBS, 2)
+        first = f"(S (NP-SBJ (DT The) (NN {nouns[0]})) (VP (VBZ {verbs[0]})))"
+        second = f"(S (NP-SBJ (DT the) (NN {nouns[1]})) (VP (VBZ {verbs[1]})))"
+        # A second clause without a subject is none.
+        second = second if number % 3 else f"(S (VP (VBZ {verbs[1]})))"
+        parts.append(f"(S {first} (, ,) (CC and) {second} (. .))")
+    path.write_text("\n".join(parts))
+    return str(path)
+
+
+def test_trees_of_phrases_are_inverted_too(phrases: str) -> None:
+    found = list(open_corpus(f"coordination-inversion:{phrases}"))
+    assert len(found) == 200
+    pairs = changed("coordination-inversion", phrases)
+    assert 60 < len(pairs) < 140
+    for after, before in pairs:
+        old = before.words
+        assert after.words == ("The", *old[6:8], ",", "and", "the", *old[1:3], ".")
+
+
+def test_an_odd_word_of_a_tree_of_phrases_bears_its_tag(phrases: str) -> None:
+    pairs = changed("odd-man-out", phrases)
+    assert len(pairs) > 50
+    for after, before in pairs:
+        (i,) = (i for i, (a, b) in enumerate(zip(after.words, before.words, strict=True)) if a != b)
+        assert after.words[i] in (NOUNS if before.annotations["xpos"][i] == "NN" else VERBS)
+
+
 def test_a_plain_text_can_be_shifted_and_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "plain.txt"
     path.write_text("".join(f"the {n} dogs bark loudly at night .\n" for n in range(60)))

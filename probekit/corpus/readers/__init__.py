@@ -67,6 +67,13 @@ class Reader:
     claims : callable, optional
         ``claims(lines)`` tells from the first lines of a file whether it is the reader's, where several
         readers take its suffix; None: it takes the files that no other claims.
+    also : tuple of str
+        Suffixes of running text and tables (``.txt``, ``.tsv``) under which its files are found too.
+    recognises : callable, optional
+        ``recognises(stem, lines)`` tells from name and first lines whether a file of ``also`` is the reader's; it
+        must not take running text.
+    documents : bool
+        Its files are documents, where a corpus has many of them and they name none.
     split_of : callable
         ``split_of(stem)`` tells the split that a file's name says, or None.
     address : callable, optional
@@ -83,6 +90,9 @@ class Reader:
     read: Callable[[Any, Notes], Iterable[Example]]
     suffixes: tuple[str, ...] = ()
     claims: Callable[[Sequence[str]], bool] | None = None
+    also: tuple[str, ...] = ()
+    recognises: Callable[[str, Sequence[str]], bool] | None = None
+    documents: bool = False
     split_of: Callable[[str], str | None] = split_of_name
     address: Callable[[str], Address] | None = None
     restore: Callable[[tuple[str, ...], Mapping[str, Any]], Address] | None = None

@@ -55,14 +55,13 @@ def _address(name: str, rest: str) -> Address:
     of = os.path.abspath(Path(rest).expanduser()) if Path(rest).expanduser().exists() else rest
     inner = open_corpus(of)
     record = inner.source
-    files = () if record is None else tuple(record.locations)
     return Address(
         (of,),
         {"of": of},
         f"{inner.name}-{name}",
         splits=lambda: SPLITS,
         splits_by=f"the corpus it is made from ({inner.split_rule})",
-        files=tuple(file for file in files if os.path.isfile(file)),
+        files=() if record is None else tuple(record.digests),
         licence=inner.licence,
     )
 

@@ -2,7 +2,8 @@
 
 What leaves is an example a tree, with ``xpos`` and the spans ``constituents``, outermost first, labels as
 written (``NP-SBJ``). A tree may run over many lines. ``# newdoc id = name`` between trees names the document;
-its trees are then ``name-1``, ``name-2``.
+its trees are then ``name-1``, ``name-2``. Where a folder or archive holds thirty files or more and they name no
+document (the Penn Treebank), each file is one.
 
 Surprise: traces (``-NONE-``) and phrases of nothing but traces are left out and counted, ``-LRB-`` and its like
 become the brackets that they stand for, and the outermost ``ROOT``, ``TOP`` or nameless bracket is no constituent.
@@ -141,4 +142,4 @@ class _Tree:
         return fault(self.path, line, at, "this tree is not closed", "Is a closing bracket missing?")
 
 
-READER = Reader("brackets", read, suffixes=(".ptb", ".mrg"))
+READER = Reader("brackets", read, suffixes=(".ptb", ".mrg"), documents=True)

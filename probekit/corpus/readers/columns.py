@@ -5,6 +5,8 @@ first line ``# global.columns = FORM UPOS NER`` (as in CoNLL-U Plus; ``ID`` is s
 else by their number: two are the word and ``ner`` where the first tag is BIO, else ``tag``; three are word,
 ``xpos``, ``chunk`` (CoNLL-2000); four are word, ``xpos``, ``chunk``, ``ner`` (CoNLL-2003).
 
+A ``.txt`` file is read too where its first rows are words with BIO tags (CrossNER, CoNLL-2000).
+
 What leaves is an example a sentence, with one annotation a column and the spans ``entities`` of ``ner``,
 ``chunks`` of ``chunk``. ``# sent_id``, ``# text``, ``# newdoc`` mean what they mean in CoNLL-U; a line that
 begins with ``-DOCSTART-`` begins a document. Surprise: ``#`` may begin a word (a hashtag): a line is a
@@ -13,7 +15,7 @@ comment only before the first word of a sentence, and only if it has another num
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,4 +147,18 @@ class _Shape:
         return fields
 
 
-READER = Reader("columns", read, suffixes=(".conll", ".bio", ".iob", ".annotated"))
+def recognises(stem: str, head: Sequence[str]) -> bool:
+    """Tell whether the first rows are two to four columns, the last one of BIO tags with a chunk or name among them."""
+    rows = [line.split("\t") if "\t" in line else line.split() for line in head if line.strip()]
+    tags = [fields[-1] for fields in rows if fields[0] != _DOCUMENT]
+    return (
+        len({len(fields) for fields in rows}) == 1
+        and 2 <= len(rows[0]) <= 4
+        and all(map(BIO.fullmatch, tags))
+        and (any(tag != "O" for tag in tags) or (bool(tags) and all("\t" in line for line in head if line.strip())))
+    )
+
+
+READER = Reader(
+    "columns", read, suffixes=(".conll", ".bio", ".iob", ".annotated"), also=(".txt",), recognises=recognises
+)

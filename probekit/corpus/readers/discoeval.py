@@ -15,7 +15,7 @@ swapped here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,4 +87,13 @@ def _spans(sentences: list[list[str]]) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-READER = Reader("discoeval", read)
+def recognises(stem: str, head: Sequence[str]) -> bool:
+    """Tell whether the file is named after a kind, and its first lines have that kind's columns."""
+    kind = _KINDS.get(stem.partition(".")[0])
+    if kind is None or "." not in stem:
+        return False
+    tabs = kind.sentences + bool(kind.labels) - 1
+    return bool(head) and all(line.count("\t") == tabs for line in head)
+
+
+READER = Reader("discoeval", read, also=(".txt",), recognises=recognises)

@@ -20,7 +20,7 @@ group, so that no split by hash parts twins; it is why some groups hold two pair
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -144,4 +144,17 @@ def split_of(stem: str) -> str | None:
     return name if name in SPLITS else None
 
 
-READER = Reader("dpr", read, split_of=split_of)
+def recognises(stem: str, head: Sequence[str]) -> bool:
+    """Tell whether the first lines are a sentence, a pronoun in it, candidates, and one of these."""
+    sentence, pronoun, candidates, answer, *rest = [*(line.strip() for line in head[:5]), *[""] * 5][:5]
+    listed = [candidate.strip().lower() for candidate in candidates.split(",")]
+    return (
+        not any(rest)
+        and len(pronoun.split()) == 1
+        and pronoun.lower() in sentence.lower()
+        and len(listed) > 1
+        and answer.lower() in listed
+    )
+
+
+READER = Reader("dpr", read, also=(".txt",), recognises=recognises, split_of=split_of)

@@ -1,4 +1,4 @@
-"""SemEval-2010 task 8 (``semeval:FOLDER``): sentences with two marked nominals and the relation between them.
+"""SemEval-2010 task 8 (a folder of its files): sentences with two marked nominals and the relation between them.
 
 What enters are blocks of a numbered sentence in quotation marks with ``<e1>``, ``</e1>``, ``<e2>``, ``</e2>``,
 a line with the relation and a comment; what leaves is an example a sentence with the annotation ``relation``
@@ -86,4 +86,14 @@ def split_of(stem: str) -> str | None:
     return split_of_name(stem.partition("_")[0])
 
 
-READER = Reader("semeval", read, split_of=split_of)
+def recognises(stem: str, head: Sequence[str]) -> bool:
+    """Tell whether the first line is a numbered sentence with marks, and the second a relation."""
+    return (
+        len(head) > 1
+        and _SENTENCE.fullmatch(head[0]) is not None
+        and all(mark in head[0] for mark in _MARKS)
+        and _RELATION.fullmatch(head[1].strip()) is not None
+    )
+
+
+READER = Reader("semeval", read, also=(".txt",), recognises=recognises, split_of=split_of)

@@ -10,7 +10,7 @@ Surprise: equal sentences share a group, so that no split by hash parts them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from probekit.corpus.example import Example
@@ -21,6 +21,8 @@ from probekit.corpus.readers._rows import Line, column, fault, fields_of
 from probekit.corpus.split import split_of_name
 
 _SPLITS = {"tr": "train", "va": "dev", "te": "test"}
+_WORDS = 3
+"""Words of a sentence, on average, from which a file of two columns is taken for one of sentences and labels."""
 
 
 def read(path: Path, notes: Notes) -> Iterator[Example]:
@@ -57,4 +59,15 @@ def split_of(stem: str) -> str | None:
     return _SPLITS.get(stem.rpartition(".")[2]) or split_of_name(stem)
 
 
-READER = Reader("senteval", read, split_of=split_of)
+def recognises(stem: str, head: Sequence[str]) -> bool:
+    """Tell whether the first lines are sentences with a label of one word, in one of the two forms."""
+    rows = [line.split("\t") for line in head]
+    if all(len(fields) == 3 for fields in rows):
+        return bool(rows) and all(fields[0] in _SPLITS and len(fields[1].split()) == 1 for fields in rows)
+    # A list of words with numbers has the same tabs: sentences are longer.
+    return all(len(fields) == 2 and len(fields[1].split()) == 1 for fields in rows) and sum(
+        len(fields[0].split()) for fields in rows
+    ) >= _WORDS * len(rows)
+
+
+READER = Reader("senteval", read, also=(".txt",), recognises=recognises, split_of=split_of)
