@@ -111,7 +111,7 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
     if on is not None:
         path = next((path for path in (Path(on), folder / on) if path.is_dir()), None)
         if path is None:
-            hint = did_you_mean(str(on), [RANDOM, *(entry.path.name for entry in list_caches(folder))])
+            hint = did_you_mean(str(on), [*KINDS, *(entry.path.name for entry in list_caches(folder))])
             raise UsageError(f"There is no cache '{on}', here or in {folder}.{hint} `probekit cache ls` lists them.")
         return path
     if model is None:
