@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 PIP_FLAGS ?=
+BENCH ?=
 BIN := .venv/bin
 DEMO := demo
 
@@ -19,8 +20,9 @@ demo: .venv/.installed-demo
 test: .venv/.installed-test lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
+# All take about an hour and a half with PROBEKIT_DATA; some: make bench BENCH="online structural".
 bench: .venv/.installed-test
-	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/run.py $(BENCH)
 
 # Extract, kill at a random moment, resume; 200 times, at most ten minutes.
 soak: .venv/.installed-test

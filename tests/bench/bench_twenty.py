@@ -1,93 +1,266 @@
-"""Twenty tasks over words, pairs and sentences of UD English EWT and its companions, from one cache.
+"""Twenty tasks from one cache: their time together and alone, their memory, and a scikit-learn loop beside them.
 
-Twelve over words, four over pairs, four over sentences; the control on wherever the task has one. For each:
-seconds, training rows, classes, the layer chosen on dev, its test score, the best floor, selectivity. In the
-end the sum, and the peak of the resident memory. `prev-word` keeps its 200 most frequent labels (``top_labels``);
-no task has more classes. With --bits the online code as well.
+All layers of MiniLM over UD English EWT, controls on wherever a task has one; ``twenty.py`` names the tasks. Prints
+a line a task as it is done, then the seconds and the peak of resident memory of a fresh process that asks them
+together, against their limits. With --parts each task alone in a fresh process too, and what opening, reading the
+corpus and reading the layers cost by themselves; the ratio of together to the sum of all alone less their loading.
+Last, for some tasks at one layer, the fits beside scikit-learn's, one by one (--loop names the tasks; none: skip).
 
-    PROBEKIT_DATA=... python tests/bench/bench_twenty.py [--cache ROOT] [--bits] [--only pos deprel]
+    PROBEKIT_DATA=... python tests/bench/bench_twenty.py [--cache ROOT] [--corpus PATH] [--only pos deprel:universal]
+        [--layers 0,3] [--bits] [--parts] [--count] [--loop pos tense] [--rows 6000] [--write docs/twenty.md]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bench_probe import one_by_one
+from twenty import TASKS, Found, companions, counted, document, found, too_many
 
 from probekit import LayerReport, extract, probe
+from probekit.cache.reader import ActivationCache
+from probekit.corpus import reopen_annotated
+from probekit.extraction.plan import parse_layers
+from probekit.features import matched
+from probekit.probing import sweep
+from probekit.probing.asking import ask, find_source
+from probekit.probing.control import control_codes
+from probekit.probing.problem import Problem
+from probekit.probing.settings import Settings
+from probekit.probing.study import fit_layer
 
-TASKS: dict[str, tuple[str, ...]] = {
-    "pos": (),
-    "xpos": (),
-    "morph:Number": (),
-    "morph:Tense": (),
-    "deprel:universal": (),
-    "word-length": (),
-    "position": (),
-    "prev-word": (),
-    "seen-before": (),
-    "query:upos=NOUN & head.upos=VERB": (),
-    "supersense": ("streusle",),
-    "factuality": ("uds/uds2.0_factuality.tsv.gz",),
-    "arc": (),
-    "arc-label:universal": (),
-    "semantic-role": ("ewt_propbank",),
-    "proto-role:volition": ("uds/uds2.0_protoroles.tsv.gz",),
-    "sentence-length": (),
-    "tree-depth": (),
-    "tense": (),
-    "subj-number": (),
-}
-"""Task and the files with its annotations, below the folder of corpora."""
+SECONDS, GIGABYTES, RATIO = 20 * 60, 4.0, 1.1
+"""The limits: all together, resident memory, together to the sum of all alone less their loading."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every process is told."""
+
+    cache: str
+    data: Path
+    tasks: list[str]
+    layers: str
+    bits: bool
+
+    @property
+    def also(self) -> list[str]:
+        """Analyses that ride beside."""
+        return ["online-code"] if self.bits else []
 
 
 def main() -> None:
-    """Print one line a task, then the sums."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cache", default=None, help="a root with a MiniLM cache of EWT; else it is extracted")
-    parser.add_argument("--bits", action="store_true", help="the online code of every task as well")
-    parser.add_argument("--only", nargs="+", choices=list(TASKS), default=list(TASKS))
-    options = parser.parse_args()
+    """Run the processes and print the sums."""
+    options = _options()
     data = Path(os.environ.get("PROBEKIT_DATA") or "nowhere")
     if not (data / "ud_english_ewt").is_dir():
         sys.exit("PROBEKIT_DATA names no folder with ud_english_ewt: nothing to measure.")
+    if not options.count:
+        _several()
     with tempfile.TemporaryDirectory() as own:
-        root = options.cache or own
-        extract("minilm", data / "ud_english_ewt", cache=root)
+        corpus = options.corpus or data / "ud_english_ewt"
+        cache = options.on or str(extract("minilm", corpus, cache=options.cache or own).cache)
+        setting = Setting(cache, data, options.only, options.layers, options.bits)
+        if options.child:
+            _CHILDREN[options.child](setting, Path(options.out))
+            return
+        lines = _count(setting) if options.count else _together(setting, parts=options.parts)
+        if wrong := too_many(lines):
+            sys.exit(f"These tasks have too many classes and no rule: {', '.join(wrong)}.")
+        if not options.count:
+            for task in options.loop:
+                _loop(setting, task, options.loop_layer, options.rows)
+    if options.write:
+        Path(options.write).write_text(document(lines), encoding="utf-8")
+        print(f"wrote {options.write}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", default=None, help="a root with a MiniLM cache of the corpus; else it is extracted")
+    parser.add_argument("--on", default=None, help="a MiniLM cache of EWT or of a part of it, by its own path")
+    parser.add_argument("--corpus", default=None, help="in place of the whole of EWT, such as one of its files")
+    parser.add_argument("--only", nargs="+", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--layers", default="all", help="0,3 or all")
+    parser.add_argument("--bits", action="store_true", help="the online code of every task as well")
+    parser.add_argument("--parts", action="store_true", help="each task alone as well")
+    parser.add_argument("--count", action="store_true", help="rows and classes, nothing probed")
+    parser.add_argument("--loop", nargs="*", choices=list(TASKS), default=["pos", "arc-label:universal", "tense"])
+    parser.add_argument("--loop-layer", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=6000, help="training targets of the loop, at most")
+    parser.add_argument("--write", default=None, help="where to write the table of the tasks")
+    parser.add_argument("--child", choices=list(_CHILDREN), default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--out", default=None, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _together(setting: Setting, *, parts: bool) -> list[Found]:
+    done, seconds = _process("together", setting, setting.tasks)
+    peak = done["peak"]
+    print(
+        f"{len(setting.tasks)} tasks together: {seconds:,.0f} s, limit {SECONDS:,}: {_said(seconds <= SECONDS)}; "
+        f"peak {peak:.2f} GB resident, limit {GIGABYTES:g}: {_said(peak < GIGABYTES)}",
+        flush=True,
+    )
+    if parts:
+        alone = loading = 0.0
+        loads: dict[tuple[str, ...], float] = {}
+        for task in setting.tasks:
+            _, its = _process("alone", setting, [task])
+            if TASKS[task] not in loads:
+                loads[TASKS[task]] = _process("loading", setting, [task])[1]
+            alone, loading = alone + its, loading + loads[TASKS[task]]
+            print(f"  {task} alone {its:.1f} s, of which loading {loads[TASKS[task]]:.1f} s", flush=True)
+        rest = alone - loading
+        ratio, once = seconds / rest, seconds / (rest + max(loads.values()))
+        print(
+            f"alone: {alone:,.0f} s in all, {loading:,.0f} s of them loading; together is {ratio:.2f} of the rest, "
+            f"limit {RATIO:g}: {_said(ratio <= RATIO)}; {once:.2f} with one loading counted",
+            flush=True,
+        )
+    return [Found(**line) for line in done["lines"]]
+
+
+def _said(met: bool) -> str:
+    return "met" if met else "MISSED"
+
+
+def _process(child: str, setting: Setting, tasks: list[str]) -> tuple[dict[str, Any], float]:
+    """Run a child in a fresh process; return what it left, and its seconds from start to end."""
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
+        command = [sys.executable, __file__, "--child", child, "--out", file.name, "--on", setting.cache]
+        command += ["--layers", setting.layers, *(["--bits"] if setting.bits else []), "--only", *tasks]
         started = time.perf_counter()
-        for task in options.only:
-            began = time.perf_counter()
-            report = probe(
-                task,
-                annotations=[data / name for name in TASKS[task]],
-                cache=root,
-                also=["online-code"] if options.bits else [],
-            )
-            print(_line(report, time.perf_counter() - began), flush=True)
+        ended = subprocess.run(command, check=False, env={**os.environ, "PROBEKIT_DATA": str(setting.data)})
+        seconds = time.perf_counter() - started
+        if ended.returncode:
+            sys.exit(f"The process that asks {', '.join(tasks)} ({child}) failed: see above.")
+        return json.loads(file.read()), seconds
+
+
+def _child_together(setting: Setting, out: Path) -> None:
+    settings = Settings(layers=_layers(setting), also=tuple(setting.also))
+    files = companions(setting.tasks, setting.data)
+    lines, began = [], time.perf_counter()
+    for report in _several()(setting.tasks, on=setting.cache, annotations=files, settings=settings):
+        lines.append(found(report))
+        _print(Found(**lines[-1]), time.perf_counter() - began)
+        began = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"{len(options.only)} tasks: {time.perf_counter() - started:,.0f} s, peak {peak:.2f} GB resident")
+    out.write_text(json.dumps({"lines": lines, "peak": peak}))
 
 
-def _line(report: LayerReport, seconds: float) -> str:
-    summary, targets = report.summary(), report.provenance["targets"]
-    floor = max(value for name in ("majority", "word_type") if (value := summary[name]) is not None)
-    selectivity = summary["selectivity"]
-    cells = [
-        f"{report.task[:20]:<20}",
-        f"{seconds:6.1f} s",
-        f"{targets['train']:>7,} rows",
-        f"{report.provenance['classes']:>4} classes",
-        f"layer {summary['best_layer']}",
-        f"{summary['test']:.3f} [{summary['low']:.3f}, {summary['high']:.3f}]",
-        f"floor {floor:.3f}",
-        "selectivity " + ("    -" if selectivity is None else f"{selectivity:.3f}"),
-    ]
-    bits = report.points("online_code", split="train", metric="compression").get(summary["best_layer"])
-    return "  ".join(cells) + (f"  compression {bits.value:.2f}" if bits else "")
+def _several() -> Callable[..., Iterable[LayerReport]]:
+    """Return the call that asks several tasks of one reading; end where this probekit has none."""
+    found = getattr(sweep, "probe_tasks", None)
+    if found is None:
+        sys.exit("probekit.probing.sweep has no `probe_tasks`: this probekit cannot ask several tasks of one reading.")
+    return found  # type: ignore[no-any-return]
+
+
+def _child_alone(setting: Setting, out: Path) -> None:
+    (task,) = setting.tasks
+    files = companions([task], setting.data)
+    report = probe(task, on=setting.cache, annotations=files, layers=_layers(setting), also=setting.also)
+    out.write_text(json.dumps({"lines": [found(report)]}))
+
+
+def _child_loading(setting: Setting, out: Path) -> None:
+    """Do what tasks share, as each does it alone: start, open, read and check the corpus, read every layer."""
+    cache = ActivationCache.open(setting.cache)
+    corpus = reopen_annotated(cache.source, annotations=companions(setting.tasks, setting.data))
+    for _ in matched(cache.examples(), corpus, "the corpus"):
+        pass
+    stack, wanted = cache.stacks[0], _layers(setting)
+    for layer in cache.layers(stack) if wanted == "all" else wanted:
+        for block in cache.layer(layer, stack).float_blocks():
+            block.sum()
+    out.write_text("{}")
+
+
+_CHILDREN: dict[str, Callable[[Setting, Path], None]] = {
+    "together": _child_together,
+    "alone": _child_alone,
+    "loading": _child_loading,
+}
+
+
+def _layers(setting: Setting) -> Any:
+    return parse_layers(setting.layers)
+
+
+def _print(line: Found, seconds: float) -> None:
+    selectivity = "    -" if line.selectivity is None else f"{line.selectivity:.3f}"
+    print(
+        f"{line.task[:20]:<20}  {seconds:6.1f} s  {line.train:>7,} rows  {line.classes:>4} classes  "
+        f"layer {line.layer}  {line.score:.3f}  floor {line.floor:.3f}  selectivity {selectivity}"
+        + ("" if line.compression is None else f"  compression {line.compression:.2f}"),
+        flush=True,
+    )
+
+
+def _count(setting: Setting) -> list[Found]:
+    """Ask every task its question without probing."""
+    lines = []
+    for task in setting.tasks:
+        question = _asked(setting, task, "all")[0]
+        sizes = {split: len(part.y) for split, part in question.parts.items()}
+        lines.append(counted(task, sizes, len(question.classes)))
+        print(f"{task}: {sizes}, {len(question.classes)} classes {lines[-1].rule}", flush=True)
+    return lines
+
+
+def _asked(setting: Setting, task: str, layers: Any) -> tuple[Any, Any]:
+    cache = ActivationCache.open(setting.cache)
+    settings = Settings(task=task, layers=layers)
+    asked = ask(cache, settings, find_source(cache, settings, annotations=companions([task], setting.data)))
+    return asked.question, lambda layer: asked.poolers[cache.stacks[0]].matrix(cache.layer(layer, cache.stacks[0]))
+
+
+def _loop(setting: Setting, task: str, layer: int, most: int) -> None:
+    """The fits of task and control at one layer, over some training targets: here, and by scikit-learn one by one."""
+    question, matrix = _asked(setting, task, [layer])
+    X, parts = matrix(layer), question.parts
+    train = parts["train"].rows
+    rows = slice(train.start, min(train.stop, train.start + most))
+    labels = {"task": np.concatenate([part.y for part in parts.values()])}
+    if question.keys is not None:
+        labels["control"] = control_codes(question.keys, parts["train"].y, n_classes=len(question.classes), seed=0)
+    dev, test = parts["dev"].rows, parts["test"].rows
+    problems = [_renumbered(name, codes[rows], codes[dev], codes[test]) for name, codes in labels.items()]
+    groups = question.sentences[: rows.stop - rows.start]
+    started = time.perf_counter()
+    results = fit_layer(X[rows], X[dev], X_test=X[test], problems=problems, groups=groups)
+    here = time.perf_counter() - started
+    started = time.perf_counter()
+    said = [one_by_one(X[rows], X[dev], X[test], problem) for problem in problems]
+    there = time.perf_counter() - started
+    scores = ", ".join(f"{result.name} {result.test_score:.4f}" for result in results)
+    print(
+        f"{task}, layer {layer}, {rows.stop - rows.start:,} rows: here {here:.1f} s ({scores}), scikit-learn "
+        f"{there:.1f} s ({' '.join(said)}): the loop takes {there / here:.1f} times as long",
+        flush=True,
+    )
+
+
+def _renumbered(name: str, train: np.ndarray, dev: np.ndarray, test: np.ndarray) -> Problem:
+    """A part of the training targets may lack some classes: number those it has; the others are errors."""
+    held, codes = np.unique(train, return_inverse=True)
+    new = {old: place for place, old in enumerate(held.tolist())}
+    rest = [np.array([new.get(code, -1) for code in part.tolist()], np.int32) for part in (dev, test)]
+    return Problem(name, codes.astype(np.int32), *rest, len(held))
 
 
 if __name__ == "__main__":

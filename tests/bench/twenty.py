@@ -1,0 +1,157 @@
+"""The twenty tasks that are timed together: over words, pairs and sentences of UD English EWT and its companions.
+
+Twelve over words, four over pairs, four over sentences. Enters: what the tasks found. Leaves: their table. Surprise:
+a task with more than :data:`MOST` classes must say by which rule it keeps the most frequent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from probekit import LayerReport
+from probekit.tasks import get_task
+
+TASKS: dict[str, tuple[str, ...]] = {
+    "pos": (),
+    "xpos": (),
+    "morph:Number": (),
+    "morph:Tense": (),
+    "deprel:universal": (),
+    "word-length": (),
+    "position": (),
+    "prev-word": (),
+    "seen-before": (),
+    "query:upos=NOUN & head.upos=VERB": (),
+    "supersense": ("streusle",),
+    "factuality": ("uds/uds2.0_factuality.tsv.gz",),
+    "arc": (),
+    "arc-label:universal": (),
+    "semantic-role": ("ewt_propbank",),
+    "proto-role:volition": ("uds/uds2.0_protoroles.tsv.gz",),
+    "sentence-length": (),
+    "tree-depth": (),
+    "tense": (),
+    "subj-number": (),
+}
+"""Task and the files with its annotations, below the folder of corpora."""
+
+_HEAD = ("task", "kind", "annotations", "train", "dev", "test", "classes", "rule", "layer", "score", "floor")
+_HEAD += ("selectivity", "compression")
+
+MOST = 200
+"""Classes that a task may have without a rule that says which are kept."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One line of the table; the scores are None where the task was only counted."""
+
+    task: str
+    kind: str
+    companion: str
+    train: int
+    dev: int
+    test: int
+    classes: int
+    rule: str
+    layer: str | None = None
+    score: float | None = None
+    floor: float | None = None
+    selectivity: float | None = None
+    compression: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def companions(tasks: Sequence[str], data: Path) -> list[Path]:
+    """Return the files with the annotations of some tasks, each once."""
+    return [data / name for name in dict.fromkeys(name for task in tasks for name in TASKS[task])]
+
+
+def rule_of(task: str) -> str:
+    """Return how the labels of a task become few, in words; empty where they are all kept as they are."""
+    asked = get_task(task)
+    if asked.top_labels is not None:
+        return f"the {asked.top_labels} most frequent in training"
+    return "" if asked.bins is None else f"{asked.bins} bins at quantiles of training"
+
+
+def counted(task: str, sizes: dict[str, int], classes: int) -> Found:
+    """Return the line of a task that was asked and not probed."""
+    return Found(
+        task,
+        get_task(task).kind,
+        ", ".join(name.partition("/")[0] for name in TASKS[task]),
+        sizes["train"],
+        sizes["dev"],
+        sizes["test"],
+        classes,
+        rule_of(task),
+    )
+
+
+def found(report: LayerReport) -> dict[str, Any]:
+    """Return what a report says of a task, as the fields of a line."""
+    summary = report.summary()
+    best = summary["best_layer"]
+    floors = [summary[name] for name in ("majority", "word_type") if summary[name] is not None]
+    bits = report.points("online_code", split="train", metric="compression").get(best)
+    line = counted(report.task, report.provenance["targets"], report.provenance["classes"])
+    return line.to_json() | {
+        "layer": str(best),
+        "score": summary["test"],
+        "floor": max(floors),
+        "selectivity": summary["selectivity"],
+        "compression": bits.value if bits else None,
+    }
+
+
+def too_many(lines: Sequence[Found]) -> list[str]:
+    """Return the tasks that have too many classes and no rule for them."""
+    return [line.task for line in lines if line.classes > MOST and "most frequent" not in line.rule]
+
+
+def table(lines: Sequence[Found]) -> str:
+    """Return the table in Markdown."""
+    rows = [list(_HEAD), ["---"] * 3 + ["---:"] * 4 + ["---"] + ["---:"] * 5]
+    for line in lines:
+        scores = [line.score, line.floor, line.selectivity]
+        rows.append(
+            [
+                f"`{line.task}`",
+                line.kind,
+                line.companion or "EWT",
+                *(f"{count:,}" for count in (line.train, line.dev, line.test, line.classes)),
+                line.rule or "all",
+                line.layer or "",
+                *("" if score is None else f"{score:.3f}" for score in scores),
+                "" if line.compression is None else f"{line.compression:.2f}",
+            ]
+        )
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def document(lines: Sequence[Found]) -> str:
+    """Return the whole document."""
+    probed = any(line.score is not None for line in lines)
+    said = "Counted only: run it without `--count` to fill in layer, score, floor and selectivity."
+    if probed:
+        said = (
+            "The layer is chosen on dev; score (accuracy) and selectivity are test; the floor is the better of the "
+            "majority and the memory of forms; compression is that of the online code of the training labels at that "
+            "layer, where it was asked for (`--bits`)."
+        )
+    return (
+        "# Twenty tasks over one extraction\n\n"
+        "Twelve questions about words, four about pairs, four about sentences of UD English EWT, with the annotations "
+        "that other projects made of it joined by sentence and word id; the model is MiniLM. "
+        "`python tests/bench/bench_twenty.py --write docs/twenty.md` makes this table, and times them.\n\n"
+        f"{table(lines)}\n"
+        f"{said} A control is on wherever a task has one; sentence tasks have none. "
+        f"A task with more than {MOST} classes would need a rule that keeps the most frequent.\n"
+    )
