@@ -203,8 +203,9 @@ def _part(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     number, slash, of = text.partition("/")
-    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise UsageError(f"The `shard` option must be i/n with 1 <= i <= n, like 1/4. Got '{text}'.")
+    plain = slash and all(part.isdecimal() and len(part) <= 9 for part in (number, of))
+    if not (plain and 1 <= int(number) <= int(of)):
+        raise UsageError(f"The `shard` option must be i/n with 1 <= i <= n, like 1/4. Got '{text:.60}'.")
     return int(number), int(of)
 
 

@@ -220,8 +220,8 @@ def _numbers(text: str | None) -> tuple[int, ...]:
     from probekit.errors import UsageError
 
     parts = [] if text is None else [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise UsageError(f"The `ranks` option must be whole numbers, like 8,64. Got '{text}'.")
+    if not all(part.isdecimal() and len(part) <= 9 for part in parts):
+        raise UsageError(f"The `ranks` option must be whole numbers, like 8,64. Got '{text:.60}'.")
     return tuple(map(int, parts))
 
 

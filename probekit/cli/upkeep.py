@@ -6,6 +6,7 @@ Whatever deletes says first what, and asks; where nobody can be asked it needs `
 from __future__ import annotations
 
 import json as json_module
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -35,10 +36,11 @@ def find_folder(folder: Path | None, root: Path | None) -> Path:
     from probekit.errors import UsageError
 
     if folder is not None:
-        if folder.is_dir():
+        # Not Path.is_dir, which raises at a name that is too long.
+        if os.path.isdir(folder):
             return folder
         named = cache_root(root) / folder
-        return named if named.is_dir() else folder
+        return named if os.path.isdir(named) else folder
     newest = newest_complete(cache_root(root))
     if newest is None:
         raise UsageError(f"There is no complete cache in {cache_root(root)}. Run `probekit extract`, or name a cache.")
@@ -127,7 +129,7 @@ def rm_command(
 
     paths = list(dict.fromkeys(find_folder(folder, cache) for folder in folders))
     for path in paths:
-        if not (path / PLAN).exists():
+        if not os.path.exists(path / PLAN):
             raise UsageError(
                 f"{path} is not a cache: it holds no {PLAN}. Nothing was deleted. See `probekit cache ls`."
             )

@@ -50,9 +50,10 @@ def files_of(path: Path, reader: Reader | None = None) -> tuple[Reader, tuple[Pa
     InputError
         No such file; a folder without any file that a reader takes.
     """
-    if path.is_dir():
+    # Not the methods of Path, which raise at a name that is too long.
+    if os.path.isdir(path):
         return _choose(path, _inside(path), reader)
-    if path.exists():
+    if os.path.exists(path):
         reader = reader or reader_of(path)
         if reader is None:
             raise UsageError(
@@ -68,7 +69,7 @@ def files_of(path: Path, reader: Reader | None = None) -> tuple[Reader, tuple[Pa
 
 def is_pattern(path: Path) -> bool:
     """Tell whether a path that names no file is a pattern of several."""
-    return glob.has_magic(str(path)) and not path.exists()
+    return glob.has_magic(str(path)) and not os.path.exists(path)
 
 
 def file_readers() -> Mapping[str, Reader]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,8 +53,20 @@ def blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
         yield number, _decode(rest, path, number)
 
 
+def check_regular(path: Path) -> None:
+    """Refuse what cannot be read again from its beginning: a pipe, a device, a folder.
+
+    Raises
+    ------
+    InputError
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"{path}: this is not a regular file. Give a file that can be read more than once.")
+
+
 def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes, 64 hexadecimal digits."""
+    check_regular(path)
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -68,6 +81,7 @@ def file_stem(path: Path) -> str:
 
 
 def _open(path: Path) -> IO[bytes]:
+    check_regular(path)
     try:
         if path.name.endswith(".gz"):
             return io.BufferedReader(gzip.GzipFile(path, "rb"), BLOCK)

@@ -18,7 +18,7 @@ from probekit.corpus.folder import file_readers, files_of, in_order, is_pattern,
 from probekit.corpus.lines import file_digest, file_stem
 from probekit.corpus.readers import Address, Reader, load_readers
 from probekit.corpus.split import SplitRule, as_given
-from probekit.errors import InputError, UsageError, did_you_mean
+from probekit.errors import InputError, UsageError, check_recordable, did_you_mean
 
 
 def open_corpus(spec: object, *, name: str | None = None) -> Corpus:
@@ -129,13 +129,16 @@ def _of_string(spec: str, name: str | None) -> Corpus:
         return _of_address(reader, reader.address(rest), name)
     chosen = file_readers().get(scheme) if rest else None
     path = Path(spec if chosen is None else rest).expanduser()
-    if not path.exists() and len(path.parts) == 1 and not is_pattern(path) and (chosen or reader_of(path)) is None:
+    missing = not os.path.exists(path)
+    if missing and not rest and scheme in file_readers():
+        raise UsageError(f"'{scheme}' is the name of a reader: a file or folder must follow it, {scheme}:PATH.")
+    if missing and len(path.parts) == 1 and not is_pattern(path) and (chosen or reader_of(path)) is None:
         hint = did_you_mean(scheme, {**addresses, **file_readers()})
         raise UsageError(
-            f"There is no corpus '{spec}'.{hint} Give a file, a folder, or one of: "
+            f"There is no corpus '{spec:.80}'.{hint} Give a file, a folder, or one of: "
             f"{', '.join(f'{known}[:...]' for known in addresses)}."
         )
-    several = path.is_dir() or is_pattern(path)
+    several = os.path.isdir(path) or is_pattern(path)
     return _of_files(*files_of(path, chosen), folder=several, name=name or _name_of_pattern(path))
 
 
@@ -158,6 +161,8 @@ def _of_files(reader: Reader, files: Sequence[Path], *, folder: bool, name: str 
     ]
     # Not resolved: links keep the names that ids and splits come from.
     paths = [Path(os.path.abspath(file)) for file in files]
+    for path in paths:
+        check_recordable(path, InputError)
     label = name or (paths[0].parent.name if folder else stems[0])
 
     def record() -> SourceRecord:
