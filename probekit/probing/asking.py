@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from probekit.cache.reader import ActivationCache
-from probekit.corpus import Corpus, reopen_annotated, repeated_across_splits
+from probekit.corpus import Corpus, reopen_annotated, repeated_ordinals
 from probekit.errors import InputError
 from probekit.features import Pooler, TargetTable, collect, matched
 from probekit.probing.question import Question, keep_top, pose
@@ -34,12 +36,15 @@ class Source:
         The corpus in words, for messages.
     repeated : int
         Dev and test examples that repeat a training example.
+    dropped : frozenset of int
+        Ordinals of those of them whose targets are left out (``drop_repeated``).
     """
 
     task: ProbeTask
     corpus: Corpus
     where: str
     repeated: int
+    dropped: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +79,15 @@ def find_source(
     task = get_task(settings.task, *(Path(folder) for folder in probes))
     opened = reopen_annotated(cache.source, instead=corpus, annotations=annotations)
     where = f"the corpus '{opened.name}'"
-    repeated = repeated_across_splits(cache.examples())
+    repeated = repeated_ordinals(cache.examples())
+    if settings.drop_repeated:
+        return Source(task, opened, where, len(repeated), frozenset(repeated))
     if repeated and settings.strict:
         raise InputError(
-            f"{repeated:,} dev or test examples of {where} repeat a training example, so scores on them are memory. "
-            "Remove them, or leave out --strict to only be told."
+            f"{len(repeated):,} dev or test examples of {where} repeat a training example, so scores on them are "
+            "memory. Leave them out with --drop-repeated, or leave out --strict to only be told."
         )
-    return Source(task, opened, where, repeated)
+    return Source(task, opened, where, len(repeated))
 
 
 def ask(cache: ActivationCache, settings: Settings, source: Source) -> Asked:
@@ -101,4 +108,7 @@ def collect_targets(cache: ActivationCache, source: Source) -> tuple[TargetTable
 def all_targets(cache: ActivationCache, source: Source) -> TargetTable:
     """Ask the task its question of every example of the cache."""
     examples = matched(cache.examples(), source.corpus, source.where)
-    return collect(source.task, examples, where=source.where)
+    table = collect(source.task, examples, where=source.where)
+    if not source.dropped:
+        return table
+    return table.take(np.flatnonzero(~np.isin(table.example, list(source.dropped))))

@@ -35,6 +35,8 @@ class Settings:
     device : str
     also : tuple of str
         Analyses that ride beside the study.
+    drop_repeated : bool
+        Leave out dev and test examples that repeat a training example.
     """
 
     task: str = "pos"
@@ -51,6 +53,7 @@ class Settings:
     max_ram: float | None = None
     device: str = "auto"
     also: tuple[str, ...] = ()
+    drop_repeated: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.control_seeds <= MOST_SEEDS:
