@@ -140,7 +140,7 @@ class ProbeTask:
         """Bind what the user typed after the colon."""
         if self.option is None:
             if option is not None:
-                raise UsageError(f"The task '{self.name}' takes no option. Got '{self.name}:{option}'.")
+                raise UsageError(f"The task '{self.name}' takes no option: leave it out. Got '{self.name}:{option}'.")
             return self
         chosen = option or self.default_option
         if not chosen:

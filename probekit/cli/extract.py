@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_module
+import os
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -129,7 +129,7 @@ def extract_command(
     """Run a model over a corpus and keep the vectors of every token at every layer."""
     from probekit.extraction.request import Request
 
-    if Path(model).is_file():
+    if os.path.isfile(model):  # which a name that is too long is not, where Path.is_file would raise
         raise UsageError(
             f"The MODEL '{model}' is a file. The model comes first, then the corpus: probekit extract minilm {model}"
         )

@@ -93,7 +93,10 @@ def _choose(where: Path, files: list[Path], reader: Reader | None) -> tuple[Read
     chosen = chosen or [(file, its) for file, its in known if file_stem(file).lower() not in _ABOUT]
     if not chosen:
         place = "in this folder" if where.is_dir() else "of this pattern"
-        raise InputError(f"{where}: no file {place} is a corpus. Known suffixes: {', '.join(_by_suffix())} (and .gz).")
+        raise InputError(
+            f"{where}: no file {place} is a corpus. Known suffixes: {', '.join(_by_suffix())} (and .gz). Give another "
+            f"one, or say who shall read it: <reader>:{where.name}."
+        )
     rank = min(its.rank for _, its in chosen)
     readers = {its.name: its for _, its in chosen if its.rank == rank}
     if len(readers) > 1:

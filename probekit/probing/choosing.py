@@ -6,6 +6,7 @@ among the caches of a named model, by its name; a model that is a local folder m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
         return _control_model(folder, model)
     if on is not None:
         path = Path(on)
-        return path if path.is_dir() or not (folder / path).is_dir() else folder / path
+        return path if os.path.isdir(path) or not os.path.isdir(folder / path) else folder / path
     if model is None:
         newest = newest_complete(folder)
         if newest is None:

@@ -85,7 +85,8 @@ def _check_schema(header: dict[str, Any], where: str) -> None:
     match = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
     if match is None:
         raise InputError(
-            f"{where}: not a probekit report: its first line must hold the schema '{SCHEMA}'. Got {schema!r}."
+            f"{where}: not a probekit report: its first line must hold the schema '{SCHEMA}'. Got {schema!r:.60}. "
+            "Give a file `probe --out` wrote."
         )
     if schema != SCHEMA:
         settings = header.get("settings")
