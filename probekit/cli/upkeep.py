@@ -59,6 +59,7 @@ def verify_command(
     """Hash every file of a cache and say what is wrong; exit code 4 if anything is."""
     from probekit.cache import verify
     from probekit.cache.reader import resume_command
+    from probekit.errors import CacheError
 
     path = find_folder(folder, cache)
     result = verify.repair(path) if repair else verify.verify(path)
@@ -78,6 +79,11 @@ def verify_command(
         say(f"What is damaged was set aside. To compute it again: {resume_command(path)}", quiet=json)
     else:
         say(f"To set aside what is damaged, and only that: probekit cache verify --repair {path}", quiet=json)
+    if json:  # the findings are the document, and the error is an error of every command's form
+        raise CacheError(
+            f"{path} is damaged ({counted(len(result.problems), 'problem')}): {result.problems[0].what} "
+            + (f"Compute it again: {resume_command(path)}" if repair else f"probekit cache verify --repair {path}")
+        )
     raise typer.Exit(4)
 
 

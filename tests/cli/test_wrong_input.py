@@ -258,6 +258,23 @@ def test_fault_19_too_little_to_learn_from(
     assert said.out == ""
 
 
+def test_verify_prints_its_findings_and_in_json_an_error_beside_them(
+    scene: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one command that fails with something on stdout: what it found is what was asked for."""
+    argv = ["cache", "verify", "--cache", "caches-flipped"]
+    assert run(argv) == 4
+    plain = capsys.readouterr()
+    assert re.search(r"00000\.safetensors is damaged.*\n.*1 problem", plain.out)
+    assert "cache verify --repair" in plain.err
+    assert run([*argv, "--json"]) == 4
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)["problems"]) == 1
+    error = json.loads(said.err)["error"]
+    assert (error["kind"], error["exit_code"]) == ("cache", 4)
+    assert re.search(r"1 problem.*00000\.safetensors.*cache verify --repair", error["message"])
+
+
 def test_debug_shows_the_traceback_and_the_message(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["probe", "--task", "poss", "--debug"]) == 2
     said = capsys.readouterr().err

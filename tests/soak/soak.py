@@ -1,10 +1,10 @@
 """Kill an extraction at random moments, resume it, and look for a byte that differs.
 
-A real model over a small corpus, cut into many small shards. Each cycle starts ``extract`` in a
-child, waits for its first batch, and kills it (SIGKILL) a random while later; the next cycle resumes.
-Moments are drawn within the work that is left, so that four cycles of five end in a kill. A cache that has become complete is compared, file by file, with an undisturbed run, and the next one
-is begun. After every kill the cache must open as complete or refuse as resumable, and shards that
-were published must stay as they are.
+A real model over a small corpus, cut into many small shards. Each cycle starts ``extract`` in a child,
+waits for its first batch, and kills it (SIGKILL) a while later; the next cycle resumes. Moments are drawn
+within the work that is left, so that four cycles of five end in a kill. A cache that has become complete
+is compared, file by file, with an undisturbed run, and the next one is begun. After every
+kill the cache must open as complete or refuse as resumable, and published shards stay as they are.
 
 Surprise: this process imports torch but never runs it. Its threads do not survive a fork, and
 importing it in every child would take longer than the extraction.

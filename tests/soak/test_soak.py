@@ -34,7 +34,20 @@ def arguments(tmp_path: Path) -> list[str]:
     words = [word for word in " ".join(training_text()[2:50]).split() if word.isalpha()]
     (tmp_path / "corpus.txt").write_text("\n".join(" ".join(draw.choices(words, k=6)) for _ in range(150)))
     model, corpus = str(tiny_model("bert")), str(tmp_path / "corpus.txt")
-    return ["--cycles", "4", "--kills", "0.5", "--seed", "3", "--model", model, "--corpus", corpus, "--folder", str(tmp_path)]
+    return [
+        "--cycles",
+        "4",
+        "--kills",
+        "0.5",
+        "--seed",
+        "3",
+        "--model",
+        model,
+        "--corpus",
+        corpus,
+        "--folder",
+        str(tmp_path),
+    ]
 
 
 def test_a_few_cycles_lose_nothing(arguments: list[str]) -> None:
