@@ -8,6 +8,7 @@ happened, where (``file:line:column``), why, and what to do. Anything else that 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -59,6 +60,15 @@ class NetworkError(ProbekitError):
 
     exit_code = 7
     kind = "network"
+
+
+def check_recordable(path: str | os.PathLike[str], error: type[ProbekitError] = UsageError) -> None:
+    """Raise `error` at a path that is not UTF-8: no JSON can hold it, and every artefact names its source."""
+    try:
+        os.fspath(path).encode("utf-8")
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise error(f"{shown}: the name is not valid UTF-8, so no cache or report can record it. Rename it.") from None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Literal, NamedTuple
 
 from probekit.corpus.example import Example
-from probekit.errors import InputError, UsageError, did_you_mean
+from probekit.errors import InputError, UsageError, check_recordable, did_you_mean
 
 Kind = Literal["word", "span", "pair", "sentence", "tree"]
 
@@ -148,7 +148,7 @@ class ProbeTask:
         """Bind what the user typed after the colon."""
         if self.option is None:
             if option is not None:
-                raise UsageError(f"The task '{self.name}' takes no option. Got '{self.name}:{option}'.")
+                raise UsageError(f"The task '{self.name}' takes no option: leave it out. Got '{self.name}:{option}'.")
             return self
         chosen = option or self.default_option
         if not chosen:
@@ -192,6 +192,8 @@ def load_catalogue(*folders: str | Path) -> dict[str, ProbeTask]:
     """
     found: dict[str, ProbeTask] = {}
     homes: dict[str, Path] = {}
+    for folder in folders:
+        check_recordable(folder)
     for folder in dict.fromkeys(Path(folder).resolve() for folder in (catalogue_folder(), *folders)):
         if not folder.is_dir():
             raise UsageError(f"The probes folder '{folder}' is not there. Give a folder of task files.")

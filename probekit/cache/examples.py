@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from probekit.cache.files import parse_object, read_small
+from probekit.cache.files import read_small
 from probekit.cache.format import ShardSpec, corpus_name
+from probekit.cache.strict import parse_object
 from probekit.corpus.example import SPLITS, Example
 from probekit.errors import CacheError
 

@@ -19,11 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.examples import read_examples
-from probekit.cache.files import writing
 from probekit.cache.format import INDEXES, tensor_name
 from probekit.cache.layers import as_float32
 from probekit.cache.reader import ActivationCache
-from probekit.errors import UsageError, did_you_mean
+from probekit.errors import ResourceError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas
@@ -80,9 +79,13 @@ def export(
         raise UsageError(f"The `file` must end in one of {', '.join(writers)}. Got {str(path)!r}.{near}")
     part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:
-        with writing(path.parent, path.name):
-            writers[path.suffix](table, part)
-            os.replace(part, path)
+        writers[path.suffix](table, part)
+        os.replace(part, path)
+    except OSError as error:
+        where = f"'{path}' cannot be written: {error.strerror or error}."
+        raise ResourceError(
+            f"{where} Give another FILE, in a folder that exists, can be written and has room."
+        ) from error
     finally:
         with contextlib.suppress(OSError):  # a read-only place refuses this, too
             part.unlink(missing_ok=True)
@@ -180,13 +183,13 @@ def _chosen(layers: str | Sequence[int | str], known: Sequence[int | str]) -> li
     if layers == "all":
         return list(known)
     asked = [part.strip() for part in layers.split(",")] if isinstance(layers, str) else list(layers)
-    found: list[int | str] = [int(part) if isinstance(part, str) and part.isdecimal() else part for part in asked]
-    for layer in found:
-        if layer not in known:
-            shown = ",".join(map(str, known))
+    named = {str(layer): layer for layer in known}
+    for part in asked:
+        if str(part) not in named:
+            shown = ",".join(named)
             allowed = f"a list like 0,3 or 'all' (this cache has {shown})"
-            raise UsageError(f"The `layers` option must be {allowed}. Got {layer!r}.")
-    return found
+            raise UsageError(f"The `layers` option must be {allowed}. Got {part!r:.60}.")
+    return list(dict.fromkeys(named[str(part)] for part in asked))
 
 
 def _npz(table: _Table, path: Path) -> None:

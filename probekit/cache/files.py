@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import shutil
 import stat
@@ -22,6 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from probekit.cache.strict import canonical as canonical
+from probekit.cache.strict import parse_object as parse_object
+from probekit.cache.strict import pretty as pretty
 from probekit.errors import CacheError, ResourceError
 
 SMALL_FILE = 64 << 20
@@ -30,54 +32,6 @@ SMALL_FILE = 64 << 20
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG}
-
-
-def canonical(value: Any, *, indent: int | None = None) -> bytes:
-    """Return JSON that is equal for equal values: sorted keys, UTF-8, no NaN or infinity."""
-    separators = (",", ":") if indent is None else (",", ": ")
-    text = json.dumps(value, sort_keys=True, separators=separators, ensure_ascii=False, allow_nan=False, indent=indent)
-    return text.encode("utf-8")
-
-
-def pretty(value: Any) -> bytes:
-    """Return :func:`canonical` JSON for people: one field a line, a newline at the end."""
-    return canonical(value, indent=1) + b"\n"
-
-
-def parse_json(data: bytes, where: object) -> Any:
-    """Parse JSON strictly: no duplicate keys, no NaN, no invalid UTF-8.
-
-    Raises
-    ------
-    CacheError
-        Naming `where` and what is wrong.
-    """
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(items)
-        if len(found) != len(items):
-            names = [name for name, _ in items]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"the key {twice!r} occurs twice")
-        return found
-
-    def constant(name: str) -> Any:
-        raise ValueError(f"{name} is not a JSON number")
-
-    try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant)
-    except RecursionError:
-        raise CacheError(f"{where} is not a file of a cache: its JSON is nested too deeply.") from None
-    except ValueError as error:
-        raise CacheError(f"{where} is damaged: {error}.") from None
-
-
-def parse_object(data: bytes, where: object) -> dict[str, Any]:
-    """Like :func:`parse_json`, for a file that must hold one JSON object."""
-    value = parse_json(data, where)
-    if not isinstance(value, dict):
-        raise CacheError(f"{where} is damaged: it must hold a JSON object, got {type(value).__name__}.")
-    return value
 
 
 def open_regular(path: Path) -> int:

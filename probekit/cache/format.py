@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probekit.cache.files import canonical
+from probekit.cache.strict import canonical
 from probekit.errors import CacheError
 
 FORMAT_VERSION = 1

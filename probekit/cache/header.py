@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probekit.cache.files import canonical, parse_object
 from probekit.cache.format import CACHE_SCHEMA, DTYPES, TensorSpec, is_digest, parse_name, rank, with_indexes
+from probekit.cache.strict import canonical, parse_object
 from probekit.errors import CacheError
 
 RECEIPT_ROOM = 64 << 10
@@ -150,7 +150,7 @@ def parse_header(data: bytes, size: int, where: object) -> Header:
     if metadata["format"] != CACHE_SCHEMA:
         raise CacheError(f"{where} has format {metadata['format']!r}; this probekit reads {CACHE_SCHEMA!r}.")
     tensors = _check_tensors(header, start, size, where)
-    digests = parse_object(metadata["tensors"].encode(), f"The header of {where}")
+    digests = parse_object(metadata["tensors"].encode(), f"The list of digests in the header of {where}")
     if set(digests) != set(tensors) or not all(is_digest(value) for value in digests.values()):
         raise CacheError(f"The header of {where} does not give one digest a tensor.")
     if metadata["sha256"] != data_digest(digests, list(tensors)):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from probekit.cache.files import parse_object, read_small
-from probekit.errors import CacheError, UsageError
+from probekit.errors import CacheError, UsageError, check_recordable
 
 PLAN = "plan.json"
 MANIFEST = "manifest.json"
@@ -47,6 +47,7 @@ def cache_root(option: Path | str | None = None) -> Path:
 
 
 def _absolute(name: str) -> Path:
+    check_recordable(name)
     try:
         return Path(os.path.abspath(Path(name).expanduser()))
     except RuntimeError:

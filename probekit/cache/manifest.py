@@ -7,12 +7,13 @@ the set of receipts only, never on the order in which shards were finished.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.files import open_regular, parse_object, read_small
+from probekit.cache.files import open_regular, read_small
 from probekit.cache.format import (
     CACHE_SCHEMA,
     FORMAT_VERSION,
@@ -24,6 +25,7 @@ from probekit.cache.format import (
 from probekit.cache.header import Header, header_length, parse_header
 from probekit.cache.location import MANIFEST
 from probekit.cache.plan import Plan, check_fields, check_version
+from probekit.cache.strict import canonical, parse_object
 from probekit.errors import CacheError
 
 _FIELDS = {
@@ -41,6 +43,8 @@ _FIELDS = {
 }
 _SHARD = {"number": int, "rows": dict, "size": int, "header_sha256": str, "data_sha256": str}
 _RECEIPT = {**_SHARD, "receipt": dict}
+_TOTALS = {"rows": dict, "bytes": int, "examples": int, "words": int}
+_TENSOR = {"name": str, "dtype": str, "width": int}
 NAMES_KEPT = 20
 """Lists in the findings (words that are named) are cut at this length."""
 
@@ -80,14 +84,20 @@ def parse_receipt(data: bytes, where: object) -> dict[str, Any]:
     """Return a receipt's fields, checked for type."""
     receipt = parse_object(data, where)
     check_fields(receipt, _RECEIPT, where)
+    _check_counts(receipt["rows"], where)
     return receipt
+
+
+def _check_counts(counts: Mapping[str, Any], where: object) -> None:
+    if not all(type(count) is int and count >= 0 for count in counts.values()):
+        raise CacheError(f"{where} is damaged: its rows must be whole numbers.")
 
 
 def check_receipt(receipt: Mapping[str, Any], header: Header, sha256: str, where: object) -> None:
     """Refuse a receipt that does not belong to the shard beside it."""
     found = {"size": header.size, "rows": header.rows, "header_sha256": sha256, "data_sha256": header.sha256}
     for name, value in {**found, "receipt": header.receipt}.items():
-        if receipt[name] != value:
+        if canonical(receipt[name]) != canonical(value):  # to Python, true equals 1.0
             raise CacheError(f"{where} does not belong to its shard: {name} differs.")
 
 
@@ -101,6 +111,26 @@ def check_entry(plan: Plan, manifest: Mapping[str, Any], header: Header, sha256:
         raise CacheError(f"{where} has another header than the manifest says.")
     if tensor_list(header) != manifest["tensors"]:
         raise CacheError(f"{where} holds other tensors than the manifest says.")
+
+
+def check_sums(plan: Plan, manifest: Mapping[str, Any], headers: Sequence[Header]) -> None:
+    """Refuse a manifest whose totals or findings are not the sums of its shards'."""
+    where = plan.folder / MANIFEST
+    totals = {"rows": _sum_rows([header.rows for header in headers]), "bytes": sum(header.size for header in headers)}
+    totals |= {"examples": plan.corpus["examples"], "words": plan.corpus["words"]}
+    if manifest["totals"] != totals:
+        raise CacheError(f"{where} is damaged: its totals are not the sums of its shards.")
+    findings = merge_findings([header.receipt for header in headers], plan.folder)
+    if canonical(manifest["findings"]) != canonical(findings):  # to Python, true equals 1.0
+        raise CacheError(f"{where} is damaged: its findings do not follow from its shards.")
+
+
+def _sum_rows(shards: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    for counts in shards:
+        for stack, count in counts.items():
+            rows[stack] = rows.get(stack, 0) + count
+    return rows
 
 
 def tensor_list(header: Header) -> list[dict[str, Any]]:
@@ -151,41 +181,61 @@ def merge_shards(plan: Plan, shards: Sequence[tuple[Mapping[str, Any], Header]])
                 f"In {plan.folder} shard {receipt['number']} holds other tensors, dtypes or widths than shard "
                 f"{receipts[0]['number']}. Remove the one that is wrong and extract again."
             )
-    rows: dict[str, int] = {}
-    for receipt in receipts:
-        for stack, count in receipt["rows"].items():
-            rows[stack] = rows.get(stack, 0) + count
+    rows = _sum_rows([receipt["rows"] for receipt in receipts])
     return {
         "shards": [{name: receipt[name] for name in _SHARD} for receipt in receipts],
         "tensors": tensors,
         "totals": {"rows": rows, "bytes": sum(receipt["size"] for receipt in receipts)},
-        "findings": merge_findings([receipt["receipt"] for receipt in receipts]),
+        "findings": merge_findings([receipt["receipt"] for receipt in receipts], plan.folder),
     }
 
 
-def merge_findings(receipts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def merge_findings(receipts: Sequence[Mapping[str, Any]], where: object = "this cache") -> dict[str, Any]:
     """Add up what the shards report, in shard order.
 
     Numbers are summed, except under names that begin with ``largest`` (their maximum is kept);
     lists are joined and cut at 20; mappings are merged by field; of anything else the first is kept.
+
+    Raises
+    ------
+    CacheError
+        If what stands under one name is a number in one shard and a list in another, or too large to add.
     """
     merged: dict[str, Any] = {}
     for receipt in receipts:
         for name, value in receipt.items():
-            merged[name] = _merge(name, merged[name], value) if name in merged else _merge(name, None, value)
+            merged[name] = _merge(name, merged.get(name), value, where)
     return merged
 
 
-def _merge(name: str, old: Any, new: Any) -> Any:
+def _merge(name: str, old: Any, new: Any, where: object) -> Any:
+    wrong = f"The receipts of the shards in {where} do not add up"
+    if old is not None and _kind(old) is not _kind(new):
+        raise CacheError(f"{wrong}: {name!r} is of one kind here and of another there.")
     if isinstance(new, Mapping):
-        return merge_findings([old or {}, new])
+        return merge_findings([old or {}, new], where)
     if isinstance(new, list):
         return [*(old or []), *new][:NAMES_KEPT]
-    if isinstance(new, bool) or not isinstance(new, int | float):
+    if _kind(new) is not float:
         return new if old is None else old
     if old is None:
         return new
-    return max(old, new) if name.startswith("largest") else old + new
+    try:
+        merged = max(old, new) if name.startswith("largest") else old + new
+        if math.isfinite(merged):
+            return merged
+    except OverflowError:  # of a whole number of hundreds of digits
+        pass
+    raise CacheError(f"{wrong}: the sum of {name!r} is no number.")
+
+
+def _kind(value: Any) -> type:
+    """What a finding is merged as: a mapping, a list, a number, or the first of its name."""
+    if isinstance(value, Mapping):
+        return dict
+    if isinstance(value, list):
+        return list
+    return float if isinstance(value, int | float) and not isinstance(value, bool) else object
 
 
 def read_manifest(plan: Plan) -> dict[str, Any] | None:
@@ -203,10 +253,15 @@ def read_manifest(plan: Plan) -> dict[str, Any] | None:
     check_version(data, path)
     check_fields(data, _FIELDS, path)
     described = data["schema"], data["key"], data["plan_sha256"], data["corpus"]
-    if described != (CACHE_SCHEMA, plan.key, plan.sha256, plan.corpus):
+    expected = CACHE_SCHEMA, plan.key, plan.sha256, plan.corpus
+    if described != expected or data["model"] != plan.identity["model"]:
         raise CacheError(f"{path} does not belong to the plan beside it.")
     if len(data["shards"]) != len(plan.shards):
         raise CacheError(f"{path} is damaged: it lists {len(data['shards'])} shards, the plan {len(plan.shards)}.")
+    check_fields(data["totals"], _TOTALS, f"{path} (its totals)")
+    _check_counts(data["totals"]["rows"], path)
+    for tensor in data["tensors"]:
+        check_fields(tensor, _TENSOR, f"{path} (its tensors)")
     for number, entry in enumerate(data["shards"]):
         check_fields(entry, _SHARD, path)
         digests = is_digest(entry["header_sha256"]) and is_digest(entry["data_sha256"])

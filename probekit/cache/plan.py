@@ -8,6 +8,7 @@ needs to resume is in it. Surprise: its ``plan`` part fixes what changes bytes b
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import probekit
-from probekit.cache.files import check_folder, parse_object, pretty, read_small
+from probekit.cache.files import check_folder, read_small
 from probekit.cache.format import FORMAT_VERSION, ShardSpec, cache_key
 from probekit.cache.location import PLAN
+from probekit.cache.strict import parse_object, pretty
 from probekit.errors import CacheError
 
 _FIELDS = {
@@ -91,7 +93,7 @@ def read_plan(folder: Path) -> Plan:
         If `folder` is no cache, its plan is damaged, or a newer probekit wrote it.
     """
     path = folder / PLAN
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # which a name that is too long is not, where Path.is_dir would raise
         raise CacheError(f"There is no cache at {folder}: no such folder. See `probekit cache ls`.")
     if not path.exists() and not path.is_symlink():
         raise CacheError(f"{folder} is not a cache: it holds no {PLAN}. See `probekit cache ls`.")
@@ -116,6 +118,9 @@ def _parse(folder: Path, raw: bytes) -> Plan:
         part = data["identity"].get(name)
         if not isinstance(part, dict) or not isinstance(part.get("name"), str):
             raise CacheError(f"{path} is damaged: its identity has no name of the {name}.")
+    if not isinstance(data["identity"]["model"].get("weights"), str):
+        raise CacheError(f"{path} is damaged: its identity has no digest of the weights.")
+    _check_summary(data["corpus"], path)
     if data["key"] != cache_key(data["identity"]):
         raise CacheError(f"{path} is damaged: its key does not follow from its identity.")
     shards = _shards(data["shards"], data["corpus"], path)
@@ -131,6 +136,12 @@ def _parse(folder: Path, raw: bytes) -> Plan:
         written_by=data["written_by"],
         sha256=hashlib.sha256(raw).hexdigest(),
     )
+
+
+def _check_summary(corpus: Mapping[str, Any], path: Path) -> None:
+    counts, names = corpus["splits"].values(), corpus["annotations"]
+    if not all(type(count) is int for count in counts) or not all(isinstance(name, str) for name in names):
+        raise CacheError(f"{path} is damaged: the splits or annotations of its corpus are malformed.")
 
 
 def check_version(data: Mapping[str, Any], path: Path) -> None:

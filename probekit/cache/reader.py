@@ -20,14 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.examples import read_examples
-from probekit.cache.files import open_regular, parse_object, read_small
+from probekit.cache.files import open_regular, read_small
 from probekit.cache.format import INDEXES, STACKS, parse_name, receipt_name, shard_name, tensor_name
 from probekit.cache.header import Header
 from probekit.cache.layers import LayerView
-from probekit.cache.manifest import check_entry, read_header, read_manifest
+from probekit.cache.manifest import check_entry, check_sums, read_header, read_manifest
 from probekit.cache.plan import FormatVersionError, Plan, read_plan
 from probekit.cache.shard import NUMPY
 from probekit.cache.staging import SOURCE
+from probekit.cache.strict import parse_object
 from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ class ActivationCache:
         try:
             manifest = read_manifest(plan)
             if manifest is not None:
-                return cls(plan, manifest, [_check_shard(plan, manifest, number) for number in range(len(plan.shards))])
+                headers = [_check_shard(plan, manifest, number) for number in range(len(plan.shards))]
+                check_sums(plan, manifest, headers)
+                return cls(plan, manifest, headers)
         except FormatVersionError:
             raise
         except CacheError as error:
@@ -204,11 +207,15 @@ def resume_command(folder: Path) -> str:
     """Return what to type to complete a cache."""
     from probekit.cache.writer import RESUME
 
+    path = folder / "runs" / RESUME
     try:
-        command = parse_object(read_small(folder / "runs" / RESUME), folder)["command"]
+        command = parse_object(read_small(path), path)["command"]
     except (CacheError, KeyError):
-        return "probekit extract (with the same model, corpus and options)"
-    return str(command)
+        command = None
+    # It is printed to be typed, and the file may come from anywhere.
+    if isinstance(command, str) and command.startswith("probekit ") and command.isprintable():
+        return command
+    return "probekit extract (with the same model, corpus and options)"
 
 
 def _check_shard(plan: Plan, manifest: dict[str, Any], number: int) -> Header:

@@ -110,7 +110,7 @@ def verify(path: Path | str) -> VerifyResult:
         problems += found
         if not any(problem.part == "shard" for problem in found):
             nbytes += shard.stat().st_size
-    if manifest is not None and not problems and manifest != _rebuilt(plan):
+    if manifest is not None and not problems and canonical(manifest) != canonical(_rebuilt(plan)):
         problems.append(Problem(None, "manifest", f"{plan.folder / MANIFEST} does not follow from the receipts."))
     return VerifyResult(plan.folder, complete, len(plan.shards), done, nbytes, tuple(problems))
 

@@ -6,6 +6,7 @@ transformers before a verb runs, so that ``--help`` is fast.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -18,6 +19,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     from probekit.cli.signals import Stopped, message, stoppable
 
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A path need not be UTF-8; what cannot be encoded is printed as an escape, in JSON too.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with stoppable(arguments):
             # Importing the verbs takes long enough to be interrupted.

@@ -92,6 +92,9 @@ def _pipe_closed() -> int:
 
 
 def _fail_os(argv: list[str], error: OSError) -> int:
+    if error.errno == errno.ENAMETOOLONG:
+        said = f"The name '{error.filename!s:.60}..' is too long for this file system. Give a shorter one."
+        return _fail(argv, error, 2, "usage", said)
     if error.errno not in _PLACES:
         return _fail_other(argv, error)
     where = f" ({error.filename})" if error.filename else ""

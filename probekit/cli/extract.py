@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_module
+import os
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -131,7 +131,7 @@ def extract_command(
     """Run a model over a corpus and keep the vectors of every token at every layer."""
     from probekit.extraction.request import Request
 
-    if Path(model).is_file():
+    if os.path.isfile(model):  # which a name that is too long is not, where Path.is_file would raise
         raise UsageError(
             f"The MODEL '{model}' is a file. The model comes first, then the corpus: probekit extract minilm {model}"
         )
@@ -205,8 +205,9 @@ def _part(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     number, slash, of = text.partition("/")
-    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise UsageError(f"The `shard` option must be i/n with 1 <= i <= n, like 1/4. Got '{text}'.")
+    plain = slash and all(part.isdecimal() and len(part) <= 9 for part in (number, of))
+    if not (plain and 1 <= int(number) <= int(of)):
+        raise UsageError(f"The `shard` option must be i/n with 1 <= i <= n, like 1/4. Got '{text:.60}'.")
     return int(number), int(of)
 
 

@@ -100,6 +100,9 @@ def probe_command(
         typer.Option("--probes", help="A folder of your own task files; may be repeated.", metavar="DIR"),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Sentences repeated across splits are an error.")] = False,
+    drop_repeated: Annotated[
+        bool, typer.Option("--drop-repeated", help="Leave out dev and test sentences that repeat a training sentence.")
+    ] = False,
     fast: Annotated[
         bool, typer.Option("--fast", help="No control task, 100 resamples, one pass; the report says so.")
     ] = False,
@@ -162,6 +165,7 @@ def probe_command(
         resamples=100 if fast else 1000,
         fast=fast,
         strict=strict,
+        drop_repeated=drop_repeated,
         ranks=_numbers(ranks),
         max_ram=max_ram,
         device=device,
@@ -223,8 +227,8 @@ def _numbers(text: str | None) -> tuple[int, ...]:
     from probekit.errors import UsageError
 
     parts = [] if text is None else [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise UsageError(f"The `ranks` option must be whole numbers, like 8,64. Got '{text}'.")
+    if not all(part.isdecimal() and len(part) <= 9 for part in parts):
+        raise UsageError(f"The `ranks` option must be whole numbers, like 8,64. Got '{text:.60}'.")
     return tuple(map(int, parts))
 
 

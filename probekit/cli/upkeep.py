@@ -6,6 +6,7 @@ Whatever deletes says first what, and asks; where nobody can be asked it needs `
 from __future__ import annotations
 
 import json as json_module
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -35,10 +36,11 @@ def find_folder(folder: Path | None, root: Path | None) -> Path:
     from probekit.errors import UsageError
 
     if folder is not None:
-        if folder.is_dir():
+        # Not Path.is_dir, which raises at a name that is too long.
+        if os.path.isdir(folder):
             return folder
         named = cache_root(root) / folder
-        return named if named.is_dir() else folder
+        return named if os.path.isdir(named) else folder
     newest = newest_complete(cache_root(root))
     if newest is None:
         raise UsageError(f"There is no complete cache in {cache_root(root)}. Run `probekit extract`, or name a cache.")
@@ -57,6 +59,7 @@ def verify_command(
     """Hash every file of a cache and say what is wrong; exit code 4 if anything is."""
     from probekit.cache import verify
     from probekit.cache.reader import resume_command
+    from probekit.errors import CacheError
 
     path = find_folder(folder, cache)
     result = verify.repair(path) if repair else verify.verify(path)
@@ -76,6 +79,11 @@ def verify_command(
         say(f"What is damaged was set aside. To compute it again: {resume_command(path)}", quiet=json)
     else:
         say(f"To set aside what is damaged, and only that: probekit cache verify --repair {path}", quiet=json)
+    if json:  # the findings are the document, and the error is an error of every command's form
+        raise CacheError(
+            f"{path} is damaged ({counted(len(result.problems), 'problem')}): {result.problems[0].what} "
+            + (f"Compute it again: {resume_command(path)}" if repair else f"probekit cache verify --repair {path}")
+        )
     raise typer.Exit(4)
 
 
@@ -127,7 +135,7 @@ def rm_command(
 
     paths = list(dict.fromkeys(find_folder(folder, cache) for folder in folders))
     for path in paths:
-        if not (path / PLAN).exists():
+        if not os.path.exists(path / PLAN):
             raise UsageError(
                 f"{path} is not a cache: it holds no {PLAN}. Nothing was deleted. See `probekit cache ls`."
             )

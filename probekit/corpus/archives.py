@@ -37,13 +37,13 @@ _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, OSError)
 
 def is_archive(path: Path) -> bool:
     """Tell whether a path is that of an archive."""
-    return path.name.lower().endswith(SUFFIXES) and path.is_file()
+    return path.name.lower().endswith(SUFFIXES) and os.path.isfile(path)
 
 
 def parted(path: Path) -> tuple[Path, str] | None:
     """Part ``bank.zip!combined/*.mrg`` into the archive and the name behind it; None where it is no such path."""
     found = _PLACE.fullmatch(str(path))
-    return (Path(found[1]), found[2]) if found and Path(found[1]).is_file() else None
+    return (Path(found[1]), found[2]) if found and os.path.isfile(found[1]) else None
 
 
 def outer(path: Path) -> Path:
@@ -55,7 +55,7 @@ def outer(path: Path) -> Path:
 def is_file(path: Path) -> bool:
     """Tell whether a path is that of a file, on disk or in an archive."""
     inside = parted(path)
-    return path.is_file() if inside is None else inside[1] in _opened(inside[0]).entries
+    return os.path.isfile(path) if inside is None else inside[1] in _opened(inside[0]).entries
 
 
 def members(archive: Path, pattern: str | None = None) -> list[Path]:

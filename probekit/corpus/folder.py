@@ -67,7 +67,8 @@ def files_of(path: Path, reader: Reader | None = None) -> tuple[Reader, tuple[Pa
     InputError
         No such file; a folder without any file that a reader takes.
     """
-    if path.is_dir():
+    # Not the methods of Path, which raise at a name that is too long.
+    if os.path.isdir(path):
         return _choose(path, _inside(path), reader)
     if is_archive(path):
         return _choose(path, members(path), reader)
@@ -75,7 +76,7 @@ def files_of(path: Path, reader: Reader | None = None) -> tuple[Reader, tuple[Pa
         if not (found := members(*inside)):
             raise InputError(f"{inside[0]}: no file of this archive is called '{inside[1]}'.{_first_names(inside[0])}")
         return _choose(path, found, reader)
-    if path.exists() or inside:
+    if os.path.exists(path) or inside:
         reader = reader or reader_of(path)
         if reader is None:
             raise UsageError(
@@ -91,12 +92,14 @@ def files_of(path: Path, reader: Reader | None = None) -> tuple[Reader, tuple[Pa
 
 def is_pattern(path: Path) -> bool:
     """Tell whether a path that names no file is a pattern of several."""
-    return glob.has_magic(str(path)) and not path.exists()
+    return glob.has_magic(str(path)) and not os.path.exists(path)
 
 
 def holds_several(path: Path) -> bool:
     """Tell whether a path may stand for several files: a folder, a pattern, an archive."""
-    return path.is_dir() or is_pattern(path) or is_archive(path) or (parted(path) is not None and not is_file(path))
+    return (
+        os.path.isdir(path) or is_pattern(path) or is_archive(path) or (parted(path) is not None and not is_file(path))
+    )
 
 
 def file_readers() -> Mapping[str, Reader]:
@@ -120,10 +123,12 @@ def _choose(where: Path, files: list[Path], reader: Reader | None) -> tuple[Read
         known = _known([inner for file in files if is_archive(file) for inner in members(file)], reader)
     chosen = [(file, its) for file, its in known if its.split_of(file_stem(file))] or known
     if not chosen:
-        place = "of this pattern" if is_pattern(where) else "in this folder" if where.is_dir() else "in this archive"
+        place = (
+            "of this pattern" if is_pattern(where) else "in this folder" if os.path.isdir(where) else "in this archive"
+        )
         raise InputError(
-            f"{where}: no file {place} is a corpus. Known suffixes: {', '.join(_by_suffix())} (and .gz)."
-            f"{_folders_below(where)}"
+            f"{where}: no file {place} is a corpus. Known suffixes: {', '.join(_by_suffix())} (and .gz). Give another "
+            f"one, or say who shall read it: <reader>:{where.name}.{_folders_below(where)}"
         )
     rank = min(its.rank for _, its in chosen)
     readers = {its.name: its for _, its in chosen if its.rank == rank}

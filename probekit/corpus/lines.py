@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import tarfile
 import zipfile
 import zlib
@@ -55,8 +56,20 @@ def blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
         yield number, _decode(rest, path, number)
 
 
+def check_regular(path: Path) -> None:
+    """Refuse what cannot be read again from its beginning: a pipe, a device, a folder.
+
+    Raises
+    ------
+    InputError
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"{path}: this is not a regular file. Give a file that can be read more than once.")
+
+
 def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes, 64 hexadecimal digits."""
+    check_regular(path)
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -75,6 +88,7 @@ def _open(path: Path) -> IO[bytes]:
     if inside is not None:
         stream = open_member(*inside)
         return io.BufferedReader(gzip.GzipFile(fileobj=stream), BLOCK) if path.name.endswith(".gz") else stream
+    check_regular(path)
     try:
         if path.name.endswith(".gz"):
             return io.BufferedReader(gzip.GzipFile(path, "rb"), BLOCK)

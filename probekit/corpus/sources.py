@@ -21,7 +21,7 @@ from probekit.corpus.lines import file_digest, file_stem
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader, load_readers
 from probekit.corpus.split import SplitRule, as_given
-from probekit.errors import InputError, UsageError, did_you_mean
+from probekit.errors import InputError, UsageError, check_recordable, did_you_mean
 
 MANY_FILES = 30
 """From so many files on, each is a document, of a format that says so (``Reader.documents``)."""
@@ -136,10 +136,13 @@ def _of_string(spec: str, name: str | None) -> Corpus:
         return _of_address(reader, reader.address(rest), name)
     chosen = file_readers().get(scheme) if rest else None
     path = Path(spec if chosen is None else rest).expanduser()
-    if not path.exists() and len(path.parts) == 1 and not is_pattern(path) and (chosen or reader_of(path)) is None:
+    missing = not os.path.exists(path)
+    if missing and not rest and scheme in file_readers():
+        raise UsageError(f"'{scheme}' is the name of a reader: a file or folder must follow it, {scheme}:PATH.")
+    if missing and len(path.parts) == 1 and not is_pattern(path) and (chosen or reader_of(path)) is None:
         hint = did_you_mean(scheme, {**addresses, **file_readers()})
         raise UsageError(
-            f"There is no corpus '{spec}'.{hint} Give a file, a folder, or one of: "
+            f"There is no corpus '{spec:.80}'.{hint} Give a file, a folder, or one of: "
             f"{', '.join(f'{known}[:...]' for known in addresses)}."
         )
     return _of_path(path, chosen, name)
@@ -151,7 +154,7 @@ def _of_path(path: Path, reader: Reader | None, name: str | None) -> Corpus:
 
 def _name_of_several(path: Path) -> str | None:
     """Name several files after their folder or archive; those of a pattern by what they share too: ``crossner-ai``."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return os.path.basename(os.path.abspath(path)) or None
     archive = path if is_archive(path) else None if (inside := parted(path)) is None or is_file(path) else inside[0]
     if archive is not None:
@@ -174,6 +177,8 @@ def _of_files(reader: Reader, files: Sequence[Path], *, folder: bool, name: str 
     ]
     # Not resolved: links keep the names that ids and splits come from.
     paths = [Path(os.path.abspath(file)) for file in files]
+    for path in paths:
+        check_recordable(path, InputError)
     label = name or (paths[0].parent.name if folder else stems[0])
 
     def record() -> SourceRecord:

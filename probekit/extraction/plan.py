@@ -30,6 +30,9 @@ BATCH_TOKENS = {
 }
 
 Layers = tuple[int | str, ...]
+MOST_LAYERS = 10_000
+"""Names of layers have at most four digits."""
+LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,10 @@ class ExtractionSpec:
             value = getattr(self, name)
             if value is not None and value < 4:
                 raise UsageError(f"The `{name}` option must be at least 4 tokens. Got {value}.")
+        if self.random_weights is not None and not 0 <= self.random_weights <= LARGEST_SEED:
+            raise UsageError(
+                f"The `random_weights` option must be a seed from 0 to {LARGEST_SEED}. Got {self.random_weights:.3g}."
+            )
 
     def identity(self) -> dict[str, Any]:
         """Return the fields that decide the vectors, for the cache key."""
@@ -102,6 +109,8 @@ def parse_layers(text: str | Sequence[int | str]) -> Layers | str:
     "all" or tuple
         Sorted, without repetition, ``final`` last.
     """
+    allowed = f"a list like 0,3,6 or 0-3 or 'all', of numbers below {MOST_LAYERS}"
+    wrong = UsageError(f"The `layers` option must be {allowed}. Got '{text!s:.60}'.")
     if isinstance(text, str):
         if text.strip() == "all":
             return "all"
@@ -111,18 +120,24 @@ def parse_layers(text: str | Sequence[int | str]) -> Layers | str:
             low, dash, high = part.partition("-")
             if part == "final":
                 parts.append(part)
-            elif part.isdecimal():
+            elif _is_layer(part):
                 parts.append(int(part))
-            elif dash and low.isdecimal() and high.isdecimal() and int(low) <= int(high):
+            elif dash and _is_layer(low) and _is_layer(high) and int(low) <= int(high):
                 parts.extend(range(int(low), int(high) + 1))
             else:
-                raise UsageError(f"The `layers` option must be a list like 0,3,6 or 0-3 or 'all'. Got '{text}'.")
+                raise wrong
     else:
         parts = list(text)
     numbers = sorted({part for part in parts if isinstance(part, int)})
-    if not parts or any(number < 0 for number in numbers):
-        raise UsageError(f"The `layers` option must be a list like 0,3,6 or 'all'. Got '{text}'.")
+    if not parts or any(not 0 <= number < MOST_LAYERS for number in numbers):
+        raise wrong
+    if any(isinstance(part, str) and part != "final" for part in parts):
+        raise wrong
     return (*numbers, *(["final"] if "final" in parts else []))
+
+
+def _is_layer(text: str) -> bool:
+    return text.isdecimal() and len(text) < len(str(MOST_LAYERS))
 
 
 def layer_of(name: str) -> int | str:

@@ -8,17 +8,19 @@ clock cannot go unseen. A memory that cannot be read or written is no error.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from probekit.cache.files import read_small
 from probekit.cache.location import cache_root
-from probekit.errors import ProbekitError
+from probekit.cache.strict import parse_object
+from probekit.errors import CacheError, ProbekitError
 
 MEMORY = ".digests.json"
 LARGE = 8_000_000
@@ -74,18 +76,18 @@ def _memory() -> Path | None:
 
 def _recall(memory: Path | None) -> dict[str, Any]:
     try:
-        known = json.loads(memory.read_text(encoding="utf-8")) if memory is not None else {}
-    except (OSError, ValueError):
+        return parse_object(read_small(memory), memory) if memory is not None else {}
+    except CacheError:
         return {}
-    return known if isinstance(known, dict) else {}
 
 
 def _remember(memory: Path, known: Mapping[str, Any]) -> None:
-    try:
+    # Not tempfile, whose files nobody else may read: a root may be shared.
+    beside = memory.with_name(f".digests-{os.urandom(6).hex()}.tmp")
+    with contextlib.suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".digests-", dir=memory.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(dict(known), file)
-        os.replace(name, memory)
-    except OSError:
-        return
+        try:
+            beside.write_text(json.dumps(dict(known)), encoding="utf-8")
+            os.replace(beside, memory)
+        finally:
+            beside.unlink(missing_ok=True)

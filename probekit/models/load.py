@@ -17,9 +17,9 @@ from torch import nn
 
 from probekit.errors import UsageError, did_you_mean
 from probekit.models.families import Family, family_of
-from probekit.models.locate import ModelSource
+from probekit.models.locate import VOCABULARIES, ModelSource
 from probekit.models.stacks import Stack, find_stacks
-from probekit.models.weights import pretrained, quiet, randomised, read_config, settle
+from probekit.models.weights import blamed, pretrained, quiet, randomised, read_config, settle
 
 if TYPE_CHECKING:
     from probekit.models.sources import Source
@@ -156,15 +156,16 @@ def load(
     place = choose_device(device)
     exact_products()
     with quiet():
-        config = read_config(source, attention)
-        if random_weights is None:
-            model, digest = pretrained(source, config, DTYPES[dtype]), None
-        else:
-            model, digest = randomised(config, random_weights, DTYPES[dtype])
-        model = settle(model, place)
+        with blamed(source.folder / "config.json"):
+            config = read_config(source, attention)
+            if random_weights is None:
+                model, digest = pretrained(source, config, DTYPES[dtype]), None
+            else:
+                model, digest = randomised(config, random_weights, DTYPES[dtype])
+            model = settle(model, place)
+            family = family_of(config.model_type)
+            stacks = find_stacks(model, config, family)
         tokenizer = _tokenizer(source)
-        family = family_of(config.model_type)
-        stacks = find_stacks(model, config, family)
     accepted = inspect.signature(model.forward).parameters
     if "attention_mask" not in accepted:
         raise UsageError(f"Models of type '{config.model_type}' take no attention mask, so batches cannot be padded.")
@@ -209,8 +210,12 @@ def _tokenizer(source: ModelSource) -> Any:
 
     try:
         return AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
-    except (ValueError, OSError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise UsageError(f"The tokenizer in {source.folder} cannot be loaded: {error}") from error
+    except Exception as error:  # what it raises is up to the code of some fifty tokenizers
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        files = ", ".join(name for name in VOCABULARIES if (source.folder / name).is_file())
+        raise UsageError(
+            f"The tokenizer in {source.folder} ({files}) cannot be loaded: {reason}. Fetch the model again."
+        ) from error
 
 
 def _position_tables(model: nn.Module) -> list[nn.Embedding]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from probekit.errors import NetworkError, UsageError, did_you_mean
+from probekit.cache.strict import too_deep
+from probekit.errors import NetworkError, UsageError, check_recordable, did_you_mean
 from probekit.models.digests import canonical, file_digest, text_digest
 
 if TYPE_CHECKING:
@@ -122,8 +124,9 @@ def locate(model: str | Path | None = None, *, revision: str | None = None) -> M
         It is not on this machine and the hub cannot be reached.
     """
     name = str(model) if model is not None else DEFAULT
+    check_recordable(name)
     path = Path(name).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # which a name that is too long is not, where Path.is_dir would raise
         if revision is not None:
             raise UsageError(
                 f"The `revision` option is for names on the hub; '{name}' is a local folder. Leave it out."
@@ -228,7 +231,9 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}. Fetch the model again.") from error
     if not isinstance(value, dict):
-        raise UsageError(f"{path} must hold a JSON object.")
+        raise UsageError(f"{path} must hold a JSON object. Fetch the model again.")
+    if too_deep(value):
+        raise UsageError(f"{path} is nested too deeply to be a config. Fetch the model again.")
     return value
 
 
@@ -269,7 +274,8 @@ def _weights(folder: Path) -> tuple[Path, ...]:
     if single.is_file():
         return (single,)
     if index.is_file():
-        names = sorted({str(name) for name in (_read_json(index) or {}).get("weight_map", {}).values()})
+        listed = (_read_json(index) or {}).get("weight_map")
+        names = sorted({str(name) for name in listed.values()}) if isinstance(listed, dict) else []
         for name in names:
             if Path(name).name != name or not name.endswith(".safetensors"):
                 raise UsageError(f"{index} names '{name}', which is no safetensors file of its own folder: refused.")

@@ -60,6 +60,8 @@ def find_stacks(model: nn.Module, config: Any, family: Family) -> tuple[Stack, .
     ------
     UsageError
         The blocks cannot be found or do not follow one another: the family needs a file.
+    ValueError
+        The config asks for no block at all.
     """
     if getattr(config, "is_encoder_decoder", False):
         parts = [("encoder", model.get_submodule("encoder")), ("decoder", model.get_submodule("decoder"))]
@@ -90,6 +92,8 @@ def _depth(config: Any, name: str) -> int:
     for key in (*keys.get(name, ()), "num_hidden_layers"):
         value = getattr(config, key, None)
         if isinstance(value, int):
+            if value < 1:
+                raise ValueError(f"{key} is {value}, and a model has at least one block")
             return value
     raise _strange(config, "its config does not tell the number of layers")
 

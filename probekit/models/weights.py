@@ -12,12 +12,13 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from probekit.errors import ResourceError, UsageError
+from probekit.errors import ProbekitError, ResourceError, UsageError
 from probekit.models.locate import ModelSource
 
 
@@ -35,6 +36,26 @@ def quiet() -> Iterator[None]:
         hub_logging.set_verbosity(level)
         if bars:
             hub_logging.enable_progress_bar()
+
+
+@contextmanager
+def blamed(file: Path) -> Iterator[None]:
+    """Say which file of a model is at fault, whatever transformers raises while it obeys it.
+
+    Raises
+    ------
+    UsageError
+        Naming the file. What says more by itself passes through: our own errors, and want of memory.
+    """
+    try:
+        yield
+    except (ProbekitError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise UsageError(
+            f"{file} describes nothing that can be loaded and run ({reason}). Fetch the model again, or choose another."
+        ) from error
 
 
 def read_config(source: ModelSource, attention: str | None) -> Any:

@@ -13,8 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from probekit.cache.reader import ActivationCache
-from probekit.corpus import Corpus, Example, reopen_annotated, repeated_across_splits
+from probekit.corpus import Corpus, Example, reopen_annotated, repeated_ordinals
 from probekit.errors import InputError
 from probekit.features import Pooler, TargetTable, collect, matched
 from probekit.probing.question import Question, keep_top, pose
@@ -36,7 +38,8 @@ class Source:
     repeated : int
         Dev and test examples that repeat a training example.
     targets : callable
-        ``targets()`` gives every target of the task over the cache's examples; it reads the corpus.
+        ``targets()`` gives every target of the task over the cache's examples, less those of repeated examples where
+        they are dropped; it reads the corpus.
     """
 
     task: ProbeTask
@@ -78,25 +81,29 @@ def find_sources(
     tasks = [get_task(asked.task, *(Path(folder) for folder in probes)) for asked in settings]
     opened = reopen_annotated(cache.source, instead=corpus, annotations=annotations)
     where = f"the corpus '{opened.name}'"
-    repeated = repeated_across_splits(cache.examples())
-    if repeated and any(asked.strict for asked in settings):
+    repeated = repeated_ordinals(cache.examples())
+    if repeated and any(asked.strict and not asked.drop_repeated for asked in settings):
         raise InputError(
-            f"{repeated:,} dev or test examples of {where} repeat a training example, so scores on them are memory. "
-            "Remove them, or leave out --strict to only be told."
+            f"{len(repeated):,} dev or test examples of {where} repeat a training example, so scores on them are "
+            "memory. Leave them out with --drop-repeated, or leave out --strict to only be told."
         )
     # One task streams through the corpus; several share one reading of it, kept in memory.
     kept: list[Example] = []
 
-    def targets(task: ProbeTask) -> TargetTable:
+    def targets(task: ProbeTask, drop: bool) -> TargetTable:
         examples: Iterable[Example] = kept
         if not kept:
             examples = matched(cache.examples(), opened, where)
             if len(tasks) > 1:
                 kept.extend(examples)
                 examples = kept
-        return collect(task, examples, where=where)
+        table = collect(task, examples, where=where)
+        return table.take(np.flatnonzero(~np.isin(table.example, list(repeated)))) if drop else table
 
-    return [Source(task, opened, where, repeated, partial(targets, task)) for task in tasks]
+    return [
+        Source(task, opened, where, len(repeated), partial(targets, task, asked.drop_repeated))
+        for task, asked in zip(tasks, settings, strict=True)
+    ]
 
 
 def find_source(

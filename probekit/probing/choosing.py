@@ -8,6 +8,7 @@ that was extracted.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,7 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
     if str(on) in KINDS:
         return _newest(str(on), model, folder, None).path
     if on is not None:
-        path = next((path for path in (Path(on), folder / on) if path.is_dir()), None)
+        path = next((path for path in (Path(on), folder / on) if os.path.isdir(path)), None)
         if path is None:
             hint = did_you_mean(str(on), [*KINDS, *(entry.path.name for entry in list_caches(folder))])
             raise UsageError(f"There is no cache '{on}', here or in {folder}.{hint} `probekit cache ls` lists them.")

@@ -76,7 +76,8 @@ def shared_notes(settings: Settings, *, unit: str, repeated: int) -> list[str]:
     """Return what must be said of any study: repeated examples, what is resampled, ``--fast``."""
     notes = []
     if repeated:
-        notes.append(f"{repeated:,} dev or test examples repeat a training example.")
+        then = ", and are left out (--drop-repeated)" if settings.drop_repeated else ""
+        notes.append(f"{repeated:,} dev or test examples repeat a training example{then}.")
     if unit == "sentence":
         notes.append(f"Intervals resample sentences: the test part has fewer than {MIN_DOCUMENTS} documents.")
     if settings.fast:

@@ -8,6 +8,9 @@ from typing import Any
 
 from probekit.errors import UsageError
 
+MOST_SEEDS = 1000
+"""Draws of the control task, all of which are in memory at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -32,6 +35,8 @@ class Settings:
     device : str
     also : tuple of str
         Analyses that ride beside the study.
+    drop_repeated : bool
+        Leave out dev and test examples that repeat a training example.
     """
 
     task: str = "pos"
@@ -48,10 +53,13 @@ class Settings:
     max_ram: float | None = None
     device: str = "auto"
     also: tuple[str, ...] = ()
+    drop_repeated: bool = False
 
     def __post_init__(self) -> None:
-        if self.control_seeds < 0:
-            raise UsageError(f"The `control_seeds` option must be at least 0. Got {self.control_seeds}.")
+        if not 0 <= self.control_seeds <= MOST_SEEDS:
+            raise UsageError(
+                f"The `control_seeds` option must be at least 0 and at most {MOST_SEEDS}. Got {self.control_seeds:.6g}."
+            )
         if self.max_ram is not None and not self.max_ram > 0:
             raise UsageError(f"The `max_ram` option must be above 0 GB. Got {self.max_ram:g}.")
         if any(rank < 1 for rank in self.ranks) or len(set(self.ranks)) < len(self.ranks):

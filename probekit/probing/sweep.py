@@ -54,6 +54,7 @@ def probe(
     seed: int = 0,
     probes: Sequence[str | Path] = (),
     strict: bool = False,
+    drop_repeated: bool = False,
     fast: bool = False,
     ranks: Sequence[int] = (),
     max_ram: float | None = None,
@@ -94,6 +95,8 @@ def probe(
         Folders of your own tasks.
     strict : bool
         Sentences repeated across splits are an error.
+    drop_repeated : bool
+        Dev and test examples whose words are also a training example are left out, and counted in the notes.
     fast : bool
         No control task and 100 resamples; the report says so.
     ranks : sequence of int
@@ -134,6 +137,7 @@ def probe(
         resamples=100 if fast else 1000,
         fast=fast,
         strict=strict,
+        drop_repeated=drop_repeated,
         ranks=tuple(ranks),
         max_ram=max_ram,
         device=device,

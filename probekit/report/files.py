@@ -52,6 +52,8 @@ def read_report(path: Path) -> tuple[dict[str, Any], list[Measurement]]:
     CacheError
         A newer schema.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"The report '{path}' is not a regular file. Give a file `probe --out` wrote.")
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -83,7 +85,8 @@ def _check_schema(header: dict[str, Any], where: str) -> None:
     match = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
     if match is None:
         raise InputError(
-            f"{where}: not a probekit report: its first line must hold the schema '{SCHEMA}'. Got {schema!r}."
+            f"{where}: not a probekit report: its first line must hold the schema '{SCHEMA}'. Got {schema!r:.60}. "
+            "Give a file `probe --out` wrote."
         )
     if schema != SCHEMA:
         settings = header.get("settings")
@@ -117,6 +120,8 @@ def _parse(line: bytes, where: str) -> dict[str, Any]:
         document = json.loads(text, parse_constant=refuse, object_pairs_hook=lambda pairs: _unique(pairs, where))
     except json.JSONDecodeError as error:
         raise InputError(f"{where}:{error.colno}: not JSON: {error.msg}. Was the file cut short?") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, a list in a list in a list
+        raise InputError(f"{where}: not a line of a report: {error}. Write it again with `probe --out`.") from error
     if not isinstance(document, dict):
         raise InputError(f"{where}: a line of a report must be a JSON object. Got {type(document).__name__}.")
     return document

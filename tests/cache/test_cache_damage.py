@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from planted import LAYERS, PLAN, corpus_of, digests, extract, identity_of, stage, tensors_of, write_shard
 
-from probekit.cache.files import canonical
 from probekit.cache.format import TensorSpec, cache_key
 from probekit.cache.header import parse_header
 from probekit.cache.location import explain_difference
 from probekit.cache.manifest import build_manifest, read_header, read_receipt
 from probekit.cache.plan import FormatVersionError, read_plan
 from probekit.cache.reader import ActivationCache
+from probekit.cache.strict import canonical
 from probekit.cache.verify import repair, verify
 from probekit.cache.writer import CacheWriter
 from probekit.errors import CacheError

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -13,8 +15,11 @@ from typing import Any
 import pytest
 from planted import PLAN, corpus_of, extract, identity_of, stage
 
-from probekit.cache.files import canonical
-from probekit.cache.reader import ActivationCache
+from probekit.cache.format import cache_key
+from probekit.cache.manage import info
+from probekit.cache.reader import ActivationCache, resume_command
+from probekit.cache.strict import canonical
+from probekit.cache.verify import verify
 from probekit.cache.writer import CacheWriter
 from probekit.errors import CacheError
 
@@ -150,3 +155,109 @@ def test_fault_06_hostile_json(folder: Path, name: str, text: str) -> None:
 def test_fault_06_an_endless_manifest_is_refused_unread(folder: Path, name: str) -> None:
     os.truncate(folder / name, 1 << 40)
     frugal(lambda: refused(folder, "at most"))
+
+
+def put(folder: Path, name: str, path: tuple[str, ...], raw: str) -> None:
+    """Replace one value of a file by other text; a plan's key follows its identity where it can."""
+    value = json.loads((folder / name).read_text())
+    at = value
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = "@RAW@"
+    text = json.dumps(value).replace('"@RAW@"', raw)
+    with contextlib.suppress(ValueError, RecursionError):
+        again = json.loads(text)
+        if name == "plan.json":
+            text = json.dumps({**again, "key": cache_key(again["identity"])})
+    (folder / name).write_text(text)
+
+
+UNWRITABLE = ['"\\ud800"', '"a\\udfffb"', "1e999", "-1e999", "NaN", "[" * 70 + "]" * 70, "[" * 900 + "]" * 900]
+
+
+@pytest.mark.parametrize("raw", UNWRITABLE, ids=lambda raw: raw[:8])
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("plan.json", ("identity", "model", "name")),
+        ("plan.json", ("identity", "dtype")),
+        ("plan.json", ("plan", "torch")),
+        ("manifest.json", ("findings", "largest")),
+        ("manifest.json", ("model", "name")),
+    ],
+)
+def test_fault_06_what_no_cache_could_have_written(folder: Path, name: str, path: tuple[str, ...], raw: str) -> None:
+    put(folder, name, path, raw)
+    refused(folder, name)
+    assert info_refuses(folder)
+    with pytest.raises(CacheError, match=re.escape(name)) if name == "plan.json" else contextlib.nullcontext():
+        assert not verify(folder).ok
+
+
+def info_refuses(folder: Path) -> bool:
+    with pytest.raises(CacheError):
+        info(folder)
+    return True
+
+
+@pytest.mark.parametrize("part", ["receipt", "tensors", "key"])
+@pytest.mark.parametrize("raw", ["\ud800", '{"a": "\\ud800"}', '{"a": 1e999}', "[" * 900 + "]" * 900])
+def test_fault_06_half_a_character_inside_a_header(folder: Path, part: str, raw: str) -> None:
+    header, length = header_of(folder)
+    header["__metadata__"][part] = raw
+    data = (folder / SHARD).read_bytes()
+    text = json.dumps(header).encode()
+    (folder / SHARD).write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+    refused(folder, "00001")
+
+
+@pytest.mark.parametrize(
+    ("path", "raw"),
+    [
+        (("totals",), "{}"),
+        (("totals", "bytes"), "null"),
+        (("totals", "bytes"), "-5"),
+        (("totals", "bytes"), '"7"'),
+        (("totals", "rows"), '{"": "7"}'),
+        (("totals", "rows", ""), "7"),
+        (("totals", "words"), "7"),
+        (("findings",), "{}"),
+        (("findings", "alignment", "words"), "0"),
+        (("findings", "largest"), "true"),
+        (("tensors",), "[]"),
+        (("tensors",), "[3]"),
+        (("tensors",), '[{"name": "final", "dtype": "float32", "width": "4"}]'),
+        (("model", "name"), '"other/model"'),
+    ],
+    ids=str,
+)
+def test_fault_06_a_manifest_that_does_not_follow_from_its_shards(
+    folder: Path, path: tuple[str, ...], raw: str
+) -> None:
+    put(folder, "manifest.json", path, raw)
+    refused(folder, "(manifest.json|other tensors).*Repair with")
+    assert not verify(folder).ok
+
+
+@pytest.mark.parametrize(
+    ("path", "raw"),
+    [
+        (("identity", "model", "weights"), "7"),
+        (("corpus", "splits"), '{"train": "7"}'),
+        (("corpus", "annotations"), "[7]"),
+    ],
+    ids=str,
+)
+def test_fault_06_a_plan_whose_parts_have_the_wrong_type(folder: Path, path: tuple[str, ...], raw: str) -> None:
+    put(folder, "plan.json", path, raw)
+    refused(folder, "plan.json is damaged")
+
+
+@pytest.mark.parametrize(
+    "command", ["rm -rf ~", "\x1b[31mprobekit", "probekit extract\x1b[2J", "probekit x\nrm -rf ~", "probekitx", 7, None]
+)
+def test_the_command_that_resumes_is_ours_or_not_shown(folder: Path, command: object) -> None:
+    (folder / "runs/resume.json").write_text(json.dumps({"command": command}))
+    assert resume_command(folder) == "probekit extract (with the same model, corpus and options)"
+    (folder / "runs/resume.json").write_text(json.dumps({"command": "probekit extract m 'c d.txt'"}))
+    assert resume_command(folder) == "probekit extract m 'c d.txt'"

@@ -246,14 +246,19 @@ def test_vectors_are_exported(tmp_path: Path, cache: ActivationCache) -> None:
     assert told["columns"] == 2 * WIDTH
     export(cache, tmp_path / "x.npy", layers=[1])
     assert (np.load(tmp_path / "x.npy") == stored["layer.01"]).all()
+    assert export(cache, tmp_path / "x.npz", layers="0, 0,0")["columns"] == WIDTH
     with pytest.raises(UsageError, match="one layer"):
         export(cache, tmp_path / "y.npy")
     with pytest.raises(UsageError, match=r"\.npz"):
         export(cache, tmp_path / "y.npx")
     with pytest.raises(UsageError, match="has 0,1,2,final"):
         export(cache, tmp_path / "y.npz", layers="7")
-    with pytest.raises(ResourceError):
-        export(cache, tmp_path / "no" / "y.npz")
+    for wrong in ("x", "0,", "9" * 5000):
+        with pytest.raises(UsageError, match="has 0,1,2,final"):
+            export(cache, tmp_path / "y.npz", layers=wrong)
+    for place in ("no/y.npz", "y" * 300 + ".npz"):
+        with pytest.raises(ResourceError, match="Give another FILE"):
+            export(cache, tmp_path / place)
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["x.npy", "x.npz"]
 
 

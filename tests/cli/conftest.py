@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -61,12 +62,16 @@ def _inputs(folder: Path) -> None:
         "report.jsonl": '{"schema": "something/1"}\n',
         "newer.jsonl": '{"schema": "probekit.report/9"}\n',
         "torn.jsonl": "{",
+        "deep.jsonl": "[" * 100_000 + "\n",
+        "digits.jsonl": '{"schema": "probekit.report/1", "task": ' + "9" * 5000 + "}\n",
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "utf8.txt").write_bytes(b"fine\na\xff b\n")
     (folder / "gone.txt.gz").write_bytes(b"\x1f\x8b\x08\x00 not really")
     (folder / "nothing").mkdir()
+    (folder / "bytes-\udcff.txt").write_text("what\n" * 40)
+    os.mkfifo(folder / "pipe.txt")
     tasks = {
         "syntax": "def targets(:\n",
         "notask": '"""No task."""\nX = 1\n',
@@ -80,12 +85,17 @@ def _inputs(folder: Path) -> None:
 def _models(folder: Path) -> None:
     sound = folder / "model"
     shutil.copytree(tiny_model("bert"), sound)
-    for name in ("automap", "bin", "notokenizer", "badconfig", "kindless", "badweights", "internal"):
+    for name in ("automap", "bin", "notokenizer", "badconfig", "kindless", "badweights", "internal", "deeptokens"):
         shutil.copytree(sound, folder / name)
     config = json.loads((sound / "config.json").read_text())
     (folder / "automap/config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "evil.Model"}}))
     internal = {**config, "_attn_implementation_internal": "someone/kernel"}
     (folder / "internal/config.json").write_text(json.dumps(internal))
+    for name, change in (("nolayers", {"num_hidden_layers": 0}), ("wordwidth", {"hidden_size": "x"})):
+        shutil.copytree(sound, folder / name)
+        (folder / name / "config.json").write_text(json.dumps({**config, **change}))
+    (folder / "deeptokens/tokenizer.json").write_text("[" * 100_000)
+    shutil.copytree(sound, folder / "model-\udcff")
     (folder / "kindless/config.json").write_text(json.dumps({**config, "model_type": "nosuchkind"}))
     (folder / "badconfig/config.json").write_text("{")
     (folder / "bin/model.safetensors").rename(folder / "bin/pytorch_model.bin")
@@ -98,7 +108,17 @@ def _models(folder: Path) -> None:
 
 def _damaged(caches: Path, good: Path) -> None:
     """Roots beside the sound one, each with a copy of the sound cache that has one fault."""
-    for fault in ("truncated", "flipped", "newer", "incomplete", "planless", "manifest", "aside"):
+    for fault in (
+        "truncated",
+        "flipped",
+        "newer",
+        "incomplete",
+        "planless",
+        "manifest",
+        "aside",
+        "surrogate",
+        "totals",
+    ):
         shutil.copytree(good, caches.with_name(f"caches-{fault}") / good.name)
     shard = "shards/00000.safetensors"
     truncated = caches.with_name("caches-truncated") / good.name / shard
@@ -112,6 +132,10 @@ def _damaged(caches: Path, good: Path) -> None:
     (caches.with_name("caches-incomplete") / good.name / "receipts/00000.json").unlink()
     (caches.with_name("caches-planless") / good.name / "plan.json").write_text("{")
     (caches.with_name("caches-manifest") / good.name / "manifest.json").write_text("{}")
+    plan = caches.with_name("caches-surrogate") / good.name / "plan.json"
+    plan.write_text(plan.read_text().replace('"name": "good"', '"name": "\\ud800"'))
+    manifest = caches.with_name("caches-totals") / good.name / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "totals": {}}))
     aside = caches.with_name("caches-aside") / good.name / "runs/aside"
     aside.mkdir(parents=True)
     (aside / "00000.safetensors.1").write_bytes(b"x" * 1000)

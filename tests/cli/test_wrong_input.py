@@ -14,6 +14,8 @@ import pytest
 
 from probekit.cli.app import run
 
+DIGITS, LONG = "9" * 5000, "a" * 300
+
 # Command, exit code, what the message must name: the place first, then what to do.
 WRONG = [
     # The command line itself.
@@ -69,7 +71,7 @@ WRONG = [
     ("extract model hf:no/such", 7, r"hf:no/such.*[Oo]ffline.*local folder"),
     ("extract model nosuch.conllu", 3, r"nosuch\.conllu.*Check the path"),
     ("extract model goood.conllu", 3, r"goood\.conllu.*Did you mean 'good\.conllu'"),
-    ("extract model nothing", 3, r"nothing.*\.conllu"),
+    ("extract model nothing", 3, r"nothing.*\.conllu.*Give another"),
     ("extract model notes.xyz", 2, r"notes\.xyz.*\.conllu"),
     ("extract model empty.txt", 3, r"'empty' holds no example.*Give a corpus"),
     ("extract model comments.conllu", 3, r"'comments' holds no example.*Give a corpus"),
@@ -92,7 +94,7 @@ WRONG = [
     # What is asked of a cache.
     ("probe --task poss", 2, r"'poss'. Did you mean 'pos'.*`probekit tasks`"),
     ("probe --task morph", 2, r"'morph' needs an option: morph:<Feature>"),
-    ("probe --task pos:x", 2, r"'pos' takes no option"),
+    ("probe --task pos:x", 2, r"'pos' takes no option: leave it out.*'pos:x'"),
     ("probe --task morph:Nosuch", 3, r"'morph:Nosuch'.*'good'.*[Cc]hoose another"),
     ("probe --task pos --on nosuch", 2, r"no cache 'nosuch', here or in .*probekit cache ls"),
     ("probe --task pos --on radom", 2, r"no cache 'radom'.*Did you mean 'random'\?"),
@@ -111,7 +113,7 @@ WRONG = [
     ("probe --task pos --control-seeds -1", 2, r"--control-seeds.*0"),
     ("probe --task pos --seed x", 2, r"--seed.*integer"),
     ("probe --task pos --max-ram 0", 2, r"`max_ram`.*above 0"),
-    ("probe --task pos --strict", 3, r"'good' repeat.*leave out --strict"),
+    ("probe --task pos --strict", 3, r"'good' repeat.*--drop-repeated.*leave out --strict"),
     ("probe --task pos --probes nosuch", 2, r"nosuch.*Give a folder"),
     ("probe --task pos --probes tasks-syntax", 2, r"tasks-syntax/syntax\.py:1.*SyntaxError.*Correct it"),
     ("probe --task pos --probes tasks-notask", 2, r"tasks-notask/notask\.py.*must set TASK"),
@@ -133,25 +135,78 @@ WRONG = [
     ("cache export layer.npy", 2, r"\.npy.*one layer.*`layers`.*\.npz"),
     ("cache export vectors.npz --layers 9", 2, r"`layers`.*0,1,2,3.*9"),
     ("cache export vectors.npz --stack decoder", 2, r"`stack`.*leave it out.*'decoder'"),
-    ("cache export nothing/x/y.npz", 6, r"y\.npz in nothing/x"),
+    ("cache export nothing/x/y.npz", 6, r"'nothing/x/y\.npz' cannot be written.*Give another FILE"),
     ("cache rm nosuch", 2, r"nosuch is not a cache.*Nothing was deleted.*cache ls"),
-    ("cache rm nothing --yes", 2, r"nothing is not a cache.*Nothing was deleted"),
-    ("cache rm model --yes", 2, r"model is not a cache.*Nothing was deleted"),
+    ("cache rm nothing --yes", 2, r"nothing is not a cache.*Nothing was deleted.*cache ls"),
+    ("cache rm model --yes", 2, r"model is not a cache.*Nothing was deleted.*cache ls"),
     ("cache gc --cache caches-aside", 2, r"1 kB.*caches-aside.*nothing was done.*--yes"),
-    ("cache import nosuch", 4, r"nosuch"),
-    ("cache import nothing", 4, r"nothing is not a cache"),
+    ("cache import nosuch", 4, r"nosuch: no such folder.*probekit cache ls"),
+    ("cache import nothing", 4, r"nothing is not a cache.*probekit cache ls"),
     # Reports and tasks.
     ("report show nosuch.jsonl", 3, r"'nosuch\.jsonl'.*probe --out"),
-    ("report show nothing", 3, r"'nothing'.*directory"),
-    ("report show report.jsonl", 3, r"report\.jsonl:1.*probekit\.report/1"),
+    ("report show nothing", 3, r"'nothing' is not a regular file.*probe --out"),
+    ("report show report.jsonl", 3, r"report\.jsonl:1.*probekit\.report/1.*probe --out"),
     ("report show newer.jsonl", 4, r"newer\.jsonl:1.*probekit\.report/9.*Update"),
     ("report show torn.jsonl", 3, r"torn\.jsonl:1:2.*cut short"),
     ("report show pos.jsonl --plot curve.doc", 2, r"`plot`.*\.png.*'curve\.doc'"),
     ("report compare pos.jsonl", 2, r"two reports or more.*1"),
-    ("report compare pos.jsonl nosuch.jsonl", 3, r"'nosuch\.jsonl'"),
+    ("report compare pos.jsonl nosuch.jsonl", 3, r"'nosuch\.jsonl'.*probe --out"),
     ("tasks --probes nosuch", 2, r"nosuch.*Give a folder"),
     ("tasks --probes tasks-syntax", 2, r"tasks-syntax/syntax\.py:1.*Correct it"),
+    # Numbers, names and files of a kind that nobody means.
+    ("extract model good.conllu --layers 0-99999999999", 2, r"`layers`.*below 10000.*'0-99999999999'"),
+    (f"extract model good.conllu --layers {DIGITS}", 2, r"`layers`.*below 10000.*'9{60}'"),
+    (f"extract model good.conllu --shard {DIGITS}/{DIGITS}", 2, r"`shard`.*1/4.*'9{60}'"),
+    (f"extract model good.conllu --random-weights {DIGITS}", 2, r"--random-weights.*integer.*--help"),
+    (
+        f"extract model good.conllu --random-weights {10**30}",
+        2,
+        r"`random_weights`.*seed from 0 to 9223372036854775807",
+    ),
+    (f"extract model {LONG}.txt", 3, r"aaa\.txt: there is no such file.*Check the path"),
+    (f"extract model {LONG}", 2, r"no corpus 'a{80}'.*Give a file"),
+    (f"extract ./{LONG} good.conllu", 2, r"no model folder '\./a+'.*'minilm'"),
+    (f"extract model good.conllu --cache {LONG}", 6, r"a+: File name too long.*--cache or PROBEKIT_CACHE"),
+    ("extract model pipe.txt", 3, r"pipe\.txt.*not a regular file.*Give a file"),
+    ("extract model columns:/dev/zero", 3, r"/dev/zero.*not a regular file.*Give a file"),
+    ("extract model 'bytes-\udcff.txt'", 3, r"bytes-\\xff\.txt.*not valid UTF-8.*Rename"),
+    ("extract 'model-\udcff' good.conllu", 2, r"model-\\xff.*not valid UTF-8.*Rename"),
+    ("cache ls --cache 'caches-\udcff'", 2, r"caches-\\xff.*not valid UTF-8.*Rename"),
+    ("extract model gap", 2, r"'gap' is the name of a reader.*must follow it, gap:PATH"),
+    ("extract model columns:", 2, r"'columns' is the name of a reader.*columns:PATH"),
+    ("probe --task pos --corpus gap", 2, r"'gap' is the name of a reader.*gap:PATH"),
+    ("extract nolayers good.conllu", 2, r"nolayers/config\.json.*num_hidden_layers is 0.*choose another"),
+    ("extract wordwidth good.conllu", 2, r"wordwidth/config\.json.*hidden_size.*choose another"),
+    ("extract deeptokens good.conllu", 2, r"deeptokens \(tokenizer\.json.*Recursion.*Fetch"),
+    ("probe --task pos --layers 0-99999999999", 2, r"`layers`.*below 10000.*'0-99999999999'"),
+    (f"probe --task pos --on {LONG}", 4, r"a+: no such folder.*probekit cache ls"),
+    (f"probe --task pos --out {LONG}", 2, r"'a+\.\.' is too long.*shorter"),
+    (f"probe --task pos --probes {LONG}", 2, r"a+\.\.' is too long.*shorter"),
+    (f"probe --task pos --control-seeds {10**30}", 2, r"`control_seeds`.*at most 1000.*1e\+30"),
+    (f"probe --task tree-distance --ranks {DIGITS}", 2, r"`ranks`.*like 8,64.*'9{60}'"),
+    (f"cache info {LONG}", 4, r"a+: no such folder.*probekit cache ls"),
+    (f"cache verify {LONG}", 4, r"a+: no such folder.*probekit cache ls"),
+    (f"cache rm {LONG}", 2, r"a+ is not a cache.*Nothing was deleted.*cache ls"),
+    (f"cache import {LONG}", 4, r"a+: no such folder.*probekit cache ls"),
+    (f"cache export {LONG}.npz", 6, r"a+\.npz' cannot be written.*Give another FILE"),
+    (f"cache export vectors.npz --layers {DIGITS}", 2, r"`layers`.*0,1,2,3"),
+    ("cache info --cache caches-surrogate", 4, r"plan\.json is damaged.*half a character.*cache rm"),
+    ("cache info --cache caches-totals", 4, r"manifest\.json.*totals.*verify --repair"),
+    ("cache import caches-totals/CACHE", 4, r"manifest\.json.*totals.*verify --repair"),
+    ("report show deep.jsonl", 3, r"deep\.jsonl:1.*recursion.*probe --out"),
+    ("report show digits.jsonl", 3, r"digits\.jsonl:1.*4300.*probe --out"),
+    ("report show pipe.txt", 3, r"'pipe\.txt' is not a regular file.*probe --out"),
 ]
+
+
+KINDS = {2: "usage", 3: "input", 4: "cache", 6: "resource", 7: "network"}
+NAMES = [re.sub(r"9{20,}|a{20,}", "..", command).encode("ascii", "backslashreplace").decode() for command, *_ in WRONG]
+
+
+def arguments(command: str, scene: Path) -> list[str]:
+    """Split a command; CACHE is the name of the one sound cache and of its damaged copies."""
+    (good,) = (scene / "caches").glob("model--good--*")
+    return [word.replace("CACHE", good.name) for word in shlex.split(command)]
 
 
 def test_the_table_is_long_enough_and_says_nothing_twice() -> None:
@@ -160,9 +215,9 @@ def test_the_table_is_long_enough_and_says_nothing_twice() -> None:
     assert {code for _, code, _ in WRONG} == {2, 3, 4, 6, 7}
 
 
-@pytest.mark.parametrize(("command", "code", "says"), WRONG, ids=[command for command, _, _ in WRONG])
+@pytest.mark.parametrize(("command", "code", "says"), WRONG, ids=NAMES)
 def test_wrong(command: str, code: int, says: str, scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    argv = shlex.split(command)
+    argv = arguments(command, scene)
     assert run(argv) == code
     plain = capsys.readouterr()
     assert re.search(says, plain.err.replace("\n", " ")), plain.err
@@ -172,15 +227,16 @@ def test_wrong(command: str, code: int, says: str, scene: Path, capsys: pytest.C
     assert plain.out == ""
 
 
-@pytest.mark.parametrize(("command", "code", "says"), WRONG[::5], ids=[command for command, _, _ in WRONG[::5]])
+@pytest.mark.parametrize(("command", "code", "says"), WRONG, ids=NAMES)
 def test_wrong_in_json(command: str, code: int, says: str, scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    argv = [*shlex.split(command), "--json"]
+    argv = [*arguments(command, scene), "--json"]
     assert run(argv) == code
     said = capsys.readouterr()
     document = json.loads(said.err)
     assert document["schema"] == "probekit.error/1"
     assert document["error"]["exit_code"] == code
-    assert document["error"]["kind"] in ("usage", "input", "cache", "resource", "network")
+    assert document["error"]["kind"] == KINDS[code]
+    assert re.search(says, document["error"]["message"].replace("\n", " "))
     assert said.out == ""
 
 
@@ -201,6 +257,23 @@ def test_fault_19_too_little_to_learn_from(
     said = capsys.readouterr()
     assert re.search(says, said.err.replace("\n", " ")), said.err
     assert said.out == ""
+
+
+def test_verify_prints_its_findings_and_in_json_an_error_beside_them(
+    scene: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one command that fails with something on stdout: what it found is what was asked for."""
+    argv = ["cache", "verify", "--cache", "caches-flipped"]
+    assert run(argv) == 4
+    plain = capsys.readouterr()
+    assert re.search(r"00000\.safetensors is damaged.*\n.*1 problem", plain.out)
+    assert "cache verify --repair" in plain.err
+    assert run([*argv, "--json"]) == 4
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)["problems"]) == 1
+    error = json.loads(said.err)["error"]
+    assert (error["kind"], error["exit_code"]) == ("cache", 4)
+    assert re.search(r"1 problem.*00000\.safetensors.*cache verify --repair", error["message"])
 
 
 def test_debug_shows_the_traceback_and_the_message(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:

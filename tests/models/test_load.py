@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -171,20 +172,68 @@ def watch(event, args):
 import torch, transformers
 import probekit.models.load, probekit.models.locate
 sys.addaudithook(watch)
-loaded = probekit.models.load.load(probekit.models.locate.locate(folder), device="cpu")
+refused = ""
+try:
+    probekit.models.load.load(probekit.models.locate.locate(folder), device="cpu")
+except probekit.errors.UsageError as error:
+    refused = str(error)
 bad = [t for t in touched if t[0] in forbidden]
 bad += [t for t in touched if "evil" in t[1] or (t[0] in ("compile", "exec") and t[1].startswith(str(folder)))]
 bad += [("module", name) for name in sys.modules if "evil" in name or name.startswith("transformers_modules")]
 print(bad)
+print(refused)
 """
 
 
-def test_fault_28_no_code_of_the_folder_is_run(folder: Path) -> None:
+def change(folder: Path, file: str, **changes: Any) -> None:
+    value = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps({**value, **changes}))
+
+
+HOSTILE: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "sound files beside code": ("", lambda folder: None),
+    "auto_map of the model": (
+        "foreign code",
+        lambda folder: change(folder, "config.json", auto_map={"AutoModel": "modeling_evil.Evil"}),
+    ),
+    "auto_map of the config": (
+        "foreign code",
+        lambda folder: change(folder, "config.json", auto_map={"AutoConfig": "evil.Evil"}, model_type="evil"),
+    ),
+    "auto_map of the tokenizer": (
+        "foreign code",
+        lambda folder: change(folder, "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.Evil", None]}),
+    ),
+    "attention from the hub": (
+        "internals",
+        lambda folder: change(folder, "config.json", _attn_implementation_internal="evil/kernel"),
+    ),
+    "experts from the hub": (
+        "internals",
+        lambda folder: change(folder, "config.json", _experts_implementation_internal="evil/kernel"),
+    ),
+    "pickled weights": ("can run code", lambda folder: (folder / "model.safetensors").unlink()),
+    "weights redirected": (
+        "redirects",
+        lambda folder: change(folder, "config.json", transformers_weights="pytorch_model.bin"),
+    ),
+    "an unknown kind": ("known model", lambda folder: change(folder, "config.json", model_type="evil")),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_fault_28_no_code_of_the_folder_is_run(folder: Path, name: str) -> None:
+    says, spoil = HOSTILE[name]
     (folder / "modeling_evil.py").write_text("raise SystemExit('foreign code ran')")
     (folder / "evil.py").write_text("raise SystemExit('foreign code ran')")
     (folder / "pytorch_model.bin").write_bytes(b"\x80\x04cos\nsystem\n(S'false'\ntR.")
+    spoil(folder)
     done = subprocess.run([sys.executable, "-c", AUDIT, str(folder)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr[-2000:]
+    bad, refused = done.stdout.rstrip("\n").split("\n", maxsplit=1) if says else (done.stdout.strip(), "")
+    assert bad == "[]"
+    assert says in refused
+    assert bool(refused) == bool(says)
 
 
 def test_fault_28_remote_code_is_never_trusted_and_pickles_never_read() -> None:

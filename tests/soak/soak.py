@@ -1,15 +1,18 @@
 """Kill an extraction at random moments, resume it, and look for a byte that differs.
 
-A real model over a small corpus, cut into many small shards. Each cycle starts ``extract`` in a
-child, waits for its first batch, and kills it (SIGKILL) a random while later; the next cycle resumes. A
-cache that has become complete is compared, file by file, with an undisturbed run, and the next one
-is begun. After every kill the cache must open as complete or refuse as resumable, and shards that
-were published must stay as they are.
+A real model over a small corpus, cut into many small shards. Each cycle starts ``extract`` in a child,
+waits for its first batch, and kills it (SIGKILL) a while later; the next cycle resumes. Moments are drawn
+within the work that is left, so that four cycles of five end in a kill. A cache that has become complete
+is compared, file by file, with an undisturbed run, and the next one is begun. After every
+kill the cache must open as complete or refuse as resumable, and published shards stay as they are.
 
 Surprise: this process imports torch but never runs it. Its threads do not survive a fork, and
 importing it in every child would take longer than the extraction.
 
     python tests/soak/soak.py --minutes 10 --cycles 200
+
+Exit code 1: a byte was lost or differs, fewer cycles were done than asked for, or fewer were killed than
+``--kills`` (a share of the cycles).
 """
 
 from __future__ import annotations
@@ -50,6 +53,8 @@ from probekit.extraction.run import extract
 SHARD_WORDS = 250
 """Words of a shard here: many kills then fall on writing, publishing and receipts."""
 BATCH_TOKENS = 256
+KILLED_WITHIN, FINISHED = 0.6, 0.4
+"""A kill falls within this share of the work that is left; once a shard or less is left, this share of runs may end."""
 PATIENCE = 120.0
 """Seconds until a child that has not shown its first batch is taken for hung."""
 
@@ -87,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"undisturbed: {takes:.2f} s from the first batch, {len(sound)} files", flush=True)
             root = Path(place) / "killed"
             while tally.cycles < options.cycles and time.monotonic() < deadline:
-                _cycle(root, options, tally, draw.uniform(0, 0.7 * takes), sound)
+                _cycle(root, options, tally, _moment(root, draw, takes, sound), sound)
                 if tally.cycles % 20 == 0:
                     print(_line(tally, started), flush=True)
             _finish(root, options, tally, sound)
@@ -95,15 +100,30 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{_line(tally, started)}\nFAILED (seed {options.seed}): {difference}", flush=True)
             return 1
     print(_line(tally, started))
+    short = []
     if tally.cycles < options.cycles:
-        print(f"The {options.minutes:g} minutes were over before the {options.cycles} cycles.")
-    return 0
+        short.append(f"the {options.minutes:g} minutes were over before the {options.cycles} cycles")
+    if tally.kills < options.kills * options.cycles:
+        short.append(f"{tally.kills} kills, where {options.kills:g} of {options.cycles} cycles were asked for")
+    for reason in short:
+        print(f"FAILED (seed {options.seed}): {reason}")
+    return 1 if short else 0
+
+
+def _moment(root: Path, draw: random.Random, takes: float, sound: dict[str, str]) -> float:
+    """Seconds after the first batch at which to kill; without end where the run may finish."""
+    shards = sum(name.endswith(".safetensors") for name in sound)
+    left = shards - len(_published(root))
+    if left <= 1 and draw.random() < FINISHED:
+        return PATIENCE
+    return draw.uniform(0, KILLED_WITHIN * takes * left / shards)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--cycles", type=int, default=200)
+    parser.add_argument("--kills", type=float, default=0.8, help="share of the cycles that must end in a kill")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the moments of the kills")
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--corpus", default="grammar:n=250")
@@ -190,7 +210,7 @@ def _undisturbed(root: Path, options: argparse.Namespace) -> tuple[dict[str, str
 
 
 def _cycle(root: Path, options: argparse.Namespace, tally: Tally, wait: float, sound: dict[str, str]) -> None:
-    """Resume (or begin) the cache, and kill the run a while after its first batch."""
+    """Resume (or begin) the cache, and kill the run `wait` seconds after its first batch."""
     tally.cycles += 1
     before = _published(root)
     child, reading = _start(root, options)

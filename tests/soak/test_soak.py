@@ -34,13 +34,36 @@ def arguments(tmp_path: Path) -> list[str]:
     words = [word for word in " ".join(training_text()[2:50]).split() if word.isalpha()]
     (tmp_path / "corpus.txt").write_text("\n".join(" ".join(draw.choices(words, k=6)) for _ in range(150)))
     model, corpus = str(tiny_model("bert")), str(tmp_path / "corpus.txt")
-    return ["--cycles", "2", "--seed", "3", "--model", model, "--corpus", corpus, "--folder", str(tmp_path)]
+    return [
+        "--cycles",
+        "4",
+        "--kills",
+        "0.5",
+        "--seed",
+        "3",
+        "--model",
+        model,
+        "--corpus",
+        corpus,
+        "--folder",
+        str(tmp_path),
+    ]
 
 
 def test_a_few_cycles_lose_nothing(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, SOAK, *arguments], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 cycles" in done.stdout
+    assert "4 cycles" in done.stdout
+    assert "bytes lost 0" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "says"), [(["--minutes", "0"], "over before the 4 cycles"), (["--kills", "1.5"], "kills, where 1.5 of 4")]
+)
+def test_less_than_was_asked_for_is_a_failure(arguments: list[str], more: list[str], says: str) -> None:
+    done = subprocess.run([sys.executable, SOAK, *arguments, *more], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert says in done.stdout
     assert "bytes lost 0" in done.stdout
 
 
