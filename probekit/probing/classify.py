@@ -18,14 +18,14 @@ from probekit.corpus.example import SPLITS
 from probekit.errors import UsageError
 from probekit.probing.analyses import Ride, Scene, get_analysis
 from probekit.probing.asking import Source, ask
-from probekit.probing.control import control_codes
+from probekit.probing.control import control_codes, draw_seed
 from probekit.probing.device import device_for
 from probekit.probing.estimators import StudySettings, get_estimator
-from probekit.probing.floors import bag_of_words_codes
+from probekit.probing.floors import bag_of_words_codes, words_of
 from probekit.probing.measure import LayerOutcome, Measurer
 from probekit.probing.metrics import metrics_of
 from probekit.probing.problem import Problem
-from probekit.probing.provenance import provenance_of, shared_notes
+from probekit.probing.provenance import no_control_notes, provenance_of, shared_notes
 from probekit.probing.question import Question
 from probekit.probing.reading import read_layers
 from probekit.probing.settings import Settings
@@ -123,6 +123,7 @@ def classify(
             blank,
             split=split,
             control_codes=controls,
+            control_seeds=[draw_seed(settings.seed, draw) for draw in range(len(controls))],
             resamples=settings.resamples,
             draw=settings.seed,
             metrics=metrics,
@@ -141,7 +142,7 @@ def classify(
             metric="accuracy",
             unit=question.parts["test"].unit,
             targets={split: len(question.parts[split].y) for split in SPLITS},
-            notes=[*_notes(settings, question, source.repeated), *ride.notes()],
+            notes=[*_notes(cache, settings, question, source.repeated), *ride.notes()],
         ),
         "classes": len(question.classes),
         "tests": None if settings.fast else measurers[0].tests(outcomes),
@@ -150,26 +151,16 @@ def classify(
 
 
 def _bags(cache: ActivationCache, question: Question) -> dict[str, NDArray[np.int32]]:
-    """Return what a bag of words predicts for dev and test; the words of a pair's two spans are told apart."""
-    table = question.table
-    sentences = [example.words for example in cache.examples()]
-
-    def words(row: int) -> list[str]:
-        found: list[str] = []
-        for place, (start, stop) in enumerate(table.spans[row]):
-            mark = f"{place}:" if len(table.spans[row]) > 1 else ""
-            found += [mark + word for word in sentences[table.example[row]][start:stop]]
-        return found
-
-    by_split = {s: [words(row) for row in range(p.rows.start, p.rows.stop)] for s, p in question.parts.items()}
-    codes, _ = bag_of_words_codes(by_split, {split: part.y for split, part in question.parts.items()})
+    """Return what a bag of words predicts for dev and test."""
+    words = words_of(question.table, cache.examples())
+    codes, _ = bag_of_words_codes(words, {split: part.y for split, part in question.parts.items()})
     return codes
 
 
-def _notes(settings: Settings, question: Question, repeated: int) -> list[str]:
+def _notes(cache: ActivationCache, settings: Settings, question: Question, repeated: int) -> list[str]:
     notes = list(question.notes)
     if question.keys is None:
-        notes.append("This task has no control: its targets are whole examples, which no memory of forms answers.")
+        notes += no_control_notes(question.task, cache, "majority" if settings.fast else "bag_of_words")
     return notes + shared_notes(settings, unit=question.parts["test"].unit, repeated=repeated)
 
 
@@ -178,7 +169,7 @@ def _controls(question: Question, settings: Settings) -> list[NDArray[np.int32]]
         return []
     y = question.parts["train"].y
     return [
-        control_codes(question.keys, y, n_classes=len(question.classes), seed=settings.seed + draw)
+        control_codes(question.keys, y, n_classes=len(question.classes), seed=draw_seed(settings.seed, draw))
         for draw in range(settings.control_seeds)
     ]
 

@@ -10,6 +10,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
 from probekit.probing.question import MIN_DOCUMENTS
 from probekit.probing.settings import Settings
+from probekit.report.wording import readable
 from probekit.tasks import ProbeTask
 
 
@@ -59,6 +60,27 @@ def provenance_of(
         "targets": dict(targets),
         "notes": [*source.remarks, *notes],
     }
+
+
+def no_control_notes(task: ProbeTask, cache: ActivationCache, floor: str) -> list[str]:
+    """Return why there is no control, and which floors stand in for it.
+
+    Parameters
+    ----------
+    task : ProbeTask
+    cache : ActivationCache
+    floor : str
+        The report's own floor of words.
+    """
+    whole = task.kind == "sentence"
+    why = "are whole examples, which no memory of forms answers" if whole else "carry no key to be learned by heart"
+    notes = [f"This task has no control: its targets {why}. Its floor is {readable(floor)}."]
+    if cache.model.get("random_weights") is None:
+        notes.append(
+            "A further floor is the same model with random weights: `probekit extract ... --random-weights 0` with "
+            f"this model and corpus, then `probekit probe --task {task.name} --on random`."
+        )
+    return notes
 
 
 def shared_notes(settings: Settings, *, unit: str, repeated: int) -> list[str]:
