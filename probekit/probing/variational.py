@@ -175,7 +175,9 @@ def variational_codes(
         model = posterior.divergence().double().cpu()
     nats = 1 / math.log(2)
     return [
-        VariationalCode(problem.name, n, K, float(model[i]) * nats, float(data[i]) / EVALUATIONS * nats, bool(converged[i]))
+        VariationalCode(
+            problem.name, n, K, float(model[i]) * nats, float(data[i]) / EVALUATIONS * nats, bool(converged[i])
+        )
         for i, problem in enumerate(problems)
     ]
 
