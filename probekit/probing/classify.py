@@ -25,7 +25,7 @@ from probekit.probing.floors import bag_of_words_codes, words_of
 from probekit.probing.measure import LayerOutcome, Measurer
 from probekit.probing.metrics import metrics_of
 from probekit.probing.problem import Problem
-from probekit.probing.provenance import no_control_notes, provenance_of, shared_notes
+from probekit.probing.provenance import few_units_notes, no_control_notes, provenance_of, shared_notes
 from probekit.probing.question import Question
 from probekit.probing.reading import read_layers
 from probekit.probing.settings import Settings
@@ -161,6 +161,8 @@ def _notes(cache: ActivationCache, settings: Settings, question: Question, repea
     notes = list(question.notes)
     if question.keys is None:
         notes += no_control_notes(question.task, cache, "majority" if settings.fast else "bag_of_words")
+    units = {split: question.parts[split].n_units for split in ("dev", "test")}
+    notes += few_units_notes(units, question.parts["test"].unit)
     return notes + shared_notes(settings, unit=question.parts["test"].unit, repeated=repeated)
 
 

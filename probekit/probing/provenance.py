@@ -10,6 +10,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
 from probekit.probing.question import MIN_DOCUMENTS
 from probekit.probing.settings import Settings
+from probekit.probing.stats import FEWEST_TO_TEST, FEWEST_UNITS
 from probekit.report.wording import readable
 from probekit.tasks import ProbeTask
 
@@ -79,6 +80,21 @@ def no_control_notes(task: ProbeTask, cache: ActivationCache, floor: str) -> lis
         notes.append(
             "A further floor is the same model with random weights: `probekit extract ... --random-weights 0` with "
             f"this model and corpus, then `probekit probe --task {task.name} --on random`."
+        )
+    return notes
+
+
+def few_units_notes(units: Mapping[str, int], unit: str) -> list[str]:
+    """Say which parts have too few units for intervals, and whether layers could not be tested."""
+    notes = [
+        f"The {split} part has {n} {unit}{'s' if n > 1 else ''}: fewer than {FEWEST_UNITS} give no interval."
+        for split, n in units.items()
+        if n < FEWEST_UNITS
+    ]
+    if units["dev"] < FEWEST_TO_TEST:
+        notes.append(
+            f"Layers are not tested against each other: the dev part has {units['dev']} of the {FEWEST_TO_TEST} "
+            f"{unit}s that a test needs."
         )
     return notes
 

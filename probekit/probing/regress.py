@@ -24,7 +24,7 @@ from probekit.probing.control import control_numbers, draw_seed
 from probekit.probing.device import device_for
 from probekit.probing.floors import bag_of_words_numbers, words_of
 from probekit.probing.measure import CONTROL, SELECTIVITY, layer_tests, scored
-from probekit.probing.provenance import no_control_notes, provenance_of, shared_notes
+from probekit.probing.provenance import few_units_notes, no_control_notes, provenance_of, shared_notes
 from probekit.probing.question import units_of
 from probekit.probing.reading import check_memory, choose_layers, read_layers
 from probekit.probing.ridge import Fitted, FloatArray, Numbers, fit_ridge
@@ -145,6 +145,7 @@ def regress(
     bags = _bags(cache, table, y) if None in table.keys and not settings.fast else {}
     named = {"task": source.task.name, "model": cache.model["name"], "corpus": cache.corpus["name"]}
     rows: list[Measurement] = []
+    n_units: dict[str, int] = {}
     tests, unit = None, ""
     for split in ("dev", "test"):
         units, unit = units_of(table, table.example[parts[split]])
@@ -152,6 +153,7 @@ def regress(
             NumberScorer(values[parts[split]], units, resamples=settings.resamples, seed=settings.seed)
             for values in sets
         ]
+        n_units[split] = scorers[0].n_units
         blank = Measurement(
             stage="probe",
             split=split,
@@ -180,6 +182,7 @@ def regress(
             unit=unit,
             targets={split: part.stop - part.start for split, part in parts.items()},
             notes=_notes(cache, source.task, table, fast=settings.fast)
+            + few_units_notes(n_units, unit)
             + shared_notes(settings, unit=unit, repeated=source.repeated),
         ),
         "tests": tests,

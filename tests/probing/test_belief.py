@@ -127,7 +127,7 @@ def coverage(documents: int, draws: int, *, equal: bool = False) -> dict[str, tu
     for draw in range(draws):
         sizes = np.full(documents, 60) if equal else lengths(rng, documents)
         counts = np.column_stack([rng.binomial(sizes, rng.beta(a, b, size=documents)) for a, b in ((18, 2), (6, 4))])
-        resampled = drawn(counts, sizes.astype(float), draw)
+        resampled = drawn(counts, sizes.astype(float), draw, resamples=200)
         points = counts.sum(axis=0) / sizes.sum()
         for row, (value, scores, truth, bounds) in enumerate(
             (

@@ -19,7 +19,7 @@ from probekit.features import Pooler, TargetTable
 from probekit.probing.asking import Source, all_targets
 from probekit.probing.device import device_for
 from probekit.probing.measure import layer_tests
-from probekit.probing.provenance import provenance_of, shared_notes
+from probekit.probing.provenance import few_units_notes, provenance_of, shared_notes
 from probekit.probing.question import units_of
 from probekit.probing.reading import check_memory, choose_layers, read_layers
 from probekit.probing.settings import Settings
@@ -139,6 +139,7 @@ def probe_trees(
         chain = scorer.scores([_chain(tree, depth) for tree in scorer.trees])
         rows += scorer.rows(chain, layer=None, method=CHAIN)
     notes = [*_notes(skipped, covered.without_token.total(), ranks[-1], settings), *_clipped(asked_ranks, width)]
+    n_units = {split: scorer.n_units for split, scorer in scorers.items()}
     provenance = {
         **provenance_of(
             cache,
@@ -148,7 +149,11 @@ def probe_trees(
             metric=metrics[0].name,
             unit=unit,
             targets={split: len(trees[split]) for split in SPLITS},
-            notes=[*notes, *shared_notes(settings, unit=unit, repeated=source.repeated)],
+            notes=[
+                *notes,
+                *few_units_notes(n_units, unit),
+                *shared_notes(settings, unit=unit, repeated=source.repeated),
+            ],
         ),
         "tests": None if settings.fast else _tests(dev, scorers["dev"]),
     }
