@@ -6,7 +6,7 @@ rides beside (``--also``) sees each layer's matrix while it passes, and adds its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +123,6 @@ def classify(
             blank,
             split=split,
             control_codes=controls,
-            control_seeds=[draw_seed(settings.seed, draw) for draw in range(len(controls))],
             resamples=settings.resamples,
             draw=settings.seed,
             metrics=metrics,
@@ -166,22 +165,21 @@ def _notes(cache: ActivationCache, settings: Settings, question: Question, repea
     return notes + shared_notes(settings, unit=question.parts["test"].unit, repeated=repeated)
 
 
-def _controls(question: Question, settings: Settings) -> list[NDArray[np.int32]]:
+def _controls(question: Question, settings: Settings) -> dict[int, NDArray[np.int32]]:
+    """Draw control labels; return them by the seed of each draw."""
     if question.keys is None:
-        return []
-    y = question.parts["train"].y
-    return [
-        control_codes(question.keys, y, n_classes=len(question.classes), seed=draw_seed(settings.seed, draw))
-        for draw in range(settings.control_seeds)
-    ]
+        return {}
+    y, n_classes = question.parts["train"].y, len(question.classes)
+    seeds = [draw_seed(settings.seed, draw) for draw in range(settings.control_seeds)]
+    return {seed: control_codes(question.keys, y, n_classes=n_classes, seed=seed) for seed in seeds}
 
 
-def _problems(question: Question, controls: Sequence[NDArray[np.int32]]) -> list[Problem]:
+def _problems(question: Question, controls: Mapping[int, NDArray[np.int32]]) -> list[Problem]:
     train, dev, test = (question.parts[split] for split in SPLITS)
     n_classes = len(question.classes)
     task = Problem("task", train.y, dev.y, test.y, n_classes)
     drawn = [
         Problem(f"control {draw}", codes[train.rows], codes[dev.rows], codes[test.rows], n_classes)
-        for draw, codes in enumerate(controls)
+        for draw, codes in enumerate(controls.values())
     ]
     return [task, *drawn]

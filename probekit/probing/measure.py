@@ -8,7 +8,7 @@ read off theirs; tests between layers use dev, since they serve a choice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,10 +63,8 @@ class Measurer:
         Names and pooling that every row shares; its fields are replaced row by row.
     method : str
         Of the real rows, ``logistic``.
-    control_codes : sequence of int32 array
-        Labels of every target, one array a control draw.
-    control_seeds : sequence of int
-        Of each draw.
+    control_codes : mapping of int to int32 array
+        Labels of every target by the seed of the control draw.
     resamples : int
     draw : int
         Seed of the resamples.
@@ -82,8 +80,7 @@ class Measurer:
         blank: Measurement,
         *,
         split: str,
-        control_codes: Sequence[NDArray[np.int32]],
-        control_seeds: Sequence[int],
+        control_codes: Mapping[int, NDArray[np.int32]],
         resamples: int,
         draw: int,
         metrics: Sequence[Metric] = (),
@@ -94,8 +91,8 @@ class Measurer:
         self.bag = bag
         self.split = split
         self.part: Part = question.parts[split]
-        self.control_seeds = control_seeds
-        self.controls = [codes[self.part.rows] for codes in control_codes]
+        self.control_seeds = list(control_codes)
+        self.controls = [codes[self.part.rows] for codes in control_codes.values()]
         self.bootstrap = Bootstrap.draw(self.part.units, resamples=resamples, seed=draw)
         self.blank = replace(blank, split=split, n=len(self.part.y), n_groups=self.part.n_units, level=LEVEL)
 
