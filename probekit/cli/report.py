@@ -30,6 +30,16 @@ def show_command(
             "--pareto", help="Draw accuracy against the size of the probe (of `--also complexity`).", metavar="FILE"
         ),
     ] = None,
+    sizes: Annotated[
+        Path | None,
+        typer.Option(
+            "--sizes", help="Draw accuracy against training targets (of `--also training-sizes`).", metavar="FILE"
+        ),
+    ] = None,
+    strengths: Annotated[
+        Path | None,
+        typer.Option("--strengths", help="Draw accuracy against strength (of `--also strengths`).", metavar="FILE"),
+    ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -38,6 +48,8 @@ def show_command(
 
     check_figure(plot)
     check_figure(pareto, "pareto")
+    check_figure(strengths, "strengths")
+    check_figure(sizes, "sizes")
     report = LayerReport.read(file)
     if plot is not None:
         say(f"plot       {report.save_plot(plot)}")
@@ -45,6 +57,14 @@ def show_command(
         from probekit.report.pareto import save_pareto
 
         say(f"pareto     {save_pareto(report, pareto)}")
+    if strengths is not None:
+        from probekit.report.pareto import save_pareto
+
+        say(f"strengths  {save_pareto(report, strengths, by='strength')}")
+    if sizes is not None:
+        from probekit.report.sizes import save_sizes
+
+        say(f"sizes      {save_sizes([report], sizes)}")
     if json:
         typer.echo(json_module.dumps(report.to_json(), ensure_ascii=False))
     else:
@@ -58,6 +78,14 @@ def show_command(
 def compare_command(
     files: Annotated[list[Path], typer.Argument(help="Two reports or more.", metavar="FILE")],
     plot: Plot = None,
+    sizes: Annotated[
+        Path | None,
+        typer.Option(
+            "--sizes",
+            help="Draw the best layer of each against training targets (of `--also training-sizes`).",
+            metavar="FILE",
+        ),
+    ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -65,9 +93,14 @@ def compare_command(
     from probekit.report import LayerReport, compare
 
     check_figure(plot)
+    check_figure(sizes, "sizes")
     comparison = compare([LayerReport.read(file) for file in files])
     if plot is not None:
         say(f"plot       {comparison.save_plot(plot)}")
+    if sizes is not None:
+        from probekit.report.sizes import save_sizes
+
+        say(f"sizes      {save_sizes(comparison.reports, sizes, comparison.names)}")
     if json:
         typer.echo(json_module.dumps(comparison.to_json(), ensure_ascii=False))
     else:

@@ -7,7 +7,7 @@ rows are sorted train, dev, test, so that each part of a layer's matrix is a sli
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,6 +162,7 @@ def collect(task: ProbeTask, examples: Iterable[Example], *, where: str) -> Targ
         raise InputError(f"The task '{task.name}' finds no target in {where}. Choose another task or corpus.")
     codes = {split: code for code, split in enumerate(SPLITS)}
     drafts.sort(key=lambda draft: (codes[draft.split], draft.example))
+    _check_keys(task, drafts, ids)
     width = len(drafts[0].target.spans)
     if any(len(draft.target.spans) != width for draft in drafts):
         raise InputError(f"The task '{task.name}' mixes targets of one span and of two. Correct the task file.")
@@ -194,6 +195,18 @@ def _check_names(task: ProbeTask, names: Mapping[str, Counter[str]], where: str)
                 f"The task '{task.name}' has nothing to tell apart: '{name}' does not occur in {where}."
                 f"{did_you_mean(name, seen)} There are: {listed}{more}. Choose another name."
             )
+
+
+def _check_keys(task: ProbeTask, drafts: Sequence[Draft], ids: Sequence[str]) -> None:
+    """Refuse targets of which some have a key: the control, drawn by key, would be of other targets than the task."""
+    without = [draft for draft in drafts if draft.target.key is None]
+    if without and len(without) < len(drafts):
+        first = without[0]
+        raise InputError(
+            f"The task '{task.name}' gives a key to some targets and none to {len(without):,} of {len(drafts):,}, the "
+            f"first of them '{first.form}' in example '{ids[first.example]}': the control task needs the key of every "
+            "target. Correct the task file: a key for all, or for none."
+        )
 
 
 def number_bins(values: NDArray[np.float64], train: slice, bins: int) -> tuple[list[str], NDArray[np.float64]]:

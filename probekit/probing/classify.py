@@ -6,7 +6,7 @@ rides beside (``--also``) sees each layer's matrix while it passes, and adds its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +18,14 @@ from probekit.corpus.example import SPLITS
 from probekit.errors import UsageError
 from probekit.probing.analyses import Ride, Scene, get_analysis
 from probekit.probing.asking import Source, ask
-from probekit.probing.control import control_codes
+from probekit.probing.control import control_codes, draw_seed
 from probekit.probing.device import device_for
 from probekit.probing.estimators import StudySettings, get_estimator
-from probekit.probing.floors import bag_of_words_codes
+from probekit.probing.floors import bag_of_words_codes, words_of
 from probekit.probing.measure import LayerOutcome, Measurer
 from probekit.probing.metrics import metrics_of
 from probekit.probing.problem import Problem
-from probekit.probing.provenance import provenance_of, shared_notes
+from probekit.probing.provenance import few_units_notes, no_control_notes, provenance_of, shared_notes
 from probekit.probing.question import Question
 from probekit.probing.reading import read_layers, read_tokens
 from probekit.probing.settings import Settings
@@ -143,7 +143,7 @@ def classify(
             metric="accuracy",
             unit=question.parts["test"].unit,
             targets={split: len(question.parts[split].y) for split in SPLITS},
-            notes=[*_notes(settings, question, source.repeated), *ride.notes()],
+            notes=[*_notes(cache, settings, question, source.repeated), *ride.notes()],
         ),
         "classes": len(question.classes),
         "tests": None if settings.fast else measurers[0].tests(outcomes),
@@ -152,45 +152,36 @@ def classify(
 
 
 def _bags(cache: ActivationCache, question: Question) -> dict[str, NDArray[np.int32]]:
-    """Return what a bag of words predicts for dev and test; the words of a pair's two spans are told apart."""
-    table = question.table
-    sentences = [example.words for example in cache.examples()]
-
-    def words(row: int) -> list[str]:
-        found: list[str] = []
-        for place, (start, stop) in enumerate(table.spans[row]):
-            mark = f"{place}:" if len(table.spans[row]) > 1 else ""
-            found += [mark + word for word in sentences[table.example[row]][start:stop]]
-        return found
-
-    by_split = {s: [words(row) for row in range(p.rows.start, p.rows.stop)] for s, p in question.parts.items()}
-    codes, _ = bag_of_words_codes(by_split, {split: part.y for split, part in question.parts.items()})
+    """Return what a bag of words predicts for dev and test."""
+    words = words_of(question.table, cache.examples())
+    codes, _ = bag_of_words_codes(words, {split: part.y for split, part in question.parts.items()})
     return codes
 
 
-def _notes(settings: Settings, question: Question, repeated: int) -> list[str]:
+def _notes(cache: ActivationCache, settings: Settings, question: Question, repeated: int) -> list[str]:
     notes = list(question.notes)
     if question.keys is None:
-        notes.append("This task has no control: its targets are whole examples, which no memory of forms answers.")
+        notes += no_control_notes(question.task, cache, "majority" if settings.fast else "bag_of_words")
+    units = {split: question.parts[split].n_units for split in ("dev", "test")}
+    notes += few_units_notes(units, question.parts["test"].unit)
     return notes + shared_notes(settings, unit=question.parts["test"].unit, repeated=repeated)
 
 
-def _controls(question: Question, settings: Settings) -> list[NDArray[np.int32]]:
+def _controls(question: Question, settings: Settings) -> dict[int, NDArray[np.int32]]:
+    """Draw control labels; return them by the seed of each draw."""
     if question.keys is None:
-        return []
-    y = question.parts["train"].y
-    return [
-        control_codes(question.keys, y, n_classes=len(question.classes), seed=settings.seed + draw)
-        for draw in range(settings.control_seeds)
-    ]
+        return {}
+    y, n_classes = question.parts["train"].y, len(question.classes)
+    seeds = [draw_seed(settings.seed, draw) for draw in range(settings.control_seeds)]
+    return {seed: control_codes(question.keys, y, n_classes=n_classes, seed=seed) for seed in seeds}
 
 
-def _problems(question: Question, controls: Sequence[NDArray[np.int32]]) -> list[Problem]:
+def _problems(question: Question, controls: Mapping[int, NDArray[np.int32]]) -> list[Problem]:
     train, dev, test = (question.parts[split] for split in SPLITS)
     n_classes = len(question.classes)
     task = Problem("task", train.y, dev.y, test.y, n_classes)
     drawn = [
         Problem(f"control {draw}", codes[train.rows], codes[dev.rows], codes[test.rows], n_classes)
-        for draw, codes in enumerate(controls)
+        for draw, codes in enumerate(controls.values())
     ]
     return [task, *drawn]

@@ -16,6 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def draw_seed(seed: int, draw: int) -> int:
+    """Return the seed of one of several draws: the first is the seed's own, others are shared with no other seed."""
+    if draw == 0:
+        return seed
+    digest = hashlib.blake2b(f"{seed}|{draw}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big")
+
+
 def control_codes(
     keys: Sequence[Hashable], y_train: NDArray[np.int32], *, n_classes: int, seed: int
 ) -> NDArray[np.int32]:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from probekit.corpus.example import SPLITS, Example
+from probekit.features import TargetTable
+
 WORDS = 20_000
 """Most frequent training words that a bag of words tells apart."""
-BAG_STRENGTHS = (0.1, 1.0, 10.0)
+BAG_STRENGTHS, BAG_RIDGES = (0.1, 1.0, 10.0), (0.001, 0.01, 0.1, 1.0, 10.0)
 
 
 def majority_code(y_train: NDArray[np.int32]) -> int:
@@ -66,9 +69,7 @@ def bag_of_words_codes(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    counts = Counter(word.lower() for target in words["train"] for word in set(target))
-    number = {word: column for column, (word, _) in enumerate(counts.most_common(WORDS))}
-    tables = {split: _bag(targets, number) for split, targets in words.items()}
+    tables = _bags(words)
     best: tuple[float, float, dict[str, NDArray[np.int32]]] = (-1.0, 0.0, {})
     for C in BAG_STRENGTHS:
         with warnings.catch_warnings():
@@ -82,11 +83,65 @@ def bag_of_words_codes(
     return best[2], best[1]
 
 
-def _bag(targets: Sequence[Sequence[str]], number: dict[str, int]) -> sparse.csr_matrix:
+def bag_of_words_numbers(
+    words: Mapping[str, Sequence[Sequence[str]]], y: Mapping[str, NDArray[np.float64]]
+) -> tuple[dict[str, NDArray[np.float64]], float]:
+    """Predict numbers from how often each word occurs in a target, case ignored, by ridge; C chosen on dev.
+
+    Parameters
+    ----------
+    words : mapping of str to sequence of sequence of str
+        Words of every target, by split.
+    y : mapping of str to float64 array
+        Numbers, by split.
+
+    Returns
+    -------
+    guesses : dict of str to float64 array
+        Of dev and test.
+    strength : float
+    """
+    from sklearn.linear_model import Ridge
+
+    tables = _bags(words, counted=True)
+    best: tuple[float, float, dict[str, NDArray[np.float64]]] = (np.inf, 0.0, {})
+    for C in BAG_RIDGES:
+        model = Ridge(alpha=1 / C, solver="sparse_cg").fit(tables["train"], y["train"])
+        guesses = {split: np.asarray(model.predict(tables[split]), np.float64) for split in ("dev", "test")}
+        error = float(((guesses["dev"] - y["dev"]) ** 2).mean())
+        if error < best[0]:
+            best = (error, C, guesses)
+    return best[2], best[1]
+
+
+def words_of(table: TargetTable, examples: Iterable[Example]) -> dict[str, list[list[str]]]:
+    """Return the words of every target, by split; those of a pair's two spans are told apart."""
+    sentences = [example.words for example in examples]
+
+    def words(row: int) -> list[str]:
+        found: list[str] = []
+        for place, (start, stop) in enumerate(table.spans[row]):
+            mark = f"{place}:" if len(table.spans[row]) > 1 else ""
+            found += [mark + word for word in sentences[table.example[row]][start:stop]]
+        return found
+
+    parts = {split: table.part(split) for split in SPLITS}
+    return {split: [words(row) for row in range(part.start, part.stop)] for split, part in parts.items()}
+
+
+def _bags(words: Mapping[str, Sequence[Sequence[str]]], *, counted: bool = False) -> dict[str, sparse.csr_matrix]:
+    """Number the training words; return which of them each target has, or how often, by split."""
+    counts = Counter(word.lower() for target in words["train"] for word in set(target))
+    number = {word: column for column, (word, _) in enumerate(counts.most_common(WORDS))}
+    return {split: _bag(targets, number, counted=counted) for split, targets in words.items()}
+
+
+def _bag(targets: Sequence[Sequence[str]], number: dict[str, int], *, counted: bool) -> sparse.csr_matrix:
     rows, columns = [], []
     for row, target in enumerate(targets):
-        found = {number[word.lower()] for word in target if word.lower() in number}
+        found = [number[word.lower()] for word in target if word.lower() in number]
+        found = sorted(found if counted else set(found))
         rows += [row] * len(found)
-        columns += sorted(found)
+        columns += found
     ones = np.ones(len(rows), np.float32)
     return sparse.csr_matrix((ones, (rows, columns)), shape=(len(targets), max(1, len(number))))

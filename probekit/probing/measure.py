@@ -8,7 +8,7 @@ read off theirs; tests between layers use dev, since they serve a choice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,10 +19,20 @@ from probekit.probing.floors import majority_code, word_type_codes
 from probekit.probing.metrics import Metric, Scored, metrics_of
 from probekit.probing.problem import Result
 from probekit.probing.question import Part, Question
-from probekit.probing.stats import LEVEL, Bootstrap, FloatArray, interval, neighbours, not_worse
+from probekit.probing.stats import (
+    FEWEST_TO_TEST,
+    LEVEL,
+    Bootstrap,
+    FloatArray,
+    Resampled,
+    bounds_of,
+    interval,
+    neighbours,
+    not_worse,
+)
 from probekit.report import Measurement
 
-CONTROL = "control"
+CONTROL, SELECTIVITY = "control", "selectivity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +63,8 @@ class Measurer:
         Names and pooling that every row shares; its fields are replaced row by row.
     method : str
         Of the real rows, ``logistic``.
-    seed : int or None
-        Of the fit, where a seed changes it.
+    control_codes : mapping of int to int32 array
+        Labels of every target by the seed of the control draw.
     resamples : int
     draw : int
         Seed of the resamples.
@@ -70,7 +80,7 @@ class Measurer:
         blank: Measurement,
         *,
         split: str,
-        control_codes: Sequence[NDArray[np.int32]],
+        control_codes: Mapping[int, NDArray[np.int32]],
         resamples: int,
         draw: int,
         metrics: Sequence[Metric] = (),
@@ -81,7 +91,8 @@ class Measurer:
         self.bag = bag
         self.split = split
         self.part: Part = question.parts[split]
-        self.controls = [codes[self.part.rows] for codes in control_codes]
+        self.control_seeds = list(control_codes)
+        self.controls = [codes[self.part.rows] for codes in control_codes.values()]
         self.bootstrap = Bootstrap.draw(self.part.units, resamples=resamples, seed=draw)
         self.blank = replace(blank, split=split, n=len(self.part.y), n_groups=self.part.n_units, level=LEVEL)
 
@@ -99,14 +110,13 @@ class Measurer:
         """Return whether each layer is right, [n, layers]."""
         return np.stack([self.predicted(outcome.task) == self.part.y for outcome in outcomes], axis=1)
 
-    def tests(self, outcomes: Sequence[LayerOutcome]) -> dict[str, Any]:
+    def tests(self, outcomes: Sequence[LayerOutcome]) -> dict[str, Any] | None:
         """Test the layers of this split against each other; see :func:`layer_tests`."""
         hits = self.hits(outcomes)
         return layer_tests(
             [outcome.layer for outcome in outcomes],
             hits.mean(axis=0),
             self.bootstrap.accuracy(hits),
-            n_units=self.part.n_units,
             split=self.split,
             metric="accuracy",
         )
@@ -126,15 +136,17 @@ class Measurer:
         control_row = replace(row, method=CONTROL)
         if len(outcome.controls) > 1:
             for draw, control in enumerate(outcome.controls):
-                one = replace(control_row, seed=draw, strength=control.strength, note=_note(control))
+                seed = self.control_seeds[draw]
+                one = replace(control_row, seed=seed, strength=control.strength, note=_note(control))
                 yield scored(one, "accuracy", points[1 + draw], resampled[:, 1 + draw])
             control_row = replace(control_row, strength=None, seed=None, note=f"mean of {len(outcome.controls)} draws")
         else:
             control = outcome.controls[0]
-            control_row = replace(control_row, strength=control.strength, note=_note(control))
-        drawn, mean = resampled[:, 1:].mean(axis=1), points[1:].mean()
+            seed = self.control_seeds[0]
+            control_row = replace(control_row, seed=seed, strength=control.strength, note=_note(control))
+        drawn, mean = resampled[:, 1:].mean(), points[1:].mean()
         yield scored(control_row, "accuracy", mean, drawn)
-        selectivity = replace(row, method="selectivity", strength=None, note="")
+        selectivity = replace(row, method=SELECTIVITY, seed=control_row.seed, strength=None, note="")
         yield scored(selectivity, "accuracy", points[0] - mean, resampled[:, 0] - drawn)
 
     def _further(self, row: Measurement, codes: NDArray[np.int32]) -> Iterator[Measurement]:
@@ -185,28 +197,28 @@ class Measurer:
 
 
 def layer_tests(
-    layers: Sequence[int | str], points: FloatArray, resampled: FloatArray, *, n_units: int, split: str, metric: str
-) -> dict[str, Any]:
-    """Return the set of layers not worse than the best, and Holm's p values of neighbours.
+    layers: Sequence[int | str], points: FloatArray, resampled: Resampled, *, split: str, metric: str
+) -> dict[str, Any] | None:
+    """Return the set of layers not worse than the best, and Holm's p values of neighbours; None with too few units.
 
     Parameters
     ----------
     layers : sequence of int or str
     points : float64 array [layers]
-    resampled : float64 array [resamples, layers]
-        Scores under joint resamples.
-    n_units : int
-        Units resampled.
+    resampled : Resampled
+        Of one column a layer.
     split, metric : str
         What the scores are of.
     """
+    if resampled.n_units < FEWEST_TO_TEST:
+        return None
     steps = [(low, low + 1) for low in range(len(layers) - 1) if _stack(layers[low]) == _stack(layers[low + 1])]
-    p_values = neighbours(resampled, steps, n_units=n_units)
+    p_values = neighbours(points, resampled, steps)
     return {
         "split": split,
         "metric": metric,
         "level": LEVEL,
-        "not_worse": [layers[place] for place in not_worse(points, resampled, n_units=n_units)],
+        "not_worse": [layers[place] for place in not_worse(points, resampled)],
         "neighbours": [
             {"from": layers[low], "to": layers[high], "gain": float(points[high] - points[low]), "p_holm": p}
             for (low, high), p in zip(steps, p_values, strict=True)
@@ -218,10 +230,13 @@ def _stack(layer: int | str) -> str:
     return layer.partition(":")[0] if isinstance(layer, str) and ":" in layer else ""
 
 
-def scored(row: Measurement, metric: str, value: float, resampled: NDArray[np.float64]) -> Measurement:
-    """Return the row with a score and its interval."""
-    low, high = interval(resampled)
-    return replace(row, metric=metric, value=float(value), low=low, high=high)
+def scored(row: Measurement, metric: str, value: float, resampled: Resampled) -> Measurement:
+    """Return the row with a score and its interval, on the scale of the metric; of too few units there is none."""
+    ends = interval(float(value), resampled, bounds=bounds_of(metric, difference=row.method == SELECTIVITY))
+    row = replace(row, metric=metric, value=float(value))
+    if ends is None:
+        return replace(row, level=None)
+    return replace(row, low=ends[0], high=ends[1])
 
 
 def _note(result: Result) -> str:

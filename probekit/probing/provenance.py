@@ -10,6 +10,8 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
 from probekit.probing.question import MIN_DOCUMENTS
 from probekit.probing.settings import Settings
+from probekit.probing.stats import FEWEST_TO_TEST, FEWEST_UNITS
+from probekit.report.wording import readable
 from probekit.tasks import ProbeTask
 
 
@@ -70,6 +72,42 @@ def _of_word_vectors(cache: ActivationCache) -> list[str]:
         f"{seen['vectorless']:,} of {seen['words']:,} words of the corpus have no vector of their own and are given "
         "the mean of all, so that the targets are those of other models."
     ]
+
+
+def no_control_notes(task: ProbeTask, cache: ActivationCache, floor: str) -> list[str]:
+    """Return why there is no control, and which floors stand in for it.
+
+    Parameters
+    ----------
+    task : ProbeTask
+    cache : ActivationCache
+    floor : str
+        The report's own floor of words.
+    """
+    whole = task.kind == "sentence"
+    why = "are whole examples, which no memory of forms answers" if whole else "carry no key to be learned by heart"
+    notes = [f"This task has no control: its targets {why}. Its floor is {readable(floor)}."]
+    if cache.model.get("random_weights") is None:
+        notes.append(
+            "A further floor is the same model with random weights: `probekit extract ... --random-weights 0` with "
+            f"this model and corpus, then `probekit probe --task {task.name} --on random`."
+        )
+    return notes
+
+
+def few_units_notes(units: Mapping[str, int], unit: str) -> list[str]:
+    """Say which parts have too few units for intervals, and whether layers could not be tested."""
+    notes = [
+        f"The {split} part has {n} {unit}{'s' if n > 1 else ''}: fewer than {FEWEST_UNITS} give no interval."
+        for split, n in units.items()
+        if n < FEWEST_UNITS
+    ]
+    if units["dev"] < FEWEST_TO_TEST:
+        notes.append(
+            f"Layers are not tested against each other: the dev part has {units['dev']} of the {FEWEST_TO_TEST} "
+            f"{unit}s that a test needs."
+        )
+    return notes
 
 
 def shared_notes(settings: Settings, *, unit: str, repeated: int) -> list[str]:

@@ -7,7 +7,7 @@ target, so that what a memory of forms is worth is taken off as it is for labels
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,20 +20,24 @@ from probekit.corpus.example import SPLITS
 from probekit.errors import InputError, UsageError
 from probekit.features import Pooler, TargetTable
 from probekit.probing.asking import Source
-from probekit.probing.control import control_numbers
+from probekit.probing.control import control_numbers, draw_seed
 from probekit.probing.device import device_for
-from probekit.probing.measure import CONTROL, layer_tests, scored
-from probekit.probing.provenance import provenance_of, shared_notes
+from probekit.probing.floors import bag_of_words_numbers, words_of
+from probekit.probing.measure import CONTROL, SELECTIVITY, layer_tests, scored
+from probekit.probing.provenance import few_units_notes, no_control_notes, provenance_of, shared_notes
 from probekit.probing.question import units_of
 from probekit.probing.reading import check_memory, choose_layers, read_layers
 from probekit.probing.ridge import Fitted, FloatArray, Numbers, fit_ridge
 from probekit.probing.settings import Settings
-from probekit.probing.stats import LEVEL, Bootstrap
+from probekit.probing.stats import LEVEL, Bootstrap, Resampled
 from probekit.report import LayerReport, Measurement
 from probekit.report.trees import DrawnTree
+from probekit.tasks import ProbeTask
 
 METHOD = "ridge"
 METRICS = ("r2", "pearson", "spearman")
+Score = tuple[float, Resampled]
+"""A score, and its value in every resample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class NumberScorer:
         self.ranks = rankdata(y)
         self.bootstrap = Bootstrap.draw(units, resamples=resamples, seed=seed)
 
-    def scores(self, guess: FloatArray) -> list[tuple[float, FloatArray]]:
+    def scores(self, guess: FloatArray) -> list[Score]:
         """Return R2, Pearson's and Spearman's correlation with their resamples; ranks are those of all rows."""
         tables = [(self.y, guess), (self.y, guess), (self.ranks, rankdata(guess))]
         out = []
@@ -90,7 +94,7 @@ class NumberScorer:
             sums = self.bootstrap.sums(np.stack([np.ones_like(a), a, b, a * a, b * b, a * b, (a - b) ** 2], axis=1))
             value = _r2 if metric == "r2" else _correlation
             whole = value(sums.sum(axis=0, keepdims=True))
-            out.append((float(whole[0]), value(self.bootstrap.weights @ sums)))
+            out.append((float(whole[0]), self.bootstrap.scores(value, sums)))
         return out
 
 
@@ -129,17 +133,19 @@ def regress(
                 "a corpus with more examples."
             )
     y = np.array(table.labels, np.float64)
-    draws = 0 if None in table.keys else settings.control_seeds
+    seeds = [draw_seed(settings.seed, draw) for draw in range(0 if None in table.keys else settings.control_seeds)]
     train = y[parts["train"]]
-    sets = [y, *(control_numbers(table.keys, train, seed=settings.seed + draw) for draw in range(draws))]
+    sets = [y, *(control_numbers(table.keys, train, seed=seed) for seed in seeds)]
     targets = [Numbers(str(i), *(values[parts[split]] for split in SPLITS)) for i, values in enumerate(sets)]
     fits: dict[int | str, list[Fitted]] = {}
     for matrix in read_layers(cache, poolers, places):
         fits[matrix.layer] = fit_ridge(matrix.train, matrix.dev, matrix.test, targets, device=device)
         if progress is not None:
             progress(len(fits) / len(places), f"layer {matrix.layer}")
+    bags = _bags(cache, table, y) if None in table.keys and not settings.fast else {}
     named = {"task": source.task.name, "model": cache.model["name"], "corpus": cache.corpus["name"]}
     rows: list[Measurement] = []
+    n_units: dict[str, int] = {}
     tests, unit = None, ""
     for split in ("dev", "test"):
         units, unit = units_of(table, table.example[parts[split]])
@@ -147,6 +153,7 @@ def regress(
             NumberScorer(values[parts[split]], units, resamples=settings.resamples, seed=settings.seed)
             for values in sets
         ]
+        n_units[split] = scorers[0].n_units
         blank = Measurement(
             stage="probe",
             split=split,
@@ -160,13 +167,11 @@ def regress(
             level=LEVEL,
             **named,
         )
-        found, resampled = _measure(blank, fits, scorers)
-        rows += [*found, *_floors(table, y, scorers[0], blank)]
+        found, resampled = _measure(blank, fits, scorers, seeds)
+        rows += [*found, *_floors(table, y, scorers[0], blank), *_bag(bags, scorers[0], blank)]
         if split == "dev" and not settings.fast:
             points = np.array([row.value or 0.0 for row in found if (row.method, row.metric) == (METHOD, "r2")])
-            tests = layer_tests(
-                list(fits), points, resampled, n_units=scorers[0].n_units, split="dev", metric=METRICS[0]
-            )
+            tests = layer_tests(list(fits), points, resampled, split="dev", metric=METRICS[0])
     provenance = {
         **provenance_of(
             cache,
@@ -176,7 +181,9 @@ def regress(
             metric=METRICS[0],
             unit=unit,
             targets={split: part.stop - part.start for split, part in parts.items()},
-            notes=_notes(table) + shared_notes(settings, unit=unit, repeated=source.repeated),
+            notes=_notes(cache, source.task, table, fast=settings.fast)
+            + few_units_notes(n_units, unit)
+            + shared_notes(settings, unit=unit, repeated=source.repeated),
         ),
         "tests": tests,
     }
@@ -185,26 +192,42 @@ def regress(
 
 
 def _measure(
-    blank: Measurement, fits: dict[int | str, list[Fitted]], scorers: Sequence[NumberScorer]
-) -> tuple[list[Measurement], FloatArray]:
-    """Return the rows of every layer, and the resampled R2 of the layers [resamples, layers]."""
+    blank: Measurement, fits: dict[int | str, list[Fitted]], scorers: Sequence[NumberScorer], seeds: Sequence[int]
+) -> tuple[list[Measurement], Resampled]:
+    """Return the rows of every layer, and the resampled R2 of the layers, one column each."""
     rows, main = [], []
     for layer, results in fits.items():
         guesses = [fit.dev if blank.split == "dev" else fit.test for fit in results]
         scores = [scorer.scores(guess) for scorer, guess in zip(scorers, guesses, strict=True)]
-        note = "the strength is at the edge of the grid" if results[0].at_edge else ""
-        row = replace(blank, layer=layer, strength=results[0].strength, note=note)
+        row = replace(blank, layer=layer, strength=results[0].strength, note=_edge(results[0]))
         rows += [scored(row, metric, *score) for metric, score in zip(METRICS, scores[0], strict=True)]
         main.append(scores[0][0][1])
-        if len(scores) > 1:
-            value = float(np.mean([draw[0][0] for draw in scores[1:]]))
-            resampled = np.mean([draw[0][1] for draw in scores[1:]], axis=0)
-            note = f"mean of {len(scores) - 1} draws" if len(scores) > 2 else ""
-            row = replace(row, strength=None, note=note)
-            rows.append(scored(replace(row, method=CONTROL), METRICS[0], value, resampled))
-            gained = (scores[0][0][0] - value, scores[0][0][1] - resampled)
-            rows.append(scored(replace(row, method="selectivity", note=""), METRICS[0], *gained))
-    return rows, np.stack(main, axis=1)
+        rows += _control_rows(row, results, scores, seeds)
+    return rows, Resampled.stack(main)
+
+
+def _control_rows(
+    row: Measurement, results: Sequence[Fitted], scores: Sequence[list[Score]], seeds: Sequence[int]
+) -> Iterator[Measurement]:
+    """Yield the control's R2, of every draw and their mean where there are several, and the selectivity."""
+    if not seeds:
+        return
+    drawn = [draw[0] for draw in scores[1:]]
+    value, resampled = drawn[0]
+    control = replace(row, method=CONTROL, seed=seeds[0], strength=results[1].strength, note=_edge(results[1]))
+    if len(drawn) > 1:
+        for seed, fit, score in zip(seeds, results[1:], drawn, strict=True):
+            one = replace(control, seed=seed, strength=fit.strength, note=_edge(fit))
+            yield scored(one, METRICS[0], *score)
+        value, resampled = float(np.mean([one for one, _ in drawn])), Resampled.stack([r for _, r in drawn]).mean()
+        control = replace(control, seed=None, strength=None, note=f"mean of {len(drawn)} draws")
+    yield scored(control, METRICS[0], value, resampled)
+    gained = replace(row, method=SELECTIVITY, seed=control.seed, strength=None, note="")
+    yield scored(gained, METRICS[0], scores[0][0][0] - value, scores[0][0][1] - resampled)
+
+
+def _edge(fit: Fitted) -> str:
+    return "the strength is at the edge of the grid" if fit.at_edge else ""
 
 
 def _floors(table: TargetTable, y: FloatArray, scorer: NumberScorer, blank: Measurement) -> Iterator[Measurement]:
@@ -225,6 +248,22 @@ def _floors(table: TargetTable, y: FloatArray, scorer: NumberScorer, blank: Meas
         yield scored(replace(blank, method="word_type"), metric, *score)
 
 
+def _bags(cache: ActivationCache, table: TargetTable, y: FloatArray) -> dict[str, FloatArray]:
+    """Return what the counts of words predict for dev and test."""
+    guesses, _ = bag_of_words_numbers(
+        words_of(table, cache.examples()), {split: y[table.part(split)] for split in SPLITS}
+    )
+    return guesses
+
+
+def _bag(bags: Mapping[str, FloatArray], scorer: NumberScorer, blank: Measurement) -> Iterator[Measurement]:
+    """Yield the floor of a bag of words, where there is one."""
+    if bags:
+        row = replace(blank, pooling=None, method="bag_of_words")
+        for metric, score in zip(METRICS, scorer.scores(bags[blank.split]), strict=True):
+            yield scored(row, metric, *score)
+
+
 def _check(settings: Settings, source: Source) -> None:
     """Refuse what does not go with numbers, before anything is read."""
     if source.task.bins is None:
@@ -237,10 +276,10 @@ def _check(settings: Settings, source: Source) -> None:
             raise UsageError(f"The `{option}` option does not go with the estimator '{settings.estimator}'.")
 
 
-def _notes(table: TargetTable) -> list[str]:
+def _notes(cache: ActivationCache, task: ProbeTask, table: TargetTable, *, fast: bool) -> list[str]:
     notes = []
     if lost := table.without_token.total():
         notes.append(f"{lost:,} targets are left out of every method: no token covers them.")
     if None in table.keys:
-        notes.append("This task has no control: its targets are whole examples, which no memory of forms answers.")
+        notes += no_control_notes(task, cache, "mean" if fast else "bag_of_words")
     return notes

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from probekit.report.measurement import Layer
 
 SIZED = ("rank:", "hidden:")
+STRENGTH = "strength:"
 
 
 def pareto_front(probes: Mapping[str, tuple[float, float]]) -> list[str]:
@@ -35,22 +36,26 @@ def pareto_front(probes: Mapping[str, tuple[float, float]]) -> list[str]:
     return front
 
 
-def plot_pareto(report: LayerReport, ax: Axes | None = None) -> Axes:
-    """Draw test accuracy against parameters, one line a layer through its front.
+def plot_pareto(report: LayerReport, ax: Axes | None = None, *, by: str = "parameters") -> Axes:
+    """Draw accuracy against the size of the probe, one line a layer through its front.
+
+    Parameters
+    ----------
+    report : LayerReport
+    ax : Axes, optional
+    by : {"parameters", "strength"}
+        Test accuracy against parameters, or dev accuracy against C: the smaller C, the simpler the probe.
 
     Raises
     ------
     UsageError
-        The report was made without ``--also complexity``.
+        The report was made without ``--also complexity``, or without ``--also strengths``.
     """
-    layers: dict[Layer, dict[str, tuple[float, float, float]]] = {}
-    for row in report.select(split="test", metric="parameters"):
-        if row.method.startswith(SIZED) and row.value is not None:
-            dev, test = (report.points(row.method, split=split)[row.layer].value for split in ("dev", "test"))
-            layers.setdefault(row.layer, {})[row.method] = (row.value, dev, test)
+    layers = _by_strength(report) if by == "strength" else _by_parameters(report)
     if not layers:
+        what, analysis = ("strengths", "strengths") if by == "strength" else ("sizes", "complexity")
         raise UsageError(
-            f"The report of '{report.task}' has no probes of several sizes to draw. Probe with --also complexity."
+            f"The report of '{report.task}' has no probes of several {what} to draw. Probe with --also {analysis}."
         )
     ax = own_axes(ax)
     for number, (layer, probes) in enumerate(layers.items()):
@@ -62,16 +67,38 @@ def plot_pareto(report: LayerReport, ax: Axes | None = None) -> Axes:
         off = [probes[name] for name in probes if name not in front]
         ax.plot([p[0] for p in off], [p[2] for p in off], marker, color=color, markerfacecolor="white", markersize=4)
     ax.set_xscale("log")
-    ax.set_xlabel("parameters of the probe")
-    ax.set_ylabel(f"test {readable(report.metric)}")
+    ax.set_xlabel("strength C (small: a simple probe)" if by == "strength" else "parameters of the probe")
+    ax.set_ylabel(f"{'dev' if by == 'strength' else 'test'} {readable(report.metric)}")
     ax.grid(axis="y", color=PALE, linewidth=0.6)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(loc="lower right", frameon=False, fontsize=9, labelcolor=GREY)
     title = " · ".join(filter(None, (report.task, report.model, report.corpus)))
-    headline(ax, title, "lines: no smaller probe is better on dev; hollow: one is")
+    simpler = "simpler" if by == "strength" else "smaller"
+    headline(ax, title, f"lines: no {simpler} probe is better on dev; hollow: one is")
     return ax
 
 
-def save_pareto(report: LayerReport, path: str | Path) -> Path:
+def save_pareto(report: LayerReport, path: str | Path, *, by: str = "parameters") -> Path:
     """Write the figure as PNG, SVG or PDF, by the suffix."""
-    return save_figure(Path(path), lambda ax: plot_pareto(report, ax))
+    return save_figure(Path(path), lambda ax: plot_pareto(report, ax, by=by))
+
+
+Probes = dict["Layer", dict[str, tuple[float, float, float]]]
+"""Size, dev score and shown score of every probe, by layer."""
+
+
+def _by_parameters(report: LayerReport) -> Probes:
+    layers: Probes = {}
+    for row in report.select(split="test", metric="parameters"):
+        if row.method.startswith(SIZED) and row.value is not None:
+            dev, test = (report.points(row.method, split=split)[row.layer].value for split in ("dev", "test"))
+            layers.setdefault(row.layer, {})[row.method] = (row.value, dev, test)
+    return layers
+
+
+def _by_strength(report: LayerReport) -> Probes:
+    layers: Probes = {}
+    for row in report.select(split="dev", metric=report.metric):
+        if row.method.startswith(STRENGTH) and row.value is not None and row.strength is not None:
+            layers.setdefault(row.layer, {})[row.method] = (row.strength, row.value, row.value)
+    return layers

@@ -7,7 +7,7 @@ import pytest
 from tiny_models import tiny_model
 
 from probekit import ActivationCache, extract, probe
-from probekit.probing.floors import bag_of_words_codes
+from probekit.probing.floors import bag_of_words_codes, bag_of_words_numbers
 
 
 def sentences(n: int, seed: int) -> tuple[list[list[str]], np.ndarray, np.ndarray]:
@@ -46,3 +46,26 @@ def test_it_is_the_floor_of_tasks_over_sentences_only(tmp_path_factory: pytest.T
     assert 0 < report.floor("bag_of_words").value <= 1
     assert "bag of words" in str(report.table())
     assert probe("pos", on=opened, layers=[1], control_seeds=0).floor("bag_of_words") is None
+    (said,) = (note for note in report.provenance["notes"] if "no control" in note)
+    assert "whole examples" in said
+    assert any(
+        "--random-weights 0" in note and "--task tense --on random" in note for note in report.provenance["notes"]
+    )
+    numbers = probe("sentence-length", on=opened, layers=[1], estimator="ridge")
+    assert 0.3 < numbers.floor("bag_of_words").value <= 1
+    assert probe("position", on=opened, layers=[1], estimator="ridge").floor("bag_of_words") is None
+
+
+def test_counts_of_words_predict_what_adds_up_over_words_and_not_their_order() -> None:
+    rng = np.random.default_rng(0)
+    worth = dict(zip("abcde", (1.0, -2.0, 0.5, 3.0, 0.0), strict=True))
+    words = {split: [list(rng.choice(list("abcde"), size=8)) for _ in range(400)] for split in ("train", "dev", "test")}
+    for order, found in ((False, True), (True, False)):
+        y = {
+            split: np.array([worth[line[0]] if order else sum(map(worth.get, line)) for line in lines])
+            for split, lines in words.items()
+        }
+        guesses, _ = bag_of_words_numbers(words, y)
+        r2 = 1 - ((guesses["test"] - y["test"]) ** 2).mean() / y["test"].var()
+        assert (r2 > 0.98) == found
+        assert (r2 < 0.3) == (not found)

@@ -15,7 +15,9 @@ from probekit.probing.analyses.training_sizes import nested
 from probekit.probing.mlp import fit_mlp_layers
 from probekit.probing.network import NetworkSettings
 from probekit.probing.problem import Problem
+from probekit.report import LayerReport
 from probekit.report.pareto import pareto_front, plot_pareto, save_pareto
+from probekit.report.sizes import best_curve, layer_curves, plot_sizes, save_sizes
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +92,41 @@ def test_sizes_of_probes_are_reported_and_drawn(opened: ActivationCache, tmp_pat
     assert save_pareto(report, tmp_path / "pareto.svg").stat().st_size > 1000
     with pytest.raises(UsageError, match="--also complexity"):
         plot_pareto(probe("pos", on=opened, fast=True, layers=[1]))
+
+
+def test_every_strength_is_reported_and_the_chosen_one_is_the_best(opened: ActivationCache, tmp_path: Path) -> None:
+    report = probe("pos", on=opened, fast=True, layers=[0, LAYERS], also=["strengths"])
+    for layer in (0, LAYERS):
+        tried = {r.strength: r.value for r in report.rows if r.method.startswith("strength:") and r.layer == layer}
+        (chosen,) = (
+            row for row in report.select(split="dev", metric="accuracy", method="logistic") if row.layer == layer
+        )
+        assert len(tried) > 2
+        assert tried[chosen.strength] >= max(tried.values()) - 0.01
+        assert tried[min(tried)] < max(tried.values())
+    assert plot_pareto(report, by="strength").get_xlabel().startswith("strength C")
+    assert save_pareto(report, tmp_path / "strengths.svg", by="strength").stat().st_size > 1000
+    with pytest.raises(UsageError, match="--also strengths"):
+        plot_pareto(probe("pos", on=opened, fast=True, layers=[1]), by="strength")
+    with pytest.raises(UsageError, match="estimator 'knn'"):
+        probe("pos", on=opened, fast=True, layers=[1], estimator="knn", also=["strengths"])
+
+
+def test_training_sizes_are_drawn_a_layer_or_a_model_each(opened: ActivationCache, tmp_path: Path) -> None:
+    report = probe("pos", on=opened, fast=True, layers=[0, LAYERS], also=["training-sizes"])
+    curves = layer_curves(report)
+    assert set(curves) == {0, LAYERS}
+    axes = plot_sizes([report])
+    assert axes.get_xscale() == "log"
+    drawn = [line.get_label() for line in axes.get_lines()]
+    assert drawn == ["layer 0", f"layer {LAYERS}"]
+    # The best layer at every size is one of the layers; with one layer it is that one.
+    for size, point in best_curve(report).items():
+        assert point in (curves[0][size], curves[LAYERS][size])
+    alone = LayerReport(tuple(row for row in report.rows if row.layer == 0), report.provenance)
+    assert best_curve(alone) == curves[0]
+    axes = plot_sizes([report, alone], ["both", "lowest"])
+    assert [line.get_label() for line in axes.get_lines()] == ["both", "lowest"]
+    assert save_sizes([report, alone], tmp_path / "sizes.png").stat().st_size > 1000
+    with pytest.raises(UsageError, match="--also training-sizes"):
+        plot_sizes([probe("pos", on=opened, fast=True, layers=[1])])

@@ -84,8 +84,8 @@ def test_a_metric_is_what_it_says_in_every_resample(name: str, seed: int) -> Non
     bootstrap = Bootstrap.draw(scored.units, resamples=15, seed=seed)
     point, resampled = metrics()[name].score(scored, bootstrap)
     assert point == pytest.approx(plain(name, scored, range(30)))
-    assert resampled.shape == (15,)
-    for value, weights in zip(resampled, bootstrap.weights, strict=True):
+    assert resampled.values.shape == (15,)
+    for value, weights in zip(resampled.values, bootstrap.weights, strict=True):
         examples = [5 * unit + i for unit in range(6) for i in range(5) for _ in range(int(weights[unit]))]
         assert value == pytest.approx(plain(name, scored, examples))
 

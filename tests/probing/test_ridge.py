@@ -11,7 +11,7 @@ from tiny_models import LAYERS, tiny_model
 
 from probekit import ActivationCache, extract, probe
 from probekit.errors import UsageError
-from probekit.probing.control import control_numbers
+from probekit.probing.control import control_numbers, draw_seed
 from probekit.probing.problem import Standardiser
 from probekit.probing.regress import METRICS, NumberScorer
 from probekit.probing.ridge import STRENGTHS, Numbers, fit_ridge
@@ -56,8 +56,8 @@ def test_scores_are_those_of_the_rows_of_every_resample() -> None:
     assert scores["spearman"][0] == pytest.approx(spearmanr(y, guess).statistic)
     for place, weights in enumerate(scorer.bootstrap.weights):
         rows = np.repeat(np.arange(60), weights[units].astype(int))
-        assert scores["r2"][1][place] == pytest.approx(r2_score(y[rows], guess[rows]))
-        assert scores["pearson"][1][place] == pytest.approx(pearsonr(y[rows], guess[rows]).statistic)
+        assert scores["r2"][1].values[place] == pytest.approx(r2_score(y[rows], guess[rows]))
+        assert scores["pearson"][1].values[place] == pytest.approx(pearsonr(y[rows], guess[rows]).statistic)
 
 
 def test_the_control_gives_a_form_one_number_of_the_training_part() -> None:
@@ -87,6 +87,9 @@ def test_a_study_of_numbers(opened: ActivationCache) -> None:
     assert report.points("control")[best].value < 0.3
     gained = report.points()[best].value - report.points("control")[best].value
     assert report.points("selectivity")[best].value == pytest.approx(gained)
+    draws = [row for row in report.select("control", split="test") if row.layer == best]
+    assert [row.seed for row in draws] == [draw_seed(0, 0), draw_seed(0, 1), None]
+    assert draws[2].value == pytest.approx((draws[0].value + draws[1].value) / 2)
     assert report.floor("mean").value <= 0
     assert "pearson" in str(report.table())
     whole = probe("sentence-length", on=opened, estimator="ridge", fast=True)

@@ -169,7 +169,7 @@ class ScalarMix:
             points, resampled = hits.mean(axis=0), bootstrap.accuracy(hits)
             yield scored(row, "accuracy", points[0], resampled[:, 0])
             if hits.shape[1] > 1:
-                gained = points[0] - points[1:].mean(), resampled[:, 0] - resampled[:, 1:].mean(axis=1)
+                gained = points[0] - points[1:].mean(), resampled[:, 0] - resampled[:, 1:].mean()
                 yield scored(replace(row, strength=None), "selectivity", *gained)
 
     def _mixed(self, parts: Sequence[Part]) -> Part:

@@ -52,7 +52,9 @@ class VariationalCodes:
         for layer, (task, *controls) in self.codes.items():
             for method, codes in ((METHOD, [task]), (CONTROL_METHOD, controls)):
                 if codes:
-                    row = replace(blank, layer=layer, method=method)
+                    notes = [f"mean of {len(codes)} draws"] if len(codes) > 1 else []
+                    notes += [] if all(code.converged for code in codes) else ["the fit did not converge"]
+                    row = replace(blank, layer=layer, method=method, note="; ".join(notes))
                     yield replace(row, metric="bits", value=_mean([code.bits for code in codes]))
                     yield replace(row, metric="model_bits", value=_mean([code.model_bits for code in codes]))
                     yield replace(row, metric="compression", value=_mean([code.compression for code in codes]))
@@ -62,10 +64,12 @@ class VariationalCodes:
         best = min(self.codes, key=lambda layer: self.codes[layer][0].bits)
         task, *controls = self.codes[best]
         control = f"; control {_mean([code.compression for code in controls]):.2f}" if controls else ""
+        late = [str(layer) for layer, codes in self.codes.items() if not all(code.converged for code in codes)]
+        unsettled = f" Bits of layer {', '.join(late)} are more than need be: the fit did not converge." if late else ""
         return [
             f"Variational code of {task.n:,} training labels ({task.uniform_bits:,.0f} bits uniform): layer {best} "
             f"takes fewest, {task.bits:,.0f} bits, {task.model_bits:,.0f} of them the probe's "
-            f"(compression {task.compression:.2f}{control})."
+            f"(compression {task.compression:.2f}{control}).{unsettled}"
         ]
 
 

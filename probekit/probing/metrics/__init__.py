@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UsageError, did_you_mean
-from probekit.probing.stats import Bootstrap
+from probekit.probing.stats import Bootstrap, Resampled
 
 FloatArray = NDArray[np.float64]
 ALWAYS = ("accuracy", "macro_f1")
@@ -79,7 +79,7 @@ class Metric:
     count : callable
         ``count(scored)`` gives counts that add up, [n_units, m].
     value : callable
-        ``value(counts)`` turns added counts [k, m] into scores [k].
+        ``value(counts)`` turns added counts [k, m] into scores [k], from 0 to 1.
     help : str
         One line.
     """
@@ -89,10 +89,10 @@ class Metric:
     value: Callable[[FloatArray], FloatArray]
     help: str
 
-    def score(self, scored: Scored, bootstrap: Bootstrap) -> tuple[float, FloatArray]:
+    def score(self, scored: Scored, bootstrap: Bootstrap) -> tuple[float, Resampled]:
         """Return the score, and the score of every resample."""
         counts = self.count(scored)
-        return float(self.value(counts.sum(axis=0, keepdims=True))[0]), self.value(bootstrap.weights @ counts)
+        return float(self.value(counts.sum(axis=0, keepdims=True))[0]), bootstrap.scores(self.value, counts)
 
 
 def metrics() -> dict[str, Metric]:

@@ -14,17 +14,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from probekit.probing.control import draw_seed
 from probekit.probing.estimators import LayerMatrix
-from probekit.probing.measure import CONTROL, scored
+from probekit.probing.measure import CONTROL, SELECTIVITY, scored
 from probekit.probing.settings import Settings
-from probekit.probing.stats import LEVEL, Bootstrap
+from probekit.probing.stats import LEVEL, Bootstrap, Resampled
 from probekit.probing.structural.fit import Projection, predict
 from probekit.probing.structural.score import FloatArray, TreeMetric
 from probekit.probing.structural.trees import Tree
 from probekit.report import Measurement
 
 Guesses = list[FloatArray]
-Score = tuple[float, FloatArray]
+Score = tuple[float, Resampled]
 """A score, and its value in every resample."""
 
 
@@ -54,7 +55,9 @@ class Scorer:
     ) -> None:
         self.trees, self.units, self.metrics = trees, units, metrics
         self.n_units = int(units.max()) + 1
-        self.bootstrap = Bootstrap.draw(units, resamples=resamples, seed=seed)
+        self.bootstrap = Bootstrap.draw(
+            units, resamples=resamples, seed=seed, counted=np.array([len(tree) for tree in trees], np.float64)
+        )
         self.blank = replace(blank, n=len(trees), n_groups=self.n_units, level=LEVEL)
 
     def scores(self, guesses: Guesses) -> list[Score]:
@@ -63,7 +66,7 @@ class Scorer:
         for metric in self.metrics:
             counts = metric.counts(self.trees, guesses, self.units, self.n_units)
             whole = metric.value(counts.sum(axis=0, keepdims=True))
-            out.append((float(whole[0]), metric.value(self.bootstrap.weights @ counts)))
+            out.append((float(whole[0]), self.bootstrap.scores(metric.value, counts)))
         return out
 
     def rows(
@@ -98,22 +101,31 @@ class FittedLayer:
             scores = scorer.scores(guess)
             note = "" if projection.converged else "the fit did not converge"
             rows += scorer.rows(scores, layer=layer, method=f"rank_{projection.rank}", note=note)
-        draws = [self._random(X, scorer, draw) for draw in range(self.settings.control_seeds)]
+        seeds = [draw_seed(self.settings.seed, draw) for draw in range(self.settings.control_seeds)]
+        draws = [self._random(X, scorer, seed) for seed in seeds]
         if draws:
-            mean = [
-                (float(np.mean([draw[m][0] for draw in draws])), np.mean([draw[m][1] for draw in draws], axis=0))
-                for m in range(len(scorer.metrics))
-            ]
-            note = f"mean of {len(draws)} draws" if len(draws) > 1 else ""
-            rows += scorer.rows(mean, layer=layer, method=CONTROL, note=note)
+            mean, note = draws[0], ""
+            drawn_by: int | None = seeds[0]
+            if len(draws) > 1:
+                mean = [_mean([draw[m] for draw in draws]) for m in range(len(scorer.metrics))]
+                for seed, draw in zip(seeds, draws, strict=True):
+                    rows += [replace(row, seed=seed) for row in scorer.rows(draw, layer=layer, method=CONTROL)]
+                note, drawn_by = f"mean of {len(draws)} draws", None
             gained = [(a - c, b - d) for (a, b), (c, d) in zip(scores, mean, strict=True)]
-            rows += scorer.rows(gained, layer=layer, method="selectivity")
+            for method, shown, said in ((CONTROL, mean, note), (SELECTIVITY, gained, "")):
+                found = scorer.rows(shown, layer=layer, method=method, note=said)
+                rows += [replace(row, seed=drawn_by) for row in found]
         return rows, scores[0], guess
 
-    def _random(self, X: NDArray[np.float32], scorer: Scorer, draw: int) -> list[Score]:
+    def _random(self, X: NDArray[np.float32], scorer: Scorer, seed: int) -> list[Score]:
         rank, d = self.fitted[-1].B.shape
-        B = np.random.default_rng((self.settings.seed, draw)).standard_normal((rank, d)).astype(np.float32)
+        B = np.random.default_rng(seed).standard_normal((rank, d)).astype(np.float32)
         return scorer.scores(guessed(X, B, scorer.trees, depth=self.depth))
+
+
+def _mean(scores: Sequence[Score]) -> Score:
+    value = float(np.mean([value for value, _ in scores]))
+    return value, Resampled.stack([resampled for _, resampled in scores]).mean()
 
 
 def guessed(X: NDArray[np.float32], B: NDArray[np.float32], trees: Sequence[Tree], *, depth: bool) -> Guesses:

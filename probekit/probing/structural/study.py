@@ -19,10 +19,11 @@ from probekit.features import Pooler, TargetTable
 from probekit.probing.asking import Source
 from probekit.probing.device import device_for
 from probekit.probing.measure import layer_tests
-from probekit.probing.provenance import provenance_of, shared_notes
+from probekit.probing.provenance import few_units_notes, provenance_of, shared_notes
 from probekit.probing.question import units_of
 from probekit.probing.reading import check_memory, choose_layers, read_layers
 from probekit.probing.settings import Settings
+from probekit.probing.stats import Resampled
 from probekit.probing.structural.fit import batches_of, fit_projections
 from probekit.probing.structural.measure import FittedLayer, Guesses, Score, Scorer
 from probekit.probing.structural.score import DEPTH, DISTANCE, TREE_METRICS, FloatArray, TreeMetric
@@ -110,7 +111,8 @@ def probe_trees(
     covered = next(iter(poolers.values())).table
     trees, skipped = trees_of(table, covered)
     width = min(cache.layer(layer, stack).shape[1] for stack, layer in places)
-    ranks = sorted({min(rank, width) for rank in settings.ranks or RANKS})
+    asked_ranks = settings.ranks or RANKS
+    ranks = sorted({min(rank, width) for rank in asked_ranks})
     settings = replace(settings, estimator=f"rank_{ranks[-1]}", ranks=tuple(ranks))
     batches = tuple(batches_of(trees[split], depth=depth, device=device) for split in ("train", "dev"))
     scorers, unit = _scorers(cache, settings, source.task, trees, covered, metrics)
@@ -136,7 +138,8 @@ def probe_trees(
     for scorer in scorers.values():
         chain = scorer.scores([_chain(tree, depth) for tree in scorer.trees])
         rows += scorer.rows(chain, layer=None, method=CHAIN)
-    notes = _notes(skipped, covered.without_token.total(), ranks[-1], settings)
+    notes = [*_notes(skipped, covered.without_token.total(), ranks[-1], settings), *_clipped(asked_ranks, width)]
+    n_units = {split: scorer.n_units for split, scorer in scorers.items()}
     provenance = {
         **provenance_of(
             cache,
@@ -146,7 +149,11 @@ def probe_trees(
             metric=metrics[0].name,
             unit=unit,
             targets={split: len(trees[split]) for split in SPLITS},
-            notes=[*notes, *shared_notes(settings, unit=unit, repeated=source.repeated)],
+            notes=[
+                *notes,
+                *few_units_notes(n_units, unit),
+                *shared_notes(settings, unit=unit, repeated=source.repeated),
+            ],
         ),
         "tests": None if settings.fast else _tests(dev, scorers["dev"]),
     }
@@ -189,12 +196,21 @@ def _scorers(
     return scorers, unit
 
 
-def _tests(scores: Mapping[int | str, Score], scorer: Scorer) -> dict[str, Any]:
+def _tests(scores: Mapping[int | str, Score], scorer: Scorer) -> dict[str, Any] | None:
     points = np.array([value for value, _ in scores.values()])
-    resampled = np.stack([resampled for _, resampled in scores.values()], axis=1)
-    return layer_tests(
-        list(scores), points, resampled, n_units=scorer.n_units, split="dev", metric=scorer.metrics[0].name
-    )
+    resampled = Resampled.stack([resampled for _, resampled in scores.values()])
+    return layer_tests(list(scores), points, resampled, split="dev", metric=scorer.metrics[0].name)
+
+
+def _clipped(asked: Sequence[int], width: int) -> list[str]:
+    """Say which ranks a model of this width does not have."""
+    beyond = [str(rank) for rank in sorted(asked) if rank > width]
+    if not beyond:
+        return []
+    return [
+        f"The vectors have {width} dimensions: rank {', '.join(beyond)} {'is' if len(beyond) < 2 else 'are one and'} "
+        f"fitted as rank {width}."
+    ]
 
 
 def _chain(tree: Tree, depth: bool) -> FloatArray:

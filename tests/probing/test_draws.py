@@ -1,0 +1,58 @@
+"""Control draws say the seed that made them, in every kind of study, and what was asked for but not done is told."""
+
+from __future__ import annotations
+
+import pytest
+from tiny_models import tiny_model
+
+from probekit import ActivationCache, extract, probe
+from probekit.corpus.example import Example
+from probekit.errors import InputError
+from probekit.features import collect
+from probekit.probing.control import draw_seed
+from probekit.tasks import ProbeTask, Target
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> ActivationCache:
+    made = extract(tiny_model("bert"), "grammar:n=200", overflow="window", cache=tmp_path_factory.mktemp("root"))
+    return ActivationCache.open(made.cache)
+
+
+@pytest.mark.parametrize(("task", "metric"), [("pos", "accuracy"), ("tree-distance", "dspr")])
+def test_a_draw_alone_is_the_draw_of_its_seed(opened: ActivationCache, task: str, metric: str) -> None:
+    """One row a draw and their mean; a study of one draw with a reported seed gives that row again."""
+    several = probe(task, on=opened, layers=[1], control_seeds=2)
+    rows = several.select("control", split="test", metric=metric)
+    assert [row.seed for row in rows] == [draw_seed(0, 0), draw_seed(0, 1), None]
+    assert rows[2].note == "mean of 2 draws"
+    assert rows[2].value == pytest.approx((rows[0].value + rows[1].value) / 2)
+    assert rows[0].value != rows[1].value
+    (gained,) = several.select("selectivity", split="test", metric=metric)
+    assert gained.value == pytest.approx(several.points(metric=metric)[1].value - rows[2].value)
+    (again,) = probe(task, on=opened, layers=[1], seed=rows[1].seed).select("control", split="test", metric=metric)
+    assert (again.seed, again.value) == (rows[1].seed, pytest.approx(rows[1].value, abs=1e-6))
+
+
+def test_ranks_beyond_the_width_are_told(opened: ActivationCache) -> None:
+    report = probe("tree-distance", on=opened, layers=[1], fast=True, ranks=[4, 100, 500])
+    assert {row.method for row in report.rows if row.layer == 1} == {"rank_4", "rank_32"}
+    notes = "\n".join(report.provenance["notes"])
+    assert "The vectors have 32 dimensions: rank 100, 500 are one and fitted as rank 32." in notes
+    within = probe("tree-distance", on=opened, layers=[1], fast=True, ranks=[4])
+    assert "dimensions" not in "\n".join(within.provenance["notes"])
+
+
+def test_some_keys_are_refused_where_all_or_none_are_taken() -> None:
+    examples = [Example(id=f"s{i}", words=("a", "b"), split="train") for i in range(3)]
+
+    def task(*keys: str | None) -> ProbeTask:
+        made = dict(zip(("s0", "s1", "s2"), keys, strict=True))
+        return ProbeTask("keyed", lambda example: [Target(((0, 1),), "x", made[example.id])])
+
+    assert collect(task("a", "b", "c"), examples, where="here").keys == ["a", "b", "c"]
+    assert collect(task(None, None, None), examples, where="here").keys == [None] * 3
+    with pytest.raises(
+        InputError, match=r"'keyed' gives a key to some targets and none to 1 of 3.*'a' in example 's1'"
+    ):
+        collect(task("a", None, "c"), examples, where="here")
