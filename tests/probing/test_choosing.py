@@ -90,7 +90,7 @@ def test_what_is_not_there_is_said_with_what_makes_it(make: Make) -> None:
         found(trained, "random")
     with pytest.raises(UsageError, match=r"no complete cache with static embeddings .*probekit extract static:MODEL"):
         found(trained, "static")
-    with pytest.raises(CacheError, match="no cache at"):
+    with pytest.raises(UsageError, match=r"no cache .nowhere., here or in"):
         found("nowhere", "static")
 
 

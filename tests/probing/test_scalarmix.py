@@ -136,5 +136,5 @@ def mild(seed: int, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def cache_of_layers(tmp_path_factory: pytest.TempPathFactory) -> ActivationCache:
-    made = extract(tiny_model("bert"), "grammar:n=60", overflow="window", cache=tmp_path_factory.mktemp("root"))
+    made = extract(tiny_model("bert"), "grammar:n=80", overflow="window", cache=tmp_path_factory.mktemp("root"))
     return ActivationCache.open(made.cache)

@@ -22,7 +22,7 @@ from probekit.features import TokenRows
 from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.estimators import LayerMatrix, LayerTokens, get_estimator
-from probekit.probing.measure import scored
+from probekit.probing.measure import SELECTIVITY, scored
 from probekit.probing.problem import Result, Standardiser
 from probekit.probing.scalarmix import fit_mix
 from probekit.probing.stats import LEVEL, Bootstrap, FloatArray
@@ -170,7 +170,8 @@ class ScalarMix:
             yield scored(row, "accuracy", points[0], resampled[:, 0])
             if hits.shape[1] > 1:
                 gained = points[0] - points[1:].mean(), resampled[:, 0] - resampled[:, 1:].mean()
-                yield scored(replace(row, strength=None), "selectivity", *gained)
+                selective = scored(replace(row, method=SELECTIVITY, strength=None), "accuracy", *gained)
+                yield replace(selective, method=METHOD, metric=SELECTIVITY)
 
     def _mixed(self, parts: Sequence[Part]) -> Part:
         mixed = np.zeros_like(_vectors(parts[0]))
