@@ -2,21 +2,31 @@
 
 A plan and a shard's number enter; its receipt and header leave, or None where it must be written
 (again). Surprise: nothing is deleted. What does not hold is moved to ``runs/aside``, where
-``probekit cache gc`` finds it.
+``probekit cache gc`` finds it, and never through a link.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.files import exclusive, open_regular, parse_object, publish_bytes, sync_folder, writing
+from probekit.cache.files import (
+    check_folder,
+    open_regular,
+    parse_object,
+    publish_bytes,
+    read_small,
+    sync_folder,
+    writing,
+)
 from probekit.cache.format import ShardSpec, receipt_name, shard_name
 from probekit.cache.header import Header
+from probekit.cache.locks import RUNS, hold
 from probekit.cache.manifest import check_receipt, read_header, read_receipt
 from probekit.cache.plan import Plan
 from probekit.cache.shard import hash_range, receipt_bytes
@@ -50,6 +60,7 @@ def settle(plan: Plan, spec: ShardSpec) -> tuple[Mapping[str, Any], Header] | No
             receipt = read_receipt(plan.folder, spec)
             if receipt is not None:
                 check_receipt(receipt, header, sha256, path)
+                check_bytes(path, receipt_bytes(header, sha256))
                 return receipt, header
         set_aside(plan.folder, path, receipt_seen)
     if damaged_tensors(shard, header):
@@ -59,6 +70,12 @@ def settle(plan: Plan, spec: ShardSpec) -> tuple[Mapping[str, Any], Header] | No
     with writing(plan.folder, f"the receipt of shard {spec.number}"):
         publish_bytes(path, data)
     return parse_object(data, path), header
+
+
+def check_bytes(path: Path, expected: bytes) -> None:
+    """Refuse a file whose fields are right and whose bytes are not those that were written."""
+    if read_small(path) != expected:
+        raise CacheError(f"{path} is damaged: it is not written as it was.")
 
 
 def damaged_tensors(path: Path, header: Header) -> list[str]:
@@ -92,10 +109,28 @@ def set_aside(folder: Path, path: Path, seen: tuple[int, int] | None) -> None:
     """Move a file to ``runs/aside``, unless another process has replaced it since it was `seen`."""
     if seen is None:
         return
-    aside = folder / "runs" / ASIDE
     with writing(folder, f"{path.name} (set aside)"):
-        aside.mkdir(exist_ok=True)
-        with exclusive(aside / ".lock"):
-            if inode(path) == seen:
-                os.rename(path, aside / f"{path.name}.{os.urandom(4).hex()}")
-                sync_folder(path.parent)
+        while inode(path) == seen:
+            try:
+                aside = aside_folder(folder)
+                fd = hold(aside / ".lock", fcntl.LOCK_EX)
+            except FileNotFoundError:
+                check_folder(folder)
+                continue  # what was set aside before is being deleted
+            assert fd is not None
+            try:
+                if inode(path) == seen:
+                    os.rename(path, aside / f"{path.name}.{os.urandom(4).hex()}")
+                    sync_folder(path.parent)
+                return
+            finally:
+                os.close(fd)
+
+
+def aside_folder(folder: Path) -> Path:
+    """Return ``runs/aside`` of a cache, made where it is missing; `CacheError` where either is a link."""
+    for path in (folder / RUNS, folder / RUNS / ASIDE):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path)
+        check_folder(path)
+    return path

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from planted import corpus_of, digests, extract
 
-from probekit.cache.manage import collect, garbage, import_cache, remove
+from probekit.cache.leftovers import collect, garbage
+from probekit.cache.manage import import_cache, remove
 from probekit.cache.reader import ActivationCache
 from probekit.cache.verify import repair, verify
 from probekit.errors import CacheError, ProbekitError, ResourceError
