@@ -90,10 +90,15 @@ def verify(path: Path | str) -> VerifyResult:
         If the plan cannot be read, another format version wrote it, or the cache is removed
         meanwhile: then nothing can be judged.
     """
+    folder = Path(path)
     try:
-        return _verify(read_plan(Path(path)))
+        before = os.stat(folder) if folder.is_dir() else None
+        result = _verify(read_plan(folder))
+        if result.ok or (before is not None and os.path.samestat(before, os.stat(folder))):
+            return result
     except OSError as error:
         raise CacheError(f"{path} cannot be verified: {error.strerror or error}.") from None
+    raise CacheError(f"{path} cannot be verified: it was removed meanwhile.")
 
 
 def _verify(plan: Plan) -> VerifyResult:

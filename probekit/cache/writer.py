@@ -112,6 +112,7 @@ class CacheWriter:
 
     def _enter(self, staged: StagedCorpus, plan: Mapping[str, Any], *, mixed: bool, resume_command: str | None) -> None:
         try:
+            self._take_lock()
             if self.complete:
                 with contextlib.suppress(OSError):
                     remove_leftovers(self.folder)
@@ -122,14 +123,22 @@ class CacheWriter:
             self.close()
             raise
 
-    def _join(self, plan: Mapping[str, Any], *, mixed: bool, resume_command: str | None) -> None:
+    def _take_lock(self) -> None:
+        """Keep removers and repairs away; a complete cache that cannot be written is read without."""
         with writing(self.folder, "the cache"):
-            (self.folder / RUNS).mkdir(exist_ok=True)
-            held = hold(self.folder / RUNS / LOCK, fcntl.LOCK_SH)
+            try:
+                (self.folder / RUNS).mkdir(exist_ok=True)
+                held = hold(self.folder / RUNS / LOCK, fcntl.LOCK_SH)
+            except OSError:
+                if self.complete:
+                    return
+                raise
             assert held is not None
             self._lock = held
         # While this writer waited, the cache may have been removed and begun by another one.
         self.plan = _plan_of(self.folder, self.plan.key)
+
+    def _join(self, plan: Mapping[str, Any], *, mixed: bool, resume_command: str | None) -> None:
         lines = differences(self.plan.extras, plan)
         if lines and not mixed:
             raise CacheError(
