@@ -8,6 +8,7 @@ A plan and a shard's number enter; its receipt and header leave, or None where i
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -30,9 +31,11 @@ from probekit.cache.locks import RUNS, hold
 from probekit.cache.manifest import check_receipt, read_header, read_receipt
 from probekit.cache.plan import Plan
 from probekit.cache.shard import hash_range, receipt_bytes
-from probekit.errors import CacheError
+from probekit.errors import CacheError, ResourceError
 
 ASIDE = "aside"
+_DAMAGE = {errno.ELOOP, errno.EMLINK, errno.ENOENT}
+"""Why a file does not open that is a link, or is gone; of any other reason it may recover."""
 
 
 def settle(plan: Plan, spec: ShardSpec) -> tuple[Mapping[str, Any], Header] | None:
@@ -40,6 +43,11 @@ def settle(plan: Plan, spec: ShardSpec) -> tuple[Mapping[str, Any], Header] | No
 
     With a receipt that fits, only the header is read. Without one the shard is checked against its
     own digests, and adopted by writing its receipt.
+
+    Raises
+    ------
+    ResourceError
+        If a file is there and cannot be read just now: nobody knows then whether it is damaged.
     """
     shard = plan.folder / "shards" / shard_name(spec.number)
     path = plan.folder / "receipts" / receipt_name(spec.number)
@@ -51,17 +59,20 @@ def settle(plan: Plan, spec: ShardSpec) -> tuple[Mapping[str, Any], Header] | No
         return None
     try:
         header, sha256 = read_header(plan, spec.number)
-    except CacheError:
+    except CacheError as error:
+        _refuse_unreadable(error)
         set_aside(plan.folder, shard, shard_seen)
         set_aside(plan.folder, path, receipt_seen)
         return None
     if receipt_seen is not None:
-        with contextlib.suppress(CacheError):
+        try:
             receipt = read_receipt(plan.folder, spec)
             if receipt is not None:
                 check_receipt(receipt, header, sha256, path)
                 check_bytes(path, receipt_bytes(header, sha256))
                 return receipt, header
+        except CacheError as error:
+            _refuse_unreadable(error)
         set_aside(plan.folder, path, receipt_seen)
     if damaged_tensors(shard, header):
         set_aside(plan.folder, shard, shard_seen)
@@ -70,6 +81,15 @@ def settle(plan: Plan, spec: ShardSpec) -> tuple[Mapping[str, Any], Header] | No
     with writing(plan.folder, f"the receipt of shard {spec.number}"):
         publish_bytes(path, data)
     return parse_object(data, path), header
+
+
+def _refuse_unreadable(error: CacheError) -> None:
+    cause = error.__context__
+    if isinstance(cause, OSError) and cause.errno not in _DAMAGE:
+        raise ResourceError(
+            f"{error} Nothing was set aside, and what is finished is kept: run the same command again. If it stays so, "
+            "`probekit cache verify --repair` sets the file aside."
+        ) from None
 
 
 def check_bytes(path: Path, expected: bytes) -> None:
