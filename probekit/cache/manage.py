@@ -94,6 +94,7 @@ def remove_all(paths: Sequence[Path | str]) -> dict[Path, int]:
     sizes = {folder: size_of(folder) for folder in folders}
     doomed: dict[Path, Path] = {}
     deleted: list[Path] = []
+    begun = False
     with contextlib.ExitStack() as locks:
         try:
             for folder in sorted(folders):
@@ -102,11 +103,12 @@ def remove_all(paths: Sequence[Path | str]) -> dict[Path, int]:
                 hidden = folder.with_name(f"{REMOVING}{os.urandom(6).hex()}")
                 os.rename(folder, hidden)
                 doomed[folder] = hidden
+            begun = True
             for folder, hidden in doomed.items():
                 delete(hidden)
                 deleted.append(folder)
         except OSError as error:
-            if not deleted:
+            if not begun:
                 for folder, hidden in doomed.items():
                     with contextlib.suppress(OSError):
                         os.rename(hidden, folder)
