@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faulty import FAILED, REFUSED, SIGKILLED, SURVIVED, Shim, fail_with, in_child, kill, start_child
+from faulty import FAILED, REFUSED, SIGKILLED, SURVIVED, Shim, calls_of, fail_with, in_child, kill, start_child
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -231,7 +231,15 @@ TestCacheMachine.settings = settings(
 )
 
 Step = tuple[str, dict[str, object]]
-KILLED_EARLY: Step = ("extract_and_be_killed", {"at": 40})
+
+
+def first_rename() -> int:
+    """The call that turns the staged folder into a cache."""
+    with tempfile.TemporaryDirectory(dir=FAST) as root:
+        return calls_of(lambda: extract(Path(root), CORPUS)).index("rename") + 1
+
+
+KILLED_EARLY: Step = ("extract_and_be_killed", {"at": first_rename() + 5})
 CHANGED: Step = ("change_words", {"number": 0})
 WHOLE: Step = ("extract", {})
 REPLAYS: dict[str, list[Step]] = {
