@@ -1,16 +1,23 @@
-"""Read the stored examples of a shard: ids, words, text, split and group, no annotations."""
+"""Read the stored examples of a shard: ids, words, text, split and group, no annotations.
+
+A corpus folder and a shard's spec enter, examples leave. Surprise: every read hashes the file, and
+compares it with the digest that the plan fixed, since a text of the right size can still be another.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from probekit.cache.files import read_small
-from probekit.cache.format import ShardSpec, corpus_name
+from probekit.cache.format import ShardSpec, check_seal, corpus_name
 from probekit.cache.strict import parse_object
 from probekit.corpus.example import SPLITS, Example
 from probekit.errors import CacheError
 
+SOURCE = "source.json"
 _FIELDS = {"id", "words", "text", "split", "group"}
 
 
@@ -20,17 +27,40 @@ def read_examples(folder: Path, shard: ShardSpec) -> Iterator[Example]:
     Raises
     ------
     CacheError
-        If the file is missing, a link, of another size than the plan says, or malformed.
+        If the file is missing, a link, or not the text of the plan; with the command that repairs.
     """
+    path = folder / corpus_name(shard.number)
+    try:
+        lines = read_text(folder, shard).split(b"\n")
+        if len(lines) != shard.stop - shard.start + 1 or lines[-1]:
+            raise CacheError(f"{path} is damaged: it must hold {shard.stop - shard.start} lines.")
+    except CacheError as error:
+        raise CacheError(f"{error} Repair with: probekit cache verify --repair {folder.parent}") from None
+    for number, line in enumerate(lines[:-1], 1):
+        yield _example(line, f"{path}:{number}")
+
+
+def read_text(folder: Path, shard: ShardSpec) -> bytes:
+    """Return the bytes of one corpus file, if they are those of the plan."""
     path = folder / corpus_name(shard.number)
     data = read_small(path, limit=max(shard.size, 1))
     if len(data) != shard.size:
         raise CacheError(f"{path} is damaged: {len(data)} bytes where the plan says {shard.size}.")
-    lines = data.split(b"\n")
-    if len(lines) != shard.stop - shard.start + 1 or lines[-1]:
-        raise CacheError(f"{path} is damaged: it must hold {shard.stop - shard.start} lines.")
-    for number, line in enumerate(lines[:-1], 1):
-        yield _example(line, f"{path}:{number}")
+    if hashlib.sha256(data).hexdigest() != shard.sha256:
+        raise CacheError(f"{path} is damaged: its text is not the one that the plan gives the digest of.")
+    return data
+
+
+def read_source(folder: Path) -> dict[str, Any] | None:
+    """Return the record in a corpus folder of where the annotations are read from; None where there is none."""
+    path = folder / SOURCE
+    raw = read_small(path)
+    data = parse_object(raw, path)
+    if set(data) != {"source", "sha256"} or not isinstance(data["source"], dict | None):
+        raise CacheError(f"{path} is damaged: expected the fields ['sha256', 'source'].")
+    check_seal(data, raw, path)
+    record: dict[str, Any] | None = data["source"]
+    return record
 
 
 def _example(line: bytes, where: str) -> Example:

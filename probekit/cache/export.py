@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.examples import read_examples
+from probekit.cache.files import sync_folder, writing
 from probekit.cache.format import INDEXES, tensor_name
 from probekit.cache.layers import as_float32
 from probekit.cache.reader import ActivationCache
-from probekit.errors import ResourceError, UsageError, did_you_mean
+from probekit.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas
@@ -79,13 +80,11 @@ def export(
         raise UsageError(f"The `file` must end in one of {', '.join(writers)}. Got {str(path)!r}.{near}")
     part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:
-        writers[path.suffix](table, part)
-        os.replace(part, path)
-    except OSError as error:
-        where = f"'{path}' cannot be written: {error.strerror or error}."
-        raise ResourceError(
-            f"{where} Give another FILE, in a folder that exists, can be written and has room."
-        ) from error
+        with writing(path.parent, path.name):
+            writers[path.suffix](table, part)
+            _sync(part)
+            os.replace(part, path)
+            sync_folder(path.parent)
     finally:
         with contextlib.suppress(OSError):  # a read-only place refuses this, too
             part.unlink(missing_ok=True)
@@ -171,6 +170,14 @@ class _Table:
         for name in parts[0]:
             values = [["" if value is None else value for value in part[name]] for part in parts]
             yield name, np.concatenate([np.asarray(value) for value in values])
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _word_starts(example: NDArray[np.int32], word: NDArray[np.int32]) -> NDArray[np.intp]:

@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probekit.cache.strict import canonical
+from probekit.cache.strict import canonical, pretty
 from probekit.errors import CacheError
 
-FORMAT_VERSION = 1
-CACHE_SCHEMA = "probekit.cache/1"
+FORMAT_VERSION = 2
+"""2: the plan holds a digest of each corpus file, shards are bound to their text, plan and source are sealed."""
+CACHE_SCHEMA = "probekit.cache/2"
 SHARD_WORDS = 16_384
 """A shard closes once it holds this many words ..."""
 SHARD_EXAMPLES = 4_096
@@ -45,6 +46,8 @@ class ShardSpec:
         Words in them.
     size : int
         Bytes of the shard's corpus file.
+    sha256 : str
+        Digest of the shard's corpus file: no other text may become rows.
     """
 
     number: int
@@ -52,8 +55,9 @@ class ShardSpec:
     stop: int
     words: int
     size: int
+    sha256: str
 
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, int | str]:
         """Return the spec as plain data."""
         return {name: getattr(self, name) for name in self.__slots__}
 
@@ -113,6 +117,26 @@ def parse_name(name: str) -> tuple[str, int | str | None]:
 def cache_key(identity: Mapping[str, Any]) -> str:
     """Return the 64 hex digits that name everything a cache's rows depend on."""
     return hashlib.sha256(canonical({"format": FORMAT_VERSION, "identity": dict(identity)})).hexdigest()
+
+
+def shard_key(key: str, spec: ShardSpec) -> str:
+    """Return the 64 hex digits that bind a shard to its cache and to the text that its rows come from."""
+    return hashlib.sha256(canonical({"cache": key, "shard": spec.number, "text": spec.sha256})).hexdigest()
+
+
+def sealed(data: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a file that holds its own digest, so that no byte of it changes unseen."""
+    return pretty({**data, "sha256": hashlib.sha256(canonical(data)).hexdigest()})
+
+
+def check_seal(data: Mapping[str, Any], raw: bytes, where: object) -> None:
+    """Refuse the bytes of a :func:`sealed` file that are not those of its fields."""
+    try:
+        same = sealed({name: value for name, value in data.items() if name != "sha256"}) == raw
+    except ValueError:  # a lone surrogate, or a number that is none
+        same = False
+    if not same:
+        raise CacheError(f"{where} is damaged: it does not have the digest that it gives.")
 
 
 def with_indexes(tensors: Sequence[TensorSpec]) -> list[TensorSpec]:

@@ -50,7 +50,7 @@ class Header:
 
     number: int
     key: str
-    """Key of the cache it was written for."""
+    """Key of the cache and the text it was written for (`probekit.cache.format.shard_key`)."""
     tensors: dict[str, Placed]
     size: int
     """Bytes of the whole file."""

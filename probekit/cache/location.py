@@ -1,19 +1,21 @@
 """Where caches live and which there are.
 
 Options and environment enter, folders leave. Surprise: caches are listed newest first by the time
-their manifest was written; that time orders the list and decides nothing else.
+their manifest was written; that time orders the list and decides nothing else. One folder that is
+damaged, of another version, or vanishing does not hide the others.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.files import parse_object, read_small
 from probekit.errors import CacheError, UsageError, check_recordable
 
 PLAN = "plan.json"
@@ -76,6 +78,12 @@ class CacheEntry:
         From its plan; empty where the plan cannot be read.
     written : float
         Seconds since the epoch: when the manifest (else the plan) was written.
+    problem : str
+        Why the plan cannot be read; empty where it can.
+    other_version : bool
+        Whether the problem is only that another format version wrote it.
+    shards : int
+        Planned; 0 where the plan cannot be read.
     """
 
     path: Path
@@ -86,6 +94,8 @@ class CacheEntry:
     written: float
     problem: str = ""
     identity: Mapping[str, Any] | None = None
+    other_version: bool = False
+    shards: int = 0
 
 
 def list_caches(root: Path) -> list[CacheEntry]:
@@ -99,29 +109,76 @@ def list_caches(root: Path) -> list[CacheEntry]:
     except OSError:
         return []
     for folder in folders:
-        if folder.name.startswith(".") or folder.is_symlink() or not (folder / PLAN).is_file():
+        if folder.name.startswith(".") or folder.is_symlink() or not os.path.isfile(folder / PLAN):
             continue
-        entries.append(_entry(folder))
+        with contextlib.suppress(OSError):  # removed while it was looked at
+            entries.append(_entry(folder))
     return sorted(entries, key=lambda entry: (not entry.complete, -entry.written, entry.path.name))
 
 
 def _entry(folder: Path) -> CacheEntry:
-    manifest, plan = folder / MANIFEST, folder / PLAN
-    complete = manifest.is_file()
-    written = (manifest if complete else plan).stat().st_mtime
+    from probekit.cache.plan import FormatVersionError, read_plan
+
+    complete = os.path.isfile(folder / MANIFEST)
+    written = os.stat(folder / (MANIFEST if complete else PLAN)).st_mtime
     try:
-        data = parse_object(read_small(plan), plan)
-        identity = data["identity"]
-        model, corpus, key = identity["model"]["name"], identity["corpus"]["name"], data["key"]
-    except (CacheError, KeyError, TypeError) as error:
-        return CacheEntry(folder, complete, "", "", "", written, problem=str(error))
-    return CacheEntry(folder, complete, model, corpus, key, written, identity=identity)
+        plan = read_plan(folder)
+    except CacheError as error:
+        os.lstat(folder)
+        other = isinstance(error, FormatVersionError)
+        return CacheEntry(folder, complete, "", "", "", written, problem=str(error), other_version=other)
+    model, corpus = plan.identity["model"]["name"], plan.identity["corpus"]["name"]
+    return CacheEntry(
+        folder, complete, model, corpus, plan.key, written, identity=plan.identity, shards=len(plan.shards)
+    )
 
 
-def newest_complete(root: Path) -> Path | None:
-    """Return the newest complete cache under `root`, or None."""
-    entries = list_caches(root)
-    return entries[0].path if entries and entries[0].complete else None
+def _note(message: str) -> None:
+    logging.getLogger(__name__).warning("%s", message)
+
+
+def newest_complete(root: Path, *, opens: bool = True, notify: Callable[[str], None] = _note) -> Path | None:
+    """Return the newest complete cache under `root`, or None.
+
+    Parameters
+    ----------
+    root : Path
+    opens : bool
+        Pass over caches that do not open; without it only those whose plan cannot be read.
+    notify : callable
+        Told which newer caches were passed over, and why (by default on stderr, through `logging`).
+
+    Raises
+    ------
+    CacheError
+        If there are complete caches and none will do: what is wrong with the newest.
+    """
+    from probekit.cache.reader import ActivationCache
+
+    passed: list[tuple[Path, str]] = []
+    for entry in list_caches(root):
+        if not entry.complete:
+            continue
+        problem = entry.problem
+        if opens and not problem:
+            try:
+                ActivationCache.open(entry.path)
+            except CacheError as error:
+                problem = str(error)
+        if not problem:
+            for path, why in passed:
+                notify(f"{path} is passed over: {why}")
+            return entry.path
+        if os.path.lexists(entry.path):
+            passed.append((entry.path, problem))
+    if passed:
+        raise CacheError(passed[0][1])
+    return None
+
+
+def cache_name(model: str, corpus: str, key: str) -> str:
+    """Return the name of a cache's folder: ``<slug(model)>--<slug(corpus)>--<key12>``."""
+    return f"{slug(model)}--{slug(corpus)}--{key[:12]}"
 
 
 def explain_difference(root: Path, identity: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Look after the caches under a root: describe, remove, tidy up, take in from elsewhere.
+"""Look after the caches under a root: describe, remove, take in from elsewhere.
 
 A root or a cache folder enters; what was done leaves. Surprise: a cache is renamed before it is
 deleted, so that a removal that is interrupted leaves nothing that looks like a cache.
@@ -7,34 +7,29 @@ deleted, so that a removal that is interrupted leaves nothing that looks like a 
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
+import re
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.files import lock, sync_folder, writing
-from probekit.cache.location import MANIFEST, PLAN, slug
-from probekit.cache.plan import read_plan
+from probekit.cache.examples import SOURCE
+from probekit.cache.files import open_regular, parse_object, read_small, sync_folder, write_all, writing
+from probekit.cache.format import corpus_name, receipt_name, shard_name
+from probekit.cache.leftovers import IMPORTING, REMOVING, size_of
+from probekit.cache.location import MANIFEST, PLAN, cache_name
+from probekit.cache.locks import RUNS, delete, hidden_folder, real_folder
+from probekit.cache.plan import Plan, read_plan
 from probekit.cache.reader import ActivationCache, resume_command
-from probekit.cache.settle import ASIDE
-from probekit.cache.staging import LOCK, PREFIX
 from probekit.cache.verify import alone, verify
-from probekit.errors import CacheError, UsageError
+from probekit.errors import CacheError, ResourceError, UsageError
 
-REMOVING = ".removing-"
-IMPORTING = ".importing-"
-
-
-@dataclass(frozen=True, slots=True)
-class Garbage:
-    """Something that can be deleted without losing a result."""
-
-    path: Path
-    nbytes: int
-    why: str
+_PARTS = ("corpus", "shards", "receipts")
+_PASSING = re.compile(r"\..*\.tmp|\.publish\.lock", re.DOTALL)
+"""Hidden files of writers, which belong to a cache and are no part of its result."""
+_COPIED_AT_ONCE = 1 << 20
 
 
 def info(path: Path | str) -> dict[str, Any]:
@@ -58,7 +53,7 @@ def info(path: Path | str) -> dict[str, Any]:
         "identity": plan.identity,
         "plan": plan.extras,
         "shards": len(plan.shards),
-        "shards_done": len(list((folder / "receipts").glob("[0-9]*.json"))),
+        "shards_done": shards_done(folder),
         "bytes": size_of(folder),
         "written_by": plan.written_by,
     }
@@ -68,129 +63,176 @@ def info(path: Path | str) -> dict[str, Any]:
     return found | {name: manifest[name] for name in ("tensors", "totals", "findings")}
 
 
-def size_of(path: Path) -> int:
-    """Return the bytes of a file, or of all files under a folder; links are not followed."""
-    if path.is_symlink() or not path.is_dir():
-        return os.lstat(path).st_size
-    return sum(os.lstat(file).st_size for file in path.rglob("*") if file.is_symlink() or file.is_file())
+def shards_done(folder: Path) -> int:
+    """Return how many shards have their receipt."""
+    try:
+        return sum(re.fullmatch(r"\d+\.json", name) is not None for name in os.listdir(folder / "receipts"))
+    except OSError:
+        return 0
 
 
 def remove(path: Path | str) -> int:
-    """Delete a cache; return the bytes freed.
+    """Delete one cache; return the bytes freed. See :func:`remove_all`."""
+    return sum(remove_all([path]).values())
+
+
+def remove_all(paths: Sequence[Path | str]) -> dict[Path, int]:
+    """Delete caches, all or none; return the bytes freed of each.
+
+    Every lock is taken before anything is deleted, and a cache that is named twice is deleted once.
 
     Raises
     ------
     UsageError
-        If `path` is no cache (nothing is deleted).
+        If one of `paths` is no cache (nothing is deleted).
     CacheError
-        If a writer is at work on it.
+        If a writer is at work on one of them (nothing is deleted).
+    ResourceError
+        If deleting fails; it says what was deleted before.
     """
-    folder = Path(path)
-    if folder.is_symlink() or not folder.is_dir() or not os.path.lexists(folder / PLAN):
-        raise UsageError(f"{folder} is not a cache: it holds no {PLAN}. Nothing was deleted.")
-    with writing(folder, "the removal"):
-        (folder / "runs").mkdir(exist_ok=True)
-        with alone(folder):
-            freed = size_of(folder)
-            doomed = folder.with_name(f"{REMOVING}{os.urandom(4).hex()}")
-            os.rename(folder, doomed)
-        shutil.rmtree(doomed)
-    return freed
+    folders = removable(paths)
+    sizes = {folder: size_of(folder) for folder in folders}
+    doomed: dict[Path, Path] = {}
+    deleted: list[Path] = []
+    begun = False
+    with contextlib.ExitStack() as locks:
+        try:
+            for folder in sorted(folders):
+                locks.enter_context(alone(folder))
+            for folder in folders:
+                hidden = folder.with_name(f"{REMOVING}{os.urandom(6).hex()}")
+                os.rename(folder, hidden)
+                doomed[folder] = hidden
+            begun = True
+            for folder, hidden in doomed.items():
+                delete(hidden)
+                deleted.append(folder)
+        except OSError as error:
+            if not begun:
+                for folder, hidden in doomed.items():
+                    with contextlib.suppress(OSError):
+                        os.rename(hidden, folder)
+            names = ", ".join(map(str, deleted)) or "nothing"
+            raise ResourceError(
+                f"Cannot delete {error.filename or folders[0]}: {error.strerror}. Deleted before: {names}. "
+                "Mend the cause; `probekit cache gc` then frees what is left of a cache that vanished from the list."
+            ) from error
+    return sizes
 
 
-def garbage(root: Path) -> list[Garbage]:
-    """Return what can be deleted under a root: what dead processes left, and what repairs set aside."""
-    return [Garbage(path, size_of(path), why) for path, why in _dead(root)]
+def removable(paths: Sequence[Path | str]) -> list[Path]:
+    """Return the folders of caches, resolved, each once; `UsageError` for anything that is no cache."""
+    found: dict[tuple[int, int], Path] = {}
+    for path in paths:
+        folder = Path(os.path.realpath(path))
+        if (wrong := _no_cache(Path(path), folder)) is not None:
+            raise UsageError(f"{path} {wrong}. Nothing was deleted. See `probekit cache ls`.")
+        status = os.lstat(folder)
+        found.setdefault((status.st_dev, status.st_ino), folder)
+    return list(found.values())
 
 
-def collect(found: Sequence[Garbage]) -> int:
-    """Delete what :func:`garbage` has listed; return the bytes freed."""
-    freed = 0
-    for item in found:
-        with writing(item.path.parent, "the removal"):
-            if item.path.is_dir():
-                shutil.rmtree(item.path)
-            else:
-                item.path.unlink(missing_ok=True)
-        freed += item.nbytes
-    return freed
-
-
-def _dead(root: Path) -> Iterator[tuple[Path, str]]:
-    if not root.is_dir():
-        return
-    for path in sorted(root.iterdir()):
-        if path.is_symlink() or not path.is_dir():
-            continue
-        if path.name.startswith((REMOVING, IMPORTING)):
-            yield path, "an interrupted removal or import"
-        elif path.name.startswith(PREFIX):
-            if _unlocked(path / "runs" / LOCK):
-                yield path, "the corpus of an interrupted extraction"
-        elif (path / PLAN).is_file():
-            if (path / "runs" / ASIDE).is_dir():
-                yield path / "runs" / ASIDE, "damaged files that were set aside"
-            for file in sorted(path.rglob(".*.tmp")):
-                if _unlocked(file):
-                    yield file, "a file that was never finished"
-
-
-def _unlocked(path: Path) -> bool:
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return path.name == LOCK
-    try:
-        return lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    finally:
-        os.close(fd)
+def _no_cache(path: Path, folder: Path) -> str | None:
+    """Say why a folder must not be deleted as a cache; None where it may be, however damaged its plan is."""
+    if path.is_symlink():
+        return "is a link: name the cache itself"
+    if not real_folder(folder) or not os.path.lexists(folder / PLAN):
+        return f"is not a cache: it holds no {PLAN}"
+    for part in _PARTS:
+        if not real_folder(folder / part):
+            return f"is not a cache: it holds no folder {part}"
+    known = {*_PARTS, RUNS, PLAN, MANIFEST}
+    strange = [name for name in sorted(os.listdir(folder)) if name not in known and not _PASSING.fullmatch(name)]
+    if strange:
+        return f"holds {strange[0]!r}, which is no part of a cache: move it away first"
+    if os.path.lexists(folder / RUNS) and not real_folder(folder / RUNS):
+        return f"holds a {RUNS} that is no folder of its own: take that away first"
+    with contextlib.suppress(CacheError):
+        plan = parse_object(read_small(folder / PLAN), PLAN)
+        if not {"format", "key", "identity"} & set(plan):
+            return f"is not a cache: its {PLAN} speaks of something else"
+    return None
 
 
 def import_cache(source: Path | str, root: Path) -> Path:
     """Copy a complete cache under a root, hashing every file on arrival; return its new folder.
 
+    Only the files that follow from its plan are copied, and links are not followed.
+
     Raises
     ------
     CacheError
-        If the source is incomplete or damaged, or the root holds the same cache already.
+        If the source is incomplete or damaged, holds anything that is no part of a cache, or the
+        root holds the same cache already.
     ResourceError
         If the copy cannot be written.
     """
-    plan = ActivationCache.open(source)
-    name = f"{slug(plan.model['name'])}--{slug(plan.corpus['name'])}--{plan.key[:12]}"
-    target = root / name
+    opened = ActivationCache.open(source)
+    plan = read_plan(Path(source))
+    names = _files_of(plan)
+    target = root / cache_name(opened.model["name"], opened.corpus["name"], opened.key)
+    there = f"{target} is there already. Remove it first with `probekit cache rm {target}`."
     if os.path.lexists(target):
-        raise CacheError(f"{target} is there already. Remove it first with `probekit cache rm {target}`.")
-    copy = root / f"{IMPORTING}{os.urandom(4).hex()}"
-    needed = plan.nbytes
+        raise CacheError(there)
+    with writing(root, "the imported cache", needed=opened.nbytes):
+        root.mkdir(parents=True, exist_ok=True)
+        copy, held = hidden_folder(root, IMPORTING)
     try:
-        with writing(root, "the imported cache", needed=needed):
-            root.mkdir(parents=True, exist_ok=True)
-            for part in ("corpus", "shards", "receipts", PLAN, MANIFEST):
-                _copy(Path(source) / part, copy / part)
-            (copy / "runs").mkdir()
-            sync_folder(copy)
+        with writing(root, "the imported cache", needed=opened.nbytes):
+            for part in _PARTS:
+                (copy / part).mkdir()
+            for name in names:
+                _copy(Path(source) / name, copy / name)
+            for part in (*_PARTS, "."):
+                sync_folder(copy / part)
         result = verify(copy)
         if not result.ok:
             raise CacheError(f"{source} is damaged: {result.problems[0].what} Nothing was imported.")
         with writing(root, "the imported cache"):
-            os.rename(copy, target)
+            try:
+                os.rename(copy, target)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                raise CacheError(there) from None
             sync_folder(root)
     finally:
         shutil.rmtree(copy, ignore_errors=True)
+        os.close(held)
     return target
 
 
+def _files_of(plan: Plan) -> list[str]:
+    """Return the names of a cache's files by its plan; `CacheError` for anything else that lies there."""
+    numbers = range(len(plan.shards))
+    parts = {
+        "corpus": [*map(corpus_name, numbers), SOURCE],
+        "shards": [*map(shard_name, numbers)],
+        "receipts": [*map(receipt_name, numbers)],
+        ".": [PLAN, MANIFEST],
+    }
+    for part, names in parts.items():
+        known = {*names, *_PARTS, RUNS} if part == "." else set(names)
+        for name in sorted(os.listdir(plan.folder / part)):
+            if name not in known and not _PASSING.fullmatch(name):
+                raise CacheError(
+                    f"{plan.folder / part / name} is no part of a cache. Nothing was imported. Take it away, or "
+                    "extract again."
+                )
+    return [f"{part}/{name}" for part, names in parts.items() for name in names]
+
+
 def _copy(source: Path, target: Path) -> None:
-    if not source.is_dir():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target, follow_symlinks=False)
-        fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-        with contextlib.closing(os.fdopen(fd)):
-            os.fsync(fd)
-        return
-    target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(source.iterdir()):
-        if not path.name.startswith("."):
-            _copy(path, target / path.name)
-    sync_folder(target)
+    fd = open_regular(source)
+    try:
+        new = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            offset = 0
+            while data := os.read(fd, _COPIED_AT_ONCE):
+                write_all(new, data, offset)
+                offset += len(data)
+            os.fsync(new)
+        finally:
+            os.close(new)
+    finally:
+        os.close(fd)

@@ -20,6 +20,7 @@ from probekit.cache.format import (
     ShardSpec,
     is_digest,
     receipt_name,
+    shard_key,
     shard_name,
 )
 from probekit.cache.header import Header, header_length, parse_header
@@ -64,8 +65,8 @@ def read_header(plan: Plan, number: int) -> tuple[Header, str]:
     header = parse_header(data, size, path)
     if header.number != number:
         raise CacheError(f"{path} is shard {header.number} under another name.")
-    if header.key != plan.key:
-        raise CacheError(f"{path} belongs to another cache, of key {header.key[:12]}.")
+    if header.key != shard_key(plan.key, plan.shards[number]):
+        raise CacheError(f"{path} was written for another cache, or from another text than this one's.")
     return header, hashlib.sha256(data).hexdigest()
 
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import probekit
 from probekit.cache.files import check_folder, read_small
-from probekit.cache.format import FORMAT_VERSION, ShardSpec, cache_key
+from probekit.cache.format import FORMAT_VERSION, ShardSpec, cache_key, check_seal, is_digest, sealed
 from probekit.cache.location import PLAN
-from probekit.cache.strict import parse_object, pretty
+from probekit.cache.strict import parse_object
 from probekit.errors import CacheError
 
 _FIELDS = {
@@ -30,7 +30,9 @@ _FIELDS = {
     "plan": dict,
     "corpus": dict,
     "shards": list,
+    "sha256": str,
 }
+_SHARD = {"number": int, "start": int, "stop": int, "words": int, "size": int, "sha256": str}
 _SUMMARY = {
     "name": str,
     "fingerprint": str,
@@ -66,7 +68,7 @@ def plan_bytes(
     identity: Mapping[str, Any], extras: Mapping[str, Any], corpus: Mapping[str, Any], shards: tuple[ShardSpec, ...]
 ) -> bytes:
     """Return the bytes of a plan."""
-    return pretty(
+    return sealed(
         {
             "format": FORMAT_VERSION,
             "written_by": written_by(),
@@ -95,7 +97,7 @@ def read_plan(folder: Path) -> Plan:
     path = folder / PLAN
     if not os.path.isdir(folder):  # which a name that is too long is not, where Path.is_dir would raise
         raise CacheError(f"There is no cache at {folder}: no such folder. See `probekit cache ls`.")
-    if not path.exists() and not path.is_symlink():
+    if not os.path.lexists(path):
         raise CacheError(f"{folder} is not a cache: it holds no {PLAN}. See `probekit cache ls`.")
     try:
         return _parse(folder, read_small(path))
@@ -124,8 +126,10 @@ def _parse(folder: Path, raw: bytes) -> Plan:
     if data["key"] != cache_key(data["identity"]):
         raise CacheError(f"{path} is damaged: its key does not follow from its identity.")
     shards = _shards(data["shards"], data["corpus"], path)
-    for name in ("corpus", "shards", "receipts"):
-        check_folder(folder / name)
+    check_seal(data, raw, path)
+    for name in ("corpus", "shards", "receipts", "runs"):
+        if name != "runs" or os.path.lexists(folder / name):
+            check_folder(folder / name)
     return Plan(
         folder=folder,
         key=data["key"],
@@ -145,15 +149,16 @@ def _check_summary(corpus: Mapping[str, Any], path: Path) -> None:
 
 
 def check_version(data: Mapping[str, Any], path: Path) -> None:
-    """Refuse a file of a newer format, naming what wrote it."""
+    """Refuse a file of another format version, naming what wrote it."""
     version = data.get("format")
-    if type(version) is not int or version < FORMAT_VERSION:
+    if type(version) is not int or version < 1:
         raise CacheError(f"{path} is damaged: it has no format version.")
-    if version > FORMAT_VERSION:
+    if version != FORMAT_VERSION:
         by = str(data.get("written_by", "something unknown"))[:80]
+        what = "Upgrade probekit, or extract" if version > FORMAT_VERSION else "Extract"
         raise FormatVersionError(
             f"{path} has format version {version}, written by {by}; probekit {probekit.__version__} reads version "
-            f"{FORMAT_VERSION}. Upgrade probekit, or extract again under another --cache."
+            f"{FORMAT_VERSION}. {what} again under another --cache."
         )
 
 
@@ -170,10 +175,12 @@ def _shards(entries: list[Any], corpus: Mapping[str, Any], path: Path) -> tuple[
     shards = []
     start = words = 0
     for number, entry in enumerate(entries):
-        check_fields(entry, dict.fromkeys(ShardSpec.__slots__, int), path)
+        check_fields(entry, _SHARD, path)
         shard = ShardSpec(**entry)
         if shard.number != number or shard.start != start or shard.stop <= start or shard.words < 1 or shard.size < 1:
             raise CacheError(f"{path} is damaged: shard {number} does not follow from the one before.")
+        if not is_digest(shard.sha256):
+            raise CacheError(f"{path} is damaged: the text of shard {number} has no digest.")
         start = shard.stop
         words += shard.words
         shards.append(shard)

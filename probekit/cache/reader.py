@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.cache.examples import read_examples
+from probekit.cache.examples import SOURCE, read_examples, read_source
 from probekit.cache.files import open_regular, read_small
 from probekit.cache.format import INDEXES, STACKS, parse_name, receipt_name, shard_name, tensor_name
 from probekit.cache.header import Header
@@ -27,7 +27,6 @@ from probekit.cache.layers import LayerView
 from probekit.cache.manifest import check_entry, check_sums, read_header, read_manifest
 from probekit.cache.plan import FormatVersionError, Plan, read_plan
 from probekit.cache.shard import NUMPY
-from probekit.cache.staging import SOURCE
 from probekit.cache.strict import parse_object
 from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError
 
@@ -160,11 +159,9 @@ class ActivationCache:
         from probekit.corpus.corpus import SourceRecord
 
         path = self.path / "corpus" / SOURCE
-        data = read_small(path)
-        if data.strip() == b"null":
-            return None
         try:
-            return SourceRecord.from_json(parse_object(data, path))
+            record = read_source(self.path / "corpus")
+            return None if record is None else SourceRecord.from_json(record)
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ProbekitError):
                 raise

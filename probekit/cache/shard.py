@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from probekit.cache import deaths
 from probekit.cache.direct import BUDGET, PIECE, Pace, Region, open_direct
 from probekit.cache.files import Temporary, free_bytes, pretty, publish_bytes, write_all, writing
-from probekit.cache.format import ShardSpec, TensorSpec, receipt_name, shard_name, with_indexes
+from probekit.cache.format import ShardSpec, TensorSpec, receipt_name, shard_key, shard_name, with_indexes
 from probekit.cache.header import Header, Placed, build_header, file_size, parse_header, place
 from probekit.cache.plan import Plan
 from probekit.errors import ResourceError
@@ -66,7 +66,7 @@ class ShardWriter:
         pace: Pace | None = None,
     ) -> None:
         self.folder = folder = plan.folder
-        self._key = plan.key
+        self._key = shard_key(plan.key, spec)
         self.spec = spec
         self._placed = place(with_indexes(tensors), rows)
         self.nbytes = file_size(self._placed)

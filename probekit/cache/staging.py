@@ -9,7 +9,6 @@ together or not at all.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -20,8 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from probekit.cache.files import canonical, lock, pretty, publish_bytes, sync_folder, writing
-from probekit.cache.format import SHARD_EXAMPLES, SHARD_WORDS, ShardSpec, corpus_name
+from probekit.cache.examples import SOURCE, read_examples
+from probekit.cache.files import canonical, publish_bytes, sync_folder, writing
+from probekit.cache.format import SHARD_EXAMPLES, SHARD_WORDS, ShardSpec, corpus_name, sealed
+from probekit.cache.locks import dead, delete, hidden_folder
 from probekit.corpus.example import SPLITS, Example
 from probekit.errors import InputError, UsageError
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from probekit.corpus.corpus import Corpus, SourceRecord
 
 PREFIX = ".staging-"
-SOURCE = "source.json"
-LOCK = "lock"
 
 
 @dataclass(slots=True)
@@ -83,12 +82,10 @@ class StagedCorpus:
 
     def read(self, shard: ShardSpec) -> Iterator[Example]:
         """Yield the examples of a shard in corpus order, without annotations (before the writer is opened)."""
-        from probekit.cache.examples import read_examples
-
         return read_examples(self.folder / "corpus", shard)
 
     def release(self) -> None:
-        """Let go of the lock that keeps cleaners away."""
+        """Let go of the lock that keeps cleaners (and, once it is a cache, removers) away."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -134,15 +131,17 @@ def stage(corpus: Corpus, root: Path, *, subsample: int | None = None) -> Staged
     with writing(root, "the corpus"):
         root.mkdir(parents=True, exist_ok=True)
         remove_stale_staging(root)
-        folder, held = _create(root)
+        folder, held = hidden_folder(root, PREFIX)
     try:
+        with writing(root, "the corpus"):
+            (folder / "corpus").mkdir()
         tally = _Tally(folder / "corpus")
         for example in corpus:
             tally.add(example)
         tally.close(corpus.name, corpus.notes.counts)
         with writing(root, "the corpus"):
             record = corpus.source
-            publish_bytes(folder / "corpus" / SOURCE, pretty(None if record is None else record.to_json()))
+            publish_bytes(folder / "corpus" / SOURCE, sealed({"source": None if record is None else record.to_json()}))
             sync_folder(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -168,29 +167,11 @@ def remove_stale_staging(root: Path) -> list[Path]:
     """Remove staged corpora whose process is dead; return them."""
     removed = []
     for folder in sorted(root.glob(PREFIX + "*")):
-        with contextlib.suppress(OSError):
-            fd = os.open(folder / "runs" / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                if lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                    shutil.rmtree(folder, ignore_errors=True)
-                    removed.append(folder)
-            finally:
-                os.close(fd)
+        with contextlib.suppress(OSError), dead(folder) as nobodys:
+            if nobodys:
+                delete(folder)
+                removed.append(folder)
     return removed
-
-
-def _create(root: Path) -> tuple[Path, int]:
-    while True:
-        folder = root / f"{PREFIX}{os.urandom(6).hex()}"
-        (folder / "runs").mkdir(parents=True)
-        (folder / "corpus").mkdir()
-        path = folder / "runs" / LOCK
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        lock(fd, fcntl.LOCK_SH)
-        # A cleaner may have been faster than the lock.
-        if path.exists() and os.path.samestat(path.stat(), os.fstat(fd)):
-            return folder, fd
-        os.close(fd)
 
 
 class _Tally:
@@ -227,8 +208,8 @@ class _Tally:
         with writing(self.folder.parent, "the corpus", needed=len(data)):
             publish_bytes(self.folder / corpus_name(number), data)
         self.digest.update(data)
-        size = len(data)
-        self.shards.append(ShardSpec(number, self.start, self.stop, self._words, size))
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.shards.append(ShardSpec(number, self.start, self.stop, self._words, len(data), sha256))
         self.words += self._words
         self.start, self._words, self._lines = self.stop, 0, []
 

@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.files import canonical, lock, open_regular, parse_object, read_small, writing
+from probekit.cache.examples import SOURCE, read_source, read_text
+from probekit.cache.files import check_folder, pretty, read_small, writing
 from probekit.cache.format import ShardSpec, corpus_name, receipt_name, shard_name
 from probekit.cache.location import MANIFEST
+from probekit.cache.locks import LOCK, RUNS, hold
 from probekit.cache.manifest import build_manifest, check_entry, check_receipt, read_header, read_manifest, read_receipt
 from probekit.cache.plan import FormatVersionError, Plan, read_plan
-from probekit.cache.settle import damaged_tensors, inode, set_aside
-from probekit.cache.shard import hash_range
-from probekit.cache.staging import LOCK, SOURCE
+from probekit.cache.settle import check_bytes, damaged_tensors, inode, set_aside
+from probekit.cache.shard import receipt_bytes
 from probekit.errors import CacheError
 
 
@@ -86,9 +87,21 @@ def verify(path: Path | str) -> VerifyResult:
     Raises
     ------
     CacheError
-        If the plan cannot be read, or another format version wrote it: then nothing can be judged.
+        If the plan cannot be read, another format version wrote it, or the cache is removed
+        meanwhile: then nothing can be judged.
     """
-    plan = read_plan(Path(path))
+    folder = Path(path)
+    try:
+        before = os.stat(folder) if folder.is_dir() else None
+        result = _verify(read_plan(folder))
+        if result.ok or (before is not None and os.path.samestat(before, os.stat(folder))):
+            return result
+    except OSError as error:
+        raise CacheError(f"{path} cannot be verified: {error.strerror or error}.") from None
+    raise CacheError(f"{path} cannot be verified: it was removed meanwhile.")
+
+
+def _verify(plan: Plan) -> VerifyResult:
     problems: list[Problem] = []
     manifest = None
     try:
@@ -109,8 +122,8 @@ def verify(path: Path | str) -> VerifyResult:
         found = list(_shard_problems(plan, spec, manifest))
         problems += found
         if not any(problem.part == "shard" for problem in found):
-            nbytes += shard.stat().st_size
-    if manifest is not None and not problems and canonical(manifest) != canonical(_rebuilt(plan)):
+            nbytes += os.lstat(shard).st_size
+    if manifest is not None and not problems and read_small(plan.folder / MANIFEST) != _rebuilt(plan):
         problems.append(Problem(None, "manifest", f"{plan.folder / MANIFEST} does not follow from the receipts."))
     return VerifyResult(plan.folder, complete, len(plan.shards), done, nbytes, tuple(problems))
 
@@ -140,13 +153,13 @@ def repair(path: Path | str) -> VerifyResult:
     return result
 
 
-def _rebuilt(plan: Plan) -> dict[str, Any]:
+def _rebuilt(plan: Plan) -> bytes:
     pairs = []
     for spec in plan.shards:
         receipt = read_receipt(plan.folder, spec)
         if receipt is not None:
             pairs.append((receipt, read_header(plan, spec.number)[0]))
-    return parse_object(canonical(build_manifest(plan, pairs)), MANIFEST)
+    return pretty(build_manifest(plan, pairs))
 
 
 def _files(plan: Plan, problem: Problem) -> list[Path]:
@@ -162,11 +175,17 @@ def _files(plan: Plan, problem: Problem) -> list[Path]:
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold a cache alone; `CacheError` while a writer is at work."""
-    fd = os.open(folder / "runs" / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    """Hold a cache alone; `CacheError` while a writer is at work, or where it is gone."""
     try:
-        if not lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            raise CacheError(f"{folder} is being written by another process. Wait for it, or stop it.")
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder / RUNS)
+        check_folder(folder / RUNS)
+        fd = hold(folder / RUNS / LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        raise CacheError(f"There is no cache at {folder} any more: another process removed it.") from None
+    if fd is None:
+        raise CacheError(f"{folder} is being written by another process. Wait for it, or stop it.")
+    try:
         yield
     finally:
         os.close(fd)
@@ -176,25 +195,18 @@ def _corpus_problems(plan: Plan) -> Iterator[Problem]:
     whole = hashlib.sha256()
     sound = True
     for spec in plan.shards:
-        path = plan.folder / "corpus" / corpus_name(spec.number)
         try:
-            fd = open_regular(path)
-            try:
-                size = os.fstat(fd).st_size
-                if size != spec.size:
-                    raise CacheError(f"{path} is damaged: {size} bytes where the plan says {spec.size}.")
-                hash_range(whole, fd, 0, size)
-            finally:
-                os.close(fd)
+            whole.update(read_text(plan.folder / "corpus", spec))
         except CacheError as error:
             sound = False
             yield Problem(spec.number, "corpus", str(error))
     if sound and whole.hexdigest() != plan.corpus["fingerprint"]:
-        for spec in plan.shards:
-            what = f"{plan.folder / 'corpus'}: the examples do not have the fingerprint of the plan."
-            yield Problem(spec.number, "corpus", what)
+        raise CacheError(
+            f"The plan of {plan.folder} is damaged: its corpus files do not have its fingerprint. Remove the "
+            f"cache with `probekit cache rm {plan.folder}` and extract again."
+        )
     try:
-        read_small(plan.folder / "corpus" / SOURCE)
+        read_source(plan.folder / "corpus")
     except CacheError as error:
         yield Problem(None, "corpus", str(error))
 
@@ -220,6 +232,7 @@ def _shard_problems(plan: Plan, spec: ShardSpec, manifest: dict[str, Any] | None
         receipt = read_receipt(plan.folder, spec)
         if receipt is not None:
             check_receipt(receipt, header, sha256, receipt_path)
+            check_bytes(receipt_path, receipt_bytes(header, sha256))
         elif manifest is not None:
             raise CacheError(f"{receipt_path} is missing.")
     except CacheError as error:

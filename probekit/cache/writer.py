@@ -2,7 +2,8 @@
 
 An identity, a plan and a staged corpus enter; a folder of shards leaves, complete once it has its
 manifest. A killed run loses the shards it was writing and nothing else: `missing` names what is
-left to do. Surprise: whoever comes first decides the plan; later writers join it or are refused.
+left to do. Surprise: whoever comes first decides the plan; later writers join it or are refused. From
+the staged corpus on, a folder is never without a lock that says that somebody is at work.
 """
 
 from __future__ import annotations
@@ -20,16 +21,18 @@ from typing import Any
 
 from probekit.cache import deaths
 from probekit.cache.direct import Pace
-from probekit.cache.files import canonical, lock, pretty, publish_bytes, read_small, remove_stale, sync_folder, writing
+from probekit.cache.examples import SOURCE, read_source, read_text
+from probekit.cache.files import canonical, pretty, publish_bytes, read_small, remove_stale, sync_folder, writing
 from probekit.cache.format import ShardSpec, TensorSpec, cache_key, corpus_name
 from probekit.cache.header import Header
-from probekit.cache.location import MANIFEST, PLAN, differences, slug
+from probekit.cache.location import MANIFEST, PLAN, cache_name, differences
+from probekit.cache.locks import LOCK, RUNS, hold
 from probekit.cache.manifest import build_manifest, merge_shards, read_manifest
 from probekit.cache.plan import Plan, plan_bytes, read_plan
 from probekit.cache.settle import settle
 from probekit.cache.shard import ShardWriter
-from probekit.cache.staging import LOCK, SOURCE, StagedCorpus
-from probekit.errors import CacheError
+from probekit.cache.staging import StagedCorpus
+from probekit.errors import CacheError, ProbekitError
 
 RESUME = "resume.json"
 
@@ -90,25 +93,50 @@ class CacheWriter:
         if (corpus["name"], corpus["fingerprint"]) != (staged.name, staged.fingerprint):
             raise ValueError("The identity speaks of another corpus than the staged one.")
         key = cache_key(identity)
-        folder = root / f"{slug(identity['model']['name'])}--{slug(staged.name)}--{key[:12]}"
-        with writing(root, "the plan of the cache"):
-            if not folder.exists():
-                _create(folder, plan_bytes(identity, plan, staged.summary(), staged.shards), staged)
-        found = read_plan(folder)
-        if found.key != key:
-            raise CacheError(f"{folder} belongs to another key: {found.key}, not {key}.")
-        writer = cls(folder, found)
+        folder = root / cache_name(identity["model"]["name"], staged.name, key)
+        created = False
+        while True:
+            with writing(root, "the plan of the cache"):
+                if not folder.exists():
+                    created = _create(folder, plan_bytes(identity, plan, staged.summary(), staged.shards), staged)
+            try:
+                writer = cls(folder, _plan_of(folder, key))
+                writer._enter(staged, plan, mixed=mixed, resume_command=resume_command)
+            except ProbekitError:
+                if os.path.lexists(folder):
+                    raise
+                continue  # another process removed it while this one waited to join: begin anew
+            if created:
+                staged.release()
+            return writer
+
+    def _enter(self, staged: StagedCorpus, plan: Mapping[str, Any], *, mixed: bool, resume_command: str | None) -> None:
         try:
-            if writer.complete:
+            self._take_lock()
+            if self.complete:
                 with contextlib.suppress(OSError):
-                    remove_leftovers(folder)
+                    remove_leftovers(self.folder)
             else:
-                writer._join(plan, mixed=mixed, resume_command=resume_command)
-                writer._restore(staged)
+                self._join(plan, mixed=mixed, resume_command=resume_command)
+                self._restore(staged)
         except BaseException:
-            writer.close()
+            self.close()
             raise
-        return writer
+
+    def _take_lock(self) -> None:
+        """Keep removers and repairs away; a complete cache that cannot be written is read without."""
+        with writing(self.folder, "the cache"):
+            try:
+                (self.folder / RUNS).mkdir(exist_ok=True)
+                held = hold(self.folder / RUNS / LOCK, fcntl.LOCK_SH)
+            except OSError:
+                if self.complete:
+                    return
+                raise
+            assert held is not None
+            self._lock = held
+        # While this writer waited, the cache may have been removed and begun by another one.
+        self.plan = _plan_of(self.folder, self.plan.key)
 
     def _join(self, plan: Mapping[str, Any], *, mixed: bool, resume_command: str | None) -> None:
         lines = differences(self.plan.extras, plan)
@@ -119,9 +147,6 @@ class CacheWriter:
                 "under another --cache."
             )
         with writing(self.folder, "the cache"):
-            path = self.folder / "runs" / LOCK
-            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-            lock(self._lock, fcntl.LOCK_SH)
             remove_leftovers(self.folder)
             if resume_command:
                 path = self.folder / "runs" / RESUME
@@ -130,13 +155,22 @@ class CacheWriter:
                 publish_bytes(path, pretty({"command": resume_command}))
 
     def _restore(self, staged: StagedCorpus) -> None:
-        """Put back corpus files that a repair has set aside."""
-        if staged.folder == self.folder or not (staged.folder / "corpus").is_dir():
-            return
-        for name in [*(corpus_name(spec.number) for spec in self.plan.shards), SOURCE]:
-            if not os.path.lexists(self.folder / "corpus" / name):
-                with writing(self.folder, f"corpus/{name}"):
-                    publish_bytes(self.folder / "corpus" / name, read_small(staged.folder / "corpus" / name))
+        """Put back corpus files that a repair has set aside, and refuse those that are damaged."""
+        corpus, new = self.folder / "corpus", staged.folder / "corpus"
+        for spec in self.plan.shards:
+            path = corpus / corpus_name(spec.number)
+            if not os.path.lexists(path):
+                with writing(self.folder, f"corpus/{path.name}"):
+                    publish_bytes(path, read_text(new, spec))
+        if not os.path.lexists(corpus / SOURCE):
+            with writing(self.folder, f"corpus/{SOURCE}"):
+                publish_bytes(corpus / SOURCE, read_small(new / SOURCE))
+        try:
+            for spec in self.plan.shards:
+                read_text(corpus, spec)
+            read_source(corpus)
+        except CacheError as error:
+            raise CacheError(f"{error} Repair with: probekit cache verify --repair {self.folder}") from None
 
     @property
     def complete(self) -> bool:
@@ -221,8 +255,18 @@ class CacheWriter:
         self.close()
 
 
-def _create(folder: Path, plan: bytes, staged: StagedCorpus) -> None:
-    """Turn the staged folder into a cache: whoever renames first has created it."""
+def _plan_of(folder: Path, key: str) -> Plan:
+    found = read_plan(folder)
+    if found.key != key:
+        raise CacheError(f"{folder} belongs to another key: {found.key}, not {key}.")
+    return found
+
+
+def _create(folder: Path, plan: bytes, staged: StagedCorpus) -> bool:
+    """Turn the staged folder into a cache: whoever renames first has created it (False for the others).
+
+    The lock of the staged folder stays held, and is that of the cache now.
+    """
     for name in ("shards", "receipts"):
         (staged.folder / name).mkdir(exist_ok=True)
     publish_bytes(staged.folder / PLAN, plan)
@@ -232,9 +276,9 @@ def _create(folder: Path, plan: bytes, staged: StagedCorpus) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-        return
+        return False
     sync_folder(folder.parent)
-    staged.release()
+    return True
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -31,7 +31,7 @@ def ls_command(cache: CacheRoot = None, json: Json = False, debug: Debug = False
     from probekit.cache.location import cache_root, list_caches
 
     root = cache_root(cache)
-    rows = [_row(entry) for entry in list_caches(root)]
+    rows = [row for entry in list_caches(root) if (row := _row(entry)) is not None]
     if json:
         typer.echo(json_module.dumps({"schema": "probekit.caches/1", "root": str(root), "caches": rows}))
         return
@@ -43,7 +43,10 @@ def ls_command(cache: CacheRoot = None, json: Json = False, debug: Debug = False
     for row in rows:
         state = "complete" if row["complete"] else f"{row['shards_done']} of {counted(row['shards'], 'shard')}"
         age = human_age(now - datetime.datetime.fromisoformat(row["written"]).timestamp())
-        shown = ("damaged", "?", "?") if row["problem"] else (state, row["model"], row["corpus"])
+        if row["problem"]:
+            say(row["problem"])
+            state = "other version" if row["other_version"] else "damaged"
+        shown = (state, row["model"] or "?", row["corpus"] or "?")
         table.append((human_bytes(row["bytes"]), age, *shown, row["cache"]))
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for line in table:
@@ -53,21 +56,25 @@ def ls_command(cache: CacheRoot = None, json: Json = False, debug: Debug = False
     say(f"{counted(len(rows), 'cache')}, {total} in {root}")
 
 
-def _row(entry: CacheEntry) -> dict[str, Any]:
-    from probekit.cache.manage import size_of
-    from probekit.cache.plan import read_plan
+def _row(entry: CacheEntry) -> dict[str, Any] | None:
+    """Describe a cache; None where it was removed since it was found."""
+    from probekit.cache.leftovers import size_of
+    from probekit.cache.manage import shards_done
 
-    shards = 0 if entry.problem else len(read_plan(entry.path).shards)
+    if not entry.path.exists():
+        return None
+    shards = entry.shards
     return {
         "cache": str(entry.path),
         "complete": entry.complete,
         "shards": shards,
-        "shards_done": shards if entry.complete else len(list((entry.path / "receipts").glob("[0-9]*.json"))),
+        "shards_done": shards if entry.complete else shards_done(entry.path),
         "model": entry.model,
         "corpus": entry.corpus,
         "bytes": size_of(entry.path),
         "written": datetime.datetime.fromtimestamp(entry.written, datetime.UTC).isoformat(timespec="seconds"),
         "problem": entry.problem,
+        "other_version": entry.other_version,
     }
 
 

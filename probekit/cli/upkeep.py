@@ -30,8 +30,8 @@ IMPORT_EXAMPLES = examples(
 )
 
 
-def find_folder(folder: Path | None, root: Path | None) -> Path:
-    """Return the cache that is meant: a path, a name under the root, or the newest complete one."""
+def find_folder(folder: Path | None, root: Path | None, *, opens: bool = True) -> Path:
+    """Return the cache that is meant: a path, a name under the root, or the newest complete one (that `opens`)."""
     from probekit.cache.location import cache_root, newest_complete
     from probekit.errors import UsageError
 
@@ -41,7 +41,7 @@ def find_folder(folder: Path | None, root: Path | None) -> Path:
             return folder
         named = cache_root(root) / folder
         return named if os.path.isdir(named) else folder
-    newest = newest_complete(cache_root(root))
+    newest = newest_complete(cache_root(root), opens=opens, notify=say)
     if newest is None:
         raise UsageError(f"There is no complete cache in {cache_root(root)}. Run `probekit extract`, or name a cache.")
     return newest
@@ -61,7 +61,7 @@ def verify_command(
     from probekit.cache.reader import resume_command
     from probekit.errors import CacheError
 
-    path = find_folder(folder, cache)
+    path = find_folder(folder, cache, opens=False)
     result = verify.repair(path) if repair else verify.verify(path)
     if json:
         typer.echo(json_module.dumps({"schema": "probekit.verify/1", **result.to_json(), "repaired": repair}))
@@ -95,8 +95,8 @@ def gc_command(
     debug: Debug = False,
 ) -> None:
     """Free what no result needs: leftovers of dead processes, damaged files that were set aside."""
+    from probekit.cache.leftovers import collect, garbage
     from probekit.cache.location import cache_root
-    from probekit.cache.manage import collect, garbage
 
     root = cache_root(cache)
     found = garbage(root)
@@ -107,7 +107,8 @@ def gc_command(
                 say(f"{human_bytes(item.nbytes):>8}  {item.path}  ({item.why})")
         if not confirm(f"Delete {human_bytes(total)} in {counted(len(found), 'place')} under {root}?", yes=yes):
             return
-        total = collect(found)
+        found = collect(found)
+        total = sum(item.nbytes for item in found)
     if json:
         places = [{"path": str(item.path), "bytes": item.nbytes, "why": item.why} for item in found]
         document = {"schema": "probekit.gc/1", "root": str(root), "deleted": not dry_run, "bytes": total}
@@ -129,23 +130,17 @@ def rm_command(
     debug: Debug = False,
 ) -> None:
     """Delete caches; what they hold must be extracted again."""
-    from probekit.cache.location import PLAN
-    from probekit.cache.manage import remove, size_of
-    from probekit.errors import UsageError
+    from probekit.cache.leftovers import size_of
+    from probekit.cache.manage import removable, remove_all
 
-    paths = list(dict.fromkeys(find_folder(folder, cache) for folder in folders))
-    for path in paths:
-        if not os.path.exists(path / PLAN):
-            raise UsageError(
-                f"{path} is not a cache: it holds no {PLAN}. Nothing was deleted. See `probekit cache ls`."
-            )
+    paths = removable([find_folder(folder, cache) for folder in folders])
     sizes = {path: size_of(path) for path in paths}
     if not (yes or json):
         for path, size in sizes.items():
             say(f"{human_bytes(size):>8}  {path}")
     if not confirm(f"Delete {human_bytes(sum(sizes.values()))} in {counted(len(paths), 'cache')}?", yes=yes):
         return
-    freed = {str(path): remove(path) for path in paths}
+    freed = {str(path): size for path, size in remove_all(paths).items()}
     if json:
         rows = [{"cache": path, "bytes": size} for path, size in freed.items()]
         typer.echo(json_module.dumps({"schema": "probekit.removed/1", "removed": rows, "bytes": sum(freed.values())}))
@@ -160,8 +155,9 @@ def import_command(
     debug: Debug = False,
 ) -> None:
     """Copy a cache under the root, hashing every file on arrival; a damaged one is refused."""
+    from probekit.cache.leftovers import size_of
     from probekit.cache.location import cache_root
-    from probekit.cache.manage import import_cache, size_of
+    from probekit.cache.manage import import_cache
 
     target = import_cache(source, cache_root(cache))
     size = size_of(target)

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probekit.cache.format import ShardSpec, TensorSpec, cache_key
-from probekit.cache.location import explain_difference, list_caches
+from probekit.cache.location import cache_name, explain_difference, list_caches
 from probekit.cache.reader import ActivationCache
 from probekit.cache.staging import StagedCorpus, stage
 from probekit.cache.writer import CacheWriter
 from probekit.corpus import open_corpus
-from probekit.errors import UsageError
+from probekit.errors import CacheError, UsageError
 from probekit.extraction.plan import ExtractionSpec, batch_tokens, select_layers
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
@@ -136,7 +136,7 @@ def extract_request(
             # Random weights are identified by the state that the seed produced, so make it first.
             loaded = load_for(request, source)
         identity = identify(request, source, staged, loaded)
-        if (done := complete_cache(request.root, identity)) is not None:
+        if (done := complete_cache(request.root, identity, notify=notify)) is not None:
             return summarise(ActivationCache.open(done).manifest, done, request.spec, reused=True)
         notes = other_caches(request.root, identity)
         if notify is not None:
@@ -165,10 +165,36 @@ def other_caches(root: Path, identity: Mapping[str, Any]) -> list[str]:
     return [f"Another cache exists: {line}." for line in explain_difference(root, identity)]
 
 
-def complete_cache(root: Path, identity: Mapping[str, Any]) -> Path | None:
-    """Return the complete cache of an identity, if there is one; imports no torch."""
+def complete_cache(
+    root: Path, identity: Mapping[str, Any], *, notify: Callable[[str], None] | None = None
+) -> Path | None:
+    """Return a complete cache of an identity that opens, if there is one; imports no torch.
+
+    Copies under other names that do not open are passed over, and `notify` is told.
+
+    Raises
+    ------
+    CacheError
+        If the only one is where extraction would write, and does not open.
+    """
     key = cache_key(identity)
-    return next((entry.path for entry in list_caches(root) if entry.complete and entry.key == key), None)
+    own = root / cache_name(identity["model"]["name"], identity["corpus"]["name"], key)
+    damaged = None
+    for entry in list_caches(root):
+        if not entry.complete or entry.key != key:
+            continue
+        try:
+            ActivationCache.open(entry.path)
+        except CacheError as error:
+            if entry.path == own:
+                damaged = error
+            elif notify is not None:
+                notify(f"{entry.path} is passed over: {error}")
+            continue
+        return entry.path
+    if damaged is not None and own.exists():
+        raise damaged
+    return None
 
 
 def load_for(request: Request, source: Source) -> LoadedModel:

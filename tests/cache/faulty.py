@@ -9,8 +9,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-CALLS = ("pwrite", "fsync", "link", "rename", "posix_fallocate", "unlink")
-SURVIVED, FAILED, BROKE = 0, 6, 99
+CALLS = (
+    "pwrite",
+    "write",
+    "fsync",
+    "link",
+    "rename",
+    "replace",
+    "posix_fallocate",
+    "unlink",
+    "rmdir",
+    "mkdir",
+    "open",
+)
+SURVIVED, REFUSED, FAILED, BROKE = 0, 4, 6, 99
+SIGKILLED = -9
 
 
 class Shim:
@@ -18,7 +31,11 @@ class Shim:
 
     def __init__(self, at: int, act: Callable[[str], None], *, calls: tuple[str, ...] = CALLS) -> None:
         self.at, self.act, self.calls = at, act, calls
-        self.count = 0
+        self.names: list[str] = []
+
+    @property
+    def count(self) -> int:
+        return len(self.names)
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -33,7 +50,7 @@ class Shim:
 
     def _wrapped(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def shimmed(*values: Any, **options: Any) -> Any:
-            self.count += 1
+            self.names.append(name)
             if self.count == self.at:
                 self.act(name)
             return call(*values, **options)
@@ -50,6 +67,14 @@ def fail_with(number: int) -> Callable[[str], None]:
         raise OSError(number, os.strerror(number))
 
     return fail
+
+
+def calls_of(work: Callable[[], object]) -> list[str]:
+    """The names of all the calls that an undisturbed run makes, in order."""
+    shim = Shim(0, kill)
+    with shim.active():
+        work()
+    return shim.names
 
 
 def in_child(work: Callable[[], object]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -67,7 +68,11 @@ def identity_of(staged: StagedCorpus, **changes: Any) -> dict[str, Any]:
 
 
 def rows_of(example: Example, ordinal: int, *, dtype: str = "float32") -> dict[str, np.ndarray]:
-    """The rows of one example: a first special token, then one token a word (two for every fifth)."""
+    """The rows of one example: a first special token, then one token a word (two for every fifth).
+
+    Every number depends on every word, as a model's do, so that rows of another text are seen.
+    """
+    meaning = zlib.crc32("\n".join(example.words).encode()) / 2**32
     word = [-1]
     for position in range(len(example.words)):
         word += [position] * (2 if position % 5 == 4 else 1)
@@ -78,7 +83,7 @@ def rows_of(example: Example, ordinal: int, *, dtype: str = "float32") -> dict[s
         "index.token": (index * 31 + ordinal).astype(np.int32),
     }
     for depth, layer in enumerate(LAYERS):
-        values = np.sin(np.add.outer(index * 0.1 + ordinal + depth, np.arange(WIDTH))).astype(np.float32)
+        values = np.sin(np.add.outer(index * 0.1 + ordinal + depth + meaning, np.arange(WIDTH))).astype(np.float32)
         arrays[tensor_name(layer)] = to_bits(values) if dtype == "bfloat16" else values.astype(dtype)
     return arrays
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from planted import LAYERS, PLAN, corpus_of, digests, extract, identity_of, stage, tensors_of, write_shard
 
-from probekit.cache.format import TensorSpec, cache_key
+from probekit.cache.format import FORMAT_VERSION, TensorSpec, cache_key
 from probekit.cache.header import parse_header
 from probekit.cache.location import explain_difference
 from probekit.cache.manifest import build_manifest, read_header, read_receipt
@@ -162,7 +162,7 @@ def test_fault_25_from_another_cache(tmp_path: Path, folder: Path) -> None:
     sound = digests(folder)
     foreign = extract(tmp_path, CORPUS, weights="d" * 64)
     shutil.copy(foreign / SHARD, folder / SHARD)
-    refused(folder, "belongs to another cache")
+    refused(folder, "was written for another cache")
     repaired(tmp_path, folder, sound, shards=[1])
 
 
@@ -195,12 +195,13 @@ def test_fault_25_devices_are_not_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "plan.json"])
-def test_fault_26_a_newer_format_names_who_wrote_it(folder: Path, name: str) -> None:
+@pytest.mark.parametrize(("version", "remedy"), [(FORMAT_VERSION + 1, "Upgrade"), (FORMAT_VERSION - 1, "Extract")])
+def test_fault_26_another_format_names_who_wrote_it(folder: Path, name: str, version: int, remedy: str) -> None:
     data = json.loads((folder / name).read_bytes())
-    data |= {"format": 2, "written_by": "probekit 9.1.0", "something": "new"}
+    data |= {"format": version, "written_by": "probekit 9.1.0", "something": "new"}
     (folder / name).write_bytes(canonical(data))
-    refused(folder, r"format version 2, written by probekit 9\.1\.0.*reads version 1")
-    with pytest.raises(CacheError, match="Upgrade probekit"):
+    refused(folder, rf"format version {version}, written by probekit 9\.1\.0.*reads version {FORMAT_VERSION}.*{remedy}")
+    with pytest.raises(CacheError, match=remedy):
         repair(folder)
     assert (folder / name).exists()
 

@@ -1,4 +1,8 @@
-"""Whatever happens to a cache, in any order: it is complete and right, resumable, or refused."""
+"""Whatever happens to a cache, in any order: it is complete and right, resumable, or refused.
+
+No rule has a precondition: what a race has left on the disk must not decide which rule comes next, or
+a failure could not be found again. A rule that has nothing to do does nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,36 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from faulty import SURVIVED, Shim, fail_with, in_child, kill, start_child
+import pytest
+from faulty import FAILED, REFUSED, SIGKILLED, SURVIVED, Shim, calls_of, fail_with, in_child, kill, start_child
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from planted import corpus_of, digests, extract
 
-from probekit.cache.manage import collect, garbage, import_cache, remove
+from probekit.cache.leftovers import collect, garbage
+from probekit.cache.manage import import_cache, remove
 from probekit.cache.reader import ActivationCache
 from probekit.cache.verify import repair, verify
-from probekit.errors import CacheError, ProbekitError, ResourceError
+from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError
 
 CORPUS = corpus_of(2, per_shard=2)
 EXAMPLES = int(os.environ.get("PROBEKIT_STATE_MACHINE_EXAMPLES", "500"))
 FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-FILES = ["shards/00000.safetensors", "shards/00001.safetensors", "receipts/00001.json", "corpus/00000.jsonl"]
+FILES = [
+    "shards/00000.safetensors",
+    "shards/00001.safetensors",
+    "receipts/00001.json",
+    "corpus/00000.jsonl",
+    "corpus/00001.jsonl",
+    "corpus/source.json",
+    "manifest.json",
+    "plan.json",
+]
+CALLS = st.integers(1, 150)
 
 
 def undisturbed() -> dict[str, str]:
@@ -42,7 +59,7 @@ def extract_patiently(root: Path) -> Path:
 
 
 class CacheMachine(RuleBasedStateMachine):
-    """Extract, kill, fail, corrupt, verify, repair, extract at once, tidy, import, remove."""
+    """Extract, kill, fail, corrupt, verify, repair, tidy, import, remove, alone and beside one another."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,62 +75,67 @@ class CacheMachine(RuleBasedStateMachine):
         assert len(found) <= 1
         return found[0] if found else None
 
-    def resumable(self) -> bool:
-        return not self.damaged
-
-    @precondition(resumable)
     @rule()
-    def extract_again(self) -> None:
-        folder = extract_patiently(self.root)
-        assert digests(folder) == SOUND
-
-    @precondition(lambda self: self.damaged)
-    @rule()
-    def extract_over_damage(self) -> None:
+    def extract(self) -> None:
         try:
             folder = extract_patiently(self.root)
         except CacheError:
+            assert self.damaged
             return
-        self.damaged = digests(folder) != SOUND
+        found = digests(folder)
+        assert self.damaged or found == SOUND
+        self.damaged = found != SOUND
         assert verify(folder).ok is not self.damaged
 
-    @precondition(resumable)
-    @rule(at=st.integers(1, 110))
+    @rule(at=CALLS)
     def extract_and_be_killed(self, at: int) -> None:
-        self._in_child(Shim(at, kill))
+        assert in_child(self._faulty(Shim(at, kill))) in (SURVIVED, SIGKILLED, FAILED, *self._refused)
 
-    @precondition(resumable)
-    @rule(at=st.integers(1, 110), number=st.sampled_from([5, 28, 30]))
+    @rule(at=CALLS, number=st.sampled_from([5, 28, 30]))
     def extract_and_fail(self, at: int, number: int) -> None:
-        self._in_child(Shim(at, fail_with(number)))
+        assert in_child(self._faulty(Shim(at, fail_with(number)))) in (SURVIVED, FAILED, REFUSED)
 
-    def _in_child(self, shim: Shim) -> None:
+    def _faulty(self, shim: Shim) -> Callable[[], None]:
         def work() -> None:
             with shim.active():
                 extract(self.root, CORPUS)
 
-        assert in_child(work) in (SURVIVED, 6, -9)
+        return work
 
-    @precondition(resumable)
-    @rule(at=st.integers(1, 110))
+    @property
+    def _refused(self) -> tuple[int, ...]:
+        return (REFUSED,) if self.damaged else ()
+
+    @rule(at=CALLS)
     def extract_beside_a_dying_writer(self, at: int) -> None:
-        shim = Shim(at, kill)
+        works = (self._faulty(Shim(at, kill)), lambda: extract_patiently(self.root))
+        dying, living = self._together(*works)
+        assert living in (SURVIVED, *self._refused)
+        assert dying in (SURVIVED, SIGKILLED, FAILED, *self._refused)
 
-        def dying() -> None:
-            with shim.active():
-                extract(self.root, CORPUS)
+    def _together(self, *works: Callable[[], object]) -> list[int]:
+        children = [start_child(work, ProbekitError) for work in works]
+        return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
-        children = [start_child(work, ProbekitError) for work in (dying, lambda: extract_patiently(self.root))]
-        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-        assert codes[1] == SURVIVED
-        assert codes[0] in (SURVIVED, -9)
+    @rule()
+    def tidy_beside_a_writer(self) -> None:
+        writer, _ = self._together(lambda: extract_patiently(self.root), lambda: collect(garbage(self.root)))
+        assert writer in (SURVIVED, *self._refused)
 
-    @precondition(lambda self: self.folder is not None)
+    @rule(at=CALLS)
+    def repair_beside_a_writer(self, at: int) -> None:
+        folder = self.folder
+        if folder is None:
+            return
+        writer = start_child(self._faulty(Shim(at, kill)), ProbekitError)
+        with contextlib.suppress(CacheError):
+            repair(folder)
+        code = os.waitstatus_to_exitcode(os.waitpid(writer, 0)[1])
+        assert code in (SURVIVED, SIGKILLED, FAILED, *self._refused)
+
     @rule(name=st.sampled_from(FILES), share=st.floats(0, 1, exclude_max=True), how=st.integers(0, 3))
     def corrupt(self, name: str, share: float, how: int) -> None:
-        assert self.folder is not None
-        path = self.folder / name
-        if not path.is_file():
+        if self.folder is None or not (path := self.folder / name).is_file():
             return
         data = bytearray(path.read_bytes())
         at = int(share * len(data))
@@ -128,12 +150,31 @@ class CacheMachine(RuleBasedStateMachine):
             path.write_bytes(data)
         self.damaged = True
 
-    @precondition(lambda self: self.folder is not None)
+    @rule(number=st.integers(0, 1))
+    def change_words(self, number: int) -> None:
+        """Another text of the same size: every word is another one."""
+        if self.folder is None or not (path := self.folder / f"corpus/0000{number}.jsonl").is_file():
+            return
+        data = path.read_bytes()
+        path.write_bytes(data.replace(b'"w', b'"v'))
+        self.damaged = self.damaged or data != path.read_bytes()
+
     @rule()
     def repair(self) -> None:
-        assert self.folder is not None
-        repair(self.folder)
-        assert verify(self.folder).ok or not (self.folder / "manifest.json").exists()
+        folder = self.folder
+        if folder is None:
+            return
+        try:
+            repair(folder)
+        except CacheError as error:
+            refusal = str(error)
+        else:
+            refusal = ""
+        if refusal:
+            assert self.damaged
+            assert "plan" in refusal or "manifest.json has format version" in refusal
+            return
+        assert verify(folder).ok or not (folder / "manifest.json").exists()
         self.damaged = False
 
     @rule()
@@ -141,17 +182,23 @@ class CacheMachine(RuleBasedStateMachine):
         collect(garbage(self.root))
         assert garbage(self.root) == []
 
-    @precondition(lambda self: self.folder is not None)
     @rule()
     def remove(self) -> None:
-        assert self.folder is not None
-        remove(self.folder)
+        folder = self.folder
+        if folder is None:
+            return
+        if (folder / "plan.json").exists():
+            remove(folder)
+        else:
+            with pytest.raises(UsageError):
+                remove(folder)
+            shutil.rmtree(folder)
         self.damaged = False
 
-    @precondition(lambda self: self.folder is not None)
     @rule()
     def import_elsewhere(self) -> None:
-        assert self.folder is not None
+        if self.folder is None:
+            return
         with tempfile.TemporaryDirectory(dir=FAST) as other:
             try:
                 copy = import_cache(self.folder, Path(other))
@@ -182,3 +229,66 @@ TestCacheMachine = CacheMachine.TestCase
 TestCacheMachine.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+Step = tuple[str, dict[str, object]]
+
+
+def first_rename() -> int:
+    """The call that turns the staged folder into a cache."""
+    with tempfile.TemporaryDirectory(dir=FAST) as root:
+        return calls_of(lambda: extract(Path(root), CORPUS)).index("rename") + 1
+
+
+KILLED_EARLY: Step = ("extract_and_be_killed", {"at": first_rename() + 5})
+CHANGED: Step = ("change_words", {"number": 0})
+WHOLE: Step = ("extract", {})
+REPLAYS: dict[str, list[Step]] = {
+    "another text in a begun cache": [KILLED_EARLY, CHANGED, WHOLE, ("repair", {}), WHOLE],
+    "another text, and two writers": [
+        KILLED_EARLY,
+        CHANGED,
+        ("extract_beside_a_dying_writer", {"at": 60}),
+        ("repair", {}),
+        ("extract_beside_a_dying_writer", {"at": 60}),
+        WHOLE,
+    ],
+    "another text in a complete cache": [WHOLE, CHANGED, ("import_elsewhere", {}), ("repair", {}), WHOLE],
+    "a receipt without its last newline": [
+        WHOLE,
+        ("corrupt", {"name": "receipts/00001.json", "share": 0.9999, "how": 1}),
+        ("repair", {}),
+        WHOLE,
+    ],
+    "a plan that differs before there is a manifest": [
+        KILLED_EARLY,
+        ("corrupt", {"name": "plan.json", "share": 0.5, "how": 0}),
+        WHOLE,
+        ("repair", {}),
+        ("remove", {}),
+        WHOLE,
+    ],
+    "a source that is gone": [
+        WHOLE,
+        ("corrupt", {"name": "corpus/source.json", "share": 0.0, "how": 3}),
+        ("repair", {}),
+        WHOLE,
+    ],
+    "a file that cannot be opened just now": [
+        ("extract_and_fail", {"at": 120, "number": 5}),
+        ("extract_and_fail", {"at": 131, "number": 5}),
+        WHOLE,
+    ],
+}
+
+
+@pytest.mark.parametrize("name", REPLAYS)
+def test_failures_once_found_stay_mended(name: str) -> None:
+    machine = CacheMachine()
+    try:
+        for step, values in REPLAYS[name]:
+            getattr(machine, step)(**values)
+            machine.complete_and_right_or_refused()
+            assert machine.damaged or step not in ("corrupt", "change_words")
+        assert not machine.damaged
+    finally:
+        machine.teardown()

@@ -8,14 +8,13 @@ import os
 from pathlib import Path
 
 import pytest
-from faulty import SURVIVED, Shim, kill, start_child
+from faulty import SIGKILLED, SURVIVED, Shim, kill, start_child
 from planted import PLAN, corpus_of, digests, extract, identity_of, stage, write_shard
 
 from probekit.cache import files
 from probekit.cache.writer import CacheWriter
 from probekit.errors import ProbekitError
 
-SIGKILLED = -9
 CORPUS = corpus_of(2, per_shard=3)
 
 
