@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.examples import read_examples
-from probekit.cache.files import sync_folder, writing
+from probekit.cache.files import sync_folder
 from probekit.cache.format import INDEXES, tensor_name
 from probekit.cache.layers import as_float32
 from probekit.cache.reader import ActivationCache
-from probekit.errors import UsageError, did_you_mean
+from probekit.errors import ResourceError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas
@@ -80,11 +80,15 @@ def export(
         raise UsageError(f"The `file` must end in one of {', '.join(writers)}. Got {str(path)!r}.{near}")
     part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:
-        with writing(path.parent, path.name):
-            writers[path.suffix](table, part)
-            _sync(part)
-            os.replace(part, path)
-            sync_folder(path.parent)
+        writers[path.suffix](table, part)
+        _sync(part)
+        os.replace(part, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise ResourceError(
+            f"'{path}' cannot be written: {error.strerror or error}. Give another FILE, in a folder that exists, can be "
+            "written and has room."
+        ) from error
     finally:
         with contextlib.suppress(OSError):  # a read-only place refuses this, too
             part.unlink(missing_ok=True)

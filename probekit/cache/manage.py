@@ -134,7 +134,7 @@ def removable(paths: Sequence[Path | str]) -> list[Path]:
 
 def _no_cache(path: Path, folder: Path) -> str | None:
     """Say why a folder must not be deleted as a cache; None where it may be, however damaged its plan is."""
-    if path.is_symlink():
+    if os.path.islink(path):
         return "is a link: name the cache itself"
     if not real_folder(folder) or not os.path.lexists(folder / PLAN):
         return f"is not a cache: it holds no {PLAN}"

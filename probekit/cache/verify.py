@@ -92,7 +92,7 @@ def verify(path: Path | str) -> VerifyResult:
     """
     folder = Path(path)
     try:
-        before = os.stat(folder) if folder.is_dir() else None
+        before = os.stat(folder) if os.path.isdir(folder) else None
         result = _verify(read_plan(folder))
         if result.ok or (before is not None and os.path.samestat(before, os.stat(folder))):
             return result

@@ -72,7 +72,7 @@ def _legend(ax: Axes) -> None:
         handles=strokes,
         loc="lower left",
         bbox_to_anchor=(0, 1),
-        ncols=4,
+        ncols=2,
         fontsize=8,
         frameon=False,
         borderaxespad=0.2,
@@ -86,7 +86,7 @@ def save_trees(sentences: Sequence[DrawnTree], path: str | Path) -> Path:
     def draw(ax: Axes) -> Axes:
         figure = ax.figure
         draw_trees(sentences, ax)
-        figure.set_size_inches(max(7.0, 0.16 * ax.get_xlim()[1]), 2.0 * len(sentences) + 0.3)  # type: ignore[union-attr]
+        figure.set_size_inches(max(7.0, 0.16 * ax.get_xlim()[1]), 2.0 * len(sentences) + 0.6)  # type: ignore[union-attr]
         return ax
 
     return save_figure(Path(path), draw)

@@ -51,7 +51,7 @@ def stuck(*values, **options):
     print("at work", file=sys.stderr, flush=True)
     with ThreadPoolExecutor(1) as pool:
         pool.submit(time.sleep, 60).result()
-sweep.run_probe = stuck
+sweep.run_probes = stuck
 main(sys.argv[1:])
 """
 
@@ -236,7 +236,13 @@ def test_fault_22_a_read_only_disk(scene: Path, disk: Path, capsys: pytest.Captu
         (["probe", "--task", "pos", "--predictions", f"{disk}/p.jsonl"], "--predictions"),
         (["cache", "export", f"{disk}/v.npz"], "Read-only"),
         (
-            ["cache", "import", next(str(path) for path in (scene / "caches").glob("*--*")), "--cache", f"{disk}"],
+            [
+                "cache",
+                "import",
+                next(str(path.parent) for path in (scene / "caches").glob("*/manifest.json")),
+                "--cache",
+                f"{disk}",
+            ],
             "--cache",
         ),
     ):

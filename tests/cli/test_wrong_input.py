@@ -179,7 +179,7 @@ WRONG = [
     ("extract wordwidth good.conllu", 2, r"wordwidth/config\.json.*hidden_size.*choose another"),
     ("extract deeptokens good.conllu", 2, r"deeptokens \(tokenizer\.json.*Recursion.*Fetch"),
     ("probe --task pos --layers 0-99999999999", 2, r"`layers`.*below 10000.*'0-99999999999'"),
-    (f"probe --task pos --on {LONG}", 4, r"a+: no such folder.*probekit cache ls"),
+    (f"probe --task pos --on {LONG}", 2, r"no cache 'a+', here or in .*probekit cache ls"),
     (f"probe --task pos --out {LONG}", 2, r"'a+\.\.' is too long.*shorter"),
     (f"probe --task pos --probes {LONG}", 2, r"a+\.\.' is too long.*shorter"),
     (f"probe --task pos --control-seeds {10**30}", 2, r"`control_seeds`.*at most 1000.*1e\+30"),

@@ -109,7 +109,7 @@ def test_what_is_malformed_is_named_by_its_line(content: str | bytes, message: s
 def test_a_damaged_gzip_file_is_named(tmp_path: Path) -> None:
     path = written(tmp_path, GLOVE * 1, "vectors.txt.gz")
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(InputError, match="gzip data is damaged"):
+    with pytest.raises(InputError, match="compressed data is damaged"):
         read_vectors(path)
 
 
