@@ -86,8 +86,8 @@ def export(
         sync_folder(path.parent)
     except OSError as error:
         raise ResourceError(
-            f"'{path}' cannot be written: {error.strerror or error}. Give another FILE, in a folder that exists, can be "
-            "written and has room."
+            f"'{path}' cannot be written: {error.strerror or error}. Give another FILE, in a folder that exists, can "
+            "be written and has room."
         ) from error
     finally:
         with contextlib.suppress(OSError):  # a read-only place refuses this, too

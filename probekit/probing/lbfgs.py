@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-MEMORY = 10
+MEMORY = 15
 SUFFICIENT = 1e-4
 CURVATURE = 0.9
 MAX_TRIALS = 30
@@ -79,7 +79,8 @@ class Memory:
         rows, s, y = rows[good], s[good], y[good]
         slot = self.count[rows] % MEMORY
         self.S[rows, slot], self.Y[rows, slot] = s, y
-        S, Y = self.S[rows], self.Y[rows]
+        # All problems at once need no copy of their pairs, which are most of the memory that is read here.
+        S, Y = (self.S, self.Y) if len(rows) == len(self.S) else (self.S[rows], self.Y[rows])
         self.SY[rows, :, slot] = _dots(S, y)
         self.SY[rows, slot, :] = _dots(Y, s)
         along = _dots(Y, y)

@@ -26,7 +26,7 @@ from probekit.probing.workers import Workers
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """C of scikit-learn: the penalty is ||W||^2 / (2 C n) beside the mean loss."""
 
-SAMPLE_ROWS = 30_000
+SAMPLE_ROWS, FEW_ROWS = 30_000, 10_000
 WATCH_ROWS = 8_000
 SETTLED = 1e-3
 """A dev score is settled when it gained less than this since the last look."""
@@ -307,13 +307,14 @@ def predict_codes(X: Tensor, W: Tensor, b: Tensor) -> Tensor:
 
 
 def _sample(n: int, groups: np.ndarray | None) -> np.ndarray | None:
-    """Rows of at most ``SAMPLE_ROWS``, whole groups, the same for every layer; None: all rows."""
-    if n <= SAMPLE_ROWS:
+    """Half of the rows but at most ``SAMPLE_ROWS``, whole groups, the same for every layer; None: all of a few rows."""
+    if n <= FEW_ROWS:
         return None
+    most = min(SAMPLE_ROWS, max(FEW_ROWS, n // 2))
     if groups is None:
         groups = np.arange(n)
     _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = np.random.default_rng(0).permutation(len(sizes))
     taken = np.zeros(len(sizes), dtype=bool)
-    taken[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), SAMPLE_ROWS, side="right")))]] = True
+    taken[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), most, side="right")))]] = True
     return np.flatnonzero(taken[codes])

@@ -166,6 +166,7 @@ def test_halving_on_a_sample_ends_where_all_rows_do(monkeypatch: pytest.MonkeyPa
     X = signal(y, 0.4)
     everything = study(X, [problem(y)], tol=1e-6)[0]
     monkeypatch.setattr(studies, "SAMPLE_ROWS", 200)
+    monkeypatch.setattr(studies, "FEW_ROWS", 200)
     halved = study(X, [problem(y)], tol=1e-6, groups=np.arange(800) // 10)[0]
     direct = study(X, [problem(y)], tol=1e-6, strengths=(halved.strength,))[0]
     assert (halved.test_codes == direct.test_codes).mean() > 0.99
@@ -177,6 +178,7 @@ def test_halving_on_a_sample_ends_where_all_rows_do(monkeypatch: pytest.MonkeyPa
 
 def test_a_sample_takes_whole_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(studies, "SAMPLE_ROWS", 200)
+    monkeypatch.setattr(studies, "FEW_ROWS", 200)
     groups = np.arange(800) // 7
     rows = studies._sample(800, groups)
     assert rows is not None

@@ -1,55 +1,70 @@
-"""Accuracy against the strength of the penalty: the grid that the chosen strength was chosen from.
+"""Accuracy against the strength of the penalty, each at its optimum.
 
-Enters: what each layer's fit came to at every strength on dev. Leaves: a row a layer and strength, method
-``strength:<C>``, of dev. Surprise: a strength that trailed was given up before its optimum, so its score is that of
-its last look; the ones near the best were taken further.
+Enters: each layer's matrix. Leaves: a row a layer and strength, method ``strength:<C>``, of dev and test. Surprise: the
+study itself gives up strengths that trail, so its record of them is no curve; here each is fitted to the end.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from probekit.errors import UsageError
 from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.estimators import LayerMatrix
+from probekit.probing.measure import scored
 from probekit.probing.problem import Result
+from probekit.probing.stats import LEVEL, Bootstrap
+from probekit.probing.study import STRENGTHS, fit_layer
 from probekit.report import Measurement
 from probekit.report.pareto import STRENGTH
 
 
 class Strengths:
-    """Keeps the dev scores of every strength as layers pass by."""
+    """Fits every strength of the grid to each layer as it passes."""
 
     def __init__(self, scene: Scene) -> None:
-        if scene.estimator not in ("logistic", "elastic-net"):
+        if scene.estimator != "logistic":
             raise UsageError(
-                "`--also strengths` reads the grid of penalties of the logistic probe or the elastic net. Got the "
-                f"estimator '{scene.estimator}'. Leave out --estimator."
+                "`--also strengths` fits the logistic probe at every penalty of its grid. Got the estimator "
+                f"'{scene.estimator}'. Leave out --estimator."
             )
-        self.part = scene.question.parts["dev"]
-        self.fits: dict[int | str, Result] = {}
+        self.scene = scene
+        self.fits: dict[int | str, list[Result]] = {}
 
     def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
-        """Keep the task's fit of a layer, without its weights."""
-        self.fits[matrix.layer] = replace(results[0], coef=None, intercept=None)
+        """Fit the task at every strength."""
+        self.fits[matrix.layer] = [
+            replace(fit, coef=None, intercept=None)
+            for C in STRENGTHS
+            for fit in fit_layer(
+                matrix.train,
+                matrix.dev,
+                X_test=matrix.test,
+                problems=self.scene.problems[:1],
+                strengths=[C],
+                device=self.scene.study.device,
+            )
+        ]
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
-        """Yield the dev accuracy of every strength; those never looked at are left out."""
-        row = replace(blank, split="dev", n=len(self.part.y), n_groups=self.part.n_units)
-        for layer, fit in self.fits.items():
-            for C, score in zip(fit.strengths, fit.dev_scores, strict=True):
-                if math.isfinite(score):
-                    yield replace(row, layer=layer, method=f"{STRENGTH}{C:g}", strength=C, value=score)
+        """Yield the accuracy of every strength on dev and test."""
+        for split in ("dev", "test"):
+            part = self.scene.question.parts[split]
+            bootstrap = Bootstrap.draw(part.units, resamples=self.scene.resamples, seed=self.scene.study.seed)
+            row = replace(blank, split=split, n=len(part.y), n_groups=part.n_units, level=LEVEL)
+            for layer, fits in self.fits.items():
+                for fit in fits:
+                    right = (fit.dev_codes if split == "dev" else fit.test_codes) == part.y
+                    at = replace(row, layer=layer, method=f"{STRENGTH}{fit.strength:g}", strength=fit.strength)
+                    yield scored(at, "accuracy", right.mean(), bootstrap.accuracy(right[:, None])[:, 0])
 
     def notes(self) -> list[str]:
         """Say the curve of every layer."""
         said = []
-        for layer, fit in self.fits.items():
-            pairs = zip(fit.strengths, fit.dev_scores, strict=True)
-            said.append(f"layer {layer}: " + ", ".join(f"{C:g} {score:.3f}" for C, score in pairs))
+        for layer, fits in self.fits.items():
+            said.append(f"layer {layer}: " + ", ".join(f"{fit.strength:g} {fit.dev_score:.3f}" for fit in fits))
         return [f"By strength (C, dev score; small C is a simple probe): {'; '.join(said)}."]
 
 
-ANALYSIS = Analysis("strengths", Strengths, "Accuracy on dev against the strength of the penalty.")
+ANALYSIS = Analysis("strengths", Strengths, "Accuracy against the strength of the penalty, each at its optimum.")
