@@ -245,6 +245,29 @@ def _sigmoid(Z: Tensor, y: Tensor, P: Tensor) -> Tensor:
     return torch.nn.functional.softplus(Z * (1 - 2 * target))
 
 
+def predict_codes(X: Tensor, W: Tensor, b: Tensor) -> Tensor:
+    """Most likely class of every row under every problem.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n, d)
+    W : Tensor, shape (n_problems, columns, d)
+    b : Tensor, shape (n_problems, columns)
+
+    Returns
+    -------
+    Tensor of int64, shape (n, n_problems)
+    """
+    B, K, d = W.shape
+    rows = chunk_rows(len(X), d + B * K, X.device)
+    flat, bias = W.reshape(B * K, d).T, b.reshape(B * K)
+    out = torch.empty(len(X), B, dtype=torch.int64, device=X.device)
+    for start in range(0, len(X), rows):
+        Z = torch.addmm(bias, X[start : start + rows], flat)
+        out[start : start + rows] = (Z > 0) if K == 1 else Z.view(-1, B, K).argmax(2)
+    return out
+
+
 def chunk_rows(n: int, columns: int, device: torch.device) -> int:
     """Rows of one block: as many as keep its vectors and scores in the processor's cache."""
     numbers = CHUNK_NUMBERS_CPU if device.type == "cpu" else CHUNK_NUMBERS_GPU

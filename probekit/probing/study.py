@@ -18,8 +18,9 @@ from torch import Tensor
 
 from probekit.errors import UsageError
 from probekit.probing.lbfgs import Memory, Stopping, minimise
-from probekit.probing.objective import Labels, Objective, Preconditioner, chunk_rows, covariance_basis
+from probekit.probing.objective import Labels, Objective, Preconditioner, covariance_basis, predict_codes
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
+from probekit.probing.race import JUDGED, JUDGED_ON_SAMPLE, Race
 from probekit.probing.rounding import reround
 from probekit.probing.workers import Workers
 
@@ -28,15 +29,6 @@ STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 SAMPLE_ROWS, FEW_ROWS = 30_000, 10_000
 WATCH_ROWS = 8_000
-SETTLED = 1e-3
-"""A dev score is settled when it gained less than this since the last look."""
-
-MARGIN_ON_SAMPLE, MARGIN = 0.02, 0.003
-"""A strength that trails the best of its label set by this much is out of the race."""
-
-JUDGED = 1.0
-"""A dev score counts once the loss is estimated to exceed its minimum by at most this fraction, with caution."""
-
 CHOICE_TOL, CHOICE_ITERATIONS = 1e-2, 60
 FINALISTS, ITERATIONS = 2, 1000
 
@@ -158,21 +150,20 @@ class _Study:
         scores = np.full((self.n_sets, self.n_strengths), np.nan)
         contenders = np.ones(scores.shape, dtype=bool)
         if self.n_strengths > 1:
-            race = self._race(first, MARGIN_ON_SAMPLE, settles=True)
+            race = self._race(first, JUDGED if first is objective else JUDGED_ON_SAMPLE)
             self._descend(first, self._everyone(), u, memory, Stopping(CHOICE_TOL, CHOICE_ITERATIONS, race))
             scores = self._dev_scores(objective, u, self._everyone()).reshape(scores.shape)
             ranked = np.argsort(-scores, axis=1, kind="stable")[:, :FINALISTS]
-            contenders = np.zeros(scores.shape, dtype=bool)
-            np.put_along_axis(contenders, ranked, True, axis=1)
+            finalists = np.zeros(scores.shape, dtype=bool)
+            np.put_along_axis(finalists, ranked, True, axis=1)
+            self._go_on(objective, finalists, u, memory, Stopping(CHOICE_TOL, ITERATIONS))
+            scores[finalists] = self._dev_scores(objective, u, self._places(finalists))
+            best = np.where(finalists, scores, -1.0).argmax(1)
+            contenders = np.arange(self.n_strengths) == best[:, None]
         fitted = np.zeros(scores.shape, dtype=bool)
         while contenders.any():
-            keep = torch.from_numpy(np.flatnonzero(contenders)).to(u.device)
-            reround(objective, keep, u, memory)
-            race = self._race(objective, MARGIN, settles=False)
-            # A look before the start, so that the first one on the way can already tell who trails.
-            race(u[keep], keep, torch.full((len(keep),), torch.inf, device=u.device))
-            self._descend(objective, keep, u, memory, Stopping(tol, ITERATIONS, race))
-            scores[contenders] = self._dev_scores(objective, u, keep)
+            self._go_on(objective, contenders, u, memory, Stopping(tol, ITERATIONS))
+            scores[contenders] = self._dev_scores(objective, u, self._places(contenders))
             fitted |= contenders
             # One that did better on its way than every fitted one is taken to its optimum too.
             best = self._standing(scores, fitted).max(1, keepdims=True)
@@ -183,6 +174,18 @@ class _Study:
         if first is not objective:
             objective.rows_read += first.rows_read
         return self._results(objective, u[winners], winners, (chosen, scores), standardiser)
+
+    def _go_on(self, objective: Objective, chosen: np.ndarray, u: Tensor, memory: Memory, stopping: Stopping) -> None:
+        """Take some strengths further over all rows; those that trail their label set's best are left behind."""
+        keep = self._places(chosen)
+        reround(objective, keep, u, memory)
+        race = self._race(objective)
+        # A look before the start, so that the first one on the way can already tell who trails.
+        race(u[keep], keep, torch.full((len(keep),), torch.inf, device=u.device))
+        self._descend(objective, keep, u, memory, replace(stopping, watch=race))
+
+    def _places(self, chosen: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.flatnonzero(chosen)).to(self.X.device)
 
     def _standing(self, scores: np.ndarray, fitted: np.ndarray) -> np.ndarray:
         """Dev scores of the strengths at their optimum; -1 for those not taken there, and those that trailed."""
@@ -201,12 +204,12 @@ class _Study:
         memory.put(keep, end.memory)
         self.iterations[keep] += end.iterations
         self.converged[keep] = end.converged
-        if isinstance(watch, _Race):
+        if isinstance(watch, Race):
             self.trailing[keep] = watch.trailing[keep]
 
-    def _race(self, objective: Objective, margin: float, *, settles: bool) -> _Race:
+    def _race(self, objective: Objective, settled_at: float | None = None) -> Race:
         step = max(1, len(self.X_dev) // WATCH_ROWS)
-        return _Race(objective, self.X_dev[::step], self.y_dev[::step], margin, settles=settles)
+        return Race(objective, self.X_dev[::step], self.y_dev[::step], settled_at)
 
     def _dev_scores(self, objective: Objective, u: Tensor, keep: Tensor) -> np.ndarray:
         W, b = objective.weights(u[keep], keep)
@@ -251,59 +254,6 @@ class _Study:
                 )
             )
         return out
-
-
-class _Race:
-    """Stops a problem that trails its label set's best by a margin on dev, or (``settles``) whose accuracy has settled.
-
-    Attributes
-    ----------
-    trailing : Tensor of bool, shape (n_problems,)
-        Who was stopped for trailing.
-    """
-
-    def __init__(self, objective: Objective, X_dev: Tensor, y_dev: Tensor, margin: float, *, settles: bool) -> None:
-        self.objective, self.X_dev, self.y_dev, self.margin, self.settles = objective, X_dev, y_dev, margin, settles
-        self.trailing = torch.zeros(objective.n_problems, dtype=torch.bool, device=X_dev.device)
-        self.best = torch.full((objective.n_problems,), -1.0, dtype=torch.float64, device=X_dev.device)
-
-    def __call__(self, u: Tensor, problems: Tensor, excess: Tensor) -> Tensor:
-        sets = self.objective.labels.sets
-        W, b = self.objective.weights(u, problems)
-        hits = predict_codes(self.X_dev, W, b) == self.y_dev[:, sets[problems]]
-        score = hits.double().mean(0)
-        before = self.best[problems]
-        self.best[problems] = torch.maximum(score, before)
-        leader = torch.full((self.y_dev.shape[1],), -1.0, dtype=torch.float64, device=score.device)
-        leader.scatter_reduce_(0, sets, self.best, "amax")
-        # Nobody is judged far from the optimum: a weak penalty starts more slowly.
-        judged = excess < JUDGED
-        trails = (before >= 0) & (self.best[problems] < leader[sets[problems]] - self.margin) & judged
-        self.trailing[problems] |= trails
-        return trails | ((score < before + SETTLED) & judged) if self.settles else trails
-
-
-def predict_codes(X: Tensor, W: Tensor, b: Tensor) -> Tensor:
-    """Most likely class of every row under every problem.
-
-    Parameters
-    ----------
-    X : Tensor, shape (n, d)
-    W : Tensor, shape (n_problems, columns, d)
-    b : Tensor, shape (n_problems, columns)
-
-    Returns
-    -------
-    Tensor of int64, shape (n, n_problems)
-    """
-    B, K, d = W.shape
-    rows = chunk_rows(len(X), d + B * K, X.device)
-    flat, bias = W.reshape(B * K, d).T, b.reshape(B * K)
-    out = torch.empty(len(X), B, dtype=torch.int64, device=X.device)
-    for start in range(0, len(X), rows):
-        Z = torch.addmm(bias, X[start : start + rows], flat)
-        out[start : start + rows] = (Z > 0) if K == 1 else Z.view(-1, B, K).argmax(2)
-    return out
 
 
 def _sample(n: int, groups: np.ndarray | None) -> np.ndarray | None:
