@@ -12,32 +12,33 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from probekit.cache.reader import ActivationCache
 from probekit.corpus.example import SPLITS
 from probekit.errors import InputError, UsageError
 from probekit.features import Pooler, TargetTable
+from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.asking import Source
 from probekit.probing.control import control_numbers, draw_seed
 from probekit.probing.device import device_for
 from probekit.probing.floors import bag_of_words_numbers, words_of
 from probekit.probing.measure import CONTROL, SELECTIVITY, layer_tests, scored
+from probekit.probing.numbermix import METHOD as MIX
+from probekit.probing.numbermix import NumberMix
+from probekit.probing.numberscore import METRICS, NumberScorer, Score
 from probekit.probing.provenance import few_units_notes, no_control_notes, provenance_of, shared_notes
 from probekit.probing.question import units_of
 from probekit.probing.reading import check_memory, choose_layers, read_layers
 from probekit.probing.ridge import Fitted, FloatArray, Numbers, fit_ridge
 from probekit.probing.settings import Settings
-from probekit.probing.stats import LEVEL, Bootstrap, Resampled
+from probekit.probing.stats import LEVEL, Resampled
 from probekit.report import LayerReport, Measurement
 from probekit.report.trees import DrawnTree
 from probekit.tasks import ProbeTask
 
 METHOD = "ridge"
-METRICS = ("r2", "pearson", "spearman")
-Score = tuple[float, Resampled]
-"""A score, and its value in every resample."""
+MIXED_ROWS = 10_000
+"""Targets of a split that a learned mix of all layers is learned and scored on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,40 +77,6 @@ class Regressed:
         raise UsageError("The `trees` option is for tree-distance. Leave it out.")
 
 
-class NumberScorer:
-    """Scores predicted numbers of one split; correlations and R2 from sums that add up within units."""
-
-    def __init__(self, y: FloatArray, units: NDArray[np.int64], *, resamples: int, seed: int) -> None:
-        self.y, self.n_units = y, int(units.max()) + 1
-        self.ranks = rankdata(y)
-        self.bootstrap = Bootstrap.draw(units, resamples=resamples, seed=seed)
-
-    def scores(self, guess: FloatArray) -> list[Score]:
-        """Return R2, Pearson's and Spearman's correlation with their resamples; ranks are those of all rows."""
-        tables = [(self.y, guess), (self.y, guess), (self.ranks, rankdata(guess))]
-        out = []
-        for metric, (a, b) in zip(METRICS, tables, strict=True):
-            # Deviations from the means of all rows keep the sums of squares from cancelling.
-            a, b = a - self.y.mean() if metric == "r2" else a - a.mean(), b - (self.y if metric == "r2" else b).mean()
-            sums = self.bootstrap.sums(np.stack([np.ones_like(a), a, b, a * a, b * b, a * b, (a - b) ** 2], axis=1))
-            value = _r2 if metric == "r2" else _correlation
-            whole = value(sums.sum(axis=0, keepdims=True))
-            out.append((float(whole[0]), self.bootstrap.scores(value, sums)))
-        return out
-
-
-def _r2(sums: FloatArray) -> FloatArray:
-    n, a, _, aa, _, _, error = sums.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(1 - error / (aa - a * a / n))
-
-
-def _correlation(sums: FloatArray) -> FloatArray:
-    n, a, b, aa, bb, ab, _ = sums.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((ab - a * b / n) / np.sqrt((aa - a * a / n) * (bb - b * b / n)))
-
-
 def regress(
     cache: ActivationCache,
     settings: Settings,
@@ -138,8 +105,11 @@ def regress(
     sets = [y, *(control_numbers(table.keys, train, seed=seed) for seed in seeds)]
     targets = [Numbers(str(i), *(values[parts[split]] for split in SPLITS)) for i, values in enumerate(sets)]
     fits: dict[int | str, list[Fitted]] = {}
+    mix = _mix(table, targets[0], settings.seed, device) if settings.also else None
     for matrix in read_layers(cache, poolers, places):
         fits[matrix.layer] = fit_ridge(matrix.train, matrix.dev, matrix.test, targets, device=device)
+        if mix is not None:
+            mix.see(matrix, fits[matrix.layer][0])
         if progress is not None:
             progress(len(fits) / len(places), f"layer {matrix.layer}")
     bags = _bags(cache, table, y) if None in table.keys and not settings.fast else {}
@@ -172,6 +142,7 @@ def regress(
         if split == "dev" and not settings.fast:
             points = np.array([row.value or 0.0 for row in found if (row.method, row.metric) == (METHOD, "r2")])
             tests = layer_tests(list(fits), points, resampled, split="dev", metric=METRICS[0])
+    rows += _mix_rows(mix, table, replace(blank, split="test"), settings)
     provenance = {
         **provenance_of(
             cache,
@@ -182,6 +153,7 @@ def regress(
             unit=unit,
             targets={split: part.stop - part.start for split, part in parts.items()},
             notes=_notes(cache, source.task, table, fast=settings.fast)
+            + ([mix.note] if mix is not None else [])
             + few_units_notes(n_units, unit)
             + shared_notes(settings, unit=unit, repeated=source.repeated),
         ),
@@ -189,6 +161,30 @@ def regress(
     }
     guesses = {layer: results[0].test for layer, results in fits.items()}
     return Regressed(LayerReport(tuple(rows), provenance), table, y, guesses)
+
+
+def _mix(table: TargetTable, numbers: Numbers, seed: int, device: str) -> NumberMix:
+    """Return the mix of a sample of the sentences."""
+    rng = np.random.default_rng(seed)
+    rows = {split: whole_sentences(table.example[table.part(split)], MIXED_ROWS, rng) for split in SPLITS}
+    sampled = Numbers(numbers.name, *(getattr(numbers, split)[rows[split]] for split in SPLITS))
+    sentences = table.example[table.part("train")][rows["train"]]
+    return NumberMix(sampled, rows, sentences, seed=seed, device=device)
+
+
+def _mix_rows(
+    mix: NumberMix | None, table: TargetTable, blank: Measurement, settings: Settings
+) -> Iterator[Measurement]:
+    """Yield the weights of the layers, the centre of gravity, and what ridge scores on the mixed vectors of test."""
+    if mix is None:
+        return
+    yield from mix.rows(blank)
+    fit, rows = mix.fit(), mix.sampled["test"]
+    units = np.unique(units_of(table, table.example[table.part("test")])[0][rows], return_inverse=True)[1]
+    scorer = NumberScorer(mix.numbers.test, units, resamples=settings.resamples, seed=settings.seed)
+    row = replace(blank, method=MIX, strength=fit.strength, n=len(rows), n_groups=scorer.n_units)
+    for metric, score in zip(METRICS, scorer.scores(fit.test), strict=True):
+        yield scored(row, metric, *score)
 
 
 def _measure(
@@ -271,9 +267,13 @@ def _check(settings: Settings, source: Source) -> None:
             f"The estimator '{settings.estimator}' predicts numbers, and the labels of '{source.task.name}' are "
             "names. Leave out --estimator, or ask a task with numbers (sentence-length, tree-depth, proto-role ...)."
         )
-    for option, value in (("also", settings.also), ("ranks", settings.ranks)):
-        if value:
-            raise UsageError(f"The `{option}` option does not go with the estimator '{settings.estimator}'.")
+    if settings.ranks:
+        raise UsageError(f"The `ranks` option does not go with the estimator '{settings.estimator}'. Leave it out.")
+    if other := [name for name in settings.also if name != "mix"]:
+        raise UsageError(
+            f"Of the analyses only mix goes with the estimator '{settings.estimator}'. Got --also {other[0]}. Leave it "
+            "out, or ask with --estimator logistic."
+        )
 
 
 def _notes(cache: ActivationCache, task: ProbeTask, table: TargetTable, *, fast: bool) -> list[str]:

@@ -15,17 +15,22 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import t as student
 from torch import Tensor
+
+from probekit.probing.stats import LEVEL, FloatArray
 
 ITERATIONS = 200
 TOLERANCE = 1e-6
+FOLDS, STEPS = 20, 60
+"""Parts of the training sentences, each left out once; steps of a refit that starts from the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +67,31 @@ class Mix:
 
 
 def mix_loss(a: Tensor, W: Tensor, b: Tensor, data: tuple[Tensor, Tensor, Tensor, Tensor], penalty: float) -> Tensor:
-    """Return the penalised mean cross-entropy of a mix.
+    """Return the penalised mean loss of a mix: cross-entropy of labels, squared error of numbers.
 
     Parameters
     ----------
     a : Tensor [layers]
         Logits of the weights.
     W, b : Tensor [classes, d], [classes]
-    data : (Tensor [layers, n, d], Tensor of int64 [n], Tensor [n], Tensor [layers, layers])
-        Vectors, labels, row weights that sum to 1, mean products of two layers' vectors over rows and dimensions.
+    data : (Tensor [layers, n, d], Tensor [n], Tensor [n], Tensor [layers, layers])
+        Vectors, labels (int64) or numbers (floating, then there is one class), row weights that sum to 1, mean products
+        of two layers' vectors over rows and dimensions.
     penalty : float
         Times half the squared length of `W`.
     """
     X, y, rows, gram = data
     s = a.softmax(0)
     mixed = torch.einsum("l,lnd->nd", s / (s @ gram @ s).sqrt(), X)
-    losses = torch.nn.functional.cross_entropy(mixed @ W.T + b, y, reduction="none")
+    scores = mixed @ W.T + b
+    numbers = y.is_floating_point()
+    losses = (scores[:, 0] - y).square() if numbers else torch.nn.functional.cross_entropy(scores, y, reduction="none")
     return (losses * rows).sum() + 0.5 * penalty * (W * W).sum()
 
 
 def fit_mix(
     X: NDArray[np.float32],
-    y: NDArray[np.integer],
+    y: NDArray[np.integer] | NDArray[np.floating],
     *,
     n_classes: int,
     C: float,
@@ -98,8 +106,9 @@ def fit_mix(
     ----------
     X : float32 array [layers, n, d]
         Standardised.
-    y : int array [n]
+    y : int array [n], or float array [n] for numbers
     n_classes : int
+        1 for numbers.
     C : float
         Inverse strength of the penalty, as of the logistic probe: 1 / C over n rows.
     rows : float64 array [n], optional
@@ -119,7 +128,8 @@ def fit_mix(
     weight = torch.from_numpy((counted / counted.sum()).astype(np.float32)).to(device)
     vectors = torch.from_numpy(X).to(device)
     gram = torch.einsum("lnd,mnd->lm", vectors, vectors) / (n * d)
-    data = (vectors, torch.from_numpy(y.astype(np.int64)).to(device), weight, gram)
+    labels = y.astype(np.int64 if np.issubdtype(y.dtype, np.integer) else np.float32)
+    data = (vectors, torch.from_numpy(labels).to(device), weight, gram)
     penalty = 1 / (C * float(counted.sum()))
     a: NDArray[Any]
     W: NDArray[Any]
@@ -152,3 +162,18 @@ def fit_mix(
         scale = float((weights @ gram.double() @ weights) ** -0.5)
         arrays = (weights.cpu().numpy(), scale, coef.cpu().numpy(), intercept.cpu().numpy())
     return Mix(*arrays, loss)
+
+
+def without_each_fold(sentences: NDArray[np.int64], folds: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows without a part of their sentences, each part in turn."""
+    codes = np.unique(sentences, return_inverse=True)[1]
+    part = np.random.default_rng(seed).permutation(int(codes.max()) + 1) % folds
+    for fold in range(folds):
+        yield np.flatnonzero(part[codes] != fold)
+
+
+def half_width(refits: FloatArray) -> float:
+    """Return half the width of the delete-a-group jackknife's interval at the level of reports."""
+    n = len(refits)
+    deviation = np.sqrt((n - 1) / n * np.square(refits - refits.mean()).sum())
+    return float(student.ppf(0.5 + LEVEL / 2, n - 1) * deviation)

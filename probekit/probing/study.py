@@ -41,7 +41,7 @@ def fit_layer(
     problems: Sequence[Problem],
     strengths: Sequence[float] = STRENGTHS,
     groups: np.ndarray | None = None,
-    tol: float = 1e-3,
+    tol: float = 3e-3,
     device: str = "cpu",
 ) -> list[Result]:
     """Fit every problem of a layer, its strength chosen on dev.

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from probekit.probing.metrics.macro_f1 import value as macro_f1
+from probekit.probing.numberscore import r2_of
 from probekit.probing.problem import Problem
-from probekit.probing.regress import _r2
 from probekit.probing.stats import Bootstrap, bounds_of, interval, neighbours, not_worse
 from probekit.probing.study import fit_layer
 
@@ -83,7 +83,7 @@ def tables(sizes: np.ndarray, rng: np.random.Generator) -> dict[str, Table]:
         "accuracy": (_share, add(right, one)),
         "selectivity": (_share, add(right - control, one)),
         "macro_f1": (macro_f1, np.hstack([by_class(y, said == y), by_class(said, every), by_class(y, every)])),
-        "r2": (_r2, add(*numbers)),
+        "r2": (r2_of, add(*numbers)),
         "uuas": (_share, add(edges.astype(float), one)),
     }
 

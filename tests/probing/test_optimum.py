@@ -45,7 +45,7 @@ def test_the_loss_reached_is_within_the_tolerance_of_the_optimum(sure: float) ->
         )
         lowest = objective(X, problem.y_train, best.coef_, best.intercept_, result.strength)
         reached = objective(X, problem.y_train, W, b, result.strength)
-        assert lowest - 1e-6 <= reached <= lowest * (1 + 1e-3)
+        assert lowest - 1e-6 <= reached <= lowest * (1 + 3e-3)
 
 
 def test_no_strength_was_seen_to_do_better_on_dev_than_the_chosen_one() -> None:

@@ -12,8 +12,8 @@ from tiny_models import LAYERS, tiny_model
 from probekit import ActivationCache, extract, probe
 from probekit.errors import UsageError
 from probekit.probing.control import control_numbers, draw_seed
+from probekit.probing.numberscore import METRICS, NumberScorer
 from probekit.probing.problem import Standardiser
-from probekit.probing.regress import METRICS, NumberScorer
 from probekit.probing.ridge import STRENGTHS, Numbers, fit_ridge
 
 
@@ -99,5 +99,5 @@ def test_a_study_of_numbers(opened: ActivationCache) -> None:
 def test_names_are_no_numbers(opened: ActivationCache) -> None:
     with pytest.raises(UsageError, match="the labels of 'pos' are names"):
         probe("pos", on=opened, estimator="ridge")
-    with pytest.raises(UsageError, match="`also` option does not go"):
+    with pytest.raises(UsageError, match="only mix goes with"):
         probe("position", on=opened, estimator="ridge", also=["mix"])

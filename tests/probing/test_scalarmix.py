@@ -10,9 +10,10 @@ import torch
 from tiny_models import LAYERS, tiny_model
 
 from probekit import ActivationCache, extract, probe
-from probekit.probing.analyses.mix import METHOD, _half_width
+from probekit.errors import UsageError
+from probekit.probing.analyses.mix import METHOD
 from probekit.probing.estimators import estimators
-from probekit.probing.scalarmix import fit_mix, mix_loss
+from probekit.probing.scalarmix import fit_mix, half_width, mix_loss
 
 
 def layers(where: int, n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -118,7 +119,7 @@ def test_the_interval_is_as_wide_as_the_centre_varies() -> None:
             fit(np.ascontiguousarray(X[:, folds != k]), y[folds != k], start=whole).centre(range(4)) for k in range(10)
         ]
         centres.append(whole.centre(range(4)))
-        widths.append(_half_width(np.array(refits)))
+        widths.append(half_width(np.array(refits)))
     # The half width is 2.26 jackknife deviations; a deviation too small or too large by half would be seen.
     assert 0.6 < np.median(widths) / 2.26 / np.std(centres, ddof=1) < 1.8
 
@@ -138,3 +139,25 @@ def mild(seed: int, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
 def cache_of_layers(tmp_path_factory: pytest.TempPathFactory) -> ActivationCache:
     made = extract(tiny_model("bert"), "grammar:n=80", overflow="window", cache=tmp_path_factory.mktemp("root"))
     return ActivationCache.open(made.cache)
+
+
+@pytest.mark.parametrize("where", [0, 3])
+def test_numbers_have_a_mix_too(where: int) -> None:
+    rng = np.random.default_rng(where)
+    X = rng.standard_normal((4, 400, 10)).astype(np.float32)
+    y = X[where, :, 0] - X[where, :, 1] + rng.normal(0, 0.1, 400)
+    mix = fit_mix(X, y, n_classes=1, C=10.0)
+    assert mix.weights[where] > 0.8
+    assert abs(mix.centre(range(4)) - where) < 0.4
+
+
+def test_ridge_takes_the_mix(cache_of_layers: ActivationCache) -> None:
+    report = probe("sentence-length", on=cache_of_layers, estimator="ridge", layers="0-2", also=["mix"])
+    weights = [point.value for point in report.points(METHOD, split="train", metric="weight").values()]
+    assert sum(weights) == pytest.approx(1)
+    (centre,) = report.select(METHOD, metric="centre_of_gravity")
+    assert 0 <= centre.low <= centre.value <= centre.high <= 2
+    assert report.select(METHOD, split="test", metric="r2")
+    assert any("learned under ridge" in note for note in report.provenance["notes"])
+    with pytest.raises(UsageError, match="only mix goes with"):
+        probe("sentence-length", on=cache_of_layers, estimator="ridge", also=["strata"])

@@ -15,7 +15,6 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from probekit.corpus.example import SPLITS
 from probekit.features import TokenRows
@@ -24,7 +23,7 @@ from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.estimators import LayerMatrix, LayerTokens, get_estimator
 from probekit.probing.measure import SELECTIVITY, scored
 from probekit.probing.problem import Result, Standardiser
-from probekit.probing.scalarmix import fit_mix
+from probekit.probing.scalarmix import FOLDS, STEPS, fit_mix, half_width, without_each_fold
 from probekit.probing.stats import LEVEL, Bootstrap, FloatArray
 from probekit.probing.trained import data_of
 from probekit.probing.training import Mixed, Training, train
@@ -33,8 +32,8 @@ from probekit.report import Measurement, split_layer
 METHOD = "scalar_mix"
 TRAIN_ROWS, HELD_OUT_ROWS = 10_000, 10_000
 """Targets kept of every layer at once; whole sentences."""
-FOLDS, STEPS, NETWORK_FOLDS = 20, 60, 5
-"""Parts of the training sentences, each left out once; steps of a refit that starts from the whole."""
+NETWORK_FOLDS = 5
+"""Parts of the training sentences, each left out once, for a probe that is a network."""
 
 Part = NDArray[np.float32] | TokenRows
 Fit = Callable[[NDArray[np.int64] | None], FloatArray]
@@ -92,27 +91,20 @@ class ScalarMix:
         n_units = len(np.unique(self.sentences))
         fit = self._linear() if self.estimator.network is None else self._jointly()
         weights = self.weights = fit(None)
-        refits = np.stack([fit(rows) for rows in self._without_each_fold()])
+        refits = np.stack([fit(rows) for rows in without_each_fold(self.sentences, self.folds, self.scene.study.seed)])
         blank = replace(blank, method=METHOD, strength=None)
         row = replace(blank, split="train", n=len(self.sentences), n_groups=n_units, level=LEVEL)
         for place, matrix in enumerate(self.layers):
-            spread, weight = _half_width(refits[:, place]), float(weights[place])
+            spread, weight = half_width(refits[:, place]), float(weights[place])
             low, high = max(0.0, weight - spread), min(1.0, weight + spread)
             yield replace(row, layer=matrix.layer, metric="weight", value=weight, low=low, high=high)
         depths = np.array(self.depths, np.float64)
         self.centre = float(weights @ depths)
-        spread = _half_width(refits @ depths)
+        spread = half_width(refits @ depths)
         low, high = max(float(depths.min()), self.centre - spread), min(float(depths.max()), self.centre + spread)
         self.ends = low, high
         yield replace(row, metric="centre_of_gravity", value=self.centre, low=low, high=high)
         yield from self._scores(blank)
-
-    def _without_each_fold(self) -> Iterator[NDArray[np.int64]]:
-        """Yield the rows of the sample without a part of its sentences, each part in turn."""
-        codes = np.unique(self.sentences, return_inverse=True)[1]
-        folds = np.random.default_rng(self.scene.study.seed).permutation(int(codes.max()) + 1) % self.folds
-        for fold in range(self.folds):
-            yield np.flatnonzero(folds[codes] != fold)
 
     def _linear(self) -> Fit:
         """Return how weights are learned under the linear probe, over means where the study reads tokens."""
@@ -189,13 +181,6 @@ class ScalarMix:
             f"{len(self.sentences):,} training rows; learned under {how}): centre of gravity {self.centre:.2f} "
             f"[{low:.2f}, {high:.2f}], of {self.folds} refits that leave out sentences."
         ]
-
-
-def _half_width(refits: FloatArray) -> float:
-    """Return half the width of the delete-a-group jackknife's interval at the level of reports."""
-    n = len(refits)
-    deviation = np.sqrt((n - 1) / n * np.square(refits - refits.mean()).sum())
-    return float(student.ppf(0.5 + LEVEL / 2, n - 1) * deviation)
 
 
 def _layer(layer: int | str, parts: Mapping[str, Part]) -> LayerMatrix | LayerTokens:
