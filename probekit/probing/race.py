@@ -17,7 +17,7 @@ SETTLED = 1e-3
 MARGIN_ON_SAMPLE, MARGIN = 0.02, 0.003
 """A strength that trails the best of its label set by this much is out of the race."""
 
-JUDGED_ON_SAMPLE, JUDGED = 1.0, 0.1
+JUDGED = 1.0
 """A dev score counts once the loss is estimated to exceed its minimum by at most this fraction, with caution."""
 
 
@@ -36,7 +36,7 @@ class Race:
         self.objective, self.X_dev, self.y_dev = objective, X_dev, y_dev
         self.settles = settled_at is not None
         self.margin = MARGIN_ON_SAMPLE if self.settles else MARGIN
-        self.judged = JUDGED_ON_SAMPLE if settled_at is None else settled_at
+        self.judged = JUDGED if settled_at is None else settled_at
         self.trailing = torch.zeros(objective.n_problems, dtype=torch.bool, device=X_dev.device)
         self.best = torch.full((objective.n_problems,), -1.0, dtype=torch.float64, device=X_dev.device)
 

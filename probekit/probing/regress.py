@@ -92,13 +92,7 @@ def regress(
     poolers = {stack: Pooler(cache.index(stack), asked, pool=settings.pool, pair=settings.pair) for stack, _ in places}
     check_memory(cache, poolers, places, settings.max_ram)
     table = next(iter(poolers.values())).table
-    parts = {split: table.part(split) for split in SPLITS}
-    for split, part in parts.items():
-        if part.stop - part.start < 2:
-            raise InputError(
-                f"The task '{source.task.name}' has fewer than two targets in the {split} part: nothing to learn. Give "
-                "a corpus with more examples."
-            )
+    parts = _parts(source.task, table)
     y = np.array(table.labels, np.float64)
     seeds = [draw_seed(settings.seed, draw) for draw in range(0 if None in table.keys else settings.control_seeds)]
     train = y[parts["train"]]
@@ -161,6 +155,18 @@ def regress(
     }
     guesses = {layer: results[0].test for layer, results in fits.items()}
     return Regressed(LayerReport(tuple(rows), provenance), table, y, guesses)
+
+
+def _parts(task: ProbeTask, table: TargetTable) -> dict[str, slice]:
+    """Return the rows of every split, each with something to learn or score."""
+    parts = {split: table.part(split) for split in SPLITS}
+    for split, part in parts.items():
+        if part.stop - part.start < 2:
+            raise InputError(
+                f"The task '{task.name}' has fewer than two targets in the {split} part: nothing to learn. Give "
+                "a corpus with more examples."
+            )
+    return parts
 
 
 def _mix(table: TargetTable, numbers: Numbers, seed: int, device: str) -> NumberMix:

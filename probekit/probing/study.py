@@ -2,7 +2,7 @@
 
 What enters: the vectors of the three splits and a list of :class:`Problem` (the task, its control
 draws, its resamples). What leaves: one :class:`Result` a problem. The surprise: strengths are not
-fitted one after the other. All of them descend together on at most 30,000 rows until their dev
+fitted one after the other. Of many rows all of them descend together on at most 30,000 rows until their dev
 scores settle; the best two go on over all rows to their optimum, where the choice between them is made.
 """
 
@@ -20,7 +20,7 @@ from probekit.errors import UsageError
 from probekit.probing.lbfgs import Memory, Stopping, minimise
 from probekit.probing.objective import Labels, Objective, Preconditioner, covariance_basis, predict_codes
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
-from probekit.probing.race import JUDGED, JUDGED_ON_SAMPLE, Race
+from probekit.probing.race import JUDGED, Race
 from probekit.probing.rounding import reround
 from probekit.probing.workers import Workers
 
@@ -29,6 +29,7 @@ STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 SAMPLE_ROWS, FEW_ROWS = 30_000, 10_000
 WATCH_ROWS = 8_000
+TOL, TOL_OF_FEW = 3e-3, 1e-4
 CHOICE_TOL, CHOICE_ITERATIONS = 1e-2, 60
 FINALISTS, ITERATIONS = 2, 1000
 
@@ -41,7 +42,7 @@ def fit_layer(
     problems: Sequence[Problem],
     strengths: Sequence[float] = STRENGTHS,
     groups: np.ndarray | None = None,
-    tol: float = 3e-3,
+    tol: float | None = None,
     device: str = "cpu",
 ) -> list[Result]:
     """Fit every problem of a layer, its strength chosen on dev.
@@ -55,8 +56,9 @@ def fit_layer(
         Values of C, increasing.
     groups : ndarray of int, optional
         Sentence (or document) of each training row; a sample takes whole groups.
-    tol : float
-        Relative excess of the chosen fit's objective over its minimum, estimated with caution.
+    tol : float, optional
+        Relative excess of the chosen fit's objective over its minimum, estimated with caution; by default
+        :data:`TOL`, of few rows :data:`TOL_OF_FEW`.
     device : str
 
     Returns
@@ -78,6 +80,7 @@ def fit_layer(
     X = torch.from_numpy(standardiser.transform(X_train)).to(device)
     held_out = [torch.from_numpy(standardiser.transform(part)).to(device) for part in (X_dev, X_test)]
     sample = _sample(len(X_train), groups)
+    tol = tol or (TOL if len(X_train) > FEW_ROWS else TOL_OF_FEW)
 
     def run(workers: Workers | None) -> list[Result]:
         basis = covariance_basis(X)
@@ -149,8 +152,8 @@ class _Study:
         memory = Memory.empty(u)
         scores = np.full((self.n_sets, self.n_strengths), np.nan)
         contenders = np.ones(scores.shape, dtype=bool)
-        if self.n_strengths > 1:
-            race = self._race(first, JUDGED if first is objective else JUDGED_ON_SAMPLE)
+        if sample is not None and self.n_strengths > 1:
+            race = self._race(first, JUDGED)
             self._descend(first, self._everyone(), u, memory, Stopping(CHOICE_TOL, CHOICE_ITERATIONS, race))
             scores = self._dev_scores(objective, u, self._everyone()).reshape(scores.shape)
             ranked = np.argsort(-scores, axis=1, kind="stable")[:, :FINALISTS]
@@ -167,7 +170,7 @@ class _Study:
             fitted |= contenders
             # One that did better on its way than every fitted one is taken to its optimum too.
             best = self._standing(scores, fitted).max(1, keepdims=True)
-            contenders = ~fitted & (scores > best) if self.n_strengths > 1 else np.zeros_like(fitted)
+            contenders = ~fitted & (scores > best)
         # Of equals the stronger penalty: argmax takes the first.
         chosen = self._standing(scores, fitted).argmax(1)
         winners = torch.from_numpy(np.arange(self.n_sets) * self.n_strengths + chosen).to(u.device)
@@ -179,6 +182,10 @@ class _Study:
         """Take some strengths further over all rows; those that trail their label set's best are left behind."""
         keep = self._places(chosen)
         reround(objective, keep, u, memory)
+        if self.n_strengths == 1 or len(self.X) <= FEW_ROWS:
+            # Of few rows every strength goes to its optimum: it costs little, and a slow one is not misjudged.
+            self._descend(objective, keep, u, memory, stopping)
+            return
         race = self._race(objective)
         # A look before the start, so that the first one on the way can already tell who trails.
         race(u[keep], keep, torch.full((len(keep),), torch.inf, device=u.device))

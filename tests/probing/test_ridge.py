@@ -100,4 +100,4 @@ def test_names_are_no_numbers(opened: ActivationCache) -> None:
     with pytest.raises(UsageError, match="the labels of 'pos' are names"):
         probe("pos", on=opened, estimator="ridge")
     with pytest.raises(UsageError, match="only mix goes with"):
-        probe("position", on=opened, estimator="ridge", also=["mix"])
+        probe("position", on=opened, estimator="ridge", also=["strata"])
