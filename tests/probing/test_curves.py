@@ -97,7 +97,8 @@ def test_sizes_of_probes_are_reported_and_drawn(opened: ActivationCache, tmp_pat
 def test_every_strength_is_reported_and_the_chosen_one_is_the_best(opened: ActivationCache, tmp_path: Path) -> None:
     report = probe("pos", on=opened, fast=True, layers=[0, LAYERS], also=["strengths"])
     for layer in (0, LAYERS):
-        tried = {r.strength: r.value for r in report.rows if r.method.startswith("strength:") and r.layer == layer}
+        curve = [r for r in report.rows if r.method.startswith("strength:") and r.layer == layer]
+        tried = {row.strength: row.value for row in curve if row.split == "dev"}
         (chosen,) = (
             row for row in report.select(split="dev", metric="accuracy", method="logistic") if row.layer == layer
         )
