@@ -20,12 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from probekit.probing.estimator import VectorClassifier, require
+from probekit.probing.estimator import VectorClassifier, inner_split, require
 from probekit.probing.problem import Standardiser
 from probekit.probing.training import Batch, Training, VectorData, train
-
-INNER_ROWS = 200
-"""With fewer rows than this nothing is held out, and training lasts all its epochs."""
 
 
 class BilinearForm(nn.Module):
@@ -127,12 +124,9 @@ class BilinearProbe(VectorClassifier):
         standardiser = Standardiser.fit(vectors)
         rows = torch.from_numpy(standardiser.transform(vectors)).to(self.device)
         labels = torch.from_numpy(codes.astype(np.int64)).to(self.device)
-        held_out = None
-        if len(rows) >= INNER_ROWS:
-            order = torch.from_numpy(np.random.default_rng(int(self.seed)).permutation(len(rows))).to(rows.device)
-            inner, outer = order[: len(rows) // 10], order[len(rows) // 10 :]
-            held_out = (VectorData(rows[inner]), labels[inner])
-            rows, labels = rows[outer], labels[outer]
+        inner, outer = (torch.from_numpy(part).to(rows.device) for part in inner_split(len(rows), int(self.seed)))
+        held_out = (VectorData(rows[inner]), labels[inner]) if len(inner) else None
+        rows, labels = rows[outer], labels[outer]
         training = Training(
             learning_rate=self.learning_rate,
             targets=min(256, max(8, len(rows) // 50)),

@@ -95,3 +95,13 @@ def require(ok: bool, caller: object, name: str, allowed: str) -> None:
         raise ParameterError(
             f"The '{name}' parameter of {type(caller).__name__} must be {allowed}. Got {got!r} instead."
         )
+
+
+INNER_ROWS = 200
+"""With fewer rows than this nothing is held out, and training lasts all its epochs."""
+
+
+def inner_split(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the tenth of n rows that stops a training, and the rest; none of few rows."""
+    order = np.random.default_rng(seed).permutation(n)
+    return (order[: n // 10], order[n // 10 :]) if n >= INNER_ROWS else (order[:0], np.arange(n))

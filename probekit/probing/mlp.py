@@ -18,13 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from probekit.errors import UsageError
-from probekit.probing.estimator import VectorClassifier, require
+from probekit.probing.estimator import VectorClassifier, inner_split, require
 from probekit.probing.network import NetworkSettings, train_networks
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
 from probekit.probing.training import Batch
-
-INNER_ROWS = 200
-"""With fewer rows than this nothing is held out, and training lasts all its epochs."""
 
 
 class MLPProbe(VectorClassifier):
@@ -118,12 +115,9 @@ class MLPProbe(VectorClassifier):
         size = float(np.sqrt(np.mean(np.square(centred)))) or 1.0
         rows = torch.from_numpy((centred / size).astype(np.float32)).to(self.device)
         labels = torch.from_numpy(codes.astype(np.int64)).to(self.device)[:, None]
-        held_out = None
-        if len(rows) >= INNER_ROWS:
-            order = torch.from_numpy(np.random.default_rng(int(self.seed)).permutation(len(rows))).to(rows.device)
-            inner, outer = order[: len(rows) // 10], order[len(rows) // 10 :]
-            held_out = ([rows[inner]], labels[inner])
-            rows, labels = rows[outer], labels[outer]
+        inner, outer = (torch.from_numpy(part).to(rows.device) for part in inner_split(len(rows), int(self.seed)))
+        held_out = ([rows[inner]], labels[inner]) if len(inner) else None
+        rows, labels = rows[outer], labels[outer]
         fitted = train_networks(
             [rows], labels, len(self.classes_), held_out=held_out, settings=self._settings(len(rows))
         )

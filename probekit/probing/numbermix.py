@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.probing.estimators import LayerMatrix
+from probekit.probing.mixed import METHOD, LearnedMix
 from probekit.probing.problem import Standardiser
-from probekit.probing.ridge import Fitted, FloatArray, Numbers, fit_ridge
-from probekit.probing.scalarmix import FOLDS, STEPS, fit_mix, half_width, without_each_fold
+from probekit.probing.ridge import Fitted, Numbers, fit_ridge
+from probekit.probing.scalarmix import FOLDS, STEPS, fit_mix, without_each_fold
 from probekit.probing.stats import LEVEL
 from probekit.report import Measurement, split_layer
-
-METHOD = "scalar_mix"
 
 
 class NumberMix:
@@ -67,24 +66,11 @@ class NumberMix:
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield the weight of every layer and the centre of gravity."""
-        weights, refits = self._learn()
+        mix = self._learn()
         row = replace(blank, method=METHOD, split="train", level=LEVEL, n=len(self.sentences))
-        row = replace(row, n_groups=len(np.unique(self.sentences)), strength=None)
-        for place, layer in enumerate(self.layers):
-            wide, weight = half_width(refits[:, place]), float(weights[place])
-            low, high = max(0.0, weight - wide), min(1.0, weight + wide)
-            yield replace(row, layer=layer, metric="weight", value=weight, low=low, high=high)
-        depths = np.array([split_layer(layer)[1] for layer in self.layers], np.float64)
-        centre, wide = float(weights @ depths), half_width(refits @ depths)
-        low, high = max(float(depths.min()), centre - wide), min(float(depths.max()), centre + wide)
-        yield replace(row, metric="centre_of_gravity", value=centre, low=low, high=high)
-        shown = ", ".join(f"{weight:.2f}" for weight in weights)
-        self.note = (
-            f"Scalar mix of layers {self.layers[0]} .. {self.layers[-1]} (weights {shown}; {len(self.sentences):,} "
-            f"training rows; learned under ridge): centre of gravity {centre:.2f} [{low:.2f}, {high:.2f}], of {FOLDS} "
-            "refits that leave out sentences."
-        )
-        self.weights = weights
+        yield from mix.rows(replace(row, n_groups=len(np.unique(self.sentences)), strength=None))
+        self.note = mix.note(len(self.sentences), "ridge")
+        self.weights = mix.weights
 
     def fit(self) -> Fitted:
         """Fit ridge to the mixed vectors; after :meth:`rows`."""
@@ -94,7 +80,7 @@ class NumberMix:
         )
         return fit_ridge(train, dev, test, [self.numbers], device=self.device)[0]
 
-    def _learn(self) -> tuple[FloatArray, FloatArray]:
+    def _learn(self) -> LearnedMix:
         X = np.stack([part["train"] for part in self.kept])
         # One scale for the numbers, so that the penalty means what it does for vectors of unit size.
         y = ((self.numbers.train - self.numbers.train.mean()) / (self.numbers.train.std() or 1.0)).astype(np.float64)
@@ -105,4 +91,4 @@ class NumberMix:
             counts = np.bincount(rows, minlength=len(y)).astype(np.float64)
             refit = fit_mix(X, y, n_classes=1, C=C, rows=counts, start=whole, iterations=STEPS, device=self.device)
             refits.append(refit.weights)
-        return whole.weights, np.stack(refits)
+        return LearnedMix(self.layers, whole.weights, np.stack(refits))

@@ -24,7 +24,7 @@ JUDGED = 1.0
 class Race:
     """Stops a problem that trails its label set's best by a margin on dev, or whose accuracy has settled.
 
-    Without ``settled_at`` nobody is stopped for having settled, and the margin is the narrow one.
+    Without ``settles`` nobody is stopped for having settled, and the margin is the narrow one.
 
     Attributes
     ----------
@@ -32,11 +32,10 @@ class Race:
         Who was stopped for trailing.
     """
 
-    def __init__(self, objective: Objective, X_dev: Tensor, y_dev: Tensor, settled_at: float | None) -> None:
+    def __init__(self, objective: Objective, X_dev: Tensor, y_dev: Tensor, *, settles: bool) -> None:
         self.objective, self.X_dev, self.y_dev = objective, X_dev, y_dev
-        self.settles = settled_at is not None
-        self.margin = MARGIN_ON_SAMPLE if self.settles else MARGIN
-        self.judged = JUDGED if settled_at is None else settled_at
+        self.settles = settles
+        self.margin = MARGIN_ON_SAMPLE if settles else MARGIN
         self.trailing = torch.zeros(objective.n_problems, dtype=torch.bool, device=X_dev.device)
         self.best = torch.full((objective.n_problems,), -1.0, dtype=torch.float64, device=X_dev.device)
 
@@ -49,7 +48,7 @@ class Race:
         self.best[problems] = torch.maximum(score, before)
         leader = torch.full((self.y_dev.shape[1],), -1.0, dtype=torch.float64, device=score.device)
         leader.scatter_reduce_(0, sets, self.best, "amax")
-        judged = excess < self.judged
+        judged = excess < JUDGED
         trails = (before >= 0) & (self.best[problems] < leader[sets[problems]] - self.margin) & judged
         self.trailing[problems] |= trails
         return trails | ((score < before + SETTLED) & judged) if self.settles else trails

@@ -23,7 +23,7 @@ from probekit.probing.control import control_numbers, draw_seed
 from probekit.probing.device import device_for
 from probekit.probing.floors import bag_of_words_numbers, words_of
 from probekit.probing.measure import CONTROL, SELECTIVITY, layer_tests, scored
-from probekit.probing.numbermix import METHOD as MIX
+from probekit.probing.mixed import METHOD as MIX
 from probekit.probing.numbermix import NumberMix
 from probekit.probing.numberscore import METRICS, NumberScorer, Score
 from probekit.probing.provenance import few_units_notes, no_control_notes, provenance_of, shared_notes

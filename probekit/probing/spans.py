@@ -18,12 +18,9 @@ from torch import nn
 
 from probekit.errors import InputError
 from probekit.features import TokenRows
-from probekit.probing.estimator import OneClassError, require
+from probekit.probing.estimator import INNER_ROWS, OneClassError, require
 from probekit.probing.problem import Standardiser
 from probekit.probing.training import TokenData, Trained, Training, train
-
-INNER_TARGETS = 200
-"""With fewer targets than this nothing is held out, and training lasts all its epochs."""
 
 
 class SpanClassifier(ClassifierMixin, BaseEstimator):
@@ -104,7 +101,7 @@ class SpanClassifier(ClassifierMixin, BaseEstimator):
         standardiser = Standardiser.fit(X.vectors)
         self.mean_, self.rms_, self.n_spans_ = standardiser.mean, standardiser.rms, int(X.spans.shape[1])
         inner = np.zeros(len(X), bool)
-        if len(X) >= INNER_TARGETS:
+        if len(X) >= INNER_ROWS:
             drawn = np.random.default_rng(int(self.seed)).permutation(len(X.examples))
             inner = np.isin(X.home, drawn[: max(1, len(drawn) // 10)])
         parts = [(self._data(_some(X, rows)), self._codes(codes[rows])) for rows in (~inner, inner)]

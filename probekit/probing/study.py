@@ -20,7 +20,7 @@ from probekit.errors import UsageError
 from probekit.probing.lbfgs import Memory, Stopping, minimise
 from probekit.probing.objective import Labels, Objective, Preconditioner, covariance_basis, predict_codes
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
-from probekit.probing.race import JUDGED, Race
+from probekit.probing.race import Race
 from probekit.probing.rounding import reround
 from probekit.probing.workers import Workers
 
@@ -153,7 +153,7 @@ class _Study:
         scores = np.full((self.n_sets, self.n_strengths), np.nan)
         contenders = np.ones(scores.shape, dtype=bool)
         if sample is not None and self.n_strengths > 1:
-            race = self._race(first, JUDGED)
+            race = self._race(first, settles=True)
             self._descend(first, self._everyone(), u, memory, Stopping(CHOICE_TOL, CHOICE_ITERATIONS, race))
             scores = self._dev_scores(objective, u, self._everyone()).reshape(scores.shape)
             ranked = np.argsort(-scores, axis=1, kind="stable")[:, :FINALISTS]
@@ -186,7 +186,7 @@ class _Study:
             # Of few rows every strength goes to its optimum: it costs little, and a slow one is not misjudged.
             self._descend(objective, keep, u, memory, stopping)
             return
-        race = self._race(objective)
+        race = self._race(objective, settles=False)
         # A look before the start, so that the first one on the way can already tell who trails.
         race(u[keep], keep, torch.full((len(keep),), torch.inf, device=u.device))
         self._descend(objective, keep, u, memory, replace(stopping, watch=race))
@@ -214,9 +214,9 @@ class _Study:
         if isinstance(watch, Race):
             self.trailing[keep] = watch.trailing[keep]
 
-    def _race(self, objective: Objective, settled_at: float | None = None) -> Race:
+    def _race(self, objective: Objective, *, settles: bool) -> Race:
         step = max(1, len(self.X_dev) // WATCH_ROWS)
-        return Race(objective, self.X_dev[::step], self.y_dev[::step], settled_at)
+        return Race(objective, self.X_dev[::step], self.y_dev[::step], settles=settles)
 
     def _dev_scores(self, objective: Objective, u: Tensor, keep: Tensor) -> np.ndarray:
         W, b = objective.weights(u[keep], keep)

@@ -16,7 +16,7 @@ from probekit.errors import UsageError
 from probekit.features import TokenRows
 from probekit.probing.estimators import LayerMatrix, LayerTokens, StudySettings
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
-from probekit.probing.training import Build, Data, TokenData, Training, VectorData, train
+from probekit.probing.training import Build, Data, TokenData, Training, VectorData, train, training_of
 
 
 def study_network(
@@ -34,7 +34,7 @@ def study_network(
     UsageError
         No dev targets to stop by, or row weights.
     """
-    training = Training(seed=settings.seed)
+    training = training_of(len(problems[0].y_train), settings.seed)
     if any(problem.weights is not None for problem in problems):
         raise UsageError("A probe that is a network takes no row weights. Use the logistic probe for resamples.")
     for layer in layers:

@@ -69,6 +69,11 @@ class Training:
     seed: int = 0
 
 
+def training_of(n: int, seed: int) -> Training:
+    """Return how a network is trained on n targets: of few, an epoch is some steps and not one."""
+    return Training(targets=min(256, max(32, n // 50)), seed=seed)
+
+
 class VectorData:
     """One vector a target: [n, d], or [layers, n, d] for a mix."""
 

@@ -22,14 +22,14 @@ from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.estimators import LayerMatrix, LayerTokens, get_estimator
 from probekit.probing.measure import SELECTIVITY, scored
+from probekit.probing.mixed import METHOD, LearnedMix
 from probekit.probing.problem import Result, Standardiser
-from probekit.probing.scalarmix import FOLDS, STEPS, fit_mix, half_width, without_each_fold
+from probekit.probing.scalarmix import FOLDS, STEPS, fit_mix, without_each_fold
 from probekit.probing.stats import LEVEL, Bootstrap, FloatArray
 from probekit.probing.trained import data_of
-from probekit.probing.training import Mixed, Training, train
+from probekit.probing.training import Mixed, train, training_of
 from probekit.report import Measurement, split_layer
 
-METHOD = "scalar_mix"
 TRAIN_ROWS, HELD_OUT_ROWS = 10_000, 10_000
 """Targets kept of every layer at once; whole sentences."""
 NETWORK_FOLDS = 5
@@ -47,6 +47,8 @@ class ScalarMix:
     ----------
     .. [1] Tenney, Das & Pavlick 2019, BERT rediscovers the classical NLP pipeline.
     """
+
+    mix: LearnedMix
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -66,8 +68,6 @@ class ScalarMix:
         ]
         self.layers: list[LayerMatrix | LayerTokens] = []
         self.strengths: list[float] = []
-        self.weights: FloatArray = np.empty(0)
-        self.centre, self.ends = np.nan, (np.nan, np.nan)
         self.folds = FOLDS if self.estimator.network is None else NETWORK_FOLDS
 
     def see(self, matrix: LayerMatrix | LayerTokens, results: Sequence[Result]) -> None:
@@ -81,29 +81,15 @@ class ScalarMix:
         self.layers.append(_layer(matrix.layer, kept))
         self.strengths.append(results[0].strength)
 
-    @property
-    def depths(self) -> list[int]:
-        """Depth of every layer mixed."""
-        return [place for _, place in (split_layer(matrix.layer) for matrix in self.layers) if isinstance(place, int)]
-
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield the weight of every layer, the centre of gravity and the scores of the mix."""
         n_units = len(np.unique(self.sentences))
         fit = self._linear() if self.estimator.network is None else self._jointly()
-        weights = self.weights = fit(None)
-        refits = np.stack([fit(rows) for rows in without_each_fold(self.sentences, self.folds, self.scene.study.seed)])
+        seed = self.scene.study.seed
+        refits = [fit(rows) for rows in without_each_fold(self.sentences, self.folds, seed)]
+        mix = self.mix = LearnedMix([matrix.layer for matrix in self.layers], fit(None), np.stack(refits))
         blank = replace(blank, method=METHOD, strength=None)
-        row = replace(blank, split="train", n=len(self.sentences), n_groups=n_units, level=LEVEL)
-        for place, matrix in enumerate(self.layers):
-            spread, weight = half_width(refits[:, place]), float(weights[place])
-            low, high = max(0.0, weight - spread), min(1.0, weight + spread)
-            yield replace(row, layer=matrix.layer, metric="weight", value=weight, low=low, high=high)
-        depths = np.array(self.depths, np.float64)
-        self.centre = float(weights @ depths)
-        spread = half_width(refits @ depths)
-        low, high = max(float(depths.min()), self.centre - spread), min(float(depths.max()), self.centre + spread)
-        self.ends = low, high
-        yield replace(row, metric="centre_of_gravity", value=self.centre, low=low, high=high)
+        yield from mix.rows(replace(blank, split="train", n=len(self.sentences), n_groups=n_units, level=LEVEL))
         yield from self._scores(blank)
 
     def _linear(self) -> Fit:
@@ -127,7 +113,7 @@ class ScalarMix:
         assert build is not None
         codes = torch.from_numpy(problem.y_train.astype(np.int64)).to(device)
         y_dev = torch.from_numpy(problem.y_dev.astype(np.int64)).to(device)
-        training = Training(seed=self.scene.study.seed)
+        training = training_of(len(codes), self.scene.study.seed)
         dev = data_of(self.layers, "dev", device)
 
         def learn(rows: NDArray[np.int64] | None) -> FloatArray:
@@ -167,20 +153,14 @@ class ScalarMix:
 
     def _mixed(self, parts: Sequence[Part]) -> Part:
         mixed = np.zeros_like(_vectors(parts[0]))
-        for weight, part in zip(self.weights, parts, strict=True):
+        for weight, part in zip(self.mix.weights, parts, strict=True):
             mixed += np.float32(weight) * _vectors(part)
         return _with(parts[0], mixed)
 
     def notes(self) -> list[str]:
         """Say the centre of gravity in one sentence."""
-        shown = ", ".join(f"{weight:.2f}" for weight in self.weights)
         how = "the linear probe" if self.estimator.network is None else f"'{self.estimator.name}' itself"
-        low, high = self.ends
-        return [
-            f"Scalar mix of layers {self.layers[0].layer} .. {self.layers[-1].layer} (weights {shown}; "
-            f"{len(self.sentences):,} training rows; learned under {how}): centre of gravity {self.centre:.2f} "
-            f"[{low:.2f}, {high:.2f}], of {self.folds} refits that leave out sentences."
-        ]
+        return [self.mix.note(len(self.sentences), how)]
 
 
 def _layer(layer: int | str, parts: Mapping[str, Part]) -> LayerMatrix | LayerTokens:
