@@ -94,7 +94,7 @@ def classify(
     controls = _controls(question, settings)
     problems = _problems(question, controls)
     halves = question.table.spans.shape[1] if settings.pair == "concat" else 1
-    study = StudySettings(question.sentences, settings.seed, device, halves)
+    study = StudySettings(question.sentences, settings.seed, device, halves, overwrite=not settings.also)
     scene = Scene(cache, question, problems, study, settings.estimator, settings.resamples)
     ride = Ride([get_analysis(name).begin(scene) for name in settings.also])
     outcomes: list[LayerOutcome] = []

@@ -58,9 +58,9 @@ class Standardiser:
             raise NumericError(f"The training vectors hold NaN or infinity ({where}). Extract again in float32.")
         return cls(mean.astype(np.float32), float(np.sqrt(square / X.size)) or 1.0)
 
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """Centred and scaled copy, float32; of a matrix in a file, in another file."""
-        out = zeros_like(X, X.shape)
+    def transform(self, X: np.ndarray, *, overwrite: bool = False) -> np.ndarray:
+        """Centred and scaled copy, float32; of a matrix in a file, in another file. To ``overwrite`` is to change X."""
+        out = X if overwrite else zeros_like(X, X.shape)
         for start in range(0, len(X), BLOCK):
             block = out[start : start + BLOCK]
             np.subtract(X[start : start + BLOCK], self.mean, out=block)

@@ -1,7 +1,8 @@
 """Which layers are read, whether they fit, and their matrices one after the other.
 
 Enters: an open cache, one pooler a stack. Leaves: a stream of matrices. Surprise: the next layer is read
-while the last one is used, so two are in memory, or in temporary files where ``max_ram`` does not hold them.
+while the last one is used, so two are in memory, unless they are large; where ``max_ram`` does not hold them
+they lie in temporary files.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,9 @@ from probekit.errors import UsageError
 from probekit.extraction.plan import parse_layers
 from probekit.features import Pooler, TokenGatherer
 from probekit.probing.estimators import LayerMatrix, LayerTokens
+
+READ_AHEAD = 1e9
+"""Bytes of a layer's matrix above which the next one is not read before this one is done with."""
 
 
 def choose_layers(cache: ActivationCache, layers: str | Sequence[int | str]) -> list[tuple[str, int | str]]:
@@ -48,8 +52,8 @@ def check_memory(
 ) -> None:
     """Send the matrices of layers that need more than ``max_ram`` GB to temporary files.
 
-    Three matrices of one layer exist at once: as read, standardised, and the next one. The files lie in TMPDIR if that
-    is set, else beside the cache.
+    Up to three matrices exist at once: as read, standardised, and the next one. The files lie in TMPDIR if that is set,
+    else beside the cache.
     """
     if max_ram is None:
         return
@@ -72,11 +76,16 @@ def read_layers(
 
     train, dev, test = (next(iter(poolers.values())).table.part(split) for split in SPLITS)
     with ThreadPoolExecutor(1, "read") as ahead:
-        upcoming = [ahead.submit(read, places[0])]
-        for number, (stack, layer) in enumerate(places):
-            X = upcoming.pop().result()
-            upcoming.extend(ahead.submit(read, place) for place in places[number + 1 : number + 2])
-            yield LayerMatrix(f"{stack}:{layer}" if stack else layer, X[train], X[dev], X[test])
+        upcoming: Future[NDArray[np.float32]] | None = None
+        for place, after in zip(places, [*places[1:], None], strict=True):
+            X = upcoming.result() if upcoming else read(place)
+            upcoming = ahead.submit(read, after) if after and X.nbytes <= READ_AHEAD else None
+            stack, layer = place
+            matrix = LayerMatrix(f"{stack}:{layer}" if stack else layer, X[train], X[dev], X[test])
+            del X
+            yield matrix
+            # A reference left here would keep this layer in memory while the next one is read.
+            del matrix
 
 
 def read_tokens(

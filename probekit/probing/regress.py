@@ -106,6 +106,8 @@ def regress(
             mix.see(matrix, fits[matrix.layer][0])
         if progress is not None:
             progress(len(fits) / len(places), f"layer {matrix.layer}")
+        # The loop's name would keep this layer in memory while the next one is read.
+        del matrix
     bags = _bags(cache, table, y) if None in table.keys and not settings.fast else {}
     named = {"task": source.task.name, "model": cache.model["name"], "corpus": cache.corpus["name"]}
     rows: list[Measurement] = []

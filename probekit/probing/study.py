@@ -9,7 +9,7 @@ scores settle; the best two go on over all rows to their optimum, where the choi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -34,6 +34,41 @@ CHOICE_TOL, CHOICE_ITERATIONS = 1e-2, 60
 FINALISTS, ITERATIONS = 2, 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """The standardised vectors of a layer, on the device of the fits.
+
+    Attributes
+    ----------
+    train, dev, test : Tensor of float32, shape (n, d)
+    standardiser : Standardiser
+        By the training rows.
+    """
+
+    train: Tensor
+    dev: Tensor
+    test: Tensor
+    standardiser: Standardiser
+
+    @classmethod
+    def standardise(
+        cls, train: np.ndarray, dev: np.ndarray, test: np.ndarray, *, device: str = "cpu", overwrite: bool = False
+    ) -> Vectors:
+        """Standardise raw vectors; to ``overwrite`` is to change the given arrays, so that a layer is in memory once.
+
+        Raises
+        ------
+        UsageError
+            A device without float64.
+        """
+        if device == "mps":
+            raise UsageError("The logistic probe decides in float64, which MPS does not have. Use --device cpu.")
+        standardiser = Standardiser.fit(train)
+        train, dev, test = (standardiser.transform(part, overwrite=overwrite) for part in (train, dev, test))
+        X, X_dev, X_test = (torch.from_numpy(part).to(device) for part in (train, dev, test))
+        return cls(X, X_dev, X_test, standardiser)
+
+
 def fit_layer(
     X_train: np.ndarray,
     X_dev: np.ndarray,
@@ -45,12 +80,25 @@ def fit_layer(
     tol: float | None = None,
     device: str = "cpu",
 ) -> list[Result]:
+    """Fit every problem of a layer of raw vectors (n, d), which stay as they are; see :func:`fit_vectors`."""
+    check_problems(problems, strengths, n=len(X_train), n_dev=len(X_dev))
+    vectors = Vectors.standardise(X_train, X_dev, X_test, device=device)
+    return fit_vectors(vectors, problems, strengths=strengths, groups=groups, tol=tol)
+
+
+def fit_vectors(
+    vectors: Vectors,
+    problems: Sequence[Problem],
+    *,
+    strengths: Sequence[float] = STRENGTHS,
+    groups: np.ndarray | None = None,
+    tol: float | None = None,
+) -> list[Result]:
     """Fit every problem of a layer, its strength chosen on dev.
 
     Parameters
     ----------
-    X_train, X_dev, X_test : ndarray of float32, shape (n, d)
-        Raw vectors; standardised here by the training rows.
+    vectors : Vectors
     problems : sequence of Problem
     strengths : sequence of float
         Values of C, increasing.
@@ -59,7 +107,6 @@ def fit_layer(
     tol : float, optional
         Relative excess of the chosen fit's objective over its minimum, estimated with caution; by default
         :data:`TOL`, of few rows :data:`TOL_OF_FEW`.
-    device : str
 
     Returns
     -------
@@ -71,24 +118,20 @@ def fit_layer(
     InputError
         Fewer than two classes in training: nothing to learn.
     UsageError
-        A strength that is not positive, no dev rows to choose by, or a device without float64.
+        A strength that is not positive, or no dev rows to choose by.
     """
-    if device == "mps":
-        raise UsageError("The logistic probe decides in float64, which MPS does not have. Use --device cpu.")
-    check_problems(problems, strengths, n=len(X_train), n_dev=len(X_dev))
-    standardiser = Standardiser.fit(X_train)
-    X = torch.from_numpy(standardiser.transform(X_train)).to(device)
-    held_out = [torch.from_numpy(standardiser.transform(part)).to(device) for part in (X_dev, X_test)]
-    sample = _sample(len(X_train), groups)
-    tol = tol or (TOL if len(X_train) > FEW_ROWS else TOL_OF_FEW)
+    X = vectors.train
+    check_problems(problems, strengths, n=len(X), n_dev=len(vectors.dev))
+    sample = _sample(len(X), groups)
+    tol = tol or (TOL if len(X) > FEW_ROWS else TOL_OF_FEW)
 
     def run(workers: Workers | None) -> list[Result]:
         basis = covariance_basis(X)
         results: dict[int, Result] = {}
         for n_classes in sorted({problem.n_classes for problem in problems}):
             places = [i for i, problem in enumerate(problems) if problem.n_classes == n_classes]
-            study = _Study(X, held_out, [problems[i] for i in places], tuple(strengths), basis)
-            results.update(zip(places, study.run(sample, tol, standardiser, workers=workers), strict=True))
+            study = _Study(vectors, [problems[i] for i in places], tuple(strengths), basis)
+            results.update(zip(places, study.run(sample, tol, workers=workers), strict=True))
         return [results[i] for i in range(len(problems))]
 
     if X.device.type != "cpu":
@@ -102,14 +145,14 @@ class _Study:
 
     def __init__(
         self,
-        X: Tensor,
-        held_out: list[Tensor],
+        vectors: Vectors,
         problems: list[Problem],
         strengths: tuple[float, ...],
         basis: tuple[Tensor, Tensor],
     ) -> None:
-        self.X, self.problems, self.strengths, self.basis = X, problems, strengths, basis
-        self.X_dev, self.X_test = held_out
+        X = vectors.train
+        self.X, self.X_dev, self.X_test, self.standardiser = X, vectors.dev, vectors.test, vectors.standardiser
+        self.problems, self.strengths, self.basis = problems, strengths, basis
         self.n_sets, self.n_strengths = len(problems), len(strengths)
         self.sets = torch.arange(self.n_sets, device=X.device).repeat_interleave(self.n_strengths)
         self.y_dev = torch.from_numpy(np.stack([p.y_dev for p in problems], 1).astype(np.int64)).to(X.device)
@@ -137,9 +180,7 @@ class _Study:
             weights,
         )
 
-    def run(
-        self, sample: np.ndarray | None, tol: float, standardiser: Standardiser, *, workers: Workers | None
-    ) -> list[Result]:
+    def run(self, sample: np.ndarray | None, tol: float, *, workers: Workers | None) -> list[Result]:
         """Halve the strengths, then take those that may win to ``tol``, and choose."""
         full = self.labels(None)
         preconditioner = Preconditioner.build(full, self.basis)
@@ -176,7 +217,7 @@ class _Study:
         winners = torch.from_numpy(np.arange(self.n_sets) * self.n_strengths + chosen).to(u.device)
         if first is not objective:
             objective.rows_read += first.rows_read
-        return self._results(objective, u[winners], winners, (chosen, scores), standardiser)
+        return self._results(objective, u[winners], winners, chosen, scores)
 
     def _go_on(self, objective: Objective, chosen: np.ndarray, u: Tensor, memory: Memory, stopping: Stopping) -> None:
         """Take some strengths further over all rows; those that trail their label set's best are left behind."""
@@ -228,14 +269,13 @@ class _Study:
         objective: Objective,
         u: Tensor,
         winners: Tensor,
-        choice: tuple[np.ndarray, np.ndarray],
-        standardiser: Standardiser,
+        chosen: np.ndarray,
+        scores: np.ndarray,
     ) -> list[Result]:
-        chosen, scores = choice
         W, b = objective.weights(u, winners)
         dev, test = (predict_codes(part, W, b).to(torch.int32).cpu().numpy() for part in (self.X_dev, self.X_test))
-        coef = W.double().cpu().numpy() / standardiser.rms
-        intercept = b.double().cpu().numpy() - coef @ standardiser.mean.astype(np.float64)
+        coef = W.double().cpu().numpy() / self.standardiser.rms
+        intercept = b.double().cpu().numpy() - coef @ self.standardiser.mean.astype(np.float64)
         iterations = self.iterations.view(self.n_sets, -1).sum(1).tolist()
         passes = (objective.rows_read.double() / len(self.X)).view(self.n_sets, -1).sum(1).tolist()
         out = []

@@ -97,7 +97,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bits", action="store_true", help="the online code of every task as well")
     parser.add_argument("--parts", action="store_true", help="each task alone as well")
     parser.add_argument("--count", action="store_true", help="rows and classes, nothing probed")
-    parser.add_argument("--loop", nargs="*", choices=list(TASKS), default=["pos", "arc-label:universal", "tense"])
+    parser.add_argument("--loop", nargs="*", choices=list(TASKS), default=["pos", "arc", "tense"])
     parser.add_argument("--loop-layer", type=int, default=3)
     parser.add_argument("--rows", type=int, default=6000, help="training targets of the loop, at most")
     parser.add_argument("--write", default=None, help="where to write the table of the tasks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from tiny_models import tiny_model
 
 from probekit import ActivationCache, extract, probe
+from probekit.cache.reader import LayerView
 from probekit.errors import ResourceError
+from probekit.features import Pooler
 from probekit.features.scratch import zeros, zeros_like
 
 
@@ -57,3 +60,34 @@ def test_where_a_matrix_lies_its_copies_lie(tmp_path: Path) -> None:
     assert isinstance(zeros_like(X[1:], (2, 2)), np.memmap)
     assert not isinstance(zeros_like(np.zeros((1, 1), np.float32), (2, 2)), np.memmap)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("task", "estimator"), [("pos", "logistic"), ("position", "ridge"), ("tree-distance", None)])
+def test_a_large_layer_is_let_go_before_the_next_one_is_read(
+    cache: ActivationCache, task: str, estimator: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {} if estimator is None else {"estimator": estimator}
+    alive = _alive_when_read(monkeypatch)
+    ahead = probe(task, on=cache, layers="0,1,2", fast=True, **options)  # type: ignore[arg-type]
+    assert max(alive) == 1
+    alive.clear()
+    monkeypatch.setattr("probekit.probing.reading.READ_AHEAD", 0)
+    one_by_one = probe(task, on=cache, layers="0,1,2", fast=True, **options)  # type: ignore[arg-type]
+    assert alive == [0, 0, 0]
+    assert one_by_one.rows == ahead.rows
+
+
+def _alive_when_read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note, whenever a layer's matrix is read, how many of those read before are still in memory."""
+    alive: list[int] = []
+    read: list[weakref.ref[np.ndarray]] = []
+    whole = Pooler.matrix
+
+    def matrix(self: Pooler, view: LayerView) -> np.ndarray:
+        alive.append(sum(known() is not None for known in read))
+        X = whole(self, view)
+        read.append(weakref.ref(X))
+        return X
+
+    monkeypatch.setattr(Pooler, "matrix", matrix)
+    return alive

@@ -15,7 +15,7 @@ from probekit.probing.mlp import fit_mlp_layers
 from probekit.probing.network import NetworkSettings
 from probekit.probing.problem import Problem, Result, Standardiser
 from probekit.probing.stats import Bootstrap
-from probekit.probing.study import fit_layer
+from probekit.probing.study import Vectors, fit_layer, fit_vectors
 
 N, D, K = 1200, 24, 4
 SPLITS = (slice(0, 800), slice(800, 1000), slice(1000, 1200))
@@ -42,6 +42,18 @@ def labels(seed: int = 0) -> np.ndarray:
 
 def signal(y: np.ndarray, strength: float, seed: int = 0) -> np.ndarray:
     return noise(seed) + strength * np.random.default_rng(99).normal(size=(K, D))[y]
+
+
+def test_overwritten_vectors_give_the_same_fits_and_are_changed() -> None:
+    y = labels()
+    parts = [signal(y, 1.0)[part].astype(np.float32) for part in SPLITS]
+    kept = [part.copy() for part in parts]
+    plain = fit_layer(parts[0], parts[1], X_test=parts[2], problems=[problem(y)], strengths=GRID)[0]
+    assert all((part == copy).all() for part, copy in zip(parts, kept, strict=True))
+    in_place = fit_vectors(Vectors.standardise(*parts, overwrite=True), [problem(y)], strengths=GRID)[0]
+    np.testing.assert_array_equal(plain.coef, in_place.coef)
+    np.testing.assert_array_equal(plain.test_codes, in_place.test_codes)
+    assert not any((part == copy).any() for part, copy in zip(parts, kept, strict=True))
 
 
 # Planted truth.

@@ -111,6 +111,7 @@ class Ride:
             if self.companions:
                 self._passing[matrix.layer] = matrix
             yield matrix
+            del matrix
 
     def see(self, layer: int | str, results: Sequence[Result]) -> None:
         """Show a layer's matrix and results to every companion."""

@@ -66,12 +66,15 @@ class StudySettings:
         ``cpu``, ``cuda`` or ``mps``.
     halves : int
         Spans whose vectors stand one behind the other in a target's vector: 2 for a pair, else 1.
+    overwrite : bool
+        Nobody looks at a layer's vectors after the study: it may change them where they are.
     """
 
     sentences: NDArray[np.int64]
     seed: int
     device: str
     halves: int = 1
+    overwrite: bool = False
 
 
 # A study takes LayerMatrix, or LayerTokens where its estimator reads tokens.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
 from probekit.probing.problem import Problem, Result
-from probekit.probing.study import fit_layer
+from probekit.probing.study import Vectors, fit_vectors
 
 
 def study(
@@ -14,15 +14,14 @@ def study(
 ) -> Iterator[tuple[int | str, list[Result]]]:
     """Fit task and control labels of a layer as columns of one product."""
     for matrix in layers:
-        results = fit_layer(
-            matrix.train,
-            matrix.dev,
-            X_test=matrix.test,
-            problems=problems,
-            groups=settings.sentences,
-            device=settings.device,
-        )
-        yield matrix.layer, results
+        parts = (matrix.train, matrix.dev, matrix.test)
+        vectors = Vectors.standardise(*parts, device=settings.device, overwrite=settings.overwrite)
+        layer = matrix.layer
+        # Names that outlive the fit would keep this layer in memory while the next one is read.
+        del matrix, parts
+        results = fit_vectors(vectors, problems, groups=settings.sentences)
+        del vectors
+        yield layer, results
 
 
 ESTIMATOR = Estimator("logistic", study, seeded=False, reads="C of the L2 penalty, larger is weaker")

@@ -119,7 +119,7 @@ def probe_trees(
     rows: list[Measurement] = []
     guesses: dict[int | str, Guesses] = {}
     dev: dict[int | str, Score] = {}
-    for done, matrix in enumerate(read_layers(cache, poolers, places), start=1):
+    for matrix in read_layers(cache, poolers, places):
         fitted = fit_projections(
             matrix.train,
             matrix.dev,
@@ -134,7 +134,9 @@ def probe_trees(
         more, _, guesses[matrix.layer] = layer.measure(scorers["test"], "test")
         rows += [*found, *more]
         if progress is not None:
-            progress(done / len(places), f"layer {matrix.layer}")
+            progress(len(guesses) / len(places), f"layer {matrix.layer}")
+        # The loop's names would keep this layer in memory while the next one is read.
+        del matrix, layer
     for scorer in scorers.values():
         chain = scorer.scores([_chain(tree, depth) for tree in scorer.trees])
         rows += scorer.rows(chain, layer=None, method=CHAIN)
