@@ -140,6 +140,25 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
     return of_model[0].path
 
 
+def find_untrained(cache: ActivationCache) -> Path | None:
+    """Return the newest complete cache beside this one of the same model with random weights, over the same tokens."""
+    if cache.model.get("random_weights") is not None:
+        return None
+    mine = _tokens(cache.identity)
+    for entry in list_caches(cache.path.parent):
+        identity = entry.identity
+        if entry.complete and identity and KINDS["random"].is_one(identity["model"]) and _tokens(identity) == mine:
+            return entry.path
+    return None
+
+
+def _tokens(identity: Mapping[str, Any]) -> list[Any]:
+    """Return the part of an identity that decides which tokens there are, and the architecture."""
+    model = [identity["model"].get(name) for name in ("name", "config", "tokenizer")]
+    policy = [identity[name] for name in ("edits", "input", "max_length", "overflow")]
+    return [identity["corpus"]["fingerprint"], *model, *policy]
+
+
 def _newest(word: str, model: str | None, root: Path, beside: Mapping[str, Any] | None) -> Found:
     """Return the newest complete cache of a kind; before all others, one that belongs beside a given identity."""
     kind = KINDS[word]

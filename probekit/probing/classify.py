@@ -18,6 +18,7 @@ from probekit.corpus.example import SPLITS
 from probekit.errors import UsageError
 from probekit.probing.analyses import Ride, Scene, get_analysis
 from probekit.probing.asking import Source, ask
+from probekit.probing.choosing import find_untrained
 from probekit.probing.control import control_codes, draw_seed
 from probekit.probing.device import device_for
 from probekit.probing.estimators import StudySettings, get_estimator
@@ -32,6 +33,9 @@ from probekit.probing.settings import Settings
 from probekit.report import LayerReport, Measurement
 from probekit.report.trees import DrawnTree
 from probekit.tasks import ProbeTask
+
+UNTRAINED = "random-weights"
+"""The analysis that gives a task without a control its floor at every layer."""
 
 Progress = Callable[[float, str], None]
 
@@ -94,9 +98,12 @@ def classify(
     controls = _controls(question, settings)
     problems = _problems(question, controls)
     halves = question.table.spans.shape[1] if settings.pair == "concat" else 1
-    study = StudySettings(question.sentences, settings.seed, device, halves, overwrite=not settings.also)
-    scene = Scene(cache, question, problems, study, settings.estimator, settings.resamples)
-    ride = Ride([get_analysis(name).begin(scene) for name in settings.also])
+    also = _also(cache, settings, question)
+    study = StudySettings(question.sentences, settings.seed, device, halves, overwrite=not also)
+    scene = Scene(
+        cache, question, problems, study, settings.estimator, settings.resamples, settings.pool, settings.pair
+    )
+    ride = Ride([get_analysis(name).begin(scene) for name in also])
     outcomes: list[LayerOutcome] = []
     read = read_tokens if estimator.tokens else read_layers
     layers = ride.watch(read(cache, asked.poolers, asked.places))
@@ -143,12 +150,20 @@ def classify(
             metric="accuracy",
             unit=question.parts["test"].unit,
             targets={split: len(question.parts[split].y) for split in SPLITS},
-            notes=[*_notes(cache, settings, question, source.repeated), *ride.notes()],
+            notes=[*_notes(cache, settings, question, source.repeated, untrained=UNTRAINED in also), *ride.notes()],
         ),
         "classes": len(question.classes),
         "tests": None if settings.fast else measurers[0].tests(outcomes),
     }
     return Classified(LayerReport(tuple(rows), provenance), question, outcomes)
+
+
+def _also(cache: ActivationCache, settings: Settings, question: Question) -> tuple[str, ...]:
+    """Return what rides: what was asked for; and where there is no control, the untrained model if it was extracted."""
+    named = settings.also
+    if question.keys is not None or settings.fast or UNTRAINED in named or find_untrained(cache) is None:
+        return named
+    return (*named, UNTRAINED)
 
 
 def _bags(cache: ActivationCache, question: Question) -> dict[str, NDArray[np.int32]]:
@@ -158,10 +173,13 @@ def _bags(cache: ActivationCache, question: Question) -> dict[str, NDArray[np.in
     return codes
 
 
-def _notes(cache: ActivationCache, settings: Settings, question: Question, repeated: int) -> list[str]:
+def _notes(
+    cache: ActivationCache, settings: Settings, question: Question, repeated: int, *, untrained: bool
+) -> list[str]:
     notes = list(question.notes)
     if question.keys is None:
-        notes += no_control_notes(question.task, cache, "majority" if settings.fast else "bag_of_words")
+        floors = ["majority" if settings.fast else "bag_of_words", *(["random_weights"] if untrained else [])]
+        notes += no_control_notes(question.task, cache, floors)
     units = {split: question.parts[split].n_units for split in ("dev", "test")}
     notes += few_units_notes(units, question.parts["test"].unit)
     return notes + shared_notes(settings, unit=question.parts["test"].unit, repeated=repeated)

@@ -74,23 +74,24 @@ def _of_word_vectors(cache: ActivationCache) -> list[str]:
     ]
 
 
-def no_control_notes(task: ProbeTask, cache: ActivationCache, floor: str) -> list[str]:
+def no_control_notes(task: ProbeTask, cache: ActivationCache, floors: Sequence[str]) -> list[str]:
     """Return why there is no control, and which floors stand in for it.
 
     Parameters
     ----------
     task : ProbeTask
     cache : ActivationCache
-    floor : str
-        The report's own floor of words.
+    floors : sequence of str
+        The report's own: of words, of random weights.
     """
     whole = task.kind == "sentence"
     why = "are whole examples, which no memory of forms answers" if whole else "carry no key to be learned by heart"
-    notes = [f"This task has no control: its targets {why}. Its floor is {readable(floor)}."]
-    if cache.model.get("random_weights") is None:
+    named = " and ".join(map(readable, floors))
+    notes = [f"This task has no control: its targets {why}. Its floor is {named}."]
+    if cache.model.get("random_weights") is None and "random_weights" not in floors:
         notes.append(
             "A further floor is the same model with random weights: `probekit extract ... --random-weights 0` with "
-            f"this model and corpus, then `probekit probe --task {task.name} --on random`."
+            f"this model and corpus, then `probekit probe --task {task.name} --on {cache.path.name} --on random`."
         )
     return notes
 

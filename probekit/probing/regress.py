@@ -289,5 +289,5 @@ def _notes(cache: ActivationCache, task: ProbeTask, table: TargetTable, *, fast:
     if lost := table.without_token.total():
         notes.append(f"{lost:,} targets are left out of every method: no token covers them.")
     if None in table.keys:
-        notes += no_control_notes(task, cache, "mean" if fast else "bag_of_words")
+        notes += no_control_notes(task, cache, ["mean" if fast else "bag_of_words"])
     return notes

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from probekit.report.layers import LayerReport
 
 FLOORS = ("majority", "word_type", "word_type_seen", "word_type_unseen", "bag_of_words", "linear_chain", "mean")
-COMPANIONS = ("control", "selectivity", *FLOORS)
+COMPANIONS = ("control", "selectivity", "random_weights", *FLOORS)
 """Methods that stand beside the estimator; any other method is the estimator itself."""
 
 
@@ -123,6 +123,7 @@ def summarise(report: LayerReport) -> dict[str, Any]:
     score = report.points().get(place) if best else None
     control = report.points("control").get(place) if best else None
     selectivity = report.points("selectivity").get(place) if best else None
+    untrained = report.points("random_weights").get(place) if best else None
     centre = centre_of_gravity(report)
     expected = {stack: report.expected_layer(stack) for stack in report.stacks}
     return {
@@ -137,6 +138,7 @@ def summarise(report: LayerReport) -> dict[str, Any]:
         "n": score.n if score else None,
         "control": control.value if control else None,
         "selectivity": selectivity.value if selectivity else None,
+        "random_weights": untrained.value if untrained else None,
         "expected_layer": next(iter(expected.values()), None) if len(expected) < 2 else expected,
         "centre_of_gravity": centre.value if centre else None,
         "centre_low": centre.low if centre else None,

@@ -54,6 +54,7 @@ def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | No
     columns = Columns(report.layers)
     score = report.points(metric=metric)
     control = report.points("control", metric=metric)
+    untrained = report.points("random_weights", metric=metric)
     values: list[float] = []
     labels: list[Label] = []
     for stack in report.stacks:
@@ -61,6 +62,7 @@ def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | No
         named = f" {stack}" if stack else ""
         for points, pen, text in (
             (control, Pen(VERMILION, "s" if stack != "decoder" else "v", "--", 1.6), _control_label(control) + named),
+            (untrained, Pen(GREY, "d", "--", 1.6), "random weights" + named),
             (score, Pen(color, _STACK_MARKERS[stack]), readable(report.method) + named),
         ):
             mine = {layer: point for layer, point in points.items() if _owner(layer) == stack}

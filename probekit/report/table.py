@@ -70,6 +70,7 @@ class ReportTable:
             Column("control", _values(control), 3),
             Column("selectivity", _values(selectivity), 2),
             Column("interval", _intervals(selectivity), 5, "the interval of selectivity"),
+            Column("random weights", _values(report.points("random_weights")), 3),
         ]
         others = dict.fromkeys(row.metric for row in report.select(report.method) if row.metric != report.metric)
         columns += [Column(readable(metric), _values(report.points(metric=metric)), 4) for metric in others]

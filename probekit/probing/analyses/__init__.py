@@ -38,6 +38,8 @@ class Scene:
         Name of the study's estimator.
     resamples : int
         Of the bootstrap.
+    pool, pair : str
+        How tokens became vectors.
     """
 
     cache: ActivationCache
@@ -46,6 +48,8 @@ class Scene:
     study: StudySettings
     estimator: str
     resamples: int
+    pool: str = "mean"
+    pair: str = "concat"
 
 
 class Companion(Protocol):
