@@ -21,13 +21,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bench_probe import one_by_one
-from twenty import TASKS, Found, companions, counted, document, found, too_many
+from twenty import TASKS, Found, bits, companions, counted, document, found, too_many
 
 from probekit import LayerReport, extract, probe
 from probekit.cache.reader import ActivationCache
@@ -53,12 +53,6 @@ class Setting:
     data: Path
     tasks: list[str]
     layers: str
-    bits: bool
-
-    @property
-    def also(self) -> list[str]:
-        """Analyses that ride beside."""
-        return ["online-code"] if self.bits else []
 
 
 def main() -> None:
@@ -72,13 +66,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as own:
         corpus = options.corpus or data / "ud_english_ewt"
         cache = options.on or str(extract("minilm", corpus, cache=options.cache or own).cache)
-        setting = Setting(cache, data, options.only, options.layers, options.bits)
+        setting = Setting(cache, data, options.only, options.layers)
         if options.child:
             _CHILDREN[options.child](setting, Path(options.out))
             return
         lines = _count(setting) if options.count else _together(setting, parts=options.parts)
         if wrong := too_many(lines):
             sys.exit(f"These tasks have too many classes and no rule: {', '.join(wrong)}.")
+        if options.bits and not options.count:
+            lines = _priced(setting, lines)
         if not options.count:
             for task in options.loop:
                 _loop(setting, task, options.loop_layer, options.rows)
@@ -94,7 +90,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--corpus", default=None, help="in place of the whole of EWT, such as one of its files")
     parser.add_argument("--only", nargs="+", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--layers", default="all", help="0,3 or all")
-    parser.add_argument("--bits", action="store_true", help="the online code of every task as well")
+    parser.add_argument("--bits", action="store_true", help="the online code of every task at its best layer")
     parser.add_argument("--parts", action="store_true", help="each task alone as well")
     parser.add_argument("--count", action="store_true", help="rows and classes, nothing probed")
     parser.add_argument("--loop", nargs="*", choices=list(TASKS), default=["pos", "arc", "tense"])
@@ -141,7 +137,7 @@ def _process(child: str, setting: Setting, tasks: list[str]) -> tuple[dict[str, 
     """Run a child in a fresh process; return what it left, and its seconds from start to end."""
     with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
         command = [sys.executable, __file__, "--child", child, "--out", file.name, "--on", setting.cache]
-        command += ["--layers", setting.layers, *(["--bits"] if setting.bits else []), "--only", *tasks]
+        command += ["--layers", setting.layers, "--only", *tasks]
         started = time.perf_counter()
         ended = subprocess.run(command, check=False, env={**os.environ, "PROBEKIT_DATA": str(setting.data)})
         seconds = time.perf_counter() - started
@@ -151,7 +147,7 @@ def _process(child: str, setting: Setting, tasks: list[str]) -> tuple[dict[str, 
 
 
 def _child_together(setting: Setting, out: Path) -> None:
-    settings = Settings(layers=_layers(setting), also=tuple(setting.also))
+    settings = Settings(layers=_layers(setting))
     files = companions(setting.tasks, setting.data)
     lines, began = [], time.perf_counter()
     for report in _several()(setting.tasks, on=setting.cache, annotations=files, settings=settings):
@@ -173,7 +169,7 @@ def _several() -> Callable[..., Iterable[LayerReport]]:
 def _child_alone(setting: Setting, out: Path) -> None:
     (task,) = setting.tasks
     files = companions([task], setting.data)
-    report = probe(task, on=setting.cache, annotations=files, layers=_layers(setting), also=setting.also)
+    report = probe(task, on=setting.cache, annotations=files, layers=_layers(setting))
     out.write_text(json.dumps({"lines": [found(report)]}))
 
 
@@ -206,9 +202,21 @@ def _print(line: Found, seconds: float) -> None:
     print(
         f"{line.task[:20]:<20}  {seconds:6.1f} s  {line.train:>7,} rows  {line.classes:>4} classes  "
         f"layer {line.layer}  {line.score:.3f}  floor {line.floor:.3f}  selectivity {selectivity}"
-        + ("" if line.compression is None else f"  compression {line.compression:.2f}"),
+        + ("" if line.compression is None else f"  {line.kbits:,.1f} kbit, compression {line.compression:.2f}"),
         flush=True,
     )
+
+
+def _priced(setting: Setting, lines: list[Found]) -> list[Found]:
+    """Price the training labels of every task at its best layer."""
+    priced = []
+    for line in lines:
+        files = companions([line.task], setting.data)
+        began = time.perf_counter()
+        asked = {"annotations": files, "layers": line.layer, "also": ["online-code"]}
+        priced.append(replace(line, **bits(probe(line.task, on=setting.cache, **asked))))
+        _print(priced[-1], time.perf_counter() - began)
+    return priced
 
 
 def _count(setting: Setting) -> list[Found]:

@@ -39,7 +39,7 @@ TASKS: dict[str, tuple[str, ...]] = {
 """Task and the files with its annotations, below the folder of corpora."""
 
 _HEAD = ("task", "kind", "annotations", "train", "dev", "test", "classes", "rule", "layer", "score", "floor")
-_HEAD += ("selectivity", "compression")
+_HEAD += ("selectivity", "kbit", "compression", "of the control")
 
 MOST = 200
 """Classes that a task may have without a rule that says which are kept."""
@@ -61,7 +61,9 @@ class Found:
     score: float | None = None
     floor: float | None = None
     selectivity: float | None = None
+    kbits: float | None = None
     compression: float | None = None
+    control_compression: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -100,14 +102,28 @@ def found(report: LayerReport) -> dict[str, Any]:
     summary = report.summary()
     best = summary["best_layer"]
     floors = [summary[name] for name in ("majority", "word_type") if summary[name] is not None]
-    bits = report.points("online_code", split="train", metric="compression").get(best)
     line = counted(report.task, report.provenance["targets"], report.provenance["classes"])
     return line.to_json() | {
         "layer": str(best),
         "score": summary["test"],
         "floor": max(floors),
         "selectivity": summary["selectivity"],
-        "compression": bits.value if bits else None,
+    }
+
+
+def bits(report: LayerReport) -> dict[str, float | None]:
+    """Return the online code of a report's only layer, as the fields of a line."""
+    (layer,) = report.layers
+
+    def value(method: str, metric: str) -> float | None:
+        point = report.points(method, split="train", metric=metric).get(layer)
+        return point.value if point else None
+
+    total = value("online_code", "bits")
+    return {
+        "kbits": None if total is None else total / 1000,
+        "compression": value("online_code", "compression"),
+        "control_compression": value("online_code_control", "compression"),
     }
 
 
@@ -118,7 +134,7 @@ def too_many(lines: Sequence[Found]) -> list[str]:
 
 def table(lines: Sequence[Found]) -> str:
     """Return the table in Markdown."""
-    rows = [list(_HEAD), ["---"] * 3 + ["---:"] * 4 + ["---"] + ["---:"] * 5]
+    rows = [list(_HEAD), ["---"] * 3 + ["---:"] * 4 + ["---"] + ["---:"] * 7]
     for line in lines:
         scores = [line.score, line.floor, line.selectivity]
         rows.append(
@@ -130,7 +146,8 @@ def table(lines: Sequence[Found]) -> str:
                 line.rule or "all",
                 line.layer or "",
                 *("" if score is None else f"{score:.3f}" for score in scores),
-                "" if line.compression is None else f"{line.compression:.2f}",
+                "" if line.kbits is None else f"{line.kbits:,.1f}",
+                *("" if ratio is None else f"{ratio:.2f}" for ratio in (line.compression, line.control_compression)),
             ]
         )
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
@@ -143,8 +160,8 @@ def document(lines: Sequence[Found]) -> str:
     if probed:
         said = (
             "The layer is chosen on dev; score (accuracy) and selectivity are test; the floor is the better of the "
-            "majority and the memory of forms; compression is that of the online code of the training labels at that "
-            "layer, where it was asked for (`--bits`)."
+            "majority and the memory of forms; kbit is the online code of the training labels at that layer, in "
+            "thousands of bits, compression against the uniform code, then that of the control's labels (`--bits`)."
         )
     return (
         "# Twenty tasks over one extraction\n\n"
