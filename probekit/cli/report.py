@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from probekit.cli.options import Debug, Json, check_figure, examples, say
+from probekit.cli.options import Debug, Json, Quiet, Verbose, check_figure, examples, say
 
 app = typer.Typer(
     help="Show a report, or compare several.",
@@ -41,6 +41,8 @@ def show_command(
         typer.Option("--strengths", help="Draw accuracy against strength (of `--also strengths`).", metavar="FILE"),
     ] = None,
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Print a report's table."""
@@ -87,6 +89,8 @@ def compare_command(
         ),
     ] = None,
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Print several reports side by side, aligned by layer."""

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from probekit.cli.options import Debug, Json, examples
+from probekit.cli.options import Debug, Json, Quiet, Verbose, examples
 
 EXAMPLES = examples("probekit tasks", "probekit tasks --probes ./my-tasks --json")
 
@@ -23,6 +23,8 @@ def tasks_command(
         typer.Option("--probes", help="A folder of your own task files; may be repeated.", metavar="DIR"),
     ] = None,
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """List the tasks of the catalogue."""

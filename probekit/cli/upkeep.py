@@ -12,7 +12,19 @@ from typing import Annotated
 
 import typer
 
-from probekit.cli.options import CacheRoot, Debug, Json, Yes, confirm, counted, examples, human_bytes, say
+from probekit.cli.options import (
+    CacheRoot,
+    Debug,
+    Json,
+    Quiet,
+    Verbose,
+    Yes,
+    confirm,
+    counted,
+    examples,
+    human_bytes,
+    say,
+)
 
 Folder = Annotated[
     Path | None,
@@ -54,6 +66,8 @@ def verify_command(
     ] = False,
     cache: CacheRoot = None,
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Hash every file of a cache and say what is wrong; exit code 4 if anything is."""
@@ -92,6 +106,8 @@ def gc_command(
     yes: Yes = False,
     cache: CacheRoot = None,
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Free what no result needs: leftovers of dead processes, damaged files that were set aside."""
@@ -127,6 +143,8 @@ def rm_command(
     yes: Yes = False,
     cache: CacheRoot = None,
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Delete caches; what they hold must be extracted again."""
@@ -152,6 +170,8 @@ def import_command(
     source: Annotated[Path, typer.Argument(help="A complete cache folder from elsewhere.", metavar="FOLDER")],
     cache: CacheRoot = None,
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Copy a cache under the root, hashing every file on arrival; a damaged one is refused."""

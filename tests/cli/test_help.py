@@ -111,6 +111,22 @@ def test_every_command_can_speak_json_and_show_its_faults(context: Any) -> None:
     assert {"--json", "--debug"} <= names
 
 
+@pytest.mark.parametrize("context", LEAVES)
+def test_every_command_can_be_silent_or_say_more(context: Any) -> None:
+    declared = {name for parameter in context.command.params for name in parameter.opts}
+    assert {"--quiet", "-q", "--verbose", "-v"} <= declared
+
+
+def test_silence_lasts_for_its_command_only(capsys: pytest.CaptureFixture[str], private_cache: Path) -> None:
+    for words, silent, said in (("-q", True, False), ("", False, False), ("-v", False, True), ("-q -v", True, False)):
+        assert run(["cache", "ls", *words.split()]) == 0
+        err = capsys.readouterr().err
+        assert ("There is no cache" in err) is not silent
+        assert ("took " in err and " of memory" in err) is said
+    assert run(["report", "show", "nowhere.jsonl", "-q"]) == 3
+    assert "nowhere.jsonl" in capsys.readouterr().err
+
+
 def test_the_page_of_commands_is_up_to_date() -> None:
     pinned = next(
         line.partition("==")[2] for line in (ROOT / "constraints.txt").read_text().split() if line[:7] == "typer=="
