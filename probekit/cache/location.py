@@ -11,12 +11,12 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from probekit.errors import CacheError, UsageError, check_recordable
+from probekit.errors import CacheError, UsageError, check_recordable, did_you_mean
 
 PLAN = "plan.json"
 MANIFEST = "manifest.json"
@@ -135,6 +135,29 @@ def _entry(folder: Path) -> CacheEntry:
 
 def _note(message: str) -> None:
     logging.getLogger(__name__).warning("%s", message)
+
+
+def named_cache(name: str | Path, root: Path, words: Iterable[str] = ()) -> Path:
+    """Return the folder that is meant by a path or by a name under the root.
+
+    Parameters
+    ----------
+    name : str or Path
+    root : Path
+    words : iterable of str
+        What else the name may have been meant to be.
+
+    Raises
+    ------
+    UsageError
+        There is no such folder.
+    """
+    # Not Path.is_dir, which raises at a name that is too long.
+    path = next((path for path in (Path(name), root / name) if os.path.isdir(path)), None)
+    if path is None:
+        hint = did_you_mean(str(name), [*words, *(entry.path.name for entry in list_caches(root))])
+        raise UsageError(f"There is no cache '{name}', here or in {root}.{hint} `probekit cache ls` lists them.")
+    return path
 
 
 def newest_complete(root: Path, *, opens: bool = True, notify: Callable[[str], None] = _note) -> Path | None:

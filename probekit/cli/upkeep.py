@@ -6,7 +6,6 @@ Whatever deletes says first what, and asks; where nobody can be asked it needs `
 from __future__ import annotations
 
 import json as json_module
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -44,15 +43,11 @@ IMPORT_EXAMPLES = examples(
 
 def find_folder(folder: Path | None, root: Path | None, *, opens: bool = True) -> Path:
     """Return the cache that is meant: a path, a name under the root, or the newest complete one (that `opens`)."""
-    from probekit.cache.location import cache_root, newest_complete
+    from probekit.cache.location import cache_root, named_cache, newest_complete
     from probekit.errors import UsageError
 
     if folder is not None:
-        # Not Path.is_dir, which raises at a name that is too long.
-        if os.path.isdir(folder):
-            return folder
-        named = cache_root(root) / folder
-        return named if os.path.isdir(named) else folder
+        return named_cache(folder, cache_root(root))
     newest = newest_complete(cache_root(root), opens=opens, notify=say)
     if newest is None:
         raise UsageError(f"There is no complete cache in {cache_root(root)}. Run `probekit extract`, or name a cache.")

@@ -8,13 +8,12 @@ that was extracted.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.location import CacheEntry, cache_root, differences, list_caches, newest_complete
+from probekit.cache.location import CacheEntry, cache_root, differences, list_caches, named_cache, newest_complete
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError, did_you_mean
@@ -110,11 +109,7 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
     if str(on) in KINDS:
         return _newest(str(on), model, folder, None).path
     if on is not None:
-        path = next((path for path in (Path(on), folder / on) if os.path.isdir(path)), None)
-        if path is None:
-            hint = did_you_mean(str(on), [*KINDS, *(entry.path.name for entry in list_caches(folder))])
-            raise UsageError(f"There is no cache '{on}', here or in {folder}.{hint} `probekit cache ls` lists them.")
-        return path
+        return named_cache(on, folder, KINDS)
     if model is None:
         newest = newest_complete(folder)
         if newest is None:
