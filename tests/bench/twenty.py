@@ -101,7 +101,7 @@ def found(report: LayerReport) -> dict[str, Any]:
     """Return what a report says of a task, as the fields of a line."""
     summary = report.summary()
     best = summary["best_layer"]
-    floors = [summary[name] for name in ("majority", "word_type") if summary[name] is not None]
+    floors = [summary[name] for name in ("majority", "word_type", "bag_of_words") if summary[name] is not None]
     line = counted(report.task, report.provenance["targets"], report.provenance["classes"])
     return line.to_json() | {
         "layer": str(best),
@@ -159,9 +159,10 @@ def document(lines: Sequence[Found]) -> str:
     said = "Counted only: run it without `--count` to fill in layer, score, floor and selectivity."
     if probed:
         said = (
-            "The layer is chosen on dev; score (accuracy) and selectivity are test; the floor is the better of the "
-            "majority and the memory of forms; kbit is the online code of the training labels at that layer, in "
-            "thousands of bits, compression against the uniform code, then that of the control's labels (`--bits`)."
+            "The layer is chosen on dev; score (accuracy) and selectivity are test; the floor is the best of the "
+            "majority, the memory of forms and (of sentences) a bag of words; kbit is the online code of the training "
+            "labels at that layer, in thousands of bits, compression against the uniform code, then that of the "
+            "control's labels (`--bits`)."
         )
     return (
         "# Twenty tasks over one extraction\n\n"
