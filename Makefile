@@ -13,7 +13,7 @@ DEMO := demo
 
 demo: .venv/.installed-demo
 	mkdir -p $(DEMO)
-	$(BIN)/probekit extract --cache $(DEMO)/cache
+	$(BIN)/probekit extract minilm grammar:n=4000 --cache $(DEMO)/cache
 	$(BIN)/probekit probe --task pos --cache $(DEMO)/cache --plot $(DEMO)/pos.png --out $(DEMO)/pos.jsonl
 	@echo "The layer curve: $(abspath $(DEMO)/pos.png)"
 

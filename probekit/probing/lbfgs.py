@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-MEMORY = 15
+FEWEST_PAIRS, MOST_PAIRS, PAIR_NUMBERS = 15, 60, 500_000
+"""Pairs that a problem remembers. Many take a slow problem to its optimum in half the steps; of a large one they would
+cost more than the pass over the rows that they save."""
+
 SUFFICIENT = 1e-4
 CURVATURE = 0.9
 MAX_TRIALS = 30
@@ -34,9 +37,9 @@ class Memory:
 
     Attributes
     ----------
-    S, Y : Tensor, shape (n_problems, MEMORY, size)
+    S, Y : Tensor, shape (n_problems, n_pairs, size)
         Steps and gradient changes.
-    SY, YY : Tensor of float64, shape (n_problems, MEMORY, MEMORY)
+    SY, YY : Tensor of float64, shape (n_problems, n_pairs, n_pairs)
         Their inner products.
     count : Tensor of int64, shape (n_problems,)
         Pairs ever stored.
@@ -52,9 +55,15 @@ class Memory:
     def empty(cls, like: Tensor) -> Memory:
         """No pairs yet, for starting points of shape (n_problems, size)."""
         B, size = like.shape
-        gram = torch.zeros(B, MEMORY, MEMORY, dtype=torch.float64, device=like.device)
-        S = like.new_zeros(B, MEMORY, size)
+        pairs = min(max(PAIR_NUMBERS // size, FEWEST_PAIRS), MOST_PAIRS)
+        gram = torch.zeros(B, pairs, pairs, dtype=torch.float64, device=like.device)
+        S = like.new_zeros(B, pairs, size)
         return cls(S, torch.zeros_like(S), gram, gram.clone(), torch.zeros(B, dtype=torch.int64, device=like.device))
+
+    @property
+    def pairs(self) -> int:
+        """Pairs there is room for."""
+        return self.S.shape[1]
 
     def select(self, rows: Tensor) -> Memory:
         """The memory of some of the problems."""
@@ -77,7 +86,7 @@ class Memory:
         yy = y.square().sum(1, dtype=torch.float64)
         good = sy > 1e-8 * yy.sqrt() * s.square().sum(1, dtype=torch.float64).sqrt()
         rows, s, y = rows[good], s[good], y[good]
-        slot = self.count[rows] % MEMORY
+        slot = self.count[rows] % self.pairs
         self.S[rows, slot], self.Y[rows, slot] = s, y
         # All problems at once need no copy of their pairs, which are most of the memory that is read here.
         S, Y = (self.S, self.Y) if len(rows) == len(self.S) else (self.S[rows], self.Y[rows])
@@ -91,14 +100,14 @@ class Memory:
     def direction(self, g: Tensor) -> Tensor:
         """``-H g`` with the inverse Hessian H these pairs imply, shape (n_problems, size)."""
         B = len(g)
-        slots = torch.arange(MEMORY, device=g.device)
-        order = (self.count[:, None] + slots) % MEMORY
-        order = torch.where(self.count[:, None] < MEMORY, slots, order)
+        slots = torch.arange(self.pairs, device=g.device)
+        order = (self.count[:, None] + slots) % self.pairs
+        order = torch.where(self.count[:, None] < self.pairs, slots, order)
         SY, YY = _reorder(self.SY, order), _reorder(self.YY, order)
         D = SY.diagonal(dim1=1, dim2=2)
         used = D > 0
         R = torch.triu(SY) + torch.diag_embed((~used).double())
-        last = (self.count - 1).clamp_min(0) % MEMORY
+        last = (self.count - 1).clamp_min(0) % self.pairs
         each = torch.arange(B, device=g.device)
         gamma = self.SY[each, last, last] / self.YY[each, last, last]
         gamma = torch.where(self.count > 0, gamma, 1.0)[:, None]

@@ -22,6 +22,9 @@ CHUNK_NUMBERS_CPU = 1 << 20
 
 CHUNK_NUMBERS_GPU = 1 << 26
 
+NARROW = 16
+"""Classes below which torch's softmax works number by number on a CPU: 17 ns each, against 5 ns of plain operations."""
+
 PRECONDITIONER_ROWS = 30_000
 """Rows whose covariance makes the preconditioner; it need not be exact."""
 
@@ -223,7 +226,11 @@ class Objective:
 
 def _softmax(Z: Tensor, y: Tensor, P: Tensor) -> Tensor:
     """Fill ``P`` with probabilities less the one-hot labels; return losses, both per row and problem."""
-    torch.softmax(Z, -1, out=P)
+    if Z.shape[-1] < NARROW:
+        torch.sub(Z, Z.amax(-1, keepdim=True), out=P).exp_()
+        P /= P.sum(-1, keepdim=True)
+    else:
+        torch.softmax(Z, -1, out=P)
     index = y[..., None]
     chance = P.gather(2, index)
     P.scatter_(2, index, chance - 1)

@@ -3,7 +3,7 @@
 What enters: the vectors of the three splits and a list of :class:`Problem` (the task, its control
 draws, its resamples). What leaves: one :class:`Result` a problem. The surprise: strengths are not
 fitted one after the other. Of many rows all of them descend together on at most 30,000 rows until their dev
-scores settle; the best two go on over all rows to their optimum, where the choice between them is made.
+scores settle; the best and the next weaker penalties go on over all rows, where the choice between them is made.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SAMPLE_ROWS, FEW_ROWS = 30_000, 10_000
 WATCH_ROWS = 8_000
 TOL, TOL_OF_FEW = 3e-3, 1e-4
 CHOICE_TOL, CHOICE_ITERATIONS = 1e-2, 60
-FINALISTS, ITERATIONS = 2, 1000
+ITERATIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +197,12 @@ class _Study:
             race = self._race(first, settles=True)
             self._descend(first, self._everyone(), u, memory, Stopping(CHOICE_TOL, CHOICE_ITERATIONS, race))
             scores = self._dev_scores(objective, u, self._everyone()).reshape(scores.shape)
-            ranked = np.argsort(-scores, axis=1, kind="stable")[:, :FINALISTS]
-            finalists = np.zeros(scores.shape, dtype=bool)
-            np.put_along_axis(finalists, ranked, True, axis=1)
+            # All rows bear a weaker penalty than a sample of them, so the next weaker one is the other finalist.
+            best = scores.argmax(1)
+            finalists = self._at(best) | self._at(best + 1)
             self._go_on(objective, finalists, u, memory, Stopping(CHOICE_TOL, ITERATIONS))
             scores[finalists] = self._dev_scores(objective, u, self._places(finalists))
-            best = np.where(finalists, scores, -1.0).argmax(1)
-            contenders = np.arange(self.n_strengths) == best[:, None]
+            contenders = self._at(np.where(finalists, scores, -1.0).argmax(1))
         fitted = np.zeros(scores.shape, dtype=bool)
         while contenders.any():
             self._go_on(objective, contenders, u, memory, Stopping(tol, ITERATIONS))
@@ -234,6 +233,10 @@ class _Study:
 
     def _places(self, chosen: np.ndarray) -> Tensor:
         return torch.from_numpy(np.flatnonzero(chosen)).to(self.X.device)
+
+    def _at(self, strengths: np.ndarray) -> np.ndarray:
+        """Mark one strength of every label set; none where its number is beyond the last."""
+        return np.arange(self.n_strengths) == strengths[:, None]
 
     def _standing(self, scores: np.ndarray, fitted: np.ndarray) -> np.ndarray:
         """Dev scores of the strengths at their optimum; -1 for those not taken there, and those that trailed."""

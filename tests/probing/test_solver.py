@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from probekit.probing.lbfgs import MEMORY, Memory, Minimum, Stopping, minimise
+from probekit.probing.lbfgs import MOST_PAIRS, Memory, Minimum, Stopping, minimise
 from probekit.probing.objective import Labels, Objective, Preconditioner, covariance_basis
 from probekit.probing.workers import Workers
 
@@ -56,7 +56,7 @@ def test_problems_in_a_batch_take_the_steps_they_take_alone() -> None:
     assert len(set(together.iterations.tolist())) > 1
 
 
-@pytest.mark.parametrize("pairs", [0, 1, MEMORY, MEMORY + 4])
+@pytest.mark.parametrize("pairs", [0, 1, MOST_PAIRS, MOST_PAIRS + 4])
 def test_the_direction_is_that_of_the_bfgs_recursion(pairs: int) -> None:
     rng = np.random.default_rng(0)
     root = rng.normal(size=(20, 20))
@@ -65,7 +65,7 @@ def test_the_direction_is_that_of_the_bfgs_recursion(pairs: int) -> None:
     memory = Memory.empty(torch.zeros(1, 20, dtype=torch.float64))
     for s in S:
         memory.push(torch.tensor([0]), torch.tensor(s[None]), torch.tensor((A @ s)[None]))
-    kept = S[-MEMORY:]
+    kept = S[-MOST_PAIRS:]
     H = np.eye(20) if not pairs else np.eye(20) * (kept[-1] @ A @ kept[-1]) / (A @ kept[-1] @ A @ kept[-1])
     for s in kept:
         y, rho = A @ s, 1 / (s @ A @ s)
