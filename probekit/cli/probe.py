@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -175,26 +175,36 @@ def probe_command(
     _check_tasks(task, probes or [], trees)
     check_writable(out, "out")
     check_writable(predictions, "predictions")
+    _check_apart({"out": out, "predictions": predictions, "plot": plot, "trees": trees})
     asked = [replace(settings, task=name) for name in dict.fromkeys(task)]
     done: list[Probing] = []
-    for found in find_caches(on or (), model, corpus, cache):
+    caches = find_caches(on or (), model, corpus, cache)
+    for place, found in enumerate(caches):
         if found.said:
             say(found.said, quiet=quiet or json)
         with progress_bar("probing", 1.0, quiet=quiet or json) as advance:
-            for probing in run_probes(
+            studies = run_probes(
                 ActivationCache.open(found.path),
                 asked,
                 corpus=corpus,
                 annotations=annotations or [],
                 probes=probes or [],
                 progress=advance,
-            ):
+            )
+            for number, probing in enumerate(studies):
                 done.append(probing)
                 if verbose:
                     _say_asked(probing)
+                # Written at once: a later one that fails must not take this one with it. Reports of one task have
+                # numbers in a row.
+                written = _Numbered(number * len(caches) + place, len(asked) * len(caches))
+                _write(probing, written, out=out, predictions=predictions, trees=trees, quiet=quiet or json)
     # One group a task, with a report of each cache.
     groups = [done[place :: len(asked)] for place in range(len(asked))]
-    _write(groups, out=out, plot=plot, predictions=predictions, trees=trees, quiet=quiet or json)
+    if plot is not None:
+        for number, group in enumerate(groups):
+            path = _Numbered(number, len(groups)).of(plot)
+            say(f"plot       {_shown(group).save_plot(path)}", quiet=quiet or json)
     if json:
         documents = [probing.report.to_json() for group in groups for probing in group]
         whole = documents[0] if len(documents) == 1 else {"schema": "probekit.reports/1", "reports": documents}
@@ -222,6 +232,16 @@ def _check_tasks(names: Sequence[str], probes: Sequence[Path], trees: Path | Non
             raise UsageError(f"The `trees` option draws edges, which tree-distance predicts, not '{task.name}'.")
 
 
+def _check_apart(places: Mapping[str, Path | None]) -> None:
+    """Refuse two things to be written into one file."""
+    from probekit.errors import UsageError
+
+    seen: dict[Path, str] = {}
+    for option, path in places.items():
+        if path is not None and (other := seen.setdefault(path.absolute(), option)) != option:
+            raise UsageError(f"The `{option}` option names the file of `{other}`, {path}. Give it one of its own.")
+
+
 def _numbers(text: str | None) -> tuple[int, ...]:
     """Read ``8,64``."""
     from probekit.errors import UsageError
@@ -241,32 +261,34 @@ def _say_asked(probing: Probing) -> None:
     say(f"settings   {', '.join(f'{name} {value}' for name, value in asked['settings'].items())}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """The place of a file among several of one name."""
+
+    number: int
+    count: int
+
+    def of(self, path: Path) -> Path:
+        """Return the path itself where there is one, else with a number."""
+        return path if self.count == 1 else path.with_name(f"{path.stem}.{self.number + 1}{path.suffix}")
+
+
 def _write(
-    groups: Sequence[Sequence[Probing]],
+    probing: Probing,
+    place: _Numbered,
     *,
     out: Path | None,
-    plot: Path | None,
     predictions: Path | None,
     trees: Path | None,
     quiet: bool,
 ) -> None:
-    """Write what was asked for, numbered where there are several: one file a report, one figure a task."""
+    """Write what was asked for of one study."""
     from probekit.probing.predictions import write_predictions
     from probekit.report.trees import save_trees
 
-    done = [probing for group in groups for probing in group]
-    for number, probing in enumerate(done):
-        if out is not None:
-            say(f"report     {probing.report.write(_numbered(out, number, len(done)))}", quiet=quiet)
-        if predictions is not None:
-            written = write_predictions(probing, _numbered(predictions, number, len(done)))
-            say(f"predicted  {written}", quiet=quiet)
-        if trees is not None:
-            say(f"trees      {save_trees(probing.drawn(), _numbered(trees, number, len(done)))}", quiet=quiet)
-    if plot is not None:
-        for number, group in enumerate(groups):
-            say(f"plot       {_shown(group).save_plot(_numbered(plot, number, len(groups)))}", quiet=quiet)
-
-
-def _numbered(path: Path, number: int, of: int) -> Path:
-    return path if of == 1 else path.with_name(f"{path.stem}.{number + 1}{path.suffix}")
+    if out is not None:
+        say(f"report     {probing.report.write(place.of(out))}", quiet=quiet)
+    if predictions is not None:
+        say(f"predicted  {write_predictions(probing, place.of(predictions))}", quiet=quiet)
+    if trees is not None:
+        say(f"trees      {save_trees(probing.drawn(), place.of(trees))}", quiet=quiet)

@@ -6,6 +6,8 @@ matrix with one row a target. Surprise: a target that no token covers leaves the
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,5 +126,6 @@ def token_ranges(index: CacheIndex, table: TargetTable) -> tuple[NDArray[np.int6
 def _without(table: TargetTable, whole: NDArray[np.bool_]) -> TargetTable:
     if whole.all():
         return table
-    table.without_token.update(table.forms[row] for row in np.flatnonzero(~whole))
-    return table.take(np.flatnonzero(whole))
+    # A count of its own: a table may be pooled several times, and each of its words is left out once.
+    lost = Counter(table.forms[row] for row in np.flatnonzero(~whole))
+    return replace(table.take(np.flatnonzero(whole)), without_token=lost)

@@ -20,7 +20,7 @@ from probekit.corpus import Corpus, Example, reopen_annotated, repeated_ordinals
 from probekit.errors import InputError
 from probekit.features import Pooler, TargetTable, collect, matched
 from probekit.probing.question import Question, keep_top, pose
-from probekit.probing.reading import check_memory, choose_layers
+from probekit.probing.reading import check_memory, choose_layers, poolers_of
 from probekit.probing.settings import Settings
 from probekit.tasks import ProbeTask, get_task
 
@@ -122,7 +122,7 @@ def ask(cache: ActivationCache, settings: Settings, source: Source) -> Asked:
     """Ask every example, and number the labels."""
     places = choose_layers(cache, settings.layers)
     table, left_out = keep_top(source.task, source.targets())
-    poolers = {stack: Pooler(cache.index(stack), table, pool=settings.pool, pair=settings.pair) for stack, _ in places}
+    poolers = poolers_of(cache, table, places, pool=settings.pool, pair=settings.pair)
     question = pose(source.task, next(iter(poolers.values())).table, left_out=left_out)
     check_memory(cache, poolers, places, settings.max_ram)
     return Asked(source, question, poolers, places)

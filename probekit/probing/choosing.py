@@ -8,6 +8,7 @@ that was extracted.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,16 +136,37 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
     return of_model[0].path
 
 
-def find_untrained(cache: ActivationCache) -> Path | None:
-    """Return the newest complete cache beside this one of the same model with random weights, over the same tokens."""
-    if cache.model.get("random_weights") is not None:
+def find_untrained(cache: ActivationCache) -> ActivationCache | None:
+    """Open the cache beside this one of the same model with random weights, over the same tokens and every layer of it.
+
+    Of several the one of the same precision, then the newest. Those that do not open are passed over.
+    """
+    if not can_be_trained(cache):
         return None
     mine = _tokens(cache.identity)
-    for entry in list_caches(cache.path.parent):
-        identity = entry.identity
-        if entry.complete and identity and KINDS["random"].is_one(identity["model"]) and _tokens(identity) == mine:
-            return entry.path
+    entries = [
+        entry
+        for entry in list_caches(cache.path.parent)
+        if entry.complete
+        and entry.identity
+        and KINDS["random"].is_one(entry.identity["model"])
+        and _tokens(entry.identity) == mine
+    ]
+    for entry in sorted(entries, key=lambda entry: _precision(entry.identity) != _precision(cache.identity)):
+        with contextlib.suppress(CacheError):
+            opened = ActivationCache.open(entry.path)
+            if all(set(cache.layers(stack)) <= set(opened.layers(stack)) for stack in cache.stacks):
+                return opened
     return None
+
+
+def can_be_trained(cache: ActivationCache) -> bool:
+    """Whether there may be an untrained model to compare with: this one is neither that nor a table of vectors."""
+    return cache.model.get("random_weights") is None and not is_static(cache.model["name"])
+
+
+def _precision(identity: Mapping[str, Any] | None) -> tuple[Any, Any]:
+    return ((identity or {}).get("dtype"), (identity or {}).get("store"))
 
 
 def _tokens(identity: Mapping[str, Any]) -> list[Any]:

@@ -99,10 +99,9 @@ def classify(
     problems = _problems(question, controls)
     halves = question.table.spans.shape[1] if settings.pair == "concat" else 1
     also = _also(cache, settings, question)
-    study = StudySettings(question.sentences, settings.seed, device, halves, overwrite=not also)
-    scene = Scene(
-        cache, question, problems, study, settings.estimator, settings.resamples, settings.pool, settings.pair
-    )
+    looked_at = bool(set(also) - {UNTRAINED})
+    study = StudySettings(question.sentences, settings.seed, device, halves, overwrite=not looked_at)
+    scene = Scene(cache, question, problems, study, settings.estimator, settings.resamples, settings)
     ride = Ride([get_analysis(name).begin(scene) for name in also])
     outcomes: list[LayerOutcome] = []
     read = read_tokens if estimator.tokens else read_layers

@@ -8,6 +8,7 @@ from typing import Any
 from probekit import __version__
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
+from probekit.models.static import is_static
 from probekit.probing.question import MIN_DOCUMENTS
 from probekit.probing.settings import Settings
 from probekit.probing.stats import FEWEST_TO_TEST, FEWEST_UNITS
@@ -88,7 +89,8 @@ def no_control_notes(task: ProbeTask, cache: ActivationCache, floors: Sequence[s
     why = "are whole examples, which no memory of forms answers" if whole else "carry no key to be learned by heart"
     named = " and ".join(map(readable, floors))
     notes = [f"This task has no control: its targets {why}. Its floor is {named}."]
-    if cache.model.get("random_weights") is None and "random_weights" not in floors:
+    trained = cache.model.get("random_weights") is None and not is_static(cache.model["name"])
+    if trained and "random_weights" not in floors:
         notes.append(
             "A further floor is the same model with random weights: `probekit extract ... --random-weights 0` with "
             f"this model and corpus, then `probekit probe --task {task.name} --on {cache.path.name} --on random`."
@@ -120,5 +122,6 @@ def shared_notes(settings: Settings, *, unit: str, repeated: int) -> list[str]:
     if unit == "sentence":
         notes.append(f"Intervals resample sentences: the test part has fewer than {MIN_DOCUMENTS} documents.")
     if settings.fast:
-        notes.append(f"--fast: no control task, {settings.resamples} resamples, no tests between layers.")
+        control = f"{settings.control_seeds} draws of the control task" if settings.control_seeds else "no control task"
+        notes.append(f"--fast: {control}, {settings.resamples} resamples, no tests between layers.")
     return notes

@@ -20,7 +20,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus.example import SPLITS
 from probekit.errors import UsageError
 from probekit.extraction.plan import parse_layers
-from probekit.features import Pooler, TokenGatherer
+from probekit.features import Pooler, TargetTable, TokenGatherer
 from probekit.probing.estimators import LayerMatrix, LayerTokens
 
 READ_AHEAD = 1e9
@@ -42,6 +42,14 @@ def choose_layers(cache: ActivationCache, layers: str | Sequence[int | str]) -> 
                 )
         places.extend((stack, layer) for layer in (kept if wanted == "all" else wanted))
     return places
+
+
+def poolers_of(
+    cache: ActivationCache, table: TargetTable, places: Sequence[tuple[str, int | str]], *, pool: str, pair: str
+) -> dict[str, Pooler]:
+    """Return what turns the rows of each stack into vectors."""
+    stacks = dict.fromkeys(stack for stack, _ in places)
+    return {stack: Pooler(cache.index(stack), table, pool=pool, pair=pair) for stack in stacks}
 
 
 def check_memory(

@@ -16,7 +16,7 @@ import numpy as np
 from probekit.cache.reader import ActivationCache
 from probekit.corpus.example import SPLITS
 from probekit.errors import InputError, UsageError
-from probekit.features import Pooler, TargetTable
+from probekit.features import TargetTable
 from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.asking import Source
 from probekit.probing.control import control_numbers, draw_seed
@@ -28,7 +28,7 @@ from probekit.probing.numbermix import NumberMix
 from probekit.probing.numberscore import METRICS, NumberScorer, Score
 from probekit.probing.provenance import few_units_notes, no_control_notes, provenance_of, shared_notes
 from probekit.probing.question import units_of
-from probekit.probing.reading import check_memory, choose_layers, read_layers
+from probekit.probing.reading import check_memory, choose_layers, poolers_of, read_layers
 from probekit.probing.ridge import Fitted, FloatArray, Numbers, fit_ridge
 from probekit.probing.settings import Settings
 from probekit.probing.stats import LEVEL, Resampled
@@ -89,7 +89,7 @@ def regress(
     device = device_for(settings.device)
     places = choose_layers(cache, settings.layers)
     asked = source.targets()
-    poolers = {stack: Pooler(cache.index(stack), asked, pool=settings.pool, pair=settings.pair) for stack, _ in places}
+    poolers = poolers_of(cache, asked, places, pool=settings.pool, pair=settings.pair)
     check_memory(cache, poolers, places, settings.max_ram)
     table = next(iter(poolers.values())).table
     parts = _parts(source.task, table)

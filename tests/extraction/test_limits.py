@@ -93,7 +93,7 @@ def test_fault_12_words_over_the_limit_are_named_and_n_says_so(tmp_path: Path, p
     lost = made.alignment["truncated"]
     assert lost > 0
     assert any(f"{lost:,} words were cut off" in note for note in made.notes)
-    report = probe("pos", made.cache, fast=True, layers="1")
+    report = probe("pos", made.cache, fast=True, layers="0,1")
     (note,) = [note for note in report.to_json()["notes"] if "no token covers" in note]
     assert note.startswith(f"{lost:,} targets are left out of every method")
     assert f"'lost' ({lost})" in note

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_models import tiny_model
 
 from probekit import LayerReport, extract, probe
+from probekit.cache.reader import LayerView
 from probekit.errors import UsageError
+from probekit.features import Pooler
 
 CORPUS = "grammar:n=80"
 
@@ -82,7 +86,50 @@ def test_it_can_be_asked_for_with_a_control_and_any_estimator(trained: Path, unt
     assert scores(report, estimator) != scores(by_itself, estimator)
 
 
-def test_asked_for_without_such_a_cache_it_is_refused(alone: Path, untrained: Path) -> None:
-    for cache in (alone, untrained):
-        with pytest.raises(UsageError, match=r"no cache of that on this corpus is in .*--random-weights 0"):
-            probe("pos", cache, layers="0", also=("random-weights",))
+def test_asked_for_without_such_a_cache_it_is_refused_and_of_an_untrained_model_there_is_none(
+    alone: Path, untrained: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"no cache of that, whole.* is in .*--random-weights 0"):
+        probe("pos", alone, layers="0", also=("random-weights",))
+    report = probe("pos", untrained, layers="0", also=("random-weights",), fast=True)
+    assert scores(report, "random_weights") == {}
+    assert "no floor of random weights" in " ".join(report.provenance["notes"])
+
+
+def test_one_that_is_damaged_or_lacks_layers_is_passed_over(tmp_path: Path) -> None:
+    options = {"overflow": "window", "cache": tmp_path}
+    trained = extract(tiny_model("bert"), CORPUS, **options).cache  # type: ignore[arg-type]
+    whole = extract(tiny_model("bert"), CORPUS, random_weights=0, **options).cache  # type: ignore[arg-type]
+    extract(tiny_model("bert"), CORPUS, random_weights=1, layers="1", **options)  # type: ignore[arg-type]
+    broken = extract(tiny_model("bert"), CORPUS, random_weights=2, **options).cache  # type: ignore[arg-type]
+    (broken / "manifest.json").write_text("{")
+    halved = extract(tiny_model("bert"), CORPUS, random_weights=3, store="float16", **options).cache  # type: ignore[arg-type]
+
+    def taken() -> str:
+        return " ".join(probe("sentence-length", trained, layers="0").provenance["notes"])
+
+    assert f"(seed 0) are of the cache {whole.name}." in taken()
+    shutil.rmtree(whole)
+    assert f"{halved.name}, which is of another precision (store float16)" in taken()
+    shutil.rmtree(halved)
+    assert "A further floor" in taken()
+
+
+def test_its_matrices_lie_in_files_where_those_of_the_study_do(
+    trained: Path, untrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+    kinds: list[type] = []
+    whole = Pooler.matrix
+
+    def matrix(self: Pooler, view: LayerView) -> np.ndarray:
+        X = whole(self, view)
+        kinds.append(type(X))
+        return X
+
+    monkeypatch.setattr(Pooler, "matrix", matrix)
+    held = probe("sentence-length", trained, layers="0")
+    assert kinds == [np.ndarray, np.ndarray]
+    mapped = probe("sentence-length", trained, layers="0", max_ram=1e-7)
+    assert kinds[2:] == [np.memmap, np.memmap]
+    assert mapped.rows == held.rows

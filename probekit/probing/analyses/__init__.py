@@ -19,6 +19,7 @@ from probekit.errors import UsageError, did_you_mean
 from probekit.probing.estimators import LayerMatrix, LayerTokens, StudySettings
 from probekit.probing.problem import Problem, Result
 from probekit.probing.question import Question
+from probekit.probing.settings import Settings
 from probekit.report import Measurement
 
 
@@ -38,8 +39,8 @@ class Scene:
         Name of the study's estimator.
     resamples : int
         Of the bootstrap.
-    pool, pair : str
-        How tokens became vectors.
+    settings : Settings
+        All that the study was asked for.
     """
 
     cache: ActivationCache
@@ -48,8 +49,7 @@ class Scene:
     study: StudySettings
     estimator: str
     resamples: int
-    pool: str = "mean"
-    pair: str = "concat"
+    settings: Settings = field(default_factory=Settings)
 
 
 class Companion(Protocol):

@@ -13,17 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from probekit.cache.reader import ActivationCache
 from probekit.errors import UsageError
-from probekit.features import Pooler
 from probekit.probing.analyses import Analysis, Scene
-from probekit.probing.choosing import find_untrained
+from probekit.probing.choosing import can_be_trained, find_untrained
 from probekit.probing.estimators import get_estimator
 from probekit.probing.measure import scored
 from probekit.probing.problem import Result
-from probekit.probing.reading import read_layers, read_tokens
+from probekit.probing.reading import check_memory, poolers_of, read_layers, read_tokens
 from probekit.probing.stats import LEVEL, Bootstrap
 from probekit.report import Measurement
+from probekit.report.measurement import split_layer
 
 METHOD = "random_weights"
 
@@ -33,33 +32,30 @@ class RandomWeights:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        path = find_untrained(scene.cache)
-        if path is None:
-            raise UsageError(
-                "`--also random-weights` compares a trained model with the same one untrained, and no cache of that on "
-                f"this corpus is in {scene.cache.path.parent}. Make one: `probekit extract` with its model and corpus "
-                "and --random-weights 0."
-            )
-        self.cache = ActivationCache.open(path)
-        options = {"pool": scene.pool, "pair": scene.pair}
-        self.poolers = {
-            stack: Pooler(self.cache.index(stack), scene.question.table, **options) for stack in self.cache.stacks
-        }
-        self.estimator = get_estimator(scene.estimator)
+        self.cache = find_untrained(scene.cache)
         self.results: dict[int | str, Result] = {}
-        self.missing: list[int | str] = []
+        if self.cache is None:
+            if can_be_trained(scene.cache):
+                raise UsageError(
+                    "`--also random-weights` compares a trained model with the same one untrained, and no cache of "
+                    f"that, whole and of every layer on this corpus, is in {scene.cache.path.parent}. Make one: "
+                    "`probekit extract` with its model and corpus and --random-weights 0."
+                )
+            return
+        places = [(stack, layer) for stack in scene.cache.stacks for layer in scene.cache.layers(stack)]
+        table = scene.question.table
+        self.poolers = poolers_of(self.cache, table, places, pool=scene.settings.pool, pair=scene.settings.pair)
+        check_memory(self.cache, self.poolers, places, scene.settings.max_ram)
+        self.estimator = get_estimator(scene.estimator)
 
     def see(self, matrix: Any, results: Sequence[Result]) -> None:
         """Fit the task on the same layer of the untrained model."""
-        stack, _, layer = matrix.layer.rpartition(":") if isinstance(matrix.layer, str) else ("", "", matrix.layer)
-        kept = self.cache.layers(stack) if stack in self.poolers else []
-        place = next((number for number in kept if str(number) == str(layer)), None)
-        if place is None:
-            self.missing.append(matrix.layer)
+        stack, layer = split_layer(matrix.layer)
+        if self.cache is None or layer is None:
             return
         read = read_tokens if self.estimator.tokens else read_layers
         study = replace(self.scene.study, overwrite=True)
-        layers = read(self.cache, self.poolers, [(stack, place)])
+        layers = read(self.cache, self.poolers, [(stack, layer)])
         for _, fits in self.estimator.study(layers, self.scene.problems[:1], study):
             self.results[matrix.layer] = fits[0]
 
@@ -78,11 +74,12 @@ class RandomWeights:
 
     def notes(self) -> list[str]:
         """Say which cache the untrained model's scores are of."""
-        seed = self.cache.model["random_weights"]
-        said = [f"The scores with random weights (seed {seed}) are of the cache {self.cache.path.name}."]
-        if self.missing:
-            said.append(f"That cache does not hold the layers {', '.join(map(str, self.missing))}.")
-        return said
+        if self.cache is None:
+            return ["There is no floor of random weights: this model has none that were learned."]
+        seed, (mine, theirs) = self.cache.model["random_weights"], (self.scene.cache.identity, self.cache.identity)
+        other = [f"{name} {theirs[name]}" for name in ("dtype", "store") if theirs[name] != mine[name]]
+        differs = f", which is of another precision ({', '.join(other)})" if other else ""
+        return [f"The scores with random weights (seed {seed}) are of the cache {self.cache.path.name}{differs}."]
 
 
 ANALYSIS = Analysis("random-weights", RandomWeights, "The same model with random weights, a floor of every layer.")

@@ -15,13 +15,13 @@ import numpy as np
 from probekit.cache.reader import ActivationCache
 from probekit.corpus.example import SPLITS
 from probekit.errors import UsageError
-from probekit.features import Pooler, TargetTable
+from probekit.features import TargetTable
 from probekit.probing.asking import Source
 from probekit.probing.device import device_for
 from probekit.probing.measure import layer_tests
 from probekit.probing.provenance import few_units_notes, provenance_of, shared_notes
 from probekit.probing.question import units_of
-from probekit.probing.reading import check_memory, choose_layers, read_layers
+from probekit.probing.reading import check_memory, choose_layers, poolers_of, read_layers
 from probekit.probing.settings import Settings
 from probekit.probing.stats import Resampled
 from probekit.probing.structural.fit import batches_of, fit_projections
@@ -106,7 +106,7 @@ def probe_trees(
     device = device_for(settings.device)
     places = choose_layers(cache, settings.layers)
     table = source.targets()
-    poolers = {stack: Pooler(cache.index(stack), table, pool=settings.pool) for stack, _ in places}
+    poolers = poolers_of(cache, table, places, pool=settings.pool, pair=settings.pair)
     check_memory(cache, poolers, places, settings.max_ram)
     covered = next(iter(poolers.values())).table
     trees, skipped = trees_of(table, covered)
