@@ -96,6 +96,17 @@ def test_several_caches_make_one_comparison(scene: Path, good: Path, capsys: Cap
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.1.jsonl", "report.2.jsonl"]
 
 
+def test_what_is_done_is_kept_when_a_later_task_fails(scene: Path, capsys: Captured, tmp_path: Path) -> None:
+    out, wrong = tmp_path / "all.jsonl", tmp_path / "wrong.jsonl"
+    words = ["probe", "--task", "pos", "--task", "morph:Nosuch", "--fast", "--layers", "0"]
+    assert run([*words, "--out", str(out), "--predictions", str(wrong)]) == 3
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["all.1.jsonl", "wrong.1.jsonl"]
+    assert run(["report", "show", str(tmp_path / "all.1.jsonl")]) == 0
+    assert capsys.readouterr().out.startswith("pos on")
+
+
 def test_what_probe_writes_is_named_and_there(scene: Path, capsys: Captured, tmp_path: Path) -> None:
     files = {name: tmp_path / "deep" / name for name in ("r.jsonl", "c.png", "p.jsonl")}
     words = ["--out", files["r.jsonl"], "--plot", files["c.png"], "--predictions", files["p.jsonl"]]

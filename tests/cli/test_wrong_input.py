@@ -96,6 +96,7 @@ WRONG = [
     ("probe --task morph", 2, r"'morph' needs an option: morph:<Feature>"),
     ("probe --task pos:x", 2, r"'pos' takes no option: leave it out.*'pos:x'"),
     ("probe --task morph:Nosuch", 3, r"'morph:Nosuch'.*'good'.*[Cc]hoose another"),
+    ("probe --task pos --out one.jsonl --predictions ./one.jsonl", 2, r"`predictions`.*file of `out`.*of its own"),
     ("probe --task pos --on nosuch", 2, r"no cache 'nosuch', here or in .*probekit cache ls"),
     ("probe --task pos --on radom", 2, r"no cache 'radom'.*Did you mean 'random'\?"),
     ("probe --task pos --on nothing", 4, r"nothing is not a cache.*probekit cache ls"),
