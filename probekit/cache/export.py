@@ -124,7 +124,7 @@ class _Table:
 
     def index(self, number: int) -> dict[str, NDArray[np.int32]]:
         """Example and word (and token) of the rows of a shard."""
-        example, word, token = (self.cache.block(self._prefix + name, number) for name in INDEXES)
+        example, word, token = (self.cache.index_block(self._prefix + name, number) for name in INDEXES)
         if not self.words:
             return {"example": example, "word": word, "token": token}
         starts = _word_starts(example, word)
@@ -146,7 +146,7 @@ class _Table:
         block = as_float32(self.cache.block(tensor_name(layer, self.stack), number))
         if not self.words:
             return block
-        example, word, _ = (self.cache.block(self._prefix + name, number) for name in INDEXES)
+        example, word, _ = (self.cache.index_block(self._prefix + name, number) for name in INDEXES)
         starts = _word_starts(example, word)
         counts = np.diff([*starts, len(word)])
         sums = np.add.reduceat(block, starts, axis=0)

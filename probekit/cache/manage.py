@@ -138,9 +138,10 @@ def _no_cache(path: Path, folder: Path) -> str | None:
         return "is a link: name the cache itself"
     if not real_folder(folder) or not os.path.lexists(folder / PLAN):
         return f"is not a cache: it holds no {PLAN}"
-    for part in _PARTS:
-        if not real_folder(folder / part):
-            return f"is not a cache: it holds no folder {part}"
+    if not _says_cache(folder):
+        for part in _PARTS:
+            if not real_folder(folder / part):
+                return f"is not a cache: it holds no folder {part}"
     known = {*_PARTS, RUNS, PLAN, MANIFEST}
     strange = [name for name in sorted(os.listdir(folder)) if name not in known and not _PASSING.fullmatch(name)]
     if strange:
@@ -152,6 +153,14 @@ def _no_cache(path: Path, folder: Path) -> str | None:
         if not {"format", "key", "identity"} & set(plan):
             return f"is not a cache: its {PLAN} speaks of something else"
     return None
+
+
+def _says_cache(folder: Path) -> bool:
+    """Whether a folder has the plan of a cache, so that it is one whatever it lacks."""
+    try:
+        return {"format", "key", "identity"} <= set(parse_object(read_small(folder / PLAN), PLAN))
+    except CacheError:
+        return False
 
 
 def import_cache(source: Path | str, root: Path) -> Path:

@@ -7,6 +7,7 @@ does not open, however many shards it has.
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import weakref
@@ -145,8 +146,19 @@ class ActivationCache:
         self._check_stack(stack)
         prefix = f"{stack}." if stack else ""
         numbers = range(len(self.shards))
-        parts = [np.concatenate([self.block(prefix + name, number) for number in numbers]) for name in INDEXES]
+        parts = [np.concatenate([self.index_block(prefix + name, number) for number in numbers]) for name in INDEXES]
         return CacheIndex(*parts)
+
+    def index_block(self, name: str, number: int) -> NDArray[Any]:
+        """Return an index of one shard, hashed first: a wrong number in it gives a label to another row."""
+        block = self.block(name, number)
+        if hashlib.sha256(block.tobytes()).hexdigest() != self._headers[number].digests[name]:
+            shard = self.path / "shards" / shard_name(number)
+            raise CacheError(
+                f"{shard} is damaged: {name} does not have its digest. Repair with: probekit cache verify --repair "
+                f"{self.path}"
+            )
+        return block
 
     def examples(self) -> Iterator[Example]:
         """Yield the examples in corpus order: id, words, text, split, group; no annotations."""

@@ -35,7 +35,8 @@ def _tell_cost(context: typer.Context, value: bool) -> bool:
     """Say at the end of the command, however it ends, what it took."""
     if value:
         began = time.perf_counter()
-        context.call_on_close(lambda: say(_cost(time.perf_counter() - began)))
+        # With --json an error must stand alone on stderr.
+        context.call_on_close(lambda: say(_cost(time.perf_counter() - began), quiet=bool(context.params.get("json"))))
     return value
 
 

@@ -26,7 +26,7 @@ from probekit.errors import CacheError, UsageError
 from probekit.extraction.plan import ExtractionSpec, batch_tokens, select_layers
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
-from probekit.models.sources import Source, find_model
+from probekit.models.sources import Source, check_unchanged, find_model, stamps
 
 if TYPE_CHECKING:
     from probekit.extraction.shard import Ready, ShardRunner, Tokeniser
@@ -130,6 +130,7 @@ def extract_request(
     `notify` is told, before the model runs, which caches of the same names exist and what differs.
     """
     source = find_model(request.model, revision=request.revision)
+    before = stamps(source)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
         loaded = None
         if request.spec.random_weights is not None:
@@ -142,7 +143,9 @@ def extract_request(
         if notify is not None:
             for note in notes:
                 notify(note)
-        result = _extract(request, staged, identity, loaded or load_for(request, source), progress)
+        loaded = loaded or load_for(request, source)
+        check_unchanged(source, before)
+        result = _extract(request, staged, identity, loaded, progress)
         result.notes.extend(notes)
         return result
 

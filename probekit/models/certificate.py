@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from probekit.models.align import Encoded
 
-NAMED = 20
+NAMED, LONGEST = 20, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,5 +134,10 @@ def _named(places: Any, low: Any, sentences: Sequence[Sequence[str]], labels: Se
     out = []
     for place in places:
         at = int(np.searchsorted(low, place, side="right")) - 1
-        out.append(f"{labels[at]}: {sentences[at][int(place) - int(low[at])]}")
+        out.append(f"{_short(labels[at])}: {_short(sentences[at][int(place) - int(low[at])])}")
     return tuple(out)
+
+
+def _short(name: str) -> str:
+    """Cut a name: a receipt has little room, and a word may be of any length."""
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}.."

@@ -36,9 +36,7 @@ def file_digest(path: Path) -> str:
         return _read(path)
     memory = _memory()
     known = _recall(memory)
-    key = ":".join(
-        str(part) for part in (before.st_dev, before.st_ino, before.st_size, before.st_mtime_ns, before.st_ctime_ns)
-    )
+    key = stamp(path)
     found = known.get(key)
     if isinstance(found, str) and len(found) == 64:
         return found
@@ -46,6 +44,15 @@ def file_digest(path: Path) -> str:
     if memory is not None and time.time() - max(before.st_mtime, before.st_ctime) > REST_SECONDS:
         _remember(memory, {**known, key: digest})
     return digest
+
+
+def stamp(path: Path) -> str:
+    """Return what changes when a file's bytes do: device, inode, size, both times; empty where there is no file."""
+    try:
+        now = path.stat()
+    except OSError:
+        return ""
+    return ":".join(str(part) for part in (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns))
 
 
 def text_digest(parts: Iterable[str]) -> str:

@@ -6,9 +6,12 @@ Surprise: nothing here imports torch; a source does, when it is loaded.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from probekit.errors import CacheError
+from probekit.models.digests import stamp
 from probekit.models.locate import locate
 from probekit.models.static import is_static, static_source
 
@@ -29,6 +32,9 @@ class Source(Protocol):
 
     def digests(self) -> dict[str, str]:
         """Return sha256 digests: ``weights``, ``config``, ``tokenizer``."""
+
+    def files(self) -> list[Path]:
+        """Return the files that the digests are of."""
 
     def load(self, *, dtype: str = "float32", device: str = "auto", random_weights: int | None = None) -> LoadedModel:
         """Load it; see :func:`probekit.models.load.load`."""
@@ -57,3 +63,23 @@ def find_model(model: str | Path | None = None, *, revision: str | None = None) 
     if is_static(str(model)):
         return static_source(str(model), revision=revision)
     return locate(model, revision=revision)
+
+
+def stamps(source: Source) -> dict[Path, str]:
+    """Return a stamp of each file of a model."""
+    return {path: stamp(path) for path in source.files()}
+
+
+def check_unchanged(source: Source, before: Mapping[Path, str]) -> None:
+    """Refuse a model whose files were written to between hashing and loading: its key would be that of another one.
+
+    Raises
+    ------
+    CacheError
+    """
+    changed = [path for path, then in before.items() if stamp(path) != then]
+    if changed:
+        raise CacheError(
+            f"{changed[0]} changed while the model '{source.name}' was read: its digest may not be that of the weights "
+            "that were loaded. Nothing was extracted. Run the command again once nothing writes to the model."
+        )

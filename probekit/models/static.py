@@ -62,6 +62,10 @@ class VectorFile:
         rule = text_digest([READING])
         return {"weights": file_digest(self.path), "config": rule, "tokenizer": rule}
 
+    def files(self) -> list[Path]:
+        """Return the file."""
+        return [self.path]
+
     def load(self, *, dtype: str = "float32", device: str = "auto", random_weights: int | None = None) -> LoadedModel:
         """Read the file into a table; see :func:`~probekit.models.vectors.read_vectors`."""
         if random_weights is not None:
@@ -96,6 +100,10 @@ class InputTable:
     def digests(self) -> dict[str, str]:
         """Return those of the whole model: to change any part of it is to change the model."""
         return self.model.digests()
+
+    def files(self) -> list[Path]:
+        """Return those of the whole model."""
+        return self.model.files()
 
     def load(self, *, dtype: str = "float32", device: str = "auto", random_weights: int | None = None) -> LoadedModel:
         """Load the model, keep its table and its tokenizer."""

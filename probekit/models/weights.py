@@ -104,7 +104,16 @@ def pretrained(source: ModelSource, config: Any, dtype: torch.dtype) -> Any:
             f"({', '.join(unset[:5])}{', ..' if len(unset) > 5 else ''}): its layers would be partly random. "
             "Is it a checkpoint of another architecture? For random weights on purpose, use --random-weights."
         )
+    _hold(model)
     return model
+
+
+def _hold(model: nn.Module) -> None:
+    """Take the parameters out of the file that they are mapped from: a file written to later must not change them."""
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            if tensor.device.type == "cpu":
+                tensor.data = tensor.data.clone()
 
 
 def randomised(config: Any, seed: int, dtype: torch.dtype) -> tuple[Any, str]:

@@ -219,7 +219,8 @@ def _of_the_same_weights(model: str, entries: list[CacheEntry]) -> list[CacheEnt
         lines = "; ".join(_changed(entries[0], now))
         raise CacheError(
             f"The model '{model}' changed after {entries[0].path.name} was extracted: {lines}. Extract it again with "
-            f"`probekit extract {model}`, or probe the old vectors with --on {entries[0].path}."
+            f"`probekit extract {model}` and its corpus ({entries[0].corpus}), or probe the old vectors with --on "
+            f"{entries[0].path}."
         )
     return kept
 

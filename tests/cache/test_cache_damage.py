@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from planted import LAYERS, PLAN, corpus_of, digests, extract, identity_of, stage, tensors_of, write_shard
 
+from probekit.cache.export import export
 from probekit.cache.format import FORMAT_VERSION, TensorSpec, cache_key
 from probekit.cache.header import parse_header
 from probekit.cache.location import explain_difference
@@ -79,6 +80,16 @@ def test_fault_05_flipped_byte_in_data(tmp_path: Path, folder: Path, at: int) ->
     (problem,) = verify(folder).problems
     assert (problem.shard, problem.part) == (1, "shard")
     repaired(tmp_path, folder, sound, shards=[1])
+
+
+@pytest.mark.parametrize("name", ["index.example", "index.word", "index.token"])
+def test_fault_05_a_wrong_number_in_an_index_is_never_read(folder: Path, tmp_path: Path, name: str) -> None:
+    header = parse_header((folder / SHARD).read_bytes(), (folder / SHARD).stat().st_size, SHARD)
+    flip(folder / SHARD, header.tensors[name].offset + 2)
+    cache = ActivationCache.open(folder)
+    for read in (cache.index, lambda: export(cache, tmp_path / "out.csv")):
+        with pytest.raises(CacheError, match=rf"00001\.safetensors is damaged: {name}.*verify --repair"):
+            read()
 
 
 def test_fault_05_every_byte_of_a_header_counts(folder: Path) -> None:

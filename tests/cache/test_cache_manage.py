@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -111,6 +112,19 @@ def test_a_damaged_plan_can_be_removed(tmp_path: Path) -> None:
     with pytest.raises(CacheError, match="probekit cache rm"):
         ActivationCache.open(folder)
     remove(folder)
+
+
+@pytest.mark.parametrize("name", ["receipts", "shards", "corpus"])
+def test_a_cache_that_lacks_a_folder_can_be_removed(tmp_path: Path, name: str) -> None:
+    folder = extract(tmp_path, CORPUS)
+    shutil.rmtree(folder / name)
+    with pytest.raises(CacheError, match="probekit cache rm"):
+        ActivationCache.open(folder)
+    (folder / "plan.json").write_text('{"format": 2}')
+    with pytest.raises(UsageError, match=f"no folder {name}"):
+        remove(folder)
+    (folder / "plan.json").write_text('{"format": 2, "key": "a", "identity": {}}')
+    assert remove(folder) > 0
 
 
 def test_only_what_the_dead_left_is_garbage(tmp_path: Path) -> None:

@@ -6,13 +6,17 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from probekit.cache.reader import ActivationCache
 from probekit.cli import progress
 from probekit.cli.app import run
 from probekit.cli.options import human_age, human_bytes, human_time
+from probekit.extraction import run as running
 
 Captured = pytest.CaptureFixture[str]
 
@@ -196,6 +200,43 @@ def test_a_corpus_edited_after_extraction_is_refused_and_extracted_again(
     Path("mine.conllu").rename("moved.conllu")
     assert run(["probe", "--task", "pos", "--fast", "-q"]) == 3
     assert "--corpus" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("moment", ["before loading", "after loading", "while it runs"])
+def test_fault_09_weights_written_to_while_they_are_read(
+    empty: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    shutil.copytree("model", empty / "mine")
+    shutil.copy("good.conllu", empty / "good.conllu")
+    monkeypatch.chdir(empty)
+    words = ["extract", "mine", "good.conllu", "-q", "--cache"]
+    assert run([*words, "sound"]) == 0
+    sound = ActivationCache.open(capsys.readouterr().out.strip())
+    name = "check_unchanged" if moment == "while it runs" else "load_for"
+    whole = getattr(running, name)
+
+    def disturbed(*args: Any) -> Any:
+        found = None if moment == "before loading" else whole(*args)
+        # In place, as `rsync --inplace` writes: a mapped file changes under whoever reads it.
+        weights = Path("mine/model.safetensors")
+        size = weights.stat().st_size
+        with weights.open("r+b") as file:
+            file.seek(size // 2)
+            file.write(bytes(size - size // 2))
+        return whole(*args) if moment == "before loading" else found
+
+    monkeypatch.setattr(running, name, disturbed)
+    code = run([*words, "disturbed"])
+    shown = capsys.readouterr()
+    if moment == "while it runs":
+        assert code == 0
+        made = ActivationCache.open(shown.out.strip())
+        assert made.key == sound.key
+        np.testing.assert_array_equal(made.layer(2).array(), sound.layer(2).array())
+    else:
+        assert code == 4
+        assert "changed while the model 'mine' was read" in shown.err
+        assert list(Path("disturbed").glob("mine*")) == []
 
 
 def test_fault_09_10_a_changed_model_is_refused_under_its_old_name(

@@ -232,6 +232,39 @@ def test_what_the_hub_answers(monkeypatch: pytest.MonkeyPatch, kind: str, status
         locate("someone/model")
 
 
+_HUB = """
+import http.server, os, sys, threading
+status = int(sys.argv[1])
+class Hub(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(status)
+        self.send_header("Content-Length", "6")
+        self.end_headers()
+        self.wfile.write(b"<html>")
+    do_HEAD = do_GET
+    def log_message(self, *args):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+os.environ.update(HF_ENDPOINT=f"http://127.0.0.1:{server.server_port}", HF_HUB_OFFLINE="0")
+from probekit.cli.app import run
+sys.exit(run(["extract", "someone/some-model", "grammar:n=5"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"), [(401, 2, "HF_TOKEN"), (403, 2, "HF_TOKEN"), (404, 2, "HF_TOKEN"), (200, 7, "fetched")]
+)
+def test_fault_22_what_a_hub_answers_decides_the_code(tmp_path: Path, status: int, code: int, said: str) -> None:
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "PROBEKIT_CACHE": str(tmp_path), "no_proxy": "127.0.0.1"}
+    command = [sys.executable, "-c", _HUB, str(status)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert "someone/some-model" in done.stderr
+    assert said in done.stderr
+
+
 def test_a_snapshot_of_the_hub_is_used(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     import huggingface_hub
 
