@@ -26,7 +26,7 @@ from probekit.cache.strict import parse_object as parse_object
 from probekit.cache.strict import pretty as pretty
 from probekit.errors import CacheError, ResourceError
 
-SMALL_FILE = 64 << 20
+SMALL_FILE = 16 << 20
 """Bytes; no JSON file of a cache is larger (a manifest holds about 300 bytes a shard)."""
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -157,6 +157,17 @@ def lock(fd: int, kind: int) -> bool:
             continue
         except OSError:
             return False
+
+
+def lockless(fd: int) -> bool:
+    """Tell whether the file system has no locks."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    except InterruptedError:
+        return lockless(fd)
+    except OSError:
+        return True
+    return False
 
 
 class Temporary:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from probekit.errors import CacheError, UsageError, check_recordable, did_you_mean
+from probekit.errors import CacheError, ResourceError, UsageError, check_recordable, did_you_mean
 
 PLAN = "plan.json"
 MANIFEST = "manifest.json"
@@ -102,12 +102,22 @@ def list_caches(root: Path) -> list[CacheEntry]:
     """Return the caches under `root`: complete ones first, the newest first among them.
 
     Symbolic links are not followed, and folders without a plan are not caches.
+
+    Raises
+    ------
+    ResourceError
+        `root` is there and cannot be listed.
     """
     entries = []
     try:
         folders = sorted(root.iterdir())
-    except OSError:
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise ResourceError(
+            f"The folder of caches {root} cannot be listed: {error.strerror}. Name another with --cache or "
+            "PROBEKIT_CACHE."
+        ) from None
     for folder in folders:
         if folder.name.startswith(".") or folder.is_symlink() or not os.path.isfile(folder / PLAN):
             continue

@@ -16,7 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from probekit.cache.files import lock
+from probekit.cache.files import lock, lockless
+from probekit.errors import ResourceError
 
 LOCK = "lock"
 RUNS = "runs"
@@ -39,6 +40,8 @@ def hold(path: Path, kind: int, *, create: bool = True) -> int | None:
     ------
     OSError
         If it cannot be opened, because its folder is gone, too.
+    ResourceError
+        Where the file system has no locks, and `kind` says not to wait.
     """
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | (os.O_CREAT if create else 0)
     while True:
@@ -46,6 +49,11 @@ def hold(path: Path, kind: int, *, create: bool = True) -> int | None:
         try:
             # Where a file system has no locks, waiting for one is over at once, and all go on without.
             if not lock(fd, kind) and kind & fcntl.LOCK_NB:
+                if lockless(fd):
+                    raise ResourceError(
+                        f"The file system of {path} has no locks, so nobody can tell whether another process works on "
+                        "it. Nothing was changed. Do this where it has them, or by hand once nothing runs."
+                    )
                 os.close(fd)
                 return None
             if _named(fd, path):
@@ -91,7 +99,7 @@ def dead(folder: Path) -> Iterator[bool]:
     except FileNotFoundError:
         yield _old(folder)
         return
-    except OSError:
+    except (OSError, ResourceError):
         yield False
         return
     if fd is None:

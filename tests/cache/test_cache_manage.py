@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -125,6 +127,31 @@ def test_a_cache_that_lacks_a_folder_can_be_removed(tmp_path: Path, name: str) -
         remove(folder)
     (folder / "plan.json").write_text('{"format": 2, "key": "a", "identity": {}}')
     assert remove(folder) > 0
+
+
+def test_where_there_are_no_locks_that_is_said_and_nothing_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = extract(tmp_path, CORPUS)
+    sound = digests(folder)
+
+    def without(*args: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", without)
+    for act in (remove, repair):
+        with pytest.raises(ResourceError, match="has no locks"):
+            act(folder)
+    assert collect(garbage(tmp_path)) == []
+    assert digests(folder) == sound
+    assert extract(tmp_path, CORPUS) == folder
+
+
+def test_a_root_that_is_a_file_is_no_empty_root(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ResourceError, match="cannot be listed: Not a directory"):
+        list_caches(tmp_path / "file")
+    assert list_caches(tmp_path / "nothing") == []
 
 
 def test_only_what_the_dead_left_is_garbage(tmp_path: Path) -> None:

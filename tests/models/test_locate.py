@@ -168,10 +168,13 @@ def test_a_remembered_digest_is_forgotten_when_the_file_changes(tmp_path: Path, 
         assert digests.file_digest(large) == zeros
         memory = private_cache / digests.MEMORY
         remembered = json.loads(memory.read_text())
-        assert list(remembered.values()) == [zeros]
-        key = next(iter(remembered))
-        memory.write_text(json.dumps({key: "f" * 64}))
+        (key,) = remembered
+        assert remembered[key] == digests._sealed(key, zeros)
+        memory.write_text(json.dumps({key: digests._sealed(key, "f" * 64)}))
         assert digests.file_digest(large) == "f" * 64  # it is the memory that answers
+        for damaged in ("f" * 64, digests._sealed(key, zeros).replace("0", "1"), digests._sealed("another", zeros)):
+            memory.write_text(json.dumps({key: damaged}))
+            assert digests.file_digest(large) == zeros
         large.write_bytes(bytes(digests.LARGE - 1) + b"1")
         assert digests.file_digest(large) not in (zeros, "f" * 64)
         memory.write_text("{broken")

@@ -111,7 +111,7 @@ def test_a_memory_that_is_no_memory_is_forgotten(large: Path, private_cache: Pat
     memory = private_cache / digests.MEMORY
     memory.write_text(text)
     assert digests.file_digest(large) == known
-    assert list(json.loads(memory.read_text()).values()) == [known]
+    assert [value[:64] for value in json.loads(memory.read_text()).values()] == [known]
 
 
 def test_a_memory_that_is_a_pipe_is_not_waited_for(large: Path, private_cache: Path) -> None:
