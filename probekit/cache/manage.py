@@ -138,10 +138,11 @@ def _no_cache(path: Path, folder: Path) -> str | None:
         return "is a link: name the cache itself"
     if not real_folder(folder) or not os.path.lexists(folder / PLAN):
         return f"is not a cache: it holds no {PLAN}"
-    if not _says_cache(folder):
-        for part in _PARTS:
-            if not real_folder(folder / part):
-                return f"is not a cache: it holds no folder {part}"
+    for part in _PARTS:
+        # What is missing is missing; what stands in its place is somebody's.
+        lacks = not os.path.lexists(folder / part) and _says_cache(folder)
+        if not (real_folder(folder / part) or lacks):
+            return f"is not a cache: it holds no folder {part}"
     known = {*_PARTS, RUNS, PLAN, MANIFEST}
     strange = [name for name in sorted(os.listdir(folder)) if name not in known and not _PASSING.fullmatch(name)]
     if strange:

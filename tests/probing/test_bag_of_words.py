@@ -48,9 +48,8 @@ def test_it_is_the_floor_of_tasks_over_sentences_only(tmp_path_factory: pytest.T
     assert probe("pos", on=opened, layers=[1], control_seeds=0).floor("bag_of_words") is None
     (said,) = (note for note in report.provenance["notes"] if "no control" in note)
     assert "whole examples" in said
-    assert any(
-        "--random-weights 0" in note and "--task tense --on random" in note for note in report.provenance["notes"]
-    )
+    then = f"--task tense --on {made.cache.name} --on random"
+    assert any("--random-weights 0" in note and then in note for note in report.provenance["notes"])
     numbers = probe("sentence-length", on=opened, layers=[1], estimator="ridge")
     assert 0.3 < numbers.floor("bag_of_words").value <= 1
     assert probe("position", on=opened, layers=[1], estimator="ridge").floor("bag_of_words") is None
