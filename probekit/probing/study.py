@@ -3,7 +3,7 @@
 What enters: the vectors of the three splits and a list of :class:`Problem` (the task, its control
 draws, its resamples). What leaves: one :class:`Result` a problem. The surprise: strengths are not
 fitted one after the other. Of many rows all of them descend together on at most 30,000 rows until their dev
-scores settle; the best and the next weaker penalties go on over all rows, where the choice between them is made.
+scores settle; the best two go on over all rows, where the choice between them is made.
 """
 
 from __future__ import annotations
@@ -197,9 +197,8 @@ class _Study:
             race = self._race(first, settles=True)
             self._descend(first, self._everyone(), u, memory, Stopping(CHOICE_TOL, CHOICE_ITERATIONS, race))
             scores = self._dev_scores(objective, u, self._everyone()).reshape(scores.shape)
-            # All rows bear a weaker penalty than a sample of them, so the next weaker one is the other finalist.
-            best = scores.argmax(1)
-            finalists = self._at(best) | self._at(best + 1)
+            ranked = np.argsort(-scores, axis=1, kind="stable")
+            finalists = self._at(ranked[:, 0]) | self._at(ranked[:, 1])
             self._go_on(objective, finalists, u, memory, Stopping(CHOICE_TOL, ITERATIONS))
             scores[finalists] = self._dev_scores(objective, u, self._places(finalists))
             contenders = self._at(np.where(finalists, scores, -1.0).argmax(1))
@@ -235,7 +234,7 @@ class _Study:
         return torch.from_numpy(np.flatnonzero(chosen)).to(self.X.device)
 
     def _at(self, strengths: np.ndarray) -> np.ndarray:
-        """Mark one strength of every label set; none where its number is beyond the last."""
+        """Mark one strength of every label set."""
         return np.arange(self.n_strengths) == strengths[:, None]
 
     def _standing(self, scores: np.ndarray, fitted: np.ndarray) -> np.ndarray:
