@@ -115,13 +115,13 @@ def forward(loaded: LoadedModel, batch: Batch) -> Any:
 
 def _shifted(ids: torch.Tensor, batch: Batch, start: int) -> torch.Tensor:
     """[start, id 0, .., id n-2] in the places of [id 0, .., id n-1]; pads stay."""
+    lengths = torch.from_numpy(batch.lengths).to(ids.device)
+    first = ids.shape[1] - lengths if batch.side == "left" else torch.zeros_like(lengths)
     shifted = ids.roll(1, dims=1)
-    if batch.side == "right":
-        shifted[:, 0] = start
-        return shifted
-    rows = torch.arange(len(ids), device=ids.device)
-    shifted[rows, torch.from_numpy(ids.shape[1] - batch.lengths).to(ids.device)] = start
-    return shifted
+    shifted[torch.arange(len(ids), device=ids.device), first] = start
+    columns = torch.arange(ids.shape[1], device=ids.device)
+    real = (columns >= first[:, None]) & (columns < (first + lengths)[:, None])
+    return torch.where(real, shifted, ids)
 
 
 def _positions(loaded: LoadedModel, batch: Batch, real: torch.Tensor | None) -> torch.Tensor | None:

@@ -107,7 +107,7 @@ class LoadedModel:
     @property
     def vocabulary(self) -> int:
         """Rows of the embedding table: ids the model knows."""
-        return int(self.model.get_input_embeddings().num_embeddings)
+        return int(self.model.get_input_embeddings().weight.shape[0])
 
     @property
     def left_padding(self) -> bool:
@@ -243,7 +243,7 @@ def _max_length(model: nn.Module, config: Any) -> int | None:
 
 def _pad_id(model: Any, tokenizer: Any, config: Any) -> int:
     """Pads are masked everywhere, so any id of the vocabulary serves a model that has none."""
-    rows = model.get_input_embeddings().num_embeddings
+    rows = model.get_input_embeddings().weight.shape[0]
     for candidate in (tokenizer.pad_token_id, getattr(config, "pad_token_id", None), tokenizer.eos_token_id):
         if isinstance(candidate, int) and 0 <= candidate < rows:
             return candidate

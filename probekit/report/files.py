@@ -19,12 +19,15 @@ from probekit.errors import CacheError, InputError, ResourceError
 from probekit.report.measurement import Measurement, check_layer
 
 SCHEMA = "probekit.report/1"
+COUNT = "n_rows"
+"""In the header of a file: how many lines follow, so that one cut at the end of a line is seen."""
 _SCHEMA = re.compile(r"probekit\.report/([1-9][0-9]*)")
 
 
 def write_report(path: Path, header: dict[str, Any], rows: Iterable[Measurement]) -> None:
     """Write header and rows to ``path``, replacing what was there in one step."""
-    lines = [dump(header), *(dump(row.to_json()) for row in rows)]
+    written = [dump(row.to_json()) for row in rows]
+    lines = [dump({**header, COUNT: len(written)}), *written]
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +75,13 @@ def read_report(path: Path) -> tuple[dict[str, Any], list[Measurement]]:
     for number, line in enumerate(lines[1:], start=2):
         where = f"{path}:{number}"
         rows.append(Measurement.from_json(_parse(line, where), where=where))
+    # Reports of earlier versions hold no count.
+    count = header.pop(COUNT, len(rows))
+    if count != len(rows):
+        raise InputError(
+            f"{path}:{len(rows) + 2}: the report holds {len(rows)} rows of {count}: it was cut short. Copy it again, "
+            "or write it again with `probekit probe --out`."
+        )
     return header, rows
 
 

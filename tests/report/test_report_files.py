@@ -106,6 +106,20 @@ def test_a_malformed_file_is_named_with_its_line(tmp_path: Path, lines: list[str
         LayerReport.read(path)
 
 
+@pytest.mark.parametrize("kept", [1, 2, -1])
+def test_a_file_cut_at_the_end_of_a_line_is_refused(make_report: Make, tmp_path: Path, kept: int) -> None:
+    path = make_report().write(tmp_path / "report.jsonl")
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:kept]))
+    with pytest.raises(
+        InputError, match=rf"report\.jsonl:\d+: the report holds \d+ rows of {len(lines) - 1}: it was cut"
+    ):
+        LayerReport.read(path)
+    # What an earlier version wrote has no count, and is read.
+    path.write_text(lines[0].replace(f', "n_rows": {len(lines) - 1}', "") + "".join(lines[1:kept]))
+    LayerReport.read(path)
+
+
 def test_a_file_cut_in_the_middle_of_a_row_is_refused(make_report: Make, tmp_path: Path) -> None:
     path = make_report().write(tmp_path / "pos.jsonl")
     path.write_bytes(path.read_bytes()[:-20])
