@@ -89,6 +89,17 @@ def test_fault_21_awkward_vectors_have_the_same_optimum(change: object, k: int) 
     assert abs(excess(LogisticProbe(C=0.5).fit(X, y), X, y, 0.5)) < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("n", "d", "k", "C", "decades"), [(200, 384, 10, 1e3, 0), (300, 200, 3, 1e3, 3), (100, 200, 2, 1e5, 0)]
+)
+def test_few_rows_and_a_weak_penalty_have_the_same_optimum(n: int, d: int, k: int, C: float, decades: int) -> None:
+    # Separable: the loss is small, and the curvature where it ends far from that where it begins.
+    draw = np.random.default_rng(1)
+    X = draw.normal(size=(n, d)) * np.logspace(0, -decades, d)
+    y = (X @ draw.normal(size=(d, k)) + 2 * draw.gumbel(size=(n, k))).argmax(1)
+    assert excess(LogisticProbe(C=C).fit(X, y), X, y, C) < 1e-4
+
+
 def test_fault_21_without_penalty_the_optimum_of_overlapping_classes_is_found() -> None:
     X, y = blobs(500, 8, 3)
     probe = LogisticProbe(C=np.inf).fit(X, y)
