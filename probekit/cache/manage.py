@@ -26,6 +26,8 @@ from probekit.cache.reader import ActivationCache, resume_command
 from probekit.cache.verify import alone, verify
 from probekit.errors import CacheError, ResourceError, UsageError
 
+_MARKS = {"format", "key", "identity"}
+"""Names by which a plan is known to be that of a cache."""
 _PARTS = ("corpus", "shards", "receipts")
 _PASSING = re.compile(r"\..*\.tmp|\.publish\.lock", re.DOTALL)
 """Hidden files of writers, which belong to a cache and are no part of its result."""
@@ -138,9 +140,10 @@ def _no_cache(path: Path, folder: Path) -> str | None:
         return "is a link: name the cache itself"
     if not real_folder(folder) or not os.path.lexists(folder / PLAN):
         return f"is not a cache: it holds no {PLAN}"
+    said = _said(folder)
     for part in _PARTS:
-        # What is missing is missing; what stands in its place is somebody's.
-        lacks = not os.path.lexists(folder / part) and _says_cache(folder)
+        # A cache may lack a folder; what stands in the place of one is somebody's.
+        lacks = said is not None and said >= _MARKS and not os.path.lexists(folder / part)
         if not (real_folder(folder / part) or lacks):
             return f"is not a cache: it holds no folder {part}"
     known = {*_PARTS, RUNS, PLAN, MANIFEST}
@@ -149,19 +152,17 @@ def _no_cache(path: Path, folder: Path) -> str | None:
         return f"holds {strange[0]!r}, which is no part of a cache: move it away first"
     if os.path.lexists(folder / RUNS) and not real_folder(folder / RUNS):
         return f"holds a {RUNS} that is no folder of its own: take that away first"
-    with contextlib.suppress(CacheError):
-        plan = parse_object(read_small(folder / PLAN), PLAN)
-        if not {"format", "key", "identity"} & set(plan):
-            return f"is not a cache: its {PLAN} speaks of something else"
+    if said is not None and not said & _MARKS:
+        return f"is not a cache: its {PLAN} speaks of something else"
     return None
 
 
-def _says_cache(folder: Path) -> bool:
-    """Whether a folder has the plan of a cache, so that it is one whatever it lacks."""
+def _said(folder: Path) -> set[str] | None:
+    """Return the names in a folder's plan; None where nobody can read it."""
     try:
-        return {"format", "key", "identity"} <= set(parse_object(read_small(folder / PLAN), PLAN))
+        return set(parse_object(read_small(folder / PLAN), PLAN))
     except CacheError:
-        return False
+        return None
 
 
 def import_cache(source: Path | str, root: Path) -> Path:

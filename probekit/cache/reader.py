@@ -152,7 +152,7 @@ class ActivationCache:
     def index_block(self, name: str, number: int) -> NDArray[Any]:
         """Return an index of one shard, hashed first: a wrong number in it gives a label to another row."""
         block = self.block(name, number)
-        if hashlib.sha256(block.tobytes()).hexdigest() != self._headers[number].digests[name]:
+        if hashlib.sha256(block.data).hexdigest() != self._headers[number].digests[name]:
             shard = self.path / "shards" / shard_name(number)
             raise CacheError(
                 f"{shard} is damaged: {name} does not have its digest. Repair with: probekit cache verify --repair "

@@ -20,6 +20,7 @@ from probekit.cli.options import (
     examples,
     human_bytes,
     human_time,
+    hush,
     say,
 )
 from probekit.cli.progress import progress_bar
@@ -123,7 +124,8 @@ def extract_command(
     cache: CacheRoot = None,
     json: Json = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print the cache's folder and nothing else, also on stderr.")
+        bool,
+        typer.Option("--quiet", "-q", help="Print the cache's folder and nothing else, also on stderr.", callback=hush),
     ] = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -169,7 +171,7 @@ def extract_command(
 
     def tell(note: str) -> None:
         told.append(note)
-        say(note, quiet=quiet or json)
+        say(note, quiet=json)
 
     with progress_bar("extracting", 1.0, quiet=quiet or json) as advance:
         result = extract_request(request, progress=advance, notify=tell)

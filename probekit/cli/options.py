@@ -24,7 +24,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 _quiet = ContextVar("quiet", default=False)
 
 
-def _hush(context: typer.Context, value: bool) -> bool:
+def hush(context: typer.Context, value: bool) -> bool:
     """Keep :func:`say` silent until the command ends."""
     before = _quiet.set(value)
     context.call_on_close(lambda: _quiet.reset(before))
@@ -45,7 +45,7 @@ def _cost(seconds: float) -> str:
     return f"took       {human_time(seconds)}, at most {human_bytes(peak)} of memory"
 
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages on stderr.", callback=_hush)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages on stderr.", callback=hush)]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say more on stderr, also time and memory.", callback=_tell_cost)
 ]

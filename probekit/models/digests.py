@@ -36,7 +36,7 @@ def file_digest(path: Path) -> str:
         return _read(path)
     memory = _memory()
     known = _recall(memory)
-    key = stamp(path)
+    key = _stamp(before)
     found = known.get(key)
     if isinstance(found, str) and found == _sealed(key, found[:64]):
         return found[:64]
@@ -54,9 +54,12 @@ def _sealed(key: str, digest: str) -> str:
 def stamp(path: Path) -> str:
     """Return what changes when a file's bytes do: device, inode, size, both times; empty where there is no file."""
     try:
-        now = path.stat()
+        return _stamp(path.stat())
     except OSError:
         return ""
+
+
+def _stamp(now: os.stat_result) -> str:
     return ":".join(str(part) for part in (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns))
 
 

@@ -143,16 +143,9 @@ def find_untrained(cache: ActivationCache) -> ActivationCache | None:
     """
     if not can_be_trained(cache):
         return None
-    mine = _tokens(cache.identity)
-    entries = [
-        entry
-        for entry in list_caches(cache.path.parent)
-        if entry.complete
-        and entry.identity
-        and KINDS["random"].is_one(entry.identity["model"])
-        and _tokens(entry.identity) == mine
-    ]
-    for entry in sorted(entries, key=lambda entry: _precision(entry.identity) != _precision(cache.identity)):
+    mine, precision = _tokens(cache.identity), _precision(cache.identity)
+    found = [(entry, its) for entry, its in _of_kind(KINDS["random"], cache.path.parent) if _tokens(its) == mine]
+    for entry, _ in sorted(found, key=lambda pair: _precision(pair[1]) != precision):
         with contextlib.suppress(CacheError):
             opened = ActivationCache.open(entry.path)
             if all(set(cache.layers(stack)) <= set(opened.layers(stack)) for stack in cache.stacks):
@@ -165,8 +158,17 @@ def can_be_trained(cache: ActivationCache) -> bool:
     return cache.model.get("random_weights") is None and not is_static(cache.model["name"])
 
 
-def _precision(identity: Mapping[str, Any] | None) -> tuple[Any, Any]:
-    return ((identity or {}).get("dtype"), (identity or {}).get("store"))
+def _of_kind(kind: Kind, root: Path) -> list[tuple[CacheEntry, Mapping[str, Any]]]:
+    """Return the complete caches of a kind with their identities, the newest first."""
+    return [
+        (entry, entry.identity)
+        for entry in list_caches(root)
+        if entry.complete and entry.identity and kind.is_one(entry.identity["model"])
+    ]
+
+
+def _precision(identity: Mapping[str, Any]) -> tuple[str, str]:
+    return identity["dtype"], identity["store"]
 
 
 def _tokens(identity: Mapping[str, Any]) -> list[Any]:
@@ -179,11 +181,7 @@ def _tokens(identity: Mapping[str, Any]) -> list[Any]:
 def _newest(word: str, model: str | None, root: Path, beside: Mapping[str, Any] | None) -> Found:
     """Return the newest complete cache of a kind; before all others, one that belongs beside a given identity."""
     kind = KINDS[word]
-    entries = [
-        entry
-        for entry in list_caches(root)
-        if entry.complete and entry.identity and kind.is_one(entry.identity["model"]) and model in (None, entry.model)
-    ]
+    entries = [entry for entry, _ in _of_kind(kind, root) if model in (None, entry.model)]
     if not entries:
         of = f" of '{model}'" if model else ""
         raise UsageError(

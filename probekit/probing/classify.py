@@ -28,7 +28,7 @@ from probekit.probing.metrics import metrics_of
 from probekit.probing.problem import Problem
 from probekit.probing.provenance import few_units_notes, no_control_notes, provenance_of, shared_notes
 from probekit.probing.question import Question
-from probekit.probing.reading import read_layers, read_tokens
+from probekit.probing.reading import read_for
 from probekit.probing.settings import Settings
 from probekit.report import LayerReport, Measurement
 from probekit.report.trees import DrawnTree
@@ -101,11 +101,10 @@ def classify(
     also = _also(cache, settings, question)
     looked_at = bool(set(also) - {UNTRAINED})
     study = StudySettings(question.sentences, settings.seed, device, halves, overwrite=not looked_at)
-    scene = Scene(cache, question, problems, study, settings.estimator, settings.resamples, settings)
+    scene = Scene(cache, question, problems, study, settings)
     ride = Ride([get_analysis(name).begin(scene) for name in also])
     outcomes: list[LayerOutcome] = []
-    read = read_tokens if estimator.tokens else read_layers
-    layers = ride.watch(read(cache, asked.poolers, asked.places))
+    layers = ride.watch(read_for(estimator, cache, asked.poolers, asked.places))
     for layer, results in estimator.study(layers, problems, study):
         outcomes.append(LayerOutcome(layer, results[0], results[1:]))
         ride.see(layer, results)

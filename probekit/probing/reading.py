@@ -21,7 +21,8 @@ from probekit.corpus.example import SPLITS
 from probekit.errors import UsageError
 from probekit.extraction.plan import parse_layers
 from probekit.features import Pooler, TargetTable, TokenGatherer
-from probekit.probing.estimators import LayerMatrix, LayerTokens
+from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens
+from probekit.report import join_layer
 
 READ_AHEAD = 1e9
 """Bytes of a layer's matrix above which the next one is not read before this one is done with."""
@@ -89,7 +90,7 @@ def read_layers(
             X = upcoming.result() if upcoming else read(place)
             upcoming = ahead.submit(read, after) if after and X.nbytes <= READ_AHEAD else None
             stack, layer = place
-            matrix = LayerMatrix(f"{stack}:{layer}" if stack else layer, X[train], X[dev], X[test])
+            matrix = LayerMatrix(join_layer(stack, layer), X[train], X[dev], X[test])
             del X
             yield matrix
             # A reference left here would keep this layer in memory while the next one is read.
@@ -104,4 +105,14 @@ def read_tokens(
     for stack, layer in places:
         view = cache.layer(layer, stack)
         parts = (gatherers[stack].rows(view, split) for split in SPLITS)
-        yield LayerTokens(f"{stack}:{layer}" if stack else layer, *parts)
+        yield LayerTokens(join_layer(stack, layer), *parts)
+
+
+def read_for(
+    estimator: Estimator,
+    cache: ActivationCache,
+    poolers: Mapping[str, Pooler],
+    places: Sequence[tuple[str, int | str]],
+) -> Iterator[LayerMatrix] | Iterator[LayerTokens]:
+    """Yield the layers as an estimator reads them: one vector a target, or the tokens around it."""
+    return (read_tokens if estimator.tokens else read_layers)(cache, poolers, places)

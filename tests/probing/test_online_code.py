@@ -16,6 +16,7 @@ from probekit.probing.analyses.online_code import CONTROL_METHOD, METHOD, Online
 from probekit.probing.codelength import online_codes
 from probekit.probing.estimators import LayerMatrix, StudySettings, get_estimator
 from probekit.probing.problem import Problem
+from probekit.probing.settings import Settings
 from probekit.report import Measurement
 
 
@@ -47,7 +48,7 @@ def test_rows_are_the_codes_of_the_layer(opened: ActivationCache) -> None:
     X = (rng.normal(size=(3, 8))[y] + rng.normal(size=(300, 8))).astype(np.float32)
     asked = [Problem("task", y[:200], y[200:250], y[250:], 3)]
     study = StudySettings(np.arange(200) // 4, 7, "cpu")
-    coder = OnlineCodes(Scene(opened, None, asked, study, "logistic", 100))  # type: ignore[arg-type]
+    coder = OnlineCodes(Scene(opened, None, asked, study, Settings(resamples=100)))  # type: ignore[arg-type]
     ride = Ride([coder])
     matrix = LayerMatrix(5, X[:200], X[200:250], X[250:])
     for layer, results in get_estimator("logistic").study(ride.watch([matrix]), asked, study):

@@ -35,10 +35,6 @@ class Scene:
     problems : sequence of Problem
         The task first, then its control draws.
     study : StudySettings
-    estimator : str
-        Name of the study's estimator.
-    resamples : int
-        Of the bootstrap.
     settings : Settings
         All that the study was asked for.
     """
@@ -47,9 +43,17 @@ class Scene:
     question: Question
     problems: Sequence[Problem]
     study: StudySettings
-    estimator: str
-    resamples: int
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings
+
+    @property
+    def estimator(self) -> str:
+        """Name of the study's estimator."""
+        return self.settings.estimator
+
+    @property
+    def resamples(self) -> int:
+        """Of the bootstrap."""
+        return self.settings.resamples
 
 
 class Companion(Protocol):

@@ -11,16 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from probekit.errors import UsageError
 from probekit.probing.analyses import Analysis, Scene
+from probekit.probing.analyses._scoring import accuracy_rows
 from probekit.probing.choosing import can_be_trained, find_untrained
 from probekit.probing.estimators import get_estimator
-from probekit.probing.measure import scored
 from probekit.probing.problem import Result
-from probekit.probing.reading import check_memory, poolers_of, read_layers, read_tokens
-from probekit.probing.stats import LEVEL, Bootstrap
+from probekit.probing.reading import check_memory, poolers_of, read_for
 from probekit.report import Measurement
 from probekit.report.measurement import split_layer
 
@@ -53,24 +50,14 @@ class RandomWeights:
         stack, layer = split_layer(matrix.layer)
         if self.cache is None or layer is None:
             return
-        read = read_tokens if self.estimator.tokens else read_layers
         study = replace(self.scene.study, overwrite=True)
-        layers = read(self.cache, self.poolers, [(stack, layer)])
+        layers = read_for(self.estimator, self.cache, self.poolers, [(stack, layer)])
         for _, fits in self.estimator.study(layers, self.scene.problems[:1], study):
             self.results[matrix.layer] = fits[0]
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield accuracy on dev and test of every layer."""
-        for split in ("dev", "test"):
-            part = self.scene.question.parts[split]
-            bootstrap = Bootstrap.draw(part.units, resamples=self.scene.resamples, seed=self.scene.study.seed)
-            row = replace(blank, split=split, method=METHOD, n=len(part.y), n_groups=part.n_units, level=LEVEL)
-            for layer, fit in self.results.items():
-                hits = (fit.dev_codes if split == "dev" else fit.test_codes) == part.y
-                resampled = bootstrap.accuracy(hits[:, None])[:, 0]
-                yield scored(
-                    replace(row, layer=layer, strength=fit.strength), "accuracy", float(np.mean(hits)), resampled
-                )
+        return accuracy_rows(self.scene, blank, {layer: [(METHOD, fit)] for layer, fit in self.results.items()})
 
     def notes(self) -> list[str]:
         """Say which cache the untrained model's scores are of."""

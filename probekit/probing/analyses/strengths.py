@@ -11,10 +11,9 @@ from dataclasses import replace
 
 from probekit.errors import UsageError
 from probekit.probing.analyses import Analysis, Scene
+from probekit.probing.analyses._scoring import accuracy_rows
 from probekit.probing.estimators import LayerMatrix
-from probekit.probing.measure import scored
 from probekit.probing.problem import Result
-from probekit.probing.stats import LEVEL, Bootstrap
 from probekit.probing.study import STRENGTHS, fit_layer
 from probekit.report import Measurement
 from probekit.report.pareto import STRENGTH
@@ -49,15 +48,8 @@ class Strengths:
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield the accuracy of every strength on dev and test."""
-        for split in ("dev", "test"):
-            part = self.scene.question.parts[split]
-            bootstrap = Bootstrap.draw(part.units, resamples=self.scene.resamples, seed=self.scene.study.seed)
-            row = replace(blank, split=split, n=len(part.y), n_groups=part.n_units, level=LEVEL)
-            for layer, fits in self.fits.items():
-                for fit in fits:
-                    right = (fit.dev_codes if split == "dev" else fit.test_codes) == part.y
-                    at = replace(row, layer=layer, method=f"{STRENGTH}{fit.strength:g}", strength=fit.strength)
-                    yield scored(at, "accuracy", right.mean(), bootstrap.accuracy(right[:, None])[:, 0])
+        named = {layer: [(f"{STRENGTH}{fit.strength:g}", fit) for fit in fits] for layer, fits in self.fits.items()}
+        return accuracy_rows(self.scene, blank, named)
 
     def notes(self) -> list[str]:
         """Say the curve of every layer."""

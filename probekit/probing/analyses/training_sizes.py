@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from probekit.errors import UsageError
 from probekit.probing.analyses import Analysis, Scene
+from probekit.probing.analyses._scoring import accuracy_rows
 from probekit.probing.estimators import LayerMatrix
-from probekit.probing.measure import scored
 from probekit.probing.problem import Result
-from probekit.probing.stats import LEVEL, Bootstrap
 from probekit.probing.study import fit_layer
 from probekit.report import Measurement
 
@@ -69,17 +68,9 @@ class TrainingSizes:
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield accuracy on dev and test of every size and layer."""
-        for split in ("dev", "test"):
-            part = self.scene.question.parts[split]
-            bootstrap = Bootstrap.draw(part.units, resamples=self.scene.resamples, seed=self.scene.study.seed)
-            row = replace(blank, split=split, n=len(part.y), n_groups=part.n_units, level=LEVEL)
-            for layer, fits in self.results.items():
-                codes = [fit.dev_codes if split == "dev" else fit.test_codes for fit in fits]
-                hits = np.stack(codes, axis=1) == part.y[:, None]
-                resampled = bootstrap.accuracy(hits)
-                for place, (size, fit) in enumerate(zip(self.sizes, fits, strict=True)):
-                    sized = replace(row, layer=layer, method=f"size:{size}", strength=fit.strength)
-                    yield scored(sized, "accuracy", hits[:, place].mean(), resampled[:, place])
+        names = [f"size:{size}" for size in self.sizes]
+        named = {layer: list(zip(names, fits, strict=True)) for layer, fits in self.results.items()}
+        return accuracy_rows(self.scene, blank, named)
 
     def notes(self) -> list[str]:
         """Say for every size which layer is best on dev, and its test score."""
