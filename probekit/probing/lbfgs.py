@@ -52,10 +52,10 @@ class Memory:
     count: Tensor
 
     @classmethod
-    def empty(cls, like: Tensor) -> Memory:
-        """No pairs yet, for starting points of shape (n_problems, size)."""
+    def empty(cls, like: Tensor, *, numbers: int = PAIR_NUMBERS) -> Memory:
+        """No pairs yet, for starting points of shape (n_problems, size); ``numbers``: of one problem, at most about."""
         B, size = like.shape
-        pairs = min(max(PAIR_NUMBERS // size, FEWEST_PAIRS), MOST_PAIRS)
+        pairs = min(max(numbers // size, FEWEST_PAIRS), MOST_PAIRS)
         gram = torch.zeros(B, pairs, pairs, dtype=torch.float64, device=like.device)
         S = like.new_zeros(B, pairs, size)
         return cls(S, torch.zeros_like(S), gram, gram.clone(), torch.zeros(B, dtype=torch.int64, device=like.device))
