@@ -21,20 +21,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.errors import UsageError
-from probekit.probing.lbfgs import Stopping, minimise
+from probekit.probing.lbfgs import Memory, Stopping, minimise
 from probekit.probing.objective import Labels, Objective, Preconditioner, chunk_rows, covariance_basis
 from probekit.probing.problem import Problem, Standardiser
-from probekit.probing.study import STRENGTHS
+from probekit.probing.study import FEW_ROWS, STRENGTHS
 from probekit.probing.workers import Workers
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 """Shares of the rows at which a block ends, as in the paper."""
 
-TOL = 1e-5
-"""Estimated relative excess of every fit's objective over its minimum."""
+TOL, TOL_OF_FEW = 3e-4, 1e-6
+"""Estimated relative excess of every fit's objective over its minimum: bits are within a thousandth either way, but of
+few rows that is a bit or two, and exactness costs little."""
 
-RACE_FROM, RACE_MARGIN, RACE_BITS = 0.1, 0.1, 100.0
-"""Once this share of the rows is sent, strengths that took this share and so many bits more than the cheapest go."""
+REACH, SLACK = 0.02, 100.0
+"""A strength goes when it is so many bits behind that to make up for them would take this share off all that the
+cheapest would still pay at its present rate. Strengths draw together as rows come in; none made up half as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,7 @@ class _Sender:
         self.X = torch.cat([X.new_zeros(n_classes, X.shape[1]), X])
         each = np.repeat(np.arange(n_classes)[:, None], codes.shape[1], axis=1)
         self.codes = torch.from_numpy(np.concatenate([each, codes])).to(X.device)
+        self.tol = TOL if len(X) > FEW_ROWS else TOL_OF_FEW
         n_sets, device = codes.shape[1], X.device
         self.shape = (n_sets, len(strengths))
         self.sets = torch.arange(n_sets, device=device).repeat_interleave(len(strengths))
@@ -248,15 +251,18 @@ class _Sender:
             converged[running] &= reached
             rows = slice(self.n_classes + seen, self.n_classes + stop)
             bits[running.cpu().numpy(), block] = self._cost(rows, W, b, self.sets[running])
-            if stop >= RACE_FROM * stops[-1]:
-                kept = torch.from_numpy(self._leaders(bits[:, : block + 1].sum(1))).to(running.device)[running]
-                running, W, b = running[kept], W[kept], b[kept]
-            start = W, b
+            hopeful = self._hopeful(bits[:, : block + 1], (stops[-1] - stop) / (stop - seen))
+            kept = torch.from_numpy(hopeful).to(running.device)[running]
+            running, start = running[kept], (W[kept], b[kept])
         return bits.reshape(*self.shape, -1), converged.view(self.shape).cpu().numpy()
 
-    def _leaders(self, spent: NDArray[np.float64]) -> NDArray[np.bool_]:
-        table = spent.reshape(self.shape)
-        return np.asarray((table <= (1 + RACE_MARGIN) * table.min(1, keepdims=True) + RACE_BITS).ravel())
+    def _hopeful(self, bits: NDArray[np.float64], blocks_left: float) -> NDArray[np.bool_]:
+        """Which strengths may still make the shortest code, when as many blocks as the last one are left."""
+        spent, last = (bits.sum(1).reshape(self.shape), bits[:, -1].reshape(self.shape))
+        best = spent.argmin(1)[:, None]
+        to_pay = np.take_along_axis(last, best, 1) * blocks_left
+        behind = spent - np.take_along_axis(spent, best, 1)
+        return np.asarray((behind <= REACH * to_pay + SLACK).ravel())
 
     def _fit(self, seen: int, running: Tensor, start: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
         """Fit the running columns on the rows seen; return weights, intercepts, and whether they converged."""
@@ -266,7 +272,8 @@ class _Sender:
         preconditioner = Preconditioner.build(labels, self.basis)
         objective = Objective(self.X[:rows], labels, preconditioner, workers=self.workers)
         u = objective.start() if start is None else objective.coordinates(*start)
-        end = minimise(objective, u, Stopping(TOL, 1000))
+        memory = Memory.empty(u, reads=objective.X.numel())
+        end = minimise(objective, u, Stopping(self.tol, 1000), memory=memory)
         return *objective.weights(end.u, torch.arange(len(running), device=u.device)), end.converged
 
     def _cost(self, rows: slice, W: Tensor, b: Tensor, sets: Tensor) -> NDArray[np.float64]:

@@ -17,7 +17,10 @@ from torch import Tensor
 
 FEWEST_PAIRS, MOST_PAIRS, PAIR_NUMBERS = 15, 60, 500_000
 """Pairs that a problem remembers. Many take a slow problem to its optimum in half the steps; of a large one they would
-cost more than the pass over the rows that they save."""
+cost more than the evaluation that they save."""
+
+READ_PER_REMEMBERED = 60
+"""Numbers that an evaluation reads for each that a problem remembers, for the same reason."""
 
 SUFFICIENT = 1e-4
 CURVATURE = 0.9
@@ -52,9 +55,10 @@ class Memory:
     count: Tensor
 
     @classmethod
-    def empty(cls, like: Tensor, *, numbers: int = PAIR_NUMBERS) -> Memory:
-        """No pairs yet, for starting points of shape (n_problems, size); ``numbers``: of one problem, at most about."""
+    def empty(cls, like: Tensor, *, reads: int | None = None) -> Memory:
+        """No pairs yet, for starting points of shape (n_problems, size); ``reads``: numbers an evaluation reads."""
         B, size = like.shape
+        numbers = PAIR_NUMBERS if reads is None else min(PAIR_NUMBERS, reads // READ_PER_REMEMBERED)
         pairs = min(max(numbers // size, FEWEST_PAIRS), MOST_PAIRS)
         gram = torch.zeros(B, pairs, pairs, dtype=torch.float64, device=like.device)
         S = like.new_zeros(B, pairs, size)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from probekit.errors import UsageError
-from probekit.probing.lbfgs import PAIR_NUMBERS, Memory, Stopping, minimise
+from probekit.probing.lbfgs import Memory, Stopping, minimise
 from probekit.probing.objective import Labels, Objective, Preconditioner, covariance_basis, predict_codes
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
 from probekit.probing.race import Race
@@ -31,8 +31,7 @@ SAMPLE_ROWS, FEW_ROWS = 30_000, 10_000
 WATCH_ROWS = 8_000
 TOL, TOL_OF_FEW = 3e-3, 2e-5
 CHOICE_TOL, CHOICE_ITERATIONS = 1e-2, 60
-ITERATIONS, PASS_PER_PAIRS = 1000, 60
-"""Numbers of a pass over the rows for each that a problem remembers: steps must not cost more than they save."""
+ITERATIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,7 @@ class _Study:
             rows = torch.from_numpy(sample).to(self.X.device)
             first = Objective(self.X[rows], self.labels(rows), preconditioner, workers=workers)
         u = objective.start()
-        memory = Memory.empty(u, numbers=min(PAIR_NUMBERS, self.X.numel() // PASS_PER_PAIRS))
+        memory = Memory.empty(u, reads=self.X.numel())
         scores = np.full((self.n_sets, self.n_strengths), np.nan)
         contenders = np.ones(scores.shape, dtype=bool)
         if sample is not None and self.n_strengths > 1:

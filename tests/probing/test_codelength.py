@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from torch import Tensor
 
 from probekit.errors import UsageError
+from probekit.probing import codelength
 from probekit.probing.codelength import FRACTIONS, OnlineCode, blocks, online_codes
+from probekit.probing.lbfgs import Minimum
+from probekit.probing.objective import Objective
 from probekit.probing.problem import Problem
 
 
@@ -139,3 +144,28 @@ def test_what_is_no_code_is_refused() -> None:
 def test_bits_and_compression_follow_from_the_blocks() -> None:
     code = OnlineCode("task", 100, 4, (10, 100), (20.0, 30.0), 0.0, 1.0, False, 0, True)
     assert (code.bits, code.uniform_bits, code.compression) == (50.0, 200.0, 4.0)
+
+
+def test_strengths_that_are_given_up_would_not_have_won(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, groups = planted(12_000, 4)
+    shuffled = np.random.default_rng(0).integers(4, size=12_000)
+    asked = [problem(y, 4), problem(shuffled, 4, "noise")]
+    grid = [1e-4, 1e-2, 1.0, 100.0, 1e4]
+    raced = online_codes(X, asked, strengths=grid, groups=groups)
+    alone = [online_codes(X, asked, strengths=[C], groups=groups) for C in grid]
+    for i, code in enumerate(raced):
+        bits = [codes[i].bits for codes in alone]
+        assert code.strength == grid[int(np.argmin(bits))]
+        assert code.bits == pytest.approx(min(bits) + code.choice_bits, rel=1e-3)
+    fitted: list[int] = []
+    minimise = codelength.minimise
+
+    def counted(objective: Objective, u: Tensor, *args: Any, **more: Any) -> Minimum:
+        fitted.append(len(u))
+        return minimise(objective, u, *args, **more)
+
+    monkeypatch.setattr(codelength, "minimise", counted)
+    online_codes(X, asked, strengths=grid, groups=groups)
+    assert fitted[0] == 2 * len(grid)
+    assert fitted[-1] < fitted[0]
+    assert fitted == sorted(fitted, reverse=True)
