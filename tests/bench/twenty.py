@@ -38,8 +38,8 @@ TASKS: dict[str, tuple[str, ...]] = {
 }
 """Task and the files with its annotations, below the folder of corpora."""
 
-_HEAD = ("task", "kind", "annotations", "train", "dev", "test", "classes", "rule", "layer", "score", "floor")
-_HEAD += ("selectivity", "kbit", "compression", "of the control")
+_HEAD = ("task", "kind", "annotations", "train", "dev", "test", "classes", "rule", "layer", "expected")
+_HEAD += ("score", "interval", "floor", "selectivity", "kbit", "compression", "of the control")
 
 MOST = 200
 """Classes that a task may have without a rule that says which are kept."""
@@ -58,7 +58,10 @@ class Found:
     classes: int
     rule: str
     layer: str | None = None
+    expected: float | None = None
     score: float | None = None
+    low: float | None = None
+    high: float | None = None
     floor: float | None = None
     selectivity: float | None = None
     kbits: float | None = None
@@ -105,7 +108,10 @@ def found(report: LayerReport) -> dict[str, Any]:
     line = counted(report.task, report.provenance["targets"], report.provenance["classes"])
     return line.to_json() | {
         "layer": str(best),
+        "expected": summary["expected_layer"],
         "score": summary["test"],
+        "low": summary["low"],
+        "high": summary["high"],
         "floor": max(floors),
         "selectivity": summary["selectivity"],
     }
@@ -134,9 +140,9 @@ def too_many(lines: Sequence[Found]) -> list[str]:
 
 def table(lines: Sequence[Found]) -> str:
     """Return the table in Markdown."""
-    rows = [list(_HEAD), ["---"] * 3 + ["---:"] * 4 + ["---"] + ["---:"] * 7]
+    rows = [list(_HEAD), ["---"] * 3 + ["---:"] * 4 + ["---"] + ["---:"] * 3 + ["---"] + ["---:"] * 5]
     for line in lines:
-        scores = [line.score, line.floor, line.selectivity]
+        interval = "" if line.low is None or line.high is None else f"[{line.low:.3f}, {line.high:.3f}]"
         rows.append(
             [
                 f"`{line.task}`",
@@ -145,12 +151,20 @@ def table(lines: Sequence[Found]) -> str:
                 *(f"{count:,}" for count in (line.train, line.dev, line.test, line.classes)),
                 line.rule or "all",
                 line.layer or "",
-                *("" if score is None else f"{score:.3f}" for score in scores),
+                "" if line.expected is None else f"{line.expected:.2f}",
+                _three(line.score),
+                interval,
+                _three(line.floor),
+                _three(line.selectivity),
                 "" if line.kbits is None else f"{line.kbits:,.1f}",
                 *("" if ratio is None else f"{ratio:.2f}" for ratio in (line.compression, line.control_compression)),
             ]
         )
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def _three(score: float | None) -> str:
+    return "" if score is None else f"{score:.3f}"
 
 
 def document(lines: Sequence[Found]) -> str:
@@ -159,9 +173,10 @@ def document(lines: Sequence[Found]) -> str:
     said = "Counted only: run it without `--count` to fill in layer, score, floor and selectivity."
     if probed:
         said = (
-            "The layer is chosen on dev; score (accuracy) and selectivity are test; the floor is the best of the "
-            "majority, the memory of forms and (of sentences) a bag of words; kbit is the online code of the training "
-            "labels at that layer, in thousands of bits, compression against the uniform code, then that of the "
+            "The layer is chosen on dev; expected is the layer at which the dev score is gained on average; score "
+            "(accuracy, with its 95 % interval) and selectivity are test; the floor is the best of the majority, the "
+            "memory of forms and (of sentences) a bag of words; kbit is the online code of the training labels at that "
+            "layer, in thousands of bits, compression against the uniform code, then that of the "
             "control's labels (`--bits`)."
         )
     return (
