@@ -36,5 +36,6 @@ TASK = ProbeTask(
     kind="pair",
     needs=("mentions",),
     joined_by="conll2012:FOLDER",
+    metrics=("same_f1",),
     reference="Tenney et al. 2019, What do you learn from context? Probing for sentence structure",
 )

@@ -29,5 +29,6 @@ TASK = ProbeTask(
     targets,
     kind="pair",
     needs=("pronoun", "candidates"),
+    metrics=("same_f1",),
     reference="Tenney et al. 2019, What do you learn from context? Probing for sentence structure",
 )

@@ -17,6 +17,7 @@ CLASSES = {
     "macro_f1": ["a", "b", "c"],
     "span_f1": ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"],
     "relation_f1": ["Cause(e1,e2)", "Cause(e2,e1)", "Other", "Part(e1,e2)", "Part(e2,e1)"],
+    "same_f1": ["other", "same"],
 }
 UNSEEN = {"span_f1": "B-ORG", "relation_f1": "Whole(e1,e2)"}
 
@@ -57,6 +58,8 @@ def plain(name: str, scored: Scored, examples: Sequence[int]) -> float:
         return sum(a == b for a, b in zip(gold, predicted, strict=True)) / len(rows)
     if name == "macro_f1":
         return float(f1_score(gold, predicted, average="macro", zero_division=0))
+    if name == "same_f1":
+        return float(f1_score([a == "same" for a in gold], [b == "same" for b in predicted], zero_division=0))
     right = said = true = 0
     if name == "span_f1":
         for example in examples:
