@@ -13,30 +13,24 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from probekit.errors import UsageError
-from probekit.probing.lbfgs import Memory, Stopping, minimise
-from probekit.probing.objective import Labels, Objective, Preconditioner, chunk_rows, covariance_basis
+from probekit.features.scratch import zeros_like
+from probekit.probing.objective import covariance_basis
 from probekit.probing.problem import Problem, Standardiser
-from probekit.probing.study import FEW_ROWS, STRENGTHS
+from probekit.probing.sending import Sender
+from probekit.probing.study import STRENGTHS
 from probekit.probing.workers import Workers
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 """Shares of the rows at which a block ends, as in the paper."""
 
-TOL, TOL_OF_FEW = 3e-4, 1e-6
-"""Estimated relative excess of every fit's objective over its minimum: bits are within a thousandth either way, but of
-few rows that is a bit or two, and exactness costs little."""
-
-REACH, SLACK = 0.02, 100.0
-"""A strength goes when it is so many bits behind that to make up for them would take this share off all that the
-cheapest would still pay at its present rate. Strengths draw together as rows come in; none made up half as much."""
+ROWS = 8192
+"""Rows that are put in order at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +137,17 @@ def online_codes(
     """
     _check(problems, strengths, fractions, device)
     order, stops = blocks(len(X), groups, seed=seed, fractions=fractions)
-    rows = Standardiser.fit(X).transform(X)[order]
+    most = max(problem.n_classes for problem in problems)
+    rows = _in_order(X, order, before=most)
     found: dict[int, OnlineCode] = {}
 
     def run(workers: Workers | None) -> None:
         vectors = torch.from_numpy(rows).to(device)
-        basis = covariance_basis(vectors)
+        basis = covariance_basis(vectors[most:])
         for classes in sorted({problem.n_classes for problem in problems}):
             places = [i for i, problem in enumerate(problems) if problem.n_classes == classes]
             codes = np.stack([problems[i].y_train[order] for i in places], 1).astype(np.int64)
-            sender = _Sender(vectors, codes, strengths, classes, basis, workers=workers)
+            sender = Sender(vectors[most - classes :], codes, strengths, classes, basis, workers=workers)
             bits, converged = sender.send(stops)
             for i, its_bits, reached in zip(places, bits, converged, strict=True):
                 best = int(its_bits.sum(1).argmin())
@@ -171,6 +166,16 @@ def online_codes(
 
     _drive(run, device)
     return [found[i] for i in range(len(problems))]
+
+
+def _in_order(X: NDArray[np.float32], order: NDArray[np.int64], *, before: int) -> NDArray[np.float32]:
+    """Standardise the rows in the order they are sent, behind some at the mean, which is 0: one copy in all."""
+    standardiser = Standardiser.fit(X)
+    rows = zeros_like(X, (before + len(X), X.shape[1]))
+    for low in range(0, len(X), ROWS):
+        part = order[low : low + ROWS]
+        rows[before + low : before + low + len(part)] = standardiser.transform(X[part], overwrite=True)
+    return rows
 
 
 def _drive(run: Callable[[Workers | None], None], device: str) -> None:
@@ -206,93 +211,6 @@ def blocks(
     before = np.maximum(after - 1, 0)
     nearest = np.where(wanted - ends[before] < ends[after] - wanted, ends[before], ends[after])
     return order, sorted({int(stop) for stop in nearest} | {n})
-
-
-class _Sender:
-    """The problems of one class count over rows in sending order; each strength of each is one column set."""
-
-    def __init__(
-        self,
-        X: Tensor,
-        codes: NDArray[np.int64],
-        strengths: Sequence[float],
-        n_classes: int,
-        basis: tuple[Tensor, Tensor],
-        *,
-        workers: Workers | None,
-    ) -> None:
-        self.n_classes, self.basis, self.workers = n_classes, basis, workers
-        # Each class once at the mean, which is the origin, in front of the rows: prefixes stay views.
-        self.X = torch.cat([X.new_zeros(n_classes, X.shape[1]), X])
-        each = np.repeat(np.arange(n_classes)[:, None], codes.shape[1], axis=1)
-        self.codes = torch.from_numpy(np.concatenate([each, codes])).to(X.device)
-        self.tol = TOL if len(X) > FEW_ROWS else TOL_OF_FEW
-        n_sets, device = codes.shape[1], X.device
-        self.shape = (n_sets, len(strengths))
-        self.sets = torch.arange(n_sets, device=device).repeat_interleave(len(strengths))
-        self.strengths = torch.tensor(strengths, dtype=torch.float64, device=device).repeat(n_sets)
-
-    def send(self, stops: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Send all blocks.
-
-        Returns
-        -------
-        bits : float64 array [problems, strengths, blocks]
-            Infinite from where a strength was given up.
-        converged : bool array [problems, strengths]
-        """
-        bits = np.full((len(self.sets), len(stops)), np.inf)
-        bits[:, 0] = stops[0] * math.log2(self.n_classes)
-        converged = torch.ones(len(self.sets), dtype=torch.bool, device=self.X.device)
-        running = torch.arange(len(self.sets), device=self.X.device)
-        start: tuple[Tensor, Tensor] | None = None
-        for block, (seen, stop) in enumerate(pairwise(stops), start=1):
-            W, b, reached = self._fit(seen, running, start)
-            converged[running] &= reached
-            rows = slice(self.n_classes + seen, self.n_classes + stop)
-            bits[running.cpu().numpy(), block] = self._cost(rows, W, b, self.sets[running])
-            hopeful = self._hopeful(bits[:, : block + 1], (stops[-1] - stop) / (stop - seen))
-            kept = torch.from_numpy(hopeful).to(running.device)[running]
-            running, start = running[kept], (W[kept], b[kept])
-        return bits.reshape(*self.shape, -1), converged.view(self.shape).cpu().numpy()
-
-    def _hopeful(self, bits: NDArray[np.float64], blocks_left: float) -> NDArray[np.bool_]:
-        """Which strengths may still make the shortest code, when as many blocks as the last one are left."""
-        spent, last = (bits.sum(1).reshape(self.shape), bits[:, -1].reshape(self.shape))
-        best = spent.argmin(1)[:, None]
-        to_pay = np.take_along_axis(last, best, 1) * blocks_left
-        behind = spent - np.take_along_axis(spent, best, 1)
-        return np.asarray((behind <= REACH * to_pay + SLACK).ravel())
-
-    def _fit(self, seen: int, running: Tensor, start: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Fit the running columns on the rows seen; return weights, intercepts, and whether they converged."""
-        rows = self.n_classes + seen
-        penalty = 1 / (self.strengths[running] * rows)
-        labels = Labels(self.codes[:rows], self.sets[running], penalty, self.n_classes)
-        preconditioner = Preconditioner.build(labels, self.basis)
-        objective = Objective(self.X[:rows], labels, preconditioner, workers=self.workers)
-        u = objective.start() if start is None else objective.coordinates(*start)
-        memory = Memory.empty(u, reads=objective.X.numel())
-        end = minimise(objective, u, Stopping(self.tol, 1000), memory=memory)
-        return *objective.weights(end.u, torch.arange(len(running), device=u.device)), end.converged
-
-    def _cost(self, rows: slice, W: Tensor, b: Tensor, sets: Tensor) -> NDArray[np.float64]:
-        """Bits of the labels of some rows under each probe."""
-        B, K, d = W.shape
-        flat, bias = W.reshape(B * K, d).T, b.reshape(B * K)
-        nats = torch.zeros(B, dtype=torch.float64, device=W.device)
-        step = chunk_rows(rows.stop - rows.start, d + B * K, W.device)
-        for low in range(rows.start, rows.stop, step):
-            part = slice(low, min(low + step, rows.stop))
-            Z = torch.addmm(bias, self.X[part], flat).double()
-            y = self.codes[part][:, sets]
-            if K == 1:
-                losses = torch.nn.functional.softplus(Z * (1 - 2 * y))
-            else:
-                Z = Z.view(-1, B, K)
-                losses = torch.logsumexp(Z, -1) - Z.gather(2, y[..., None]).squeeze(2)
-            nats += losses.sum(0)
-        return (nats / math.log(2)).cpu().numpy()
 
 
 def _check(problems: Sequence[Problem], strengths: Sequence[float], fractions: Sequence[float], device: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from probekit.errors import UsageError
-from probekit.probing import codelength
+from probekit.probing import sending
 from probekit.probing.codelength import FRACTIONS, OnlineCode, blocks, online_codes
 from probekit.probing.lbfgs import Minimum
 from probekit.probing.objective import Objective
@@ -158,14 +159,23 @@ def test_strengths_that_are_given_up_would_not_have_won(monkeypatch: pytest.Monk
         assert code.strength == grid[int(np.argmin(bits))]
         assert code.bits == pytest.approx(min(bits) + code.choice_bits, rel=1e-3)
     fitted: list[int] = []
-    minimise = codelength.minimise
+    minimise = sending.minimise
 
     def counted(objective: Objective, u: Tensor, *args: Any, **more: Any) -> Minimum:
         fitted.append(len(u))
         return minimise(objective, u, *args, **more)
 
-    monkeypatch.setattr(codelength, "minimise", counted)
+    monkeypatch.setattr(sending, "minimise", counted)
     online_codes(X, asked, strengths=grid, groups=groups)
     assert fitted[0] == 2 * len(grid)
     assert fitted[-1] < fitted[0]
     assert fitted == sorted(fitted, reverse=True)
+
+
+def test_a_layer_in_a_file_costs_what_one_in_memory_costs(tmp_path: Path) -> None:
+    X, y, groups = planted(3000, 3)
+    on_disk = np.memmap(tmp_path / "layer", np.float32, "w+", shape=X.shape)
+    on_disk[:] = X
+    asked = [problem(y, 3), problem(y % 2, 2, "binary")]
+    assert online_codes(on_disk, asked, groups=groups) == online_codes(X, asked, groups=groups)
+    np.testing.assert_array_equal(on_disk, X)
