@@ -132,8 +132,6 @@ def online_codes(
     The classes are those of the whole training part. Every fit also sees each class once, at the
     mean vector: a class that no block has shown yet costs about ``log2(t + K)`` bits instead of
     infinitely many, and the intercepts stay finite.
-
-    All problems of one class count, with all strengths, are columns of one product.
     """
     _check(problems, strengths, fractions, device)
     order, stops = blocks(len(X), groups, seed=seed, fractions=fractions)
@@ -147,7 +145,7 @@ def online_codes(
         for classes in sorted({problem.n_classes for problem in problems}):
             places = [i for i, problem in enumerate(problems) if problem.n_classes == classes]
             codes = np.stack([problems[i].y_train[order] for i in places], 1).astype(np.int64)
-            sender = Sender(vectors[most - classes :], codes, strengths, classes, basis, workers=workers)
+            sender = Sender(vectors[most - classes :], codes, strengths, basis, workers=workers)
             bits, converged = sender.send(stops)
             for i, its_bits, reached in zip(places, bits, converged, strict=True):
                 best = int(its_bits.sum(1).argmin())

@@ -32,7 +32,17 @@ cheapest would still pay at its present rate. Strengths draw together as rows co
 class Sender:
     """The problems of one class count; each strength of each is one column set.
 
-    ``X`` has a row at the mean for each class and then those that are sent, in order: prefixes are views.
+    Parameters
+    ----------
+    X : Tensor of float32, shape (n_classes + n, d)
+        A row at the mean for each class, then those that are sent, in order: prefixes are views.
+    codes : int64 array [n, n_sets]
+        Of the labels that are sent.
+    strengths : sequence of float
+        Values of C.
+    basis : tuple of Tensor
+        Of :func:`~probekit.probing.objective.covariance_basis`.
+    workers : Workers, optional
     """
 
     def __init__(
@@ -40,13 +50,12 @@ class Sender:
         X: Tensor,
         codes: NDArray[np.int64],
         strengths: Sequence[float],
-        n_classes: int,
         basis: tuple[Tensor, Tensor],
         *,
         workers: Workers | None,
     ) -> None:
-        self.n_classes, self.basis, self.workers = n_classes, basis, workers
-        self.X = X
+        n_classes = len(X) - len(codes)
+        self.X, self.n_classes, self.basis, self.workers = X, n_classes, basis, workers
         each = np.repeat(np.arange(n_classes)[:, None], codes.shape[1], axis=1)
         self.codes = torch.from_numpy(np.concatenate([each, codes])).to(X.device)
         self.tol = TOL if len(X) > FEW_ROWS else TOL_OF_FEW
