@@ -103,7 +103,8 @@ def _options() -> argparse.Namespace:
 
 
 def _together(setting: Setting, *, parts: bool) -> list[Found]:
-    done, seconds = _process("together", setting, setting.tasks)
+    done, together = _process("together", setting, setting.tasks)
+    seconds = together[0]
     peak = done["peak"]
     print(
         f"{len(setting.tasks)} tasks together: {seconds:,.0f} s, limit {SECONDS:,}: {_said(seconds <= SECONDS)}; "
@@ -111,19 +112,22 @@ def _together(setting: Setting, *, parts: bool) -> list[Found]:
         flush=True,
     )
     if parts:
-        alone = loading = 0.0
-        loads: dict[tuple[str, ...], float] = {}
+        alone, loading = np.zeros(2), np.zeros(2)
+        loads: dict[tuple[str, ...], tuple[float, float]] = {}
         for task in setting.tasks:
             _, its = _process("alone", setting, [task])
             if TASKS[task] not in loads:
                 loads[TASKS[task]] = _process("loading", setting, [task])[1]
-            alone, loading = alone + its, loading + loads[TASKS[task]]
-            print(f"  {task} alone {its:.1f} s, of which loading {loads[TASKS[task]]:.1f} s", flush=True)
+            load = loads[TASKS[task]]
+            alone, loading = alone + its, loading + load
+            print(f"  {task} alone {its[0]:.1f} s, of which loading {load[0]:.1f} s", flush=True)
         rest = alone - loading
-        ratio, once = seconds / rest, seconds / (rest + max(loads.values()))
+        ratio, busy = together / rest
+        once = together[0] / (rest[0] + max(load[0] for load in loads.values()))
         print(
-            f"alone: {alone:,.0f} s in all, {loading:,.0f} s of them loading; together is {ratio:.2f} of the rest, "
-            f"limit {RATIO:g}: {_said(ratio <= RATIO)}; {once:.2f} with one loading counted",
+            f"alone: {alone[0]:,.0f} s in all, {loading[0]:,.0f} s of them loading; together is {ratio:.2f} of the "
+            f"rest, limit {RATIO:g}: {_said(ratio <= RATIO)}; {once:.2f} with one loading counted; {busy:.2f} in "
+            "seconds of the processors, in which waiting for other work is not counted",
             flush=True,
         )
     return [Found(**line) for line in done["lines"]]
@@ -133,17 +137,23 @@ def _said(met: bool) -> str:
     return "met" if met else "MISSED"
 
 
-def _process(child: str, setting: Setting, tasks: list[str]) -> tuple[dict[str, Any], float]:
-    """Run a child in a fresh process; return what it left, and its seconds from start to end."""
+def _process(child: str, setting: Setting, tasks: list[str]) -> tuple[dict[str, Any], tuple[float, float]]:
+    """Run a child in a fresh process; return what it left, its seconds from start to end and of the processors."""
     with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
         command = [sys.executable, __file__, "--child", child, "--out", file.name, "--on", setting.cache]
         command += ["--layers", setting.layers, "--only", *tasks]
-        started = time.perf_counter()
+        started, before = time.perf_counter(), _busy()
         ended = subprocess.run(command, check=False, env={**os.environ, "PROBEKIT_DATA": str(setting.data)})
-        seconds = time.perf_counter() - started
+        seconds = (time.perf_counter() - started, _busy() - before)
         if ended.returncode:
             sys.exit(f"The process that asks {', '.join(tasks)} ({child}) failed: see above.")
         return json.loads(file.read()), seconds
+
+
+def _busy() -> float:
+    """Return the seconds that processors worked for the children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _child_together(setting: Setting, out: Path) -> None:
