@@ -178,6 +178,8 @@ def _notes(
     if question.keys is None:
         floors = ["majority" if settings.fast else "bag_of_words", *(["random_weights"] if untrained else [])]
         notes += no_control_notes(question.task, cache, floors)
+        if settings.fast:
+            notes.append("--fast: no bag of words, and no random weights unless asked for.")
     units = {split: question.parts[split].n_units for split in ("dev", "test")}
     notes += few_units_notes(units, question.parts["test"].unit)
     return notes + shared_notes(settings, unit=question.parts["test"].unit, repeated=repeated)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from probekit.errors import UsageError
+from probekit.errors import InputError, UsageError
 from probekit.features.scratch import zeros_like
 from probekit.probing.objective import covariance_basis
 from probekit.probing.problem import Problem, Standardiser
@@ -124,6 +124,8 @@ def online_codes(
 
     Raises
     ------
+    InputError
+        No rows, or fewer than two classes.
     UsageError
         Fractions, strengths or weights that no code can be made of.
 
@@ -133,7 +135,7 @@ def online_codes(
     mean vector: a class that no block has shown yet costs about ``log2(t + K)`` bits instead of
     infinitely many, and the intercepts stay finite.
     """
-    _check(problems, strengths, fractions, device)
+    _check(X, problems, strengths, fractions, device)
     order, stops = blocks(len(X), groups, seed=seed, fractions=fractions)
     most = max(problem.n_classes for problem in problems)
     rows = _in_order(X, order, before=most)
@@ -148,22 +150,35 @@ def online_codes(
             sender = Sender(vectors[most - classes :], codes, strengths, basis, workers=workers)
             bits, converged = sender.send(stops)
             for i, its_bits, reached in zip(places, bits, converged, strict=True):
-                best = int(its_bits.sum(1).argmin())
-                found[i] = OnlineCode(
-                    name=problems[i].name,
-                    n=len(X),
-                    n_classes=classes,
-                    stops=tuple(stops),
-                    block_bits=tuple(its_bits[best].tolist()),
-                    choice_bits=math.log2(len(strengths)),
-                    strength=float(strengths[best]),
-                    at_edge=len(strengths) > 1 and best in (0, len(strengths) - 1),
-                    seed=seed,
-                    converged=bool(reached[best]),
-                )
+                found[i] = _shortest(problems[i], its_bits, reached, strengths=strengths, stops=stops, seed=seed)
 
     _drive(run, device)
     return [found[i] for i in range(len(problems))]
+
+
+def _shortest(
+    problem: Problem,
+    bits: NDArray[np.float64],
+    reached: NDArray[np.bool_],
+    *,
+    strengths: Sequence[float],
+    stops: Sequence[int],
+    seed: int,
+) -> OnlineCode:
+    """The code under the strength of fewest bits [strengths, blocks]."""
+    best = int(bits.sum(1).argmin())
+    return OnlineCode(
+        name=problem.name,
+        n=stops[-1],
+        n_classes=problem.n_classes,
+        stops=tuple(stops),
+        block_bits=tuple(bits[best].tolist()),
+        choice_bits=math.log2(len(strengths)),
+        strength=float(strengths[best]),
+        at_edge=min(len(strengths), len(stops)) > 1 and best in (0, len(strengths) - 1),
+        seed=seed,
+        converged=bool(reached[best]),
+    )
 
 
 def _in_order(X: NDArray[np.float32], order: NDArray[np.int64], *, before: int) -> NDArray[np.float32]:
@@ -211,7 +226,18 @@ def blocks(
     return order, sorted({int(stop) for stop in nearest} | {n})
 
 
-def _check(problems: Sequence[Problem], strengths: Sequence[float], fractions: Sequence[float], device: str) -> None:
+def _check(
+    X: NDArray[np.float32],
+    problems: Sequence[Problem],
+    strengths: Sequence[float],
+    fractions: Sequence[float],
+    device: str,
+) -> None:
+    if len(X) == 0:
+        raise InputError("There are no training rows, so no labels to send. Check the splits of the corpus.")
+    for problem in problems:
+        if problem.n_classes < 2:
+            raise InputError(f"'{problem.name}' has fewer than two classes: its labels cost nothing to send.")
     if device == "mps":
         raise UsageError("The online code is computed in float64, which MPS does not have. Use --device cpu.")
     if not strengths or not all(C > 0 for C in strengths) or list(strengths) != sorted(set(strengths)):

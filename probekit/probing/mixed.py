@@ -40,7 +40,9 @@ class LearnedMix:
         return centre, max(float(depths.min()), centre - wide), min(float(depths.max()), centre + wide)
 
     def rows(self, row: Measurement) -> Iterator[Measurement]:
-        """Yield the weight of every layer and the centre of gravity, made from ``row``."""
+        """Yield the weight of every layer and the centre of gravity, made from ``row``; of one layer nothing."""
+        if len(self.layers) < 2:
+            return
         for place, layer in enumerate(self.layers):
             wide, weight = half_width(self.refits[:, place]), float(self.weights[place])
             low, high = max(0.0, weight - wide), min(1.0, weight + wide)
@@ -50,10 +52,12 @@ class LearnedMix:
 
     def note(self, n: int, how: str) -> str:
         """Say it in one sentence."""
+        if len(self.layers) < 2:
+            return f"There is no mix of layer {self.layers[0]} alone."
         shown = ", ".join(f"{weight:.2f}" for weight in self.weights)
         centre, low, high = self.centre()
         return (
-            f"Scalar mix of layers {self.layers[0]} .. {self.layers[-1]} (weights {shown}; {n:,} training rows; "
+            f"Scalar mix of layers {', '.join(map(str, self.layers))} (weights {shown}; {n:,} training rows; "
             f"learned under {how}): centre of gravity {centre:.2f} [{low:.2f}, {high:.2f}], of {len(self.refits)} "
             "refits that leave out sentences."
         )

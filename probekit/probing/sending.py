@@ -20,13 +20,15 @@ from probekit.probing.objective import Labels, Objective, Preconditioner, chunk_
 from probekit.probing.study import FEW_ROWS
 from probekit.probing.workers import Workers
 
-TOL, TOL_OF_FEW = 3e-4, 1e-6
-"""Estimated relative excess of every fit's objective over its minimum: bits are within a thousandth either way, but of
-few rows that is a bit or two, and exactness costs little."""
+TOL, TOL_OF_FEW, CHEAP = 3e-4, 1e-6, 0.15
+"""Estimated relative excess of a fit's objective over its minimum. Of many rows bits hardly change by it; but where
+labels cost less than so many bits, what the estimate misses is a larger share, so it falls with their price."""
 
-REACH, SLACK = 0.02, 100.0
-"""A strength goes when it is so many bits behind that to make up for them would take this share off all that the
-cheapest would still pay at its present rate. Strengths draw together as rows come in; none made up half as much."""
+EARLY, REACH, SLACK = 10, 0.02, 100.0
+"""No strength is given up before it was fitted on so many rows a dimension: weak penalties are sure of their errors
+there, and may be the best later. After that one goes if it is further behind than it would make up, its cost falling
+beside the cheapest's as it fell from the last block but one to the last; than this share of all that the cheapest has
+yet to pay; and than so many bits."""
 
 
 class Sender:
@@ -78,25 +80,39 @@ class Sender:
         converged = torch.ones(len(self.sets), dtype=torch.bool, device=self.X.device)
         running = torch.arange(len(self.sets), device=self.X.device)
         start: tuple[Tensor, Tensor] | None = None
+        price = CHEAP
         for block, (seen, stop) in enumerate(pairwise(stops), start=1):
-            W, b, reached = self._fit(seen, running, start)
+            tol = max(self.tol * min(1.0, price / CHEAP), TOL_OF_FEW)
+            W, b, reached = self._fit(seen, running, start, tol)
             converged[running] &= reached
             rows = slice(self.n_classes + seen, self.n_classes + stop)
             bits[running.cpu().numpy(), block] = self._cost(rows, W, b, self.sets[running])
-            hopeful = self._hopeful(bits[:, : block + 1], (stops[-1] - stop) / (stop - seen))
+            price = float(bits[:, block].min()) / (stop - seen)
+            hopeful = self._hopeful(bits[:, : block + 1], stops, block)
             kept = torch.from_numpy(hopeful).to(running.device)[running]
             running, start = running[kept], (W[kept], b[kept])
         return bits.reshape(*self.shape, -1), converged.view(self.shape).cpu().numpy()
 
-    def _hopeful(self, bits: NDArray[np.float64], blocks_left: float) -> NDArray[np.bool_]:
-        """Which strengths may still make the shortest code, when as many blocks as the last one are left."""
-        spent, last = (bits.sum(1).reshape(self.shape), bits[:, -1].reshape(self.shape))
+    def _hopeful(self, bits: NDArray[np.float64], stops: Sequence[int], block: int) -> NDArray[np.bool_]:
+        """Which strengths may still make the shortest code: all of them early on, then those that may catch up."""
+        table = bits.reshape(*self.shape, -1)
+        spent = table.sum(-1)
+        if stops[block - 1] < EARLY * self.X.shape[1]:
+            return np.isfinite(spent).ravel()
         best = spent.argmin(1)[:, None]
-        to_pay = np.take_along_axis(last, best, 1) * blocks_left
         behind = spent - np.take_along_axis(spent, best, 1)
-        return np.asarray((behind <= REACH * to_pay + SLACK).ravel())
+        lead = np.maximum(np.take_along_axis(table, best[..., None], 1), 1e-9)
+        before, now = (table[..., place] / lead[..., place] for place in (-2, -1))
+        rows = np.diff(stops[block:])
+        to_pay = lead[..., -1:] / (stops[block] - stops[block - 1]) * rows
+        with np.errstate(invalid="ignore"):
+            falls = np.minimum(now / before, 1.0)[..., None] ** np.arange(1, len(rows) + 1)
+            saves = np.nan_to_num((to_pay * (1 - now[..., None] * falls)).sum(-1), nan=0.0)
+        return np.asarray((behind <= np.maximum(saves, REACH * to_pay.sum(-1)) + SLACK).ravel())
 
-    def _fit(self, seen: int, running: Tensor, start: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _fit(
+        self, seen: int, running: Tensor, start: tuple[Tensor, Tensor] | None, tol: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Fit the running columns on the rows seen; return weights, intercepts, and whether they converged."""
         rows = self.n_classes + seen
         penalty = 1 / (self.strengths[running] * rows)
@@ -105,7 +121,7 @@ class Sender:
         objective = Objective(self.X[:rows], labels, preconditioner, workers=self.workers)
         u = objective.start() if start is None else objective.coordinates(*start)
         memory = Memory.empty(u, reads=objective.X.numel())
-        end = minimise(objective, u, Stopping(self.tol, 1000), memory=memory)
+        end = minimise(objective, u, Stopping(tol, 1000), memory=memory)
         return *objective.weights(end.u, torch.arange(len(running), device=u.device)), end.converged
 
     def _cost(self, rows: slice, W: Tensor, b: Tensor, sets: Tensor) -> NDArray[np.float64]:

@@ -116,7 +116,8 @@ def choice(report: LayerReport, chosen: BestLayer) -> str:
     text = f"* chosen on dev ({number(chosen.dev)})"
     if chosen.not_worse is not None:
         others = [str(layer) for layer in chosen.not_worse if layer != chosen.layer]
-        text += f"; not worse: {', '.join(others)}" if others else "; all others are worse"
+        worse = "; all others are worse" if len(report.layers) > 1 else ""
+        text += f"; not worse: {', '.join(others)}" if others else worse
     return "; ".join([text, *depths(report)])
 
 

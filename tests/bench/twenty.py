@@ -78,10 +78,10 @@ def companions(tasks: Sequence[str], data: Path) -> list[Path]:
     return [data / name for name in dict.fromkeys(name for task in tasks for name in TASKS[task])]
 
 
-def rule_of(task: str) -> str:
-    """Return how the labels of a task become few, in words; empty where they are all kept as they are."""
+def rule_of(task: str, classes: int) -> str:
+    """Return how the labels of a task became so few, in words; empty where they are all kept as they are."""
     asked = get_task(task)
-    if asked.top_labels is not None:
+    if asked.top_labels is not None and classes >= asked.top_labels:
         return f"the {asked.top_labels} most frequent in training"
     return "" if asked.bins is None else f"{asked.bins} bins at quantiles of training"
 
@@ -96,7 +96,7 @@ def counted(task: str, sizes: dict[str, int], classes: int) -> Found:
         sizes["dev"],
         sizes["test"],
         classes,
-        rule_of(task),
+        rule_of(task, classes),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from probekit.errors import UsageError
+from probekit.errors import InputError, UsageError
 from probekit.probing import sending
 from probekit.probing.codelength import FRACTIONS, OnlineCode, blocks, online_codes
 from probekit.probing.lbfgs import Minimum
@@ -140,6 +140,17 @@ def test_what_is_no_code_is_refused() -> None:
         online_codes(X, asked, strengths=[1.0], fractions=(0.5, 0.2, 1.0))
     with pytest.raises(UsageError, match="take no weights"):
         online_codes(X, [Problem("task", y, y[:0], y[:0], 2, np.ones(50))], strengths=[1.0])
+    with pytest.raises(InputError, match="fewer than two classes"):
+        online_codes(X, [problem(np.zeros_like(y), 1)])
+    with pytest.raises(InputError, match="no training rows"):
+        online_codes(X[:0], [problem(y[:0], 2)])
+
+
+def test_one_block_chooses_no_strength() -> None:
+    X, y, _ = planted(6, 2)
+    (code,) = online_codes(X, [problem(y, 2)], groups=np.zeros(6, np.int64))
+    assert (code.stops, code.bits) == ((6,), 6 + code.choice_bits)
+    assert not code.at_edge
 
 
 def test_bits_and_compression_follow_from_the_blocks() -> None:
@@ -158,6 +169,38 @@ def test_strengths_that_are_given_up_would_not_have_won(monkeypatch: pytest.Monk
         bits = [codes[i].bits for codes in alone]
         assert code.strength == grid[int(np.argmin(bits))]
         assert code.bits == pytest.approx(min(bits) + code.choice_bits, rel=1e-3)
+
+
+def test_a_weak_penalty_that_errs_at_first_may_win() -> None:
+    """A rule without noise: while rows are few beside dimensions, the weak penalty is sure of its errors."""
+    X = np.random.default_rng(5).normal(size=(10_500, 250)).astype(np.float32)
+    asked = [problem((X[:, 0] > 0).astype(np.int32), 2)]
+    grid = [1e-3, 1e-1, 1.0]
+    (raced,) = online_codes(X, asked, strengths=grid)
+    alone = [online_codes(X, asked, strengths=[C])[0] for C in grid]
+    strong, weak = (np.cumsum(code.block_bits) for code in alone[1:])
+    assert weak[7] > 1.1 * strong[7]
+    assert weak[-1] < 0.95 * strong[-1]
+    assert raced.strength == 1.0
+    assert raced.bits == pytest.approx(alone[2].bits + raced.choice_bits, rel=1e-3)
+
+
+def test_cheap_labels_are_priced_as_exactly_as_dear_ones() -> None:
+    """Directions of little variance hide from the estimate of what a fit misses."""
+    rng = np.random.default_rng(3)
+    X = (rng.normal(size=(10_500, 200)) * np.arange(1, 201.0) ** -2.5).astype(np.float32)
+    y = (X @ rng.normal(size=200) > 0).astype(np.int32)
+    (code,) = online_codes(X, [problem(y, 2)], strengths=[10.0])
+    order, stops = blocks(len(X), None, seed=0)
+    assert code.bits == pytest.approx(sum(plain_bits(X, y, 2, 10.0, order=order, stops=stops)), rel=0.01)
+    assert code.bits < 0.02 * code.uniform_bits
+
+
+def test_strengths_that_fell_behind_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, groups = planted(12_000, 4)
+    shuffled = np.random.default_rng(0).integers(4, size=12_000)
+    asked = [problem(y, 4), problem(shuffled, 4, "noise")]
+    grid = [1e-4, 1e-2, 1.0, 100.0, 1e4]
     fitted: list[int] = []
     minimise = sending.minimise
 

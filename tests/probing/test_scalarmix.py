@@ -87,6 +87,12 @@ def test_the_report_has_weights_centre_and_score(tmp_path_factory: pytest.TempPa
     assert score.value > report.floor("majority").value
     assert any("centre of gravity" in note for note in report.provenance["notes"])
     assert report.method == "logistic"
+    single = probe("pos", on=opened, fast=True, also=["mix"], layers=[1])
+    assert not single.select(METHOD, metric="centre_of_gravity")
+    assert "There is no mix of layer 1 alone." in single.provenance["notes"]
+    assert "worse" not in str(probe("pos", on=opened, layers=[1]).table())
+    some = probe("pos", on=opened, fast=True, also=["mix"], layers=[0, 2])
+    assert any("Scalar mix of layers 0, 2 (" in note for note in some.provenance["notes"])
 
 
 @pytest.mark.parametrize("estimator", [name for name, kind in estimators().items() if kind.targets == "labels"])

@@ -1,8 +1,8 @@
 """Scores by kind of target: sentence length, frequency of the word, seen or unseen, distance, genre.
 
 Enters: each layer's predictions on test. Leaves: a row a layer and stratum, method ``stratum:<what> <which>``,
-with its n and interval. Surprise: strata of fewer than ten targets are left out; the notes speak of the layer
-that dev chose.
+with its n and interval. Surprise: strata of fewer than ten targets are left out, and named; the notes speak of
+the layer that dev chose.
 """
 
 from __future__ import annotations
@@ -40,7 +40,15 @@ class Strata:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.part = scene.question.parts["test"]
-        self.bands = {what: found for what, found in _bands(scene) if len(found) > 1}
+        cut = dict(_bands(scene))
+        kept = {what: {w: mask for w, mask in bands.items() if mask.sum() >= FEWEST} for what, bands in cut.items()}
+        self.bands = {what: bands for what, bands in kept.items() if len(bands) > 1}
+        self.left_out = [
+            f"{what} {which} ({int(mask.sum())})"
+            for what in self.bands
+            for which, mask in cut[what].items()
+            if 0 < mask.sum() < FEWEST
+        ]
         self.hits: dict[int | str, NDArray[np.bool_]] = {}
         self.dev: dict[int | str, float] = {}
 
@@ -66,12 +74,15 @@ class Strata:
         """Say the strata of the layer that dev chose, one sentence a kind."""
         layer = max(self.dev, key=lambda place: self.dev[place])
         hits = self.hits[layer]
-        return [
+        said = [
             f"By {what} (layer {layer}): "
             + ", ".join(f"{which} {hits[mask].mean():.3f} (n {int(mask.sum()):,})" for which, mask in bands.items())
             + "."
             for what, bands in self.bands.items()
         ]
+        if self.left_out:
+            said.append(f"Strata of fewer than {FEWEST} targets are left out: {', '.join(self.left_out)}.")
+        return said
 
 
 def _bands(scene: Scene) -> Iterator[tuple[str, dict[str, NDArray[np.bool_]]]]:
@@ -90,7 +101,7 @@ def _bands(scene: Scene) -> Iterator[tuple[str, dict[str, NDArray[np.bool_]]]]:
     genres = _genres([table.group[ordinal] for ordinal in table.example[rows]])
     if genres is not None:
         kinds = dict.fromkeys(genres)
-        yield "genre", _kept({kind: np.array([genre == kind for genre in genres]) for kind in kinds})
+        yield "genre", {kind: np.array([genre == kind for genre in genres]) for kind in kinds}
 
 
 def _cut(values: NDArray[np.int64], tops: Sequence[int]) -> dict[str, NDArray[np.bool_]]:
@@ -98,11 +109,7 @@ def _cut(values: NDArray[np.int64], tops: Sequence[int]) -> dict[str, NDArray[np
     lows = [int(values.min(initial=0)), *(top + 1 for top in tops)]
     names = [f"{low}" if low == top else f"{low}-{top}" for low, top in zip(lows, tops, strict=False)]
     names = ["0" if top == 0 else name for name, top in zip(names, tops, strict=True)] + [f"{tops[-1] + 1}+"]
-    return _kept({name: edges == number for number, name in enumerate(names)})
-
-
-def _kept(bands: dict[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
-    return {name: mask for name, mask in bands.items() if mask.sum() >= FEWEST}
+    return {name: edges == number for number, name in enumerate(names)}
 
 
 def _genres(groups: Sequence[str | None]) -> list[str] | None:
