@@ -101,7 +101,7 @@ class SpanClassifier(ClassifierMixin, BaseEstimator):
         standardiser = Standardiser.fit(X.vectors)
         self.mean_, self.rms_, self.n_spans_ = standardiser.mean, standardiser.rms, int(X.spans.shape[1])
         inner = np.zeros(len(X), bool)
-        if len(X) >= INNER_ROWS:
+        if len(X) >= INNER_ROWS and len(X.examples) > 1:
             drawn = np.random.default_rng(int(self.seed)).permutation(len(X.examples))
             inner = np.isin(X.home, drawn[: max(1, len(drawn) // 10)])
         parts = [(self._data(_some(X, rows)), self._codes(codes[rows])) for rows in (~inner, inner)]
@@ -110,7 +110,7 @@ class SpanClassifier(ClassifierMixin, BaseEstimator):
             *parts[0],
             len(self.classes_),
             held_out=parts[1] if inner.any() else None,
-            training=self._training(),
+            training=self._training(len(X)),
         )
         self.weights_ = [part.cpu().numpy() for part in end.network.state_dict().values()]
         self.n_iter_ = end.epochs
@@ -122,7 +122,7 @@ class SpanClassifier(ClassifierMixin, BaseEstimator):
         network = self.network(len(self.mean_), self.n_spans_, len(self.classes_))
         names = list(network.state_dict())
         network.load_state_dict({name: torch.from_numpy(part) for name, part in zip(names, self.weights_, strict=True)})
-        scores = Trained(network.to(self.device), self.n_iter_, True).scores(self._data(X), self._training())
+        scores = Trained(network.to(self.device), self.n_iter_, True).scores(self._data(X), self._training(len(X)))
         return scores.cpu().numpy()
 
     def predict(self, X: TokenRows) -> np.ndarray:
@@ -133,9 +133,14 @@ class SpanClassifier(ClassifierMixin, BaseEstimator):
         """Return probabilities, shape (n, n_classes)."""
         return torch.from_numpy(self.decision_function(X)).double().softmax(1).numpy()
 
-    def _training(self) -> Training:
+    def _training(self, n: int) -> Training:
         return Training(
-            learning_rate=self.learning_rate, max_epochs=self.max_epochs, patience=self.patience, seed=int(self.seed)
+            learning_rate=self.learning_rate,
+            max_epochs=self.max_epochs,
+            patience=self.patience,
+            # Of few targets, an epoch is some steps and not one.
+            targets=min(256, max(8, n // 50)),
+            seed=int(self.seed),
         )
 
     def _data(self, X: TokenRows) -> TokenData:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -126,6 +128,18 @@ def test_saved_and_loaded_it_predicts_the_same(estimator: Probe, tmp_path: Path)
     np.testing.assert_array_equal(said(fitted, X), said(loaded, X))
     np.testing.assert_array_equal(fitted.predict(X), loaded.predict(X))
     assert loaded.get_params() == fitted.get_params()
+
+
+def test_a_fresh_process_can_load_every_estimator(tmp_path: Path) -> None:
+    paths = []
+    for kind in (*VectorClassifier.__subclasses__(), *SpanClassifier.__subclasses__(), RidgeProbe):
+        estimator = kind()
+        paths.append(str(save_estimator(estimator.fit(*planted(estimator, 80, seed=0)), tmp_path / kind.__name__)))
+    code = (
+        "import sys; from probekit.probing.saving import load_estimator as load; [load(path) for path in sys.argv[1:]]"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_an_infinite_strength_survives_saving(tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ def test_the_report_has_weights_centre_and_score(tmp_path_factory: pytest.TempPa
     assert not single.select(METHOD, metric="centre_of_gravity")
     assert "There is no mix of layer 1 alone." in single.provenance["notes"]
     assert "worse" not in str(probe("pos", on=opened, layers=[1]).table())
+    network = probe("pos", on=opened, fast=True, also=["mix"], layers=[1], estimator="mlp")
+    assert not network.select(METHOD, metric="centre_of_gravity")
     some = probe("pos", on=opened, fast=True, also=["mix"], layers=[0, 2])
     assert any("Scalar mix of layers 0, 2 (" in note for note in some.provenance["notes"])
 

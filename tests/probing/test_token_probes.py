@@ -136,3 +136,27 @@ def test_several_tasks_together_are_what_each_is_alone(cache: ActivationCache, m
     assert len(read) == 1
     for ours, theirs in zip(together, alone, strict=True):
         assert ours.rows == theirs.rows
+
+
+def two_token_spans(n_examples: int, seed: int) -> tuple[TokenRows, np.ndarray]:
+    """Five spans of two tokens an example of eight; the label is the sign of their mean's first coordinate."""
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((n_examples * 8, 16)).astype(np.float32)
+    first = np.arange(n_examples) * 8
+    home = np.repeat(np.arange(n_examples), 5)
+    start = home * 8 + rng.integers(0, 7, size=len(home))
+    spans = np.stack([start, start + 2], 1)[:, None]
+    y = np.where(vectors[start, 0] + vectors[start + 1, 0] > 0, "p", "q")
+    return TokenRows(vectors, np.stack([first, first + 8], 1), spans, home), y
+
+
+def test_attention_learns_from_few_targets_as_it_comes() -> None:
+    (X, y), (X_new, y_new) = two_token_spans(80, 0), two_token_spans(400, 1)
+    assert (AttentionProbe().fit(X, y).predict(X_new) == y_new).mean() > 0.75
+
+
+def test_targets_of_one_example_are_all_trained_on() -> None:
+    X, y = two_token_spans(80, 0)
+    whole = TokenRows(X.vectors, np.array([[0, len(X.vectors)]]), X.spans, np.zeros(len(y), np.int64))
+    fitted = AttentionProbe(learning_rate=0.01, max_epochs=200).fit(whole, y)
+    assert (fitted.predict(whole) == y).mean() > 0.8

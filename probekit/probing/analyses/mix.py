@@ -84,13 +84,19 @@ class ScalarMix:
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield the weight of every layer, the centre of gravity and the scores of the mix."""
         n_units = len(np.unique(self.sentences))
-        fit = self._linear() if self.estimator.network is None else self._jointly()
+        fit = self._fit()
         seed = self.scene.study.seed
         refits = [fit(rows) for rows in without_each_fold(self.sentences, self.folds, seed)]
         mix = self.mix = LearnedMix([matrix.layer for matrix in self.layers], fit(None), np.stack(refits))
         blank = replace(blank, method=METHOD, strength=None)
         yield from mix.rows(replace(blank, split="train", n=len(self.sentences), n_groups=n_units, level=LEVEL))
         yield from self._scores(blank)
+
+    def _fit(self) -> Fit:
+        """Return how weights are learned: under the linear probe or with a network; of one layer there is one."""
+        if len(self.layers) < 2:
+            return lambda rows: np.ones(1)
+        return self._linear() if self.estimator.network is None else self._jointly()
 
     def _linear(self) -> Fit:
         """Return how weights are learned under the linear probe, over means where the study reads tokens."""
