@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from probekit.probing.estimator import VectorClassifier, inner_split, require
 from probekit.probing.problem import Standardiser
-from probekit.probing.training import Batch, Training, VectorData, train
+from probekit.probing.training import Batch, Training, VectorData, batch_of, train
 
 
 class BilinearForm(nn.Module):
@@ -129,7 +129,7 @@ class BilinearProbe(VectorClassifier):
         rows, labels = rows[outer], labels[outer]
         training = Training(
             learning_rate=self.learning_rate,
-            targets=min(256, max(8, len(rows) // 50)),
+            targets=batch_of(len(rows)),
             max_epochs=self.max_epochs,
             patience=self.patience,
             seed=int(self.seed),

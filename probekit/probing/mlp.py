@@ -21,7 +21,7 @@ from probekit.errors import UsageError
 from probekit.probing.estimator import VectorClassifier, inner_split, require
 from probekit.probing.network import NetworkSettings, train_networks
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
-from probekit.probing.training import Batch
+from probekit.probing.training import Batch, batch_of
 
 
 class MLPProbe(VectorClassifier):
@@ -131,7 +131,7 @@ class MLPProbe(VectorClassifier):
         # Its rectified units are what makes it more than linear: no parameter.
         names = [item.name for item in dataclasses.fields(NetworkSettings) if item.name != "rectified"]
         asked = NetworkSettings(**{name: getattr(self, name) for name in names})
-        return dataclasses.replace(asked, batch_size=min(self.batch_size, max(8, n // 50)))
+        return dataclasses.replace(asked, batch_size=batch_of(n, most=self.batch_size))
 
     def _scores(self, X: np.ndarray) -> np.ndarray:
         hidden = np.maximum(X.astype(np.float64) @ self.weights_[0] + self.biases_[0], 0)

@@ -20,7 +20,7 @@ from probekit.errors import InputError
 from probekit.features import TokenRows
 from probekit.probing.estimator import INNER_ROWS, OneClassError, require
 from probekit.probing.problem import Standardiser
-from probekit.probing.training import TokenData, Trained, Training, train
+from probekit.probing.training import TokenData, Trained, Training, batch_of, train
 
 
 class SpanClassifier(ClassifierMixin, BaseEstimator):
@@ -138,8 +138,7 @@ class SpanClassifier(ClassifierMixin, BaseEstimator):
             learning_rate=self.learning_rate,
             max_epochs=self.max_epochs,
             patience=self.patience,
-            # Of few targets, an epoch is some steps and not one.
-            targets=min(256, max(8, n // 50)),
+            targets=batch_of(n),
             seed=int(self.seed),
         )
 

@@ -69,9 +69,14 @@ class Training:
     seed: int = 0
 
 
+def batch_of(n: int, *, least: int = 8, most: int = 256) -> int:
+    """Return the targets of a batch where there are n: of few, an epoch is some steps and not one."""
+    return min(most, max(least, n // 50))
+
+
 def training_of(n: int, seed: int) -> Training:
-    """Return how a network is trained on n targets: of few, an epoch is some steps and not one."""
-    return Training(targets=min(256, max(32, n // 50)), seed=seed)
+    """Return how a network is trained on n targets."""
+    return Training(targets=batch_of(n, least=32), seed=seed)
 
 
 class VectorData:

@@ -158,7 +158,7 @@ def test_bits_and_compression_follow_from_the_blocks() -> None:
     assert (code.bits, code.uniform_bits, code.compression) == (50.0, 200.0, 4.0)
 
 
-def test_strengths_that_are_given_up_would_not_have_won(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strengths_that_are_given_up_would_not_have_won() -> None:
     X, y, groups = planted(12_000, 4)
     shuffled = np.random.default_rng(0).integers(4, size=12_000)
     asked = [problem(y, 4), problem(shuffled, 4, "noise")]
