@@ -10,9 +10,8 @@ labels; dev and test rows play no part, and a better score shows as fewer bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ from probekit.probing.objective import covariance_basis
 from probekit.probing.problem import Problem, Standardiser
 from probekit.probing.sending import Sender
 from probekit.probing.study import STRENGTHS
-from probekit.probing.workers import Workers
+from probekit.probing.workers import Workers, drive_on
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 """Shares of the rows at which a block ends, as in the paper."""
@@ -152,7 +151,7 @@ def online_codes(
             for i, its_bits, reached in zip(places, bits, converged, strict=True):
                 found[i] = _shortest(problems[i], its_bits, reached, strengths=strengths, stops=stops, seed=seed)
 
-    _drive(run, device)
+    drive_on(device, run)
     return [found[i] for i in range(len(problems))]
 
 
@@ -189,15 +188,6 @@ def _in_order(X: NDArray[np.float32], order: NDArray[np.int64], *, before: int) 
         part = order[low : low + ROWS]
         rows[before + low : before + low + len(part)] = standardiser.transform(X[part], overwrite=True)
     return rows
-
-
-def _drive(run: Callable[[Workers | None], None], device: str) -> None:
-    """Run with helpers on the CPU; other devices need none."""
-    if torch.device(device).type != "cpu":
-        run(None)
-        return
-    with Workers() as workers:
-        workers.drive(partial(run, workers))
 
 
 def blocks(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from probekit.probing.objective import Labels, Objective, Preconditioner, covari
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
 from probekit.probing.race import Race
 from probekit.probing.rounding import reround
-from probekit.probing.workers import Workers
+from probekit.probing.workers import Workers, drive_on
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """C of scikit-learn: the penalty is ||W||^2 / (2 C n) beside the mean loss."""
@@ -134,10 +133,7 @@ def fit_vectors(
             results.update(zip(places, study.run(sample, tol, workers=workers), strict=True))
         return [results[i] for i in range(len(problems))]
 
-    if X.device.type != "cpu":
-        return run(None)
-    with Workers() as workers:
-        return workers.drive(partial(run, workers))
+    return drive_on(X.device, run)
 
 
 class _Study:

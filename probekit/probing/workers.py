@@ -55,6 +55,14 @@ class Workers:
         return self._pool.submit(function).result()
 
 
+def drive_on(device: torch.device | str, function: Callable[[Workers | None], T]) -> T:
+    """Run a function with workers on the CPU, which it shares rows among; other devices need none."""
+    if torch.device(device).type != "cpu":
+        return function(None)
+    with Workers() as workers:
+        return workers.drive(lambda: function(workers))
+
+
 def _use_one_core(ready: threading.Barrier) -> None:
     torch.set_num_threads(1)
     # Asking makes torch settle this thread's count now, while the default is one.

@@ -158,11 +158,15 @@ def test_bits_and_compression_follow_from_the_blocks() -> None:
     assert (code.bits, code.uniform_bits, code.compression) == (50.0, 200.0, 4.0)
 
 
-def test_strengths_that_are_given_up_would_not_have_won() -> None:
+def raced_strengths() -> tuple[np.ndarray, list[Problem], np.ndarray, list[float]]:
+    """Vectors, a task and noise, sentences, and strengths of which some are hopeless."""
     X, y, groups = planted(12_000, 4)
     shuffled = np.random.default_rng(0).integers(4, size=12_000)
-    asked = [problem(y, 4), problem(shuffled, 4, "noise")]
-    grid = [1e-4, 1e-2, 1.0, 100.0, 1e4]
+    return X, [problem(y, 4), problem(shuffled, 4, "noise")], groups, [1e-4, 1e-2, 1.0, 100.0, 1e4]
+
+
+def test_strengths_that_are_given_up_would_not_have_won() -> None:
+    X, asked, groups, grid = raced_strengths()
     raced = online_codes(X, asked, strengths=grid, groups=groups)
     alone = [online_codes(X, asked, strengths=[C], groups=groups) for C in grid]
     for i, code in enumerate(raced):
@@ -197,10 +201,7 @@ def test_cheap_labels_are_priced_as_exactly_as_dear_ones() -> None:
 
 
 def test_strengths_that_fell_behind_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    X, y, groups = planted(12_000, 4)
-    shuffled = np.random.default_rng(0).integers(4, size=12_000)
-    asked = [problem(y, 4), problem(shuffled, 4, "noise")]
-    grid = [1e-4, 1e-2, 1.0, 100.0, 1e4]
+    X, asked, groups, grid = raced_strengths()
     fitted: list[int] = []
     minimise = sending.minimise
 
