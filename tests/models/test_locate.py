@@ -88,7 +88,7 @@ def test_fault_28_foreign_code_is_refused(folder: Path, file: str, changes: dict
 
 def test_plain_attention_names_are_no_reason_to_refuse(folder: Path) -> None:
     edit(folder / "config.json", _attn_implementation="eager", attn_implementation="sdpa", quantization_config=None)
-    locate(folder)
+    assert locate(folder).folder == folder
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "weights.pkl"])
