@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import probekit
@@ -43,6 +44,8 @@ _SUMMARY = {
     "annotations": list,
     "notes": dict,
 }
+_SUMMARY_OPTIONAL = {"remarks": list}
+"""What caches written before it was kept do not have."""
 
 
 class FormatVersionError(CacheError):
@@ -115,7 +118,7 @@ def _parse(folder: Path, raw: bytes) -> Plan:
     data = parse_object(raw, path)
     check_version(data, path)
     check_fields(data, _FIELDS, path)
-    check_fields(data["corpus"], _SUMMARY, path)
+    check_fields(data["corpus"], _SUMMARY, path, optional=_SUMMARY_OPTIONAL)
     for name in ("model", "corpus"):
         part = data["identity"].get(name)
         if not isinstance(part, dict) or not isinstance(part.get("name"), str):
@@ -143,9 +146,9 @@ def _parse(folder: Path, raw: bytes) -> Plan:
 
 
 def _check_summary(corpus: Mapping[str, Any], path: Path) -> None:
-    counts, names = corpus["splits"].values(), corpus["annotations"]
-    if not all(type(count) is int for count in counts) or not all(isinstance(name, str) for name in names):
-        raise CacheError(f"{path} is damaged: the splits or annotations of its corpus are malformed.")
+    counts, texts = corpus["splits"].values(), [*corpus["annotations"], *corpus.get("remarks", ())]
+    if not all(type(count) is int for count in counts) or not all(isinstance(text, str) for text in texts):
+        raise CacheError(f"{path} is damaged: the splits, annotations or remarks of its corpus are malformed.")
 
 
 def check_version(data: Mapping[str, Any], path: Path) -> None:
@@ -162,12 +165,14 @@ def check_version(data: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def check_fields(data: Any, fields: Mapping[str, type], path: object) -> None:
-    """Refuse an object whose fields or their types are not exactly `fields`."""
-    if not isinstance(data, dict) or set(data) != set(fields):
+def check_fields(
+    data: Any, fields: Mapping[str, type], path: object, *, optional: Mapping[str, type] = MappingProxyType({})
+) -> None:
+    """Refuse an object whose fields or their types are not exactly `fields`, and at most those of `optional`."""
+    if not isinstance(data, dict) or set(data) - set(optional) != set(fields):
         raise CacheError(f"{path} is damaged: expected the fields {sorted(fields)}.")
-    for name, kind in fields.items():
-        if type(data[name]) is not kind:
+    for name, kind in {**fields, **optional}.items():
+        if name in data and type(data[name]) is not kind:
             raise CacheError(f"{path} is damaged: {name!r} must be a {kind.__name__}.")
 
 

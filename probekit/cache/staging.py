@@ -48,6 +48,8 @@ class StagedCorpus:
         Examples in each split.
     notes : mapping of str to int
         What the reader skipped, by kind.
+    remarks : tuple of str
+        What opening and reading it decided, one sentence each.
     annotations : tuple of str
         Names of all annotations and span layers seen, sorted.
     source : SourceRecord or None
@@ -63,6 +65,7 @@ class StagedCorpus:
     splits: Mapping[str, int]
     split_rule: str
     notes: Mapping[str, int]
+    remarks: tuple[str, ...]
     annotations: tuple[str, ...]
     source: SourceRecord | None
     _lock: int = field(default=-1, repr=False)
@@ -78,6 +81,7 @@ class StagedCorpus:
             "split_rule": self.split_rule,
             "annotations": list(self.annotations),
             "notes": dict(self.notes),
+            "remarks": list(self.remarks),
         }
 
     def read(self, shard: ShardSpec) -> Iterator[Example]:
@@ -157,6 +161,7 @@ def stage(corpus: Corpus, root: Path, *, subsample: int | None = None) -> Staged
         splits={split: tally.splits[split] for split in SPLITS if split in tally.splits},
         split_rule=corpus.split_rule,
         notes=dict(corpus.notes.counts),
+        remarks=tuple(corpus.remarks),
         annotations=tuple(sorted(tally.names)),
         source=corpus.source,
         _lock=held,

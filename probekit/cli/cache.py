@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from probekit.cli import upkeep
-from probekit.cli.options import CacheRoot, Debug, Json, Quiet, Verbose, counted, examples, human_age, human_bytes, say
+from probekit.cli.options import (
+    CacheRoot,
+    Debug,
+    Json,
+    Quiet,
+    Verbose,
+    counted,
+    describe_corpus,
+    examples,
+    human_age,
+    human_bytes,
+    say,
+)
 from probekit.cli.upkeep import Folder, find_folder
 
 if TYPE_CHECKING:
@@ -103,10 +115,10 @@ def info_command(
     weights = f"weights {model['weights'][:12]}" + ("" if seed is None else f", drawn at random from seed {seed}")
     typer.echo(f"cache      {found['cache']}")
     typer.echo(f"model      {model['name']} ({weights})")
-    splits = ", ".join(f"{name} {count:,}" for name, count in corpus["splits"].items())
-    size = f"{counted(corpus['examples'], 'example')}, {counted(corpus['words'], 'word')} ({splits})"
-    typer.echo(f"corpus     {corpus['name']}: {size}")
-    typer.echo(f"splits     {corpus['split_rule']}")
+    for line in describe_corpus(corpus):
+        typer.echo(line)
+    for remark in corpus.get("remarks", ()):
+        typer.echo(f"remark     {remark}")
     typer.echo(f"annotated  {', '.join(corpus['annotations']) or 'nothing'}")
     settings = [f"{name.replace('_', ' ')} {value}" for name, value in sorted(identity.items()) if _is_setting(value)]
     typer.echo(f"settings   {', '.join(settings)}")

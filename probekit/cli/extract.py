@@ -17,6 +17,7 @@ from probekit.cli.options import (
     Json,
     Verbose,
     counted,
+    describe_corpus,
     examples,
     human_bytes,
     human_time,
@@ -216,6 +217,8 @@ def _part(text: str | None) -> tuple[int, int] | None:
 def _print_result(result: Extraction) -> None:
     shape = f"{result.rows:,} rows x {len(result.layers)} layers x {result.width}"
     typer.echo(f"cache      {result.cache}")
+    for line in describe_corpus(result.corpus):
+        typer.echo(line)
     typer.echo(f"vectors    {shape}, {result.store} ({human_bytes(result.bytes)})")
     if result.reused:
         typer.echo("state      complete before; nothing was computed")

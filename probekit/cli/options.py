@@ -6,9 +6,10 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -126,6 +127,16 @@ def check_figure(path: Path | None, option: str = "plot") -> None:
 def counted(count: int, noun: str) -> str:
     """Return ``1 shard``, ``2 shards``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def describe_corpus(corpus: Mapping[str, Any]) -> Iterator[str]:
+    """Yield lines that say what a corpus is, how it is split, and what its reader counted on its way."""
+    splits = ", ".join(f"{name} {count:,}" for name, count in corpus["splits"].items())
+    size = f"{counted(corpus['examples'], 'example')}, {counted(corpus['words'], 'word')} ({splits})"
+    yield f"corpus     {corpus['name']}: {size}"
+    yield f"splits     {corpus['split_rule']}"
+    if corpus["notes"]:
+        yield f"counted    {', '.join(f'{count:,} {name}' for name, count in sorted(corpus['notes'].items()))}"
 
 
 def human_bytes(count: float) -> str:

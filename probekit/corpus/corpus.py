@@ -41,12 +41,15 @@ class SourceRecord:
         What else the reader was told; JSON-able.
     digests : mapping of str to str
         sha256 of each file's bytes, by path.
+    remarks : tuple of str
+        What opening it decided, one sentence each: what was left out cannot be seen when only the rest is read again.
     """
 
     kind: str
     locations: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-able dictionary."""
@@ -55,6 +58,7 @@ class SourceRecord:
             "locations": list(self.locations),
             "options": dict(self.options),
             "digests": dict(self.digests),
+            "remarks": list(self.remarks),
         }
 
     @classmethod
@@ -70,9 +74,12 @@ class SourceRecord:
         options, digests = entry["options"], entry["digests"]
         if not isinstance(kind, str) or not isinstance(options, dict) or not isinstance(digests, dict):
             raise TypeError("a source record needs a kind, options and digests")
-        if not isinstance(locations, list) or not all(isinstance(one, str) for one in locations):
-            raise TypeError("the locations of a source record must be strings")
-        return cls(kind, tuple(locations), options, digests)
+        # Records from before remarks were kept have none.
+        remarks = entry.get("remarks", [])
+        for texts in (locations, remarks):
+            if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
+                raise TypeError("the locations and remarks of a source record must be strings")
+        return cls(kind, tuple(locations), options, digests, tuple(remarks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,8 @@ class Corpus:
     record : callable, optional
         Gives the :class:`SourceRecord` when asked (it may have to hash files); None: made in memory.
     licence : str
+    remarks : sequence of str
+        What opening it decided, one sentence each: files left out, splits not taken.
     """
 
     def __init__(
@@ -116,6 +125,7 @@ class Corpus:
         splits: SplitRule | Callable[[], SplitRule | None] | None = None,
         record: Callable[[], SourceRecord] | None = None,
         licence: str = "",
+        remarks: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.licence = licence
@@ -124,6 +134,7 @@ class Corpus:
         self._make_record = record
         self._record: SourceRecord | None = None
         self._notes = Notes()
+        self._opening = tuple(remarks)
 
     @classmethod
     def from_words(cls, sentences: Iterable[Sequence[str]], *, name: str = "words") -> Corpus:
@@ -189,8 +200,8 @@ class Corpus:
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What a report on this corpus should say, after an iteration; one sentence each."""
-        return ()
+        """What output and reports say of this corpus after an iteration: what opening it decided, then reading it."""
+        return (*self._opening, *self.notes.remarks)
 
     @property
     def split_rule(self) -> str:

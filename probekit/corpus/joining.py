@@ -21,11 +21,9 @@ from probekit.corpus.companions import Companion, Layer, load_companions
 from probekit.corpus.corpus import Corpus, SourceRecord
 from probekit.corpus.example import Example, Span
 from probekit.corpus.lines import file_digest, file_stem
-from probekit.corpus.notes import Notes
+from probekit.corpus.notes import Notes, named
 from probekit.corpus.sources import open_corpus, reopen_corpus
 from probekit.errors import InputError
-
-_NAMED = 5
 
 
 def annotated(corpus: Corpus, companions: Sequence[Any] = (), *, record: SourceRecord | None = None) -> Corpus:
@@ -82,10 +80,17 @@ def reopen_annotated(record: SourceRecord | None, *, instead: Any = None, annota
 
 
 class _Source:
-    """A companion: its name, how to read it, where it is."""
+    """A companion: its name, how to read it, where it is, what is to be said of having read it."""
 
-    def __init__(self, name: str, read: Callable[[Notes], Iterable[Layer]], record: Callable[[], SourceRecord | None]):
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[Notes], Iterable[Layer]],
+        record: Callable[[], SourceRecord | None],
+        remarks: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self.name = name
+        self.remarks = remarks
         self._read = read
         self._record = record
 
@@ -204,11 +209,11 @@ class _Tally:
     def remarks(self) -> Iterator[str]:
         """Yield what a reader of a report must know."""
         yield f"Annotations of {self._joined:,} sentences are from '{self.source.name}'."
+        yield from (f"Of the annotations '{self.source.name}': {remark}" for remark in self.source.remarks())
         if self._differ:
-            more = f" and {len(self._differ) - _NAMED:,} more" if len(self._differ) > _NAMED else ""
             yield (
                 f"{len(self._differ):,} sentences go without the annotations of '{self.source.name}', whose words "
-                f"differ: {', '.join(self._differ[:_NAMED])}{more}."
+                f"differ: {named(self._differ)}."
             )
 
 
@@ -297,7 +302,7 @@ def _of_corpus(corpus: Corpus) -> _Source:
             forms = dict(enumerate(example.words))
             yield Layer(example.id, forms, example.annotations, example.spans, place=corpus.notes.place)
 
-    return _Source(corpus.name, read, lambda: corpus.source)
+    return _Source(corpus.name, read, lambda: corpus.source, lambda: corpus.remarks)
 
 
 def _reopened(record: SourceRecord) -> _Source:

@@ -6,13 +6,24 @@ twice) is reported with its place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 PLACES_KEPT = 5
 
 
+def named(names: Sequence[str], most: int = PLACES_KEPT) -> str:
+    """Write names one after the other, those beyond ``most`` as their number.
+
+    >>> named(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
 class Notes:
-    """Counters of one pass over a corpus.
+    """What is said of one pass over a corpus: counters, and remarks for whoever reads the output or a report.
 
     Attributes
     ----------
@@ -26,6 +37,27 @@ class Notes:
         self.counts: dict[str, int] = {}
         self.places: dict[str, list[str]] = {}
         self._at: tuple[Path | str, int] | None = None
+        # remark -> the files it is made of
+        self._remarks: dict[str, list[str]] = {}
+
+    def remark(self, text: str, source: Path | None = None) -> None:
+        """Say something that decides what the data means: the columns taken, a reader chosen by a file's first lines.
+
+        Parameters
+        ----------
+        text : str
+            A sentence without its full stop. Said once, however often it is made.
+        source : Path, optional
+            The file it is made of; the files of one sentence are named behind it.
+        """
+        files = self._remarks.setdefault(text, [])
+        if source is not None and source.name not in files:
+            files.append(source.name)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The remarks, one sentence each, in the order in which they were first made."""
+        return tuple(f"{text}{f' ({named(files)})' if files else ''}." for text, files in self._remarks.items())
 
     def count(self, name: str, place: str, times: int = 1) -> None:
         """Count something that was left out or tolerated at ``place``."""

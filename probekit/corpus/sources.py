@@ -117,7 +117,13 @@ def reopen_corpus(record: SourceRecord | None, *, instead: object = None) -> Cor
         for file in files:
             if not is_file(file):
                 raise InputError(f"{file}: the file that the cache was made from is gone. {advice}")
-        corpus = _of_files(reader, in_order(files, reader), folder=bool(record.options.get("folder")), name=name)
+        corpus = _of_files(
+            reader,
+            in_order(files, reader),
+            folder=bool(record.options.get("folder")),
+            name=name,
+            remarks=record.remarks,
+        )
     return _drawn_again(corpus, record)
 
 
@@ -165,7 +171,9 @@ def _name_of_several(path: Path) -> str | None:
     return "-".join(filter(None, (path.absolute().parent.name, shared)))
 
 
-def _of_files(reader: Reader, files: Sequence[Path], *, folder: bool, name: str | None) -> Corpus:
+def _of_files(
+    reader: Reader, files: Sequence[Path], *, folder: bool, name: str | None, remarks: Sequence[str] = ()
+) -> Corpus:
     stems = [file_stem(file) for file in files]
     splits = {split for stem in stems if (split := reader.split_of(stem))}
     # A lone file named *-dev is a corpus like any other; only parts beside a train part are parts.
@@ -183,9 +191,10 @@ def _of_files(reader: Reader, files: Sequence[Path], *, folder: bool, name: str 
 
     def record() -> SourceRecord:
         digests = {str(file): file_digest(file) for file in dict.fromkeys(map(outer, paths))}
-        return SourceRecord(reader.name, tuple(map(str, paths)), {"name": label, "folder": folder}, digests)
+        options = {"name": label, "folder": folder}
+        return SourceRecord(reader.name, tuple(map(str, paths)), options, digests, tuple(remarks))
 
-    return Corpus(parts, name=label, splits=rule, record=record)
+    return Corpus(parts, name=label, splits=rule, record=record, remarks=remarks)
 
 
 def _as_documents(reader: Reader) -> Callable[[Path, Notes], Iterator[Example]]:

@@ -40,7 +40,8 @@ class Cost:
     seconds, tokens_per_second : float
         Measured on a few batches of this corpus, without writing.
     notes : list of str
-        The cache that is there already, or those of the same names and how they differ.
+        What opening and reading the corpus decided; the cache that is there already, or those of the same names and how
+        they differ.
     """
 
     root: Path
@@ -115,7 +116,7 @@ def estimate(request: Request) -> Cost:
         device=loaded.device.type,
         seconds=total * seconds / ran,
         tokens_per_second=ran / seconds,
-        notes=notes,
+        notes=[*staged.remarks, *notes],
     )
 
 

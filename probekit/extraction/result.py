@@ -37,8 +37,10 @@ class Extraction:
     tokens_per_second : float
     alignment : dict
         Words: covered, split, truncated, missing (named), spelling a special token (named).
+    corpus : dict
+        Its name, examples, words, examples of each split, how the splits were made, what the reader passed over.
     notes : list of str
-        What a person should know: words without token, truncated examples ...
+        What a person should know: files left out, words without token, truncated examples ...
     """
 
     cache: Path
@@ -55,6 +57,7 @@ class Extraction:
     seconds: float
     tokens_per_second: float
     alignment: Mapping[str, Any]
+    corpus: Mapping[str, Any]
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -91,6 +94,7 @@ class Extraction:
             "seconds": round(self.seconds, 3),
             "tokens_per_second": round(self.tokens_per_second, 1),
             "alignment": dict(self.alignment),
+            "corpus": dict(self.corpus),
             "notes": self.notes,
         }
 
@@ -99,6 +103,7 @@ def summarise(
     manifest: Mapping[str, Any],
     folder: Path,
     spec: ExtractionSpec,
+    corpus: Mapping[str, Any],
     *,
     reused: bool = False,
     seconds: float = 0.0,
@@ -124,6 +129,7 @@ def summarise(
         seconds=seconds,
         tokens_per_second=tokens / seconds if seconds else 0.0,
         alignment=alignment,
+        corpus=corpus,
         notes=_notes(alignment),
     )
 

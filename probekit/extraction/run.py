@@ -127,26 +127,31 @@ def extract_request(
 ) -> Extraction:
     """Do what a checked :class:`Request` asks for; see :func:`extract`.
 
-    `notify` is told, before the model runs, which caches of the same names exist and what differs.
+    `notify` is told, before the model runs, what opening and reading the corpus decided, which caches of the same names
+    exist and what differs.
     """
     source = find_model(request.model, revision=request.revision)
     before = stamps(source)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
+        tell = notify or (lambda note: None)
+        for note in staged.remarks:
+            tell(note)
         loaded = None
         if request.spec.random_weights is not None:
             # Random weights are identified by the state that the seed produced, so make it first.
             loaded = load_for(request, source)
         identity = identify(request, source, staged, loaded)
         if (done := complete_cache(request.root, identity, notify=notify)) is not None:
-            return summarise(ActivationCache.open(done).manifest, done, request.spec, reused=True)
+            result = summarise(ActivationCache.open(done).manifest, done, request.spec, staged.summary(), reused=True)
+            result.notes.extend(staged.remarks)
+            return result
         notes = other_caches(request.root, identity)
-        if notify is not None:
-            for note in notes:
-                notify(note)
+        for note in notes:
+            tell(note)
         loaded = loaded or load_for(request, source)
         check_unchanged(source, before)
         result = _extract(request, staged, identity, loaded, progress)
-        result.notes.extend(notes)
+        result.notes.extend([*staged.remarks, *notes])
         return result
 
 
@@ -242,7 +247,7 @@ def _extract(
         seconds = time.perf_counter() - started
         writer.record({"seconds": seconds, "tokens": tokens, "shards": len(mine), "host": platform.node(), **plan})
         summary = manifest if manifest is not None else writer.progress()
-    return summarise(summary, writer.folder, spec, seconds=seconds, tokens=tokens)
+    return summarise(summary, writer.folder, spec, staged.summary(), seconds=seconds, tokens=tokens)
 
 
 def chosen_tensors(loaded: LoadedModel, spec: ExtractionSpec) -> list[TensorSpec]:

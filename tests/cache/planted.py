@@ -31,6 +31,7 @@ class PlantedCorpus:
     source = None
     licence = ""
     split_rule = "column 'split'"
+    remarks = ("Left out: a.tsv.",)
 
     def __init__(self, sizes: list[int], *, name: str = "planted", salt: str = "") -> None:
         self.sizes, self.name, self.salt = sizes, name, salt

@@ -245,6 +245,8 @@ def test_fault_06_a_manifest_that_does_not_follow_from_its_shards(
         (("identity", "model", "weights"), "7"),
         (("corpus", "splits"), '{"train": "7"}'),
         (("corpus", "annotations"), "[7]"),
+        (("corpus", "remarks"), "[7]"),
+        (("corpus", "remarks"), '"7"'),
     ],
     ids=str,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -28,8 +29,9 @@ from planted import (
 
 from probekit.cache.examples import read_examples
 from probekit.cache.export import export, frame
-from probekit.cache.format import INDEXES, TensorSpec, cache_key, tensor_name
+from probekit.cache.format import INDEXES, TensorSpec, cache_key, sealed, tensor_name
 from probekit.cache.layers import available_memory
+from probekit.cache.plan import read_plan
 from probekit.cache.reader import ActivationCache
 from probekit.cache.writer import CacheWriter
 from probekit.corpus.example import Example
@@ -307,3 +309,12 @@ def test_opening_a_gigabyte_takes_under_50_ms(tmp_path: Path) -> None:
     cache = ActivationCache.open(writer.folder)
     assert time.process_time() - started < 0.05
     assert cache.nbytes > 1e9
+
+
+def test_a_cache_from_before_remarks_were_kept_opens(tmp_path: Path) -> None:
+    cache = extract(tmp_path, corpus_of(1))
+    plan = json.loads((cache / "plan.json").read_text())
+    assert plan["corpus"].pop("remarks") == ["Left out: a.tsv."]
+    del plan["sha256"]
+    (cache / "plan.json").write_bytes(sealed(plan))
+    assert "remarks" not in read_plan(cache).corpus

@@ -32,7 +32,7 @@ def test_extract_then_probe(empty: Path, capsys: Captured) -> None:
     assert run(["extract", "model", "good.conllu"]) == 0
     made = capsys.readouterr()
     lines = dict(line.split(None, 1) for line in made.out.splitlines())
-    assert list(lines) == ["cache", "vectors", "state", "alignment"]
+    assert list(lines) == ["cache", "corpus", "splits", "vectors", "state", "alignment"]
     assert Path(lines["cache"]).is_dir()
     assert lines["state"].startswith("complete in ")
     assert made.err == ""
