@@ -8,21 +8,17 @@ name, so ``from ._helpers import ...`` works in it and two folders never collide
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import math
 import re
-import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Literal, NamedTuple
 
 from probekit.corpus.example import Example
 from probekit.errors import InputError, UsageError, check_recordable, did_you_mean
+from probekit.loading import load_folder
 
 Kind = Literal["word", "span", "pair", "sentence", "tree"]
 
@@ -197,7 +193,7 @@ def load_catalogue(*folders: str | Path) -> dict[str, ProbeTask]:
     for folder in dict.fromkeys(Path(folder).resolve() for folder in (catalogue_folder(), *folders)):
         if not folder.is_dir():
             raise UsageError(f"The probes folder '{folder}' is not there. Give a folder of task files.")
-        modules = _modules(folder)
+        modules = load_folder(folder)
         if not modules:
             raise UsageError(f"The probes folder '{folder}' holds no task file (*.py without a leading '_').")
         for path, module in modules:
@@ -265,49 +261,3 @@ def check_target(task: ProbeTask, target: Target, example: Example) -> None:
 
 def _finite(label: str | int | float) -> bool:
     return not isinstance(label, str) and math.isfinite(label)
-
-
-def _modules(folder: Path) -> list[tuple[Path, ModuleType]]:
-    """Import a folder's task files; again where a file of the folder changed since (a notebook edits them)."""
-    files = sorted(folder.glob("*.py"))
-    stamp = tuple((path.name, (stat := path.stat()).st_mtime_ns, stat.st_size) for path in files)
-    package = "probekit_probes_" + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    if getattr(sys.modules.get(package), "stamp", None) != stamp:
-        for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
-            del sys.modules[name]
-        importlib.invalidate_caches()
-        parent = ModuleType(package)
-        parent.__path__ = [str(folder)]
-        parent.__dict__["stamp"] = stamp
-        sys.modules[package] = parent
-    return [(path, _module(package, path)) for path in files if not path.stem.startswith("_")]
-
-
-def _module(package: str, path: Path) -> ModuleType:
-    name = f"{package}.{path.stem.replace('-', '_')}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise UsageError(
-            f"{_line(error, path)}: this task file does not load: {type(error).__name__}: {error}. Correct it, or "
-            "take it out of the folder."
-        ) from error
-    return module
-
-
-def _line(error: Exception, path: Path) -> str:
-    """Return ``file:line`` of the innermost line of the folder's own code that the error passed."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == path.parent
-    ]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(path)

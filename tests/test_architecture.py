@@ -23,6 +23,7 @@ ROOT = PACKAGE.parent
 
 ORDER = (
     "errors",
+    "loading",
     "corpus",
     "tasks",
     "report",
@@ -38,9 +39,11 @@ ORDER = (
 LIVE = {"models", "extraction"}
 """Parts that may see a live model."""
 
-WITHOUT = {part: {"torch", "transformers"} for part in ("errors", "corpus", "tasks", "report", "cache", "cli")}
+WITHOUT = {
+    part: {"torch", "transformers"} for part in ("errors", "loading", "corpus", "tasks", "report", "cache", "cli")
+}
 """What importing a module of a part must not import."""
-for _part in ("errors", "corpus", "tasks", "report"):
+for _part in ("errors", "loading", "corpus", "tasks", "report"):
     WITHOUT[_part] |= {"pandas", "matplotlib"}
 
 NEVER = {"pickle", "cPickle", "dill", "joblib", "yaml", "shelve", "marshal"}

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,18 @@ def test_an_edited_file_is_read_again(own: Path, file: str, text: str) -> None:
 
 def test_an_unchanged_folder_is_read_once(own: Path) -> None:
     assert load_catalogue(own)["short"].targets is load_catalogue(own)["short"].targets
+
+
+def test_threads_that_load_a_slow_file_together_all_get_the_whole_catalogue(own: Path) -> None:
+    (own / "_limits.py").write_text("import time\ntime.sleep(0.05)\nLIMIT = 4\n")
+    together = threading.Barrier(4)
+
+    def load(_: int) -> object:
+        together.wait()
+        return load_catalogue(own)["short"].targets
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(load, range(4)))) == 1
 
 
 def test_a_close_name_is_proposed() -> None:
