@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from probekit import plain
 from probekit.corpus.example import Example
 from probekit.errors import InputError, UsageError, check_recordable, did_you_mean
 from probekit.loading import load_folder
@@ -49,6 +50,36 @@ class Target:
     label: str | int | float
     key: str | tuple[str, ...] | None = None
     passed_over: bool = False
+
+    def __post_init__(self) -> None:
+        # There is one of these a word: what is plain already passes at the cost of a look.
+        spans, key = self.spans, self.key
+        if not (type(spans) is tuple and all(_is_range(span) for span in spans)):
+            object.__setattr__(self, "spans", _ranges(spans))
+        if not (key is None or type(key) is str):
+            whole = isinstance(plain.scalar(key), str)
+            object.__setattr__(self, "key", plain.text(key, "key") if whole else plain.texts(key, "key"))
+        if self.passed_over is not False:
+            object.__setattr__(self, "passed_over", plain.flag(self.passed_over, "passed_over"))
+
+
+def _is_range(span: object) -> bool:
+    return type(span) is tuple and len(span) == 2 and type(span[0]) is int and type(span[1]) is int
+
+
+def _ranges(spans: object) -> tuple[tuple[int, int], ...]:
+    """Return spans as pairs of whole numbers; one pair alone is a span alone."""
+    wanted = "pairs (start, stop) of whole numbers"
+    entries = plain.listed(spans, "spans", wanted)
+    if len(entries) == 2 and plain.as_whole(entries[0]) is not None:
+        entries = [entries]
+    pairs = []
+    for entry in entries:
+        pair = plain.wholes(entry, "spans", wanted)
+        if len(pair) != 2:
+            raise plain.refused("spans", wanted, spans)
+        pairs.append((pair[0], pair[1]))
+    return tuple(pairs)
 
 
 class Draft(NamedTuple):
@@ -127,18 +158,33 @@ class ProbeTask:
     doc: str = ""
 
     def __post_init__(self) -> None:
+        for setting in ("name", "kind", "joined_by", "reference", "licence", "doc"):
+            self._set(setting, plain.text(getattr(self, setting), setting))
+        for setting in ("option", "default_option"):
+            if (value := getattr(self, setting)) is not None:
+                self._set(setting, plain.text(value, setting))
+        for setting in ("needs", "choices", "metrics"):
+            self._set(setting, plain.texts(getattr(self, setting), setting))
+        for setting in ("targets", "needs_of", "named", "settle"):
+            if (value := getattr(self, setting)) is not None or setting == "targets":
+                plain.called(value, setting)
         if not _NAME.fullmatch(self.name):
-            raise ValueError(
+            raise UsageError(
                 f"name must be lower-case letters, digits and hyphens (an option may follow ':'). Got {self.name!r}."
             )
         if self.kind not in SPANS:
-            raise ValueError(f"kind must be one of {', '.join(SPANS)}. Got {self.kind!r}.")
+            raise UsageError(f"kind must be one of {', '.join(SPANS)}. Got {self.kind!r}.")
         for setting, least in (("bins", 2), ("top_labels", 2)):
-            value = getattr(self, setting)
-            if value is not None and (not isinstance(value, int) or value < least):
-                raise ValueError(f"{setting} must be a whole number from {least}, or None. Got {value!r}.")
+            if (value := getattr(self, setting)) is not None:
+                number = plain.as_whole(value)
+                if number is None or number < least:
+                    raise UsageError(f"{setting} must be a whole number from {least}, or None. Got {value!r}.")
+                self._set(setting, number)
         if self.choices and self.default_option not in (None, *self.choices):
-            raise ValueError(f"default_option must be one of the choices. Got {self.default_option!r}.")
+            raise UsageError(f"default_option must be one of the choices. Got {self.default_option!r}.")
+
+    def _set(self, setting: str, value: object) -> None:
+        object.__setattr__(self, setting, value)
 
     def with_option(self, option: str | None) -> ProbeTask:
         """Bind what the user typed after the colon."""

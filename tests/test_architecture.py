@@ -23,6 +23,7 @@ ROOT = PACKAGE.parent
 
 ORDER = (
     "errors",
+    "plain",
     "loading",
     "corpus",
     "tasks",
@@ -40,10 +41,11 @@ LIVE = {"models", "extraction"}
 """Parts that may see a live model."""
 
 WITHOUT = {
-    part: {"torch", "transformers"} for part in ("errors", "loading", "corpus", "tasks", "report", "cache", "cli")
+    part: {"torch", "transformers"}
+    for part in ("errors", "plain", "loading", "corpus", "tasks", "report", "cache", "cli")
 }
 """What importing a module of a part must not import."""
-for _part in ("errors", "loading", "corpus", "tasks", "report"):
+for _part in ("errors", "plain", "loading", "corpus", "tasks", "report"):
     WITHOUT[_part] |= {"pandas", "matplotlib"}
 
 NEVER = {"pickle", "cPickle", "dill", "joblib", "yaml", "shelve", "marshal"}

@@ -12,8 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from probekit import plain
 from probekit.cache.format import TensorSpec
-from probekit.errors import ResourceError
+from probekit.errors import ResourceError, UsageError
+
+
+class RowError(UsageError, IndexError):
+    """What names no rows of a layer; an IndexError too, so that going through a layer ends where its rows do."""
 
 
 class LayerView:
@@ -74,24 +79,42 @@ class LayerView:
         return found
 
     def __getitem__(self, rows: int | slice | ArrayLike) -> NDArray[np.float32]:
-        """Return a float32 copy of some rows, in the order asked for; a number gives one vector."""
+        """Return a float32 copy of some rows, in the order asked for; a number gives one vector.
+
+        Raises
+        ------
+        RowError
+            What names no rows: a fraction, a row that is not there, a mask of another length, columns.
+        """
         if isinstance(rows, slice):
-            wanted = np.arange(*rows.indices(len(self)))
-        else:
+            ends = (rows.start, rows.stop, rows.step)
+            numbers = [None if end is None else plain.as_whole(end) for end in ends]
+            if numbers.count(None) > ends.count(None) or numbers[2] == 0:
+                raise RowError(f"A slice of rows is made of whole numbers, its step not 0. Got {rows!r:.80}.")
+            return self._gather(np.arange(*slice(*numbers).indices(len(self))))
+        if isinstance(rows, tuple):
+            raise RowError("Rows are numbered by one index: a list or an array of them. Take columns of what it gives.")
+        try:
             wanted = np.asarray(rows)
-            if wanted.dtype == bool:
-                if wanted.shape != (len(self),):
-                    raise IndexError(f"A mask must have {len(self)} entries; got {wanted.shape}.")
-                wanted = np.flatnonzero(wanted)
+        except (TypeError, ValueError, RuntimeError) as error:  # lists of several lengths, tensors elsewhere
+            raise RowError(f"Rows are whole numbers; {error}.") from None
+        if wanted.dtype == bool:
+            if wanted.shape != (len(self),):
+                raise RowError(f"A mask must have {len(self)} entries; got {wanted.shape}.")
+            wanted = np.flatnonzero(wanted)
+        if wanted.dtype == object and wanted.ndim == 1:
+            # Whole numbers of pandas, whose column may have holes.
+            numbers = [plain.as_whole(row) for row in wanted]
+            if None not in numbers:
+                wanted = np.array(numbers)
         if wanted.size and not np.issubdtype(wanted.dtype, np.integer):
-            raise IndexError(f"Rows are whole numbers; got {wanted.dtype}.")
+            raise RowError(f"Rows are whole numbers; got {wanted.dtype}.")
+        if wanted.ndim > 1:
+            raise RowError(f"Rows are numbered by one index; got an array of shape {wanted.shape}.")
+        if wanted.size and not -len(self) <= int(wanted.min()) <= int(wanted.max()) < len(self):
+            raise RowError(f"Rows run from 0 to {len(self) - 1}.")
         flat = np.atleast_1d(wanted).astype(np.int64)
-        if flat.ndim != 1:
-            raise IndexError(f"Rows are numbered by one index; got an array of shape {flat.shape}.")
-        flat = np.where(flat < 0, flat + len(self), flat)
-        if flat.size and not 0 <= flat.min() <= flat.max() < len(self):
-            raise IndexError(f"Rows run from 0 to {len(self) - 1}.")
-        found = self._gather(flat)
+        found = self._gather(np.where(flat < 0, flat + len(self), flat))
         return found[0] if wanted.ndim == 0 else found
 
     def _gather(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:

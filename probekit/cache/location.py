@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from probekit import plain
 from probekit.errors import CacheError, ResourceError, UsageError, check_recordable, did_you_mean
 
 PLAN = "plan.json"
 MANIFEST = "manifest.json"
 
 
-def cache_root(option: Path | str | None = None) -> Path:
+def cache_root(option: os.PathLike[str] | str | None = None) -> Path:
     """Return the folder of all caches: `option`, PROBEKIT_CACHE, XDG_CACHE_HOME/probekit, or the platform's.
 
     Raises
@@ -30,8 +31,8 @@ def cache_root(option: Path | str | None = None) -> Path:
     UsageError
         If nothing is set and there is no home folder.
     """
-    if option:
-        return _absolute(str(option))
+    if option is not None:
+        return _absolute(str(plain.path(option, "cache")))
     if named := os.environ.get("PROBEKIT_CACHE"):
         return _absolute(named)
     if xdg := os.environ.get("XDG_CACHE_HOME"):
@@ -61,8 +62,8 @@ def slug(name: str) -> str:
 
     Long names keep their end, which says most (``/data/models/bert`` -> ``data-models-bert``).
     """
-    plain = re.sub(r"[^a-z0-9._]+", "-", name.lower(), flags=re.ASCII)
-    return re.sub(r"^[-.]+|[-.]+$", "", plain[-60:]) or "unnamed"
+    safe = re.sub(r"[^a-z0-9._]+", "-", name.lower(), flags=re.ASCII)
+    return re.sub(r"^[-.]+|[-.]+$", "", safe[-60:]) or "unnamed"
 
 
 @dataclass(frozen=True, slots=True)

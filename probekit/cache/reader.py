@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit import plain
 from probekit.cache.examples import SOURCE, read_examples, read_source
 from probekit.cache.files import open_regular, read_small
 from probekit.cache.format import INDEXES, STACKS, parse_name, receipt_name, shard_name, tensor_name
@@ -29,7 +30,7 @@ from probekit.cache.manifest import check_entry, check_sums, read_header, read_m
 from probekit.cache.plan import FormatVersionError, Plan, read_plan
 from probekit.cache.shard import NUMPY
 from probekit.cache.strict import parse_object
-from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError
+from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from probekit.corpus.corpus import SourceRecord
@@ -81,16 +82,18 @@ class ActivationCache:
         self._maps: weakref.WeakValueDictionary[int, mmap.mmap] = weakref.WeakValueDictionary()
 
     @classmethod
-    def open(cls, path: Path | str) -> ActivationCache:
-        """Open a complete cache, checking sizes and header digests.
+    def open(cls, path: os.PathLike[str] | str) -> ActivationCache:
+        """Open a complete cache, checking sizes and header digests; what :func:`~probekit.extract` returned is a path.
 
         Raises
         ------
+        UsageError
+            What is no path.
         CacheError
             If it is incomplete (with the command that resumes), damaged (with the command that
             repairs), or written by a newer probekit.
         """
-        folder = Path(path)
+        folder = plain.path(path, "path")
         plan = read_plan(folder)
         try:
             manifest = read_manifest(plan)
@@ -125,19 +128,25 @@ class ActivationCache:
         return [layer for owner, layer in found if owner == stack and layer is not None]
 
     def layer(self, layer: int | str, stack: str = "") -> LayerView:
-        """Return a view of one layer.
+        """Return a view of one layer: a number, ``"final"``, or as reports write it, ``"encoder:3"``.
 
         Raises
         ------
         UsageError
             If the cache does not hold this layer.
         """
+        layer = plain.scalar(layer)
+        if isinstance(layer, str):
+            owner, _, place = plain.text(layer, "layer").rpartition(":")
+            stack, layer = owner or stack, int(place) if place.isdecimal() and len(place) < 5 else place
         known = self.layers(stack)
-        if layer not in known:
+        wanted = layer if isinstance(layer, str) else plain.as_whole(layer)
+        found = next((held for held in known if held == wanted), None)
+        if found is None:
             raise UsageError(
                 f"The `layer` must be one of {', '.join(map(str, known))} (what {self.path.name} holds). Got {layer!r}."
             )
-        name = tensor_name(layer, stack)
+        name = tensor_name(found, stack)
         rows = [header.tensors[name].rows for header in self._headers]
         return LayerView(self._headers[0].tensors[name].spec, rows, block=self.block, where=self.path.name)
 
@@ -150,7 +159,17 @@ class ActivationCache:
         return CacheIndex(*parts)
 
     def index_block(self, name: str, number: int) -> NDArray[Any]:
-        """Return an index of one shard, hashed first: a wrong number in it gives a label to another row."""
+        """Return an index of one shard, hashed first: a wrong number in it gives a label to another row.
+
+        Raises
+        ------
+        UsageError
+            There is no such index or shard.
+        """
+        name, number = self._check_block(name, number)
+        if name not in self._headers[number].digests:
+            known = list(self._headers[number].digests)
+            raise UsageError(f"An index must be one of {', '.join(known)}. Got {name!r}.{did_you_mean(name, known)}")
         block = self.block(name, number)
         if hashlib.sha256(block.data).hexdigest() != self._headers[number].digests[name]:
             shard = self.path / "shards" / shard_name(number)
@@ -180,7 +199,14 @@ class ActivationCache:
             raise CacheError(f"{path} is damaged: {error!r}.") from None
 
     def block(self, name: str, number: int) -> NDArray[Any]:
-        """Return a read-only mapped array of one tensor of one shard (bfloat16 as uint16 bits)."""
+        """Return a read-only mapped array of one tensor of one shard (bfloat16 as uint16 bits).
+
+        Raises
+        ------
+        UsageError
+            There is no such tensor or shard.
+        """
+        name, number = self._check_block(name, number)
         placed = self._headers[number].tensors[name]
         spec = placed.spec
         shape = (placed.rows, spec.width) if spec.width else (placed.rows,)
@@ -204,8 +230,20 @@ class ActivationCache:
             self._maps[number] = found
         return found
 
+    def _check_block(self, name: str, number: int) -> tuple[str, int]:
+        name = plain.text(name, "name")
+        number = plain.whole(number, "number", least=0, most=len(self.shards) - 1)
+        if name not in (known := self._headers[number].tensors):
+            hint = did_you_mean(name, known)
+            raise UsageError(f"A tensor of {self.path.name} must be one of {', '.join(known)}. Got {name!r}.{hint}")
+        return name, number
+
+    def __fspath__(self) -> str:
+        """Return its folder: a cache is a path wherever one is expected."""
+        return str(self.path)
+
     def _check_stack(self, stack: str) -> None:
-        if stack not in self.stacks:
+        if plain.text(stack, "stack") not in self.stacks:
             raise UsageError(f"The `stack` must be one of {list(self.stacks)} for {self.path.name}. Got {stack!r}.")
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from probekit import plain
 from probekit.corpus.example import SPLITS, Example
 from probekit.corpus.ids import UniqueIds
 from probekit.corpus.notes import Notes
@@ -127,9 +128,12 @@ class Corpus:
         licence: str = "",
         remarks: Sequence[str] = (),
     ) -> None:
-        self.name = name
-        self.licence = licence
-        self._parts = tuple(parts)
+        self.name = plain.text(name, "name")
+        self.licence = plain.text(licence, "licence")
+        self._parts = plain.all_of(parts, "parts", Part, "a list of Parts")
+        for option, value in (("splits", splits), ("record", record)):
+            if value is not None and not isinstance(value, SplitRule):
+                plain.called(value, option)
         self._splits = splits
         self._make_record = record
         self._record: SourceRecord | None = None
@@ -146,14 +150,16 @@ class Corpus:
     @classmethod
     def from_examples(cls, examples: Iterable[Example], *, name: str = "examples") -> Corpus:
         """Make a corpus of examples held in memory; an empty id asks for one to be made."""
-        held = tuple(examples)
+        held = plain.all_of(examples, "examples", Example, "a list of Examples")
         return cls([Part(name, lambda notes: held)], name=name)
 
     @classmethod
     def from_frame(cls, frame: pandas.DataFrame, *, name: str = "frame") -> Corpus:
         """Make a corpus of a DataFrame: a row a sentence, or a row a word (see ``readers/frame.py``)."""
-        from probekit.corpus.readers.frame import read
+        from probekit.corpus.readers.frame import READER, read
 
+        if READER.accepts is None or not READER.accepts(frame):
+            raise plain.refused("frame", "a pandas DataFrame", frame)
         return cls([Part(name, lambda notes: read(frame, notes))], name=name)
 
     def __iter__(self) -> Iterator[Example]:
@@ -229,8 +235,9 @@ class Corpus:
         Raises
         ------
         UsageError
-            If n is below 1.
+            If n is no whole number from 1, or the seed none from 0.
         """
+        n, seed = plain.whole(n, "n", least=1), plain.whole(seed, "seed", least=0)
         return _Subsample(self, Sampler(n, seed))
 
     def _rule(self) -> SplitRule:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from probekit import plain
 from probekit.corpus.example import Example
 from probekit.corpus.notes import Notes
 from probekit.corpus.records import check_string
@@ -17,7 +18,8 @@ def of_words(sentences: Iterable[Sequence[str]]) -> Callable[[Notes], Iterator[E
     """Return what reads lists of words; an iterator, which ends for good, is held as a list."""
     if isinstance(sentences, str | bytes):
         raise UsageError("A corpus of words must be a list of lists of words. Got one string.")
-    held = list(sentences) if iter(sentences) is sentences else sentences
+    # An iterator ends for good, and a list may change: hold what it gives now.
+    held = plain.listed(sentences, "sentences", "a list of lists of words")
 
     def read(notes: Notes) -> Iterator[Example]:
         for number, sentence in enumerate(held):
@@ -29,7 +31,7 @@ def of_words(sentences: Iterable[Sequence[str]]) -> Callable[[Notes], Iterator[E
 def _words(sentence: Sequence[str], where: str) -> tuple[str, ...]:
     if isinstance(sentence, str | bytes) or not isinstance(sentence, Iterable):
         raise UsageError(f"{where}: a sentence must be a list of words. Got {sentence!r:.80}. Split it first.")
-    words = tuple(sentence)
+    words = tuple(plain.scalar(word) for word in plain.listed(sentence, where, "a list of words"))
     for word in words:
         if not isinstance(word, str):
             raise InputError(f"{where}: a word must be a string. Got {word!r:.80}.")

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from probekit import plain
 from probekit.corpus.archives import is_archive, is_file, outer, parted
 from probekit.corpus.corpus import Corpus, Part, SourceRecord
 from probekit.corpus.example import Example
@@ -23,6 +24,7 @@ from probekit.corpus.readers import Address, Reader, load_readers
 from probekit.corpus.split import SplitRule, as_given
 from probekit.errors import InputError, UsageError, check_recordable, did_you_mean
 
+_KINDS = "a path, a name, a DataFrame, or a list of lists of words"
 MANY_FILES = 30
 """From so many files on, each is a document, of a format that says so (``Reader.documents``)."""
 
@@ -66,19 +68,19 @@ def open_corpus(spec: object, *, name: str | None = None) -> Corpus:
                 "A Corpus has its name already: set its `name` instead of the `name` option of open_corpus."
             )
         return spec
-    if isinstance(spec, Path):
-        return _of_path(spec, None, name)
-    if isinstance(spec, str):
-        return _of_string(spec, name)
+    if name is not None:
+        name = plain.text(name, "name")
+    spec = plain.scalar(spec)
+    if plain.is_path(spec):
+        place = plain.location(spec, "corpus", _KINDS)
+        return _of_string(place, name) if isinstance(place, str) else _of_path(place, None, name)
     for reader in load_readers().values():
         if reader.accepts is not None and reader.accepts(spec):
             label = name or reader.name
             return Corpus([Part(label, partial(reader.read, spec))], name=label)
     if isinstance(spec, bytes | Mapping) or not isinstance(spec, Iterable):
-        raise UsageError(
-            f"A corpus must be a path, a name, a DataFrame, or a list of lists of words. Got {type(spec).__name__}."
-        )
-    return _of_objects(spec, name)
+        raise UsageError(f"A corpus must be {_KINDS}. Got {type(spec).__name__}.")
+    return _of_objects(plain.listed(spec, "corpus", _KINDS), name)
 
 
 def reopen_corpus(record: SourceRecord | None, *, instead: object = None) -> Corpus:
@@ -141,7 +143,7 @@ def _of_string(spec: str, name: str | None) -> Corpus:
         assert reader.address is not None
         return _of_address(reader, reader.address(rest), name)
     chosen = file_readers().get(scheme) if rest else None
-    path = Path(spec if chosen is None else rest).expanduser()
+    path = _at_home(Path(spec if chosen is None else rest))
     missing = not os.path.exists(path)
     if missing and not rest and scheme in file_readers():
         raise UsageError(f"'{scheme}' is the name of a reader: a file or folder must follow it, {scheme}:PATH.")
@@ -152,6 +154,13 @@ def _of_string(spec: str, name: str | None) -> Corpus:
             f"{', '.join(f'{known}[:...]' for known in addresses)}."
         )
     return _of_path(path, chosen, name)
+
+
+def _at_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise UsageError(f"The corpus '{path}' names a home folder that does not exist.") from None
 
 
 def _of_path(path: Path, reader: Reader | None, name: str | None) -> Corpus:
@@ -222,9 +231,7 @@ def _of_address(reader: Reader, address: Address, name: str | None) -> Corpus:
     return Corpus([part], name=label, splits=rule, record=record, licence=address.licence)
 
 
-def _of_objects(things: Iterable[Any], name: str | None) -> Corpus:
-    # An iterator ends for good: hold what it gives.
-    held = list(things) if iter(things) is things else things
-    if isinstance(next(iter(held), None), Example):
+def _of_objects(held: Sequence[Any], name: str | None) -> Corpus:
+    if held and isinstance(held[0], Example):
         return Corpus.from_examples(held, name=name or "examples")
     return Corpus.from_words(held, name=name or "words")

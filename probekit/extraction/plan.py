@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from probekit import plain
 from probekit.errors import UsageError, did_you_mean
 
 DTYPES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -66,18 +67,20 @@ class ExtractionSpec:
     batch_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        choose("dtype", self.dtype, tuple(DTYPES))
-        choose("store", self.store, tuple(DTYPES))
-        choose("input", self.input, ("words", "text"))
-        choose("overflow", self.overflow, ("error", "truncate", "window"))
-        for name in ("max_length", "batch_tokens"):
-            value = getattr(self, name)
-            if value is not None and value < 4:
-                raise UsageError(f"The `{name}` option must be at least 4 tokens. Got {value}.")
-        if self.random_weights is not None and not 0 <= self.random_weights <= LARGEST_SEED:
-            raise UsageError(
-                f"The `random_weights` option must be a seed from 0 to {LARGEST_SEED}. Got {self.random_weights:.3g}."
-            )
+        for name, least, most in (
+            ("max_length", 4, None),
+            ("batch_tokens", 4, None),
+            ("random_weights", 0, LARGEST_SEED),
+        ):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, plain.whole(value, name, least=least, most=most))
+        for name, allowed in (
+            ("dtype", tuple(DTYPES)),
+            ("store", tuple(DTYPES)),
+            ("input", ("words", "text")),
+            ("overflow", ("error", "truncate", "window")),
+        ):
+            object.__setattr__(self, name, choose(name, getattr(self, name), allowed))
 
     def identity(self) -> dict[str, Any]:
         """Return the fields that decide the vectors, for the cache key."""
@@ -92,8 +95,9 @@ class ExtractionSpec:
         }
 
 
-def choose(name: str, value: str, allowed: Sequence[str]) -> str:
-    """Return ``value`` if it is allowed, else raise the standard message."""
+def choose(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """Return the name that is meant (``torch.float32`` is ``float32``) if it is allowed, else raise the message."""
+    value = plain.type_name(value, name)
     if value not in allowed:
         raise UsageError(
             f"The `{name}` option must be one of {', '.join(allowed)}. Got '{value}'.{did_you_mean(value, allowed)}"
@@ -101,39 +105,54 @@ def choose(name: str, value: str, allowed: Sequence[str]) -> str:
     return value
 
 
-def parse_layers(text: str | Sequence[int | str]) -> Layers | str:
-    """Read ``all``, ``0,3,6``, ``0-3,final`` or a sequence of the same.
+def parse_layers(layers: Any) -> Layers | str:
+    """Read ``all``, ``0,3,6``, ``0-3,final``, a number, or a list, range, set or array of the same.
 
     Returns
     -------
     "all" or tuple
         Sorted, without repetition, ``final`` last.
+
+    Raises
+    ------
+    UsageError
+        An entry is no layer: none is left out in silence.
     """
-    allowed = f"a list like 0,3,6 or 0-3 or 'all', of numbers below {MOST_LAYERS}"
-    wrong = UsageError(f"The `layers` option must be {allowed}. Got '{text!s:.60}'.")
-    if isinstance(text, str):
-        if text.strip() == "all":
-            return "all"
-        parts: list[int | str] = []
-        for part in text.split(","):
-            part = part.strip()
-            low, dash, high = part.partition("-")
-            if part == "final":
-                parts.append(part)
-            elif _is_layer(part):
-                parts.append(int(part))
-            elif dash and _is_layer(low) and _is_layer(high) and int(low) <= int(high):
-                parts.extend(range(int(low), int(high) + 1))
-            else:
-                raise wrong
+    wanted = f"a list like 0,3,6 or 0-3 or 'all', of numbers below {MOST_LAYERS}"
+    if isinstance(layers, str) and layers.strip() == "all":
+        return "all"
+    if isinstance(layers, str):
+        entries: list[Any] = layers.split(",")
+    elif plain.as_whole(layers) is not None:
+        entries = [layers]
     else:
-        parts = list(text)
-    numbers = sorted({part for part in parts if isinstance(part, int)})
-    if not parts or any(not 0 <= number < MOST_LAYERS for number in numbers):
-        raise wrong
-    if any(isinstance(part, str) and part != "final" for part in parts):
-        raise wrong
-    return (*numbers, *(["final"] if "final" in parts else []))
+        entries = plain.listed(layers, "layers", wanted, ordered=False)
+    found: set[int | str] = set()
+    for entry in entries:
+        some = _layers_of(entry)
+        if not some:
+            shown = layers if isinstance(layers, str) else entry
+            raise UsageError(f"The `layers` option must be {wanted}. Got {shown!r:.60}.")
+        found.update(some)
+    if not found:
+        raise UsageError(f"The `layers` option must be {wanted}. Got none.")
+    numbers = sorted(layer for layer in found if isinstance(layer, int))
+    return (*numbers, *(["final"] if "final" in found else []))
+
+
+def _layers_of(entry: Any) -> Sequence[int | str]:
+    """Return what one entry names: ``final``, a number, or the ends of several; nothing where it names none."""
+    entry = plain.scalar(entry)
+    if not isinstance(entry, str):
+        number = plain.as_whole(entry)
+        return [number] if number is not None and 0 <= number < MOST_LAYERS else []
+    entry = entry.strip()
+    low, dash, high = entry.partition("-")
+    if entry == "final":
+        return ["final"]
+    if _is_layer(entry):
+        return [int(entry)]
+    return range(int(low), int(high) + 1) if dash and _is_layer(low) and _is_layer(high) else []
 
 
 def _is_layer(text: str) -> bool:

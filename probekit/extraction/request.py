@@ -6,11 +6,12 @@ Surprise: asking is cheap: neither the model nor the corpus is touched here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from probekit import plain
 from probekit.cache.location import cache_root
 from probekit.extraction.plan import ExtractionSpec, choose, parse_layers
 
@@ -51,10 +52,10 @@ class Request:
     @classmethod
     def build(
         cls,
-        model: str | Path,
+        model: str | os.PathLike[str],
         corpus: Any,
         *,
-        layers: str | Sequence[int | str] = "all",
+        layers: Any = "all",
         dtype: str = "float32",
         store: str = "same",
         device: str = "auto",
@@ -67,19 +68,37 @@ class Request:
         subsample: int | None = None,
         shard: tuple[int, int] | None = None,
         mixed: bool = False,
-        cache: str | Path | None = None,
+        cache: str | os.PathLike[str] | None = None,
     ) -> Request:
         """Check the options and freeze them."""
+        stored = plain.type_name(store, "store")
         spec = ExtractionSpec(
             layers=parse_layers(layers),
             dtype=dtype,
-            store=dtype if store == "same" else store,
+            store=dtype if stored == "same" else stored,
             input=input,
             overflow=overflow,
             max_length=max_length,
             random_weights=random_weights,
             batch_tokens=batch_tokens,
         )
-        choose("device", device, ("auto", "cpu", "cuda", "mps"))
-        root = cache_root(cache)
-        return cls(model, corpus, spec, root, device, revision, subsample, shard, mixed)
+        return cls(
+            plain.location(model, "model", "the name or the folder of a model"),
+            corpus,
+            spec,
+            cache_root(cache),
+            choose("device", device, ("auto", "cpu", "cuda", "mps")),
+            None if revision is None else plain.text(revision, "revision"),
+            None if subsample is None else plain.whole(subsample, "subsample", least=1),
+            None if shard is None else _part(shard),
+            plain.flag(mixed, "mixed"),
+        )
+
+
+def _part(shard: Any) -> tuple[int, int]:
+    """Return (i, n) of part i of n, counted from 1."""
+    wanted = "two whole numbers (i, n) with 1 <= i <= n, like (1, 4)"
+    numbers = plain.wholes(shard, "shard", wanted)
+    if len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1]:
+        raise plain.refused("shard", wanted, shard)
+    return numbers[0], numbers[1]

@@ -76,6 +76,10 @@ class Extraction:
         parts = {"lowered": "found in lower case", "vectorless": "given the mean vector"}
         return "".join(f", {count:,} {text}" for name, text in parts.items() if (count := self.alignment.get(name)))
 
+    def __fspath__(self) -> str:
+        """Return the folder of the cache: an extraction is a path wherever one is expected."""
+        return str(self.cache)
+
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``extract --json`` prints."""
         return {

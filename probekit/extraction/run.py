@@ -9,13 +9,15 @@ complete cache returns at once and never imports torch.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from probekit import plain
 from probekit.cache.format import ShardSpec, TensorSpec, cache_key
 from probekit.cache.location import cache_name, explain_difference, list_caches
 from probekit.cache.reader import ActivationCache
@@ -36,10 +38,10 @@ Progress = Callable[[float, str], None]
 
 
 def extract(
-    model: str | Path = "minilm",
+    model: str | os.PathLike[str] = "minilm",
     corpus: Any = "grammar",
     *,
-    layers: str | Sequence[int | str] = "all",
+    layers: str | int | Iterable[int | str] = "all",
     dtype: str = "float32",
     store: str = "same",
     device: str = "auto",
@@ -52,18 +54,18 @@ def extract(
     subsample: int | None = None,
     shard: tuple[int, int] | None = None,
     mixed: bool = False,
-    cache: str | Path | None = None,
+    cache: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Extraction:
     """Keep the vectors of every token of a corpus at every layer of a model.
 
     Parameters
     ----------
-    model : str or Path
+    model : str or path
         ``minilm`` (the bundled default), a local folder, or a name on the hub; ``static:`` and a file of
         word vectors (GloVe, word2vec text), or ``static:`` and a model, its input embeddings alone.
     corpus : str, Path, DataFrame, list of lists of words, or Corpus
-    layers : "all", str or sequence
+    layers : "all", str, int, or an iterable of layers
         0 is what block 1 reads, i the raw output of block i, ``final`` the output of the final norm.
     dtype : {"float32", "bfloat16", "float16"}
         Computing precision.
@@ -88,7 +90,7 @@ def extract(
         Do part i of n only; the parts together give the same bytes as one run.
     mixed : bool
         Resume under other versions or another device than the first run's.
-    cache : str or Path, optional
+    cache : path, optional
         Folder of caches.
     progress : callable, optional
         Called with the share done (0..1) and a note.
@@ -100,6 +102,11 @@ def extract(
     Raises
     ------
     UsageError, InputError, CacheError, NumericError, ResourceError, NetworkError
+
+    Notes
+    -----
+    A number may be one of numpy, torch or pandas, a path whatever knows its own (`os.PathLike`), a dtype or device
+    that of torch. Anything else than what is listed here is a UsageError; nothing is left out.
     """
     request = Request.build(
         model,
@@ -119,7 +126,7 @@ def extract(
         mixed=mixed,
         cache=cache,
     )
-    return extract_request(request, progress=progress)
+    return extract_request(request, progress=None if progress is None else plain.called(progress, "progress"))
 
 
 def extract_request(

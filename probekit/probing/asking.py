@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from probekit import plain
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus, Example, reopen_annotated, repeated_ordinals
 from probekit.errors import InputError
@@ -74,11 +74,16 @@ def find_sources(
     settings: Sequence[Settings],
     *,
     corpus: Any = None,
-    annotations: Sequence[Any] = (),
-    probes: Sequence[str | Path] = (),
+    annotations: Any = (),
+    probes: Any = (),
 ) -> list[Source]:
     """Find the tasks, and open the corpus that the cache was made from again; it is read once for all of them."""
-    tasks = [get_task(asked.task, *(Path(folder) for folder in probes)) for asked in settings]
+    folders = plain.paths(probes, "probes")
+    tasks = [
+        asked.task.with_option(None) if isinstance(asked.task, ProbeTask) else get_task(asked.task, *folders)
+        for asked in settings
+    ]
+    annotations = plain.sources(annotations, "annotations", Corpus)
     opened = reopen_annotated(cache.source, instead=corpus, annotations=annotations)
     where = f"the corpus '{opened.name}'"
     repeated = repeated_ordinals(cache.examples())
@@ -111,8 +116,8 @@ def find_source(
     settings: Settings,
     *,
     corpus: Any = None,
-    annotations: Sequence[Any] = (),
-    probes: Sequence[str | Path] = (),
+    annotations: Any = (),
+    probes: Any = (),
 ) -> Source:
     """Find one task and its corpus; see :func:`find_sources`."""
     return find_sources(cache, [settings], corpus=corpus, annotations=annotations, probes=probes)[0]

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from probekit import plain
 from probekit.cache.location import CacheEntry, cache_root, differences, list_caches, named_cache, newest_complete
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError, did_you_mean
 from probekit.models.sources import find_model
 from probekit.models.static import is_static, named_path
+from probekit.report import LayerReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,27 @@ def find_caches(on: Sequence[str | Path], model: str | None, corpus: Any, root: 
     ]
 
 
+def open_cache(on: Any, model: Any, corpus: Any, root: Any) -> ActivationCache:
+    """Open the cache to probe: the one given, that of a report, or what :func:`find_cache` finds.
+
+    Raises
+    ------
+    UsageError, CacheError
+    """
+    if isinstance(on, LayerReport):
+        path = on.provenance.get("cache")
+        if not isinstance(path, str) or not path:
+            raise UsageError(f"The report of '{on.task}' does not name the cache that it was made from. Name it.")
+        on = path
+    if isinstance(on, ActivationCache):
+        return on
+    if on is not None:
+        on = plain.location(on, "on", "the folder of a cache, 'random', 'static', a cache, an extraction or a report")
+    if model is not None:
+        model = str(plain.location(model, "model", "the name or the folder of a model"))
+    return ActivationCache.open(find_cache(on, model, corpus, root))
+
+
 def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str | Path | None) -> Path:
     """Return the cache to probe: the one named, else the newest complete one (of a model and corpus)."""
     folder = cache_root(root)
@@ -126,7 +149,7 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
             f"There is no complete cache of the model '{model}' in {folder}.{hint} Run `probekit extract`."
         )
     of_model = _of_the_same_weights(model, of_model)
-    if isinstance(corpus, str):
+    if corpus is not None:
         name = open_corpus(corpus).name
         of_model = [entry for entry in of_model if entry.corpus == name]
         if not of_model:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from probekit import plain
 from probekit.errors import UsageError
+from probekit.extraction.plan import Layers, choose, parse_layers
+from probekit.tasks import ProbeTask
 
 MOST_SEEDS = 1000
 """Draws of the control task, all of which are in memory at once."""
+LARGEST_SEED = 2**62
+"""What is drawn several times counts on from a seed, and ends below 2**63."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +22,9 @@ class Settings:
 
     Attributes
     ----------
-    task : str
-    layers : "all", str or sequence
+    task : str or ProbeTask
+    layers : "all" or tuple of int and "final"
+        Given as :func:`~probekit.probing.sweep.probe` takes them.
     pool, pair, estimator : str
     control_seeds : int
         Draws of the control task.
@@ -39,8 +44,8 @@ class Settings:
         Leave out dev and test examples that repeat a training example.
     """
 
-    task: str = "pos"
-    layers: str | Sequence[int | str] = "all"
+    task: str | ProbeTask = "pos"
+    layers: Layers | str = "all"
     pool: str = "mean"
     pair: str = "concat"
     estimator: str = "logistic"
@@ -56,20 +61,36 @@ class Settings:
     drop_repeated: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.control_seeds <= MOST_SEEDS:
-            raise UsageError(
-                f"The `control_seeds` option must be at least 0 and at most {MOST_SEEDS}. Got {self.control_seeds:.6g}."
-            )
-        if self.max_ram is not None and not self.max_ram > 0:
-            raise UsageError(f"The `max_ram` option must be above 0 GB. Got {self.max_ram:g}.")
-        if any(rank < 1 for rank in self.ranks) or len(set(self.ranks)) < len(self.ranks):
-            raise UsageError(
-                f"The `ranks` option must be different whole numbers from 1, like 8,64. Got {list(self.ranks)}."
-            )
+        if not isinstance(self.task, ProbeTask):
+            self._set("task", plain.text(self.task, "task", "the name of a task, or a ProbeTask"))
+        self._set("layers", parse_layers(self.layers))
+        for name in ("pool", "pair", "estimator"):
+            self._set(name, plain.text(getattr(self, name), name))
+        self._set("control_seeds", plain.whole(self.control_seeds, "control_seeds", least=0, most=MOST_SEEDS))
+        self._set("seed", plain.whole(self.seed, "seed", least=0, most=LARGEST_SEED))
+        self._set("resamples", plain.whole(self.resamples, "resamples", least=1))
+        for name in ("fast", "strict", "drop_repeated"):
+            self._set(name, plain.flag(getattr(self, name), name))
+        different = "different whole numbers from 1, like 8,64"
+        self._set("ranks", ranks := plain.wholes(self.ranks, "ranks", different))
+        if any(rank < 1 for rank in ranks) or len(set(ranks)) < len(ranks):
+            raise UsageError(f"The `ranks` option must be {different}. Got {list(ranks)}.")
+        if self.max_ram is not None:
+            room = plain.as_real(self.max_ram)
+            if room is None or not room > 0:
+                raise plain.refused("max_ram", "a number of GB above 0", self.max_ram)
+            self._set("max_ram", room)
+        self._set("device", choose("device", self.device, ("auto", "cpu", "cuda", "mps")))
+        self._set("also", plain.texts(self.also, "also"))
         if repeated := [name for place, name in enumerate(self.also) if name in self.also[:place]]:
             raise UsageError(f"The `also` option names '{repeated[0]}' twice. Name each analysis once.")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         layers = self.layers if isinstance(self.layers, str) else list(self.layers)
-        return {**asdict(self), "layers": layers, "also": list(self.also), "ranks": list(self.ranks)}
+        task = self.task.name if isinstance(self.task, ProbeTask) else self.task
+        plainly = {"task": task, "layers": layers, "also": list(self.also), "ranks": list(self.ranks)}
+        return {**asdict(replace(self, task=task)), **plainly}
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from probekit.report.choice import points_of
 from probekit.report.measurement import Layer
 from probekit.report.table import depths, notes
 from probekit.report.wording import readable
@@ -66,7 +67,7 @@ def _code(report: LayerReport, method: str, layer: Layer) -> str:
     if layer is None:
         return ""
     bits, compression, control = (
-        report.points(name, split="train", metric=metric).get(layer)
+        points_of(report, name, split="train", metric=metric).get(layer)
         for name, metric in ((method, "bits"), (method, "compression"), (f"{method}_control", "compression"))
     )
     if bits is None or compression is None:

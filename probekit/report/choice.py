@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from probekit import plain
+from probekit.corpus.example import SPLITS
+from probekit.errors import UsageError, did_you_mean
 from probekit.report.measurement import Layer, Measurement, check_layer, layer_order
 
 if TYPE_CHECKING:
@@ -82,6 +85,55 @@ def average(layer: Layer, rows: Sequence[Measurement]) -> Point | None:
     return Point(layer, values[0], row.low, row.high, row.n, draws)
 
 
+def rows_of(
+    report: LayerReport, method: str | None = None, *, split: str | None = None, metric: str | None = None
+) -> tuple[Measurement, ...]:
+    """Return the rows that agree with everything given; none where a name is not in the report."""
+    return tuple(
+        row
+        for row in report.rows
+        if (method is None or row.method == method)
+        and (split is None or row.split == split)
+        and (metric is None or row.metric == metric)
+    )
+
+
+def points_of(
+    report: LayerReport, method: str | None = None, *, split: str = "test", metric: str | None = None
+) -> dict[Layer, Point]:
+    """Return what is shown of a method (the estimator, the main metric) by layer; empty where a name is not there."""
+    by_layer: dict[Layer, list[Measurement]] = {}
+    for row in rows_of(report, method or report.method, split=split, metric=metric or report.metric):
+        by_layer.setdefault(row.layer, []).append(row)
+    found = {layer: average(layer, by_layer[layer]) for layer in sorted(by_layer, key=layer_order)}
+    return {layer: point for layer, point in found.items() if point is not None}
+
+
+def check_names(
+    report: LayerReport, *, method: object = None, split: object = None, metric: object = None, stack: object = None
+) -> None:
+    """Refuse a name that nothing in a report has; that of a companion or a split passes, measured or not.
+
+    Raises
+    ------
+    UsageError
+        With the names that there are, and the closest.
+    """
+    rows = report.rows
+    for what, name, known in (
+        ("method", method, (report.method, *(row.method for row in rows), *COMPANIONS)),
+        ("split", split, (*SPLITS, *(row.split for row in rows))),
+        ("metric", metric, (report.metric, *(row.metric for row in rows))),
+        ("stack", stack, report.stacks or ("",)),
+    ):
+        if name is None:
+            continue
+        there = list(dict.fromkeys(known))
+        wanted = f"one of {', '.join(map(repr, there))} in the report of '{report.task}'"
+        if (text := plain.text(name, what, wanted)) not in there:
+            raise UsageError(f"The `{what}` must be {wanted}. Got '{text}'.{did_you_mean(text, there)}")
+
+
 def tested(tests: Any, best: int | str) -> tuple[int | str, ...] | None:
     """Read the set of layers not worse than the best one out of a provenance's ``tests``."""
     layers = tests.get("not_worse") if isinstance(tests, Mapping) else None
@@ -111,7 +163,9 @@ def centre_of_gravity(report: LayerReport) -> Point | None:
     """
     if len(report.layers) < 2:
         return None
-    return average(None, [row for row in report.select("scalar_mix", metric="centre_of_gravity") if row.layer is None])
+    return average(
+        None, [row for row in rows_of(report, "scalar_mix", metric="centre_of_gravity") if row.layer is None]
+    )
 
 
 def summarise(report: LayerReport) -> dict[str, Any]:

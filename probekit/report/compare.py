@@ -7,13 +7,16 @@ then a difference of scores is also a difference of questions.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from probekit import plain as plainly
 from probekit.errors import UsageError
 from probekit.report.beside import analysed, notes_of_each
+from probekit.report.choice import points_of, rows_of
 from probekit.report.drawing import (
     DOTS,
     GREY,
@@ -44,13 +47,13 @@ _LONGEST_LABEL = 22
 """Names longer than this, in characters, go into a legend below the axes."""
 
 
-def compare(reports: Sequence[LayerReport], names: Sequence[str] | None = None) -> Comparison:
+def compare(reports: Sequence[LayerReport | str | os.PathLike[str]], names: Sequence[str] | None = None) -> Comparison:
     """Put reports side by side.
 
     Parameters
     ----------
-    reports : sequence of LayerReport
-        At least two.
+    reports : sequence of LayerReport or path
+        At least two; a path is read.
     names : sequence of str, optional
         One a report; by default what tells them apart (task, model, corpus, estimator).
 
@@ -63,15 +66,19 @@ def compare(reports: Sequence[LayerReport], names: Sequence[str] | None = None) 
     UsageError
         Fewer than two reports, or names that are not one a report or not distinct.
     """
-    reports = tuple(reports)
-    if len(reports) < 2:
-        raise UsageError(f"A comparison needs two reports or more. Got {len(reports)}.")
-    chosen = tuple(names) if names is not None else _telling_names(reports)
-    if len(chosen) != len(reports) or len(set(chosen)) != len(chosen):
+    wanted = "a list of LayerReports, or of paths of them"
+    found = tuple(
+        LayerReport.read(report) if plainly.is_path(report) else plainly.one_of(report, "reports", LayerReport, wanted)
+        for report in plainly.listed(reports, "reports", wanted)
+    )
+    if len(found) < 2:
+        raise UsageError(f"A comparison needs two reports or more. Got {len(found)}.")
+    chosen = plainly.texts(names, "names") if names is not None else _telling_names(found)
+    if len(chosen) != len(found) or len(set(chosen)) != len(chosen):
         raise UsageError(
-            f"A comparison needs one name of its own for each of {len(reports)} reports. Got {list(chosen)}."
+            f"A comparison needs one name of its own for each of {len(found)} reports. Got {list(chosen)}."
         )
-    return Comparison(reports, chosen)
+    return Comparison(found, chosen)
 
 
 @dataclass(frozen=True)
@@ -92,11 +99,15 @@ class Comparison:
         return plain(self)
 
     @property
-    def metric(self) -> str:
-        """The first report's metric that all have; else the first report's."""
-        shared = [row.metric for row in self.reports[0].rows if all(r.points(metric=row.metric) for r in self.reports)]
-        first = self.reports[0].metric
-        return first if first in shared or not shared else shared[0]
+    def metric(self) -> str | None:
+        """The first report's metric, or else another, that all have; None where there is none: trees beside labels."""
+        known = dict.fromkeys([self.reports[0].metric, *(row.metric for row in self.reports[0].rows)])
+        return next((name for name in known if all(points_of(r, metric=name) for r in self.reports)), None)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What each report is shown by: the metric that all have, or each by its own."""
+        return tuple(self.metric or report.metric for report in self.reports)
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -105,11 +116,13 @@ class Comparison:
         corpora = [_identity(report, "corpus", ("fingerprint", "name")) for report in self.reports]
         if len(set(corpora)) > 1:
             said.append(f"The corpora differ ({self._each(_corpora)}): the scores are not of the same items.")
-        counts = [self._scored(report) for report in self.reports]
-        if len(set(counts)) > 1:
-            said.append(f"The numbers of test items differ ({self._each(self._scored)}).")
+        if self.metric is None:
+            said.append(f"No metric is common to all ({self._each(_metric)}): the scores are not on one scale.")
+        scored = dict(zip(map(id, self.reports), map(_scored, self.reports, self.metrics), strict=True))
+        if len(set(scored.values())) > 1:
+            said.append(f"The numbers of test items differ ({self._each(lambda report: scored[id(report)])}).")
         for what, value in (
-            ("metrics", lambda report: readable(report.metric)),
+            *((("metrics", _metric),) if self.metric is not None else ()),
             ("estimators", lambda report: readable(report.method)),
             ("ways of pooling", lambda report: str(report.settings.get("pool") or _pooling(report))),
         ):
@@ -118,11 +131,12 @@ class Comparison:
         return tuple(said)
 
     def to_json(self) -> dict[str, Any]:
-        """Return ``{"schema", "names", "differences", "reports"}``, the reports whole."""
+        """Return ``{"schema", "names", "metric", "metrics", "differences", "reports"}``, the reports whole."""
         return {
             "schema": "probekit.comparison/1",
             "names": list(self.names),
             "metric": self.metric,
+            "metrics": list(self.metrics),
             "differences": list(self.differences),
             "reports": [report.to_json() for report in self.reports],
         }
@@ -137,11 +151,12 @@ class Comparison:
         columns = Columns(layer for report in self.reports for layer in report.layers)
         values: list[float] = []
         labels: list[Label] = []
-        in_legend = max(map(len, self.names)) > _LONGEST_LABEL
+        told = self._told(self.names)
+        in_legend = max(map(len, told)) > _LONGEST_LABEL
         floors = set()
         pens = [Pen(SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)]) for i in range(len(self.reports))]
-        for report, name, pen in zip(self.reports, self.names, pens, strict=True):
-            points = report.points(metric=self.metric)
+        for report, name, metric, pen in zip(self.reports, told, self.metrics, pens, strict=True):
+            points = points_of(report, metric=metric)
             for stack in report.stacks:
                 mine = {layer: point for layer, point in points.items() if split_layer(layer)[0] == stack}
                 mine.pop(None, None)
@@ -154,9 +169,9 @@ class Comparison:
                 if not in_legend:
                     labels.append(Label(mine[max(mine, key=layer_order)].value, text, pen.color))
             chosen = chosen_layer(report)
-            if chosen is not None and chosen.layer in points and report.metric == self.metric:
+            if chosen is not None and chosen.layer in points and report.metric == metric:
                 mark_chosen(ax, points[chosen.layer], columns, pen.color, text="")
-            floor = _floor(report, self.metric)
+            floor = _floor(report, metric)
             if floor is not None:
                 floors.add(floor)
                 values.append(floor)
@@ -166,7 +181,7 @@ class Comparison:
         finish(ax, columns, values, labels)
         if in_legend:
             ax.legend(loc="upper left", bbox_to_anchor=(0, -0.14), frameon=False, fontsize=9)
-        ax.set_ylabel(f"test {readable(self.metric)}")
+        ax.set_ylabel(f"test {self._measured()}")
         headline(ax, self._title(), self._subtitle())
         return ax
 
@@ -177,14 +192,14 @@ class Comparison:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
-        yield Text(f"{self._title()}: test {readable(self.metric)} (* chosen on dev)", style="bold")
+        yield Text(f"{self._title()}: test {self._measured()} (* chosen on dev)", style="bold")
         for sentence in self.differences or ("Same corpus, same number of test items.",):
             yield Text(sentence, style="yellow" if self.differences else "")
         heads, shown, left_out = self._fitting(options.max_width)
         layers = {layer for report in self.reports for layer in report.layers}
         yield grid(tuple(sorted(layers, key=layer_order)), shown, None)
-        for report, name, head in zip(self.reports, self.names, heads, strict=True):
-            yield Text(f"{name if head == name else f'{head} = {name}'}: {_facts(report, self.metric)}")
+        for report, name, head, metric in zip(self.reports, self._told(self.names), heads, self.metrics, strict=True):
+            yield Text(f"{name if head == name else f'{head} = {name}'}: {_facts(report, metric)}")
         for note in notes_of_each(self.reports, heads):
             yield Text(note)
         if left_out:
@@ -193,10 +208,12 @@ class Comparison:
     def _fitting(self, width: int) -> tuple[Sequence[str], list[Column], list[str]]:
         """Shorten in steps until every report fits: letters for names, then no intervals, then fewer reports."""
         letters = [chr(ord("A") + i) if i < 26 else f"R{i + 1}" for i in range(len(self.reports))]
-        for heads, with_interval in ((self.names, True), (letters, True), (letters, False)):
+        for heads, with_interval in ((self._told(self.names), True), (letters, True), (letters, False)):
             columns = [
-                Column(head, _cells(report, self.metric, with_interval), i, name)
-                for i, (report, head, name) in enumerate(zip(self.reports, heads, self.names, strict=True))
+                Column(head, _cells(report, metric, with_interval), i, name)
+                for i, (report, head, name, metric) in enumerate(
+                    zip(self.reports, heads, self.names, self.metrics, strict=True)
+                )
             ]
             shown, left_out = fitting(columns, width)
             if not left_out:
@@ -218,15 +235,29 @@ class Comparison:
     def _each(self, value: Callable[[LayerReport], str]) -> str:
         return "; ".join(f"{name}: {value(report)}" for report, name in zip(self.reports, self.names, strict=True))
 
-    def _scored(self, report: LayerReport) -> str:
-        rows = report.select(report.method, split="test", metric=self.metric)
-        return counted(report.settings, rows[0].n) if rows else "none"
+    def _measured(self) -> str:
+        return "scores" if self.metric is None else readable(self.metric)
+
+    def _told(self, names: Sequence[str]) -> Sequence[str]:
+        """Name the metric beside each report where they have none in common."""
+        if self.metric is not None:
+            return names
+        return [f"{name} ({readable(metric)})" for name, metric in zip(names, self.metrics, strict=True)]
+
+
+def _scored(report: LayerReport, metric: str) -> str:
+    rows = rows_of(report, report.method, split="test", metric=metric)
+    return counted(report.settings, rows[0].n) if rows else "none"
+
+
+def _metric(report: LayerReport) -> str:
+    return readable(report.metric)
 
 
 def _cells(report: LayerReport, metric: str, with_interval: bool) -> dict[Layer, str]:
     best = chosen_layer(report)
     cells = {}
-    for layer, point in report.points(metric=metric).items():
+    for layer, point in points_of(report, metric=metric).items():
         star = "* " if best is not None and layer == best.layer else ""
         cells[layer] = f"{star}{number(point.value)} {interval(point) if with_interval else ''}".rstrip()
     return cells
@@ -234,14 +265,14 @@ def _cells(report: LayerReport, metric: str, with_interval: bool) -> dict[Layer,
 
 def _facts(report: LayerReport, metric: str) -> str:
     parts = []
-    rows = report.select(report.method, split="test", metric=metric)
+    rows = rows_of(report, report.method, split="test", metric=metric)
     if rows:
         parts.append(counted(report.settings, rows[0].n, rows[0].n_groups))
-    floors = [(name, report.floor(name, metric=metric)) for name in _FLOOR_NAMES]
+    floors = [(name, points_of(report, name, metric=metric).get(None)) for name in _FLOOR_NAMES]
     parts += [f"{readable(name)} {number(point.value)}" for name, point in floors if point is not None]
     best = chosen_layer(report)
     if best is not None:
-        selectivity = report.points("selectivity", metric=metric).get(best.layer)
+        selectivity = points_of(report, "selectivity", metric=metric).get(best.layer)
         parts.append(f"layer {best.layer} chosen on dev")
         if selectivity is not None:
             parts.append(f"selectivity {number(selectivity.value)}")
@@ -250,8 +281,8 @@ def _facts(report: LayerReport, metric: str) -> str:
 
 
 def _floor(report: LayerReport, metric: str) -> float | None:
-    found = [point.value for name in _FLOOR_NAMES if (point := report.floor(name, metric=metric)) is not None]
-    return max(found, default=None)
+    found = [points_of(report, name, metric=metric).get(None) for name in _FLOOR_NAMES]
+    return max((point.value for point in found if point is not None), default=None)
 
 
 def _telling_names(reports: tuple[LayerReport, ...]) -> tuple[str, ...]:

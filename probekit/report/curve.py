@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from probekit.errors import UsageError
 from probekit.report.choice import Point
 from probekit.report.drawing import (
     BLUE,
@@ -49,10 +50,16 @@ _STACK_MARKERS = {"": "o", "encoder": "o", "decoder": "^"}
 
 def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | None = None) -> Axes:
     """Draw the layer curve of a report; see :meth:`~probekit.report.LayerReport.plot`."""
+    score = report.points(metric=metric)
+    if metric is not None and not score:
+        there = dict.fromkeys(row.metric for row in report.select(report.method, split="test"))
+        raise UsageError(
+            f"The report of '{report.task}' has no test rows of {report.method} {metric} to draw. It has "
+            f"{', '.join(there) or 'none'}."
+        )
     ax = own_axes(ax)
     metric = metric or report.metric
     columns = Columns(report.layers)
-    score = report.points(metric=metric)
     control = report.points("control", metric=metric)
     untrained = report.points("random_weights", metric=metric)
     values: list[float] = []

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from probekit import plain
 from probekit.errors import ResourceError, UsageError
 from probekit.report.choice import Point
 from probekit.report.measurement import Layer, split_layer
@@ -177,6 +178,8 @@ def headline(ax: Axes, title: str, subtitle: str) -> None:
 def own_axes(ax: Axes | None) -> Axes:
     """Return the axes given, or those of a new figure."""
     if ax is not None:
+        if not hasattr(ax, "transAxes"):
+            raise plain.refused("ax", "one axes of a figure", ax)
         return ax
     import matplotlib.pyplot as plt
 

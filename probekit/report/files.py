@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from probekit.errors import CacheError, InputError, ResourceError
+from probekit.errors import CacheError, InputError, ResourceError, UsageError
 from probekit.report.measurement import Measurement, check_layer
 
 SCHEMA = "probekit.report/1"
@@ -25,9 +25,20 @@ _SCHEMA = re.compile(r"probekit\.report/([1-9][0-9]*)")
 
 
 def write_report(path: Path, header: dict[str, Any], rows: Iterable[Measurement]) -> None:
-    """Write header and rows to ``path``, replacing what was there in one step."""
+    """Write header and rows to ``path``, replacing what was there in one step.
+
+    Raises
+    ------
+    UsageError
+        The header holds what JSON cannot.
+    ResourceError
+        The place cannot be written.
+    """
     written = [dump(row.to_json()) for row in rows]
-    lines = [dump({**header, COUNT: len(written)}), *written]
+    try:
+        lines = [dump({**header, COUNT: len(written)}), *written]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"The provenance of a report must be what JSON can hold: {error}.") from error
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +124,7 @@ def _check_tests(header: dict[str, Any], where: str) -> None:
     try:
         for layer in layers if isinstance(layers, list) else []:
             check_layer(layer)
-    except TypeError as error:
+    except UsageError as error:
         raise InputError(f"{where}: tests.not_worse: {error}") from error
 
 

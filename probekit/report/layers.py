@@ -7,13 +7,25 @@ table, a figure, and the layer to use. Surprise: :meth:`LayerReport.best_layer` 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from probekit import plain
 from probekit.errors import InputError
-from probekit.report.choice import COMPANIONS, BestLayer, Point, average, mean_gain, summarise, tested
+from probekit.report.choice import (
+    COMPANIONS,
+    BestLayer,
+    Point,
+    check_names,
+    mean_gain,
+    points_of,
+    rows_of,
+    summarise,
+    tested,
+)
 from probekit.report.files import SCHEMA, read_report, write_report
 from probekit.report.measurement import Layer, Measurement, layer_order, split_layer
 
@@ -43,7 +55,8 @@ class LayerReport:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rows", tuple(self.rows))
+        object.__setattr__(self, "rows", plain.all_of(self.rows, "rows", Measurement, "a list of Measurements"))
+        plain.one_of(self.provenance, "provenance", Mapping, "a mapping")
         object.__setattr__(self, "provenance", {"schema": SCHEMA, **self.provenance})
 
     def __repr__(self) -> str:
@@ -112,14 +125,15 @@ class LayerReport:
     def select(
         self, method: str | None = None, *, split: str | None = None, metric: str | None = None
     ) -> tuple[Measurement, ...]:
-        """Return the rows that agree with everything given."""
-        return tuple(
-            row
-            for row in self.rows
-            if (method is None or row.method == method)
-            and (split is None or row.split == split)
-            and (metric is None or row.metric == metric)
-        )
+        """Return the rows that agree with everything given.
+
+        Raises
+        ------
+        UsageError
+            A name that nothing in the report has.
+        """
+        check_names(self, method=method, split=split, metric=metric)
+        return rows_of(self, method, split=split, metric=metric)
 
     def points(
         self, method: str | None = None, *, split: str = "test", metric: str | None = None
@@ -127,14 +141,15 @@ class LayerReport:
         """Return what is shown of a method, by layer, bottom to top.
 
         Several seeds at a layer become their mean; its interval is that of the row without a seed
-        where the stage measured one, else there is none.
+        where the stage measured one, else there is none. Empty where a companion (``control`` ...) was not measured.
+
+        Raises
+        ------
+        UsageError
+            A name that nothing in the report has.
         """
-        chosen = self.select(method or self.method, split=split, metric=metric or self.metric)
-        by_layer: dict[Layer, list[Measurement]] = {}
-        for row in chosen:
-            by_layer.setdefault(row.layer, []).append(row)
-        found = {layer: average(layer, by_layer[layer]) for layer in sorted(by_layer, key=layer_order)}
-        return {layer: point for layer, point in found.items() if point is not None}
+        check_names(self, method=method, split=split, metric=metric)
+        return points_of(self, method, split=split, metric=metric)
 
     def floor(self, method: str, *, split: str = "test", metric: str | None = None) -> Point | None:
         """Return a floor (``majority``, ``word_type`` ...), or None where it was not measured."""
@@ -147,7 +162,10 @@ class LayerReport:
         ------
         InputError
             The report has no dev rows: choosing on test would make its score a lie.
+        UsageError
+            A metric that the report does not have.
         """
+        check_names(self, metric=metric)
         metric = metric or self.metric
         dev = {layer: point for layer, point in self.points(split="dev", metric=metric).items() if layer is not None}
         if not dev:
@@ -183,10 +201,16 @@ class LayerReport:
         float or None
             In layers; None where no layer gains on the lowest one (or there is only one).
 
+        Raises
+        ------
+        UsageError
+            A stack or metric that the report does not have.
+
         References
         ----------
         Tenney, Das & Pavlick 2019, BERT rediscovers the classical NLP pipeline.
         """
+        check_names(self, metric=metric, stack=stack)
         wanted = (self.stacks[0] if self.stacks else "") if stack is None else stack
         points = self.points(split="dev", metric=metric)
         curve = []
@@ -207,7 +231,7 @@ class LayerReport:
         rest = {name: value for name, value in self.provenance.items() if name not in head}
         return {**head, **rest, "rows": [row.to_json() for row in self.rows], "summary": self.summary()}
 
-    def write(self, path: str | Path) -> Path:
+    def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the report as JSONL, header first; returns the path.
 
         Raises
@@ -215,11 +239,12 @@ class LayerReport:
         ResourceError
             The place cannot be written.
         """
-        write_report(Path(path), dict(self.provenance), self.rows)
-        return Path(path)
+        place = plain.path(path, "path")
+        write_report(place, dict(self.provenance), self.rows)
+        return place
 
     @classmethod
-    def read(cls, path: str | Path) -> LayerReport:
+    def read(cls, path: str | os.PathLike[str]) -> LayerReport:
         """Read what :meth:`write` wrote.
 
         Raises
@@ -229,7 +254,7 @@ class LayerReport:
         CacheError
             Written by a newer probekit.
         """
-        header, rows = read_report(Path(path))
+        header, rows = read_report(plain.path(path, "path"))
         return cls(tuple(rows), header)
 
     def table(self) -> ReportTable:
@@ -239,16 +264,22 @@ class LayerReport:
         return ReportTable(self)
 
     def plot(self, ax: Axes | None = None, *, metric: str | None = None) -> Axes:
-        """Draw the layer curve on ``ax`` (a new figure by default) and return the axes."""
+        """Draw the layer curve on ``ax`` (a new figure by default) and return the axes.
+
+        Raises
+        ------
+        UsageError
+            A metric that the estimator was not scored by, or what is no axes.
+        """
         from probekit.report.curve import plot_report
 
         return plot_report(self, ax, metric=metric)
 
-    def save_plot(self, path: str | Path, *, metric: str | None = None) -> Path:
+    def save_plot(self, path: str | os.PathLike[str], *, metric: str | None = None) -> Path:
         """Write the layer curve as PNG, SVG or PDF (by the suffix); the same report gives the same bytes."""
         from probekit.report.drawing import save_figure
 
-        return save_figure(Path(path), lambda ax: self.plot(ax, metric=metric))
+        return save_figure(plain.path(path, "path"), lambda ax: self.plot(ax, metric=metric))
 
 
 def _name(value: Any) -> str:

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from probekit.errors import InputError
+from probekit import plain
+from probekit.errors import InputError, UsageError
 
 Layer = int | str | None
 
@@ -89,10 +90,9 @@ class Measurement:
 
     def __post_init__(self) -> None:
         for name in _TEXTS:
-            if not isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} must be a str. Got {getattr(self, name)!r}.")
-        if self.pooling is not None and not isinstance(self.pooling, str):
-            raise TypeError(f"pooling must be a str or None. Got {self.pooling!r}.")
+            object.__setattr__(self, name, _text(name, getattr(self, name)))
+        if self.pooling is not None:
+            object.__setattr__(self, "pooling", _text("pooling", self.pooling))
         for name in _REALS:
             object.__setattr__(self, name, _real(name, getattr(self, name)))
         for name in _COUNTS:
@@ -126,7 +126,7 @@ class Measurement:
             values["strength"] = math.inf
         try:
             return cls(**values)
-        except TypeError as error:
+        except (TypeError, UsageError) as error:
             reason = str(error).removeprefix("Measurement.__init__() ")
             raise InputError(f"{where}: not a report row: {reason}") from error
 
@@ -137,12 +137,13 @@ _COUNTS = ("n", "n_groups", "seed")
 
 
 def check_layer(layer: Any) -> Layer:
-    """Return the layer as written in reports, or raise TypeError."""
+    """Return the layer as written in reports, or raise UsageError."""
+    layer = plain.scalar(layer)
     if layer is None or (isinstance(layer, str) and _WRITTEN.fullmatch(layer)):
         return layer
-    if not isinstance(layer, str | bool | float) and hasattr(layer, "__index__") and int(layer) >= 0:
-        return int(layer)
-    raise TypeError(f"layer must be a number from 0, 'final', 'encoder:3', 'decoder:final' or None. Got {layer!r}.")
+    if (number := plain.as_whole(layer)) is not None and number >= 0:
+        return number
+    raise UsageError(f"layer must be a number from 0, 'final', 'encoder:3', 'decoder:final' or None. Got {layer!r}.")
 
 
 def split_layer(layer: Layer) -> tuple[str, int | str | None]:
@@ -182,12 +183,17 @@ def layer_order(layer: Layer) -> tuple[int, int, int]:
     return STACKS.index(stack), int(place == "final"), place if isinstance(place, int) else 0
 
 
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value := plain.scalar(value), str):
+        raise UsageError(f"{name} must be a str. Got {value!r}.")
+    return str.__str__(value)
+
+
 def _real(name: str, value: Any) -> float | None:
     if value is None:
         return None
-    if isinstance(value, str | bool) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name} must be a number or None. Got {value!r}.")
-    number = float(value)
+    if (number := plain.as_real(value)) is None:
+        raise UsageError(f"{name} must be a number or None. Got {value!r}.")
     finite = math.isfinite(number) or (name == "strength" and number == math.inf)
     return number if finite else None
 
@@ -195,6 +201,6 @@ def _real(name: str, value: Any) -> float | None:
 def _count(name: str, value: Any) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be a whole number or None. Got {value!r}.")
-    return int(value)
+    if (number := plain.as_whole(value)) is None:
+        raise UsageError(f"{name} must be a whole number or None. Got {value!r}.")
+    return number

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probekit.errors import UsageError
+from probekit.report.choice import rows_of
 from probekit.report.drawing import GREY, MARKERS, PALE, SERIES, headline, own_axes, save_figure
 from probekit.report.wording import readable
 
@@ -89,7 +90,7 @@ Probes = dict["Layer", dict[str, tuple[float, float, float]]]
 
 def _by_parameters(report: LayerReport) -> Probes:
     layers: Probes = {}
-    for row in report.select(split="test", metric="parameters"):
+    for row in rows_of(report, split="test", metric="parameters"):
         if row.method.startswith(SIZED) and row.value is not None:
             dev, test = (report.points(row.method, split=split)[row.layer].value for split in ("dev", "test"))
             layers.setdefault(row.layer, {})[row.method] = (row.value, dev, test)

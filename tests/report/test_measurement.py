@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probekit.errors import InputError
+from probekit.errors import InputError, UsageError
 from probekit.report import Layer, Measurement, join_layer, layer_order, split_layer
 
 Make = Callable[..., Measurement]
@@ -84,7 +84,7 @@ def test_numbers_of_numpy_become_numbers_of_python(make_row: Make) -> None:
     ],
 )
 def test_what_is_no_measurement_is_refused(make_row: Make, changes: dict[str, Any]) -> None:
-    with pytest.raises(TypeError, match=next(iter(changes))):
+    with pytest.raises(UsageError, match=next(iter(changes))):
         make_row(**changes)
     with pytest.raises(InputError, match=f"line 7: not a report row: {next(iter(changes))}"):
         Measurement.from_json({**make_row().to_json(), **changes}, where="line 7")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from probekit.errors import CacheError, InputError, ResourceError
+from probekit.errors import CacheError, InputError, ResourceError, UsageError
 from probekit.report import SCHEMA, LayerReport
 
 Make = Callable[..., LayerReport]
@@ -62,7 +62,7 @@ def test_writing_replaces_in_one_step_and_leaves_nothing_beside(make_report: Mak
 def test_a_report_that_is_no_json_leaves_the_old_file(make_report: Make, tmp_path: Path) -> None:
     path = make_report([0.1, 0.2]).write(tmp_path / "pos.jsonl")
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="JSON"):
+    with pytest.raises(UsageError, match="JSON"):
         make_report(extra=float("nan")).write(path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["pos.jsonl"]
