@@ -261,16 +261,26 @@ def _root() -> Path:
 @cache
 def tiny_model(name: str) -> Path:
     """Return the folder of one family's tiny model: config, safetensors, tokenizer."""
-    import torch
     import transformers
 
     from probekit.models.weights import quiet
 
     family, folder = FAMILIES[name], _root() / name
+    with quiet():
+        tokenizer = family.tokenizer()
+        write_model(folder, family.config(transformers, tokenizer), tokenizer)
+    return folder
+
+
+def write_model(folder: Path, config: Any, tokenizer: Any) -> Path:
+    """Write a model with random weights of a config, and a tokenizer, into a folder; return it."""
+    import torch
+    import transformers
+
+    from probekit.models.weights import quiet
+
     with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        tokenizer = family.tokenizer()
-        config = family.config(transformers, tokenizer)
         model = transformers.AutoModel.from_config(config)
         # A fresh model is nearly linear and its biases are zero: shake it, so that mistakes show.
         for parameter in model.parameters():

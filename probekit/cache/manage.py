@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from probekit.cache.certificate import certificate
 from probekit.cache.examples import SOURCE
 from probekit.cache.files import open_regular, parse_object, read_small, sync_folder, write_all, writing
 from probekit.cache.format import corpus_name, receipt_name, shard_name
@@ -41,7 +42,7 @@ def info(path: Path | str) -> dict[str, Any]:
     -------
     dict
         ``cache, complete, key, model, corpus, identity, plan, shards, shards_done, bytes, written_by``;
-        of a complete one also ``tensors, totals, findings``, else ``resume``.
+        of a complete one also ``tensors, totals, findings, certificate``, else ``resume``.
     """
     folder = Path(path)
     plan = read_plan(folder)
@@ -62,7 +63,8 @@ def info(path: Path | str) -> dict[str, Any]:
     if not complete:
         return found | {"resume": resume_command(folder)}
     manifest = ActivationCache.open(folder).manifest
-    return found | {name: manifest[name] for name in ("tensors", "totals", "findings")}
+    found |= {name: manifest[name] for name in ("tensors", "totals", "findings")}
+    return found | {"certificate": certificate(manifest["findings"], plan.extras)}
 
 
 def shards_done(folder: Path) -> int:

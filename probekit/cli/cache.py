@@ -103,7 +103,8 @@ def info_command(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Describe a cache: model, corpus, layers, alignment, what it was made with."""
+    """Describe a cache: model, corpus, layers, alignment, what was checked, what it was made with."""
+    from probekit.cache.certificate import in_words
     from probekit.cache.manage import info
 
     found = info(find_folder(folder, cache))
@@ -127,6 +128,7 @@ def info_command(
         rows = ", ".join(f"{stack}: {count:,}" if stack else f"{count:,}" for stack, count in _rows(found))
         typer.echo(f"rows       {rows}")
         typer.echo(f"layers     {', '.join(layers)}")
+        typer.echo(f"checked    {in_words(found['certificate'])}")
     state = "complete" if found["complete"] else f"{found['shards_done']} of {counted(found['shards'], 'shard')} done"
     typer.echo(f"state      {state}, {human_bytes(found['bytes'])}")
     typer.echo(f"made with  {', '.join(f'{name} {value}' for name, value in found['plan'].items())}")

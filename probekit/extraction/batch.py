@@ -35,12 +35,15 @@ class Piece:
         The kept tokens, half open.
     ordinal : int
         The example, counted over the corpus.
+    name : str
+        Its id.
     """
 
     encoded: Encoded
     start: int
     stop: int
     ordinal: int
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -115,7 +118,7 @@ def lay_out(encoded: Sequence[Encoded], ids: Sequence[str], first: int, *, limit
                 truncated[ids[offset]] += lost
         fitted.append((first + offset, item))
     fitted.sort(key=lambda pair: -len(pair[1].ids))
-    pieces = [piece for ordinal, item in fitted for piece in _pieces(item, ordinal, limit)]
+    pieces = [piece for ordinal, item in fitted for piece in _pieces(item, ordinal, limit, ids[ordinal - first])]
     sizes = [len(item.ids) for _, item in fitted]
     return Layout(
         pieces=pieces,
@@ -157,10 +160,10 @@ def _truncate(item: Encoded, limit: int) -> tuple[Encoded, int]:
     return _take(item, chosen), len(cut_words)
 
 
-def _pieces(item: Encoded, ordinal: int, limit: int | None) -> list[Piece]:
+def _pieces(item: Encoded, ordinal: int, limit: int | None, name: str) -> list[Piece]:
     total = len(item.ids)
     if limit is None or total <= limit:
-        return [Piece(item, 0, total, ordinal)]
+        return [Piece(item, 0, total, ordinal, name)]
     room = limit - item.prefix - item.suffix
     inner = total - item.prefix - item.suffix
     stride = max(1, room // 2)
@@ -175,7 +178,7 @@ def _pieces(item: Encoded, ordinal: int, limit: int | None) -> list[Piece]:
         low = item.prefix + cuts[number] - start
         high = item.prefix + cuts[number + 1] - start
         first, last = number == 0, number == len(starts) - 1
-        pieces.append(Piece(_take(item, chosen), 0 if first else low, limit if last else high, ordinal))
+        pieces.append(Piece(_take(item, chosen), 0 if first else low, limit if last else high, ordinal, name))
     return pieces
 
 

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from probekit.extraction.batch import Layout, Piece, kept_rows
-from probekit.models.check import self_check
+from probekit.extraction.batch import Piece, kept_rows
+from probekit.models.check import TOLERANCES, Difference, differences, refuse, shown
 from probekit.models.forward import forward, pad
 from probekit.models.hooks import Capture
 from probekit.models.load import LoadedModel
@@ -46,8 +46,18 @@ class Engine(Protocol):
     def run(self, pieces: Sequence[Piece]) -> Rows:
         """Return the kept rows of a batch."""
 
-    def check(self, layout: Layout) -> None:
-        """Prove on a few pieces that a batch gives what single pieces give."""
+    def read(self, pieces: Sequence[Piece]) -> None:
+        """Run a batch whose rows nobody keeps."""
+
+    def compare(self, pieces: Sequence[Piece], rows: Sequence[int]) -> list[Difference]:
+        """Compare rows of the batch that was just run with the same rows alone."""
+
+    def refuse(self, found: Sequence[Difference], pieces: Sequence[Piece]) -> None:
+        """Raise the NumericError of a difference that is too large."""
+
+    @property
+    def tolerance(self) -> float:
+        """The largest difference that is allowed."""
 
 
 class LocalEngine:
@@ -71,13 +81,12 @@ class LocalEngine:
 
     def run(self, pieces: Sequence[Piece]) -> Rows:
         """Run one batch and gather its kept rows."""
-        batch = pad([piece.encoded for piece in pieces], self.loaded.pad_id)
-        forward(self.loaded, batch)
-        width = batch.ids.shape[1]
+        self.read(pieces)
+        width = max(len(piece.encoded.ids) for piece in pieces)
         indexes = {shift: self._index(kept_rows(pieces, width, shift=shift)) for shift in self.shifts}
         blocks = {}
         for name in self.names:
-            state = self.capture.states[name]
+            state = self.capture.states[name][:, :width]  # some models pad inside, to whole blocks
             index = indexes[name.startswith("decoder.")]
             flat = state.reshape(-1, state.shape[-1])
             kept = flat if index is None else flat.index_select(0, index)
@@ -89,9 +98,22 @@ class LocalEngine:
             dict(zip(self.names, sizes, strict=True)),
         )
 
-    def check(self, layout: Layout) -> None:
-        """Run a few short pieces together and alone; see :func:`probekit.models.check.self_check`."""
-        self_check(self.loaded, [piece.encoded for piece in layout.pieces], self.names)
+    def read(self, pieces: Sequence[Piece]) -> None:
+        """Run one batch; its states stay with the model until the next."""
+        forward(self.loaded, pad([piece.encoded for piece in pieces], self.loaded.pad_id))
+
+    def compare(self, pieces: Sequence[Piece], rows: Sequence[int]) -> list[Difference]:
+        """Compare in the computing precision; see :func:`probekit.models.check.differences`."""
+        return differences(self.loaded, self.capture, {row: pieces[row].encoded for row in rows})
+
+    def refuse(self, found: Sequence[Difference], pieces: Sequence[Piece]) -> None:
+        """Name layer and example; see :func:`probekit.models.check.refuse`."""
+        refuse(self.loaded, found, [shown(piece.encoded, piece.name) for piece in pieces])
+
+    @property
+    def tolerance(self) -> float:
+        """That of the computing precision."""
+        return TOLERANCES[self.loaded.dtype]
 
     def _index(self, rows: np.ndarray[Any, Any] | None) -> torch.Tensor | None:
         return None if rows is None else torch.from_numpy(rows).to(self.loaded.device)

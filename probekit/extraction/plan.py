@@ -185,17 +185,17 @@ def batch_tokens(spec: ExtractionSpec, device: str) -> int:
     return spec.batch_tokens or BATCH_TOKENS.get((device, spec.dtype), 1024)
 
 
-def batches(lengths: Sequence[int], limit: int) -> list[slice]:
+def batches(lengths: Sequence[int], limit: int, *, padded: bool = True) -> list[slice]:
     """Cut consecutive pieces into batches of at most ``limit`` tokens, padding included.
 
     A piece longer than the limit is a batch of its own. With lengths in decreasing order the
-    padding is smallest.
+    padding is smallest; without ``padded`` there is none, and only equal lengths share a batch.
     """
     out: list[slice] = []
     start, longest = 0, 0
     for stop, length in enumerate(lengths):
         grown = max(longest, length)
-        if stop > start and grown * (stop - start + 1) > limit:
+        if stop > start and (grown * (stop - start + 1) > limit or not (padded or length == longest)):
             out.append(slice(start, stop))
             start, grown = stop, length
         longest = grown

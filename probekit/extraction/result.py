@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from probekit.cache.certificate import certificate
 from probekit.cache.format import parse_name
 from probekit.extraction.plan import ExtractionSpec
 
@@ -39,6 +40,8 @@ class Extraction:
         Words: covered, split, truncated, missing (named), spelling a special token (named).
     corpus : dict
         Its name, examples, words, examples of each split, how the splits were made, what the reader passed over.
+    certificate : dict or None
+        What was checked of the rows; see :func:`probekit.cache.certificate.certificate`.
     notes : list of str
         What a person should know: files left out, words without token, truncated examples ...
     """
@@ -58,6 +61,7 @@ class Extraction:
     tokens_per_second: float
     alignment: Mapping[str, Any]
     corpus: Mapping[str, Any]
+    certificate: Mapping[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -99,6 +103,7 @@ class Extraction:
             "tokens_per_second": round(self.tokens_per_second, 1),
             "alignment": dict(self.alignment),
             "corpus": dict(self.corpus),
+            "certificate": self.certificate,
             "notes": self.notes,
         }
 
@@ -109,12 +114,13 @@ def summarise(
     spec: ExtractionSpec,
     corpus: Mapping[str, Any],
     *,
+    made_with: Mapping[str, Any],
     reused: bool = False,
     seconds: float = 0.0,
     tokens: int = 0,
 ) -> Extraction:
     findings = manifest["findings"]
-    alignment = {name: value for name, value in findings.items() if name != "layers"}
+    alignment = {name: value for name, value in findings.items() if name not in ("layers", "check")}
     tensors = [tensor for tensor in manifest["tensors"] if tensor["width"]]
     stacks = [parse_name(tensor["name"]) for tensor in tensors]
     done, of = len(manifest["shards"]), manifest.get("shards_planned", len(manifest["shards"]))
@@ -134,24 +140,28 @@ def summarise(
         tokens_per_second=tokens / seconds if seconds else 0.0,
         alignment=alignment,
         corpus=corpus,
-        notes=_notes(alignment),
+        certificate=certificate(findings, made_with),
+        notes=_notes(findings),
     )
 
 
-def _notes(alignment: Mapping[str, Any]) -> list[str]:
+def _notes(findings: Mapping[str, Any]) -> list[str]:
     notes = []
-    if alignment.get("missing"):
-        named = ", ".join(map(repr, alignment.get("missing_words", [])))
-        notes.append(f"{alignment['missing']:,} words have no token and will be left out of every task: {named}.")
-    if alignment.get("vectorless"):
-        named = ", ".join(map(repr, alignment.get("vectorless_words", [])))
-        notes.append(f"{alignment['vectorless']:,} words have no vector and are given the mean of all: {named}.")
-    if alignment.get("spelling_special"):
-        named = ", ".join(map(repr, alignment.get("special_words", [])))
+    if findings.get("missing"):
+        named = ", ".join(map(repr, findings.get("missing_words", [])))
+        notes.append(f"{findings['missing']:,} words have no token and will be left out of every task: {named}.")
+    if findings.get("vectorless"):
+        named = ", ".join(map(repr, findings.get("vectorless_words", [])))
+        notes.append(f"{findings['vectorless']:,} words have no vector and are given the mean of all: {named}.")
+    if findings.get("spelling_special"):
+        named = ", ".join(map(repr, findings.get("special_words", [])))
+        notes.append(f"{findings['spelling_special']:,} words spell a special token and were encoded as text: {named}.")
+    if findings.get("truncated"):
+        named = ", ".join(map(repr, findings.get("truncated_examples", [])))
+        notes.append(f"{findings['truncated']:,} words were cut off from examples over the limit: {named}.")
+    if unpadded := (findings.get("check") or {}).get("unpadded"):
         notes.append(
-            f"{alignment['spelling_special']:,} words spell a special token and were encoded as text: {named}."
+            f"Padding changes what this model says: {unpadded:,} shards were run in batches of equal lengths, "
+            "without any."
         )
-    if alignment.get("truncated"):
-        named = ", ".join(map(repr, alignment.get("truncated_examples", [])))
-        notes.append(f"{alignment['truncated']:,} words were cut off from examples over the limit: {named}.")
     return notes

@@ -149,7 +149,8 @@ def extract_request(
             loaded = load_for(request, source)
         identity = identify(request, source, staged, loaded)
         if (done := complete_cache(request.root, identity, notify=notify)) is not None:
-            result = summarise(ActivationCache.open(done).manifest, done, request.spec, staged.summary(), reused=True)
+            cache = ActivationCache.open(done)
+            result = summarise(cache.manifest, done, request.spec, staged.summary(), made_with=cache.plan, reused=True)
             result.notes.extend(staged.remarks)
             return result
         notes = other_caches(request.root, identity)
@@ -254,7 +255,15 @@ def _extract(
         seconds = time.perf_counter() - started
         writer.record({"seconds": seconds, "tokens": tokens, "shards": len(mine), "host": platform.node(), **plan})
         summary = manifest if manifest is not None else writer.progress()
-    return summarise(summary, writer.folder, spec, staged.summary(), seconds=seconds, tokens=tokens)
+    return summarise(
+        summary,
+        writer.folder,
+        spec,
+        staged.summary(),
+        made_with=writer.plan.extras,
+        seconds=seconds,
+        tokens=tokens,
+    )
 
 
 def chosen_tensors(loaded: LoadedModel, spec: ExtractionSpec) -> list[TensorSpec]:
@@ -299,8 +308,6 @@ def _run_shards(
         upcoming = [ahead.submit(prepare, shard) for shard in mine[:1]]
         for number, shard in enumerate(mine):
             ready = upcoming.pop().result()
-            if number == 0:
-                runner.engine.check(ready.layout)
             upcoming.extend(ahead.submit(prepare, later) for later in mine[number + 1 : number + 2])
             for rows in runner.run(writer, shard, ready):
                 if progress is not None:

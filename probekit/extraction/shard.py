@@ -25,6 +25,7 @@ from probekit.errors import InputError, NumericError
 from probekit.extraction.batch import Layout, Piece, lay_out
 from probekit.extraction.engine import Engine, Rows, as_stored
 from probekit.extraction.plan import ExtractionSpec, batches, layer_of
+from probekit.extraction.proof import Proof
 from probekit.models.align import Encoded
 from probekit.models.certificate import Certificate
 from probekit.models.words import Encoder
@@ -39,7 +40,6 @@ class Ready:
     """A shard that is tokenised and laid out."""
 
     layout: Layout
-    ids: list[str]
     certificate: Certificate
 
     @property
@@ -63,7 +63,7 @@ class Tokeniser:
         ids = [example.id for example in examples]
         certificate = Certificate.of(encoded, [example.words for example in examples], ids)
         layout = lay_out(encoded, ids, shard.start, limit=self.limit, overflow=self.spec.overflow)
-        return Ready(layout, ids, certificate)
+        return Ready(layout, certificate)
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Tokenise examples as words or as surface text."""
@@ -109,13 +109,15 @@ class ShardRunner:
         self._later(self._write_index, writer, layout, stacks)
         tally: dict[str, float] = dict.fromkeys((tensor.name for tensor in self.tensors), 0.0)
         row = 0
-        for cut in batches(layout.lengths, self.limit):
+        proof = Proof(self.engine, layout.pieces, self.limit)
+        for cut in batches(layout.lengths, self.limit, padded=proof.padded):
             pieces = layout.pieces[cut]
             rows = self.engine.run(pieces)
-            self._later(self._write, writer, row, rows, tally, _Place(pieces, ready.ids, shard.start))
+            self._later(self._write, writer, row, rows, tally, pieces)
+            proof.follow(cut)
             row += sum(piece.stop - piece.start for piece in pieces)
             yield row
-        self._later(self._publish, writer, ready, tally)
+        self._later(self._publish, writer, ready, tally, proof)
 
     def drain(self) -> None:
         """Wait until everything is written."""
@@ -137,45 +139,42 @@ class ShardRunner:
             for name, column in (("example", layout.example), ("word", word), ("token", token)):
                 writer.put(f"{prefix}index.{name}", 0, column)
 
-    def _write(self, writer: ShardWriter, row: int, rows: Rows, tally: dict[str, float], place: _Place) -> None:
+    def _write(
+        self, writer: ShardWriter, row: int, rows: Rows, tally: dict[str, float], pieces: Sequence[Piece]
+    ) -> None:
         for name, block in rows.blocks.items():
             size = rows.largest[name]
             if not math.isfinite(size):
-                raise place.error(name, block)
+                raise _not_finite(name, block, pieces)
             tally[name] = max(tally[name], size)
             writer.put(name, row, as_stored(block))
 
-    def _publish(self, writer: ShardWriter, ready: Ready, tally: dict[str, float]) -> None:
+    def _publish(self, writer: ShardWriter, ready: Ready, tally: dict[str, float], proof: Proof) -> None:
         findings = ready.certificate.to_json()
         lost = sum(ready.layout.truncated.values())
         findings["covered"] -= lost
         findings["truncated"] = lost
         findings["truncated_examples"] = list(ready.layout.truncated)[:NAMED]
-        findings["layers"] = {name: {"largest": size, "nonfinite": 0} for name, size in tally.items()}
+        findings["layers"] = {
+            name: {"largest": size, "nonfinite": 0, "largest_difference": proof.differences[name]}
+            for name, size in tally.items()
+        }
+        findings["check"] = proof.to_json()
         writer.publish(findings)
         writer.close()
         self._open.remove(writer)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a batch is, for the message about a number that is none."""
-
-    pieces: Sequence[Piece]
-    ids: Sequence[str]
-    first: int
-
-    def error(self, name: str, block: Any) -> NumericError:
-        rows = (~block.isfinite()).any(dim=1).nonzero()
-        row = int(rows[0])
-        for piece in self.pieces:
-            row -= piece.stop - piece.start
-            if row < 0:
-                break
-        example = self.ids[piece.ordinal - self.first]
-        return NumericError(
-            f"Layer {layer_of(name)} ({name}) holds NaN or infinity in {len(rows)} of {len(block)} rows, "
-            "first at example "
-            f"'{example}'. In float16 that is an overflow: use bfloat16 (--dtype bfloat16, --store "
-            "bfloat16) or float32."
-        )
+def _not_finite(name: str, block: Any, pieces: Sequence[Piece]) -> NumericError:
+    """Say in which layer and at which example a number is none."""
+    rows = (~block.isfinite()).any(dim=1).nonzero()
+    row = int(rows[0])
+    for piece in pieces:
+        row -= piece.stop - piece.start
+        if row < 0:
+            break
+    return NumericError(
+        f"Layer {layer_of(name)} ({name}) holds NaN or infinity in {len(rows)} of {len(block)} rows, first at example "
+        f"'{piece.name}'. In float16 that is an overflow: use bfloat16 (--dtype bfloat16, --store bfloat16) or "
+        "float32."
+    )

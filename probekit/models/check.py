@@ -1,19 +1,22 @@
-"""Does a batch give what single sentences give? Asked of every model before its states are kept.
+"""Does a batch give what single sentences give? Asked of every shard before its states are kept.
 
-Enters: a loaded model and a few encoded examples. Leaves: nothing, or a NumericError. Surprise:
-left padding is tried too, although extraction pads on the right: it is the sharper test of masks
-and positions.
+Enters: a loaded model and encoded examples. Leaves: the largest differences found, by layer, or a
+NumericError. Surprise: the rows that are read twice are the longest, the shortest and one between,
+because what goes wrong often does so at one end only: pads that are not masked, positions that
+change at a length, attention that is another on short inputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
 from probekit.errors import NumericError
-from probekit.models.forward import Batch, forward, pad
+from probekit.models.forward import forward, pad
 from probekit.models.hooks import Capture
 
 if TYPE_CHECKING:
@@ -22,20 +25,42 @@ if TYPE_CHECKING:
 
 # Largest difference between batched and single, as a share of the layer's largest magnitude.
 TOLERANCES = {torch.float32: 1e-5, torch.float16: 5e-3, torch.bfloat16: 2e-2}
-ROWS = 3
-TOKENS = 48
 
 
-def self_check(loaded: LoadedModel, encoded: Sequence[Encoded], layers: Sequence[str]) -> dict[str, float]:
-    """Compare a padded batch, padded right and left, with its rows run one by one.
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The largest difference of one layer between the rows of a batch and the same rows alone.
+
+    Attributes
+    ----------
+    layer : str
+        Tensor name.
+    size : float
+        As a share of the layer's largest magnitude in these rows; infinite where a row is finite in
+        one of the two only, NaN where it is in neither.
+    row : int
+        The row of the batch.
+    """
+
+    layer: str
+    size: float
+    row: int
+
+
+def self_check(
+    loaded: LoadedModel, encoded: Sequence[Encoded], layers: Sequence[str], *, names: Sequence[str] = ()
+) -> dict[str, float]:
+    """Compare a padded batch with its rows run one by one.
 
     Parameters
     ----------
     loaded : LoadedModel
     encoded : sequence of Encoded
-        Candidates; three of different lengths are used, short ones if there are any.
+        Candidates; the longest, the shortest and one between are read.
     layers : sequence of str
         Tensor names.
+    names : sequence of str
+        Ids of the examples, for the message.
 
     Returns
     -------
@@ -48,61 +73,93 @@ def self_check(loaded: LoadedModel, encoded: Sequence[Encoded], layers: Sequence
         A state is not finite, or the difference is over the tolerance of the precision (float32
         1e-5, float16 5e-3, bfloat16 2e-2); the message names layer and example.
     """
-    rows = _choose(encoded)
-    if not rows:
+    chosen = [place for place in witnesses([len(item.ids) for item in encoded]) if len(encoded[place].ids)]
+    if not chosen:
         return {}
-    worst = dict.fromkeys(layers, 0.0)
-    sides = ("right", "left") if loaded.left_padding and len({len(row.ids) for row in rows}) > 1 else ("right",)
+    rows = [encoded[place] for place in chosen]
     with Capture(loaded, layers) as capture:
-        alone = []
-        for row in rows:
-            forward(loaded, pad([row], loaded.pad_id))
-            alone.append({name: capture.states[name][0].float() for name in layers})
-        for side in sides:
-            batch = pad(rows, loaded.pad_id, side)
-            forward(loaded, batch)
-            for name in layers:
-                worst[name] = max(worst[name], _compare(loaded, batch, name, capture.states[name], alone))
-    return worst
+        forward(loaded, pad(rows, loaded.pad_id))
+        found = differences(loaded, capture, dict(enumerate(rows)))
+    refuse(loaded, found, [shown(encoded[place], names[place] if names else None) for place in chosen])
+    return {item.layer: item.size for item in found}
 
 
-def _choose(encoded: Sequence[Encoded]) -> list[Encoded]:
-    """Return the shortest, a middle and the longest of the examples that are short enough to be cheap."""
-    ordered = sorted((item for item in encoded if len(item.ids)), key=lambda item: len(item.ids))
-    short = [item for item in ordered if len(item.ids) <= TOKENS] or ordered[:ROWS]
-    places = sorted({0, len(short) // 2, len(short) - 1}) if short else []
-    return [short[place] for place in places]
+def witnesses(lengths: Sequence[int]) -> list[int]:
+    """Return the places of the longest, a middle and the shortest of some rows, the longest first."""
+    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    return list(dict.fromkeys(order[place] for place in (0, len(order) // 2, -1))) if order else []
 
 
-def _compare(
-    loaded: LoadedModel, batch: Batch, name: str, states: torch.Tensor, alone: list[dict[str, torch.Tensor]]
-) -> float:
-    """Return the largest difference of one layer, as a share of its largest magnitude."""
-    width = batch.ids.shape[1]
-    kept = []
-    for row, length in enumerate(batch.lengths.tolist()):
-        places = slice(width - length, width) if batch.side == "left" else slice(0, length)
-        kept.append(states[row, places].float())
-    largest = max(float(part.abs().max()) for part in kept)
+def differences(loaded: LoadedModel, capture: Capture, rows: Mapping[int, Encoded]) -> list[Difference]:
+    """Compare rows of the batch that was just read, padded on the right, with the same rows alone.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+    capture : Capture
+        Entered, and holding the states of the batch; holds those of the last single row afterwards.
+    rows : mapping of int to Encoded
+        Which rows of the batch, and what each reads.
+
+    Returns
+    -------
+    list of Difference
+        One a layer.
+    """
+    together = {
+        row: {name: state[row, : len(item.ids)].clone() for name, state in capture.states.items()}
+        for row, item in rows.items()
+    }
+    scales = {name: max(float(states[name].abs().max()) for states in together.values()) for name in capture.states}
+    worst: dict[str, Difference] = {}
+    for row, item in rows.items():
+        forward(loaded, pad([item], loaded.pad_id))
+        for name, alone in capture.states.items():
+            size = _difference(together[row][name].float(), alone[0, : len(item.ids)].float(), scales[name])
+            if name not in worst or math.isnan(size) or size > worst[name].size:
+                worst[name] = Difference(name, size, row)
+    return list(worst.values())
+
+
+def _difference(kept: torch.Tensor, alone: torch.Tensor, scale: float) -> float:
+    finite = [bool(torch.isfinite(part).all()) for part in (kept, alone)]
+    if not all(finite):
+        return math.inf if any(finite) else math.nan
+    return float((kept - alone).abs().max()) / max(scale, 1e-30)
+
+
+def refuse(loaded: LoadedModel, found: Sequence[Difference], names: Sequence[str]) -> None:
+    """Raise the error of the first layer that is not finite, else of the first over the tolerance.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+    found : sequence of Difference
+    names : sequence of str
+        How each row of the batch is called in the message.
+
+    Raises
+    ------
+    NumericError
+    """
     tolerance = TOLERANCES[loaded.dtype]
-    worst = 0.0
-    for row, part in enumerate(kept):
-        single = alone[row][name]
-        if not bool(torch.isfinite(part).all() and torch.isfinite(single).all()):
+    for item in found:
+        if math.isnan(item.size):
             advice = " Try --dtype bfloat16 or float32." if loaded.dtype == torch.float16 else ""
-            raise NumericError(f"{name} is not finite for the example with ids {_shown(batch, row)}.{advice}")
-        difference = float((part - single).abs().max()) / max(largest, 1e-30)
-        if difference > tolerance:
+            raise NumericError(f"{item.layer} is not finite for {names[item.row]}.{advice}")
+    for item in found:
+        if item.size > tolerance:
             raise NumericError(
-                f"A batch padded on the {batch.side} does not give what single sentences give: {name} differs by "
-                f"{difference:.1e} of its largest magnitude ({tolerance:.0e} allowed for {str(loaded.dtype)[6:]}) in "
-                f"the example with ids {_shown(batch, row)}. The states of this model cannot be trusted; its family "
-                f"('{loaded.config.model_type}') may treat masks or positions in a way of its own."
+                f"A batch does not give what single sentences give: {item.layer} differs by {item.size:.1e} of its "
+                f"largest magnitude ({tolerance:.0e} allowed for {str(loaded.dtype)[6:]}) in {names[item.row]}. The "
+                f"states of this model cannot be trusted; its family ('{loaded.config.model_type}') may treat masks, "
+                "positions or chance in a way of its own."
             )
-        worst = max(worst, difference)
-    return worst
 
 
-def _shown(batch: Batch, row: int) -> str:
-    ids = batch.ids[row][batch.real()[row]].tolist()
-    return " ".join(map(str, ids[:8])) + (" .." if len(ids) > 8 else "")
+def shown(item: Encoded, name: str | None) -> str:
+    """Return how an example is called in a message."""
+    ids = " ".join(map(str, item.ids[:8].tolist())) + (" .." if len(item.ids) > 8 else "")
+    if name is None:
+        return f"the example with ids {ids}"
+    return f"example '{name}' ({len(item.ids)} tokens: {ids})"

@@ -1,8 +1,8 @@
 """One forward pass over padded rows, so that a batch gives what single sentences give.
 
 Enters: encoded examples. Leaves: nothing; the states are read by :class:`~probekit.models.hooks.Capture`.
-Surprise: position numbers are passed only where the model's own would be wrong: under left
-padding, and for families that count positions from ``padding_idx`` (RoBERTa).
+Surprise: position numbers are passed only where the model's own would be wrong, which is under left
+padding; extraction pads on the right, and every pass starts from the model as it was loaded.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from probekit.errors import UsageError
+from probekit.models.restoring import restored
 
 if TYPE_CHECKING:
     from probekit.models.align import Encoded
@@ -96,11 +97,11 @@ def forward(loaded: LoadedModel, batch: Batch) -> Any:
     ids = torch.from_numpy(batch.ids).to(device, non_blocking=True)
     inputs: dict[str, torch.Tensor] = {"input_ids": ids}
     real = torch.from_numpy(batch.real()).to(device, non_blocking=True) if batch.padded else None
-    if real is not None:
+    if real is not None and loaded.takes_mask:
         inputs["attention_mask"] = real.long()
     if loaded.decoder_start_id is not None:
         inputs["decoder_input_ids"] = _shifted(ids, batch, loaded.decoder_start_id)
-        if real is not None:
+        if "attention_mask" in inputs:
             inputs["decoder_attention_mask"] = inputs["attention_mask"]
     positions = _positions(loaded, batch, real)
     context: Any = nullcontext()
@@ -109,7 +110,7 @@ def forward(loaded: LoadedModel, batch: Batch) -> Any:
             inputs["position_ids"] = positions
         elif loaded.family.positions is not None:
             context = loaded.family.positions(loaded.model, [positions] * len(loaded.stacks))
-    with torch.inference_mode(), context:
+    with restored(loaded.model), torch.inference_mode(), context:
         return loaded.model(**inputs)
 
 
@@ -126,12 +127,6 @@ def _shifted(ids: torch.Tensor, batch: Batch, start: int) -> torch.Tensor:
 
 def _positions(loaded: LoadedModel, batch: Batch, real: torch.Tensor | None) -> torch.Tensor | None:
     """Return position numbers [rows, width], or None where the model's own are right."""
-    left = batch.side == "left" and real is not None
-    if not left and not loaded.position_offset:
+    if real is None or batch.side == "right":
         return None
-    if left:
-        assert real is not None
-        numbers = (real.long().cumsum(1) - 1).clamp_(min=0)
-    else:
-        numbers = torch.arange(batch.ids.shape[1], device=loaded.device).expand(batch.ids.shape)
-    return numbers + loaded.position_offset
+    return (real.long().cumsum(1) - 1).clamp_(min=0) + loaded.position_offset

@@ -50,6 +50,8 @@ class LoadedModel:
     pad_id : int
     decoder_start_id : int or None
         What an encoder-decoder's decoder reads first; None for other models.
+    takes_mask : bool
+        Whether its forward takes an ``attention_mask``; where it does not, a pad is a token like others.
     takes_positions : bool
         Whether its forward takes ``position_ids``.
     position_offset : int
@@ -72,6 +74,7 @@ class LoadedModel:
     max_length: int | None
     pad_id: int
     decoder_start_id: int | None
+    takes_mask: bool
     takes_positions: bool
     position_offset: int
     attention: str
@@ -167,8 +170,6 @@ def load(
             stacks = find_stacks(model, config, family)
         tokenizer = _tokenizer(source)
     accepted = inspect.signature(model.forward).parameters
-    if "attention_mask" not in accepted:
-        raise UsageError(f"Models of type '{config.model_type}' take no attention mask, so batches cannot be padded.")
     return LoadedModel(
         source=source,
         model=model,
@@ -180,6 +181,7 @@ def load(
         max_length=family.max_length(model, config) if family.max_length else _max_length(model, config),
         pad_id=_pad_id(model, tokenizer, config),
         decoder_start_id=_decoder_start(config),
+        takes_mask="attention_mask" in accepted,
         takes_positions="position_ids" in accepted,
         position_offset=_position_offset(model),
         attention=model.config._attn_implementation,

@@ -17,6 +17,7 @@ from torch import nn
 
 from probekit.errors import UsageError
 from probekit.models.families import Blocks, Family
+from probekit.models.restoring import restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def _run(model: nn.Module, config: Any) -> None:
     device = next(model.parameters()).device
     ids = (torch.arange(10, device=device).reshape(2, 5) * 7 + 3) % config.vocab_size
     decoder = {"decoder_input_ids": ids} if getattr(config, "is_encoder_decoder", False) else {}
-    with torch.inference_mode():
+    with restored(model), torch.inference_mode():
         model(input_ids=ids, **decoder)
 
 

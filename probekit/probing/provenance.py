@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from probekit import __version__
+from probekit.cache.certificate import certificate
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
 from probekit.models.static import is_static
@@ -49,6 +50,7 @@ def provenance_of(
             "annotations_from": None if record is None else record.to_json(),
         },
         "cache": str(cache.path),
+        "certificate": certificate(cache.manifest["findings"], cache.plan),
         "settings": {
             **settings.to_json(),
             "metric": metric,

@@ -90,20 +90,21 @@ def test_pads_lie_where_they_should() -> None:
 def test_fault_29_the_self_check_finds_wrong_positions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, encoded = fresh(name)
     self_check(model, encoded, model.layer_names)
-    honest = forward_module._positions
 
     def wrong(loaded: Any, batch: Any, real: Any) -> Any:
-        positions = honest(loaded, batch, real)
-        if positions is None or not batch.padded:
-            return positions
-        return torch.arange(positions.shape[1]).expand(positions.shape) + loaded.position_offset
+        """Count from the wrong end: the pads come first."""
+        if not batch.padded:
+            return None
+        width = batch.ids.shape[1]
+        shift = torch.from_numpy(width - batch.lengths)[:, None]
+        return torch.arange(width) + shift + loaded.position_offset
 
     monkeypatch.setattr(forward_module, "_positions", wrong)
     if name == "llama":
         # Rotary positions are relative: shifting a whole row changes nothing, and so nothing is wrong.
         self_check(model, encoded, model.layer_names)
         return
-    with pytest.raises(NumericError, match=r"padded on the left.*layer\.0\d differs.*ids"):
+    with pytest.raises(NumericError, match=r"does not give what single.*layer\.0\d differs.*ids"):
         self_check(model, encoded, model.layer_names)
 
 
@@ -111,7 +112,7 @@ def test_fault_29_the_self_check_finds_wrong_positions(name: str, monkeypatch: p
 def test_fault_29_the_self_check_finds_unmasked_pads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, encoded = fresh(name)
     monkeypatch.setattr(forward_module.Batch, "padded", property(lambda self: False))
-    with pytest.raises(NumericError, match="padded on the right"):
+    with pytest.raises(NumericError, match="does not give what single"):
         self_check(model, encoded, model.layer_names)
 
 

@@ -1,0 +1,64 @@
+"""The certificate of a cache: what extraction proved of the rows that it kept.
+
+Enters: the findings of a manifest and the plan's record of what the cache was made with. Leaves:
+one JSON object, or None for a cache that was written before there were certificates. Surprise: it
+is put together when it is read; what is kept lies in the receipts of the shards, so that parts
+of a cache that were made apart prove their own rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MADE_WITH = ("device", "attention", "torch", "transformers")
+
+
+def certificate(findings: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what was checked of a cache's rows.
+
+    Parameters
+    ----------
+    findings : mapping
+        Of a manifest.
+    plan : mapping
+        What ``plan.json`` records under ``plan``.
+
+    Returns
+    -------
+    dict or None
+        ``rows`` (how many were read alone as well as beside others), ``lengths`` of the first of
+        them in tokens, ``longest``, ``allowed`` and ``largest_difference`` (shares of a layer's
+        largest magnitude), ``layers`` (layer -> its largest difference), ``shards_unpadded``,
+        ``made_with`` (device, attention, versions).
+    """
+    check = findings.get("check")
+    if not isinstance(check, Mapping):
+        return None
+    parts = findings.get("layers", {}).items()
+    layers = {name: part["largest_difference"] for name, part in parts if "largest_difference" in part}
+    return {
+        "rows": check.get("rows"),
+        "lengths": check.get("lengths"),
+        "longest": check.get("largest_length"),
+        "allowed": check.get("largest_allowed"),
+        "largest_difference": max(layers.values(), default=None),
+        "layers": layers,
+        "shards_unpadded": check.get("unpadded"),
+        "made_with": {name: plan[name] for name in MADE_WITH if name in plan},
+    }
+
+
+def in_words(proved: Mapping[str, Any] | None) -> str:
+    """Return a certificate as one line."""
+    if proved is None:
+        return "not recorded: this cache was made before the check was kept; extract again to have it"
+    layers = proved["layers"]
+    worst = max(layers, key=layers.get, default="no layer")
+    unpadded = proved["shards_unpadded"]
+    alone = f"; {unpadded} shards in batches of equal length, as padding changes this model's vectors"
+    return (
+        f"{proved['rows']:,} rows of up to {proved['longest']:,} tokens alone and beside others, {len(layers)} layers: "
+        f"they differ by at most {proved['largest_difference']:.1e} of a layer's largest magnitude ({worst}; "
+        f"{proved['allowed']:.0e} allowed){alone if unpadded else ''}"
+    )

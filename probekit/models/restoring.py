@@ -1,0 +1,76 @@
+"""A pass leaves the model as it found it, so that no row depends on what was read before it.
+
+Enters: a model. Leaves: a context; behind it every attribute, submodule, parameter, buffer and
+setting is the very object that it was. Some models change themselves while they read: BigBird
+swaps its attention on the first short input and never swaps back, dynamic rotary positions keep
+the longest length seen. Surprise: buffers are copied for it, since some are written into (the
+frequencies of LongRoPE); a parameter that is written into is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from operator import is_
+from typing import TYPE_CHECKING, Any
+
+from probekit.errors import NumericError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Kept = list[tuple[dict[Any, Any], dict[Any, Any]]]
+
+
+@contextmanager
+def restored(model: nn.Module) -> Iterator[None]:
+    """Put back, at the end, whatever the model has changed about itself.
+
+    Raises
+    ------
+    NumericError
+        A parameter was written into.
+    """
+    parts = list(model.modules())
+    kept = _kept(parts)
+    buffers = [(tensor, tensor._version, tensor.clone()) for tensor in _tensors(parts, "_buffers")]
+    parameters = [(tensor, tensor._version) for tensor in _tensors(parts, "_parameters")]
+    try:
+        yield
+    finally:
+        _put_back(kept)
+        for tensor, version, content in buffers:
+            if tensor._version != version:
+                tensor.copy_(content)
+    if any(tensor._version != version for tensor, version in parameters):
+        raise NumericError(
+            f"The model ({type(model).__name__}) writes to its own parameters while it reads, so that every row "
+            "depends on those read before it. Its states cannot be trusted."
+        )
+
+
+def _kept(parts: list[nn.Module]) -> Kept:
+    """Copy, one level deep, the dictionaries that make up a model: those of its modules and configs."""
+    settings: dict[int, dict[Any, Any]] = {}
+    kept: Kept = []
+    for part in parts:
+        own = part.__dict__
+        # Submodules, parameters, buffers and hooks lie in dictionaries of their own.
+        kept += [(value, value.copy()) for value in own.values() if isinstance(value, dict)]
+        kept.append((own, own.copy()))
+        config = getattr(own.get("config"), "__dict__", None)
+        if config is not None:
+            settings[id(config)] = config
+    return kept + [(config, config.copy()) for config in settings.values()]
+
+
+def _put_back(kept: Kept) -> None:
+    for now, before in kept:
+        if len(now) != len(before) or list(now) != list(before) or not all(map(is_, now.values(), before.values())):
+            now.clear()
+            now.update(before)
+
+
+def _tensors(parts: list[nn.Module], kind: str) -> list[Any]:
+    found = (tensor for part in parts for tensor in part.__dict__[kind].values())
+    return [tensor for tensor in found if tensor is not None and not tensor.is_inference()]
