@@ -248,7 +248,8 @@ def _extract(
         LocalEngine(loaded, names, store=spec.store) as engine,
         ShardRunner(engine, tensors, limit=limit, decoder_start=loaded.decoder_start_id) as runner,
     ):
-        mine = [shard for shard in writer.missing() if _is_mine(shard, request.shard)]
+        part, of = request.shard or (1, 1)
+        mine = [shard for shard in writer.missing() if shard.number % of == part - 1]
         started = time.perf_counter()
         tokens = _run_shards(writer, runner, mine, lambda shard: tokeniser.prepare(writer.folder, shard), progress)
         manifest = writer.finish()
@@ -317,7 +318,3 @@ def _run_shards(
             tokens += ready.rows
         runner.drain()
     return tokens
-
-
-def _is_mine(shard: ShardSpec, part: tuple[int, int] | None) -> bool:
-    return part is None or shard.number % part[1] == part[0] - 1
