@@ -1,9 +1,9 @@
 """Which files make up a corpus: a path in, the files of one reader out, with the splits their names tell.
 
-Surprise: in a folder, files named ``*-train``, ``*-dev``, ``*-test`` are taken before any others, and
-readers of annotated files before plain text, so that a treebank's README or LICENSE.txt is no corpus.
-Where several readers take a suffix (``.conll``, ``.txt``), the first lines of the file decide. An archive is a
-folder of all the files in it; in a folder, archives are looked into only where no other file is a corpus.
+Which of a folder's files are taken is decided in ``choosing.py``. Surprise: where several readers take a suffix
+(``.conll``, ``.txt``), the first lines of the file decide; a table under the suffix of running text is read by none,
+unless one recognises it. An archive is a folder of all the files in it; in a folder, archives are looked into only
+where no other file is a corpus.
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ import glob
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from probekit.corpus.archives import is_archive, is_file, members, outer, parted
-from probekit.corpus.example import SPLITS
+from probekit.corpus.choosing import Choice, choose, lone
 from probekit.corpus.lines import blocks, file_stem
+from probekit.corpus.naming import says_split
+from probekit.corpus.notes import named
 from probekit.corpus.readers import Reader, load_readers
 from probekit.errors import InputError, UsageError, did_you_mean
 
 # ``README.txt``, ``UPSTREAM_README.md``, ``licence-de.txt``
 _ABOUT = re.compile(r"(?:.*[_-])?(?:readme|licen[cs]e|copying|changelog|notice)(?:[_-].*)?", re.IGNORECASE)
+_DATASETS = (".parquet", ".arrow", ".csv")
 # Lines of a file's head that readers of one suffix may look at.
 _HEAD = 50
 
@@ -31,14 +35,21 @@ def reader_of(path: Path) -> Reader | None:
     """Return the reader of a file by its suffix, ``.gz`` left aside, and its first lines; None where there is none."""
     suffix = _suffix(path)
     takers = _by_suffix().get(suffix, ())
-    guests = [reader for reader in load_readers().values() if suffix in reader.also]
+    # ``eng.testa`` has a split in place of a suffix: its first lines alone can say what it is.
+    guests = [reader for reader in load_readers().values() if (suffix or ".txt") in reader.also]
     if (guests or any(reader.claims for reader in takers)) and is_file(path):
         head = _head(path)
         for guest in guests:
             if guest.recognises is not None and guest.recognises(file_stem(path), head):
                 return guest
         takers = [reader for reader in takers if reader.claims and reader.claims(head)] or takers
-    return next((reader for reader in takers if reader.claims is None), None) or next(iter(takers), None)
+    found = next((reader for reader in takers if reader.claims is None), None) or next(iter(takers), None)
+    return None if found is not None and _declined(found, path) else found
+
+
+def _declined(reader: Reader, path: Path) -> str:
+    """Return why the reader of a file's suffix does not take it, by its first lines; nothing where it does."""
+    return reader.declines(_head(path)) if reader.declines is not None and is_file(path) else ""
 
 
 def _head(path: Path) -> list[str]:
@@ -49,8 +60,8 @@ def _head(path: Path) -> list[str]:
         return []
 
 
-def files_of(path: Path, reader: Reader | None = None) -> tuple[Reader, tuple[Path, ...]]:
-    """Return the reader and the files of a path, train before dev before test, then by name.
+def files_of(path: Path, reader: Reader | None = None) -> Choice:
+    """Return the reader and the files of a path, with what their names say.
 
     Parameters
     ----------
@@ -63,9 +74,10 @@ def files_of(path: Path, reader: Reader | None = None) -> tuple[Reader, tuple[Pa
     Raises
     ------
     UsageError
-        A file with an unknown suffix; files of several readers of one rank.
+        A file with an unknown suffix; files of several readers of one rank; names from which it is not sure which
+        file trains.
     InputError
-        No such file; a folder without any file that a reader takes.
+        No such file; a folder without any file that a reader takes; two files of one stem.
     """
     # Not the methods of Path, which raise at a name that is too long.
     if os.path.isdir(path):
@@ -79,11 +91,14 @@ def files_of(path: Path, reader: Reader | None = None) -> tuple[Reader, tuple[Pa
     if os.path.exists(path) or inside:
         reader = reader or reader_of(path)
         if reader is None:
+            for its in _by_suffix().get(_suffix(path), ()):
+                if why := _declined(its, path):
+                    raise UsageError(f"{path}: {why} To read it as {its.name} all the same: {its.name}:{path}.")
             raise UsageError(
                 f"{path}: no reader takes files of this name. Known suffixes: {', '.join(_by_suffix())} (and .gz). "
                 f"Or say who shall read it, <reader>:{path.name}, with one of {', '.join(file_readers())}."
             )
-        return reader, (path,)
+        return lone(path, reader)
     found = sorted(Path(name) for name in glob.glob(str(path)) if Path(name).is_file()) if is_pattern(path) else []
     if not found:
         raise InputError(f"{path}: there is no such file or folder.{_neighbour(path)} Check the path.")
@@ -116,31 +131,38 @@ def _inside(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: cannot be read: {error.strerror or error}.") from None
 
 
-def _choose(where: Path, files: list[Path], reader: Reader | None) -> tuple[Reader, tuple[Path, ...]]:
-    """Choose the corpus among files: those whose names tell splits before others, one reader's alone."""
+def _choose(where: Path, files: list[Path], reader: Reader | None) -> Choice:
+    """Choose the corpus among files, those inside archives where no other is one."""
     known = _known([file for file in files if not is_archive(file)], reader)
     if not known:
         known = _known([inner for file in files if is_archive(file) for inner in members(file)], reader)
-    chosen = [(file, its) for file, its in known if its.split_of(file_stem(file))] or known
-    if not chosen:
+    if not known:
         place = (
             "of this pattern" if is_pattern(where) else "in this folder" if os.path.isdir(where) else "in this archive"
         )
         raise InputError(
-            f"{where}: no file {place} is a corpus. Known suffixes: {', '.join(_by_suffix())} (and .gz). Give another "
-            f"one, or say who shall read it: <reader>:{where.name}.{_folders_below(where)}"
+            f"{where}: no file {place} is a corpus.{_why_none(where, files)} Known suffixes: {', '.join(_by_suffix())} "
+            f"(and .gz). Give another one, or say who shall read it: <reader>:{where}.{_folders_below(where)}"
         )
-    rank = min(its.rank for _, its in chosen)
-    readers = {its.name: its for _, its in chosen if its.rank == rank}
-    if len(readers) > 1:
-        raise UsageError(
-            f"{where}: files of several kinds ({', '.join(readers)}). Name one file, or part them into folders."
-        )
-    (only,) = readers.values()
-    found = [file for file, its in chosen if its is only]
-    if len(archives := dict.fromkeys(outer(file).name for file in found if outer(file) != file)) > 1:
+    choice = choose(where, known, files)
+    if len(archives := dict.fromkeys(outer(file).name for file in choice.files if outer(file) != file)) > 1:
         raise UsageError(f"{where}: several archives are corpora ({', '.join(archives)}). Name one of them.")
-    return only, in_order(found, only)
+    below = sorted(entry.name for entry in where.iterdir() if entry.is_dir()) if os.path.isdir(where) else []
+    if parts := _of_splits(below):
+        return replace(choice, remarks=(*choice.remarks, f"Folders below are not read: {named(parts)}."))
+    return choice
+
+
+def _why_none(where: Path, files: Sequence[Path]) -> str:
+    """Say of the first files that look like data why nobody takes them."""
+    others = [file for file in files if not is_archive(file) and not _ABOUT.fullmatch(file_stem(file))]
+    for file in others:
+        for reader in _by_suffix().get(_suffix(file), ()):
+            if why := _declined(reader, file):
+                return f" {file.name}: {why}"
+    if any(_suffix(file) in _DATASETS for file in others):
+        return f" Files like {others[0].name} are read as a dataset: hf:{where}."
+    return f" It holds {named([file.name for file in others])}." if others else ""
 
 
 def _known(files: Sequence[Path], reader: Reader | None) -> list[tuple[Path, Reader]]:
@@ -149,28 +171,6 @@ def _known(files: Sequence[Path], reader: Reader | None) -> list[tuple[Path, Rea
     if reader is not None:
         files = [file for file in files if _suffix(file) in reader.suffixes] or files
     return [(file, its) for file in files if (its := reader or reader_of(file)) is not None]
-
-
-def in_order(files: Sequence[Path], reader: Reader) -> tuple[Path, ...]:
-    """Sort files, train before dev before test, then by name; refuse two of one stem.
-
-    Raises
-    ------
-    InputError
-    """
-    stems: dict[str, Path] = {}
-    for file in files:
-        other = stems.setdefault(file_stem(file), file)
-        if other is not file:
-            raise InputError(
-                f"{file}: '{other.name}' in this folder has the same stem. Remove one of them, or rename it."
-            )
-
-    def key(file: Path) -> tuple[int, str]:
-        split = reader.split_of(file_stem(file))
-        return (SPLITS.index(split) if split else len(SPLITS), file.name)
-
-    return tuple(sorted(files, key=key))
 
 
 def _by_suffix() -> Mapping[str, list[Reader]]:
@@ -182,7 +182,9 @@ def _by_suffix() -> Mapping[str, list[Reader]]:
 
 
 def _suffix(path: Path) -> str:
-    return os.path.splitext(path.name.lower().removesuffix(".gz"))[1]
+    """Return the suffix of a file, ``.gz`` left aside, and a split that stands there too (``type1.txt.test``)."""
+    stem, suffix = os.path.splitext(path.name.lower().removesuffix(".gz"))
+    return os.path.splitext(stem)[1] if says_split(suffix[1:]) else suffix
 
 
 def _first_names(archive: Path) -> str:
@@ -191,8 +193,18 @@ def _first_names(archive: Path) -> str:
 
 
 def _folders_below(where: Path) -> str:
+    """Say which folders a folder holds; those that are named after splits cannot be read one by one."""
     below = sorted(entry.name for entry in where.iterdir() if entry.is_dir()) if where.is_dir() else []
+    if parts := _of_splits(below):
+        return (
+            f" The folders {', '.join(parts)} are not read as splits: put (or link) their files into one folder, under "
+            f"names that end in them ({', '.join(f'a-{part}' for part in parts)})."
+        )
     return f" Name a folder in it: {', '.join(below[:5])}." if below else ""
+
+
+def _of_splits(folders: Sequence[str]) -> list[str]:
+    return [name for name in folders if says_split(name)]
 
 
 def _neighbour(path: Path) -> str:

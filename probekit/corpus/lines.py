@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from probekit.corpus.archives import open_member, parted
+from probekit.corpus.naming import says_split
 from probekit.errors import InputError
 
 BLOCK = 1 << 20
@@ -78,9 +79,13 @@ def file_digest(path: Path) -> str:
 
 
 def file_stem(path: Path) -> str:
-    """Return the name of a file without ``.gz`` and its suffix: ``en_ewt-ud-dev``."""
+    """Return the name of a file without ``.gz`` and its suffix: ``en_ewt-ud-dev``.
+
+    A suffix that says a split is part of the name: ``eng.testa``.
+    """
     name = path.name.removesuffix(".gz")
-    return name.rpartition(".")[0] or name
+    stem, _, suffix = name.rpartition(".")
+    return name if not stem or says_split(suffix) else stem
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -39,6 +39,7 @@ class Notes:
         self._at: tuple[Path | str, int] | None = None
         # remark -> the files it is made of
         self._remarks: dict[str, list[str]] = {}
+        self._aloud: dict[str, None] = {}
 
     def remark(self, text: str, source: Path | None = None) -> None:
         """Say something that decides what the data means: the columns taken, a reader chosen by a file's first lines.
@@ -57,10 +58,14 @@ class Notes:
     @property
     def remarks(self) -> tuple[str, ...]:
         """The remarks, one sentence each, in the order in which they were first made."""
-        return tuple(f"{text}{f' ({named(files)})' if files else ''}." for text, files in self._remarks.items())
+        made = (f"{text}{f' ({named(files)})' if files else ''}." for text, files in self._remarks.items())
+        counted = (f"{self.counts[name]:,} {name} (first at {self.places[name][0]})." for name in self._aloud)
+        return (*made, *counted)
 
-    def count(self, name: str, place: str, times: int = 1) -> None:
-        """Count something that was left out or tolerated at ``place``."""
+    def count(self, name: str, place: str, times: int = 1, *, aloud: bool = False) -> None:
+        """Count something that was left out or tolerated at ``place``; ``aloud`` makes a remark of it too."""
+        if aloud:
+            self._aloud[name] = None
         self.counts[name] = self.counts.get(name, 0) + times
         kept = self.places.setdefault(name, [])
         if len(kept) < PLACES_KEPT:

@@ -15,9 +15,10 @@ from typing import Any
 
 from probekit import plain
 from probekit.corpus.archives import is_archive, is_file, outer, parted
+from probekit.corpus.choosing import Choice, in_order
 from probekit.corpus.corpus import Corpus, Part, SourceRecord
-from probekit.corpus.example import Example
-from probekit.corpus.folder import file_readers, files_of, holds_several, in_order, is_pattern, reader_of
+from probekit.corpus.example import SPLITS, Example
+from probekit.corpus.folder import file_readers, files_of, holds_several, is_pattern, reader_of
 from probekit.corpus.lines import file_digest, file_stem
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader, load_readers
@@ -57,9 +58,10 @@ def open_corpus(spec: object, *, name: str | None = None) -> Corpus:
 
     Notes
     -----
-    In a folder with a train part among several, files named ``*-train``, ``*-dev`` (``valid``,
-    ``validation``, ``val``) and ``*-test`` are the splits. Anything else is split by a column ``split``
-    where the examples have one, else by hash of the document, or of the sentence where there are no
+    In a folder with several of them, files named ``*-train``, ``*-dev`` and ``*-test`` are the splits; which other
+    spellings are known says :mod:`probekit.corpus.naming`. Files that are left out are named in ``Corpus.remarks``.
+    Anything else is split by a column ``split`` where the examples have one, else by hash of the document, or of the
+    sentence where there are no
     documents: 80/10/10. ``Corpus.split_rule`` says which.
     """
     if isinstance(spec, Corpus):
@@ -119,13 +121,7 @@ def reopen_corpus(record: SourceRecord | None, *, instead: object = None) -> Cor
         for file in files:
             if not is_file(file):
                 raise InputError(f"{file}: the file that the cache was made from is gone. {advice}")
-        corpus = _of_files(
-            reader,
-            in_order(files, reader),
-            folder=bool(record.options.get("folder")),
-            name=name,
-            remarks=record.remarks,
-        )
+        corpus = _of_files(_recorded(reader, files, record), folder=bool(record.options.get("folder")), name=name)
     return _drawn_again(corpus, record)
 
 
@@ -164,7 +160,17 @@ def _at_home(path: Path) -> Path:
 
 
 def _of_path(path: Path, reader: Reader | None, name: str | None) -> Corpus:
-    return _of_files(*files_of(path, reader), folder=holds_several(path), name=name or _name_of_several(path))
+    return _of_files(files_of(path, reader), folder=holds_several(path), name=name or _name_of_several(path))
+
+
+def _recorded(reader: Reader, files: Sequence[Path], record: SourceRecord) -> Choice:
+    """Return the files of a record with the splits that were taken; of one that does not say, those of the names."""
+    kept = record.options.get("splits")
+    if kept is None:
+        kept = [reader.split_of(file_stem(file)) for file in files]
+        kept = kept if record.options.get("folder") and "train" in kept and len({*kept} - {None}) > 1 else []
+    splits = {file: split for file, split in zip(files, kept, strict=False) if split in SPLITS}
+    return Choice(reader, in_order(files, splits), splits, record.remarks)
 
 
 def _name_of_several(path: Path) -> str | None:
@@ -180,18 +186,15 @@ def _name_of_several(path: Path) -> str | None:
     return "-".join(filter(None, (path.absolute().parent.name, shared)))
 
 
-def _of_files(
-    reader: Reader, files: Sequence[Path], *, folder: bool, name: str | None, remarks: Sequence[str] = ()
-) -> Corpus:
+def _of_files(choice: Choice, *, folder: bool, name: str | None) -> Corpus:
+    reader, files = choice.reader, choice.files
     stems = [file_stem(file) for file in files]
-    splits = {split for stem in stems if (split := reader.split_of(stem))}
-    # A lone file named *-dev is a corpus like any other; only parts beside a train part are parts.
-    rule = as_given(splits, by="file names") if folder and "train" in splits and len(splits) > 1 else None
+    # A lone file named *-dev is a corpus like any other; parts are parts only beside one another.
+    present = set(choice.splits.values())
+    splits = choice.splits if len(present) > 1 else {}
+    rule = as_given(present, by="file names") if splits else None
     read = _as_documents(reader) if reader.documents and rule is None and len(files) >= MANY_FILES else reader.read
-    parts = [
-        Part(stem, partial(read, file), reader.split_of(stem) if rule else None)
-        for stem, file in zip(stems, files, strict=True)
-    ]
+    parts = [Part(stem, partial(read, file), splits.get(file)) for stem, file in zip(stems, files, strict=True)]
     # Not resolved: links keep the names that ids and splits come from.
     paths = [Path(os.path.abspath(file)) for file in files]
     for path in paths:
@@ -200,10 +203,10 @@ def _of_files(
 
     def record() -> SourceRecord:
         digests = {str(file): file_digest(file) for file in dict.fromkeys(map(outer, paths))}
-        options = {"name": label, "folder": folder}
-        return SourceRecord(reader.name, tuple(map(str, paths)), options, digests, tuple(remarks))
+        options = {"name": label, "folder": folder, "splits": [splits.get(file) for file in files]}
+        return SourceRecord(reader.name, tuple(map(str, paths)), options, digests, choice.remarks)
 
-    return Corpus(parts, name=label, splits=rule, record=record, remarks=remarks)
+    return Corpus(parts, name=label, splits=rule, record=record, remarks=choice.remarks)
 
 
 def _as_documents(reader: Reader) -> Callable[[Path, Notes], Iterator[Example]]:

@@ -1,34 +1,26 @@
 """Which examples train, which choose, which report: rules that give every example its split.
 
 What enters is what the source says (file names, a column, nothing); what leaves is a
-:class:`SplitRule`, a sentence for the report and a function. Surprise: a source that names only a
-train part, or none, is split by hash; a train part beside one other gives up 10 % for the third.
+:class:`SplitRule`, a sentence for the report and a function. Surprise: a source that names one part
+alone, or none, is split by hash; a train part beside one other gives up 10 % for the third, and dev beside test
+gives up most of itself for train: what a source calls test is never trained on beside another part.
 """
 
 from __future__ import annotations
 
 import hashlib
 import heapq
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from probekit.corpus.example import SPLITS, Example
+from probekit.corpus.naming import WORDS
 from probekit.errors import InputError, UsageError, did_you_mean
 
 SEED = 0
 HELD_OUT = 0.1
-_NAMES = {
-    "train": "train",
-    "training": "train",
-    "dev": "dev",
-    "valid": "dev",
-    "validation": "dev",
-    "val": "dev",
-    "test": "test",
-}
-# A digit parts words too: ``wnut17train``.
-_AT_END = re.compile(rf"(?:^|[-_.]|(?<=\d))({'|'.join(_NAMES)})$", re.IGNORECASE)
+LEARNT = 0.8
+"""Of dev, where a source has dev and test but no train part."""
 # id, group, what the source says, where -> split
 Assign = Callable[[str, str | None, str | None, str], str]
 
@@ -41,12 +33,6 @@ class SplitRule:
     assign: Assign
 
 
-def split_of_name(stem: str) -> str | None:
-    """Return the split that a file's stem ends in (``en_ewt-ud-dev`` -> ``dev``), or None."""
-    found = _AT_END.search(stem)
-    return _NAMES[found[1].lower()] if found else None
-
-
 def split_of_value(value: object, where: str) -> str | None:
     """Return the split that a column's value names; None stays None.
 
@@ -57,9 +43,9 @@ def split_of_value(value: object, where: str) -> str | None:
     """
     if value is None:
         return None
-    name = _NAMES.get(value.lower()) if isinstance(value, str) else None
+    name = WORDS.get(value.lower()) if isinstance(value, str) else None
     if name is None:
-        hint = did_you_mean(value, _NAMES) if isinstance(value, str) else ""
+        hint = did_you_mean(value, WORDS) if isinstance(value, str) else ""
         raise InputError(f"{where}: the split {value!r} is not one of train, dev (validation), test.{hint}")
     return name
 
@@ -81,7 +67,7 @@ def by_hash(*, seed: int = SEED) -> SplitRule:
 
 
 def as_given(present: Iterable[str], *, by: str, seed: int = SEED) -> SplitRule:
-    """Take the splits that the source names; carve a missing dev or test part from train by hash.
+    """Take the splits that the source names; carve a missing one by hash: dev or test from train, train from dev.
 
     Parameters
     ----------
@@ -94,7 +80,8 @@ def as_given(present: Iterable[str], *, by: str, seed: int = SEED) -> SplitRule:
     missing = [split for split in SPLITS if split not in have]
     carve = fraction("carve", seed)
     hashed = by_hash(seed=seed)
-    enough = "train" in have and len(have) > 1
+    enough = len(have) > 1
+    giver, share = ("train", HELD_OUT) if "train" in have else ("dev", LEARNT)
 
     def assign(identifier: str, group: str | None, given: str | None, where: str) -> str:
         if given is None:
@@ -105,7 +92,7 @@ def as_given(present: Iterable[str], *, by: str, seed: int = SEED) -> SplitRule:
             raise InputError(f"{where}the split {given!r} of example '{identifier}' is not one of {', '.join(SPLITS)}.")
         if not enough:
             return hashed.assign(identifier, group, None, where)
-        if given == "train" and missing and carve(identifier if group is None else group) < HELD_OUT:
+        if given == giver and missing and carve(identifier if group is None else group) < share:
             return missing[0]
         return given
 
@@ -113,7 +100,10 @@ def as_given(present: Iterable[str], *, by: str, seed: int = SEED) -> SplitRule:
         only = " and ".join(split for split in SPLITS if split in have)
         return SplitRule(f"{hashed.text} ({by}: {only} alone)", assign)
     if missing:
-        by += f"; {missing[0]} is 10 % of the documents (sentences where there are none) of train, by hash, seed {seed}"
+        by += (
+            f"; {missing[0]} is {100 * share:.0f} % of the documents (sentences where there are none) of {giver}, "
+            f"by hash, seed {seed}"
+        )
     return SplitRule(by, assign)
 
 

@@ -615,7 +615,6 @@ def test_files_of_sets_for_probing_are_not_taken_for_running_text(data: Path) ->
         "tinyshakespeare": "text",
         "english_novels/Bennet_Helen_1910.txt.gz": "text",
         "analogies": "text",
-        "word_similarity": "text",
     }.items():
         source = open_corpus(data / place).source
         assert source is not None

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from probekit.corpus import Corpus, Example, open_corpus
-from probekit.corpus.split import as_given, by_hash, split_of_name
+from probekit.corpus.naming import split_of_name
+from probekit.corpus.split import as_given, by_hash
 from probekit.errors import InputError, UsageError
 
 
@@ -67,8 +68,8 @@ def test_a_missing_part_is_carved_from_train(tmp_path: Path, given: str, missing
     assert f"{missing} is 10 %" in corpus.split_rule
 
 
-@pytest.mark.parametrize("names", [{"a_train": 1000}, {"a_test": 500, "a_dev": 500}, {"a": 1000}])
-def test_without_a_train_part_among_several_all_is_hashed(tmp_path: Path, names: dict[str, int]) -> None:
+@pytest.mark.parametrize("names", [{"a_train": 1000}, {"a_test": 1000}, {"a": 500, "b": 500}])
+def test_without_several_parts_all_is_hashed(tmp_path: Path, names: dict[str, int]) -> None:
     corpus = open_corpus(files(tmp_path / "c", **names))
     found = shares(corpus)
     assert 740 < found["train"] < 860

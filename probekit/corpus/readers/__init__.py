@@ -14,8 +14,8 @@ from functools import cache
 from typing import Any
 
 from probekit.corpus.example import Example
+from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
-from probekit.corpus.split import split_of_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,9 @@ class Reader:
     recognises : callable, optional
         ``recognises(stem, lines)`` tells from name and first lines whether a file of ``also`` is the reader's; it
         must not take running text.
+    declines : callable, optional
+        ``declines(lines)`` tells from the first lines why a file of ``suffixes`` is not the reader's after all, in a
+        sentence that says what to do; an empty string where it is.
     documents : bool
         Its files are documents, where a corpus has many of them and they name none.
     split_of : callable
@@ -92,6 +95,7 @@ class Reader:
     claims: Callable[[Sequence[str]], bool] | None = None
     also: tuple[str, ...] = ()
     recognises: Callable[[str, Sequence[str]], bool] | None = None
+    declines: Callable[[Sequence[str]], str] | None = None
     documents: bool = False
     split_of: Callable[[str], str | None] = split_of_name
     address: Callable[[str], Address] | None = None

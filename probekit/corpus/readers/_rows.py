@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probekit.corpus.example import Span
-from probekit.corpus.lines import blocks
+from probekit.corpus.lines import blocks, file_stem
 from probekit.corpus.notes import Notes
 from probekit.errors import InputError
 
@@ -74,6 +74,37 @@ def value_of(comment: str) -> tuple[str, str]:
     """Return key and value of a comment, ``# sent_id = 3`` -> ``sent_id, 3``."""
     key, _, value = comment.lstrip("#").partition("=")
     return key.strip(), value.strip()
+
+
+_NEWPAR = re.compile(r"newpar(?:[ _]?(?:par_?)?id)?\s*(?:[=:].*)?", re.IGNORECASE)
+_NEWDOC = re.compile(r"newdoc(?:[ _]?(?:doc_?)?id)?\s*(?:[=:]\s*(?P<value>.*))?", re.IGNORECASE)
+
+
+class Documents:
+    """Which document sentences are of, by the comments that begin one (``# newdoc``, ``# newdoc id = 3``)."""
+
+    def __init__(self, path: Path, notes: Notes) -> None:
+        self.group: str | None = None
+        self._path = path
+        self._notes = notes
+        self._begun = 0
+
+    def begin(self, name: str = "") -> None:
+        """Begin a document; one without a name is numbered."""
+        self.group = name or f"{file_stem(self._path)}:document:{self._begun}"
+        self._begun += 1
+
+    def comment(self, text: str, number: int) -> None:
+        """Take a comment: any form of ``newdoc`` in use begins a document, another is counted and said."""
+        key = text.lstrip("#").strip()
+        if not key.startswith(("newdoc", "newpar")):
+            return
+        found = _NEWDOC.fullmatch(key)
+        if found:
+            self.begin((found["value"] or "").strip())
+        elif not _NEWPAR.fullmatch(key):
+            what = "comments that begin with newdoc or newpar, but in no known form, so begin nothing"
+            self._notes.count(what, f"{self._path}:{number}", aloud=True)
 
 
 def fields_of(path: Path, line: Line, names: Sequence[str], *, open_end: bool = False) -> list[str]:

@@ -5,7 +5,8 @@ first line ``# global.columns = FORM UPOS NER`` (as in CoNLL-U Plus; ``ID`` is s
 else by their number: two are the word and ``ner`` where the first tag is BIO, else ``tag``; three are word,
 ``xpos``, ``chunk`` (CoNLL-2000); four are word, ``xpos``, ``chunk``, ``ner`` (CoNLL-2003).
 
-A ``.txt`` file is read too where its first rows are words with BIO tags (CrossNER, CoNLL-2000).
+A ``.txt`` or ``.tsv`` file is read too where its first rows are words with BIO tags (CrossNER, CoNLL-2000), or words
+with any tags behind tabs and a blank line between sentences.
 
 What leaves is an example a sentence, with one annotation a column and the spans ``entities`` of ``ner``,
 ``chunks`` of ``chunk``. ``# sent_id``, ``# text``, ``# newdoc`` mean what they mean in CoNLL-U; a line that
@@ -20,10 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from probekit.corpus.example import Example, Span
-from probekit.corpus.lines import file_stem
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.readers._rows import BIO, Block, Line, column, fault, sentences, spans_of_tags, value_of
+from probekit.corpus.readers._rows import BIO, Block, Documents, Line, column, fault, sentences, spans_of_tags, value_of
 
 _SPANS = {"ner": "entities", "chunk": "chunks"}
 _HEADER = "global.columns"
@@ -39,8 +39,7 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
         Columns that cannot be named, a row of another width, a tag of ``ner`` or ``chunk`` that is not BIO.
     """
     shape = _Shape(path)
-    group: str | None = None
-    documents = 0
+    documents = Documents(path, notes)
     for block in sentences(path, notes, shape.is_comment):
         identifier, text = "", None
         for line in block.comments:
@@ -49,19 +48,17 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
                 identifier = value
             elif key == "text":
                 text = value
-            elif key in ("newdoc id", "newdoc"):
-                group = value or f"{file_stem(path)}:document:{documents}"
-                documents += 1
+            else:
+                documents.comment(line.text, line.number)
         if block.rows[0].text.startswith(_DOCUMENT):
-            group = f"{file_stem(path)}:document:{documents}"
-            documents += 1
+            documents.begin()
             notes.count("lines that begin a document", f"{path}:{block.rows[0].number}")
             block = Block(block.comments, block.rows[1:])
             if not block.rows:
                 continue
         words, annotations = shape.columns_of(block.rows)
         notes.at(path, block.rows[0].number)
-        yield Example(identifier, words, text, annotations, _spans(annotations), group)
+        yield Example(identifier, words, text, annotations, _spans(annotations), documents.group)
 
 
 def _spans(annotations: Mapping[str, Any]) -> Mapping[str, tuple[Span, ...]]:
@@ -88,7 +85,7 @@ class _Shape:
         if self.names:
             return len(self._fields(text)) != len(self.names)
         # The file has shown no row yet: a row would have one of the known numbers of columns.
-        return "\t" not in text and ("=" in text or key == "newdoc" or len(text.split()) not in (2, 3, 4))
+        return "\t" not in text and ("=" in text or key.startswith("newdoc") or len(text.split()) not in (2, 3, 4))
 
     def columns_of(self, rows: list[Line]) -> tuple[tuple[str, ...], dict[str, tuple[str | None, ...]]]:
         """Return words and annotations of the rows of a sentence."""
@@ -148,17 +145,29 @@ class _Shape:
 
 
 def recognises(stem: str, head: Sequence[str]) -> bool:
-    """Tell whether the first rows are two to four columns, the last one of BIO tags with a chunk or name among them."""
+    """Tell whether the first rows are two to four columns: tags behind words.
+
+    Either the last column is BIO tags, with a chunk or name among them; or fields without spaces stand between tabs,
+    in blocks with a blank line between. More than one column of BIO tags and nothing else is LitBank's.
+    """
     rows = [line.split("\t") if "\t" in line else line.split() for line in head if line.strip()]
-    tags = [fields[-1] for fields in rows if fields[0] != _DOCUMENT]
-    return (
-        len({len(fields) for fields in rows}) == 1
-        and 2 <= len(rows[0]) <= 4
-        and all(map(BIO.fullmatch, tags))
-        and (any(tag != "O" for tag in tags) or (bool(tags) and all("\t" in line for line in head if line.strip())))
-    )
+    rows = [fields for fields in rows if fields[0] != _DOCUMENT]
+    tabs = all("\t" in line for line in head if line.strip() and not line.startswith(_DOCUMENT))
+    if len({len(fields) for fields in rows}) != 1 or not 2 <= len(rows[0]) <= 4:
+        return False
+    tags = [fields[-1] for fields in rows]
+    if all(map(BIO.fullmatch, tags)):
+        levels = all(BIO.fullmatch(tag) for fields in rows for tag in fields[1:])
+        return (tabs or any(tag != "O" for tag in tags)) and not (levels and len(rows[0]) > 2)
+    return tabs and _parted(head) and not any(len(field.split()) != 1 for fields in rows for field in fields)
+
+
+def _parted(head: Sequence[str]) -> bool:
+    """Tell whether a blank line stands between rows."""
+    text = [bool(line.strip()) for line in head]
+    return any(not text[at] and any(text[:at]) and any(text[at:]) for at in range(len(text)))
 
 
 READER = Reader(
-    "columns", read, suffixes=(".conll", ".bio", ".iob", ".annotated"), also=(".txt",), recognises=recognises
+    "columns", read, suffixes=(".conll", ".bio", ".iob", ".annotated"), also=(".txt", ".tsv"), recognises=recognises
 )

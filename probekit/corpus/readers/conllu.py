@@ -4,7 +4,8 @@ What enters is a file, what leaves is an example a sentence. Words are the *synt
 multiword tokens (``3-4``) and of empty nodes (``8.1``) are checked, counted and left out. Annotations,
 one value a word: ``lemma, upos, xpos, deprel, misc`` (None where the file has ``_``), ``head`` (0 is the
 root; None where the whole sentence has ``_``), ``feats`` (a mapping, empty where the file has ``_``).
-``# sent_id`` gives the id, ``# text`` the text, ``# newdoc`` the group (numbered where it has no id). Where
+``# sent_id`` gives the id, ``# text`` the text, ``# newdoc`` the group (``newdoc id``,
+``newdoc docid``, ``newdoc_id``; numbered where it has no id). Where
 ``# global.Entity`` names the fields of ``Entity=`` in MISC (GUM, CorefUD), its brackets become the spans
 ``mentions``, whose label is the entity, and ``entities``, whose label is its type.
 
@@ -20,10 +21,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from probekit.corpus.example import NOTHING, Example, Span
-from probekit.corpus.lines import blocks, file_stem
+from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._mentions import Mentions
+from probekit.corpus.readers._rows import Documents
 from probekit.errors import InputError
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
@@ -74,8 +76,7 @@ class Builder:
     def __init__(self, path: Path, notes: Notes) -> None:
         self.path = path
         self.notes = notes
-        self._group: str | None = None
-        self._documents = 0
+        self._documents = Documents(path, notes)
         # where entity and type stand among the fields of an opening bracket
         self._entity: tuple[int, int] | None = None
         self._feats: dict[str, Mapping[str, str]] = {"_": NOTHING}
@@ -108,13 +109,12 @@ class Builder:
             self._id, self._first = value, number
         elif key == "text" and equals:
             self._text = value
-        elif key == "newdoc id" or key == "newdoc":
-            self._group = value or f"{file_stem(self.path)}:document:{self._documents}"
-            self._documents += 1
         elif key == "global.Entity":
             names = value.split("-")
             entity = next((at for at, name in enumerate(names) if name in ("GRP", "eid")), None)
             self._entity = None if entity is None or "etype" not in names else (entity, names.index("etype"))
+        else:
+            self._documents.comment(line, number)
 
     def row(self, line: str, number: int) -> None:
         """Take a line of ten columns."""
@@ -164,7 +164,7 @@ class Builder:
         }
         self.notes.at(path, first)
         spans = self._mentions(misc) if self._entity else NOTHING
-        example = Example(self._id, forms, self._text, annotations, spans, self._group)
+        example = Example(self._id, forms, self._text, annotations, spans, self._documents.group)
         self._clear()
         return example
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from probekit.corpus.example import Example
 from probekit.corpus.lines import blocks
+from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._rows import Line, fields_of
 from probekit.corpus.readers.conllu import COLUMNS, Builder
-from probekit.corpus.split import split_of_name
 
 LEXICAL = ("SMWE", "LEXCAT", "LEXLEMMA", "SS", "SS2", "WMWE", "WCAT", "WLEMMA", "LEXTAG")
 _NAMES = {"LEXCAT": "lexcat", "SS": "supersense", "SS2": "function", "LEXTAG": "lextag"}

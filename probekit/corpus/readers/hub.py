@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from probekit.corpus.example import Example
+from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader
 from probekit.corpus.records import RESERVED, example_from, plain
-from probekit.corpus.split import split_of_name
 from probekit.errors import InputError, NetworkError, UsageError
 
 LISTS = ("words", "tokens")
@@ -118,7 +118,7 @@ def _named(parts: Mapping[str, Any]) -> dict[str, str]:
     """Return which of the dataset's splits are which of ours, when they part the dataset; else nothing."""
     known = {name: split for name in parts if (split := split_of_name(name)) is not None}
     exact = {name: split for name, split in known.items() if name.isalpha()}
-    return exact if "train" in exact.values() and len(set(exact.values())) > 1 else {}
+    return exact if len(set(exact.values())) > 1 else {}
 
 
 def _parts(location: str, config: str | None, revision: str | None) -> Mapping[str, Any]:

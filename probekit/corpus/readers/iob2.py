@@ -15,6 +15,7 @@ from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._rows import (
     BIO,
+    Documents,
     check_numbers,
     column,
     fault,
@@ -36,10 +37,11 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
     InputError
         A row of another shape, a tag that is not BIO.
     """
-    group: str | None = None
+    documents = Documents(path, notes)
     for block in sentences(path, notes, is_comment):
         known = dict(value_of(line.text) for line in block.comments)
-        group = known.get("newdoc id", group)
+        for line in block.comments:
+            documents.comment(line.text, line.number)
         check_numbers(path, block.rows)
         rows = [fields_of(path, line, COLUMNS) for line in block.rows]
         for line, fields in zip(block.rows, rows, strict=True):
@@ -50,7 +52,7 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
         words = tuple(fields[1] for fields in rows)
         notes.at(path, block.rows[0].number)
         spans = {"entities": spans_of_tags(tags)}
-        yield Example(known.get("sent_id", ""), words, known.get("text"), {"ner": tags}, spans, group)
+        yield Example(known.get("sent_id", ""), words, known.get("text"), {"ner": tags}, spans, documents.group)
 
 
 READER = Reader("iob2", read, suffixes=(".iob2",))

@@ -2,7 +2,9 @@
 
 What enters is ``sentence TAB label``, or SentEval's own ``split TAB label TAB sentence`` with the splits
 ``tr``, ``va``, ``te``. What leaves is an example a line, its words cut at spaces, whose label is the annotation
-named after the file (``bigram_shift.te.txt`` -> ``bigram_shift``): the task ``label:bigram_shift`` asks for it.
+named after the file (``bigram_shift.te.txt`` -> ``bigram_shift``): the task ``label:bigram_shift`` asks for it. A file
+named after its split alone (``train.tsv``, as GLUE's are) gives ``label``; a first line ``sentence TAB label`` is
+passed over.
 
 Surprise: equal sentences share a group, so that no split by hash parts them.
 """
@@ -15,12 +17,13 @@ from pathlib import Path
 
 from probekit.corpus.example import Example
 from probekit.corpus.lines import blocks, file_stem
+from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._rows import Line, column, fault, fields_of
-from probekit.corpus.split import split_of_name
 
 _SPLITS = {"tr": "train", "va": "dev", "te": "test"}
+_HEADER = ("sentence", "label")
 _WORDS = 3
 """Words of a sentence, on average, from which a file of two columns is taken for one of sentences and labels."""
 
@@ -33,11 +36,14 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
     InputError
         A line of another shape than the first.
     """
-    name = file_stem(path).partition(".")[0]
+    name = _label_of(file_stem(path))
     names: tuple[str, ...] = ()
     for first, lines in blocks(path):
         for number, text in enumerate(lines, first):
             line = Line(number, text)
+            if number == 1 and tuple(text.lower().split("\t")) == _HEADER:
+                notes.count("lines that name the columns", f"{path}:1")
+                continue
             names = names or (("SPLIT", "LABEL", "SENTENCE") if text.count("\t") == 2 else ("SENTENCE", "LABEL"))
             fields = fields_of(path, line, names)
             split = None
@@ -52,6 +58,12 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
             group = hashlib.blake2b(" ".join(words).encode(), digest_size=8).hexdigest()
             notes.at(path, number)
             yield Example("", words, None, {name: fields[1]}, group=group, split=split)
+
+
+def _label_of(stem: str) -> str:
+    """Return the annotation that a file gives: of ``train.tsv``, which says a split alone, ``label``."""
+    name = stem.partition(".")[0]
+    return "label" if split_of_name(name) else name
 
 
 def split_of(stem: str) -> str | None:
@@ -70,4 +82,4 @@ def recognises(stem: str, head: Sequence[str]) -> bool:
     ) >= _WORDS * len(rows)
 
 
-READER = Reader("senteval", read, also=(".txt",), recognises=recognises, split_of=split_of)
+READER = Reader("senteval", read, also=(".txt", ".tsv"), recognises=recognises, split_of=split_of)

@@ -2,18 +2,23 @@
 
 What enters is a file, what leaves is an example a line, with the line as its ``text``. Surprise:
 nothing is tokenised, so "barks." is one word; and U+2028 or a no-break space inside a line separates
-words, but ends no line.
+words, but ends no line. A file whose lines are a table is not taken, for its tags would become words: who wants that
+says ``text:FILE``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from probekit.corpus.example import Example
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
+
+_MOST = 0.9
+"""Share of the lines that have the same number of fields, from which a file is a table."""
 
 
 def read(path: Path, notes: Notes) -> Iterator[Example]:
@@ -27,4 +32,20 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
                 notes.count("blank lines", f"{path}:{number}")
 
 
-READER = Reader("text", read, suffixes=(".txt", ".text"), rank=9)
+def declines(head: Sequence[str]) -> str:
+    """Say why lines are a table: most have the same number of fields, two or more, none empty, between single tabs."""
+    rows = [line.split("\t") for line in head if line.strip()]
+    widths = Counter(len(fields) for fields in rows if all(field.strip() for field in fields))
+    width, count = widths.most_common(1)[0] if widths else (0, 0)
+    if width < 2 or count < max(2, _MOST * len(rows)):
+        return ""
+    first = next(fields for fields in rows if len(fields) == width)
+    shown = " | ".join(field[:30] for field in first[:4])
+    return (
+        f"its first lines are a table of {width} columns ({shown}), not running text. A word a line with its tags: "
+        "columns:FILE, with a blank line between sentences. A sentence a line with a label behind it: senteval:FILE. "
+        "Else make JSON lines of it, one object a line with 'words' and the labels."
+    )
+
+
+READER = Reader("text", read, suffixes=(".txt", ".text"), declines=declines, rank=9)

@@ -1,0 +1,83 @@
+"""A table under the suffix of running text is no running text; documents begin in every form of the comment in use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from probekit.corpus import open_corpus
+from probekit.errors import InputError, UsageError
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_words_with_tags_in_blocks_are_columns(tmp_path: Path) -> None:
+    corpus = open_corpus(write(tmp_path / "a.txt", "The\tDET\ndog\tNOUN\nbarks\tVERB\n\nA\tDET\ncat\tNOUN\n"))
+    assert [example.words for example in corpus] == [("The", "dog", "barks"), ("A", "cat")]
+    assert corpus.source is not None
+    assert corpus.source.kind == "columns"
+    assert next(iter(corpus)).annotations["tag"] == ("DET", "NOUN", "VERB")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ham\tsee you later\nspam\tyou won a prize\n" * 5,
+        "sun\tsunlight\t50.0\nautomobile\tcar\t50.0\n",
+        "the\tDET\ndog\tNOUN\nbarks\tVERB\n",
+    ],
+)
+def test_any_other_table_is_refused_with_who_may_read_it(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "a.txt", text)
+    with pytest.raises(UsageError, match=r"are a table of \d columns \(.*columns:FILE.*senteval:FILE.*text:") as caught:
+        open_corpus(path)
+    with pytest.raises(InputError, match=r"a\.txt: its first lines are a table"):
+        open_corpus(tmp_path)
+    # Whoever wants it says so, with the very words of the message.
+    forced = str(caught.value).rpartition("all the same: ")[2].removesuffix(".")
+    assert len(list(open_corpus(forced))) == len(text.splitlines())
+
+
+def test_running_text_may_hold_tabs(tmp_path: Path) -> None:
+    corpus = open_corpus(write(tmp_path / "a.txt", "\tIt was a dark night.\nOne\ttab here.\nNone here.\nNor here.\n"))
+    assert corpus.source is not None
+    assert corpus.source.kind == "text"
+
+
+def test_sentences_with_labels_are_read_as_such_whatever_the_suffix(tmp_path: Path) -> None:
+    for split in ("train", "dev"):
+        lines = "".join(f"a film of {split} number {i}\t{i % 2}\n" for i in range(6))
+        write(tmp_path / f"{split}.tsv", f"sentence\tlabel\n{lines}")
+    write(tmp_path / "test.tsv", "index\tsentence\n0\ta film without a label\n")
+    corpus = open_corpus(tmp_path)
+    examples = list(corpus)
+    assert {example.annotations["label"] for example in examples} == {"0", "1"}
+    assert len(examples) == 12
+    assert "test.tsv" in corpus.remarks[-1]
+
+
+FORMS = ["newdoc id = {}", "newdoc docid = {}", "newdoc_id = {}", "newdoc id: {}", "newdoc = {}", "newdoc doc_id={}"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("suffix", ["conllu", "conll", "iob2"])
+def test_documents_begin_in_every_form_in_use(tmp_path: Path, form: str, suffix: str) -> None:
+    rest = {"conllu": "\t_\tNOUN\t_\t_\t0\troot\t_\t_", "conll": "", "iob2": "\tO\t-\tme"}[suffix]
+    row = "dog\tNOUN" if suffix == "conll" else f"1\tdog{rest}"
+    text = "".join(f"# {form.format(i)}\n{row}\n\n{row}\n\n" for i in (1, 2))
+    corpus = open_corpus(write(tmp_path / f"a.{suffix}", text))
+    assert [example.group for example in corpus] == ["1", "1", "2", "2"]
+    assert corpus.remarks == ()
+
+
+def test_documents_without_a_name_are_numbered_and_other_comments_said(tmp_path: Path) -> None:
+    word = "1\tdog\t_\tNOUN\t_\t_\t0\troot\t_\t_\n\n"
+    text = f"# newdoc\n# newpar id = 3\n{word}# newdoc of 3 May\n{word}# newdocument = 4\n{word}"
+    corpus = open_corpus(write(tmp_path / "a.conllu", text))
+    assert [example.group for example in corpus] == ["a:document:0"] * 3
+    assert [remark[:48] for remark in corpus.remarks] == ["2 comments that begin with newdoc or newpar, but"]
+    assert "a.conllu:5" in corpus.remarks[0]
