@@ -9,7 +9,7 @@ BENCH ?=
 BIN := .venv/bin
 DEMO := demo
 
-.PHONY: demo test check bench soak lint format clean
+.PHONY: demo test check bench families soak lint format clean
 
 demo: .venv/.installed-demo
 	mkdir -p $(DEMO)
@@ -23,6 +23,10 @@ test: .venv/.installed-test lint
 # All take about an hour and a half with PROBEKIT_DATA; some: make bench BENCH="online structural".
 bench: .venv/.installed-test
 	$(BIN)/python tests/bench/run.py $(BENCH)
+
+# Every text model type of the installed transformers, tiny: writes docs/families.md.
+families: .venv/.installed-test
+	$(BIN)/python tests/bench/families.py
 
 # Extract, kill at a random moment, resume; 200 times, at most ten minutes.
 soak: .venv/.installed-test

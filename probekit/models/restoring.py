@@ -23,8 +23,15 @@ Kept = list[tuple[dict[Any, Any], dict[Any, Any]]]
 
 
 @contextmanager
-def restored(model: nn.Module) -> Iterator[None]:
+def restored(model: nn.Module, *, settling: bool = False) -> Iterator[None]:
     """Put back, at the end, whatever the model has changed about itself.
+
+    Parameters
+    ----------
+    model : Module
+    settling : bool
+        This is the model's first pass, in which it may rescale its parameters for good (RWKV): then
+        everything stays as the pass left it.
 
     Raises
     ------
@@ -38,11 +45,13 @@ def restored(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        _put_back(kept)
-        for tensor, version, content in buffers:
-            if tensor._version != version:
-                tensor.copy_(content)
-    if any(tensor._version != version for tensor, version in parameters):
+        written = any(tensor._version != version for tensor, version in parameters)
+        if not (written and settling):
+            _put_back(kept)
+            for tensor, version, content in buffers:
+                if tensor._version != version:
+                    tensor.copy_(content)
+    if written and not settling:
         raise NumericError(
             f"The model ({type(model).__name__}) writes to its own parameters while it reads, so that every row "
             "depends on those read before it. Its states cannot be trusted."

@@ -75,6 +75,8 @@ def find_stacks(model: nn.Module, config: Any, family: Family) -> tuple[Stack, .
         if blocks is None or len(blocks.outputs) != depth:
             raise _strange(config, f"no list of {depth} blocks was found in {name or 'the model'}")
         found.append((name, module, blocks))
+    with restored(model, settling=True):
+        _run(model, config)
     return _trial(model, config, found)
 
 
@@ -115,15 +117,17 @@ def _outermost(module: nn.Module, depth: int) -> Blocks | None:
 def _trial(model: nn.Module, config: Any, found: list[tuple[str, nn.Module, Blocks]]) -> tuple[Stack, ...]:
     """Run two rows of five tokens, and look at what enters and leaves every block."""
     seen: dict[int, list[tuple[Any, Any]]] = {}
-    returned: dict[str, Any] = {}
+    returned: dict[int, Any] = {}
     handles = []
-    for name, module, blocks in found:
+    for _, module, blocks in found:
         for block in {id(part): part for part in (blocks.first, *blocks.outputs)}.values():
             record: list[tuple[Any, Any]] = seen.setdefault(id(block), [])
             handles.append(block.register_forward_hook(_note(record), with_kwargs=True))
-        handles.append(module.register_forward_hook(_keep(returned, name)))
+        for part in _around(module, blocks.first):
+            handles.append(part.register_forward_hook(_keep(returned, id(part))))
     try:
-        _run(model, config)
+        with restored(model):
+            _run(model, config)
     finally:
         for handle in handles:
             handle.remove()
@@ -134,7 +138,7 @@ def _run(model: nn.Module, config: Any) -> None:
     device = next(model.parameters()).device
     ids = (torch.arange(10, device=device).reshape(2, 5) * 7 + 3) % config.vocab_size
     decoder = {"decoder_input_ids": ids} if getattr(config, "is_encoder_decoder", False) else {}
-    with restored(model), torch.inference_mode():
+    with torch.inference_mode():
         model(input_ids=ids, **decoder)
 
 
@@ -145,36 +149,49 @@ def _note(record: list[tuple[Any, Any]]) -> Any:
     return hook
 
 
-def _keep(returned: dict[str, Any], name: str) -> Any:
+def _around(module: nn.Module, block: nn.Module) -> list[nn.Module]:
+    """Return the modules that hold a block, the outermost first."""
+    parts = next(name for name, part in module.named_modules() if part is block).split(".")
+    return [module.get_submodule(".".join(parts[:depth])) for depth in range(len(parts))]
+
+
+def _keep(returned: dict[int, Any], key: int) -> Any:
     def hook(module: nn.Module, args: Any, output: Any) -> None:
-        returned[name] = hidden(output)
+        returned[key] = hidden(output)
 
     return hook
 
 
 def _stack(
-    config: Any, part: tuple[str, nn.Module, Blocks], seen: dict[int, list[tuple[Any, Any]]], returned: dict[str, Any]
+    config: Any, part: tuple[str, nn.Module, Blocks], seen: dict[int, list[tuple[Any, Any]]], returned: dict[int, Any]
 ) -> Stack:
     name, module, blocks = part
     queues = {key: iter(record) for key, record in seen.items()}
     first = seen[id(blocks.first)][0] if seen[id(blocks.first)] else (None, None)
     passed = [next(queues[id(block)], (None, None)) for block in blocks.outputs]
     states: list[Any] = [first[0], *(leaving for _, leaving in passed)]
-    if any(not isinstance(state, torch.Tensor) or state.shape[:2] != (2, 5) or state.ndim != 3 for state in states):
+    if not all(map(_is_states, states)):
         raise _strange(config, "its blocks do not pass on tensors of [batch, token, width]")
     if any(next(queue, None) is not None for key, queue in queues.items() if key in map(id, blocks.outputs)):
         raise _strange(config, "its blocks run more often than it has layers")
     if blocks.chained and any(state is not enters for state, (enters, _) in zip(states, passed, strict=False)):
         raise _strange(config, "something stands between its blocks")
     names = [f"layer.{number:02d}" for number in range(len(states))]
-    output = returned.get(name)
-    if not isinstance(output, torch.Tensor):
+    # A model may end in a pooled vector (DPR): the outermost module that returns a state for every token counts.
+    whole = next((part for part in _around(module, blocks.first) if _is_states(returned.get(id(part)))), None)
+    if whole is None:
         raise _strange(config, "it does not return hidden states")
+    output = returned[id(whole)]
     if output.shape != states[-1].shape or not torch.equal(output, states[-1]):
         names.append("final")
         states.append(output)
     widths = {layer: int(state.shape[-1]) for layer, state in zip(names, states, strict=True)}
-    return Stack(name=name, module=module, blocks=blocks, layer_names=tuple(names), widths=widths)
+    return Stack(name=name, module=whole, blocks=blocks, layer_names=tuple(names), widths=widths)
+
+
+def _is_states(value: Any) -> bool:
+    """Whether a value is [batch, token, width] of the trial."""
+    return isinstance(value, torch.Tensor) and value.ndim == 3 and value.shape[:2] == (2, 5)
 
 
 def _strange(config: Any, what: str) -> UsageError:

@@ -138,3 +138,27 @@ def test_every_shard_is_checked_and_the_cache_keeps_the_certificate(
     assert set(proved["made_with"]) == {"device", "attention", "torch", "transformers"}
     report = probe("word-length", on=made.cache, fast=True)
     assert report.provenance["certificate"] == json.loads(json.dumps(proved))
+
+
+def test_a_model_that_ends_in_a_pooled_vector_has_the_layers_of_what_it_pools(tmp_path: Path) -> None:
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_model("bert"))
+    config = transformers.DPRConfig(
+        vocab_size=len(tokenizer), hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
+        intermediate_size=2 * WIDTH,
+    )  # fmt: skip
+    loaded = load(locate(write_model(tmp_path, config, tokenizer)), device="cpu")
+    assert loaded.layer_names == ("layer.00", "layer.01", "layer.02", "layer.03")
+    assert loaded.stacks[0].module is loaded.model.question_encoder.bert_model
+
+
+def test_a_model_that_rescales_itself_once_is_let_settle() -> None:
+    model = torch.nn.Linear(2, 2)
+    with restored(model, settling=True), torch.no_grad():
+        model.weight.fill_(3)
+        model.scaled = True
+    assert model.scaled
+    with restored(model, settling=True):
+        model.scaled = False
+    assert model.scaled
