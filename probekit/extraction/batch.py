@@ -66,12 +66,26 @@ class Layout:
         """Return the word and token columns of a decoder, which reads the same tokens one place later.
 
         Row t speaks of the token read at position t; the first row of each example is the start
-        token (word -1), and the example's last token is never read.
+        token (word -1). A closing token is never read; without one, each example has a row more.
         """
         starts = np.cumsum([0, *self.sizes[:-1]])
+        if not self.closed:
+            return np.insert(self.word, starts, -1), np.insert(self.token, starts, start_token)
         word, token = np.roll(self.word, 1), np.roll(self.token, 1)
         word[starts], token[starts] = -1, start_token
         return word, token
+
+    @property
+    def closed(self) -> bool:
+        """Whether the tokenizer ends a text with a token of its own."""
+        return all(piece.encoded.suffix for piece in self.pieces)
+
+    def examples_of(self, stack: str) -> IntArray:
+        """Return the example column of a stack."""
+        if stack != "decoder" or self.closed:
+            return self.example
+        starts = np.cumsum([0, *self.sizes[:-1]])
+        return np.insert(self.example, starts, self.example[starts])
 
     @property
     def lengths(self) -> list[int]:
@@ -140,7 +154,8 @@ def kept_rows(pieces: Sequence[Piece], width: int, *, shift: bool = False) -> ND
     if shift:
         lengths = np.array([len(piece.encoded.ids) for piece in pieces], np.int64)
         starts = np.where(starts == 0, 0, starts + 1)
-        stops = np.where(stops == lengths, lengths, stops + 1)
+        closed = all(piece.encoded.suffix for piece in pieces)
+        stops = np.where((stops == lengths) & closed, lengths, stops + 1)
     if not starts.any() and (stops == width).all():
         return None
     base = np.arange(len(pieces), dtype=np.int64) * width + starts

@@ -83,11 +83,14 @@ class LocalEngine:
         """Run one batch and gather its kept rows."""
         self.read(pieces)
         width = max(len(piece.encoded.ids) for piece in pieces)
-        indexes = {shift: self._index(kept_rows(pieces, width, shift=shift)) for shift in self.shifts}
+        longer = 0 if all(piece.encoded.suffix for piece in pieces) else 1
+        widths = {False: width, True: width + longer}
+        indexes = {shift: self._index(kept_rows(pieces, widths[shift], shift=shift)) for shift in self.shifts}
         blocks = {}
         for name in self.names:
-            state = self.capture.states[name][:, :width]  # some models pad inside, to whole blocks
-            index = indexes[name.startswith("decoder.")]
+            shift = name.startswith("decoder.")
+            state = self.capture.states[name][:, : widths[shift]]  # some models pad inside, to whole blocks
+            index = indexes[shift]
             flat = state.reshape(-1, state.shape[-1])
             kept = flat if index is None else flat.index_select(0, index)
             blocks[name] = kept.to(self.store)

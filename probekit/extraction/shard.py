@@ -104,16 +104,20 @@ class ShardRunner:
         """Run every batch of a shard; yield the rows done after each."""
         layout = ready.layout
         stacks = {tensor.stack for tensor in self.tensors}
-        writer = cache.shard(shard, rows=dict.fromkeys(stacks, layout.rows), tensors=self.tensors)
+        counts = {stack: len(layout.examples_of(stack)) for stack in stacks}
+        writer = cache.shard(shard, rows=counts, tensors=self.tensors)
         self._open.append(writer)
         self._later(self._write_index, writer, layout, stacks)
         tally: dict[str, float] = dict.fromkeys((tensor.name for tensor in self.tensors), 0.0)
+        at = dict.fromkeys(tally, 0)
         row = 0
         proof = Proof(self.engine, layout.pieces, self.limit)
         for cut in batches(layout.lengths, self.limit, padded=proof.padded):
             pieces = layout.pieces[cut]
             rows = self.engine.run(pieces)
-            self._later(self._write, writer, row, rows, tally, pieces)
+            self._later(self._write, writer, dict(at), rows, tally, pieces)
+            for name, block in rows.blocks.items():
+                at[name] += len(block)
             proof.follow(cut)
             row += sum(piece.stop - piece.start for piece in pieces)
             yield row
@@ -136,18 +140,18 @@ class ShardRunner:
             if stack == "decoder":
                 assert self.decoder_start is not None
                 word, token = layout.shifted(self.decoder_start)
-            for name, column in (("example", layout.example), ("word", word), ("token", token)):
+            for name, column in (("example", layout.examples_of(stack)), ("word", word), ("token", token)):
                 writer.put(f"{prefix}index.{name}", 0, column)
 
     def _write(
-        self, writer: ShardWriter, row: int, rows: Rows, tally: dict[str, float], pieces: Sequence[Piece]
+        self, writer: ShardWriter, at: dict[str, int], rows: Rows, tally: dict[str, float], pieces: Sequence[Piece]
     ) -> None:
         for name, block in rows.blocks.items():
             size = rows.largest[name]
             if not math.isfinite(size):
                 raise _not_finite(name, block, pieces)
             tally[name] = max(tally[name], size)
-            writer.put(name, row, as_stored(block))
+            writer.put(name, at[name], as_stored(block))
 
     def _publish(self, writer: ShardWriter, ready: Ready, tally: dict[str, float], proof: Proof) -> None:
         findings = ready.certificate.to_json()

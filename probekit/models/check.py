@@ -107,7 +107,7 @@ def differences(loaded: LoadedModel, capture: Capture, rows: Mapping[int, Encode
         One a layer.
     """
     together = {
-        row: {name: state[row, : len(item.ids)].clone() for name, state in capture.states.items()}
+        row: {name: state[row, : _rows(name, item)].clone() for name, state in capture.states.items()}
         for row, item in rows.items()
     }
     scales = {name: max(float(states[name].abs().max()) for states in together.values()) for name in capture.states}
@@ -115,10 +115,15 @@ def differences(loaded: LoadedModel, capture: Capture, rows: Mapping[int, Encode
     for row, item in rows.items():
         forward(loaded, pad([item], loaded.pad_id))
         for name, alone in capture.states.items():
-            size = _difference(together[row][name].float(), alone[0, : len(item.ids)].float(), scales[name])
+            size = _difference(together[row][name].float(), alone[0, : _rows(name, item)].float(), scales[name])
             if name not in worst or math.isnan(size) or size > worst[name].size:
                 worst[name] = Difference(name, size, row)
     return list(worst.values())
+
+
+def _rows(name: str, item: Encoded) -> int:
+    """Return how many places of a stack are an example's: a decoder has one more where no token closes a text."""
+    return len(item.ids) + int(name.startswith("decoder.") and not item.suffix)
 
 
 def _difference(kept: torch.Tensor, alone: torch.Tensor, scale: float) -> float:

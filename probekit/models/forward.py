@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from probekit.errors import UsageError
 from probekit.models.restoring import restored
@@ -35,11 +36,14 @@ class Batch:
         Tokens of each row, special ones included.
     side : {"right", "left"}
         Where the pads are.
+    closed : bool
+        The tokenizer ends a text with a token of its own.
     """
 
     ids: NDArray[np.int64]
     lengths: NDArray[np.int64]
     side: str = "right"
+    closed: bool = True
 
     @property
     def padded(self) -> bool:
@@ -71,7 +75,7 @@ def pad(encoded: Sequence[Encoded], pad_id: int, side: str = "right") -> Batch:
         raise UsageError(f"The `side` option must be right or left. Got '{side}'.")
     lengths = np.array([len(item.ids) for item in encoded], np.int64)
     ids = np.full((len(encoded), int(lengths.max())), pad_id, np.int64)
-    batch = Batch(ids, lengths, side)
+    batch = Batch(ids, lengths, side, closed=all(item.suffix for item in encoded))
     # Row by row, a boolean mask visits the places in the order of the concatenated ids.
     ids[batch.real()] = np.concatenate([item.ids for item in encoded])
     return batch
@@ -81,7 +85,8 @@ def forward(loaded: LoadedModel, batch: Batch) -> Any:
     """Run the model once, without gradients and without a cache of keys and values.
 
     An encoder-decoder's decoder reads the same ids one place later, behind its start token: row t
-    of its states is about the token it reads at t, and the last token is never read.
+    of its states is about the token it reads at t, and a closing token is never read. Where the tokenizer
+    adds none, the decoder reads one place more, so that no word is lost.
 
     Parameters
     ----------
@@ -100,9 +105,13 @@ def forward(loaded: LoadedModel, batch: Batch) -> Any:
     if real is not None and loaded.takes_mask:
         inputs["attention_mask"] = real.long()
     if loaded.decoder_start_id is not None:
-        inputs["decoder_input_ids"] = _shifted(ids, batch, loaded.decoder_start_id)
+        longer = extra_places(batch)
+        wider = nn.functional.pad(ids, (0, longer), value=loaded.pad_id)
+        told = Batch(np.pad(batch.ids, ((0, 0), (0, longer))), batch.lengths + longer, batch.side)
+        inputs["decoder_input_ids"] = _shifted(wider, told, loaded.decoder_start_id)
         if "attention_mask" in inputs:
-            inputs["decoder_attention_mask"] = inputs["attention_mask"]
+            mask = torch.from_numpy(told.real()).to(device, non_blocking=True)
+            inputs["decoder_attention_mask"] = mask.long()
     positions = _positions(loaded, batch, real)
     context: Any = nullcontext()
     if positions is not None:
@@ -112,6 +121,11 @@ def forward(loaded: LoadedModel, batch: Batch) -> Any:
             context = loaded.family.positions(loaded.model, [positions] * len(loaded.stacks))
     with restored(loaded.model), torch.inference_mode(), context:
         return loaded.model(**inputs)
+
+
+def extra_places(batch: Batch) -> int:
+    """Return how many places more than the encoder a decoder reads: one where no token closes a text."""
+    return 0 if batch.closed or batch.side == "left" else 1
 
 
 def _shifted(ids: torch.Tensor, batch: Batch, start: int) -> torch.Tensor:

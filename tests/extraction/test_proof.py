@@ -162,3 +162,26 @@ def test_a_model_that_rescales_itself_once_is_let_settle() -> None:
     with restored(model, settling=True):
         model.scaled = False
     assert model.scaled
+
+
+def test_without_a_closing_token_the_decoder_still_reads_the_last_word(tmp_path: Path) -> None:
+    import transformers
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_model("gpt2"))
+    config = transformers.T5Config(
+        vocab_size=len(tokenizer), d_model=WIDTH, d_kv=8, d_ff=64, num_layers=2, num_heads=HEADS,
+        decoder_start_token_id=0, pad_token_id=0,
+    )  # fmt: skip
+    folder = write_model(tmp_path / "model", config, tokenizer)
+    cache = ActivationCache.open(extract(folder, SENTENCES, batch_tokens=200, cache=tmp_path / "c").cache)
+    model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    encoder, decoder = cache.index("encoder"), cache.index("decoder")
+    for ordinal, words in enumerate(SENTENCES):
+        rows, ids = decoder.example == ordinal, encoder.token[encoder.example == ordinal].tolist()
+        assert decoder.token[rows].tolist() == [0, *ids]
+        assert set(decoder.word[rows].tolist()) == {-1, *range(len(words))}
+        with torch.inference_mode():
+            found = model(
+                input_ids=torch.tensor([ids]), decoder_input_ids=torch.tensor([[0, *ids]]), output_hidden_states=True
+            ).decoder_hidden_states[1][0]
+        np.testing.assert_allclose(cache.layer(1, "decoder")[np.flatnonzero(rows)], found.numpy(), atol=2e-5)
