@@ -100,7 +100,14 @@ def classify(
     halves = question.table.spans.shape[1] if settings.pair == "concat" else 1
     also = _also(cache, settings, question)
     looked_at = bool(set(also) - {UNTRAINED})
-    study = StudySettings(question.sentences, settings.seed, device, halves, overwrite=not looked_at)
+    study = StudySettings(
+        question.sentences,
+        settings.seed,
+        device,
+        halves,
+        overwrite=not looked_at,
+        curve=any(get_analysis(name).curve for name in also),
+    )
     scene = Scene(cache, question, problems, study, settings)
     ride = Ride([get_analysis(name).begin(scene) for name in also])
     outcomes: list[LayerOutcome] = []

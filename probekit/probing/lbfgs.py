@@ -84,6 +84,11 @@ class Memory:
         Y = self.Y[rows] / factor[:, None]
         self.Y[rows], self.YY[rows] = Y, torch.bmm(Y, Y.mT).double()
 
+    def stiffen(self, row: int, diagonal: Tensor) -> None:
+        """Carry the pairs of a problem over to a function with a diagonal (size,) added to its Hessian."""
+        S, Y = self.S[row], self.Y[row].add_(self.S[row] * diagonal)
+        self.SY[row], self.YY[row] = (S @ Y.T).double(), (Y @ Y.T).double()
+
     def push(self, rows: Tensor, s: Tensor, y: Tensor) -> None:
         """Store a pair for the problems ``rows``; pairs without positive curvature are dropped."""
         sy = (s * y).sum(1, dtype=torch.float64)

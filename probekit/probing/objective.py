@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -25,8 +26,8 @@ CHUNK_NUMBERS_GPU = 1 << 26
 NARROW = 16
 """Classes below which torch's softmax works number by number on a CPU: 17 ns each, against 5 ns of plain operations."""
 
-PRECONDITIONER_ROWS = 30_000
-"""Rows whose covariance makes the preconditioner; it need not be exact."""
+PRECONDITIONER_ROWS, CURVATURE_ROWS = 30_000, 5_000
+"""Rows whose covariance makes the preconditioner, and whose curvature is looked at later; neither need be exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,12 @@ class Objective:
         """Parameters of one problem."""
         return self.columns * (self.d + 1)
 
+    @cached_property
+    def some_rows(self) -> tuple[slice, Tensor, Tensor]:
+        """Rows by which the coordinates are fitted to a point: which, the vectors, their squares along the axes."""
+        rows = slice(None, None, max(1, self.n // CURVATURE_ROWS))
+        return rows, self.X[rows], (self.X[rows] @ self.vectors).square_()
+
     def start(self) -> Tensor:
         """Zero weights and the intercepts that give the class frequencies, shape (n_problems, size)."""
         floor = 1e-3 / self.n
@@ -146,10 +153,20 @@ class Objective:
         u = u.view(len(active), self.columns, self.d + 1)
         return (u[..., :-1] * self.scale[active]) @ self.vectors.T, u[..., -1] * self.bias_scale[active]
 
-    def coordinates(self, W: Tensor, b: Tensor) -> Tensor:
-        """From weights (n_problems, columns, d) and intercepts to whitened coordinates."""
-        u = torch.cat([(W @ self.vectors) / self.scale, (b / self.bias_scale)[..., None]], dim=-1)
+    def coordinates(self, W: Tensor, b: Tensor, active: Tensor | None = None) -> Tensor:
+        """From weights (active, columns, d) and intercepts to whitened coordinates; by default of all problems."""
+        scale, bias_scale = self.scale, self.bias_scale
+        if active is not None:
+            scale, bias_scale = scale[active], bias_scale[active]
+        u = torch.cat([(W @ self.vectors) / scale, (b / bias_scale)[..., None]], dim=-1)
         return u.flatten(1)
+
+    def change_penalty(self, problem: int, penalty: float) -> Tensor:
+        """Give a problem another penalty; return the change of its Hessian, a diagonal (size,) in its coordinates."""
+        change = penalty - float(self.labels.penalty[problem])
+        self.labels.penalty[problem] = penalty
+        scale = torch.nn.functional.pad(self.scale[problem], (0, 1))
+        return (change * scale.square()).flatten()
 
     def __call__(self, u: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
         """Evaluate the active problems in one pass over the rows.

@@ -7,8 +7,8 @@ prediction equals it, so it counts as an error without a special case.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -102,7 +102,7 @@ class Result:
     at_edge : bool
         The choice is the first or the last of the grid: a wider one may do better.
     strengths, dev_scores : tuple of float
-        The grid, and the dev accuracy each reached when it was last looked at.
+        The grid, and the dev accuracy each reached when it was last looked at; NaN where that was never.
     dev_score, test_score : float
         Accuracy of the chosen fit.
     dev_codes, test_codes : ndarray of int32
@@ -115,6 +115,8 @@ class Result:
     coef : ndarray of float32, shape (columns, d)
         Acts on vectors as they were given (the standardisation is folded in).
     intercept : ndarray of float32, shape (columns,)
+    curve : mapping of float to (ndarray, ndarray) of int32
+        What every strength predicts of dev and test at its optimum; empty where not all were taken there.
     """
 
     name: str
@@ -131,6 +133,7 @@ class Result:
     converged: bool
     coef: np.ndarray | None = None
     intercept: np.ndarray | None = None
+    curve: Mapping[float, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 def accuracy(codes: np.ndarray, y: np.ndarray) -> float:

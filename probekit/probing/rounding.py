@@ -14,9 +14,6 @@ from torch import Tensor
 from probekit.probing.lbfgs import Memory
 from probekit.probing.objective import Objective
 
-ROWS = 10_000
-"""Rows whose curvature is looked at; it need not be exact."""
-
 
 def reround(objective: Objective, keep: Tensor, u: Tensor, memory: Memory) -> None:
     """Change the coordinates of the problems ``keep``; objective, points and memory change in place.
@@ -49,8 +46,7 @@ def curvature(objective: Objective, keep: Tensor, W: Tensor, b: Tensor) -> tuple
         Both at least a small part of what they are for a class at its frequency.
     """
     B, K = b.shape
-    rows = slice(None, None, max(1, objective.n // ROWS))
-    X = objective.X[rows]
+    rows, X, along = objective.some_rows
     Z = (X @ W.reshape(B * K, -1).T + b.reshape(B * K)).view(len(X), B, K)
     P = Z.sigmoid() if K == 1 else Z.softmax(2)
     doubt = (P * (1 - P)).reshape(len(X), B * K)
@@ -59,7 +55,6 @@ def curvature(objective: Objective, keep: Tensor, W: Tensor, b: Tensor) -> tuple
         doubt *= (table / table.sum(0)).repeat_interleave(K, dim=1)
     else:
         doubt /= len(X)
-    along = (X @ objective.vectors).square_()
     priors = objective.labels.column_priors()[keep]
     spread = (priors * (1 - priors)).clamp_min(1e-3 / objective.n)
     least = 1e-4 * spread

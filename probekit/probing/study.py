@@ -1,36 +1,37 @@
 """The study of one layer: every label set, every strength, chosen on dev, reported on test.
 
 What enters: the vectors of the three splits and a list of :class:`Problem` (the task, its control
-draws, its resamples). What leaves: one :class:`Result` a problem. The surprise: strengths are not
-fitted one after the other. Of many rows all of them descend together on at most 30,000 rows until their dev
-scores settle; the best two go on over all rows, where the choice between them is made.
+draws, its resamples). What leaves: one :class:`Result` a problem. The surprise: strengths are fitted from the
+strongest penalty to the weakest, each from the optimum before it and to its own, label sets beside each other; of many
+rows the climb ends where one trails on dev. Then the grid is made finer around the best.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from probekit.errors import UsageError
-from probekit.probing.lbfgs import Memory, Stopping, minimise
+from probekit.probing.lbfgs import Stopping
 from probekit.probing.objective import Labels, Objective, Preconditioner, covariance_basis, predict_codes
+from probekit.probing.path import Fit, Path
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
-from probekit.probing.race import Race
-from probekit.probing.rounding import reround
 from probekit.probing.workers import Workers, drive_on
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """C of scikit-learn: the penalty is ||W||^2 / (2 C n) beside the mean loss."""
 
-SAMPLE_ROWS, FEW_ROWS = 30_000, 10_000
-WATCH_ROWS = 8_000
+SAMPLE_ROWS, WORTH, FEW_ROWS = 30_000, 2, 10_000
 TOL, TOL_OF_FEW = 3e-3, 2e-5
-CHOICE_TOL, CHOICE_ITERATIONS = 1e-2, 60
 ITERATIONS = 1000
+
+PARTS = 3
+"""Steps that a gap of the grid is cut into beside the best strength."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,29 @@ class Vectors:
         return cls(X, X_dev, X_test, standardiser)
 
 
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The strengths that may be chosen.
+
+    Attributes
+    ----------
+    strengths : tuple of float
+        Values of C, increasing.
+    whole : bool
+        Each of them is taken to its optimum; else none that is weaker than one that trails.
+    """
+
+    strengths: tuple[float, ...]
+    whole: bool
+
+    @property
+    def finer(self) -> list[float]:
+        """The strengths and those between: two in each gap, at equal ratios, to three digits."""
+        pairs = [(low, high / low) for low, high in pairwise(self.strengths)]
+        between = [float(f"{low * ratio ** (k / PARTS):.3g}") for low, ratio in pairs for k in range(1, PARTS)]
+        return sorted({*self.strengths, *between})
+
+
 def fit_layer(
     X_train: np.ndarray,
     X_dev: np.ndarray,
@@ -77,12 +101,13 @@ def fit_layer(
     strengths: Sequence[float] = STRENGTHS,
     groups: np.ndarray | None = None,
     tol: float | None = None,
+    whole: bool = False,
     device: str = "cpu",
 ) -> list[Result]:
     """Fit every problem of a layer of raw vectors (n, d), which stay as they are; see :func:`fit_vectors`."""
     check_problems(problems, strengths, n=len(X_train), n_dev=len(X_dev))
     vectors = Vectors.standardise(X_train, X_dev, X_test, device=device)
-    return fit_vectors(vectors, problems, strengths=strengths, groups=groups, tol=tol)
+    return fit_vectors(vectors, problems, strengths=strengths, groups=groups, tol=tol, whole=whole)
 
 
 def fit_vectors(
@@ -92,6 +117,7 @@ def fit_vectors(
     strengths: Sequence[float] = STRENGTHS,
     groups: np.ndarray | None = None,
     tol: float | None = None,
+    whole: bool = False,
 ) -> list[Result]:
     """Fit every problem of a layer, its strength chosen on dev.
 
@@ -104,8 +130,10 @@ def fit_vectors(
     groups : ndarray of int, optional
         Sentence (or document) of each training row; a sample takes whole groups.
     tol : float, optional
-        Relative excess of the chosen fit's objective over its minimum, estimated with caution; by default
-        :data:`TOL`, of few rows :data:`TOL_OF_FEW`.
+        Relative excess of a fit's objective over its minimum, estimated with caution; by default :data:`TOL`, of few
+        rows :data:`TOL_OF_FEW`.
+    whole : bool
+        Take every strength to its optimum, as is done of few rows anyway, and keep what each predicts.
 
     Returns
     -------
@@ -121,15 +149,16 @@ def fit_vectors(
     """
     X = vectors.train
     check_problems(problems, strengths, n=len(X), n_dev=len(vectors.dev))
-    sample = _sample(len(X), groups)
     tol = tol or (TOL if len(X) > FEW_ROWS else TOL_OF_FEW)
+    grid = Grid(tuple(map(float, strengths)), whole or len(X) <= FEW_ROWS)
+    sample = None if grid.whole or len(strengths) == 1 else _sample(len(X), groups)
 
     def run(workers: Workers | None) -> list[Result]:
         basis = covariance_basis(X)
         results: dict[int, Result] = {}
         for n_classes in sorted({problem.n_classes for problem in problems}):
             places = [i for i, problem in enumerate(problems) if problem.n_classes == n_classes]
-            study = _Study(vectors, [problems[i] for i in places], tuple(strengths), basis)
+            study = _Study(vectors, [problems[i] for i in places], grid, basis)
             results.update(zip(places, study.run(sample, tol, workers=workers), strict=True))
         return [results[i] for i in range(len(problems))]
 
@@ -139,45 +168,34 @@ def fit_vectors(
 class _Study:
     """The problems of one class count: columns of the same products."""
 
-    def __init__(
-        self,
-        vectors: Vectors,
-        problems: list[Problem],
-        strengths: tuple[float, ...],
-        basis: tuple[Tensor, Tensor],
-    ) -> None:
+    def __init__(self, vectors: Vectors, problems: list[Problem], grid: Grid, basis: tuple[Tensor, Tensor]) -> None:
         X = vectors.train
         self.X, self.X_dev, self.X_test, self.standardiser = X, vectors.dev, vectors.test, vectors.standardiser
-        self.problems, self.strengths, self.basis = problems, strengths, basis
-        self.n_sets, self.n_strengths = len(problems), len(strengths)
-        self.sets = torch.arange(self.n_sets, device=X.device).repeat_interleave(self.n_strengths)
-        self.y_dev = torch.from_numpy(np.stack([p.y_dev for p in problems], 1).astype(np.int64)).to(X.device)
-        self.iterations = torch.zeros(len(self.sets), dtype=torch.int64, device=X.device)
-        self.converged, self.trailing = torch.zeros(2, len(self.sets), dtype=torch.bool, device=X.device)
+        self.problems, self.grid, self.basis = problems, grid, basis
+        self.totals = [len(X) if p.weights is None else float(p.weights.sum()) for p in problems]
 
     def labels(self, rows: Tensor | None) -> Labels:
-        """Labels of some training rows; the penalty stays that of all rows."""
+        """Labels of some training rows; the penalty, of the strongest strength, stays that of all rows."""
         take = slice(None) if rows is None else rows.cpu().numpy()
         codes = np.stack([p.y_train[take] for p in self.problems], 1).astype(np.int64)
-        n = len(self.X)
-        totals = [n if p.weights is None else float(p.weights.sum()) for p in self.problems]
-        penalty = [1 / (C * total) for total in totals for C in self.strengths]
+        penalty = [1 / (self.grid.strengths[0] * total) for total in self.totals]
         weights = None
         if any(p.weights is not None for p in self.problems):
+            n = len(self.X)
             columns = [np.ones(n)[take] if p.weights is None else p.weights[take] for p in self.problems]
             table = np.stack([column / column.sum() for column in columns], 1)
             weights = torch.from_numpy(table).to(self.X.device, self.X.dtype)
         device = self.X.device
         return Labels(
             torch.from_numpy(codes).to(device),
-            self.sets,
+            torch.arange(len(self.problems), device=device),
             torch.tensor(penalty, dtype=torch.float64, device=device),
             self.problems[0].n_classes,
             weights,
         )
 
     def run(self, sample: np.ndarray | None, tol: float, *, workers: Workers | None) -> list[Result]:
-        """Halve the strengths, then take those that may win to ``tol``, and choose."""
+        """Climb the strengths, on a sample first, then between those of the grid; and choose."""
         full = self.labels(None)
         preconditioner = Preconditioner.build(full, self.basis)
         objective = Objective(self.X, full, preconditioner, workers=workers)
@@ -185,131 +203,96 @@ class _Study:
         if sample is not None:
             rows = torch.from_numpy(sample).to(self.X.device)
             first = Objective(self.X[rows], self.labels(rows), preconditioner, workers=workers)
-        u = objective.start()
-        memory = Memory.empty(u, reads=self.X.numel())
-        scores = np.full((self.n_sets, self.n_strengths), np.nan)
-        contenders = np.ones(scores.shape, dtype=bool)
-        if sample is not None and self.n_strengths > 1:
-            race = self._race(first, settles=True)
-            self._descend(first, self._everyone(), u, memory, Stopping(CHOICE_TOL, CHOICE_ITERATIONS, race))
-            scores = self._dev_scores(objective, u, self._everyone()).reshape(scores.shape)
-            ranked = np.argsort(-scores, axis=1, kind="stable")
-            finalists = self._at(ranked[:, 0]) | self._at(ranked[:, 1])
-            self._go_on(objective, finalists, u, memory, Stopping(CHOICE_TOL, ITERATIONS))
-            scores[finalists] = self._dev_scores(objective, u, self._places(finalists))
-            contenders = self._at(np.where(finalists, scores, -1.0).argmax(1))
-        fitted = np.zeros(scores.shape, dtype=bool)
-        while contenders.any():
-            self._go_on(objective, contenders, u, memory, Stopping(tol, ITERATIONS))
-            scores[contenders] = self._dev_scores(objective, u, self._places(contenders))
-            fitted |= contenders
-            # One that did better on its way than every fitted one is taken to its optimum too.
-            best = self._standing(scores, fitted).max(1, keepdims=True)
-            contenders = ~fitted & (scores > best)
-        # Of equals the stronger penalty: argmax takes the first.
-        chosen = self._standing(scores, fitted).argmax(1)
-        winners = torch.from_numpy(np.arange(self.n_sets) * self.n_strengths + chosen).to(u.device)
+        y_dev = torch.from_numpy(np.stack([p.y_dev for p in self.problems], 1).astype(np.int64)).to(self.X.device)
+        path = Path(
+            first, self.X_dev, y_dev, totals=self.totals, stopping=Stopping(tol, ITERATIONS), leaves=not self.grid.whole
+        )
+        starts = [self.grid.strengths[0]] * len(self.problems)
+        if first is not objective:
+            self._climb(path, starts)
+            # More rows never want a stronger penalty a row: what is behind on the sample for its strength stays so.
+            starts = [min(C for C in fits if not path.trails(i, C)) for i, fits in enumerate(path.fits)]
+            path.go_over(objective, starts)
+        self._climb(path, starts)
+        self._refine(path)
         if first is not objective:
             objective.rows_read += first.rows_read
-        return self._results(objective, u[winners], winners, chosen, scores)
+        return self._results(path, objective)
 
-    def _go_on(self, objective: Objective, chosen: np.ndarray, u: Tensor, memory: Memory, stopping: Stopping) -> None:
-        """Take some strengths further over all rows; those that trail their label set's best are left behind."""
-        keep = self._places(chosen)
-        reround(objective, keep, u, memory)
-        if self.n_strengths == 1 or len(self.X) <= FEW_ROWS:
-            # Of few rows every strength goes to its optimum: it costs little, and a slow one is not misjudged.
-            self._descend(objective, keep, u, memory, stopping)
-            return
-        race = self._race(objective, settles=False)
-        # A look before the start, so that the first one on the way can already tell who trails.
-        race(u[keep], keep, torch.full((len(keep),), torch.inf, device=u.device))
-        self._descend(objective, keep, u, memory, replace(stopping, watch=race))
+    def _climb(self, path: Path, starts: Sequence[float]) -> None:
+        """Fit weaker and weaker penalties until one trails; of a whole grid all of them."""
+        grid = self.grid.strengths
+        wanted = dict(enumerate(starts))
+        while wanted:
+            path.fit(wanted)
+            wanted = {
+                i: grid[grid.index(C) + 1]
+                for i, C in wanted.items()
+                if grid[-1] > C and (self.grid.whole or not path.trails(i, C))
+            }
 
-    def _places(self, chosen: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.flatnonzero(chosen)).to(self.X.device)
+    def _refine(self, path: Path) -> None:
+        """Fit the neighbours of the best strength in the finer grid, until it is the best of its neighbours."""
+        grid = self.grid.finer
+        while True:
+            wanted = {}
+            for i, fits in enumerate(path.fits):
+                at = grid.index(path.best(i))
+                untried = [C for C in grid[max(at - 1, 0) : at + 2] if C not in fits]
+                if untried:
+                    wanted[i] = untried[-1]
+            if not wanted:
+                return
+            path.fit(wanted)
 
-    def _at(self, strengths: np.ndarray) -> np.ndarray:
-        """Mark one strength of every label set."""
-        return np.arange(self.n_strengths) == strengths[:, None]
+    def _results(self, path: Path, objective: Objective) -> list[Result]:
+        passes = (objective.rows_read.double() / len(self.X)).tolist()
+        return [
+            self._result(problem, path.fits[i], path.best(i), spent=(int(path.iterations[i]), passes[i]))
+            for i, problem in enumerate(self.problems)
+        ]
 
-    def _standing(self, scores: np.ndarray, fitted: np.ndarray) -> np.ndarray:
-        """Dev scores of the strengths at their optimum; -1 for those not taken there, and those that trailed."""
-        return np.where(fitted & ~self.trailing.cpu().numpy().reshape(scores.shape), scores, -1.0)
+    def _result(
+        self, problem: Problem, fits: Mapping[float, Fit], chosen: float, *, spent: tuple[int, float]
+    ) -> Result:
+        tried = sorted({*self.grid.strengths, *fits})
+        fit = fits[chosen]
+        curve = {C: self._predicted(fits[C]) for C in tried if C in fits and fits[C].finished}
+        dev, test = curve[chosen]
+        coef = fit.W.double().cpu().numpy() / self.standardiser.rms
+        intercept = fit.b.double().cpu().numpy() - coef @ self.standardiser.mean.astype(np.float64)
+        return Result(
+            name=problem.name,
+            strength=chosen,
+            at_edge=len(tried) > 1 and chosen in (tried[0], tried[-1]),
+            strengths=tuple(tried),
+            dev_scores=tuple(fits[C].score if C in fits else np.nan for C in tried),
+            dev_score=accuracy(dev, problem.y_dev),
+            test_score=accuracy(test, problem.y_test),
+            dev_codes=dev,
+            test_codes=test,
+            iterations=spent[0],
+            row_passes=spent[1],
+            converged=fit.converged,
+            coef=coef.astype(np.float32),
+            intercept=intercept.astype(np.float32),
+            curve=curve if self.grid.whole else {},
+        )
 
-    def _everyone(self) -> Tensor:
-        return torch.arange(len(self.sets), device=self.X.device)
-
-    def _descend(self, objective: Objective, keep: Tensor, u: Tensor, memory: Memory, stopping: Stopping) -> None:
-        """Move the problems ``keep`` on; ``u`` and ``memory`` are updated in place."""
-        watch = stopping.watch
-        if watch is not None:
-            stopping = replace(stopping, watch=lambda v, active, excess: watch(v, keep[active], excess))
-        end = minimise(lambda v, active: objective(v, keep[active]), u[keep], stopping, memory=memory.select(keep))
-        u[keep] = end.u
-        memory.put(keep, end.memory)
-        self.iterations[keep] += end.iterations
-        self.converged[keep] = end.converged
-        if isinstance(watch, Race):
-            self.trailing[keep] = watch.trailing[keep]
-
-    def _race(self, objective: Objective, *, settles: bool) -> Race:
-        step = max(1, len(self.X_dev) // WATCH_ROWS)
-        return Race(objective, self.X_dev[::step], self.y_dev[::step], settles=settles)
-
-    def _dev_scores(self, objective: Objective, u: Tensor, keep: Tensor) -> np.ndarray:
-        W, b = objective.weights(u[keep], keep)
-        hits = predict_codes(self.X_dev, W, b) == self.y_dev[:, self.sets[keep]]
-        return hits.double().mean(0).cpu().numpy()
-
-    def _results(
-        self,
-        objective: Objective,
-        u: Tensor,
-        winners: Tensor,
-        chosen: np.ndarray,
-        scores: np.ndarray,
-    ) -> list[Result]:
-        W, b = objective.weights(u, winners)
-        dev, test = (predict_codes(part, W, b).to(torch.int32).cpu().numpy() for part in (self.X_dev, self.X_test))
-        coef = W.double().cpu().numpy() / self.standardiser.rms
-        intercept = b.double().cpu().numpy() - coef @ self.standardiser.mean.astype(np.float64)
-        iterations = self.iterations.view(self.n_sets, -1).sum(1).tolist()
-        passes = (objective.rows_read.double() / len(self.X)).view(self.n_sets, -1).sum(1).tolist()
-        out = []
-        for i, problem in enumerate(self.problems):
-            dev_score = accuracy(dev[:, i], problem.y_dev)
-            scores[i, chosen[i]] = dev_score
-            out.append(
-                Result(
-                    name=problem.name,
-                    strength=float(self.strengths[chosen[i]]),
-                    at_edge=self.n_strengths > 1 and chosen[i] in (0, self.n_strengths - 1),
-                    strengths=tuple(map(float, self.strengths)),
-                    dev_scores=tuple(scores[i].tolist()),
-                    dev_score=dev_score,
-                    test_score=accuracy(test[:, i], problem.y_test),
-                    dev_codes=np.ascontiguousarray(dev[:, i]),
-                    test_codes=np.ascontiguousarray(test[:, i]),
-                    iterations=iterations[i],
-                    row_passes=passes[i],
-                    converged=bool(self.converged[winners[i]]),
-                    coef=coef[i].astype(np.float32),
-                    intercept=intercept[i].astype(np.float32),
-                )
-            )
-        return out
+    def _predicted(self, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+        """Codes of dev and test."""
+        dev, test = (predict_codes(part, fit.W[None], fit.b[None])[:, 0] for part in (self.X_dev, self.X_test))
+        return dev.to(torch.int32).cpu().numpy(), test.to(torch.int32).cpu().numpy()
 
 
 def _sample(n: int, groups: np.ndarray | None) -> np.ndarray | None:
-    """Half of the rows but at most ``SAMPLE_ROWS``, whole groups, the same for every layer; None: all of a few rows."""
-    if n <= FEW_ROWS:
+    """At most ``SAMPLE_ROWS``, whole groups, the same for every layer; None: not worth it."""
+    if n < WORTH * SAMPLE_ROWS:
         return None
-    most = min(SAMPLE_ROWS, max(FEW_ROWS, n // 2))
     if groups is None:
         groups = np.arange(n)
     _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = np.random.default_rng(0).permutation(len(sizes))
     taken = np.zeros(len(sizes), dtype=bool)
-    taken[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), most, side="right")))]] = True
+    taken[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), SAMPLE_ROWS, side="right")))]] = True
     return np.flatnonzero(taken[codes])

@@ -173,19 +173,19 @@ def test_weights_of_a_resample_equal_its_rows() -> None:
     assert (weighted.test_codes == repeated.test_codes).mean() > 0.97
 
 
-def test_halving_on_a_sample_ends_where_all_rows_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_climb_that_begins_on_a_sample_ends_where_all_rows_do(monkeypatch: pytest.MonkeyPatch) -> None:
     y = labels()
     X = signal(y, 0.4)
     everything = study(X, [problem(y)], tol=1e-6)[0]
     monkeypatch.setattr(studies, "SAMPLE_ROWS", 200)
     monkeypatch.setattr(studies, "FEW_ROWS", 200)
-    halved = study(X, [problem(y)], tol=1e-6, groups=np.arange(800) // 10)[0]
-    direct = study(X, [problem(y)], tol=1e-6, strengths=(halved.strength,))[0]
-    assert (halved.test_codes == direct.test_codes).mean() > 0.99
-    assert halved.dev_score > everything.dev_score - 0.02
-    # The strengths that fell out were fitted on the sample alone, with its own labels.
-    assert min(halved.dev_scores) > 0.6
-    assert halved.row_passes < everything.row_passes
+    climbed = study(X, [problem(y)], tol=1e-6, groups=np.arange(800) // 10)[0]
+    direct = study(X, [problem(y)], tol=1e-6, strengths=(climbed.strength,))[0]
+    assert (climbed.test_codes == direct.test_codes).mean() > 0.99
+    assert climbed.dev_score > everything.dev_score - 0.002
+    assert np.nanmin(climbed.dev_scores) > 0.6
+    # What trailed on the sample for its strength is not fitted to all rows.
+    assert np.isnan(climbed.dev_scores[0])
 
 
 def test_a_sample_takes_whole_groups(monkeypatch: pytest.MonkeyPatch) -> None:

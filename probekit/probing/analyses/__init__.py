@@ -82,11 +82,14 @@ class Analysis:
         :class:`~probekit.errors.UsageError` where the analysis does not fit the study.
     help : str
         One line.
+    curve : bool
+        It looks at every strength, so that the study must take each to its optimum.
     """
 
     name: str
     begin: Callable[[Scene], Companion]
     help: str
+    curve: bool = False
 
 
 def analyses() -> dict[str, Analysis]:

@@ -1,7 +1,8 @@
 """Accuracy against the strength of the penalty, each at its optimum.
 
-Enters: each layer's matrix. Leaves: a row a layer and strength, method ``strength:<C>``, of dev and test. Surprise: the
-study itself gives up strengths that trail, so its record of them is no curve; here each is fitted to the end.
+Enters: what the study's own fits predict. Leaves: a row a layer and strength, method ``strength:<C>``, of dev and test.
+Surprise: nothing is fitted here. Beside this analysis the study takes every strength to its optimum and chooses among
+these fits, so that its choice is the best of the curve on dev.
 """
 
 from __future__ import annotations
@@ -13,37 +14,29 @@ from probekit.errors import UsageError
 from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.analyses._scoring import accuracy_rows
 from probekit.probing.estimators import LayerMatrix
-from probekit.probing.problem import Result
-from probekit.probing.study import STRENGTHS, fit_layer
+from probekit.probing.problem import Result, accuracy
 from probekit.report import Measurement
 from probekit.report.pareto import STRENGTH
 
 
 class Strengths:
-    """Fits every strength of the grid to each layer as it passes."""
+    """Keeps every strength of each layer as it passes."""
 
     def __init__(self, scene: Scene) -> None:
         if scene.estimator != "logistic":
             raise UsageError(
-                "`--also strengths` fits the logistic probe at every penalty of its grid. Got the estimator "
+                "`--also strengths` tells of the logistic probe at every penalty of its grid. Got the estimator "
                 f"'{scene.estimator}'. Leave out --estimator."
             )
         self.scene = scene
         self.fits: dict[int | str, list[Result]] = {}
 
     def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
-        """Fit the task at every strength."""
+        """Keep what the task's fits predict."""
+        y_dev = self.scene.problems[0].y_dev
         self.fits[matrix.layer] = [
-            replace(fit, coef=None, intercept=None)
-            for C in STRENGTHS
-            for fit in fit_layer(
-                matrix.train,
-                matrix.dev,
-                X_test=matrix.test,
-                problems=self.scene.problems[:1],
-                strengths=[C],
-                device=self.scene.study.device,
-            )
+            replace(results[0], strength=C, dev_codes=dev, test_codes=test, dev_score=accuracy(dev, y_dev), curve={})
+            for C, (dev, test) in results[0].curve.items()
         ]
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
@@ -59,4 +52,6 @@ class Strengths:
         return [f"By strength (C, dev score; small C is a simple probe): {'; '.join(said)}."]
 
 
-ANALYSIS = Analysis("strengths", Strengths, "Accuracy against the strength of the penalty, each at its optimum.")
+ANALYSIS = Analysis(
+    "strengths", Strengths, "Accuracy against the strength of the penalty, each at its optimum.", curve=True
+)

@@ -68,6 +68,8 @@ class StudySettings:
         Spans whose vectors stand one behind the other in a target's vector: 2 for a pair, else 1.
     overwrite : bool
         Nobody looks at a layer's vectors after the study: it may change them where they are.
+    curve : bool
+        Take every strength to its optimum and keep what each predicts, where an estimator has strengths to tell of.
     """
 
     sentences: NDArray[np.int64]
@@ -75,6 +77,7 @@ class StudySettings:
     device: str
     halves: int = 1
     overwrite: bool = False
+    curve: bool = False
 
 
 # A study takes LayerMatrix, or LayerTokens where its estimator reads tokens.

@@ -19,7 +19,7 @@ def study(
         layer = matrix.layer
         # Names that outlive the fit would keep this layer in memory while the next one is read.
         del matrix, parts
-        results = fit_vectors(vectors, problems, groups=settings.sentences)
+        results = fit_vectors(vectors, problems, groups=settings.sentences, whole=settings.curve)
         del vectors
         yield layer, results
 
