@@ -5,7 +5,7 @@ chosen strength (with the finer grid beside the best of it, and without), the be
 strength is taken to a tight tolerance, the difference, and the passes over the rows of both. Ends with the largest loss
 against its limit, and with what the finer grid gains on dev and test. With --sklearn the reference is scikit-learn's.
 
-    python tests/bench/bench_choosing.py --cache ROOT [--tasks pos ...] [--layers 0 3 6] [--rows 10300 20000] [--sklearn]
+    python tests/bench/bench_choosing.py --cache ROOT [--tasks pos ...] [--layers 0 3 6] [--rows 10300] [--sklearn]
 """
 
 from __future__ import annotations
