@@ -22,7 +22,7 @@ from probekit.probing.lbfgs import Memory, Stopping, minimise
 from probekit.probing.objective import Objective, predict_codes
 from probekit.probing.rounding import reround
 
-MARGIN, ERRORS = 0.003, 1.0
+MARGIN, ERRORS = 0.002, 1.0
 """A strength trails when it is behind the best on dev by more than this, and than so many standard errors of the
 difference between the two."""
 
