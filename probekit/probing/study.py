@@ -3,8 +3,8 @@
 What enters: the vectors of the three splits and a list of :class:`Problem` (the task, its control
 draws, its resamples). What leaves: one :class:`Result` a problem. The surprise: strengths are fitted from the
 strongest penalty to the weakest, each from the optimum before it and to its own, label sets beside each other; of many
-rows the climb ends where one trails on dev, and of very many it begins on a sample. Of fewer the grid is then made finer
-around the best.
+rows the climb ends where one trails on dev, and of very many it begins on a sample. Of fewer the grid is then made
+finer around the best.
 """
 
 from __future__ import annotations
