@@ -103,13 +103,12 @@ def fit_layer(
     strengths: Sequence[float] = STRENGTHS,
     groups: np.ndarray | None = None,
     tol: float | None = None,
-    whole: bool = False,
     device: str = "cpu",
 ) -> list[Result]:
     """Fit every problem of a layer of raw vectors (n, d), which stay as they are; see :func:`fit_vectors`."""
     check_problems(problems, strengths, n=len(X_train), n_dev=len(X_dev))
     vectors = Vectors.standardise(X_train, X_dev, X_test, device=device)
-    return fit_vectors(vectors, problems, strengths=strengths, groups=groups, tol=tol, whole=whole)
+    return fit_vectors(vectors, problems, strengths=strengths, groups=groups, tol=tol)
 
 
 def fit_vectors(

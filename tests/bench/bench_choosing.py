@@ -28,7 +28,7 @@ from probekit.probing.asking import ask, find_source
 from probekit.probing.control import control_codes
 from probekit.probing.problem import Problem, Result, Standardiser
 from probekit.probing.settings import Settings
-from probekit.probing.study import STRENGTHS, fit_layer
+from probekit.probing.study import STRENGTHS, Vectors, fit_layer, fit_vectors
 
 TASKS = ("pos", "deprel:universal", "morph:Number", "position", "word-length")
 LIMIT = 0.2
@@ -65,7 +65,7 @@ def main() -> None:
             for rows in options.rows:
                 for layer, parts, problems, groups in posed(cache, task, options.layers, rows):
                     results = fit_layer(parts[0], parts[1], X_test=parts[2], problems=problems, groups=groups)
-                    tight = fit_layer(parts[0], parts[1], X_test=parts[2], problems=problems, tol=TIGHT, whole=True)
+                    tight = fit_vectors(Vectors.standardise(*parts), problems, tol=TIGHT, whole=True)
                     for result, problem, full in zip(results, problems, tight, strict=True):
                         best = max(scores_of(full).values())
                         if options.sklearn:

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from probekit.probing import study
 from probekit.probing.problem import Problem, Standardiser
-from probekit.probing.study import STRENGTHS, Grid, fit_layer
+from probekit.probing.study import STRENGTHS, Grid, Vectors, fit_layer, fit_vectors
 
 D, K, TOLD = 96, 9, 12
 CUTS = (700, 2690)
@@ -55,7 +55,7 @@ def test_the_grid_is_finer_beside_the_best_and_its_numbers_are_short() -> None:
 def test_a_whole_curve_holds_what_every_strength_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "FEW_ROWS", 500)
     parts, codes = layer(2)
-    (found,) = fit_layer(parts[0], parts[1], X_test=parts[2], problems=[Problem("task", *codes, K)], whole=True)
+    (found,) = fit_vectors(Vectors.standardise(*parts), [Problem("task", *codes, K)], whole=True)
     assert set(STRENGTHS) <= set(found.curve) == set(found.strengths)
     for C, score in zip(found.strengths, found.dev_scores, strict=True):
         assert (found.curve[C][0] == codes[1]).mean() == pytest.approx(score)
