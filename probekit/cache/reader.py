@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from probekit.corpus.example import Example
 
 
+TEXTLESS = "tokens_without_text"
+"""In the plan: ids of tokens that spell spaces and nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class CacheIndex:
     """What each row is: three int32 arrays [rows].
@@ -183,6 +187,16 @@ class ActivationCache:
         """Yield the examples in corpus order: id, words, text, split, group; no annotations."""
         for spec in self.shards:
             yield from read_examples(self.path / "corpus", spec)
+
+    @property
+    def textless(self) -> tuple[int, ...] | None:
+        """Ids of tokens that spell spaces and nothing else; None where the cache was written before they were kept."""
+        ids = self.plan.get(TEXTLESS)
+        if ids is None:
+            return None
+        if not isinstance(ids, list) or not all(type(ident) is int for ident in ids):
+            raise CacheError(f"{self.path} is damaged: the {TEXTLESS} of its plan must be numbers.")
+        return tuple(ids)
 
     @property
     def source(self) -> SourceRecord | None:

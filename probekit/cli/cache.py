@@ -131,7 +131,7 @@ def info_command(
         typer.echo(f"checked    {in_words(found['certificate'])}")
     state = "complete" if found["complete"] else f"{found['shards_done']} of {counted(found['shards'], 'shard')} done"
     typer.echo(f"state      {state}, {human_bytes(found['bytes'])}")
-    typer.echo(f"made with  {', '.join(f'{name} {value}' for name, value in found['plan'].items())}")
+    typer.echo(f"made with  {', '.join(_setting(name, value) for name, value in found['plan'].items())}")
     if not found["complete"]:
         say(f"Resume with: {found['resume']}")
 
@@ -196,3 +196,8 @@ app.command("rm", epilog=upkeep.RM_EXAMPLES)(upkeep.rm_command)
 app.command("import", short_help="Copy a cache from elsewhere, and check it.", epilog=upkeep.IMPORT_EXAMPLES)(
     upkeep.import_command
 )
+
+
+def _setting(name: str, value: object) -> str:
+    """Write what a cache was made with; of a list how much there is in it."""
+    return f"{name} {len(value) if isinstance(value, list) else value}"

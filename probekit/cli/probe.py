@@ -78,7 +78,9 @@ def probe_command(
     ] = "all",
     pool: Annotated[
         str,
-        typer.Option("--pool", help="How tokens become one vector: mean, first, last or endpoints.", metavar="NAME"),
+        typer.Option(
+            "--pool", help="How tokens become one vector: mean, first (with text), last or endpoints.", metavar="NAME"
+        ),
     ] = "mean",
     pair: Annotated[
         str,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from probekit import plain
 from probekit.cache.format import ShardSpec, TensorSpec, cache_key
 from probekit.cache.location import cache_name, explain_difference, list_caches
-from probekit.cache.reader import ActivationCache
+from probekit.cache.reader import TEXTLESS, ActivationCache
 from probekit.cache.staging import StagedCorpus, stage
 from probekit.cache.writer import CacheWriter
 from probekit.corpus import open_corpus
@@ -231,6 +231,7 @@ def _extract(
 
     spec = request.spec
     tensors = chosen_tensors(loaded, spec)
+    tokeniser = tokeniser_for(loaded, spec)
     limit = batch_tokens(spec, loaded.device.type)
     plan = {
         "tokens_per_batch": limit,
@@ -238,9 +239,9 @@ def _extract(
         "attention": loaded.attention,
         "torch": importlib.metadata.version("torch").partition("+")[0],
         "transformers": importlib.metadata.version("transformers"),
+        TEXTLESS: list(tokeniser.encoder.textless),
     }
     names = [tensor.name for tensor in tensors]
-    tokeniser = tokeniser_for(loaded, spec)
     with (
         CacheWriter.open(
             request.root, identity, plan, staged, mixed=request.mixed, resume_command=request.resume_command

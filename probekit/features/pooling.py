@@ -7,6 +7,7 @@ matrix with one row a target. Surprise: a target that no token covers leaves the
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,13 +33,20 @@ class Pooler:
         Example and word of every row of the cache.
     table : TargetTable
     pool : {"mean", "first", "last", "endpoints"}
-        How the tokens of a span become one vector. The mean is over the span's tokens; endpoints are the first
-        token's vector and the last one's, one behind the other [1]_.
+        How the tokens of a span become one vector. The mean is over all of the span's tokens; first is the first token
+        *with text*, passing over a space that a tokenizer put in a piece of its own (``Ġ`` before ``?``); endpoints
+        are that token's vector and the last one's, one behind the other [1]_.
     pair : {"concat", "product", "difference"}
         How the vectors of the two spans of a pair become one, number by number.
+    textless : sequence of int
+        Ids of the tokens that spell spaces and nothing else (:attr:`ActivationCache.textless
+        <probekit.cache.reader.ActivationCache>`).
 
     Notes
     -----
+    A piece that is a space alone belongs to the word that follows it. It counts in the mean, which leaves out nothing
+    that the model read for the word (one row of two where the word is ``?``), and never for the first.
+
     ``table`` (the attribute) is the given one without the targets that no token covers; their
     words are counted in ``table.without_token``.
 
@@ -47,7 +55,15 @@ class Pooler:
     .. [1] Lee et al. 2017, End-to-end neural coreference resolution.
     """
 
-    def __init__(self, index: CacheIndex, table: TargetTable, *, pool: str = "mean", pair: str = "concat") -> None:
+    def __init__(
+        self,
+        index: CacheIndex,
+        table: TargetTable,
+        *,
+        pool: str = "mean",
+        pair: str = "concat",
+        textless: Sequence[int] = (),
+    ) -> None:
         for option, value, known in (("pool", pool, POOLS), ("pair", pair, PAIRS)):
             if value not in known:
                 hint = did_you_mean(value, known)
@@ -58,6 +74,8 @@ class Pooler:
         whole = np.asarray((stop > first).all(axis=1))
         self.table = _without(table, whole)
         first, stop = first[whole], stop[whole]
+        if pool in ("first", "endpoints") and len(textless):
+            first = _with_text(index, first, stop, textless)
         if pool == "first":
             stop = first + 1
         elif pool == "last":
@@ -121,6 +139,16 @@ def token_ranges(index: CacheIndex, table: TargetTable) -> tuple[NDArray[np.int6
     first = rows[np.minimum(low, len(rows) - 1)]
     stop = rows[np.maximum(high, 1) - 1] + 1
     return np.where(empty, 0, first), np.where(empty, 0, stop)
+
+
+def _with_text(
+    index: CacheIndex, first: NDArray[np.int64], stop: NDArray[np.int64], textless: Sequence[int]
+) -> NDArray[np.int64]:
+    """Return the first row with text of every span [n, s]; the first row where none has any."""
+    n = len(index.token)
+    texts = np.where(np.isin(index.token, textless), n, np.arange(n))
+    following = np.minimum.accumulate(texts[::-1])[::-1][first]
+    return np.where(following < stop, following, first)
 
 
 def _without(table: TargetTable, whole: NDArray[np.bool_]) -> TargetTable:

@@ -90,6 +90,11 @@ class Aligner:
         self.backend = Backend(tokenizer)
         self.vocabulary = vocabulary
 
+    @property
+    def textless(self) -> tuple[int, ...]:
+        """Ids of pieces without text: a space that stands alone before the text of its word."""
+        return self.backend.textless()
+
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
         """Encode sentences given as words.
 

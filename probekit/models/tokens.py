@@ -65,6 +65,32 @@ class Backend:
         encodings = self._fast.encode_batch(list(texts), add_special_tokens=False)
         return [(encoding.ids, encoding.offsets) for encoding in encodings]
 
+    def textless(self) -> tuple[int, ...]:
+        """Return the ids of pieces that spell spaces and nothing else, ascending: they stand before a word's text.
+
+        Special tokens are not among them.
+        """
+        if self._fast is None:
+            pieces = self._tokenizer.convert_ids_to_tokens(list(range(len(self._tokenizer))))
+        else:
+            pieces = list(map(self._fast.id_to_token, range(self._fast.get_vocab_size())))
+        state = self._state
+        steps = json.dumps([state.get(part) for part in ("normalizer", "pre_tokenizer", "decoder")], ensure_ascii=False)
+        marks = "▁" if self._fast is None or "▁" in steps else ""
+        return tuple(
+            ident
+            for ident, piece in enumerate(pieces)
+            if piece and ident not in self.special and ident != self.unknown and not self._spelled(piece, marks).strip()
+        )
+
+    def _spelled(self, piece: str, marks: str) -> bytes:
+        """Return the bytes that a piece spells, as far as it takes to tell spaces from text."""
+        if byte := BYTE_PIECE.fullmatch(piece):
+            return bytes.fromhex(byte[1])
+        if self._byte_level:
+            return bytes(CHARACTER_BYTES.get(char, ord("?")) for char in piece)
+        return (piece.replace(marks, " ") if marks else piece).encode()
+
     def mismatched(self, pairs: set[tuple[int, str]]) -> set[tuple[int, str]]:
         """Return the (id, text) pairs in which the piece is not found in the text it is said to cover."""
         if len(self._right) > KNOWN_PAIRS:

@@ -21,6 +21,10 @@ from probekit.models.align import Encoded
 class Encoder(Protocol):
     """What turns words into the ids a model reads; :class:`~probekit.models.align.Aligner` is one."""
 
+    @property
+    def textless(self) -> tuple[int, ...]:
+        """Ids of pieces without text."""
+
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
         """Encode sentences given as words."""
 
@@ -42,6 +46,11 @@ class WordEncoder:
     def __init__(self, rows: Mapping[str, int], mean_row: int) -> None:
         self.rows = rows
         self.mean_row = mean_row
+
+    @property
+    def textless(self) -> tuple[int, ...]:
+        """None: every token is a word."""
+        return ()
 
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
         """Give every word its row."""

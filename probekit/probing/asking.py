@@ -129,5 +129,10 @@ def ask(cache: ActivationCache, settings: Settings, source: Source) -> Asked:
     table, left_out = keep_top(source.task, source.targets())
     poolers = poolers_of(cache, table, places, pool=settings.pool, pair=settings.pair)
     question = pose(source.task, next(iter(poolers.values())).table, left_out=left_out)
+    if settings.pool in ("first", "endpoints") and cache.textless is None:
+        question.notes.append(
+            f"The cache does not say which tokens are a space alone, so `{settings.pool}` may read one in place of its "
+            "word's text: extract again where the tokenizer makes such pieces."
+        )
     check_memory(cache, poolers, places, settings.max_ram)
     return Asked(source, question, poolers, places)

@@ -50,7 +50,8 @@ def poolers_of(
 ) -> dict[str, Pooler]:
     """Return what turns the rows of each stack into vectors."""
     stacks = dict.fromkeys(stack for stack, _ in places)
-    return {stack: Pooler(cache.index(stack), table, pool=pool, pair=pair) for stack in stacks}
+    textless = cache.textless or ()
+    return {stack: Pooler(cache.index(stack), table, pool=pool, pair=pair, textless=textless) for stack in stacks}
 
 
 def check_memory(

@@ -85,7 +85,7 @@ def probe(
         Files that hold more annotations of the corpus; see :func:`~probekit.corpus.annotated`.
     layers : "all", str, int, or an iterable of layers
     pool : {"mean", "first", "last", "endpoints"}
-        How the tokens of a span become one vector.
+        How the tokens of a span become one vector; first is the first one with text, not a space alone.
     pair : {"concat", "product", "difference"}
         How the two vectors of a pair become one.
     estimator : {"logistic", "mlp", "knn", "elastic-net", "bilinear", "attention", "bilstm", "ridge"}

@@ -166,3 +166,24 @@ def test_a_pair_operation_needs_pairs() -> None:
         Pooler(index, table, pair="product")
     with pytest.raises(UsageError, match="Did you mean 'product'"):
         Pooler(index, table, pair="produkt")
+
+
+def test_first_is_the_first_piece_with_text() -> None:
+    """A space alone (7) stands before the text of its word, or is all that a word has."""
+    examples, index = corpus_and_index([[2, 1, 2, 3], [1, 1], [1, 1]])
+    token = np.arange(100, 100 + len(index.token), dtype=np.int32)
+    of_first = np.flatnonzero(index.example == 0)
+    token[of_first[[1, 3, 4]]] = 7  # before word 0, all of word 1, before word 2
+    index = CacheIndex(index.example, index.word, token)
+    X = np.arange(2.0 * len(token), dtype=np.float32).reshape(-1, 2)
+    view = FakeView(X, 5)
+
+    def read(pool: str) -> np.ndarray:
+        table = collect(TASK, examples, where="here")
+        return Pooler(index, table, pool=pool, textless=(7, 9)).matrix(view)[:4]  # type: ignore[arg-type]
+
+    rows = of_first[[2, 3, 5, 6]]
+    np.testing.assert_array_equal(read("first"), X[rows])
+    np.testing.assert_array_equal(read("endpoints"), np.hstack([X[rows], X[of_first[[2, 3, 5, 8]]]]))
+    # The mean leaves out nothing of what was read for the word.
+    np.testing.assert_array_equal(read("mean")[0], X[of_first[1:3]].mean(0))

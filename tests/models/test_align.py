@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import unicodedata
 from functools import cache
 from pathlib import Path
@@ -263,3 +264,25 @@ def test_real_text_and_a_real_byte_level_model(data: Path, models: Path) -> None
     for words, item in zip(sentences, encoded, strict=True):
         tokens = [tokenizer.decode(item.ids[item.word == at]).strip() for at in range(len(words))]
         assert tokens == list(words)
+
+
+@pytest.mark.parametrize(("name", "space"), [("gpt2", "Ġ"), ("t5", "▁"), ("llama", "▁"), ("bert", None)])
+def test_a_space_alone_is_a_piece_of_the_word_behind_it_and_has_no_text(name: str, space: str | None) -> None:
+    aligner, tokenizer = aligner_of(name), tokenizer_of(name)
+    pieces = tokenizer.convert_ids_to_tokens(list(aligner.textless))
+    assert (space in pieces) == (space is not None)
+    assert all(re.fullmatch("[ĠĊĉċČč▁]|<0x..>", piece) for piece in pieces)
+    words = ("the", "zq", "?", "doctor")
+    encoded = aligner.encode_words([words])[0]
+    for at in np.flatnonzero(np.isin(encoded.ids, aligner.textless)):
+        assert encoded.word[at] == encoded.word[at + 1] != encoded.word[at - 1]
+    with_text = ~np.isin(encoded.ids, aligner.textless)
+    assert set(encoded.word[with_text].tolist()) >= set(range(4))
+
+
+def test_gpt_novels_puts_spaces_alone_before_their_words(models: Path) -> None:
+    aligner = Aligner(AutoTokenizer.from_pretrained(models / "gpt-novels"))
+    encoded = aligner.encode_words([("Please", "?", "us", "ages", "!")])[0]
+    alone = np.flatnonzero(np.isin(encoded.ids, aligner.textless))
+    assert encoded.word[alone].tolist() == encoded.word[alone + 1].tolist()
+    assert {1, 4} <= set(encoded.word[alone].tolist())
