@@ -9,6 +9,7 @@ name, so ``from ._helpers import ...`` works in it and two folders never collide
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -237,7 +238,7 @@ def load_catalogue(*folders: str | Path) -> dict[str, ProbeTask]:
     for folder in folders:
         check_recordable(folder)
     for folder in dict.fromkeys(Path(folder).resolve() for folder in (catalogue_folder(), *folders)):
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # where Path.is_dir would raise at a name that is too long
             raise UsageError(f"The probes folder '{folder}' is not there. Give a folder of task files.")
         modules = load_folder(folder)
         if not modules:

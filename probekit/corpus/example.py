@@ -122,7 +122,10 @@ def _column(value: Any) -> tuple[Any, ...] | None:
     if type(value) in (tuple, str, int, float, bool) or value is None:
         return value if type(value) is tuple else None
     many = isinstance(value, list | tuple) or (len(getattr(value, "shape", ())) > 0 and hasattr(value, "tolist"))
-    return tuple(value.tolist() if hasattr(value, "tolist") else value) if many else None
+    try:
+        return tuple(value.tolist() if hasattr(value, "tolist") else value) if many else None
+    except RuntimeError:
+        raise plain.refused("annotations", "values that can be read; a tensor of them must hold data", value) from None
 
 
 def _spans(given: Any) -> Mapping[str, tuple[Span, ...]]:

@@ -256,9 +256,10 @@ def _opened(companion: Any) -> _Source:
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_dir():
+    # Not Path.is_dir and Path.exists, which raise at a name that is too long.
+    if os.path.isdir(path):
         return sorted(entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith("."))
-    return [path] if path.exists() else sorted(map(Path, glob.glob(str(path))))
+    return [path] if os.path.exists(path) else sorted(map(Path, glob.glob(str(path))))
 
 
 def _suffix(file: Path) -> str:

@@ -131,8 +131,8 @@ def parse_layers(layers: Any) -> Layers | str:
     for entry in entries:
         some = _layers_of(entry)
         if not some:
-            shown = layers if isinstance(layers, str) else entry
-            raise UsageError(f"The `layers` option must be {wanted}. Got {shown!r:.60}.")
+            shown = f"'{layers:.60}'" if isinstance(layers, str) else f"{entry!r:.60}"
+            raise UsageError(f"The `layers` option must be {wanted}. Got {shown}.")
         found.update(some)
     if not found:
         raise UsageError(f"The `layers` option must be {wanted}. Got none.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,25 @@ def test_the_document_is_strict_json(make_report: Make) -> None:
     assert len(document["reports"]) == 2
     assert "corpora differ" in document["differences"][0]
     json.dumps(document, allow_nan=False)
+
+
+def test_reports_without_a_common_metric_are_each_shown_by_their_own(make_report: Make) -> None:
+    def measured(metric: str, scores: list[float]) -> LayerReport:
+        report = make_report(scores, half=None, floors={}, control=(), task=metric)
+        rows = [replace(row, metric=metric) for row in report.rows if row.metric == "accuracy"]
+        return LayerReport(rows, {**report.provenance, "settings": {"estimator": "logistic", "metric": metric}})
+
+    comparison = compare([measured("uuas", [0.5, 0.6]), measured("r2", [0.1, 0.3]), measured("accuracy", [0.8, 0.9])])
+    assert comparison.metric is None
+    assert comparison.metrics == ("uuas", "r2", "accuracy")
+    assert "No metric is common to all" in comparison.differences[0]
+    text = plain(comparison, 200)
+    assert "uuas (UUAS)" in text
+    assert "r2 (R2)" in text
+    assert body(text) == {"0": ["0.500", "0.100", "0.800"], "1": ["*0.600", "*0.300", "*0.900"]}
+    assert comparison.plot(Figure().subplots()).get_ylabel() == "test scores"
+
+
+def test_reports_are_read_where_paths_are_given(make_report: Make, tmp_path: Path) -> None:
+    paths = [make_report(model=name).write(tmp_path / f"{name}.jsonl") for name in ("a", "b")]
+    assert compare([paths[0], str(paths[1])]).names == ("a", "b")

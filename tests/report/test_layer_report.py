@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
-from probekit.errors import InputError
+from probekit.errors import InputError, UsageError
 from probekit.report import LayerReport
 
 Make = Callable[..., LayerReport]
@@ -150,3 +151,32 @@ def test_an_empty_report_is_no_trouble(tmp_path: object) -> None:
     assert "no test rows" in str(report.table())
     assert len(report.frame) == 0
     json.dumps(report.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda report: report.plot(metric="acuracy"), r"`metric` must be one of .*Did you mean 'accuracy'\?"),
+        (lambda report: report.points(split="tset"), r"`split` must be one of 'train', 'dev', 'test'.*mean 'test'\?"),
+        (lambda report: report.points("contol"), r"`method` must be .*mean 'control'\?"),
+        (lambda report: report.select("logstic"), r"`method` must be .*mean 'logistic'\?"),
+        (lambda report: report.floor("majorty"), r"`method` must be .*mean 'majority'\?"),
+        (lambda report: report.best_layer("nope"), r"`metric` must be"),
+        (lambda report: report.expected_layer("encodr"), r"`stack` must be"),
+        (lambda report: report.points(split=3), r"`split` option must be"),
+        (lambda report: report.plot([1, 2]), r"`ax` option must be one axes"),
+    ],
+)
+def test_a_name_that_no_row_has_is_refused(
+    make_report: Make, ask: Callable[[LayerReport], object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        ask(make_report())
+
+
+def test_what_may_be_there_and_is_not_is_empty(make_report: Make) -> None:
+    report = make_report(control=(), floors={})
+    assert report.points("control") == report.points("random_weights") == report.points(split="train") == {}
+    assert report.floor("majority") is None
+    odd = report.select(np.str_("logistic"), metric=np.array("accuracy"))  # type: ignore[arg-type]
+    assert odd == report.select("logistic", metric="accuracy")
