@@ -105,8 +105,7 @@ def extract(
 
     Notes
     -----
-    A number may be one of numpy, torch or pandas, a path whatever knows its own (`os.PathLike`), a dtype or device
-    that of torch. Anything else than what is listed here is a UsageError; nothing is left out.
+    Numbers, paths and dtypes of numpy, torch and pandas are read as plain ones; nothing is left out.
     """
     request = Request.build(
         model,
