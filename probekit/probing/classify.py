@@ -26,10 +26,11 @@ from probekit.probing.floors import bag_of_words_codes, words_of
 from probekit.probing.measure import LayerOutcome, Measurer
 from probekit.probing.metrics import metrics_of
 from probekit.probing.problem import Problem
-from probekit.probing.provenance import few_units_notes, no_control_notes, provenance_of, shared_notes
+from probekit.probing.provenance import no_control_notes, provenance_of, shared_notes
 from probekit.probing.question import Question
 from probekit.probing.reading import read_for
 from probekit.probing.settings import Settings
+from probekit.probing.units import units_notes
 from probekit.report import LayerReport, Measurement
 from probekit.report.trees import DrawnTree
 from probekit.tasks import ProbeTask
@@ -187,9 +188,8 @@ def _notes(
         notes += no_control_notes(question.task, cache, floors)
         if settings.fast:
             notes.append("--fast: no bag of words, and no random weights unless asked for.")
-    units = {split: question.parts[split].n_units for split in ("dev", "test")}
-    notes += few_units_notes(units, question.parts["test"].unit)
-    return notes + shared_notes(settings, unit=question.parts["test"].unit, repeated=repeated)
+    notes += units_notes({split: question.parts[split].resampled for split in ("dev", "test")})
+    return notes + shared_notes(settings, repeated=repeated)
 
 
 def _controls(question: Question, settings: Settings) -> dict[int, NDArray[np.int32]]:

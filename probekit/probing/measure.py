@@ -16,23 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.probing.floors import majority_code, word_type_codes
+from probekit.probing.layertests import layer_tests
 from probekit.probing.metrics import Metric, Scored, metrics_of
 from probekit.probing.problem import Result
 from probekit.probing.question import Part, Question
-from probekit.probing.stats import (
-    FEWEST_TO_TEST,
-    LEVEL,
-    Bootstrap,
-    FloatArray,
-    Resampled,
-    bounds_of,
-    interval,
-    neighbours,
-    not_worse,
-)
+from probekit.probing.stats import LEVEL, Bootstrap, Resampled, bounds_of, interval
 from probekit.report import Measurement
 
 CONTROL, SELECTIVITY = "control", "selectivity"
+ONE_DRAW = "of this one draw of control labels; the interval leaves others out (--control-seeds 3 puts them in)"
+"""What a row says that no variance between draws went into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +87,9 @@ class Measurer:
         self.control_seeds = list(control_codes)
         self.controls = [codes[self.part.rows] for codes in control_codes.values()]
         self.bootstrap = Bootstrap.draw(self.part.units, resamples=resamples, seed=draw)
-        self.blank = replace(blank, split=split, n=len(self.part.y), n_groups=self.part.n_units, level=LEVEL)
+        self.blank = replace(
+            blank, split=split, n=len(self.part.y), n_groups=self.part.n_units, unit=self.part.unit, level=LEVEL
+        )
 
     def rows(self, outcomes: Sequence[LayerOutcome]) -> Iterator[Measurement]:
         """Yield the rows of every layer, then the floors."""
@@ -139,14 +134,16 @@ class Measurer:
                 seed = self.control_seeds[draw]
                 one = replace(control_row, seed=seed, strength=control.strength, note=_note(control))
                 yield scored(one, "accuracy", points[1 + draw], resampled[:, 1 + draw])
-            control_row = replace(control_row, strength=None, seed=None, note=f"mean of {len(outcome.controls)} draws")
+            control_row = replace(control_row, strength=None, seed=None, note=mean_of(len(outcome.controls)))
         else:
             control = outcome.controls[0]
             seed = self.control_seeds[0]
-            control_row = replace(control_row, seed=seed, strength=control.strength, note=_note(control))
-        drawn, mean = resampled[:, 1:].mean(), points[1:].mean()
+            note = joined(_note(control), ONE_DRAW)
+            control_row = replace(control_row, seed=seed, strength=control.strength, note=note)
+        drawn, mean = resampled[:, 1:].over_draws(points[1:]), points[1:].mean()
         yield scored(control_row, "accuracy", mean, drawn)
-        selectivity = replace(row, method=SELECTIVITY, seed=control_row.seed, strength=None, note="")
+        note = mean_of(len(outcome.controls))
+        selectivity = replace(row, method=SELECTIVITY, seed=control_row.seed, strength=None, note=note)
         yield scored(selectivity, "accuracy", points[0] - mean, resampled[:, 0] - drawn)
 
     def _further(self, row: Measurement, codes: NDArray[np.int32]) -> Iterator[Measurement]:
@@ -196,40 +193,6 @@ class Measurer:
             yield scored(row, "accuracy", hits[mask].mean(), self.bootstrap.accuracy(hits, mask)[:, 0])
 
 
-def layer_tests(
-    layers: Sequence[int | str], points: FloatArray, resampled: Resampled, *, split: str, metric: str
-) -> dict[str, Any] | None:
-    """Return the set of layers not worse than the best, and Holm's p values of neighbours; None with too few units.
-
-    Parameters
-    ----------
-    layers : sequence of int or str
-    points : float64 array [layers]
-    resampled : Resampled
-        Of one column a layer.
-    split, metric : str
-        What the scores are of.
-    """
-    if resampled.n_units < FEWEST_TO_TEST:
-        return None
-    steps = [(low, low + 1) for low in range(len(layers) - 1) if _stack(layers[low]) == _stack(layers[low + 1])]
-    p_values = neighbours(points, resampled, steps)
-    return {
-        "split": split,
-        "metric": metric,
-        "level": LEVEL,
-        "not_worse": [layers[place] for place in not_worse(points, resampled)],
-        "neighbours": [
-            {"from": layers[low], "to": layers[high], "gain": float(points[high] - points[low]), "p_holm": p}
-            for (low, high), p in zip(steps, p_values, strict=True)
-        ],
-    }
-
-
-def _stack(layer: int | str) -> str:
-    return layer.partition(":")[0] if isinstance(layer, str) and ":" in layer else ""
-
-
 def scored(row: Measurement, metric: str, value: float, resampled: Resampled) -> Measurement:
     """Return the row with a score and its interval, on the scale of the metric; of too few units there is none."""
     ends = interval(float(value), resampled, bounds=bounds_of(metric, difference=row.method == SELECTIVITY))
@@ -237,6 +200,16 @@ def scored(row: Measurement, metric: str, value: float, resampled: Resampled) ->
     if ends is None:
         return replace(row, level=None)
     return replace(row, low=ends[0], high=ends[1])
+
+
+def mean_of(draws: int) -> str:
+    """Return what the control and selectivity rows say of the draws behind them."""
+    return f"mean of {draws} draws, whose variance is in the interval" if draws > 1 else ONE_DRAW
+
+
+def joined(*notes: str) -> str:
+    """Write several notes as one."""
+    return "; ".join(filter(None, notes))
 
 
 def _note(result: Result) -> str:

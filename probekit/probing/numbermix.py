@@ -68,7 +68,7 @@ class NumberMix:
         """Yield the weight of every layer and the centre of gravity."""
         mix = self._learn()
         row = replace(blank, method=METHOD, split="train", level=LEVEL, n=len(self.sentences))
-        yield from mix.rows(replace(row, n_groups=len(np.unique(self.sentences)), strength=None))
+        yield from mix.rows(replace(row, n_groups=len(np.unique(self.sentences)), unit="sentence", strength=None))
         self.note = mix.note(len(self.sentences), "ridge")
         self.weights = mix.weights
 

@@ -10,9 +10,7 @@ from probekit.cache.certificate import certificate
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
 from probekit.models.static import is_static
-from probekit.probing.question import MIN_DOCUMENTS
 from probekit.probing.settings import Settings
-from probekit.probing.stats import FEWEST_TO_TEST, FEWEST_UNITS
 from probekit.report.wording import readable
 from probekit.tasks import ProbeTask
 
@@ -100,29 +98,12 @@ def no_control_notes(task: ProbeTask, cache: ActivationCache, floors: Sequence[s
     return notes
 
 
-def few_units_notes(units: Mapping[str, int], unit: str) -> list[str]:
-    """Say which parts have too few units for intervals, and whether layers could not be tested."""
-    notes = [
-        f"The {split} part has {n} {unit}{'s' if n > 1 else ''}: fewer than {FEWEST_UNITS} give no interval."
-        for split, n in units.items()
-        if n < FEWEST_UNITS
-    ]
-    if units["dev"] < FEWEST_TO_TEST:
-        notes.append(
-            f"Layers are not tested against each other: the dev part has {units['dev']} of the {FEWEST_TO_TEST} "
-            f"{unit}s that a test needs."
-        )
-    return notes
-
-
-def shared_notes(settings: Settings, *, unit: str, repeated: int) -> list[str]:
-    """Return what must be said of any study: repeated examples, what is resampled, ``--fast``."""
+def shared_notes(settings: Settings, *, repeated: int) -> list[str]:
+    """Return what must be said of any study: repeated examples, ``--fast``."""
     notes = []
     if repeated:
         then = ", and are left out (--drop-repeated)" if settings.drop_repeated else ""
         notes.append(f"{repeated:,} dev or test examples repeat a training example{then}.")
-    if unit == "sentence":
-        notes.append(f"Intervals resample sentences: the test part has fewer than {MIN_DOCUMENTS} documents.")
     if settings.fast:
         control = f"{settings.control_seeds} draws of the control task" if settings.control_seeds else "no control task"
         notes.append(f"--fast: {control}, {settings.resamples} resamples, no tests between layers.")

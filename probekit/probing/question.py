@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from probekit.corpus.example import SPLITS
 from probekit.errors import InputError
 from probekit.features import TargetTable, number_bins
+from probekit.probing.units import Units, units_of
 from probekit.tasks import ProbeTask
 
 UNSEEN = -1
-# Below this many documents in a split the bootstrap resamples sentences.
-MIN_DOCUMENTS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +33,28 @@ class Part:
         Of the table, and of every layer's matrix.
     y : int32 array [n]
         Codes; -1 where training never showed the label.
-    units : int64 array [n]
-        What the bootstrap resamples: document or sentence of each row, numbered from 0.
-    n_units : int
-    unit : {"document", "sentence"}
+    resampled : Units
+        What the bootstrap resamples.
     """
 
     rows: slice
     y: NDArray[np.int32]
-    units: NDArray[np.int64]
-    n_units: int
-    unit: str
+    resampled: Units
+
+    @property
+    def units(self) -> NDArray[np.int64]:
+        """Document or sentence of each row, numbered from 0."""
+        return self.resampled.of
+
+    @property
+    def n_units(self) -> int:
+        """How many units there are."""
+        return self.resampled.n
+
+    @property
+    def unit(self) -> str:
+        """``document`` or ``sentence``."""
+        return self.resampled.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +147,7 @@ def pose(task: ProbeTask, table: TargetTable, *, left_out: int = 0) -> Question:
 
 def _part(table: TargetTable, y: NDArray[np.int32], split: str) -> Part:
     rows = table.part(split)
-    units, unit = units_of(table, table.example[rows])
-    return Part(rows, y[rows], units, int(units.max()) + 1, unit)
-
-
-def units_of(table: TargetTable, ordinals: NDArray[np.int64]) -> tuple[NDArray[np.int64], str]:
-    """Number what the bootstrap resamples: the document of each ordinal where there are enough, else the sentence."""
-    documents = [table.group[i] for i in ordinals]
-    if None not in documents and len(names := dict.fromkeys(documents)) >= MIN_DOCUMENTS:
-        number = {name: i for i, name in enumerate(names)}
-        return np.array([number[name] for name in documents], np.int64), "document"
-    return np.unique(ordinals, return_inverse=True)[1].astype(np.int64), "sentence"
+    return Part(rows, y[rows], units_of(table, table.example[rows]))
 
 
 def keep_top(task: ProbeTask, table: TargetTable) -> tuple[TargetTable, int]:

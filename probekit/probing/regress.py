@@ -22,16 +22,17 @@ from probekit.probing.asking import Source
 from probekit.probing.control import control_numbers, draw_seed
 from probekit.probing.device import device_for
 from probekit.probing.floors import bag_of_words_numbers, words_of
-from probekit.probing.measure import CONTROL, SELECTIVITY, layer_tests, scored
+from probekit.probing.layertests import layer_tests
+from probekit.probing.measure import CONTROL, SELECTIVITY, joined, mean_of, scored
 from probekit.probing.mixed import METHOD as MIX
 from probekit.probing.numbermix import NumberMix
 from probekit.probing.numberscore import METRICS, NumberScorer, Score
-from probekit.probing.provenance import few_units_notes, no_control_notes, provenance_of, shared_notes
-from probekit.probing.question import units_of
+from probekit.probing.provenance import no_control_notes, provenance_of, shared_notes
 from probekit.probing.reading import check_memory, choose_layers, poolers_of, read_layers
 from probekit.probing.ridge import Fitted, FloatArray, Numbers, fit_ridge
 from probekit.probing.settings import Settings
 from probekit.probing.stats import LEVEL, Resampled
+from probekit.probing.units import Units, units_notes, units_of
 from probekit.report import LayerReport, Measurement
 from probekit.report.trees import DrawnTree
 from probekit.tasks import ProbeTask
@@ -111,15 +112,14 @@ def regress(
     bags = _bags(cache, table, y) if None in table.keys and not settings.fast else {}
     named = {"task": source.task.name, "model": cache.model["name"], "corpus": cache.corpus["name"]}
     rows: list[Measurement] = []
-    n_units: dict[str, int] = {}
-    tests, unit = None, ""
+    resampled_by: dict[str, Units] = {}
+    tests = None
     for split in ("dev", "test"):
-        units, unit = units_of(table, table.example[parts[split]])
+        units = resampled_by[split] = units_of(table, table.example[parts[split]])
         scorers = [
-            NumberScorer(values[parts[split]], units, resamples=settings.resamples, seed=settings.seed)
+            NumberScorer(values[parts[split]], units.of, resamples=settings.resamples, seed=settings.seed)
             for values in sets
         ]
-        n_units[split] = scorers[0].n_units
         blank = Measurement(
             stage="probe",
             split=split,
@@ -129,7 +129,8 @@ def regress(
             value=None,
             pooling=settings.pool,
             n=len(scorers[0].y),
-            n_groups=scorers[0].n_units,
+            n_groups=units.n,
+            unit=units.unit,
             level=LEVEL,
             **named,
         )
@@ -146,12 +147,12 @@ def regress(
             settings,
             source.task,
             metric=METRICS[0],
-            unit=unit,
+            unit=resampled_by["test"].unit,
             targets={split: part.stop - part.start for split, part in parts.items()},
             notes=_notes(cache, source.task, table, fast=settings.fast)
             + ([mix.note] if mix is not None else [])
-            + few_units_notes(n_units, unit)
-            + shared_notes(settings, unit=unit, repeated=source.repeated),
+            + units_notes(resampled_by)
+            + shared_notes(settings, repeated=source.repeated),
         ),
         "tests": tests,
     }
@@ -188,7 +189,7 @@ def _mix_rows(
         return
     yield from mix.rows(blank)
     fit, rows = mix.fit(), mix.sampled["test"]
-    units = np.unique(units_of(table, table.example[table.part("test")])[0][rows], return_inverse=True)[1]
+    units = np.unique(units_of(table, table.example[table.part("test")]).of[rows], return_inverse=True)[1]
     scorer = NumberScorer(mix.numbers.test, units, resamples=settings.resamples, seed=settings.seed)
     row = replace(blank, method=MIX, strength=fit.strength, n=len(rows), n_groups=scorer.n_units)
     for metric, score in zip(METRICS, scorer.scores(fit.test), strict=True):
@@ -218,15 +219,19 @@ def _control_rows(
         return
     drawn = [draw[0] for draw in scores[1:]]
     value, resampled = drawn[0]
-    control = replace(row, method=CONTROL, seed=seeds[0], strength=results[1].strength, note=_edge(results[1]))
+    note = mean_of(len(drawn))
+    control = replace(row, method=CONTROL, seed=seeds[0], strength=results[1].strength)
     if len(drawn) > 1:
         for seed, fit, score in zip(seeds, results[1:], drawn, strict=True):
             one = replace(control, seed=seed, strength=fit.strength, note=_edge(fit))
             yield scored(one, METRICS[0], *score)
-        value, resampled = float(np.mean([one for one, _ in drawn])), Resampled.stack([r for _, r in drawn]).mean()
-        control = replace(control, seed=None, strength=None, note=f"mean of {len(drawn)} draws")
+        points = np.array([point for point, _ in drawn])
+        value, resampled = float(points.mean()), Resampled.stack([r for _, r in drawn]).over_draws(points)
+        control = replace(control, seed=None, strength=None, note=note)
+    else:
+        control = replace(control, note=joined(_edge(results[1]), note))
     yield scored(control, METRICS[0], value, resampled)
-    gained = replace(row, method=SELECTIVITY, seed=control.seed, strength=None, note="")
+    gained = replace(row, method=SELECTIVITY, seed=control.seed, strength=None, note=note)
     yield scored(gained, METRICS[0], scores[0][0][0] - value, scores[0][0][1] - resampled)
 
 

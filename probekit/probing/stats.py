@@ -6,12 +6,14 @@ layers have intervals too. Surprise: nothing is refitted, so the intervals speak
 documents. And quantiles of the resamples are no intervals: documents differ in length, a few long ones decide,
 and resamples then vary too little. So the error is the larger of the bootstrap's and the jackknife's [1]_, its
 quantile is Student's at as many degrees as documents of one length would be worth [2]_, and it is laid off on the
-scale of log odds, where scores near 1 are not skewed.
+scale of log odds, where scores near 1 are not skewed. What is drawn beside the units, as control labels are, adds
+its own variance (:meth:`Resampled.over_draws`).
 
 References
 ----------
 .. [1] Hansen 2025, Jackknife standard errors for clustered regression.
 .. [2] Carter, Schnepel & Steigerwald 2017, Asymptotic behavior of a t-test robust to cluster heterogeneity.
+.. [3] Satterthwaite 1946, An approximate distribution of estimates of variance components.
 """
 
 from __future__ import annotations
@@ -23,14 +25,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import expit, logit, ndtri, stdtrit
 
 FloatArray = NDArray[np.float64]
 LEVEL = 0.95
 FEWEST_UNITS = 5
-"""Fewer units than this give no interval."""
-FEWEST_TO_TEST = 10
-"""Fewer units than this give no test between layers."""
+"""Fewer units than this give no interval, and no test between layers."""
 SHARE, OPEN = (0.0, 1.0), (-np.inf, np.inf)
 BOUNDS = {"r2": (-np.inf, 1.0), **dict.fromkeys(("pearson", "spearman", "dspr", "nspr"), (-1.0, 1.0))}
 """What a metric can reach, where it is no share."""
@@ -48,11 +48,17 @@ class Resampled:
         Without each unit in turn.
     sizes : float64 array [units]
         Rows of each unit that count.
+    between : float
+        Variance that no resample of units shows: of a mean over draws, by :meth:`over_draws`.
+    between_degrees : float
+        Its degrees of freedom; infinite where there is none.
     """
 
     values: FloatArray
     left_out: FloatArray
     sizes: FloatArray
+    between: float = 0.0
+    between_degrees: float = np.inf
 
     def __getitem__(self, place: Any) -> Resampled:
         """Pick methods, ``resampled[:, 0]``; the first place is that of all resamples."""
@@ -60,7 +66,13 @@ class Resampled:
 
     def __sub__(self, other: Resampled) -> Resampled:
         """Take the score of another method on the same units off, resample by resample."""
-        return replace(self, values=self.values - other.values, left_out=self.left_out - other.left_out)
+        return replace(
+            self,
+            values=self.values - other.values,
+            left_out=self.left_out - other.left_out,
+            between=self.between + other.between,
+            between_degrees=min(self.between_degrees, other.between_degrees),
+        )
 
     @classmethod
     def stack(cls, parts: Sequence[Resampled]) -> Resampled:
@@ -72,6 +84,30 @@ class Resampled:
         """Return the mean over the columns."""
         return replace(self, values=self.values.mean(axis=1), left_out=self.left_out.mean(axis=1))
 
+    def over_draws(self, points: FloatArray) -> Resampled:
+        r"""Return the mean over columns that are draws of one thing, as an estimate of what endless draws would give.
+
+        Draws are a random effect beside the units: of k draws with scores :math:`c_j`
+
+        .. math:: \mathrm{var}(\bar c) = s^2 + b / k, \quad b = \sum_j (c_j - \bar c)^2 / (k - 1)
+
+        where :math:`s^2` is the squared :meth:`error` of the mean over the units. It has the degrees of freedom of
+        Satterthwaite [3]_, :math:`(s^2 + b/k)^2 / (s^4 / \nu + (b/k)^2 / (k - 1))`, with :math:`\nu` those of
+        the units. What units and draws do together is in both terms, so the variance is not too small; but two draws
+        tell little of theirs: where b is up to 3 times s^2, a 95 % interval holds the truth in 92 to 95 % with two
+        draws and 94 to 95 % with three, where it is 9 times in 89 and 93 %. One draw has no b: its interval is for
+        this draw.
+
+        Parameters
+        ----------
+        points : float64 array [draws]
+            The score of each column over all rows.
+        """
+        mean, k = self.mean(), len(points)
+        if k < 2:
+            return mean
+        return replace(mean, between=float(np.var(points, ddof=1)) / k, between_degrees=float(k - 1))
+
     @property
     def n_units(self) -> int:
         """Units with a row that counts."""
@@ -79,12 +115,16 @@ class Resampled:
 
     @property
     def degrees(self) -> float:
-        """Degrees of freedom: units of one length that would be worth as much, less one."""
+        """Degrees of freedom: equal units that would be worth as much, less one; with draws Satterthwaite's."""
         squares = float((self.sizes**2).sum())
-        return max(1.0, float(self.sizes.sum()) ** 2 / squares - 1) if squares else 1.0
+        units = max(1.0, float(self.sizes.sum()) ** 2 / squares - 1) if squares else 1.0
+        if not self.between:
+            return units
+        sampled = float(self.error()) ** 2 - self.between
+        return (sampled + self.between) ** 2 / (sampled**2 / units + self.between**2 / self.between_degrees)
 
     def error(self) -> FloatArray:
-        """Return the standard error of each column: the larger of the jackknife's and the bootstrap's."""
+        """Return the standard error of each column: the larger of the jackknife's and the bootstrap's, and of draws."""
         n = max(2, self.n_units)
         counted = np.nan_to_num(self.left_out[self.sizes > 0], nan=np.nan, posinf=np.nan, neginf=np.nan)
         with warnings.catch_warnings():
@@ -97,7 +137,7 @@ class Resampled:
             finite = np.isfinite(self.values).all()
             low, high = (np.quantile if finite else np.nanquantile)(self.values, [1 - _TAIL, _TAIL], axis=0)
             bootstrap = np.sqrt(n / (n - 1)) * (high - low) / (2 * ndtri(_TAIL))
-        return np.asarray(np.maximum(jackknife, bootstrap))
+        return np.asarray(np.sqrt(np.maximum(jackknife, bootstrap) ** 2 + self.between))
 
 
 _ARRAYS = ("values", "left_out")
@@ -224,78 +264,3 @@ def interval(
     else:
         ends = (value - reach, value + reach)
     return float(min(ends[0], value)), float(max(ends[1], value))
-
-
-def not_worse(points: FloatArray, resampled: Resampled, *, level: float = LEVEL) -> list[int]:
-    """Return the layers that are not shown to be worse than the best one.
-
-    The critical value is that of the largest studentised difference over *all* pairs of layers, so
-    the choice of the best is paid for: were all layers equal, one would be called worse in at most
-    ``1 - level`` of cases. With few units it is Student's quantile at the same tail.
-
-    Parameters
-    ----------
-    points : float64 array [layers]
-    resampled : Resampled
-        Of one column a layer.
-    level : float
-
-    Returns
-    -------
-    list of int
-        Positions, the best one among them.
-    """
-    best = int(points.argmax())
-    values = resampled.values
-    centred = values[:, :, None] - values[:, None, :] - (points[:, None] - points[None, :])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        largest = np.nan_to_num(np.abs(centred) / centred.std(axis=0)).max(axis=(1, 2))
-    # Resamples of few units have short tails: one more unit's worth of spread.
-    wider = float(np.sqrt(1 + 1 / resampled.degrees))
-    critical = _students(wider * float(np.quantile(largest, level)), resampled.degrees)
-    gaps = _studentised(points[best] - points, resampled[:, [best] * len(points)] - resampled)
-    return [layer for layer in range(len(points)) if gaps[layer] <= critical]
-
-
-def neighbours(points: FloatArray, resampled: Resampled, pairs: Sequence[tuple[int, int]]) -> list[float]:
-    """Return Holm-adjusted two-sided p values of paired differences between two layers each.
-
-    Parameters
-    ----------
-    points : float64 array [layers]
-    resampled : Resampled
-        Of one column a layer.
-    pairs : sequence of (int, int)
-        Positions of two layers.
-    """
-    if not pairs:
-        return []
-    low, high = (list(side) for side in zip(*pairs, strict=True))
-    gains = _studentised(points[high] - points[low], resampled[:, high] - resampled[:, low])
-    # Gains that agree in every unit have no error; no more can be said of them than a test of signs says.
-    surest = 2.0 ** (1 - resampled.n_units)
-    p_values = [surest if np.isinf(gain) else float(2 * stdtr(resampled.degrees, -abs(gain))) for gain in gains]
-    return holm(p_values)
-
-
-def holm(p_values: list[float]) -> list[float]:
-    """Adjust p values for their number [Holm 1979]."""
-    order = np.argsort(p_values, kind="stable")
-    adjusted, running = [0.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = running
-    return adjusted
-
-
-def _studentised(differences: FloatArray, resampled: Resampled) -> FloatArray:
-    """Divide differences by their errors; those without an error are 0, or infinite where they are not 0."""
-    error = resampled.error()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        certain = np.where(differences == 0, 0, np.sign(differences) * np.inf)
-        return np.where(error > 1e-12, differences / error, np.where(np.abs(differences) < 1e-12, 0, certain))
-
-
-def _students(z: float, degrees: float) -> float:
-    """Return Student's quantile where the normal one is z."""
-    return float(-stdtrit(degrees, ndtr(-z)))

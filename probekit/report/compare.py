@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -247,7 +247,7 @@ class Comparison:
 
 def _scored(report: LayerReport, metric: str) -> str:
     rows = rows_of(report, report.method, split="test", metric=metric)
-    return counted(report.settings, rows[0].n) if rows else "none"
+    return counted(report.settings, replace(rows[0], n_groups=None)) if rows else "none"
 
 
 def _metric(report: LayerReport) -> str:
@@ -267,7 +267,7 @@ def _facts(report: LayerReport, metric: str) -> str:
     parts = []
     rows = rows_of(report, report.method, split="test", metric=metric)
     if rows:
-        parts.append(counted(report.settings, rows[0].n, rows[0].n_groups))
+        parts.append(counted(report.settings, rows[0]))
     floors = [(name, points_of(report, name, metric=metric).get(None)) for name in _FLOOR_NAMES]
     parts += [f"{readable(name)} {number(point.value)}" for name, point in floors if point is not None]
     best = chosen_layer(report)

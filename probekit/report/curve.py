@@ -103,7 +103,7 @@ def _subtitle(report: LayerReport, metric: str, chosen: Point | None) -> str:
     rows = report.select(report.method, split="test", metric=metric)
     if not rows:
         return f"no test rows of {readable(report.method)} {readable(metric)}"
-    over = ", ".join(filter(None, (counted(report.settings, rows[0].n, rows[0].n_groups), percent(rows[0].level))))
+    over = ", ".join(filter(None, (counted(report.settings, rows[0]), percent(rows[0].level))))
     if chosen is None:
         return over
     text = f"layer {chosen.layer}, chosen on dev: {number(chosen.value)} {interval(chosen)}".rstrip()

@@ -51,7 +51,9 @@ class Measurement:
     n : int or None
         Number of scored targets.
     n_groups : int or None
-        Number of units (documents or sentences) the bootstrap resampled.
+        Number of units the bootstrap resampled.
+    unit : str or None
+        What they are, ``document`` or ``sentence``: the interval speaks of new ones.
     strength : float or None
         Inverse strength of the penalty, C in (0, inf], chosen on dev.
     pooling : str or None
@@ -83,6 +85,7 @@ class Measurement:
     level: float | None = None
     n: int | None = None
     n_groups: int | None = None
+    unit: str | None = None
     strength: float | None = None
     pooling: str | None = None
     seed: int | None = None
@@ -91,8 +94,9 @@ class Measurement:
     def __post_init__(self) -> None:
         for name in _TEXTS:
             object.__setattr__(self, name, _text(name, getattr(self, name)))
-        if self.pooling is not None:
-            object.__setattr__(self, "pooling", _text("pooling", self.pooling))
+        for name in _NAMES:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _text(name, getattr(self, name)))
         for name in _REALS:
             object.__setattr__(self, name, _real(name, getattr(self, name)))
         for name in _COUNTS:
@@ -132,6 +136,7 @@ class Measurement:
 
 
 _TEXTS = ("stage", "task", "model", "corpus", "split", "method", "metric", "note")
+_NAMES = ("unit", "pooling")
 _REALS = ("value", "low", "high", "level", "strength")
 _COUNTS = ("n", "n_groups", "seed")
 

@@ -104,7 +104,7 @@ def counted_over(report: LayerReport) -> str:
     rows = report.select(report.method, split="test", metric=report.metric)
     if not rows:
         return "no test rows"
-    over = counted(report.settings, rows[0].n, rows[0].n_groups)
+    over = counted(report.settings, rows[0])
     draws = max((point.draws for point in report.points("control").values()), default=1)
     control = f"control: mean of {draws} draws" if draws > 1 else ""
     parts = (f"test {over}".strip(), readable(report.method), percent(rows[0].level), control)
@@ -139,9 +139,11 @@ def notes(report: LayerReport) -> list[str]:
         if row.note:
             layers = places.setdefault((readable(row.method), row.note), [])
             layers += [] if row.layer is None else [str(row.layer)]
+    methods: dict[tuple[str, str], list[str]] = {}
     for (method, note), layers in places.items():
-        where = ", ".join(dict.fromkeys(layers))
-        found.append(f"{method}{f' (layer {where})' if where else ''}: {note}")
+        methods.setdefault((", ".join(dict.fromkeys(layers)), note), []).append(method)
+    for (where, note), named in methods.items():
+        found.append(f"{', '.join(named)}{f' (layer {where})' if where else ''}: {note}")
     return list(dict.fromkeys(found))
 
 

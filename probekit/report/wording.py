@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from probekit.report.choice import Point
+from probekit.report.measurement import Measurement
 
 _METHODS = {
     "word_type": "word type",
@@ -44,16 +45,16 @@ def depth(point: Point) -> str:
     return f"{point.value:.2f} [{point.low:.2f}, {point.high:.2f}]"
 
 
-def counted(settings: Mapping[str, Any], n: int | None, n_groups: int | None = None) -> str:
-    """Write what the score was counted over: ``25,094 words in 316 documents``."""
-    if n is None:
+def counted(settings: Mapping[str, Any], row: Measurement) -> str:
+    """Write what the score of a row was counted over: ``25,094 words in 316 documents``."""
+    if row.n is None:
         return ""
     things = _KINDS.get(str(settings.get("kind")), "targets")
-    text = f"{n:,} {things}"
-    if n_groups is not None:
-        unit = settings.get("unit")
+    text = f"{row.n:,} {things}"
+    if row.n_groups is not None:
+        unit = row.unit or settings.get("unit")
         groups = f"{unit}s" if isinstance(unit, str) and unit else "groups"
-        text += f" in {n_groups:,} {groups}"
+        text += f" in {row.n_groups:,} {groups}"
     return text
 
 

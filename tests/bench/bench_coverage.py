@@ -19,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from probekit.probing.layertests import neighbours, not_worse
 from probekit.probing.metrics.macro_f1 import value as macro_f1
 from probekit.probing.numberscore import r2_of
 from probekit.probing.problem import Problem
-from probekit.probing.stats import Bootstrap, bounds_of, interval, neighbours, not_worse
+from probekit.probing.stats import Bootstrap, bounds_of, interval
 from probekit.probing.study import fit_layer
 
 LAYERS, CLASSES = 7, 12

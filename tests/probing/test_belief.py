@@ -10,17 +10,8 @@ import pytest
 
 from probekit.probing.control import control_codes, draw_seed
 from probekit.probing.floors import majority_code, word_type_codes
-from probekit.probing.stats import (
-    FEWEST_TO_TEST,
-    FEWEST_UNITS,
-    Bootstrap,
-    Resampled,
-    bounds_of,
-    holm,
-    interval,
-    neighbours,
-    not_worse,
-)
+from probekit.probing.layertests import holm, neighbours, not_worse
+from probekit.probing.stats import FEWEST_UNITS, Bootstrap, Resampled, bounds_of, interval
 
 Y_TRAIN = np.repeat([0, 1, 2], [600, 300, 100]).astype(np.int32)
 
@@ -209,7 +200,7 @@ def test_a_score_without_each_unit_is_the_score_of_the_others() -> None:
     np.testing.assert_allclose(resampled.mean().values, resampled.values.mean(axis=1))
 
 
-@pytest.mark.parametrize("documents", [FEWEST_TO_TEST, 40])
+@pytest.mark.parametrize("documents", [FEWEST_UNITS, 10, 40])
 @pytest.mark.parametrize("own", [False, True])
 def test_equal_layers_are_seldom_called_worse_or_different(documents: int, own: bool) -> None:
     """On noise a claim in at most 7 of 100 draws, whether documents are as hard for every layer or not."""

@@ -36,7 +36,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
         dict.fromkeys(("stage", "task", "model", "corpus", "split", "method", "metric", "note"), texts)
         | dict.fromkeys(("value", "low", "high", "level", "strength"), reals)
         | dict.fromkeys(("n", "n_groups", "seed"), counts)
-        | {"layer": layers, "pooling": st.one_of(st.none(), texts)}
+        | {"layer": layers, "pooling": st.one_of(st.none(), texts), "unit": st.one_of(st.none(), texts)}
     )
 )
 def test_json_gives_back_the_same_row(fields: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ def accuracy_rows(
     for split in ("dev", "test"):
         part = scene.question.parts[split]
         bootstrap = Bootstrap.draw(part.units, resamples=scene.resamples, seed=scene.study.seed)
-        row = replace(blank, split=split, n=len(part.y), n_groups=part.n_units, level=LEVEL)
+        row = replace(blank, split=split, n=len(part.y), n_groups=part.n_units, unit=part.unit, level=LEVEL)
         for layer, named in fits.items():
             codes = [fit.dev_codes if split == "dev" else fit.test_codes for _, fit in named]
             hits = np.stack(codes, axis=1) == part.y[:, None]

@@ -67,7 +67,9 @@ class Complexity:
         for split in ("dev", "test"):
             part = self.scene.question.parts[split]
             bootstrap = Bootstrap.draw(part.units, resamples=self.scene.resamples, seed=self.scene.study.seed)
-            row = replace(blank, split=split, n=len(part.y), n_groups=part.n_units, seed=self.scene.study.seed)
+            row = replace(
+                blank, split=split, n=len(part.y), n_groups=part.n_units, unit=part.unit, seed=self.scene.study.seed
+            )
             for layer, fits in self.fits.items():
                 hits = {
                     name: (fit.dev_codes if split == "dev" else fit.test_codes) == part.y for name, fit in fits.items()

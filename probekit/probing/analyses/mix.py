@@ -21,7 +21,7 @@ from probekit.features import TokenRows
 from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.estimators import LayerMatrix, LayerTokens, get_estimator
-from probekit.probing.measure import SELECTIVITY, scored
+from probekit.probing.measure import SELECTIVITY, mean_of, scored
 from probekit.probing.mixed import METHOD, LearnedMix
 from probekit.probing.problem import Result, Standardiser
 from probekit.probing.scalarmix import FOLDS, STEPS, fit_mix, without_each_fold
@@ -89,7 +89,9 @@ class ScalarMix:
         refits = [fit(rows) for rows in without_each_fold(self.sentences, self.folds, seed)]
         mix = self.mix = LearnedMix([matrix.layer for matrix in self.layers], fit(None), np.stack(refits))
         blank = replace(blank, method=METHOD, strength=None)
-        yield from mix.rows(replace(blank, split="train", n=len(self.sentences), n_groups=n_units, level=LEVEL))
+        yield from mix.rows(
+            replace(blank, split="train", n=len(self.sentences), n_groups=n_units, unit="sentence", level=LEVEL)
+        )
         yield from self._scores(blank)
 
     def _fit(self) -> Fit:
@@ -149,12 +151,14 @@ class ScalarMix:
             units = np.unique(units, return_inverse=True)[1]
             bootstrap = Bootstrap.draw(units, resamples=self.scene.resamples, seed=self.scene.study.seed)
             row = replace(blank, split=split, n=len(hits), n_groups=int(units.max()) + 1, level=LEVEL)
+            row = replace(row, unit=self.scene.question.parts[split].unit)
             row = replace(row, strength=results[0].strength)
             points, resampled = hits.mean(axis=0), bootstrap.accuracy(hits)
             yield scored(row, "accuracy", points[0], resampled[:, 0])
             if hits.shape[1] > 1:
-                gained = points[0] - points[1:].mean(), resampled[:, 0] - resampled[:, 1:].mean()
-                selective = scored(replace(row, method=SELECTIVITY, strength=None), "accuracy", *gained)
+                gained = points[0] - points[1:].mean(), resampled[:, 0] - resampled[:, 1:].over_draws(points[1:])
+                of_draws = replace(row, method=SELECTIVITY, strength=None, note=mean_of(hits.shape[1] - 1))
+                selective = scored(of_draws, "accuracy", *gained)
                 yield replace(selective, method=METHOD, metric=SELECTIVITY)
 
     def _mixed(self, parts: Sequence[Part]) -> Part:

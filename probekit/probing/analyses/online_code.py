@@ -56,6 +56,7 @@ class OnlineCodes:
             split="train",
             n=len(self.study.sentences),
             n_groups=len(np.unique(self.study.sentences)),
+            unit="sentence",
             seed=self.study.seed,
         )
         for layer, (task, *controls) in self.codes.items():

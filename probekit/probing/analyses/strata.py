@@ -67,7 +67,7 @@ class Strata:
                 units = len(np.unique(self.part.units[mask]))
                 for place, layer in enumerate(self.hits):
                     row = replace(blank, layer=layer, method=f"stratum:{what} {which}", level=LEVEL)
-                    row = replace(row, n=int(mask.sum()), n_groups=units, split="test")
+                    row = replace(row, n=int(mask.sum()), n_groups=units, unit=self.part.unit, split="test")
                     yield scored(row, "accuracy", table[mask, place].mean(), resampled[:, place])
 
     def notes(self) -> list[str]:

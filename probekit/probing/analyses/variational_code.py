@@ -48,7 +48,9 @@ class VariationalCodes:
         """Yield bits and compression of every layer, of the task and of the mean of its control draws."""
         units = len(np.unique(self.scene.study.sentences[self.sample]))
         seed = self.scene.study.seed
-        blank = replace(blank, split="train", n=len(self.sample), n_groups=units, seed=seed, strength=None)
+        blank = replace(
+            blank, split="train", n=len(self.sample), n_groups=units, unit="sentence", seed=seed, strength=None
+        )
         for layer, (task, *controls) in self.codes.items():
             for method, codes in ((METHOD, [task]), (CONTROL_METHOD, controls)):
                 if codes:

@@ -22,6 +22,7 @@ from probekit.probing.stats import LEVEL, Bootstrap, Resampled
 from probekit.probing.structural.fit import Projection, predict
 from probekit.probing.structural.score import FloatArray, TreeMetric
 from probekit.probing.structural.trees import Tree
+from probekit.probing.units import Units
 from probekit.report import Measurement
 
 Guesses = list[FloatArray]
@@ -35,7 +36,8 @@ class Scorer:
     Parameters
     ----------
     trees : sequence of Tree
-    units : int64 array [sentences]
+    units : Units
+        Of the sentences.
     blank : Measurement
         What all rows share.
     metrics : sequence of TreeMetric
@@ -46,7 +48,7 @@ class Scorer:
     def __init__(
         self,
         trees: Sequence[Tree],
-        units: NDArray[np.int64],
+        units: Units,
         blank: Measurement,
         metrics: Sequence[TreeMetric],
         *,
@@ -54,17 +56,16 @@ class Scorer:
         seed: int,
     ) -> None:
         self.trees, self.units, self.metrics = trees, units, metrics
-        self.n_units = int(units.max()) + 1
         self.bootstrap = Bootstrap.draw(
-            units, resamples=resamples, seed=seed, counted=np.array([len(tree) for tree in trees], np.float64)
+            units.of, resamples=resamples, seed=seed, counted=np.array([len(tree) for tree in trees], np.float64)
         )
-        self.blank = replace(blank, n=len(trees), n_groups=self.n_units, level=LEVEL)
+        self.blank = replace(blank, n=len(trees), n_groups=units.n, unit=units.unit, level=LEVEL)
 
     def scores(self, guesses: Guesses) -> list[Score]:
         """Return each metric's score and its resamples."""
         out = []
         for metric in self.metrics:
-            counts = metric.counts(self.trees, guesses, self.units, self.n_units)
+            counts = metric.counts(self.trees, guesses, self.units.of, self.units.n)
             whole = metric.value(counts.sum(axis=0, keepdims=True))
             out.append((float(whole[0]), self.bootstrap.scores(metric.value, counts)))
         return out

@@ -18,9 +18,8 @@ from probekit.errors import UsageError
 from probekit.features import TargetTable
 from probekit.probing.asking import Source
 from probekit.probing.device import device_for
-from probekit.probing.measure import layer_tests
-from probekit.probing.provenance import few_units_notes, provenance_of, shared_notes
-from probekit.probing.question import units_of
+from probekit.probing.layertests import layer_tests
+from probekit.probing.provenance import provenance_of, shared_notes
 from probekit.probing.reading import check_memory, choose_layers, poolers_of, read_layers
 from probekit.probing.settings import Settings
 from probekit.probing.stats import Resampled
@@ -28,6 +27,7 @@ from probekit.probing.structural.fit import batches_of, fit_projections
 from probekit.probing.structural.measure import FittedLayer, Guesses, Score, Scorer
 from probekit.probing.structural.score import DEPTH, DISTANCE, TREE_METRICS, FloatArray, TreeMetric
 from probekit.probing.structural.trees import Tree, spanning_tree, trees_of
+from probekit.probing.units import units_notes, units_of
 from probekit.report import LayerReport, Measurement
 from probekit.report.trees import DrawnTree
 from probekit.tasks import ProbeTask
@@ -115,7 +115,7 @@ def probe_trees(
     ranks = sorted({min(rank, width) for rank in asked_ranks})
     settings = replace(settings, estimator=f"rank_{ranks[-1]}", ranks=tuple(ranks))
     batches = tuple(batches_of(trees[split], depth=depth, device=device) for split in ("train", "dev"))
-    scorers, unit = _scorers(cache, settings, source.task, trees, covered, metrics)
+    scorers = _scorers(cache, settings, source.task, trees, covered, metrics)
     rows: list[Measurement] = []
     guesses: dict[int | str, Guesses] = {}
     dev: dict[int | str, Score] = {}
@@ -141,7 +141,6 @@ def probe_trees(
         chain = scorer.scores([_chain(tree, depth) for tree in scorer.trees])
         rows += scorer.rows(chain, layer=None, method=CHAIN)
     notes = [*_notes(skipped, covered.without_token.total(), ranks[-1], settings), *_clipped(asked_ranks, width)]
-    n_units = {split: scorer.n_units for split, scorer in scorers.items()}
     provenance = {
         **provenance_of(
             cache,
@@ -149,12 +148,12 @@ def probe_trees(
             settings,
             source.task,
             metric=metrics[0].name,
-            unit=unit,
+            unit=scorers["test"].units.unit,
             targets={split: len(trees[split]) for split in SPLITS},
             notes=[
                 *notes,
-                *few_units_notes(n_units, unit),
-                *shared_notes(settings, unit=unit, repeated=source.repeated),
+                *units_notes({split: scorer.units for split, scorer in scorers.items()}),
+                *shared_notes(settings, repeated=source.repeated),
             ],
         ),
         "tests": None if settings.fast else _tests(dev, scorers["dev"]),
@@ -169,8 +168,8 @@ def _scorers(
     trees: Mapping[str, Sequence[Tree]],
     table: TargetTable,
     metrics: Sequence[TreeMetric],
-) -> tuple[dict[str, Scorer], str]:
-    """Return the scorer of dev and of test, and what test resamples."""
+) -> dict[str, Scorer]:
+    """Return the scorer of dev and of test."""
     blank = Measurement(
         stage="probe",
         task=task.name,
@@ -184,18 +183,17 @@ def _scorers(
         pooling=settings.pool,
         seed=settings.seed,
     )
-    scorers, unit = {}, ""
+    scorers = {}
     for split in ("dev", "test"):
-        units, unit = units_of(table, np.array([tree.example for tree in trees[split]]))
         scorers[split] = Scorer(
             trees[split],
-            units,
+            units_of(table, np.array([tree.example for tree in trees[split]])),
             replace(blank, split=split),
             metrics,
             resamples=settings.resamples,
             seed=settings.seed,
         )
-    return scorers, unit
+    return scorers
 
 
 def _tests(scores: Mapping[int | str, Score], scorer: Scorer) -> dict[str, Any] | None:

@@ -1,0 +1,99 @@
+"""What the intervals resample: the documents of a part, or its sentences where it has none to speak of.
+
+Enters: a table of targets. Leaves: the unit of every row, and what the report says of it. Surprise: a part of
+fewer than five documents is resampled by sentences, and the report says that its intervals are then too narrow,
+since sentences of one document are alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.features import TargetTable
+from probekit.probing.stats import FEWEST_UNITS
+
+FEWEST_DOCUMENTS = FEWEST_UNITS
+"""Of fewer documents than this sentences are resampled: documents would give no interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The units of some rows.
+
+    Attributes
+    ----------
+    of : int64 array [n]
+        Document or sentence of each row, numbered from 0.
+    n : int
+        How many.
+    unit : {"document", "sentence"}
+    documents : int or None
+        How many documents the rows come from; None: some row's sentence is in none.
+    """
+
+    of: NDArray[np.int64]
+    n: int
+    unit: str
+    documents: int | None
+
+    @property
+    def counted(self) -> str:
+        """Write how many: ``25 documents``."""
+        return _counted(self.n, self.unit)
+
+
+def units_of(table: TargetTable, ordinals: NDArray[np.int64]) -> Units:
+    """Number what the bootstrap resamples: the document of each sentence where there are enough, else the sentence.
+
+    Parameters
+    ----------
+    table : TargetTable
+    ordinals : int64 array [n]
+        Sentence of each row.
+    """
+    names = [table.group[i] for i in ordinals]
+    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    documents = None if None in number else len(number)
+    if documents is not None and documents >= FEWEST_DOCUMENTS:
+        return Units(np.array([number[name] for name in names], np.int64), documents, "document", documents)
+    sentences, of = np.unique(ordinals, return_inverse=True)
+    return Units(of.astype(np.int64), len(sentences), "sentence", documents)
+
+
+def units_notes(units: Mapping[str, Units]) -> list[str]:
+    """Say what is resampled where it is no document, which parts have too few units, and whether layers were tested.
+
+    Parameters
+    ----------
+    units : mapping of str to Units
+        Of ``dev`` and ``test``.
+    """
+    notes = []
+    if any(part.documents is None for part in units.values()):
+        notes.append("Intervals resample sentences: the corpus does not say from which documents they come.")
+    for split, part in units.items():
+        if part.documents is not None and part.unit == "sentence":
+            notes.append(
+                f"Intervals of {split} resample its {part.counted}: it has {_counted(part.documents, 'document')}, and "
+                f"fewer than {FEWEST_DOCUMENTS} give no interval. Sentences of one document are alike, so these "
+                "intervals are too narrow for new documents."
+            )
+    notes += [
+        f"The {split} part has {part.counted}: fewer than {FEWEST_UNITS} give no interval."
+        for split, part in units.items()
+        if part.n < FEWEST_UNITS
+    ]
+    if units["dev"].n < FEWEST_UNITS:
+        notes.append(
+            f"Layers are not tested against each other: the dev part has {units['dev'].n} of the {FEWEST_UNITS} "
+            f"{units['dev'].unit}s that a test needs."
+        )
+    return notes
+
+
+def _counted(n: int, unit: str) -> str:
+    return f"{n:,} {unit}{'' if n == 1 else 's'}"
