@@ -1,12 +1,12 @@
 """How often 95 % intervals hold the truth, and how often equal layers are called different.
 
-Planted data with fresh documents in every draw, of the lengths of EWT's test documents (or lognormal ones with the
-same mean and spread where the treebank is not here), of one length, or sentences. Prints, for every metric, the
-share of draws whose interval holds the truth, beside that of plain percentiles of the same resamples; then the same
-for probes that are fitted anew in every draw; then the share of draws of pure noise in which any layer is said to
-beat another.
+Planted data with fresh documents in every draw, of the lengths of EWT's or GUM's test documents (or lognormal ones
+with the same mean and spread where the treebank is not here), of one length, or sentences. Prints, for every metric,
+the share of draws whose interval holds the truth, beside that of plain percentiles of the same resamples; then the
+same for probes that are fitted anew in every draw; then the share of draws of pure noise in which any layer is said
+to beat another; then the same where each layer's strength is the best of several on the same dev (``choice.py``).
 
-    python tests/bench/bench_coverage.py [--draws 2000] [--resamples 1000] [--only scores fitted noise]
+    python tests/bench/bench_coverage.py [--draws 2000] [--resamples 1000] [--only scores fitted noise choice]
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from choice import LAYOUTS, simulate
 
 from probekit.probing.layertests import neighbours, not_worse
 from probekit.probing.metrics.macro_f1 import value as macro_f1
@@ -27,17 +28,23 @@ from probekit.probing.stats import Bootstrap, bounds_of, interval
 from probekit.probing.study import fit_layer
 
 LAYERS, CLASSES = 7, 12
-UNITS = {"EWT": (30, 60, 316), "lognormal": (30,), "equal": (5, 10, 30), "sentences": (5, 10, 30)}
+UNITS = {
+    "EWT": (5, 10, 25, 30, 60, 316),
+    "GUM": (5, 10, 25),
+    "lognormal": (30,),
+    "equal": (5, 10, 30),
+    "sentences": (5, 10, 30),
+}
 NOISE = {"EWT": (30, 316), "equal": (10, 30), "sentences": (10, 30)}
 FREQUENCIES = 1 / np.arange(1, CLASSES + 1) / (1 / np.arange(1, CLASSES + 1)).sum()
 Table = tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]
 
 
-def ewt_lengths() -> np.ndarray:
-    """Words of each test document of EWT; without it, of 316 lognormal ones with the same mean and spread."""
-    path = Path(os.environ.get("PROBEKIT_DATA", "data")) / "ud_english_ewt" / "en_ewt-ud-test.conllu.gz"
-    if not path.exists():
-        return np.maximum(5, np.random.default_rng(0).lognormal(3.8, 1.08, size=316)).astype(int)
+def lengths_of(treebank: str, mean: float, spread: float) -> np.ndarray:
+    """Words of each test document; without the treebank, 316 lognormal ones (mean and spread of logarithms)."""
+    (path, *_) = [*(Path(os.environ.get("PROBEKIT_DATA", "data")) / treebank).glob("*-test.conllu.gz"), None]
+    if path is None:
+        return np.maximum(5, np.random.default_rng(0).lognormal(mean, spread, size=316)).astype(int)
     lengths: list[int] = []
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
@@ -48,13 +55,14 @@ def ewt_lengths() -> np.ndarray:
     return np.array(lengths)
 
 
-EWT = ewt_lengths()
+EWT = lengths_of("ud_english_ewt", 3.8, 1.08)
+GUM = lengths_of("ud_english_gum", 6.9, 0.2)
 
 
 def sizes_of(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
     """Draw the lengths of n units."""
-    if kind == "EWT":
-        return rng.choice(EWT, size=n)
+    if kind in ("EWT", "GUM"):
+        return rng.choice(EWT if kind == "EWT" else GUM, size=n)
     if kind == "lognormal":
         return np.maximum(3, rng.lognormal(4, 1, size=n)).astype(int)
     return np.full(n, 60) if kind == "equal" else rng.integers(3, 20, size=n)
@@ -194,17 +202,34 @@ def noise(draws: int, resamples: int) -> None:
                 )
 
 
+def choice(draws: int, resamples: int) -> None:
+    """Print how often equal layers are called different where each is the best of its strengths on the same dev."""
+    for kind, n in (("EWT", 37), ("sentences", 150)):
+        for layout, contenders in LAYOUTS.items():
+            rng = np.random.default_rng(4)
+            sizes = [sizes_of(kind, n, rng) for _ in range(draws)]
+            found = simulate(sizes, contenders, resamples=resamples, seed=5)
+            for what, bent in zip(("the best on dev", "one fixed beforehand"), found, strict=True):
+                print(
+                    f"{n} units, lengths {kind}, {layout}, strength {what}, {draws} draws: one layer called worse in "
+                    f"{bent.worse / draws:.1%}, neighbours called different in {bent.different / draws:.1%}, p of one "
+                    f"pair below 0.05 in {bent.small / draws:.1%}; dev is {bent.gift / draws:+.4f} off the truth",
+                    flush=True,
+                )
+
+
+PARTS = {"scores": scores, "fitted": fitted, "noise": noise, "choice": choice}
+
+
 def main() -> None:
     """Print one line a claim."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--resamples", type=int, default=1000)
-    parser.add_argument(
-        "--only", nargs="+", choices=("scores", "fitted", "noise"), default=("scores", "fitted", "noise")
-    )
+    parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=tuple(PARTS))
     options = parser.parse_args()
     print(f"{len(EWT)} documents, {EWT.min()} to {EWT.max()} words, spread {EWT.std() / EWT.mean():.2f} of the mean")
-    for name, run in (("scores", scores), ("fitted", fitted), ("noise", noise)):
+    for name, run in PARTS.items():
         if name in options.only:
             run(options.draws, options.resamples)
 

@@ -3,8 +3,8 @@
 Planted: layers that are equally good in truth, each with strengths of which the best on dev is kept, as a study
 does. Words are hard for all layers alike up to what a layer and a strength have of their own, in the proportions
 of part of speech in MiniLM on EWT (neighbouring strengths differ in 2 to 6 % of their hits, layers in 3 to 5 %).
-Surprise: where all layers have as many strengths as good, the gift is the same for all and falls out of their differences; it bends tests
-only where one layer had more to choose from than another.
+Surprise: what the choice gives a dev score falls out of the difference of two layers that had as many good strengths;
+it bends a test only where one layer had more to choose from than the other.
 """
 
 from __future__ import annotations
