@@ -204,16 +204,18 @@ def noise(draws: int, resamples: int) -> None:
 
 def choice(draws: int, resamples: int) -> None:
     """Print how often equal layers are called different where each is the best of its strengths on the same dev."""
-    for kind, n in (("EWT", 37), ("sentences", 150)):
+    kinds = [(kind, n, strength) for strength in (0.01, 0.03) for kind, n in (("EWT", 37), ("sentences", 150))]
+    for kind, n, strength in kinds:
         for layout, contenders in LAYOUTS.items():
             rng = np.random.default_rng(4)
             sizes = [sizes_of(kind, n, rng) for _ in range(draws)]
-            found = simulate(sizes, contenders, resamples=resamples, seed=5)
+            found = simulate(sizes, contenders, strength=strength, resamples=resamples, seed=5)
             for what, bent in zip(("the best on dev", "one fixed beforehand"), found, strict=True):
                 print(
-                    f"{n} units, lengths {kind}, {layout}, strength {what}, {draws} draws: one layer called worse in "
-                    f"{bent.worse / draws:.1%}, neighbours called different in {bent.different / draws:.1%}, p of one "
-                    f"pair below 0.05 in {bent.small / draws:.1%}; dev is {bent.gift / draws:+.4f} off the truth",
+                    f"{n} units, lengths {kind}, share {strength:g}, {layout}, strength {what}, {draws} "
+                    f"draws: one layer called worse in {bent.worse / draws:.1%}, neighbours called different in "
+                    f"{bent.different / draws:.1%}, p of one pair below 0.05 in {bent.small / draws:.1%}; dev is "
+                    f"{bent.gift / draws:+.4f} off the truth",
                     flush=True,
                 )
 
