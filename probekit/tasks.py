@@ -8,18 +8,16 @@ name, so ``from ._helpers import ...`` works in it and two folders never collide
 
 from __future__ import annotations
 
-import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from probekit import plain
-from probekit.corpus.example import Example
-from probekit.errors import InputError, UsageError, check_recordable, did_you_mean
+from probekit.errors import UsageError, check_recordable, did_you_mean
 from probekit.loading import load_folder
 
 Kind = Literal["word", "span", "pair", "sentence", "tree"]
@@ -39,7 +37,8 @@ class Target:
     spans : tuple of (int, int)
         One half-open word range, or two for a pair.
     label : str, int or float
-        A number is cut into train-quantile bins when the task asks for ``bins``.
+        A number is cut into train-quantile bins when the task asks for ``bins``; else equal numbers are one label
+        (1.0 is 1), True and False are texts.
     key : str, tuple of str, or None
         What a memory could learn by heart (the word form); feeds the control task. None: the
         task has no control.
@@ -128,8 +127,8 @@ class ProbeTask:
     bins : int or None
         Cut numeric labels into this many train-quantile bins.
     top_labels : int or None
-        Keep only the targets whose label is among the most frequent of the training part; the
-        others are left out, and n says so.
+        Ask of so many labels, the most frequent of the training part. A target whose label training has but more
+        rarely is left out, counted and named; a label that training never showed counts as an error, as ever.
     metrics : tuple of str
         What it is scored by besides accuracy and macro F1 (``span_f1``); of a tree: all it is scored by, the
         main one first (``uuas``, ``dspr``; ``root_accuracy``, ``nspr``).
@@ -266,45 +265,3 @@ def get_task(name: str, *folders: str | Path) -> ProbeTask:
         hint = did_you_mean(base, catalogue)
         raise UsageError(f"There is no task '{name}'.{hint} `probekit tasks` lists them: {', '.join(catalogue)}.")
     return catalogue[base].with_option(option if ":" in name else None)
-
-
-def check_needs(task: ProbeTask, annotations: Mapping[str, object], where: str) -> None:
-    """Refuse a corpus that lacks an annotation the task reads, naming what it has and where it is to be had."""
-    missing = [name for name in task.needs if name not in annotations]
-    if missing:
-        has = ", ".join(sorted(annotations)) or "none"
-        # Only what the user typed may be mistyped.
-        hint = did_you_mean(missing[0], annotations) if missing[0] in task.name.partition(":")[2] else ""
-        other = next((c for c in task.choices if task.needs_of and set(task.needs_of(c)) <= annotations.keys()), None)
-        hint += f" Ask {task.name.partition(':')[0]}:{other} of it." if other else ""
-        first = f"Join it with --annotations {task.joined_by}, or give" if task.joined_by else "Give"
-        raise InputError(
-            f"The task '{task.name}' reads the annotation '{missing[0]}', which {where} does not have "
-            f"(it has: {has}).{hint} {first} a corpus that carries it with --corpus."
-        )
-
-
-def check_target(task: ProbeTask, target: Target, example: Example) -> None:
-    """Refuse a target that points outside its example or has no usable label: a fault of the task file."""
-    if len(target.spans) != SPANS[task.kind]:
-        raise InputError(
-            f"The task '{task.name}' is of kind '{task.kind}' and must give {SPANS[task.kind]} span(s). It gave "
-            f"{len(target.spans)} for example '{example.id}'. Correct the task file."
-        )
-    for start, stop in target.spans:
-        if not 0 <= start < stop <= len(example.words):
-            raise InputError(
-                f"The task '{task.name}' gave the span ({start}, {stop}) for example '{example.id}', "
-                f"which has {len(example.words)} words. Correct the task file."
-            )
-    label = target.label
-    if not isinstance(label, str | int | float) or (task.bins is not None and not _finite(label)):
-        wanted = "a finite number" if task.bins is not None else "a str or a number"
-        raise InputError(
-            f"The task '{task.name}' must label with {wanted}. It gave {label!r} for example '{example.id}'. "
-            "Correct the task file."
-        )
-
-
-def _finite(label: str | int | float) -> bool:
-    return not isinstance(label, str) and math.isfinite(label)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from probekit.corpus.example import Example, Span
 from probekit.errors import InputError
-from probekit.tasks import Target
+from probekit.tasks import Draft, Target
+
+_WRITTEN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?", re.ASCII)
+_TRUTH = {"true": 1.0, "false": 0.0}
 
 
 def word_targets(example: Example, labels: Sequence[str | int | float | None]) -> Iterator[Target]:
@@ -107,6 +111,35 @@ def plain_label(value: object, name: str, example: Example) -> str | int | float
         f"The annotation '{name}' of example '{example.id}' holds {value!r:.60}, which is neither text nor a number. "
         "Choose another column."
     )
+
+
+def in_one_spelling(drafts: Sequence[Draft]) -> Sequence[Draft]:
+    """Return the targets as they are; refuse labels, mostly numbers, of which one is written in two ways.
+
+    Numbers that are equal are one label already. Of texts nobody knows whether ``1`` and ``1.0`` are one number or
+    two names, nor whether ``true`` and ``1`` are one answer. Among words (lemmas, say) a number is a name like any.
+
+    Raises
+    ------
+    InputError
+    """
+    counts = Counter(str(draft.target.label) for draft in drafts)
+    values = {label: value for label in counts if (value := _written_value(label)) is not None}
+    if 2 * sum(counts[label] for label in values) <= len(drafts):
+        return drafts
+    spelled: dict[float, str] = {}
+    for label, value in values.items():
+        if (other := spelled.setdefault(value, label)) != label:
+            raise InputError(
+                f"The labels '{other}' ({counts[other]:,} targets) and '{label}' ({counts[label]:,}) are one value "
+                "written in two ways, or two names: which, the corpus does not say. Write them alike if they are one "
+                "class; put a letter before them if they are two."
+            )
+    return drafts
+
+
+def _written_value(label: str) -> float | None:
+    return float(label) if _WRITTEN_NUMBER.fullmatch(label) else _TRUTH.get(label.lower())
 
 
 def tree_targets(example: Example) -> Iterator[Target]:

@@ -1,7 +1,8 @@
 """CCG category of each word (supertag), such as ``(s:dcl\\np)/np`` of a transitive verb.
 
 The corpus must have the column ``ccg`` (Parallel Meaning Bank). The 200 categories most frequent in
-training are the classes; words with another one, or none, are left out.
+training are the classes; words with a rarer one, or none, are left out. A category that training never showed counts
+as an error.
 """
 
 from __future__ import annotations

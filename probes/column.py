@@ -1,7 +1,8 @@
 """Any column of the corpus that has a value for each word: ``column:mood`` of a DataFrame or a JSONL file.
 
-The 200 values most frequent in training are the classes; words without a value are left out. Numbers are
-classes like any others.
+The 200 values most frequent in training are the classes; words with a rarer one, or none, are left out, and a value
+that training never showed counts as an error. Numbers are classes like any others: equal ones (1 and 1.0) are one,
+and where most values are written as numbers, two texts for one of them ("1" and "1.0") are refused.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from probekit.corpus.example import Example
 from probekit.errors import InputError
 from probekit.tasks import ProbeTask, Target
 
-from ._helpers import plain_label, word_targets
+from ._helpers import in_one_spelling, plain_label, word_targets
 
 
 def targets(example: Example, option: str) -> Iterator[Target]:
@@ -33,6 +34,7 @@ TASK = ProbeTask(
     targets,
     option="name",
     needs_of=lambda option: (option,),
+    settle=in_one_spelling,
     top_labels=200,
     reference="Belinkov et al. 2017, What do neural machine translation models learn about morphology?",
 )

@@ -3,7 +3,9 @@
 ``label`` alone reads the annotation of that name. So are the files of SentEval asked whose sentences were changed
 (``senteval:FOLDER/bigram_shift.*`` has ``label:bigram_shift``), and whether a model saw a text in its training, where
 the corpus says so. The 1,000 labels most frequent in training are the classes, as many as SentEval's word content has
-(``label:word_content``); of labels that are equally frequent, those first in the alphabet.
+(``label:word_content``); of labels that are equally frequent, those first in the alphabet. A label that training
+never showed counts as an error. Equal numbers (1 and 1.0) are one label, True and False are texts; where most labels
+are written as numbers, two texts for one of them ("1" and "1.0") are refused.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from probekit.corpus.example import Example
 from probekit.errors import InputError
 from probekit.tasks import ProbeTask, Target
 
-from ._helpers import plain_label, sentence_target
+from ._helpers import in_one_spelling, plain_label, sentence_target
 
 
 def targets(example: Example, option: str) -> Iterator[Target]:
@@ -37,6 +39,7 @@ TASK = ProbeTask(
     option="name",
     default_option="label",
     needs_of=lambda option: (option,),
+    settle=in_one_spelling,
     top_labels=1000,
     reference="Conneau et al. 2018, What you can cram into a single $&!#* vector",
 )

@@ -1,7 +1,7 @@
 """Which word stands after each word, case ignored: what a vector keeps, or foretells, of its neighbour.
 
-The 200 next words most frequent in training are the classes; words before any other are left out,
-and so is the last word of a sentence.
+The 200 next words most frequent in training are the classes; words before a rarer one are left out,
+and so is the last word of a sentence. A word before one that training never showed counts as an error.
 """
 
 from __future__ import annotations

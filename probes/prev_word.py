@@ -1,7 +1,7 @@
 """Which word stands before each word, case ignored: what a vector keeps of its neighbour.
 
-The 200 previous words most frequent in training are the classes; words after any other are left
-out, and so is the first word of a sentence.
+The 200 previous words most frequent in training are the classes; words after a rarer one are left
+out, and so is the first word of a sentence. A word after one that training never showed counts as an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What the sentence is made of right below its root, such as ``NP VP .``, from the sentence's vector.
 
 Phrases by their label, cut at its function (``NP-SBJ`` is ``NP``), words that hang from the root by their tag. The
-20 sequences most frequent in training are the classes; other sentences are left out. Sentences whose tree is not
+20 sequences most frequent in training are the classes; sentences of a rarer one are left out, and one that training
+never showed counts as an error. Sentences whose tree is not
 one phrase over all words are left out. The corpus must have the spans ``constituents`` and ``xpos``.
 """
 

@@ -15,7 +15,8 @@ import pytest
 import probekit
 from probekit.corpus.example import Example
 from probekit.errors import InputError, UsageError
-from probekit.tasks import ProbeTask, Target, check_target, get_task, load_catalogue
+from probekit.features.checks import checked_target
+from probekit.tasks import ProbeTask, Target, get_task, load_catalogue
 
 EXAMPLE = Example("s1", ("one", "two", "three"), annotations={"upos": ("X", "Y", None)})
 
@@ -171,12 +172,12 @@ def test_a_folder_that_is_missing_or_empty_is_refused(tmp_path: Path) -> None:
 )
 def test_a_target_no_probe_could_use_is_refused(task: ProbeTask, target: Target, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        check_target(task, target, EXAMPLE)
+        checked_target(task, target, EXAMPLE)
 
 
 def test_a_sound_target_passes() -> None:
-    check_target(ProbeTask("t", print), Target(((2, 3),), "x"), EXAMPLE)
-    check_target(ProbeTask("t", print, bins=6), Target(((0, 3),), 2.5), EXAMPLE)
+    checked_target(ProbeTask("t", print), Target(((2, 3),), "x"), EXAMPLE)
+    checked_target(ProbeTask("t", print, bins=6), Target(((0, 3),), 2.5), EXAMPLE)
 
 
 def test_the_catalogue_inside_an_installed_package_is_found(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from probekit.corpus.example import SPLITS, Example
 from probekit.corpus.ids import UniqueIds
 from probekit.corpus.notes import Notes
 from probekit.corpus.split import Sampler, SplitRule, as_given, by_hash
+from probekit.corpus.values import settled
 from probekit.errors import InputError
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class Corpus:
                     identifier,
                     words,
                     example.text,
-                    example.annotations,
+                    settled(example.annotations, len(words), f"{notes.prefix}example '{identifier}'"),
                     example.spans,
                     example.group,
                     assign(identifier, example.group, split or given, notes.prefix),

@@ -8,13 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Never
 
 from probekit import plain
 from probekit.errors import UsageError
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+class FrozenDict(dict[str, Any]):
+    """A dictionary that does not change; it travels to other processes, as a view of one does not."""
+
+    __slots__ = ()
+
+    def _refuse(self, *args: object) -> Never:
+        raise TypeError("annotations do not change: make another example")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = _refuse
+    update = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FrozenDict, (dict(self),)
+
+
+NOTHING: Mapping[str, Any] = FrozenDict()
 
 SPLITS = ("train", "dev", "test")
 
@@ -60,7 +76,7 @@ class Example:
         The surface text, where the source has it (``--input text`` reads it).
     annotations : mapping of str to tuple or scalar
         A tuple holds one value a word (``upos``, ``feats``, ``head`` ...); any other value speaks
-        of the whole example.
+        of the whole example. A corpus brings them to one form (``values.py``): equal numbers are one value.
     spans : mapping of str to tuple of Span
         Named layers of labelled spans (``constituents``, ``entities`` ...).
     group : str or None

@@ -40,22 +40,6 @@ def example_from(record: Mapping[str, Any], where: str) -> Example:
     )
 
 
-def plain(value: Any) -> Any:
-    """Return a value of NumPy, Arrow or pandas as plain Python; their missing values as None."""
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, float):
-        return None if value != value else float(value)
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, Mapping):
-        return {key: plain(one) for key, one in value.items()}
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    # pandas' NA and NaT are singletons that no import is worth.
-    return None if type(value).__name__ in ("NAType", "NaTType") else value
-
-
 def check_string(value: str, where: str) -> None:
     """Refuse a lone surrogate, which no file in UTF-8 can hold.
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from probekit.corpus.example import SPLITS, Example
 from probekit.errors import CacheError, InputError, did_you_mean
-from probekit.tasks import Draft, ProbeTask, check_needs, check_target
+from probekit.features.checks import check_needs, checked_target
+from probekit.tasks import Draft, ProbeTask
 
 Label = str | int | float
 _LISTED = 20
@@ -145,7 +146,7 @@ def collect(task: ProbeTask, examples: Iterable[Example], *, where: str) -> Targ
         if not all(name in example.annotations or name in example.spans for name in task.needs):
             continue
         for target in task.targets(example):
-            check_target(task, target, example)
+            target = checked_target(task, target, example)
             labels.add(target.label)
             start, stop = target.spans[0]
             drafts.append(Draft(example.split or "train", ordinal, target, " ".join(example.words[start:stop])))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from probekit.corpus.example import SPLITS
 from probekit.errors import InputError
-from probekit.features import TargetTable, number_bins
+from probekit.features import Label, TargetTable, number_bins
 from probekit.probing.units import Units, units_of
 from probekit.tasks import ProbeTask
 
@@ -77,8 +77,6 @@ class Question:
         What the control task is keyed by; None: the task has none.
     unseen : Counter
         Labels of dev and test that training never showed.
-    left_out : int
-        Targets left out because their label is not among the task's ``top_labels``.
     notes : list of str
     """
 
@@ -90,11 +88,10 @@ class Question:
     sentences: NDArray[np.int64]
     keys: list[Any] | None
     unseen: Counter[str]
-    left_out: int
     notes: list[str] = field(default_factory=list)
 
 
-def pose(task: ProbeTask, table: TargetTable, *, left_out: int = 0) -> Question:
+def pose(task: ProbeTask, table: TargetTable, *, left_out: Counter[Label] | None = None) -> Question:
     """Number the labels of a task.
 
     Parameters
@@ -102,7 +99,7 @@ def pose(task: ProbeTask, table: TargetTable, *, left_out: int = 0) -> Question:
     task : ProbeTask
     table : TargetTable
         Only targets that a token covers.
-    left_out : int
+    left_out : Counter, optional
         What :func:`keep_top` left out, for the notes.
 
     Raises
@@ -140,8 +137,7 @@ def pose(task: ProbeTask, table: TargetTable, *, left_out: int = 0) -> Question:
         sentences=table.example[train],
         keys=keys,
         unseen=unseen,
-        left_out=left_out,
-        notes=_notes(task, table, counts, unseen, left_out),
+        notes=_notes(task, table, counts, unseen, left_out or Counter()),
     )
 
 
@@ -150,15 +146,25 @@ def _part(table: TargetTable, y: NDArray[np.int32], split: str) -> Part:
     return Part(rows, y[rows], units_of(table, table.example[rows]))
 
 
-def keep_top(task: ProbeTask, table: TargetTable) -> tuple[TargetTable, int]:
-    """Keep the targets whose label is among the task's most frequent; return how many were left out."""
-    if task.top_labels is None:
-        return table, 0
+def keep_top(task: ProbeTask, table: TargetTable) -> tuple[TargetTable, Counter[Label]]:
+    """Keep the targets that the question is about, where it is about the most frequent labels alone.
+
+    Only what training showed and found too rare is left out. A label of dev or test that training never showed stays:
+    it counts as an error, or a corpus whose test part has labels of its own would be scored on the rest alone.
+
+    Returns
+    -------
+    table : TargetTable
+    left_out : Counter
+        How many targets of each label are left out.
+    """
     counts = Counter(table.labels[table.part("train")])
+    if task.top_labels is None or len(counts) <= task.top_labels:
+        return table, Counter()
     ranked = sorted(counts, key=lambda label: (-counts[label], str(label)))
-    top = set(ranked[: task.top_labels])
-    kept = np.array([row for row, label in enumerate(table.labels) if label in top], np.int64)
-    return table.take(kept), len(table) - len(kept)
+    rare = set(ranked[task.top_labels :])
+    kept = np.array([row for row, label in enumerate(table.labels) if label not in rare], np.int64)
+    return table.take(kept), Counter(label for label in table.labels if label in rare)
 
 
 def _as_text(task: ProbeTask, table: TargetTable, train: slice) -> list[str]:
@@ -169,14 +175,17 @@ def _as_text(task: ProbeTask, table: TargetTable, train: slice) -> list[str]:
     return names
 
 
-def _notes(task: ProbeTask, table: TargetTable, counts: Counter[str], unseen: Counter[str], left_out: int) -> list[str]:
+def _notes(
+    task: ProbeTask, table: TargetTable, counts: Counter[str], unseen: Counter[str], left_out: Counter[Label]
+) -> list[str]:
     notes = []
     if table.without_token:
         lost = sum(table.without_token.values())
         notes.append(f"{lost:,} targets are left out of every method: no token covers {_named(table.without_token)}.")
     if left_out:
         notes.append(
-            f"{left_out:,} targets are left out: their label is not among the {task.top_labels} most frequent."
+            f"{left_out.total():,} targets are left out: training has their label, but not among the "
+            f"{task.top_labels:,} most frequent that are asked: {_named(left_out)}."
         )
     if unseen:
         notes.append(
@@ -189,7 +198,7 @@ def _notes(task: ProbeTask, table: TargetTable, counts: Counter[str], unseen: Co
     return notes
 
 
-def _named(counts: Counter[str]) -> str:
+def _named(counts: Counter[Any]) -> str:
     shown = ", ".join(f"'{name}' ({count})" for name, count in counts.most_common(10))
     return shown + (f" and {len(counts) - 10} others" if len(counts) > 10 else "")
 

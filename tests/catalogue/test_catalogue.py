@@ -16,9 +16,10 @@ from probekit.corpus.example import Example
 from probekit.corpus.readers import load_readers
 from probekit.errors import InputError
 from probekit.features import collect
+from probekit.features.checks import check_needs, checked_target
 from probekit.probing.metrics import metrics
 from probekit.probing.structural.score import TREE_METRICS
-from probekit.tasks import SPANS, ProbeTask, catalogue_folder, check_needs, check_target, get_task, load_catalogue
+from probekit.tasks import SPANS, ProbeTask, catalogue_folder, get_task, load_catalogue
 
 OPTIONS = {
     "column": "chunk",
@@ -80,7 +81,7 @@ def test_every_target_is_inside_its_sentence_and_of_the_kind_it_says(task: Probe
     targets = [(example, target) for example in sample for target in task.targets(example)]
     assert targets
     for example, target in targets:
-        check_target(task, target, example)
+        checked_target(task, target, example)
         assert isinstance(target.label, (int, float) if task.bins or task.kind == "tree" else str)
         assert len(target.spans) == SPANS[task.kind]
         lengths = [stop - start for start, stop in target.spans]
@@ -134,7 +135,7 @@ def test_a_sentence_of_one_word_is_no_trouble(task: ProbeTask) -> None:
     notes = dict(zip(PARSED, [("go",), ("VERB",), ("VB",), (feats,), (0,), ("root",)], strict=True))
     example = rich(with_notes(Example("one", ("Go",)), notes, {}))
     for target in task.targets(example):
-        check_target(task, target, example)
+        checked_target(task, target, example)
 
 
 def test_a_corpus_without_the_annotation_is_refused_by_name(task: ProbeTask) -> None:
@@ -151,7 +152,7 @@ def test_it_finds_targets_in_a_real_treebank(task: ProbeTask, data: Path) -> Non
     labels = set()
     for example in islice(open_corpus(data / "ud_english_ewt" / "en_ewt-ud-dev.conllu.gz"), 400):
         for target in task.targets(example):
-            check_target(task, target, example)
+            checked_target(task, target, example)
             labels.add(target.label)
     # No sentence of a treebank stands in the built-in language.
     assert len(labels) >= 2 or (task.name.startswith("seen-in-training") and labels == {"unseen"})

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import count, islice
-from types import MappingProxyType
 from typing import Any
 
-from probekit.corpus.example import Example, Span
+from probekit.corpus.example import Example, FrozenDict, Span
 from probekit.corpus.grammar.chance import Chance
 from probekit.corpus.grammar.lexicon import lexicon
 from probekit.corpus.grammar.sentences import sentence
@@ -77,7 +76,7 @@ def _example(speaker: Speaker, name: str, *, group: str, split: str) -> Example:
         words=words,
         text=text,
         annotations=columns(leaves, speaker.roles),
-        spans=MappingProxyType({"constituents": tuple(spans)}),
+        spans=FrozenDict({"constituents": tuple(spans)}),
         group=group,
         split=split,
     )
@@ -86,7 +85,7 @@ def _example(speaker: Speaker, name: str, *, group: str, split: str) -> Example:
 def columns(leaves: list[Leaf], roles: list[Role]) -> Mapping[str, Any]:
     """Read the columns off the placed leaves."""
     _, lemma, upos, xpos, feats, _ = zip(*[leaf.token for leaf in leaves], strict=True)
-    return MappingProxyType(
+    return FrozenDict(
         {
             "lemma": lemma,
             "upos": upos,

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
-from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from probekit.corpus.example import Span
+from probekit.corpus.example import FrozenDict, Span
 
 HEAD = "head"
 FIXED = "fixed elsewhere"
@@ -40,7 +39,7 @@ class Token(NamedTuple):
 @cache
 def features(written: str = "") -> Mapping[str, str]:
     """Read ``Number=Sing|Person=3``; equal strings share one read-only mapping."""
-    return MappingProxyType(dict(pair.split("=") for pair in written.split("|") if pair))
+    return FrozenDict(dict(pair.split("=") for pair in written.split("|") if pair))
 
 
 def token(columns: str) -> Token:

@@ -18,9 +18,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 
-from probekit.corpus.example import NOTHING, Example, Span
+from probekit.corpus.example import NOTHING, Example, FrozenDict, Span
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
@@ -228,7 +227,7 @@ class Builder:
             found[name] = value
         if len(self._feats) >= _REMEMBERED:
             self._feats = {"_": NOTHING}
-        self._feats[text] = MappingProxyType(found)
+        self._feats[text] = FrozenDict(found)
         return self._feats[text]
 
     def _special(self, identifier: str, number: int) -> None:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from probekit.corpus.example import Example
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.records import example_from, plain
+from probekit.corpus.records import example_from
+from probekit.corpus.values import plain
 from probekit.errors import InputError
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from probekit.corpus.example import Example
 from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader
-from probekit.corpus.records import RESERVED, example_from, plain
+from probekit.corpus.records import RESERVED, example_from
+from probekit.corpus.values import plain
 from probekit.errors import InputError, NetworkError, UsageError
 
 LISTS = ("words", "tokens")
