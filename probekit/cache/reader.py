@@ -260,6 +260,10 @@ class ActivationCache:
         if plain.text(stack, "stack") not in self.stacks:
             raise UsageError(f"The `stack` must be one of {list(self.stacks)} for {self.path.name}. Got {stack!r}.")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # It travels by its path, and is opened and checked again where it arrives.
+        return ActivationCache.open, (self.path.absolute(),)
+
     def __repr__(self) -> str:
         return f"ActivationCache({str(self.path)!r})"
 

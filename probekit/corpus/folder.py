@@ -37,12 +37,14 @@ def reader_of(path: Path) -> Reader | None:
     takers = _by_suffix().get(suffix, ())
     # ``eng.testa`` has a split in place of a suffix: its first lines alone can say what it is.
     guests = [reader for reader in load_readers().values() if (suffix or ".txt") in reader.also]
-    if (guests or any(reader.claims for reader in takers)) and is_file(path):
+    if (guests or (len(takers) > 1 and any(reader.claims for reader in takers))) and is_file(path):
         head = _head(path)
         for guest in guests:
             if guest.recognises is not None and guest.recognises(file_stem(path), head):
                 return guest
-        takers = [reader for reader in takers if reader.claims and reader.claims(head)] or takers
+        surest = max(takers, key=lambda reader: reader.claims(head) if reader.claims else 0, default=None)
+        if surest is not None and surest.claims is not None and surest.claims(head):
+            return surest
     found = next((reader for reader in takers if reader.claims is None), None) or next(iter(takers), None)
     return None if found is not None and _declined(found, path) else found
 

@@ -26,6 +26,8 @@ from probekit.corpus.split import SplitRule, as_given
 from probekit.errors import InputError, UsageError, check_recordable, did_you_mean
 
 _KINDS = "a path, a name, a DataFrame, or a list of lists of words"
+# ``word=2,ner=3``, between the name of a reader and a path
+_OPTIONS = re.compile(r"[^=,:/\\]+=[^=,:]*(?:,[^=,:/\\]+=[^=,:]*)*")
 MANY_FILES = 30
 """From so many files on, each is a document, of a format that says so (``Reader.documents``)."""
 
@@ -39,7 +41,8 @@ def open_corpus(spec: object, *, name: str | None = None) -> Corpus:
         A file (``.conllu``, ``.jsonl``, ``.txt``, each also with ``.gz``), a folder of them or a pattern
         (``ner/ai.*``), a ``.zip`` or ``.tar.gz`` of them, or what a pattern finds in one
         (``bank.zip!combined/*.mrg``); the same behind the name of a reader where the suffix does not tell it
-        (``columns:ner/train.txt``); ``grammar`` or ``grammar:n=2000,seed=1``, the built-in language;
+        (``columns:ner/train.txt``), which may take options (``columns:word=2,ner=3:ner/train.txt``); ``grammar`` or
+        ``grammar:n=2000,seed=1``, the built-in language;
         ``hf:<dataset or local folder>[:config]``; a pandas DataFrame; lists of words; Examples. A Corpus is
         returned as it is.
     name : str, optional
@@ -111,6 +114,7 @@ def reopen_corpus(record: SourceRecord | None, *, instead: object = None) -> Cor
     reader = load_readers().get(record.kind)
     if reader is None:
         raise InputError(f"The cache was made by the reader '{record.kind}', which is not installed. {advice}")
+    reader = reader.with_options(record.options.get("reader", {}))
     name = record.options.get("name")
     if reader.restore is not None:
         corpus = _of_address(reader, reader.restore(record.locations, record.options), name)
@@ -139,6 +143,9 @@ def _of_string(spec: str, name: str | None) -> Corpus:
         assert reader.address is not None
         return _of_address(reader, reader.address(rest), name)
     chosen = file_readers().get(scheme) if rest else None
+    given, _, beyond = rest.partition(":")
+    if chosen is not None and _OPTIONS.fullmatch(given) and beyond and not os.path.exists(rest):
+        chosen, rest = chosen.with_options(dict(pair.split("=") for pair in given.split(","))), beyond
     path = _at_home(Path(spec if chosen is None else rest))
     missing = not os.path.exists(path)
     if missing and not rest and scheme in file_readers():
@@ -204,6 +211,8 @@ def _of_files(choice: Choice, *, folder: bool, name: str | None) -> Corpus:
     def record() -> SourceRecord:
         digests = {str(file): file_digest(file) for file in dict.fromkeys(map(outer, paths))}
         options = {"name": label, "folder": folder, "splits": [splits.get(file) for file in files]}
+        if reader.options:
+            options["reader"] = dict(reader.options)
         return SourceRecord(reader.name, tuple(map(str, paths)), options, digests, choice.remarks)
 
     return Corpus(parts, name=label, splits=rule, record=record, remarks=choice.remarks)

@@ -56,7 +56,7 @@ CHUNKS = Sample(
 NAMED = Sample(
     "columns",
     "c.conll",
-    "# global.columns = ID FORM UPOS\n# newdoc id = d\n# sent_id = s\n# text = a b\n1\ta\tX\n2\tb\t_\n",
+    "# global.columns = FORM UPOS\n# newdoc id = d\n# sent_id = s\n# text = a b\na\tX\nb\t_\n",
     [Example("s", ("a", "b"), "a b", {"upos": ("X", None)}, group="d")],
 )
 CONLL_2003 = Sample(
@@ -415,7 +415,7 @@ def test_a_mangled_file_is_read_or_refused_by_place(
         (NER, "EU\t", "\t", "1:1", "the column word is empty"),
         (CHUNKS, "ran VBD B-VP", "ran VBD", "3:8", "2 columns instead of 3"),
         (NAMED, "FORM", "WORD", "5:1", "FORM"),
-        (NAMED, "2\tb\t_", "2\tb\t_\tc", "6:7", "4 columns instead of 3"),
+        (NAMED, "b\t_", "b\t_\tc", "6:5", "3 columns instead of 2"),
         (CONLL_2003, "EU NNP B-NP I-ORG", "a b c d e", "3:1", "5 columns without names"),
         (IOB2, "2\tB", "3\tB", "5:1", "the ID is '3', expected 2"),
         (IOB2, "I-PER", "PER", "5:5", "not BIO"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,13 @@ def test_features_are_a_mapping_however_they_are_written(feats: Any) -> None:
     assert [target.label for target in get_task("morph:Number").targets(example)] == ["Plur"]
     with pytest.raises(InputError, match="example 's1': word 2 has the features 'Plur'"):
         list(Corpus.from_examples([Example("s1", WORDS, annotations={"feats": (None, "Plur", None)})]))
+
+
+def test_an_example_travels(tmp_path: Path) -> None:
+    (tmp_path / "x.conllu").write_text("1\tDogs\tdog\tNOUN\t_\tNumber=Plur\t0\troot\t_\t_\n")
+    for example in (*open_corpus(tmp_path / "x.conllu"), Example("s", WORDS), next(iter(open_corpus("grammar:n=1")))):
+        for other in (pickle.loads(pickle.dumps(example)), copy.deepcopy(example)):
+            assert other == example
 
 
 def test_numbers_that_are_equal_are_one_value() -> None:

@@ -9,13 +9,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from probekit.corpus.example import Example
 from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
+from probekit.errors import UsageError
+
+SHAPED, NAMED = 1, 2
+"""How strong a reader's claim to a file is: by the shape of its rows, or because the file says what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,9 @@ class Reader:
         Of its files, lower case with the dot; each is also read with ``.gz`` behind it. None: its name
         must stand before the path.
     claims : callable, optional
-        ``claims(lines)`` tells from the first lines of a file whether it is the reader's, where several
-        readers take its suffix; None: it takes the files that no other claims.
+        ``claims(lines)`` tells from the first lines of a file how sure it is the reader's, where several readers
+        take its suffix: 0, :data:`SHAPED` or :data:`NAMED`; the surest has it. None: it takes the files that no other
+        claims.
     also : tuple of str
         Suffixes of running text and tables (``.txt``, ``.tsv``) under which its files are found too.
     recognises : callable, optional
@@ -77,6 +82,11 @@ class Reader:
         sentence that says what to do; an empty string where it is.
     documents : bool
         Its files are documents, where a corpus has many of them and they name none.
+    configured : callable, optional
+        ``configured(options)`` returns what reads under the options, texts by name, that stand between its name and a
+        path (``columns:word=2,ner=3:FILE``); None: it takes none.
+    options : mapping of str to str
+        Those that it was given.
     split_of : callable
         ``split_of(stem)`` tells the split that a file's name says, or None.
     address : callable, optional
@@ -92,16 +102,32 @@ class Reader:
     name: str
     read: Callable[[Any, Notes], Iterable[Example]]
     suffixes: tuple[str, ...] = ()
-    claims: Callable[[Sequence[str]], bool] | None = None
+    claims: Callable[[Sequence[str]], int] | None = None
     also: tuple[str, ...] = ()
     recognises: Callable[[str, Sequence[str]], bool] | None = None
     declines: Callable[[Sequence[str]], str] | None = None
     documents: bool = False
+    configured: Callable[[Mapping[str, str]], Callable[[Any, Notes], Iterable[Example]]] | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
     split_of: Callable[[str], str | None] = split_of_name
     address: Callable[[str], Address] | None = None
     restore: Callable[[tuple[str, ...], Mapping[str, Any]], Address] | None = None
     accepts: Callable[[object], bool] | None = None
     rank: int = 0
+
+    def with_options(self, given: Mapping[str, str]) -> Reader:
+        """Return the reader under options; itself where there are none.
+
+        Raises
+        ------
+        UsageError
+            It takes none, or not these.
+        """
+        if not given:
+            return self
+        if self.configured is None:
+            raise UsageError(f"The reader '{self.name}' takes no options. Got {', '.join(given)}.")
+        return replace(self, read=self.configured(given), options=dict(given))
 
 
 @cache

@@ -17,6 +17,10 @@ from probekit.corpus.notes import Notes
 from probekit.errors import InputError
 
 BIO = re.compile(r"O|[BI]-\S+")
+HEADER = "global.columns"
+"""The comment that names the columns of a file."""
+TAGGED = {"ner": "entities", "chunk": "chunks"}
+"""Columns of BIO tags, and the spans that they become."""
 
 
 class Line(NamedTuple):
@@ -105,6 +109,16 @@ class Documents:
         elif not _NEWPAR.fullmatch(key):
             what = "comments that begin with newdoc or newpar, but in no known form, so begin nothing"
             self._notes.count(what, f"{self._path}:{number}", aloud=True)
+
+
+def header_of(head: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns, in upper case, that a comment before the first rows of a file names; none where none does."""
+    for line in head:
+        if line.startswith("#") and value_of(line)[0] == HEADER:
+            return tuple(value_of(line)[1].upper().split())
+        if line.strip() and not line.startswith("#"):
+            break
+    return ()
 
 
 def fields_of(path: Path, line: Line, names: Sequence[str], *, open_end: bool = False) -> list[str]:

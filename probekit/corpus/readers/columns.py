@@ -1,9 +1,11 @@
 """CoNLL column files: a word a line, its tags behind it, a blank line between sentences (``.conll``, ``.iob``).
 
-What enters is a file whose columns are separated by one tab each, or by spaces. Columns are named by a
-first line ``# global.columns = FORM UPOS NER`` (as in CoNLL-U Plus; ``ID`` is skipped, ``_`` is no value),
-else by their number: two are the word and ``ner`` where the first tag is BIO, else ``tag``; three are word,
-``xpos``, ``chunk`` (CoNLL-2000); four are word, ``xpos``, ``chunk``, ``ner`` (CoNLL-2003).
+What enters is a file whose columns are separated by one tab each, or by blanks. ``columns:word=2,ner=3:FILE`` says
+which is what; else a first line ``# global.columns = FORM UPOS NER`` names them (``ID`` is skipped, ``_`` is no value),
+or a first row that holds names; else the rows tell (``_layout.py``): two are the word and ``ner`` where the tags are
+BIO, else ``tag``; three are word, ``xpos`` and ``chunk`` (CoNLL-2000) or ``ner`` (CoNLL-2002), by the kinds of the
+tags; four are word, ``xpos``, ``chunk``, ``ner`` (CoNLL-2003). A column that counts is skipped. The columns taken are
+said in the output and in reports.
 
 A ``.txt`` or ``.tsv`` file is read too where its first rows are words with BIO tags (CrossNER, CoNLL-2000), or words
 with any tags behind tabs and a blank line between sentences.
@@ -17,20 +19,31 @@ comment only before the first word of a sentence, and only if it has another num
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from probekit.corpus.example import Example, Span
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.readers._rows import BIO, Block, Documents, Line, column, fault, sentences, spans_of_tags, value_of
+from probekit.corpus.readers._layout import DOCUMENT, Layout, layout_of, parse_option
+from probekit.corpus.readers._rows import (
+    BIO,
+    HEADER,
+    TAGGED,
+    Block,
+    Documents,
+    Line,
+    column,
+    fault,
+    sentences,
+    spans_of_tags,
+    value_of,
+)
 
-_SPANS = {"ner": "entities", "chunk": "chunks"}
-_HEADER = "global.columns"
-_DOCUMENT = "-DOCSTART-"
+Annotations = Mapping[str, tuple[str | None, ...]]
 
 
-def read(path: Path, notes: Notes) -> Iterator[Example]:
+def read(path: Path, notes: Notes, chosen: Mapping[str, int] | None = None) -> Iterator[Example]:
     """Yield the sentences of a column file.
 
     Raises
@@ -38,9 +51,14 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
     InputError
         Columns that cannot be named, a row of another width, a tag of ``ner`` or ``chunk`` that is not BIO.
     """
-    shape = _Shape(path)
+    layout = layout_of(path, chosen)
+    notes.remark(layout.remark, path)
     documents = Documents(path, notes)
-    for block in sentences(path, notes, shape.is_comment):
+    begun = layout.by != "first row"
+    for block in sentences(path, notes, partial(_is_comment, layout)):
+        if not begun:
+            # The row of names is no word.
+            begun, block = True, Block(block.comments, block.rows[1:])
         identifier, text = "", None
         for line in block.comments:
             key, value = value_of(line.text)
@@ -50,98 +68,63 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
                 text = value
             else:
                 documents.comment(line.text, line.number)
-        if block.rows[0].text.startswith(_DOCUMENT):
+        if block.rows and DOCUMENT in layout.cut(block.rows[0].text):
             documents.begin()
             notes.count("lines that begin a document", f"{path}:{block.rows[0].number}")
             block = Block(block.comments, block.rows[1:])
-            if not block.rows:
-                continue
-        words, annotations = shape.columns_of(block.rows)
+        if not block.rows:
+            continue
+        words, annotations = _columns(path, layout, block.rows)
         notes.at(path, block.rows[0].number)
         yield Example(identifier, words, text, annotations, _spans(annotations), documents.group)
 
 
-def _spans(annotations: Mapping[str, Any]) -> Mapping[str, tuple[Span, ...]]:
-    return {layer: spans_of_tags(annotations[name]) for name, layer in _SPANS.items() if name in annotations}
+def _spans(annotations: Annotations) -> Mapping[str, tuple[Span, ...]]:
+    return {layer: spans_of_tags(annotations[name]) for name, layer in TAGGED.items() if name in annotations}
 
 
-class _Shape:
-    """Separator and names of a file's columns, from its header or its first row."""
+def _is_comment(layout: Layout, text: str) -> bool:
+    """Tell whether a line before a sentence is a comment: no row, or one that a row could not be."""
+    if not text.startswith("#"):
+        return False
+    fields = layout.cut(text)
+    if len(fields) != len(layout.names) or value_of(text)[0] == HEADER:
+        return True
+    return any(name in TAGGED and not BIO.fullmatch(field) for name, field in zip(layout.names, fields, strict=True))
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.names: list[str] = []
-        self._header: list[str] = []
-        self._tabs = True
 
-    def is_comment(self, text: str) -> bool:
-        """Tell whether a line before a sentence is a comment; take the names from a header."""
-        if not text.startswith("#"):
-            return False
-        key, value = value_of(text)
-        if key == _HEADER:
-            self._header = self._header or [name.lower() for name in value.split()]
-            return True
-        if self.names:
-            return len(self._fields(text)) != len(self.names)
-        # The file has shown no row yet: a row would have one of the known numbers of columns.
-        return "\t" not in text and ("=" in text or key.startswith("newdoc") or len(text.split()) not in (2, 3, 4))
+def _columns(path: Path, layout: Layout, rows: Sequence[Line]) -> tuple[tuple[str, ...], Annotations]:
+    """Return words and annotations of the rows of a sentence."""
+    table = [_cut(path, layout, line) for line in rows]
+    for line, fields in zip(rows, table, strict=True):
+        for at, name in enumerate(layout.names):
+            if name in TAGGED and not BIO.fullmatch(fields[at]):
+                advice = "Correct it, or name the columns in a first line: # global.columns = FORM TAG"
+                problem = f"the tag {fields[at]!r:.40} of the column {name} is not BIO (O, B-x or I-x)"
+                raise fault(path, line, column(fields, at), problem, advice)
+    columns = {name: values for name, values in zip(layout.names, zip(*table, strict=True), strict=True) if name}
+    words = columns.pop("word")
+    columns.pop("id", None)
+    return words, {name: tuple(None if value == "_" else value for value in values) for name, values in columns.items()}
 
-    def columns_of(self, rows: list[Line]) -> tuple[tuple[str, ...], dict[str, tuple[str | None, ...]]]:
-        """Return words and annotations of the rows of a sentence."""
-        if not self.names:
-            self._settle(rows[0])
-        table = [self._cut(line) for line in rows]
-        for line, fields in zip(rows, table, strict=True):
-            for at, name in enumerate(self.names):
-                if name in _SPANS and not BIO.fullmatch(fields[at]):
-                    advice = "Correct it, or name the columns in a first line: # global.columns = FORM TAG"
-                    problem = f"the tag {fields[at]!r:.40} of the column {name} is not BIO (O, B-x or I-x)"
-                    raise fault(self.path, line, column(fields, at), problem, advice)
-        columns = dict(zip(self.names, zip(*table, strict=True), strict=True))
-        words = columns.pop("word")
-        columns.pop("id", None)
-        return words, {
-            name: tuple(None if value == "_" else value for value in values) for name, values in columns.items()
-        }
 
-    def _settle(self, first: Line) -> None:
-        """Name the columns, at the first row of the file."""
-        self._tabs = "\t" in first.text
-        if self._header:
-            if self._header.count("form") != 1 or len(set(self._header)) < len(self._header):
-                advice = "Name each column once, the one with the words FORM"
-                raise fault(
-                    self.path, first, 1, f"{_HEADER} names the columns {' '.join(self._header).upper()}", advice
-                )
-            self.names = ["word" if name == "form" else name for name in self._header]
-            return
-        fields = self._fields(first.text)
-        known = {
-            2: ["word", "ner" if BIO.fullmatch(fields[-1]) else "tag"],
-            3: ["word", "xpos", "chunk"],
-            4: ["word", "xpos", "chunk", "ner"],
-        }
-        if len(fields) not in known:
-            problem = f"the file has {len(fields)} column{'s'[: len(fields) != 1]} without names"
-            advice = "Begin it with a line that names them: # global.columns = FORM TAG"
-            raise fault(self.path, first, 1, problem, advice)
-        self.names = known[len(fields)]
+def _cut(path: Path, layout: Layout, line: Line) -> list[str]:
+    fields, names = layout.cut(line.text), layout.names
+    if len(fields) != len(names):
+        at = column(fields, len(names)) if len(fields) > len(names) else len(line.text) + 1
+        problem = f"{len(fields)} column{'s'[: len(fields) != 1]} instead of {len(names)}"
+        advice = "All rows have as many columns as the first; a blank line ends a sentence"
+        raise fault(path, line, at, problem, advice)
+    if "" in fields:
+        at = fields.index("")
+        called = names[at] or str(at + 1)
+        raise fault(path, line, column(fields, at), f"the column {called} is empty", "Write a value")
+    return fields
 
-    def _fields(self, text: str) -> list[str]:
-        return text.split("\t") if self._tabs else text.split()
 
-    def _cut(self, line: Line) -> list[str]:
-        fields = self._fields(line.text)
-        if len(fields) != len(self.names):
-            at = column(fields, len(self.names)) if len(fields) > len(self.names) else len(line.text) + 1
-            problem = f"{len(fields)} column{'s'[: len(fields) != 1]} instead of {len(self.names)}"
-            advice = "All rows have as many columns as the first; a blank line ends a sentence"
-            raise fault(self.path, line, at, problem, advice)
-        if "" in fields:
-            at = fields.index("")
-            raise fault(self.path, line, column(fields, at), f"the column {self.names[at]} is empty", "Write a value")
-        return fields
+def configured(given: Mapping[str, str]) -> partial[Iterator[Example]]:
+    """Return what reads files whose columns the user named: ``columns:word=2,ner=3:FILE``."""
+    return partial(read, chosen=parse_option(given))
 
 
 def recognises(stem: str, head: Sequence[str]) -> bool:
@@ -151,8 +134,8 @@ def recognises(stem: str, head: Sequence[str]) -> bool:
     in blocks with a blank line between. More than one column of BIO tags and nothing else is LitBank's.
     """
     rows = [line.split("\t") if "\t" in line else line.split() for line in head if line.strip()]
-    rows = [fields for fields in rows if fields[0] != _DOCUMENT]
-    tabs = all("\t" in line for line in head if line.strip() and not line.startswith(_DOCUMENT))
+    rows = [fields for fields in rows if fields[0] != DOCUMENT]
+    tabs = all("\t" in line for line in head if line.strip() and not line.startswith(DOCUMENT))
     if len({len(fields) for fields in rows}) != 1 or not 2 <= len(rows[0]) <= 4:
         return False
     tags = [fields[-1] for fields in rows]
@@ -169,5 +152,10 @@ def _parted(head: Sequence[str]) -> bool:
 
 
 READER = Reader(
-    "columns", read, suffixes=(".conll", ".bio", ".iob", ".annotated"), also=(".txt", ".tsv"), recognises=recognises
+    "columns",
+    read,
+    suffixes=(".conll", ".bio", ".iob", ".annotated"),
+    also=(".txt", ".tsv"),
+    recognises=recognises,
+    configured=configured,
 )

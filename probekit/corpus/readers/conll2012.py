@@ -15,7 +15,7 @@ from pathlib import Path
 
 from probekit.corpus.example import Example
 from probekit.corpus.notes import Notes
-from probekit.corpus.readers import Reader
+from probekit.corpus.readers import NAMED, Reader
 from probekit.corpus.readers._mentions import Mentions
 from probekit.corpus.readers._rows import Line, column, fault, sentences
 
@@ -91,9 +91,9 @@ def _is_comment(text: str) -> bool:
     return text.startswith(("#begin document", _END))
 
 
-def claims(head: Sequence[str]) -> bool:
+def claims(head: Sequence[str]) -> int:
     """Tell whether a file begins with a document."""
-    return bool(head) and head[0].startswith("#begin document")
+    return NAMED if head and head[0].startswith("#begin document") else 0
 
 
 READER = Reader("conll2012", read, suffixes=(".conll", ".v4_gold_conll"), claims=claims)

@@ -17,8 +17,8 @@ from probekit.corpus.lines import blocks
 from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.readers._rows import Line, fields_of
-from probekit.corpus.readers.conllu import COLUMNS, Builder
+from probekit.corpus.readers._conllu import COLUMNS, Builder
+from probekit.corpus.readers._rows import HEADER, Line, fields_of, value_of
 
 LEXICAL = ("SMWE", "LEXCAT", "LEXLEMMA", "SS", "SS2", "WMWE", "WCAT", "WLEMMA", "LEXTAG")
 _NAMES = {"LEXCAT": "lexcat", "SS": "supersense", "SS2": "function", "LEXTAG": "lextag"}
@@ -37,7 +37,9 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
     for first, lines in blocks(path):
         for number, line in enumerate(lines, first):
             if line.startswith("#"):
-                builder.comment(line, number)
+                # Its columns are known, whether it names them or not.
+                if value_of(line)[0] != HEADER:
+                    builder.comment(line, number)
             elif line and not line.isspace():
                 fields = fields_of(path, Line(number, line), COLUMNS + LEXICAL)
                 builder.row("\t".join(fields[: len(COLUMNS)]), number)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from probekit.corpus.example import Example, Span
 from probekit.corpus.notes import Notes
-from probekit.corpus.readers import Reader
+from probekit.corpus.readers import SHAPED, Reader
 from probekit.corpus.readers._rows import (
     Line,
     check_numbers,
@@ -86,13 +86,15 @@ def _spans(path: Path, lines: Sequence[Line], rows: Sequence[list[str]], at: int
     return tuple(found)
 
 
-def claims(head: Sequence[str]) -> bool:
-    """Tell whether the rows of a file's head have five columns and brackets behind them."""
+def claims(head: Sequence[str]) -> int:
+    """Tell whether the rows of a file's head have five columns and brackets behind them, a roleset among them."""
     rows = [line.split("\t") for line in head if line.strip() and not is_comment(line)]
-    return bool(rows) and all(
+    fits = all(
         len(fields) >= len(COLUMNS) and fields[0].isdigit() and all(_CELL.fullmatch(cell) for cell in fields[5:])
         for fields in rows
     )
+    # Five columns that end in "-" are of any format: only a predicate with its brackets shows PropBank.
+    return SHAPED if fits and any(len(fields) > len(COLUMNS) and fields[4] != "-" for fields in rows) else 0
 
 
 READER = Reader("propbank", read, suffixes=(".conll",), claims=claims)
