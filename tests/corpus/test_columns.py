@@ -66,7 +66,7 @@ def test_the_columns_taken_are_the_right_ones_and_are_said(opened, text: str, wo
 @pytest.mark.parametrize(
     "text",
     [
-        "doc1\tB-PER\ndoc1\tO\ndoc1\tO\ndoc1\tO\n",
+        "doc1\tB-PER\n" + "doc1\tO\n" * 20,
         "Anna\ta\tN\nran\trun\tV\n",
         "1\tAnna\tanna\tN\tN\t_\t2\tsubj\n2\tran\trun\tV\tV\t_\t0\troot\n",
         "1\t2\n2\t3\n",

@@ -20,6 +20,8 @@ from probekit.errors import UsageError
 
 DOCUMENT = "-DOCSTART-"
 _SAMPLE = 500
+# From so many rows on, a column that never changes is not one of words.
+_MANY = 20
 _WORDS = ("word", "form", "token", "tokens", "words")
 _RENAMED = {
     **dict.fromkeys(_WORDS, "word"),
@@ -183,7 +185,7 @@ def _found(path: Path, first: Line, table: Sequence[Sequence[list[str]]], tabs: 
         advice = f"Say which is what, {example}, or begin it with a line that names them: # global.columns = FORM TAG"
         raise fault(path, first, 1, problem + counted, advice)
     word = columns[names.index("word")]
-    if len(word) > 3 and len(set(word)) == 1:
+    if len(word) >= _MANY and len(set(word)) == 1:
         problem = f"the column {names.index('word') + 1}, where the words should be, holds {word[0]!r:.40} in every row"
         raise fault(path, first, 1, problem, f"Say which column is the word: columns:word=2:{path.name}")
     left_out = f"; left out, for it says nothing: {', '.join(silent)}" if silent else ""
