@@ -88,7 +88,7 @@ def choose(where: Path, known: Sequence[tuple[Path, Reader]], present: Sequence[
     InputError
         Two files of one stem.
     """
-    files = [_File(path, reader, _said_to(reader, file_stem(path))) for path, reader in known]
+    files = [_File(path, reader, said) for (path, reader), said in zip(known, _said_by_all(known), strict=True)]
     taken = _of_sure_names(files) or _of_one_set(where, files)
     chosen = taken or files
     rank = min(file.rank for file in chosen)
@@ -136,12 +136,17 @@ def in_order(files: Sequence[Path], splits: Mapping[Path, str]) -> tuple[Path, .
     return tuple(sorted(files, key=key))
 
 
-def _said_to(reader: Reader, stem: str) -> Said:
-    """Return what a name says to its reader, whose own rule goes before the one of all."""
-    if reader.split_of is split_of_name:
-        return said_by(stem)
-    split = reader.split_of(stem)
-    return said_by(stem) if split is None else Said((split,))
+def _said_by_all(known: Sequence[tuple[Path, Reader]]) -> list[Said]:
+    """Return what each name says to its reader: by its own rule where that knows any of them, else by all's.
+
+    A reader that knows its files by their names (``train.c.txt``) does not know others (``wnli-test.tsv``).
+    """
+    own = [None if its.split_of is split_of_name else its.split_of(file_stem(path)) for path, its in known]
+    knowing = {its.name for (_, its), split in zip(known, own, strict=True) if split is not None}
+    return [
+        Said((split,)) if split else Said(()) if its.name in knowing else said_by(file_stem(path))
+        for (path, its), split in zip(known, own, strict=True)
+    ]
 
 
 def _of_sure_names(files: Sequence[_File]) -> list[_File]:

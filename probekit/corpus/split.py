@@ -45,7 +45,7 @@ def split_of_value(value: object, where: str) -> str | None:
         return None
     name = WORDS.get(value.lower()) if isinstance(value, str) else None
     if name is None:
-        hint = did_you_mean(value, WORDS) if isinstance(value, str) else ""
+        hint = did_you_mean(value, ("train", "dev", "validation", "test")) if isinstance(value, str) else ""
         raise InputError(f"{where}: the split {value!r} is not one of train, dev (validation), test.{hint}")
     return name
 
