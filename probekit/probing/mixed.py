@@ -16,6 +16,8 @@ from probekit.probing.stats import FloatArray
 from probekit.report import Measurement, split_layer
 
 METHOD = "scalar_mix"
+STOPPED = "scalar_mix_early_stopped"
+"""Learned as Tenney et al. (2019) learn theirs: no penalty, Adam, stopped on dev."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ classifier. The mix is :math:`\gamma \sum_l s_l h_l` with :math:`s = \mathrm{sof
 multinomial logistic classifier whose weights are penalised; the centre of gravity is :math:`\sum_l l \, s_l`
 [2]_. Surprise: :math:`\gamma` is not free but keeps the mix at unit size. A free one would undo the penalty, and
 with none the penalty would favour a single layer, since a mean of layers is shorter than each. Layers are
-centred and scaled by one number first, so that a weight means the same in every one.
+centred and scaled by one number first, so that a weight means the same in every one. The weights of the layers move
+slowly while the classifier catches up, so descent is in coordinates in which the classifier's curvature is about one.
 
 References
 ----------
@@ -17,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,10 +27,16 @@ from torch import Tensor
 
 from probekit.probing.stats import LEVEL, FloatArray
 
-ITERATIONS = 200
-TOLERANCE = 1e-6
-FOLDS, STEPS = 20, 60
-"""Parts of the training sentences, each left out once; steps of a refit that starts from the whole."""
+ITERATIONS, MEMORY = 400, 30
+"""Steps of L-BFGS at most, and how many of them it remembers."""
+TOLERANCE = 2e-7
+"""A fit ends when a step lowers the loss (nats a row) by less than this."""
+FOLDS, STEPS = 20, 40
+"""Parts of the training sentences, each left out once; steps of a refit that starts from the whole. On 10,000 rows of
+EWT the centre is then within 0.002 of a refit from equal weights taken 200 steps."""
+CURVATURE, NUMBERS_CURVATURE, LAYER_STEP = 0.2, 2.0, 3.0
+"""Second derivative of a row's loss by its score, about: of cross-entropy, of a squared error. How far the logits of
+the layers' weights move for a unit step. They only steer the descent, which ends at the same place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,37 +137,53 @@ def fit_mix(
     labels = y.astype(np.int64 if np.issubdtype(y.dtype, np.integer) else np.float32)
     data = (vectors, torch.from_numpy(labels).to(device), weight, gram)
     penalty = 1 / (C * float(counted.sum()))
-    a: NDArray[Any]
-    W: NDArray[Any]
-    b: NDArray[Any]
-    if start is None:
-        a, W, b = np.zeros(n_layers), np.zeros((n_classes, d)), np.zeros(n_classes)
-    else:
-        a, W, b = np.log(np.maximum(start.weights, 1e-12)), start.coef, start.intercept
-    logits, coef, intercept = (
-        torch.tensor(value, dtype=torch.float32, device=device, requires_grad=True) for value in (a, W, b)
+    curvature = NUMBERS_CURVATURE if labels.dtype == np.float32 else CURVATURE
+    basis, inverse = _coordinates(vectors, curvature, penalty)
+    logits, turned, intercept = (
+        part.to(device).requires_grad_() for part in _beginning(start, n_layers, n_classes, inverse.cpu())
     )
     solver = torch.optim.LBFGS(
-        [logits, coef, intercept],
+        [logits, turned, intercept],
         max_iter=iterations,
-        tolerance_grad=TOLERANCE,
+        history_size=MEMORY,
+        tolerance_grad=0.0,
         tolerance_change=TOLERANCE,
         line_search_fn="strong_wolfe",
     )
 
+    def loss_here() -> Tensor:
+        return mix_loss(LAYER_STEP * logits, turned @ basis.T, intercept, data, penalty)
+
     def evaluate() -> Tensor:
         solver.zero_grad()
-        loss = mix_loss(logits, coef, intercept, data, penalty)
+        loss = loss_here()
         loss.backward()
         return loss
 
     solver.step(evaluate)
     with torch.no_grad():
-        loss = float(mix_loss(logits, coef, intercept, data, penalty))
-        weights = logits.double().softmax(0)
+        loss = float(loss_here())
+        coef = turned @ basis.T
+        weights = (LAYER_STEP * logits).double().softmax(0)
         scale = float((weights @ gram.double() @ weights) ** -0.5)
         arrays = (weights.cpu().numpy(), scale, coef.cpu().numpy(), intercept.cpu().numpy())
     return Mix(*arrays, loss)
+
+
+def _coordinates(vectors: Tensor, curvature: float, penalty: float) -> tuple[Tensor, Tensor]:
+    """Return the map [d, d] from coordinates of equal curvature to those of the mean of the layers, and its inverse."""
+    mean = vectors.mean(0)
+    values, axes = torch.linalg.eigh((mean.T @ mean / len(mean)).double())
+    size = (curvature * values.clamp_min(0) + penalty).sqrt()
+    return (axes / size).float(), (size[:, None] * axes.T).float()
+
+
+def _beginning(start: Mix | None, n_layers: int, n_classes: int, inverse: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return logits of the weights, the classifier in its coordinates, its intercept: of a mix, or of equal weights."""
+    if start is None:
+        return torch.zeros(n_layers), torch.zeros(n_classes, len(inverse)), torch.zeros(n_classes)
+    logits = torch.from_numpy(np.log(np.maximum(start.weights, 1e-12))).float() / LAYER_STEP
+    return logits, torch.from_numpy(start.coef) @ inverse.T, torch.from_numpy(start.intercept.copy())
 
 
 def without_each_fold(sentences: NDArray[np.int64], folds: int, seed: int) -> Iterator[NDArray[np.int64]]:

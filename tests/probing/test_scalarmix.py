@@ -11,7 +11,7 @@ from tiny_models import LAYERS, tiny_model
 
 from probekit import ActivationCache, extract, probe
 from probekit.errors import UsageError
-from probekit.probing.analyses.mix import METHOD
+from probekit.probing.analyses.mix import METHOD, STOPPED
 from probekit.probing.estimators import estimators
 from probekit.probing.scalarmix import fit_mix, half_width, mix_loss
 
@@ -86,13 +86,16 @@ def test_the_report_has_weights_centre_and_score(tmp_path_factory: pytest.TempPa
     (score,) = report.select(METHOD, split="test", metric="accuracy")
     assert score.value > report.floor("majority").value
     assert any("centre of gravity" in note for note in report.provenance["notes"])
+    (stopped,) = report.select(STOPPED, metric="centre_of_gravity")
+    assert 0 <= stopped.low <= stopped.value <= stopped.high <= LAYERS
+    assert any("stopped early on dev" in note and f"{stopped.value:.2f}" in note for note in report.provenance["notes"])
     assert report.method == "logistic"
     single = probe("pos", on=opened, fast=True, also=["mix"], layers=[1])
-    assert not single.select(METHOD, metric="centre_of_gravity")
+    assert "centre_of_gravity" not in set(single.frame["metric"])
     assert "There is no mix of layer 1 alone." in single.provenance["notes"]
     assert "worse" not in str(probe("pos", on=opened, layers=[1]).table())
     network = probe("pos", on=opened, fast=True, also=["mix"], layers=[1], estimator="mlp")
-    assert not network.select(METHOD, metric="centre_of_gravity")
+    assert "centre_of_gravity" not in set(network.frame["metric"])
     some = probe("pos", on=opened, fast=True, also=["mix"], layers=[0, 2])
     assert any("Scalar mix of layers 0, 2 (" in note for note in some.provenance["notes"])
 
@@ -101,7 +104,7 @@ def test_the_report_has_weights_centre_and_score(tmp_path_factory: pytest.TempPa
 def test_any_estimator_takes_the_mix(
     estimator: str, cache_of_layers: ActivationCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for setting, few in (("TRAIN_ROWS", 300), ("HELD_OUT_ROWS", 100), ("NETWORK_FOLDS", 2)):
+    for setting, few in (("TRAIN_ROWS", 300), ("HELD_OUT_ROWS", 100), ("NETWORK_FOLDS", 2), ("FOLDS", 3)):
         monkeypatch.setattr(f"probekit.probing.analyses.mix.{setting}", few)
     task = "arc" if estimator == "bilinear" else "pos"
     report = probe(task, on=cache_of_layers, estimator=estimator, layers="0-1", also=["mix"], control_seeds=1)

@@ -97,8 +97,8 @@ def test_weights_that_labels_do_not_need_are_forgotten(n: int, planted: float) -
 
 
 def test_steps_that_end_before_the_bound_has_settled_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(variational, "MOST", 200)
-    monkeypatch.setattr(variational, "COOLING", 1)
+    monkeypatch.setattr(variational, "CYCLE", 30)
+    monkeypatch.setattr(variational, "MOST", 60)
     rng = np.random.default_rng(0)
     y = rng.integers(15, size=400)
     X = rng.standard_normal((400, 384)).astype(np.float32)
@@ -107,8 +107,8 @@ def test_steps_that_end_before_the_bound_has_settled_are_told(monkeypatch: pytes
 
 
 def test_every_layer_has_a_code(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(variational, "MOST", 150)
-    monkeypatch.setattr(variational, "COOLING", 50)
+    monkeypatch.setattr(variational, "CYCLE", 100)
+    monkeypatch.setattr(variational, "MOST", 100)
     made = extract(tiny_model("bert"), "grammar:n=200", overflow="window", cache=tmp_path_factory.mktemp("root"))
     report = probe("pos", on=ActivationCache.open(made.cache), also=["variational-code"])
     for metric in ("bits", "model_bits", "compression"):

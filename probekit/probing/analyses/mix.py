@@ -2,8 +2,14 @@
 
 Enters: every layer's matrix, of a sample of the sentences. Leaves: a weight a layer, the centre of gravity, and what
 the study's estimator scores on the mixed vectors. An estimator that is a network learns the weights together with
-itself; for the others they are learned under the linear probe. Surprise: the interval is a jackknife's, of refits that
-leave out a part of the training sentences, so unlike the intervals of scores it speaks of other training data.
+itself; for the others they are learned under the linear probe twice: at the penalised optimum, whose centre depends on
+the strength, and without a penalty, stopped early on dev, as Tenney et al. learn theirs [1]_. Surprise: the interval is
+a jackknife's, of refits that leave out a part of the training sentences, so unlike the intervals of scores it speaks of
+other training data.
+
+References
+----------
+.. [1] Tenney, Das & Pavlick 2019, BERT rediscovers the classical NLP pipeline.
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from probekit.corpus.example import SPLITS
 from probekit.features import TokenRows
@@ -22,12 +29,12 @@ from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.estimators import LayerMatrix, LayerTokens, get_estimator
 from probekit.probing.measure import SELECTIVITY, mean_of, scored
-from probekit.probing.mixed import METHOD, LearnedMix
+from probekit.probing.mixed import METHOD, STOPPED, LearnedMix
 from probekit.probing.problem import Result, Standardiser
 from probekit.probing.scalarmix import FOLDS, STEPS, fit_mix, without_each_fold
 from probekit.probing.stats import LEVEL, Bootstrap, FloatArray
 from probekit.probing.trained import data_of
-from probekit.probing.training import Mixed, train, training_of
+from probekit.probing.training import Batch, Build, Mixed, train, training_of
 from probekit.report import Measurement, split_layer
 
 TRAIN_ROWS, HELD_OUT_ROWS = 10_000, 10_000
@@ -40,6 +47,24 @@ Fit = Callable[[NDArray[np.int64] | None], FloatArray]
 """Weights learned from some rows of the sample; None: from all of it."""
 
 
+class Linear(nn.Module):
+    """A linear classifier for the trainer of networks, which mixes the layers in front of it.
+
+    Parameters
+    ----------
+    d, n_spans, n_classes : int
+        ``n_spans`` is not looked at: a target is one vector.
+    """
+
+    def __init__(self, d: int, n_spans: int, n_classes: int) -> None:
+        super().__init__()
+        self.map = nn.Linear(d, n_classes)
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Return logits [rows, n_classes]."""
+        return self.map(batch.vectors)
+
+
 class ScalarMix:
     """Keeps a sample of every layer as it passes, and learns one mix at the end [1]_.
 
@@ -49,6 +74,7 @@ class ScalarMix:
     """
 
     mix: LearnedMix
+    stopped: LearnedMix | None = None
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -84,27 +110,32 @@ class ScalarMix:
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield the weight of every layer, the centre of gravity and the scores of the mix."""
         n_units = len(np.unique(self.sentences))
-        fit = self._fit()
-        seed = self.scene.study.seed
-        refits = [fit(rows) for rows in without_each_fold(self.sentences, self.folds, seed)]
-        mix = self.mix = LearnedMix([matrix.layer for matrix in self.layers], fit(None), np.stack(refits))
-        blank = replace(blank, method=METHOD, strength=None)
-        yield from mix.rows(
-            replace(blank, split="train", n=len(self.sentences), n_groups=n_units, unit="sentence", level=LEVEL)
-        )
-        yield from self._scores(blank)
+        row = replace(blank, method=METHOD, split="train", n=len(self.sentences), n_groups=n_units)
+        row = replace(row, unit="sentence", level=LEVEL)
+        linear = self.estimator.network is None
+        mix = self.mix = self._learned(self._fit(), self.folds)
+        yield from mix.rows(replace(row, strength=self.C if linear else None))
+        if linear and len(self.layers) > 1:
+            self.stopped = self._learned(self._jointly(Linear), NETWORK_FOLDS)
+            yield from self.stopped.rows(replace(row, method=STOPPED, strength=None, seed=self.scene.study.seed))
+        yield from self._scores(replace(blank, method=METHOD, strength=None))
+
+    def _learned(self, fit: Fit, folds: int) -> LearnedMix:
+        """Learn from all sampled rows, and without each part of their sentences."""
+        refits = [fit(rows) for rows in without_each_fold(self.sentences, folds, self.scene.study.seed)]
+        return LearnedMix([matrix.layer for matrix in self.layers], fit(None), np.stack(refits))
 
     def _fit(self) -> Fit:
         """Return how weights are learned: under the linear probe or with a network; of one layer there is one."""
         if len(self.layers) < 2:
             return lambda rows: np.ones(1)
-        return self._linear() if self.estimator.network is None else self._jointly()
+        return self._linear() if self.estimator.network is None else self._jointly(self.estimator.network)
 
     def _linear(self) -> Fit:
         """Return how weights are learned under the linear probe, over means where the study reads tokens."""
         X, problem = np.stack([_vectors(layer.train) for layer in self.layers]), self.problems[0]
-        C = float(np.median(self.strengths)) if self.scene.estimator == "logistic" else 1.0
-        fit = partial(fit_mix, X, problem.y_train, n_classes=problem.n_classes, C=C, device=self.scene.study.device)
+        K, device = problem.n_classes, self.scene.study.device
+        fit = partial(fit_mix, X, problem.y_train, n_classes=K, C=self.C, device=device)
         whole = fit()
 
         def learn(rows: NDArray[np.int64] | None) -> FloatArray:
@@ -115,10 +146,9 @@ class ScalarMix:
 
         return learn
 
-    def _jointly(self) -> Fit:
-        """Return how weights are learned together with the study's network."""
-        build, device, problem = self.estimator.network, self.scene.study.device, self.problems[0]
-        assert build is not None
+    def _jointly(self, build: Build) -> Fit:
+        """Return how weights are learned together with a network, stopped on dev."""
+        device, problem = self.scene.study.device, self.problems[0]
         codes = torch.from_numpy(problem.y_train.astype(np.int64)).to(device)
         y_dev = torch.from_numpy(problem.y_dev.astype(np.int64)).to(device)
         training = training_of(len(codes), self.scene.study.seed)
@@ -167,10 +197,22 @@ class ScalarMix:
             mixed += np.float32(weight) * _vectors(part)
         return _with(parts[0], mixed)
 
+    @property
+    def C(self) -> float:
+        """The strength of the linear probe under which weights are learned: the median of the layers' own."""
+        return float(np.median(self.strengths)) if self.scene.estimator == "logistic" else 1.0
+
     def notes(self) -> list[str]:
-        """Say the centre of gravity in one sentence."""
-        how = "the linear probe" if self.estimator.network is None else f"'{self.estimator.name}' itself"
-        return [self.mix.note(len(self.sentences), how)]
+        """Say the centre of gravity in one sentence, and what it is when learned as Tenney et al. do in another."""
+        if self.stopped is None:
+            return [self.mix.note(len(self.sentences), f"'{self.estimator.name}' itself")]
+        centre, low, high = self.stopped.centre()
+        return [
+            self.mix.note(len(self.sentences), f"the linear probe at C = {self.C:g}"),
+            f"A centre of gravity depends on how the mix is learned: without a penalty, stopped early on dev, it is "
+            f"{centre:.2f} [{low:.2f}, {high:.2f}] ({len(self.stopped.refits)} refits). Compare that one with figures "
+            "of Tenney et al. (2019), and the penalised one only with others at the same C.",
+        ]
 
 
 def _layer(layer: int | str, parts: Mapping[str, Part]) -> LayerMatrix | LayerTokens:
