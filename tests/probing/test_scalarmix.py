@@ -73,8 +73,12 @@ def test_a_resample_counts_rows_as_often_as_it_drew_them() -> None:
     np.testing.assert_allclose(weighted.weights, repeated.weights, atol=0.03)
 
 
-def test_the_report_has_weights_centre_and_score(tmp_path_factory: pytest.TempPathFactory) -> None:
-    made = extract(tiny_model("bert"), "grammar:n=200", overflow="window", cache=tmp_path_factory.mktemp("root"))
+def test_the_report_has_weights_centre_and_score(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for setting, few in (("FOLDS", 3), ("NETWORK_FOLDS", 2)):
+        monkeypatch.setattr(f"probekit.probing.analyses.mix.{setting}", few)
+    made = extract(tiny_model("bert"), "grammar:n=80", overflow="window", cache=tmp_path_factory.mktemp("root"))
     opened = ActivationCache.open(made.cache)
     report = probe("pos", on=opened, fast=True, also=["mix"])
     weights = report.points(METHOD, split="train", metric="weight")
