@@ -150,7 +150,7 @@ def test_a_model_that_ends_in_a_pooled_vector_has_the_layers_of_what_it_pools(tm
     )  # fmt: skip
     loaded = load(locate(write_model(tmp_path, config, tokenizer)), device="cpu")
     assert loaded.layer_names == ("layer.00", "layer.01", "layer.02", "layer.03")
-    assert loaded.stacks[0].module is loaded.model.question_encoder.bert_model
+    assert loaded.stacks[0].module is loaded.model.question_encoder
 
 
 def test_a_model_that_rescales_itself_once_is_let_settle() -> None:
