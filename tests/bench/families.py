@@ -142,18 +142,18 @@ def compare(folder: Path, cache: ActivationCache) -> tuple[float, int]:
         for stack in cache.stacks:
             index = cache.index(stack)
             rows = np.flatnonzero(index.example == ordinal)
-            states = own_states(copy.deepcopy(fresh), cache, ordinal, stack)
+            states, returned = own_states(copy.deepcopy(fresh), cache, ordinal, stack)
             last = max(layer for layer in cache.layers(stack) if isinstance(layer, int))
             if (
-                len(states) == last + 1
+                len(states) == last + 1 > 1
                 and states[0].shape == states[1].shape
                 and _begins_late(states, cache, rows, stack)
             ):
                 states = [None, *states]  # its list has no embeddings (RWKV)
             for layer in cache.layers(stack):
-                # The last of a model's own is the last block's output or that of the final norm.
+                # What a stack returns is the final norm's output where it has one, else the last block's.
                 if layer == "final" or (layer == last and "final" not in cache.layers(stack)):
-                    expected = states[-1]
+                    expected = returned
                 elif layer == last or len(states) <= last or states[layer] is None:
                     continue
                 else:
@@ -171,8 +171,8 @@ def _begins_late(states: list[Any], cache: ActivationCache, rows: Any, stack: st
     return bool(np.allclose(first, cache.layer(1, stack)[rows], atol=ALLOWED * np.abs(first).max()))
 
 
-def own_states(model: Any, cache: ActivationCache, ordinal: int, stack: str) -> list[Any]:
-    """Run one sentence alone; return hidden states, or the one state that there is."""
+def own_states(model: Any, cache: ActivationCache, ordinal: int, stack: str) -> tuple[list[Any], Any]:
+    """Run one sentence alone; return the list of hidden states (empty: it gives none), and what the stack returns."""
 
     def tokens(name: str) -> Any:
         index = cache.index(name)
@@ -184,8 +184,10 @@ def own_states(model: Any, cache: ActivationCache, ordinal: int, stack: str) -> 
     with torch.inference_mode():
         output = model(**inputs, output_hidden_states=True)
     name = f"{stack}_hidden_states" if stack else "hidden_states"
-    states = getattr(output, name, None)
-    return list(states) if states else [output.last_hidden_state if hasattr(output, "last_hidden_state") else output[0]]
+    states = list(getattr(output, name, None) or [])
+    last = "encoder_last_hidden_state" if stack == "encoder" else "last_hidden_state"
+    returned = getattr(output, last, None)
+    return states, states[-1] if returned is None else returned
 
 
 @contextmanager
