@@ -32,6 +32,7 @@ from probekit.cache.plan import Plan, plan_bytes, read_plan
 from probekit.cache.settle import settle
 from probekit.cache.shard import ShardWriter
 from probekit.cache.staging import StagedCorpus
+from probekit.cache.unread import NOT_READ
 from probekit.errors import CacheError, ProbekitError
 
 RESUME = "resume.json"
@@ -139,7 +140,7 @@ class CacheWriter:
         self.plan = _plan_of(self.folder, self.plan.key)
 
     def _join(self, plan: Mapping[str, Any], *, mixed: bool, resume_command: str | None) -> None:
-        lines = differences(self.plan.extras, plan)
+        lines = differences(_decisive(self.plan.extras), _decisive(plan))
         if lines and not mixed:
             raise CacheError(
                 f"{self.folder} was begun under another plan: {'; '.join(lines)}. Resume it under the old versions and "
@@ -286,3 +287,8 @@ def remove_leftovers(folder: Path) -> None:
     for name in ("corpus", "receipts", "runs", "."):
         remove_stale(folder / name)
     deaths.count(folder, remove_stale(folder / "shards"))
+
+
+def _decisive(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides the bytes of the shards: all but what follows from it."""
+    return {name: value for name, value in plan.items() if name != NOT_READ}

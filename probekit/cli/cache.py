@@ -106,6 +106,7 @@ def info_command(
     """Describe a cache: model, corpus, layers, alignment, what was checked, what it was made with."""
     from probekit.cache.certificate import in_words
     from probekit.cache.manage import info
+    from probekit.cache.unread import NOT_READ, described
 
     found = info(find_folder(folder, cache))
     if json:
@@ -131,7 +132,10 @@ def info_command(
         typer.echo(f"checked    {in_words(found['certificate'])}")
     state = "complete" if found["complete"] else f"{found['shards_done']} of {counted(found['shards'], 'shard')} done"
     typer.echo(f"state      {state}, {human_bytes(found['bytes'])}")
-    typer.echo(f"made with  {', '.join(_setting(name, value) for name, value in found['plan'].items())}")
+    if left := described(found["plan"]):
+        typer.echo(f"not read   {left}")
+    made_with = {name: value for name, value in found["plan"].items() if name != NOT_READ}
+    typer.echo(f"made with  {', '.join(_setting(name, value) for name, value in made_with.items())}")
     if not found["complete"]:
         say(f"Resume with: {found['resume']}")
 

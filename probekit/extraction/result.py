@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from probekit.cache import unread
 from probekit.cache.certificate import certificate
 from probekit.cache.format import parse_name
 from probekit.extraction.plan import ExtractionSpec
@@ -141,7 +142,7 @@ def summarise(
         alignment=alignment,
         corpus=corpus,
         certificate=certificate(findings, made_with),
-        notes=_notes(findings),
+        notes=[*unread.notes(made_with), *_notes(findings)],
     )
 
 

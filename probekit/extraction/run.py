@@ -22,6 +22,7 @@ from probekit.cache.format import ShardSpec, TensorSpec, cache_key
 from probekit.cache.location import cache_name, explain_difference, list_caches
 from probekit.cache.reader import TEXTLESS, ActivationCache
 from probekit.cache.staging import StagedCorpus, stage
+from probekit.cache.unread import NOT_READ
 from probekit.cache.writer import CacheWriter
 from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError
@@ -239,6 +240,7 @@ def _extract(
         "torch": importlib.metadata.version("torch").partition("+")[0],
         "transformers": importlib.metadata.version("transformers"),
         TEXTLESS: list(tokeniser.encoder.textless),
+        NOT_READ: loaded.not_read,
     }
     names = [tensor.name for tensor in tensors]
     with (
@@ -257,13 +259,7 @@ def _extract(
         writer.record({"seconds": seconds, "tokens": tokens, "shards": len(mine), "host": platform.node(), **plan})
         summary = manifest if manifest is not None else writer.progress()
     return summarise(
-        summary,
-        writer.folder,
-        spec,
-        staged.summary(),
-        made_with=writer.plan.extras,
-        seconds=seconds,
-        tokens=tokens,
+        summary, writer.folder, spec, staged.summary(), made_with=writer.plan.extras, seconds=seconds, tokens=tokens
     )
 
 

@@ -19,6 +19,7 @@ from probekit.errors import UsageError, did_you_mean
 from probekit.models.families import Family, family_of
 from probekit.models.locate import VOCABULARIES, ModelSource
 from probekit.models.stacks import Stack, find_stacks
+from probekit.models.unread import NotRead
 from probekit.models.weights import blamed, pretrained, quiet, randomised, read_config, settle
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class LoadedModel:
         Seed, where the weights are random.
     encoder : Encoder or None
         What encodes words in the place of the tokenizer, where tokens are whole words.
+    not_read : mapping
+        Parameters of the checkpoint outside of the base model; see :func:`~probekit.models.unread.unread`.
     """
 
     source: Source
@@ -80,6 +83,7 @@ class LoadedModel:
     attention: str
     random_weights: int | None = None
     encoder: Encoder | None = None
+    not_read: NotRead = field(default_factory=dict, repr=False)
     _state_digest: str | None = field(default=None, repr=False)
 
     @property
@@ -161,8 +165,10 @@ def load(
     with quiet():
         with blamed(source.folder / "config.json"):
             config = read_config(source, attention)
+            digest: str | None = None
+            not_read: NotRead = {}
             if random_weights is None:
-                model, digest = pretrained(source, config, DTYPES[dtype]), None
+                model, not_read = pretrained(source, config, DTYPES[dtype])
             else:
                 model, digest = randomised(config, random_weights, DTYPES[dtype])
             model = settle(model, place)
@@ -186,6 +192,7 @@ def load(
         position_offset=_position_offset(model),
         attention=model.config._attn_implementation,
         random_weights=random_weights,
+        not_read=not_read,
         _state_digest=digest,
     )
 

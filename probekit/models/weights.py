@@ -18,8 +18,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from probekit.cache.unread import counted, in_words
 from probekit.errors import ProbekitError, ResourceError, UsageError
 from probekit.models.locate import ModelSource
+from probekit.models.unread import NotRead, named, unread
 
 
 @contextmanager
@@ -74,18 +76,20 @@ def read_config(source: ModelSource, attention: str | None) -> Any:
     return config
 
 
-def pretrained(source: ModelSource, config: Any, dtype: torch.dtype) -> Any:
-    """Read the base model from its safetensors files.
+def pretrained(source: ModelSource, config: Any, dtype: torch.dtype) -> tuple[Any, NotRead]:
+    """Read the base model from its safetensors files; return it and what of them is not read.
 
     Raises
     ------
     UsageError
-        They cannot be read, or leave parameters of the base model unset.
+        They cannot be read, leave parameters of the base model unset, have parameters inside of it that its
+        config has no place for, or have them in other shapes.
     """
     from safetensors import SafetensorError
     from transformers import AutoModel
 
     try:
+        dimensions = _dimensions(source)
         model, info = AutoModel.from_pretrained(
             source.folder,
             config=config,
@@ -93,19 +97,65 @@ def pretrained(source: ModelSource, config: Any, dtype: torch.dtype) -> Any:
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # which are refused below, with both shapes
         )
     except (SafetensorError, ValueError, RuntimeError, OSError, KeyError) as error:
         raise UsageError(f"The weights in {source.folder} cannot be loaded: {error}. Fetch them again.") from error
+    left = unread(model, info["unexpected_keys"], dimensions, source.folder)
+    if info["mismatched_keys"]:
+        raise _misshapen(source, config, sorted(info["mismatched_keys"]))
     # The pooler is a head: no layer is read behind it.
     unset = sorted(key for key in info["missing_keys"] if "pooler" not in key)
     if unset:
+        has = f" It has others instead: {in_words(left['heads'])}." if left["heads"] else ""
         raise UsageError(
             f"The checkpoint in {source.folder} leaves {len(unset)} parameters of the model unset "
-            f"({', '.join(unset[:5])}{', ..' if len(unset) > 5 else ''}): its layers would be partly random. "
+            f"({named(unset)}): its layers would be partly random.{has} "
             "Is it a checkpoint of another architecture? For random weights on purpose, use --random-weights."
         )
     _hold(model)
-    return model
+    return model, left
+
+
+def _dimensions(source: ModelSource) -> dict[str, int]:
+    """Return how many dimensions each tensor of the files has; only their headers are read."""
+    from safetensors import safe_open
+
+    found = {}
+    for path in source.weights:
+        with safe_open(path, "pt") as tensors:
+            found.update({name: len(tensors.get_slice(name).get_shape()) for name in tensors.keys()})  # noqa: SIM118
+    return found
+
+
+def _misshapen(source: ModelSource, config: Any, mismatched: list[tuple[str, Any, Any]]) -> UsageError:
+    """Say which parameters have other shapes than the config gives, and which of its fields may be why."""
+    shapes = [
+        f"{name} is {_shape(found)} there and {_shape(wanted)} by the config" for name, found, wanted in mismatched
+    ]
+    pairs = {
+        (want, have)
+        for _, found, wanted in mismatched
+        if len(found) == len(wanted)
+        for have, want in zip(found, wanted, strict=True)
+        if have != want
+    }
+    fields = [
+        f"{field} = {want} (the weights have {have})"
+        for field, value in sorted(config.to_dict().items())
+        for want, have in sorted(pairs)
+        if type(value) is int and value == want
+    ]
+    says = f" config.json says {' and '.join(fields)}." if fields else ""
+    first = "; ".join(shapes[:3]) + ("; .." if len(shapes) > 3 else "")
+    return UsageError(
+        f"The weights in {source.folder} have other shapes than its config.json says, in {counted(len(mismatched))}: "
+        f"{first}.{says} Put the config.json of these weights there, or fetch the model again."
+    )
+
+
+def _shape(shape: Any) -> str:
+    return f"[{', '.join(map(str, shape))}]"
 
 
 def _hold(model: nn.Module) -> None:

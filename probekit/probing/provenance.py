@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from probekit import __version__
+from probekit.cache import unread
 from probekit.cache.certificate import certificate
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
@@ -60,7 +61,7 @@ def provenance_of(
             "reference": task.reference,
         },
         "targets": dict(targets),
-        "notes": [*source.remarks, *_of_word_vectors(cache), *notes],
+        "notes": [*source.remarks, *unread.notes(cache.plan), *_of_word_vectors(cache), *notes],
     }
 
 

@@ -1,0 +1,47 @@
+"""What a cache says of the parameters of its checkpoint that the model did not read.
+
+Enters: the plan of a cache. Leaves: a line for people. Surprise: the record follows from the weights and
+the versions, so it is part of no key, and caches that were written before it was kept are resumed and read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+NOT_READ = "not_read"
+"""In the plan: ``heads`` and ``constants``, each a name -> how many parameters."""
+
+
+def notes(plan: Mapping[str, Any]) -> list[str]:
+    """Return what must be said: heads that were not read. Masks and counters are no news.
+
+    Parameters
+    ----------
+    plan : mapping
+        What ``plan.json`` records under ``plan``.
+    """
+    heads = (plan.get(NOT_READ) or {}).get("heads") or {}
+    if not heads:
+        return []
+    total = sum(heads.values())
+    return [
+        f"{counted(total)} of the checkpoint outside of the base model "
+        f"{'is' if total == 1 else 'are'} not read: {in_words(heads)}."
+    ]
+
+
+def described(plan: Mapping[str, Any]) -> str | None:
+    """Return all that was not read in one line; None where nothing is known or all was read."""
+    parts = plan.get(NOT_READ) or {}
+    return "; ".join(f"{kind}: {in_words(names)}" for kind, names in parts.items() if names) or None
+
+
+def in_words(left: Mapping[str, int]) -> str:
+    """Return names with how many parameters each stands for."""
+    return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in left.items())
+
+
+def counted(count: int) -> str:
+    """Return a number of parameters in words."""
+    return f"{count:,} parameter{'' if count == 1 else 's'}"
