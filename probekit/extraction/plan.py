@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from probekit import plain
 from probekit.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from probekit.models.load import LoadedModel
 
 DTYPES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
@@ -178,6 +181,26 @@ def select_layers(wanted: Layers | str, available: Sequence[str]) -> list[str]:
                 f"The `layers` option must be a list like 0,3,6 or 'all' (this model has {has}). Got '{layer}'."
             )
     return [known[layer] for layer in wanted]
+
+
+def token_limit(loaded: LoadedModel, spec: ExtractionSpec, *, closed: bool = True) -> int | None:
+    """Return how many tokens the model may read at once.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+    spec : ExtractionSpec
+    closed : bool
+        Whether a token closes each text; without one a decoder reads its start token and every token of the text.
+    """
+    longer = loaded.decoder_start_id is not None and not closed
+    limit = None if loaded.max_length is None else loaded.max_length - int(longer)
+    if spec.max_length is not None and limit is not None and spec.max_length > limit:
+        why = ", less one for the start token of its decoder" if longer else ""
+        raise UsageError(
+            f"The `max_length` option must be at most {limit}, this model's limit{why}. Got {spec.max_length}."
+        )
+    return spec.max_length or limit
 
 
 def batch_tokens(spec: ExtractionSpec, device: str) -> int:

@@ -25,8 +25,8 @@ from probekit.cache.staging import StagedCorpus, stage
 from probekit.cache.unread import NOT_READ
 from probekit.cache.writer import CacheWriter
 from probekit.corpus import open_corpus
-from probekit.errors import CacheError, UsageError
-from probekit.extraction.plan import ExtractionSpec, batch_tokens, select_layers
+from probekit.errors import CacheError
+from probekit.extraction.plan import ExtractionSpec, batch_tokens, select_layers, token_limit
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
 from probekit.models.sources import Source, check_unchanged, find_model, stamps
@@ -277,17 +277,10 @@ def tokeniser_for(loaded: LoadedModel, spec: ExtractionSpec) -> Tokeniser:
     from probekit.extraction.shard import Tokeniser
     from probekit.models.align import Aligner
 
-    encoder = loaded.encoder or Aligner(loaded.tokenizer, vocabulary=loaded.vocabulary)
-    return Tokeniser(encoder, spec, limit=token_limit(loaded, spec))
-
-
-def token_limit(loaded: LoadedModel, spec: ExtractionSpec) -> int | None:
-    """Return how many tokens the model may read at once."""
-    if spec.max_length is not None and loaded.max_length is not None and spec.max_length > loaded.max_length:
-        raise UsageError(
-            f"The `max_length` option must be at most {loaded.max_length}, this model's limit. Got {spec.max_length}."
-        )
-    return spec.max_length or loaded.max_length
+    if loaded.encoder is not None:
+        return Tokeniser(loaded.encoder, spec, limit=token_limit(loaded, spec))
+    aligner = Aligner(loaded.tokenizer, vocabulary=loaded.vocabulary)
+    return Tokeniser(aligner, spec, limit=token_limit(loaded, spec, closed=bool(aligner.backend.suffix)))
 
 
 def _run_shards(

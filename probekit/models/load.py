@@ -227,25 +227,40 @@ def _tokenizer(source: ModelSource) -> Any:
         ) from error
 
 
-def _position_tables(model: nn.Module) -> list[nn.Embedding]:
+def _position_tables(model: nn.Module) -> list[nn.Module]:
+    """Return the tables of learned or fixed positions: embeddings, or a module of its own kind that holds one."""
     return [
         part
         for name, part in model.named_modules()
-        if isinstance(part, nn.Embedding) and name.rpartition(".")[2] in POSITION_TABLES
+        if name.rpartition(".")[2] in POSITION_TABLES
+        and hasattr(part, "padding_idx")
+        and isinstance(getattr(part, "weight", None), torch.Tensor)
     ]
 
 
-def _position_offset(model: nn.Module) -> int:
+def _position_numbers(model: nn.Module) -> list[torch.Tensor]:
+    """Return the buffers that some models take their position numbers from, [1, most tokens] each."""
+    return [
+        part for name, part in model.named_buffers() if name.rpartition(".")[2] == "position_ids" and part.ndim == 2
+    ]
+
+
+def _reserved(table: Any) -> int:
     """RoBERTa and its relatives keep row ``padding_idx`` for pads and count from the next one."""
-    offsets = {0 if table.padding_idx is None else table.padding_idx + 1 for table in _position_tables(model)}
-    return offsets.pop() if len(offsets) == 1 else 0
+    return 0 if table.padding_idx is None else int(table.padding_idx) + 1
+
+
+def _position_offset(model: nn.Module) -> int:
+    """A second table, of entities, need not keep rows for pads as that of tokens does, so the largest counts."""
+    firsts = [int(numbers.min()) for numbers in _position_numbers(model)]
+    return max([_reserved(table) for table in _position_tables(model)] + firsts, default=0)
 
 
 def _max_length(model: nn.Module, config: Any) -> int | None:
     tables = _position_tables(model)
     if tables:
-        reserved = _position_offset(model)
-        return min(table.num_embeddings - int(getattr(table, "offset", reserved)) for table in tables)
+        rows = [len(table.weight) - int(getattr(table, "offset", _reserved(table))) for table in tables]
+        return min([*rows, *(numbers.shape[1] for numbers in _position_numbers(model))])
     limit = getattr(config, "max_position_embeddings", None)
     return int(limit) if isinstance(limit, int) and limit > 0 else None
 

@@ -75,6 +75,20 @@ def test_info_of_a_whole_cache_and_of_one_that_was_begun(
     assert begun["resume"] == "probekit extract model good.conllu -q"
 
 
+def test_a_cache_that_was_made_before_there_were_certificates_opens_and_says_so(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = json.loads((own / "manifest.json").read_text())
+    manifest["findings"].pop("check", None)
+    for part in manifest["findings"].get("layers", {}).values():
+        part.pop("largest_difference", None)
+    (own / "manifest.json").write_text(json.dumps(manifest))
+    assert ActivationCache.open(own).layer(3).shape[1] == 32
+    assert said(capsys, "cache", "info", str(own))["certificate"] is None
+    assert run(["cache", "info", str(own)]) == 0
+    assert "checked    not recorded" in capsys.readouterr().out
+
+
 def test_verify_finds_the_byte_and_repair_lets_extract_mend_it(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "cache", "verify")["ok"]
     shard = own / "shards/00000.safetensors"
