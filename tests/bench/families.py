@@ -5,7 +5,7 @@ words and two of 600, and compared with a direct forward of each sentence by a f
 model. Writes ``docs/families.md``; ends with 1 where a row is wrong or anything but a refusal ends
 an extraction.
 
-    python tests/bench/families.py [--only bert,t5] [--seconds 60] [--out docs/families.md]
+    python tests/bench/families.py [--only bert,t5] [--seconds 30] [--workers 2] [--out docs/families.md]
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import copy
 import inspect
+import multiprocessing
+import re
 import signal
 import sys
 import tempfile
@@ -20,6 +22,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from small import read, tiny_config
 from tiny_models import FAMILIES, training_text, write_model
 
 from probekit import ActivationCache, extract
@@ -36,21 +40,6 @@ from probekit.models.weights import quiet
 
 LENGTHS = (3, 150, 5, 8, 600, 13, 21, 34, 600, 55, 90)
 ALLOWED = 2e-5
-SIZES = {
-    32: "hidden_size d_model n_embd dim emb_dim embed_dim embedding_size word_embed_proj_dim n_embed",
-    3: "num_hidden_layers n_layer n_layers num_layers encoder_layers decoder_layers num_decoder_layers "
-    "num_encoder_layers",
-    4: "num_attention_heads n_head n_heads num_heads encoder_attention_heads decoder_attention_heads num_experts "
-    "num_local_experts n_routed_experts moe_num_experts",
-    2: "num_key_value_heads num_experts_per_tok moe_topk moe_top_k num_key_value_groups n_group topk_group",
-    8: "head_dim d_kv qk_nope_head_dim qk_rope_head_dim v_head_dim",
-    16: "q_lora_rank kv_lora_rank",
-    64: "intermediate_size ffn_dim d_ff hidden_dim encoder_ffn_dim decoder_ffn_dim moe_intermediate_size n_inner "
-    "shared_expert_intermediate_size",
-    1024: "max_position_embeddings n_positions max_seq_len n_ctx max_sequence_length",
-    0: "pad_token_id",
-    1: "n_shared_experts first_k_dense_replace bos_token_id decoder_start_token_id",
-}
 WORDS = [word for sentence in training_text()[2:] for word in sentence.split()]
 CORPUS = [WORDS[at * 97 : at * 97 + size] for at, size in enumerate(LENGTHS)]
 
@@ -58,20 +47,39 @@ CORPUS = [WORDS[at * 97 : at * 97 + size] for at, size in enumerate(LENGTHS)]
 def main() -> int:
     """Check every type, a line each, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="types, separated by commas")
-    parser.add_argument("--seconds", type=int, default=60, help="limit of one type")
+    parser.add_argument("--only", default="", help="types, separated by commas; the others keep their rows")
+    parser.add_argument("--seconds", type=int, default=30, help="processor time of each step of a type")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("docs/families.md"))
     options = parser.parse_args()
-    tokenizer = FAMILIES["bert"].tokenizer()
-    rows = []
-    for kind in options.only.split(",") if options.only else text_types():
-        verdict, reason = judge(kind, tokenizer, options.seconds)
-        rows.append((kind, verdict, reason))
-        print(f"{kind:28} {verdict:12} {reason[:150]}", flush=True)
-    counts = Counter(verdict for _, verdict, _ in rows)
+    rows = written(options.out) if options.only else {}
+    kinds = options.only.split(",") if options.only else text_types()
+    # A new process now and then: what a type leaves in memory is not the next one's.
+    with multiprocessing.get_context("spawn").Pool(options.workers, maxtasksperchild=60) as pool:
+        for kind, verdict, reason in pool.imap_unordered(partial(judged, seconds=options.seconds), kinds):
+            rows[kind] = (verdict, reason)
+            print(f"{kind:28} {verdict:12} {reason[:150]}", flush=True)
+    counts = Counter(verdict for verdict, _ in rows.values())
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()))
     options.out.write_text(table(rows, counts), encoding="utf-8")
     return 1 if counts["wrong"] or counts["crash"] else 0
+
+
+def judged(kind: str, *, seconds: int) -> tuple[str, str, str]:
+    """Return a type, the verdict on it and its reason."""
+    torch.set_num_threads(1)
+    return kind, *judge(kind, FAMILIES["bert"].tokenizer(), seconds)
+
+
+def written(page: Path) -> dict[str, tuple[str, str]]:
+    """Return the rows of a page that is there, of this version of transformers; none of another."""
+    import transformers
+
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    if f"transformers {transformers.__version__}," not in text:
+        return {}
+    cells = (line.strip("| ").split(" | ", 2) for line in text.splitlines() if line.startswith("| "))
+    return {cell[0]: (cell[1], cell[2]) for cell in cells if len(cell) == 3 and cell[0] != "type"}
 
 
 def text_types() -> list[str]:
@@ -100,7 +108,7 @@ def judge(kind: str, tokenizer: Any, seconds: int) -> tuple[str, str]:
         try:
             with limited(seconds):
                 write_model(folder / "model", tiny_config(kind, len(tokenizer)), tokenizer)
-        except Exception as error:
+        except (Exception, Late) as error:
             return "not built", _line(error)
         try:
             with limited(seconds):
@@ -108,28 +116,18 @@ def judge(kind: str, tokenizer: Any, seconds: int) -> tuple[str, str]:
         except ProbekitError as error:
             needs = "probekit/models/families" in str(error)
             return ("needs a file" if needs else "refused"), _line(error)
+        except Late as error:
+            return "too slow", f"extraction: {error}"
         except Exception as error:
             return "crash", _line(error)
         try:
             with limited(seconds):
                 worst, layers = compare(folder / "model", ActivationCache.open(made.cache))
-        except Exception as error:
+        except (Exception, Late) as error:
             return "not compared", _line(error)
         unpadded = (made.certificate or {}).get("shards_unpadded")
         how = f"{layers} layers, {worst:.0e}" + ("; in batches of equal lengths" if unpadded else "")
         return ("right" if worst <= ALLOWED else "wrong"), how
-
-
-def tiny_config(kind: str, vocabulary: int) -> Any:
-    """Return a small config: the fields of its default that speak of sizes, made small."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    config_class = CONFIG_MAPPING[kind]
-    default = config_class()
-    known = set(vars(default)) | set(getattr(config_class, "attribute_map", {}))
-    settings = {name: size for size, names in SIZES.items() for name in names.split() if name in known}
-    settings = {name: size for name, size in settings.items() if getattr(default, name, None) is not None}
-    return config_class(**settings, vocab_size=vocabulary)
 
 
 def compare(folder: Path, cache: ActivationCache) -> tuple[float, int]:
@@ -174,15 +172,12 @@ def _begins_late(states: list[Any], cache: ActivationCache, rows: Any, stack: st
 def own_states(model: Any, cache: ActivationCache, ordinal: int, stack: str) -> tuple[list[Any], Any]:
     """Run one sentence alone; return the list of hidden states (empty: it gives none), and what the stack returns."""
 
-    def tokens(name: str) -> Any:
+    def tokens(name: str) -> list[int]:
         index = cache.index(name)
-        return torch.tensor(index.token[index.example == ordinal][None].astype(np.int64))
+        return [int(token) for token in index.token[index.example == ordinal]]
 
-    inputs = {"input_ids": tokens("encoder" if stack else "")}
-    if stack:
-        inputs["decoder_input_ids"] = tokens("decoder")
-    with torch.inference_mode():
-        output = model(**inputs, output_hidden_states=True)
+    decoder = tokens("decoder") if stack else None
+    output = read(model, tokens("encoder" if stack else ""), decoder, output_hidden_states=True)
     name = f"{stack}_hidden_states" if stack else "hidden_states"
     states = list(getattr(output, name, None) or [])
     last = "encoder_last_hidden_state" if stack == "encoder" else "last_hidden_state"
@@ -190,23 +185,27 @@ def own_states(model: Any, cache: ActivationCache, ordinal: int, stack: str) -> 
     return states, states[-1] if returned is None else returned
 
 
+class Late(BaseException):
+    """The time of a type is over; no Exception, so that nobody takes it for one of the model's own."""
+
+
 @contextmanager
 def limited(seconds: int) -> Iterator[None]:
-    """End what takes longer with a TimeoutError."""
+    """End with Late what takes longer on a processor: what a busy machine keeps waiting is not slow."""
 
     def late(number: int, frame: Any) -> None:
-        raise TimeoutError(f"over {seconds} s")
+        raise Late(f"over {seconds} s of processor time")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
-def table(rows: list[tuple[str, str, str]], counts: Counter[str]) -> str:
+def table(rows: dict[str, tuple[str, str]], counts: Counter[str]) -> str:
     """Return the page."""
     import transformers
 
@@ -219,20 +218,25 @@ def table(rows: list[tuple[str, str, str]], counts: Counter[str]) -> str:
         f"- *right*: equal to {ALLOWED:.0e} of a layer's largest magnitude;",
         "- *refused*: with the reason;",
         "- *needs a file*: its blocks are not found without one in `probekit/models/families`;",
-        "- *not built*: the generic small config does not fit this type, so nothing is known;",
+        "- *not built*: no small config of this type runs by itself, or an optional package is missing, so nothing",
+        "  is known;",
+        "- *too slow*: the time of one type was over;",
         "- *not compared*: it extracts, but returns no hidden states of its own to compare with.",
         "",
         ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()) + ".",
         "",
-        "| type | verdict | |",
+        "| type | verdict | reason |",
         "|---|---|---|",
     ]
-    lines += [f"| {kind} | {verdict} | {reason.replace('|', '/')} |" for kind, verdict, reason in rows]
+    lines += [
+        f"| {kind} | {verdict} | {reason.replace('|', '/')} |" for kind, (verdict, reason) in sorted(rows.items())
+    ]
     return "\n".join(lines) + "\n"
 
 
 def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    said = re.sub(r"\S*/probekit-family-[^/]+/", "", " ".join(str(error).split()))
+    return f"{type(error).__name__}: {said[:200]}"
 
 
 if __name__ == "__main__":
