@@ -227,7 +227,7 @@ def _tokenizer(source: ModelSource) -> Any:
         ) from error
 
 
-def _position_tables(model: nn.Module) -> list[nn.Module]:
+def _position_tables(model: nn.Module) -> list[Any]:
     """Return the tables of learned or fixed positions: embeddings, or a module of its own kind that holds one."""
     return [
         part

@@ -220,14 +220,14 @@ def test_the_limit_is_real(name: str) -> None:
     model = loaded_tiny(name)
     assert model.max_length == FAMILIES[name].max_length
     length = model.max_length or 4 * LIMIT
-    full = Encoded(np.full(length, 5, np.int32), np.zeros(length, np.int32), 0, 0)
-    short = Encoded(np.full(3, 5, np.int32), np.zeros(3, np.int32), 0, 0)
+    full = Encoded(np.full(length, 5, np.int32), np.zeros(length, np.int32), 0, 1)
+    short = Encoded(np.full(3, 5, np.int32), np.zeros(3, np.int32), 0, 1)
     for side in ("right", "left"):
         states = states_of(model, [full, short], side)[0]
         assert all(torch.isfinite(state).all() and len(state) == length for state in states.values())
     if model.max_length is not None and name not in ("gpt_neox", "llama"):
         # Rotary positions have no table to run out of; their limit is what they were trained for.
-        over = Encoded(np.full(length + 1, 5, np.int32), np.zeros(length + 1, np.int32), 0, 0)
+        over = Encoded(np.full(length + 1, 5, np.int32), np.zeros(length + 1, np.int32), 0, 1)
         with pytest.raises((IndexError, RuntimeError)):
             states_of(model, [over])
 
