@@ -142,10 +142,23 @@ def _written_value(label: str) -> float | None:
     return float(label) if _WRITTEN_NUMBER.fullmatch(label) else _TRUTH.get(label.lower())
 
 
-def tree_targets(example: Example) -> Iterator[Target]:
-    """Yield the head of every word, where all are known; scores pass over punctuation."""
+PUNCTUATION = {
+    "punct": ("upos", frozenset(("PUNCT",))),
+    "hewitt-manning": ("xpos", frozenset(("''", ",", ".", ":", "``", "-LRB-", "-RRB-"))),
+}
+"""What scores of trees may pass over: the annotation, and its tags."""
+
+
+def is_punctuation(example: Example, convention: str) -> list[bool]:
+    """Return whether each word is what a convention of :data:`PUNCTUATION` passes over."""
+    name, tags = PUNCTUATION[convention]
+    return [tag in tags for tag in example.annotations[name]]
+
+
+def tree_targets(example: Example, passed_over: Sequence[bool]) -> Iterator[Target]:
+    """Yield the head of every word, where all are known; scores pass over some words."""
     found = heads(example)
     if None not in found:
-        for word, (head, upos) in enumerate(zip(found, example.annotations["upos"], strict=True)):
+        for word, (head, passed) in enumerate(zip(found, passed_over, strict=True)):
             assert head is not None
-            yield Target(((word, word + 1),), head, example.words[word], passed_over=upos == "PUNCT")
+            yield Target(((word, word + 1),), head, example.words[word], passed_over=passed)

@@ -23,7 +23,7 @@ from probekit.probing.question import Part, Question
 from probekit.probing.stats import LEVEL, Bootstrap, Resampled, bounds_of, interval
 from probekit.report import Measurement
 
-CONTROL, SELECTIVITY = "control", "selectivity"
+CONTROL, SELECTIVITY, GAIN = "control", "selectivity", "gain_over_random"
 ONE_DRAW = "of this one draw of control labels; the interval leaves others out (--control-seeds 3 puts them in)"
 """What a row says that no variance between draws went into."""
 
@@ -195,7 +195,7 @@ class Measurer:
 
 def scored(row: Measurement, metric: str, value: float, resampled: Resampled) -> Measurement:
     """Return the row with a score and its interval, on the scale of the metric; of too few units there is none."""
-    ends = interval(float(value), resampled, bounds=bounds_of(metric, difference=row.method == SELECTIVITY))
+    ends = interval(float(value), resampled, bounds=bounds_of(metric, difference=row.method in (SELECTIVITY, GAIN)))
     row = replace(row, metric=metric, value=float(value))
     if ends is None:
         return replace(row, level=None)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from probekit.report.layers import LayerReport
 
 FLOORS = ("majority", "word_type", "word_type_seen", "word_type_unseen", "bag_of_words", "linear_chain", "mean")
-COMPANIONS = ("control", "selectivity", "random_weights", *FLOORS)
+BASES, DIFFERENCES = ("control", "random_projection"), ("selectivity", "gain_over_random")
+"""What the estimator is compared with: a control task, of trees random projections; and the difference to each."""
+COMPANIONS = (*BASES, *DIFFERENCES, "random_weights", *FLOORS)
 """Methods that stand beside the estimator; any other method is the estimator itself."""
 
 
@@ -175,8 +177,7 @@ def summarise(report: LayerReport) -> dict[str, Any]:
     best = report.best_layer() if has_dev else None
     place = best.layer if best else None
     score = report.points().get(place) if best else None
-    control = report.points("control").get(place) if best else None
-    selectivity = report.points("selectivity").get(place) if best else None
+    beside = {name: report.points(name).get(place) if best else None for name in (*BASES, *DIFFERENCES)}
     untrained = report.points("random_weights").get(place) if best else None
     centre = centre_of_gravity(report)
     expected = {stack: report.expected_layer(stack) for stack in report.stacks}
@@ -190,8 +191,7 @@ def summarise(report: LayerReport) -> dict[str, Any]:
         "low": score.low if score else None,
         "high": score.high if score else None,
         "n": score.n if score else None,
-        "control": control.value if control else None,
-        "selectivity": selectivity.value if selectivity else None,
+        **{name: point.value if point else None for name, point in beside.items()},
         "random_weights": untrained.value if untrained else None,
         "expected_layer": next(iter(expected.values()), None) if len(expected) < 2 else expected,
         "centre_of_gravity": centre.value if centre else None,

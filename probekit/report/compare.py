@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from probekit import plain as plainly
 from probekit.errors import UsageError
 from probekit.report.beside import analysed, notes_of_each
-from probekit.report.choice import points_of, rows_of
+from probekit.report.choice import DIFFERENCES, points_of, rows_of
 from probekit.report.drawing import (
     DOTS,
     GREY,
@@ -272,10 +272,11 @@ def _facts(report: LayerReport, metric: str) -> str:
     parts += [f"{readable(name)} {number(point.value)}" for name, point in floors if point is not None]
     best = chosen_layer(report)
     if best is not None:
-        selectivity = points_of(report, "selectivity", metric=metric).get(best.layer)
         parts.append(f"layer {best.layer} chosen on dev")
-        if selectivity is not None:
-            parts.append(f"selectivity {number(selectivity.value)}")
+        for name in DIFFERENCES:
+            gained = points_of(report, name, metric=metric).get(best.layer)
+            if gained is not None:
+                parts.append(f"{readable(name)} {number(gained.value)}")
     parts += analysed(report, best.layer if best is not None else None)
     return ", ".join(filter(None, parts)) or "no rows"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from probekit.errors import UsageError
-from probekit.report.choice import Point
+from probekit.report.choice import BASES, DIFFERENCES, Point
 from probekit.report.drawing import (
     BLUE,
     DOTS,
@@ -60,7 +60,7 @@ def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | No
     ax = own_axes(ax)
     metric = metric or report.metric
     columns = Columns(report.layers)
-    control = report.points("control", metric=metric)
+    compared, label = _compared(report, metric)
     untrained = report.points("random_weights", metric=metric)
     values: list[float] = []
     labels: list[Label] = []
@@ -68,7 +68,7 @@ def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | No
         color = _STACK_COLORS[stack]
         named = f" {stack}" if stack else ""
         for points, pen, text in (
-            (control, Pen(VERMILION, "s" if stack != "decoder" else "v", "--", 1.6), _control_label(control) + named),
+            (compared, Pen(VERMILION, "s" if stack != "decoder" else "v", "--", 1.6), label + named),
             (untrained, Pen(GREY, "d", "--", 1.6), "random weights" + named),
             (score, Pen(color, _STACK_MARKERS[stack]), readable(report.method) + named),
         ):
@@ -107,15 +107,19 @@ def _subtitle(report: LayerReport, metric: str, chosen: Point | None) -> str:
     if chosen is None:
         return over
     text = f"layer {chosen.layer}, chosen on dev: {number(chosen.value)} {interval(chosen)}".rstrip()
-    selectivity = report.points("selectivity", metric=metric).get(chosen.layer)
-    if selectivity is not None:
-        text += f", selectivity {number(selectivity.value)}"
+    for name in DIFFERENCES:
+        gained = report.points(name, metric=metric).get(chosen.layer)
+        if gained is not None:
+            text += f", {readable(name)} {number(gained.value)}"
     return "\n".join(filter(None, (over, text)))
 
 
-def _control_label(points: dict[Layer, Point]) -> str:
+def _compared(report: LayerReport, metric: str) -> tuple[dict[Layer, Point], str]:
+    """Return the points of what the estimator is compared with, and their label."""
+    found = {name: points for name in BASES if (points := report.points(name, metric=metric))}
+    name, points = next(iter(found.items()), (BASES[0], {}))
     draws = max((point.draws for point in points.values()), default=1)
-    return "control" if draws < 2 else f"control ({draws} draws)"
+    return points, readable(name) if draws < 2 else f"{readable(name)} ({draws} draws)"
 
 
 def _heights(points: Iterable[Point]) -> list[float]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from probekit.report.choice import FLOORS, BestLayer, Point, centre_of_gravity
+from probekit.report.choice import BASES, DIFFERENCES, FLOORS, BestLayer, Point, centre_of_gravity
 from probekit.report.measurement import Layer
 from probekit.report.wording import counted, depth, interval, number, percent, readable
 
@@ -62,14 +62,16 @@ class ReportTable:
 
     def _columns(self) -> list[Column]:
         report = self.report
-        score, control = report.points(), report.points("control")
-        selectivity = report.points("selectivity")
-        columns = [
-            Column(readable(report.metric), _values(score), 0),
-            Column("interval", _intervals(score), 1),
-            Column("control", _values(control), 3),
-            Column("selectivity", _values(selectivity), 2),
-            Column("interval", _intervals(selectivity), 5, "the interval of selectivity"),
+        score = report.points()
+        columns = [Column(readable(report.metric), _values(score), 0), Column("interval", _intervals(score), 1)]
+        columns += [Column(readable(name), _values(report.points(name)), 3) for name in BASES]
+        for name in DIFFERENCES:
+            gained = report.points(name)
+            columns += [
+                Column(readable(name), _values(gained), 2),
+                Column("interval", _intervals(gained), 5, f"the interval of {readable(name)}"),
+            ]
+        columns += [
             Column("random weights", _values(report.points("random_weights")), 3),
         ]
         others = dict.fromkeys(row.metric for row in report.select(report.method) if row.metric != report.metric)

@@ -30,6 +30,7 @@ from probekit.features import Pooler
 from probekit.probing.asking import find_source
 from probekit.probing.settings import Settings
 from probekit.probing.structural import fit
+from probekit.probing.structural.batches import Sentences
 from probekit.probing.structural.measure import guessed
 from probekit.probing.structural.score import DISTANCE
 from probekit.probing.structural.trees import Tree, trees_of
@@ -78,12 +79,10 @@ def _whole(cache: ActivationCache) -> None:
 
 
 def _compare(data: Data, layer: int, epochs: int) -> None:
-    batches = tuple(fit.batches_of(data.trees[split], depth=False) for split in ("train", "dev"))
+    sentences = [Sentences.of(data.trees[split], depth=False) for split in ("train", "dev")]
     with _rounds(epochs):
         started = time.perf_counter()
-        (ours,) = fit.fit_projections(
-            data.X["train"], data.X["dev"], (batches[0], batches[1]), ranks=(RANK,), depth=False
-        )
+        (ours,) = fit.fit_projections(data.X["train"], data.X["dev"], (sentences[0], sentences[1]), ranks=(RANK,))
         here = (time.perf_counter() - started) / epochs
     started = time.perf_counter()
     plain = _loop(data, epochs)
@@ -98,12 +97,11 @@ def _compare(data: Data, layer: int, epochs: int) -> None:
 @contextmanager
 def _rounds(epochs: int) -> Iterator[None]:
     """So many epochs, one look at dev after each."""
-    kept = fit.EPOCHS, fit.STEPS
-    fit.EPOCHS, fit.STEPS = epochs, 1
+    kept, fit.EPOCHS = fit.EPOCHS, epochs
     try:
         yield
     finally:
-        fit.EPOCHS, fit.STEPS = kept
+        fit.EPOCHS = kept
 
 
 def _data(cache: ActivationCache, layer: int) -> Data:

@@ -13,6 +13,7 @@ from plain import layer_of, mean, token_rows
 
 from probekit import ActivationCache, LayerReport, extract, probe
 from probekit.probing.structural import fit, study
+from probekit.probing.structural.batches import Sentences
 from probekit.probing.structural.fit import Projection
 from probekit.probing.structural.measure import guessed
 from probekit.probing.structural.score import DISTANCE
@@ -98,8 +99,8 @@ def probed(cache: ActivationCache, layer: int, monkeypatch: pytest.MonkeyPatch) 
     kept: list[Projection] = []
     plain = fit.fit_projections
 
-    def keeping(train: np.ndarray, dev: np.ndarray, batches: object, **options: object) -> list[Projection]:
-        kept.extend(plain(train, dev, batches, **options))  # type: ignore[arg-type]
+    def keeping(train: np.ndarray, dev: np.ndarray, sentences: object, **options: object) -> list[Projection]:
+        kept.extend(plain(train, dev, sentences, **options))  # type: ignore[arg-type]
         return kept
 
     monkeypatch.setattr(study, "fit_projections", keeping)
@@ -172,8 +173,8 @@ def test_scores_of_planted_trees_are_those_of_plain_loops() -> None:
     """Under the planted projection all is right, under a fitted one nearly, under the noise nothing; both ways."""
     parts = [planted(count, seed) for seed, count in enumerate((120, 30, 30))]
     trees, X = zip(*(as_trees(*part) for part in parts), strict=True)
-    batches = tuple(fit.batches_of(part, depth=False) for part in trees[:2])
-    (fitted,) = fit.fit_projections(X[0], X[1], (batches[0], batches[1]), ranks=(12,), depth=False)
+    sentences = [Sentences.of(part, depth=False) for part in trees[:2]]
+    (fitted,) = fit.fit_projections(X[0], X[1], (sentences[0], sentences[1]), ranks=(12,))
     turn = np.linalg.qr(np.random.default_rng(9).standard_normal((24, 24)))[0]
     found = []
     for B in (np.eye(24)[:12] @ turn, np.eye(24)[12:] @ turn, fitted.B.astype(np.float64)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from tiny_models import tiny_model
 
@@ -19,7 +20,26 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> ActivationCache:
     return ActivationCache.open(made.cache)
 
 
-@pytest.mark.parametrize(("task", "metric"), [("pos", "accuracy"), ("tree-distance", "dspr")])
+def test_random_projections_are_several_with_their_spread_and_no_control_task(opened: ActivationCache) -> None:
+    report = probe("tree-distance", on=opened, layers=[1])
+    assert not report.select("control") + report.select("selectivity")
+    rows = report.select("random_projection", split="test", metric="dspr")
+    assert [row.seed for row in rows] == [*(draw_seed(0, draw) for draw in range(5)), None]
+    draws = [row.value for row in rows[:-1]]
+    assert rows[-1].value == pytest.approx(np.mean(draws))
+    assert rows[-1].note == f"mean of 5 draws, standard deviation {np.std(draws, ddof=1):.3f}"
+    (gained,) = report.select("gain_over_random", split="test", metric="dspr")
+    assert gained.value == pytest.approx(report.points(metric="dspr")[1].value - np.mean(draws))
+    more = probe("tree-distance", on=opened, layers=[1], control_seeds=6)
+    assert [row.value for row in more.select("random_projection", split="test", metric="dspr")[:5]] == draws
+    assert not probe("tree-distance", on=opened, layers=[1], fast=True).select("random_projection")
+    shown = str(report.table())
+    assert "random projection" in shown
+    assert "gain over random" in shown
+    assert "selectivity" not in shown
+
+
+@pytest.mark.parametrize(("task", "metric"), [("pos", "accuracy")])
 def test_a_draw_alone_is_the_draw_of_its_seed(opened: ActivationCache, task: str, metric: str) -> None:
     """One row a draw and their mean; a study of one draw with a reported seed gives that row again."""
     several = probe(task, on=opened, layers=[1], control_seeds=2)

@@ -10,10 +10,11 @@ from scipy.sparse.csgraph import minimum_spanning_tree, shortest_path
 from scipy.stats import spearmanr
 
 from probekit.probing.structural import fit
-from probekit.probing.structural.fit import Batch, batch_loss, batches_of, fit_projections, predict
+from probekit.probing.structural.batches import Group, Sentences, loss_of, predict, slope_of
+from probekit.probing.structural.fit import fit_projections
 from probekit.probing.structural.measure import guessed
 from probekit.probing.structural.score import DEPTH, DISTANCE, TREE_METRICS
-from probekit.probing.structural.trees import Tree, distances_of, spanning_tree
+from probekit.probing.structural.trees import Tree, distances_of, spanning_tree, spanning_trees
 
 
 def heads_of(n: int, rng: np.random.Generator) -> list[int]:
@@ -84,9 +85,15 @@ def test_the_loss_is_that_of_the_paper() -> None:
     rng = np.random.default_rng(1)
     X, B = rng.standard_normal((60, 7)), rng.standard_normal((3, 7))
     for depth in (False, True):
-        (batch,) = batches_of(trees, depth=depth)
-        P = torch.from_numpy(X)[batch.rows] @ torch.from_numpy(B).T
-        exact = Batch(batch.rows, batch.place, batch.gold.double(), batch.weight.double())
+        P = torch.from_numpy(X) @ torch.from_numpy(B).T
+        found = 0.0
+        for group in Sentences.of(trees, depth=depth).groups:
+            exact = Group(group.rows, group.gold.double(), group.weight.double())
+            moved = P[group.rows].requires_grad_()
+            loss = loss_of(moved, exact, depth=depth)
+            loss.backward()
+            torch.testing.assert_close(moved.grad, slope_of(moved.detach(), exact, depth=depth))
+            found += loss.item()
         expected = 0.0
         for tree in trees:
             H, n = X[tree.rows], len(tree)
@@ -96,7 +103,51 @@ def test_the_loss_is_that_of_the_paper() -> None:
             for i in range(n):
                 for j in range(n):
                     expected += abs(tree.distances[i, j] - sum((B @ (H[i] - H[j])) ** 2)) / n**2
-        assert float(batch_loss(P, exact, depth=depth)) == pytest.approx(expected, rel=1e-6)
+        assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_every_sentence_weighs_the_same_in_a_step_and_shares_it_by_chance() -> None:
+    trees, _ = forest(300)
+    sentences = Sentences.of(trees, depth=False)
+    steps = list(sentences.drawn(np.random.default_rng(0), 50))
+    assert [sum(map(len, step)) for step in steps] == [50] * 6
+    rows = np.concatenate([group.rows[:, 0].numpy() for step in steps for group in step])
+    assert sorted(rows.tolist()) == [tree.rows.start for tree in trees]
+    lengths = [np.concatenate([(group.weight > 0).sum(1).numpy() for group in step]) for step in steps]
+    for own in lengths:
+        assert abs(own.mean() - np.mean([len(tree) for tree in trees])) < 1
+        assert own.max() - own.min() > 5
+    again = [group.rows[:, 0].tolist() for group in next(sentences.drawn(np.random.default_rng(1), 50))]
+    assert again != [group.rows[:, 0].tolist() for group in steps[0]]
+    # The loss of padded sentences is their loss alone: as if each had been the only one of its step.
+    P = torch.randn(sum(map(len, trees)), 4)
+    for tree in trees[:20]:
+        alone = loss_of(P[None, tree.rows], Sentences.of([tree], depth=False).groups[0], depth=False)
+        (group, place) = next(
+            (group, place)
+            for group in sentences.groups
+            for place, row in enumerate(group.rows[:, 0].tolist())
+            if row == tree.rows.start
+        )
+        one = group.take(torch.tensor([place]))
+        assert loss_of(P[one.rows], one, depth=False).item() == pytest.approx(alone.item(), rel=1e-5)
+
+
+def test_of_equal_distances_the_earlier_pair_is_taken() -> None:
+    """As if all pairs, in their order, were sorted and joined."""
+    rng = np.random.default_rng(5)
+    sizes = [2, 3, 6, 6, 6, 9, 9, 14]
+    D = [rng.integers(1, 4, (n, n)).astype(float) for n in sizes]
+    D = [np.triu(each, 1) + np.triu(each, 1).T for each in D]
+    counted = [rng.random(n) < 0.8 for n in sizes]
+    for each, own, found in zip(D, counted, spanning_trees(D, counted), strict=True):
+        part, expected = list(range(len(own))), set()
+        pairs = [(a, b) for a in range(len(own)) for b in range(a + 1, len(own)) if own[a] and own[b]]
+        for a, b in sorted(pairs, key=lambda pair: each[pair]):
+            if part[a] != part[b]:
+                expected.add((a, b))
+                part = [part[a] if name == part[b] else name for name in part]
+        assert found == expected == spanning_tree(each, own)
 
 
 def test_spanning_trees_weigh_as_little_as_scipys() -> None:
@@ -139,8 +190,7 @@ def test_scores_are_those_of_the_paper() -> None:
     assert found["dspr"] == pytest.approx(np.mean([np.mean(rows) for rows in by_length.values()]))
     assert found["nspr"] == pytest.approx(np.mean([np.mean(rows) for rows in depths.values()]))
     hits = [
-        np.where(tree.counted, d, np.inf).argmin() == np.where(tree.counted, tree.depths, 99).argmin()
-        for tree, d in zip(trees, deep, strict=True)
+        np.where(tree.counted, d, np.inf).argmin() == tree.depths.argmin() for tree, d in zip(trees, deep, strict=True)
     ]
     assert found["root_accuracy"] == pytest.approx(np.mean(hits))
 
@@ -159,9 +209,9 @@ def test_planted_trees_are_found_in_the_layer_that_has_them_and_in_no_other(dept
     trees = [forest_ for (forest_, _), _ in parts]
     X = [planted(heads, turn, rng) for (_, heads), _ in parts]
     noise = [rng.standard_normal(part.shape).astype(np.float32) for part in X]
-    batches = (batches_of(trees[0], depth=depth), batches_of(trees[1], depth=depth))
+    batches = (Sentences.of(trees[0], depth=depth), Sentences.of(trees[1], depth=depth))
     for vectors, there in ((X, True), (noise, False)):
-        low, high = fit_projections(vectors[0], vectors[1], batches, ranks=(2, 12), depth=depth)
+        low, high = fit_projections(vectors[0], vectors[1], batches, ranks=(2, 12))
         assert (low.B.shape, high.B.shape) == ((2, 24), (12, 24))
         found = scores(high.B, vectors[2], trees[2], depth=depth)
         first, second = found.values()
@@ -180,13 +230,13 @@ def test_ranks_fitted_together_are_as_good_as_alone_and_a_seed_decides(monkeypat
     rng = np.random.default_rng(4)
     parts = [forest(60, seed) for seed in (0, 1)]
     X = [planted(heads, rotation(16), rng) for _, heads in parts]
-    batches = (batches_of(parts[0][0], depth=True), batches_of(parts[1][0], depth=True))
-    together = fit_projections(X[0], X[1], batches, ranks=(2, 12), depth=True)
+    batches = (Sentences.of(parts[0][0], depth=True), Sentences.of(parts[1][0], depth=True))
+    together = fit_projections(X[0], X[1], batches, ranks=(2, 12))
     for projection in together:
-        alone, again = (fit_projections(X[0], X[1], batches, ranks=(projection.rank,), depth=True)[0] for _ in range(2))
+        alone, again = (fit_projections(X[0], X[1], batches, ranks=(projection.rank,))[0] for _ in range(2))
         assert alone.dev_loss == pytest.approx(projection.dev_loss, abs=0.05)
         np.testing.assert_array_equal(alone.B, again.B)
-    (other,) = fit_projections(X[0], X[1], batches, ranks=(12,), depth=True, seed=1)
+    (other,) = fit_projections(X[0], X[1], batches, ranks=(12,), seed=1)
     assert not np.allclose(other.B, together[1].B, atol=1e-3)
 
 

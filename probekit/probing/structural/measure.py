@@ -1,8 +1,8 @@
-"""From fitted projections to rows: scores of every rank, control, selectivity, intervals.
+"""From fitted projections to rows: scores of every rank, of random projections, the gain over these, intervals.
 
 Enters: the projections of a layer, the trees of a split. Leaves: :class:`~probekit.report.Measurement` rows.
-Surprise: the control is a random projection of the largest rank; the geometry of untrained directions is what
-a probe must add to.
+Surprise: the gain is no selectivity. A control task asks what a probe could learn by heart [Hewitt & Liang 2019], and
+has as many labels to learn; random projections learn nothing: they say what the geometry of the vectors gives away.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from numpy.typing import NDArray
 
 from probekit.probing.control import draw_seed
 from probekit.probing.estimators import LayerMatrix
-from probekit.probing.measure import CONTROL, SELECTIVITY, scored
+from probekit.probing.measure import GAIN, scored
 from probekit.probing.settings import Settings
 from probekit.probing.stats import LEVEL, Bootstrap, Resampled
-from probekit.probing.structural.fit import Projection, predict
+from probekit.probing.structural.batches import predict
+from probekit.probing.structural.fit import Projection
 from probekit.probing.structural.score import FloatArray, TreeMetric
 from probekit.probing.structural.trees import Tree
 from probekit.probing.units import Units
 from probekit.report import Measurement
+
+RANDOM = "random_projection"
+DRAWS = 5
+"""Random projections at least: one is better or worse than another by as much as an interval is wide."""
 
 Guesses = list[FloatArray]
 Score = tuple[float, Resampled]
@@ -59,7 +64,8 @@ class Scorer:
         self.bootstrap = Bootstrap.draw(
             units.of, resamples=resamples, seed=seed, counted=np.array([len(tree) for tree in trees], np.float64)
         )
-        self.blank = replace(blank, n=len(trees), n_groups=units.n, unit=units.unit, level=LEVEL)
+        n = sum(map(metrics[0].asks, trees))
+        self.blank = replace(blank, n=n, n_groups=units.n, unit=units.unit, level=LEVEL)
 
     def scores(self, guesses: Guesses) -> list[Score]:
         """Return each metric's score and its resamples."""
@@ -91,9 +97,8 @@ class FittedLayer:
     settings: Settings
 
     def measure(self, scorer: Scorer, split: str) -> tuple[list[Measurement], Score, Guesses]:
-        """Return the rows of every rank, the control and selectivity; score and guesses of the main rank."""
+        """Return the rows of every rank, of random projections and the gain; score and guesses of the main rank."""
         X = getattr(self.matrix, split)
-        layer = self.matrix.layer
         rows: list[Measurement] = []
         scores: list[Score] = []
         guess: Guesses = []
@@ -101,27 +106,34 @@ class FittedLayer:
             guess = guessed(X, projection.B, scorer.trees, depth=self.depth)
             scores = scorer.scores(guess)
             note = "" if projection.converged else "the fit did not converge"
-            rows += scorer.rows(scores, layer=layer, method=f"rank_{projection.rank}", note=note)
-        seeds = [draw_seed(self.settings.seed, draw) for draw in range(self.settings.control_seeds)]
-        draws = [self._random(X, scorer, seed) for seed in seeds]
-        if draws:
-            mean, note = draws[0], ""
-            drawn_by: int | None = seeds[0]
-            if len(draws) > 1:
-                mean = [_mean([draw[m] for draw in draws]) for m in range(len(scorer.metrics))]
-                for seed, draw in zip(seeds, draws, strict=True):
-                    rows += [replace(row, seed=seed) for row in scorer.rows(draw, layer=layer, method=CONTROL)]
-                note, drawn_by = f"mean of {len(draws)} draws", None
-            gained = [(a - c, b - d) for (a, b), (c, d) in zip(scores, mean, strict=True)]
-            for method, shown, said in ((CONTROL, mean, note), (SELECTIVITY, gained, "")):
-                found = scorer.rows(shown, layer=layer, method=method, note=said)
-                rows += [replace(row, seed=drawn_by) for row in found]
+            rows += scorer.rows(scores, layer=self.matrix.layer, method=f"rank_{projection.rank}", note=note)
+        if self.settings.control_seeds:
+            rows += self._beside_random(X, scorer, scores)
         return rows, scores[0], guess
+
+    def _beside_random(self, X: NDArray[np.float32], scorer: Scorer, scores: Sequence[Score]) -> Iterator[Measurement]:
+        """Yield the rows of every draw, their mean with what they spread, and the gain of the main rank over it."""
+        layer = self.matrix.layer
+        seeds = [draw_seed(self.settings.seed, draw) for draw in range(draws_of(self.settings))]
+        draws = [self._random(X, scorer, seed) for seed in seeds]
+        for seed, draw in zip(seeds, draws, strict=True):
+            yield from (replace(row, seed=seed) for row in scorer.rows(draw, layer=layer, method=RANDOM))
+        mean = [_mean(of_metric) for of_metric in zip(*draws, strict=True)]
+        for row, of_metric in zip(scorer.rows(mean, layer=layer, method=RANDOM), zip(*draws, strict=True), strict=True):
+            spread = float(np.std([value for value, _ in of_metric], ddof=1))
+            yield replace(row, seed=None, note=f"mean of {len(draws)} draws, standard deviation {spread:.3f}")
+        gained = [(a - c, b - d) for (a, b), (c, d) in zip(scores, mean, strict=True)]
+        yield from (replace(row, seed=None) for row in scorer.rows(gained, layer=layer, method=GAIN))
 
     def _random(self, X: NDArray[np.float32], scorer: Scorer, seed: int) -> list[Score]:
         rank, d = self.fitted[-1].B.shape
         B = np.random.default_rng(seed).standard_normal((rank, d)).astype(np.float32)
         return scorer.scores(guessed(X, B, scorer.trees, depth=self.depth))
+
+
+def draws_of(settings: Settings) -> int:
+    """Return how many random projections there are: as many as control seeds, but some; none of none."""
+    return max(DRAWS, settings.control_seeds) if settings.control_seeds else 0
 
 
 def _mean(scores: Sequence[Score]) -> Score:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from probekit.probing.structural.trees import Tree, spanning_tree
+from probekit.probing.structural.trees import Tree, spanning_trees
 
 FloatArray = NDArray[np.float64]
 SHORTEST, LONGEST = 5, 50
@@ -33,36 +33,46 @@ class TreeMetric:
     ----------
     name : str
     count : callable
-        ``count(tree, predicted)`` gives the counts of one sentence, [m].
+        ``count(trees, predicted)`` gives the counts of every sentence, [sentences, m].
     value : callable
         ``value(counts)`` turns added counts [k, m] into scores [k].
+    asks : callable
+        ``asks(tree)``: whether a sentence has anything to be right or wrong about.
     """
 
     name: str
-    count: Callable[[Tree, FloatArray], FloatArray]
+    count: Callable[[Sequence[Tree], Sequence[FloatArray]], FloatArray]
     value: Callable[[FloatArray], FloatArray]
+    asks: Callable[[Tree], bool]
 
     def counts(
         self, trees: Sequence[Tree], predicted: Sequence[FloatArray], units: NDArray[np.int64], n_units: int
     ) -> FloatArray:
         """Return the counts of every unit, [n_units, m]."""
-        rows = np.stack([self.count(tree, guess) for tree, guess in zip(trees, predicted, strict=True)])
+        rows = self.count(trees, predicted)
         out = np.zeros((n_units, rows.shape[1]))
         np.add.at(out, units, rows)
         return out
 
 
-def _edge_counts(tree: Tree, predicted: FloatArray) -> FloatArray:
-    right = tree.edges & spanning_tree(predicted, tree.counted)
-    return np.array([len(right), len(tree.edges)], np.float64)
+def _edge_counts(trees: Sequence[Tree], predicted: Sequence[FloatArray]) -> FloatArray:
+    found = spanning_trees(predicted, [tree.counted for tree in trees])
+    right = [len(tree.edges & edges) for tree, edges in zip(trees, found, strict=True)]
+    return np.array([right, [len(tree.edges) for tree in trees]], np.float64).T
 
 
-def _root_counts(tree: Tree, predicted: FloatArray) -> FloatArray:
-    if not tree.counted.any():
-        return np.zeros(2)
+def shallowest(tree: Tree, predicted: FloatArray) -> int | None:
+    """Return the place of the counted word that is predicted to be the root; None where no word is counted."""
     places = np.flatnonzero(tree.counted)
-    guess, gold = places[predicted[places].argmin()], places[tree.depths[places].argmin()]
-    return np.array([guess == gold, 1.0])
+    return int(places[predicted[places].argmin()]) if len(places) else None
+
+
+def _root_counts(trees: Sequence[Tree], predicted: Sequence[FloatArray]) -> FloatArray:
+    found = [shallowest(tree, guess) for tree, guess in zip(trees, predicted, strict=True)]
+    return np.array(
+        [(place == tree.depths.argmin(), place is not None) for tree, place in zip(trees, found, strict=True)],
+        np.float64,
+    )
 
 
 def spearman(predicted: FloatArray, gold: NDArray[np.int16]) -> FloatArray:
@@ -73,21 +83,32 @@ def spearman(predicted: FloatArray, gold: NDArray[np.int16]) -> FloatArray:
         return np.asarray((a * b).sum(axis=-1) / np.sqrt((a * a).sum(axis=-1) * (b * b).sum(axis=-1)))
 
 
-def _by_length(tree: Tree, correlations: FloatArray) -> FloatArray:
-    """Put sum and number of a sentence's correlations at the place of its length."""
-    out = np.zeros((2, LONGEST - SHORTEST + 1))
-    if SHORTEST <= len(tree) <= LONGEST:
-        finite = correlations[np.isfinite(correlations)]
-        out[:, len(tree) - SHORTEST] = finite.sum(), len(finite)
-    return out.ravel()
+def _of_such_length(tree: Tree) -> bool:
+    return SHORTEST <= len(tree) <= LONGEST
 
 
-def _distance_correlations(tree: Tree, predicted: FloatArray) -> FloatArray:
-    return _by_length(tree, spearman(predicted, tree.distances))
+def _correlations(
+    trees: Sequence[Tree], predicted: Sequence[FloatArray], gold: Sequence[NDArray[np.int16]]
+) -> FloatArray:
+    """Put sum and number of each sentence's correlations at the place of its length, [sentences, 2 * lengths]."""
+    out = np.zeros((len(trees), 2, LONGEST - SHORTEST + 1))
+    lengths = np.array([len(tree) for tree in trees])
+    for length in range(SHORTEST, LONGEST + 1):
+        own = np.flatnonzero(lengths == length)
+        if len(own):
+            found = spearman(np.stack([predicted[i] for i in own]), np.stack([gold[i] for i in own]))
+            found = found.reshape(len(own), -1)  # of every word, or of the sentence
+            finite = np.isfinite(found)
+            out[own, :, length - SHORTEST] = np.stack([np.where(finite, found, 0).sum(axis=1), finite.sum(axis=1)], 1)
+    return out.reshape(len(trees), -1)
 
 
-def _depth_correlations(tree: Tree, predicted: FloatArray) -> FloatArray:
-    return _by_length(tree, np.atleast_1d(spearman(predicted, tree.depths)))
+def _distance_correlations(trees: Sequence[Tree], predicted: Sequence[FloatArray]) -> FloatArray:
+    return _correlations(trees, predicted, [tree.distances for tree in trees])
+
+
+def _depth_correlations(trees: Sequence[Tree], predicted: Sequence[FloatArray]) -> FloatArray:
+    return _correlations(trees, predicted, [tree.depths for tree in trees])
 
 
 def _share(counts: FloatArray) -> FloatArray:
@@ -103,11 +124,11 @@ def _mean_of_lengths(counts: FloatArray) -> FloatArray:
 
 
 DISTANCE = (
-    TreeMetric("uuas", _edge_counts, _share),
-    TreeMetric("dspr", _distance_correlations, _mean_of_lengths),
+    TreeMetric("uuas", _edge_counts, _share, lambda tree: bool(tree.edges)),
+    TreeMetric("dspr", _distance_correlations, _mean_of_lengths, _of_such_length),
 )
 DEPTH = (
-    TreeMetric("root_accuracy", _root_counts, _share),
-    TreeMetric("nspr", _depth_correlations, _mean_of_lengths),
+    TreeMetric("root_accuracy", _root_counts, _share, lambda tree: bool(tree.counted.any())),
+    TreeMetric("nspr", _depth_correlations, _mean_of_lengths, _of_such_length),
 )
 TREE_METRICS = {metric.name: metric for metric in (*DISTANCE, *DEPTH)}

@@ -1,7 +1,7 @@
-"""The structural probe at every layer: fitted projections, a random one as control, the chain as floor.
+"""The structural probe at every layer: fitted projections, random ones beside them, the chain as floor.
 
 Enters: an open cache and a task of kind ``tree``. Leaves: a :class:`ProbedTrees`, its report like any other's.
-Surprise: the largest rank is the report's method; the control and selectivity are of that rank.
+Surprise: the largest rank is the report's method; random projections and the gain over them are of that rank.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from probekit.probing.provenance import provenance_of, shared_notes
 from probekit.probing.reading import check_memory, choose_layers, poolers_of, read_layers
 from probekit.probing.settings import Settings
 from probekit.probing.stats import Resampled
-from probekit.probing.structural.fit import batches_of, fit_projections
-from probekit.probing.structural.measure import FittedLayer, Guesses, Score, Scorer
-from probekit.probing.structural.score import DEPTH, DISTANCE, TREE_METRICS, FloatArray, TreeMetric
+from probekit.probing.structural.batches import Sentences
+from probekit.probing.structural.fit import fit_projections
+from probekit.probing.structural.measure import FittedLayer, Guesses, Score, Scorer, draws_of
+from probekit.probing.structural.score import DEPTH, DISTANCE, TREE_METRICS, FloatArray, TreeMetric, shallowest
 from probekit.probing.structural.trees import Tree, spanning_tree, trees_of
 from probekit.probing.units import units_notes, units_of
 from probekit.report import LayerReport, Measurement
@@ -67,10 +68,10 @@ class ProbedTrees:
         for tree, guess in zip(self.trees, self.guesses[layer], strict=True):
             line = {"layer": layer, "example": self.table.ids[tree.example]}
             if self.depth:
-                counted = np.flatnonzero(tree.counted)
-                if len(counted):
-                    gold, root = (int(tree.words[counted[d[counted].argmin()]]) for d in (tree.depths, guess))
-                    yield {**line, "gold": gold, "predicted": root, "depths": np.round(guess, 3).tolist()}
+                root = shallowest(tree, guess)
+                if root is not None:
+                    gold, predicted = (int(tree.words[place]) for place in (tree.depths.argmin(), root))
+                    yield {**line, "gold": gold, "predicted": predicted, "depths": np.round(guess, 3).tolist()}
             else:
                 edges = spanning_tree(guess, tree.counted)
                 yield {**line, "gold": _written(tree, tree.edges), "predicted": _written(tree, edges)}
@@ -114,7 +115,7 @@ def probe_trees(
     asked_ranks = settings.ranks or RANKS
     ranks = sorted({min(rank, width) for rank in asked_ranks})
     settings = replace(settings, estimator=f"rank_{ranks[-1]}", ranks=tuple(ranks))
-    batches = tuple(batches_of(trees[split], depth=depth, device=device) for split in ("train", "dev"))
+    sentences = tuple(Sentences.of(trees[split], depth=depth, device=device) for split in ("train", "dev"))
     scorers = _scorers(cache, settings, source.task, trees, covered, metrics)
     rows: list[Measurement] = []
     guesses: dict[int | str, Guesses] = {}
@@ -123,9 +124,8 @@ def probe_trees(
         fitted = fit_projections(
             matrix.train,
             matrix.dev,
-            (batches[0], batches[1]),
+            (sentences[0], sentences[1]),
             ranks=ranks,
-            depth=depth,
             seed=settings.seed,
             device=device,
         )
@@ -149,7 +149,7 @@ def probe_trees(
             source.task,
             metric=metrics[0].name,
             unit=scorers["test"].units.unit,
-            targets={split: len(trees[split]) for split in SPLITS},
+            targets={split: sum(map(metrics[0].asks, trees[split])) for split in SPLITS},
             notes=[
                 *notes,
                 *units_notes({split: scorer.units for split, scorer in scorers.items()}),
@@ -242,9 +242,12 @@ def _named(metrics: Sequence[TreeMetric]) -> str:
 
 
 def _notes(skipped: int, lost: int, rank: int, settings: Settings) -> list[str]:
-    notes = [f"The floor is the chain of neighbours; the control is a random projection of rank {rank}."]
-    if not settings.control_seeds:
-        notes = ["The floor is the chain of neighbours."]
+    notes = ["The floor is the chain of neighbours."]
+    if draws := draws_of(settings):
+        notes = [
+            f"The floor is the chain of neighbours; beside it stand {draws} random projections of rank {rank}. Their "
+            "intervals and that of the gain over their mean are for these draws."
+        ]
     if skipped:
         notes.append(f"{skipped:,} sentences without exactly one root are left out.")
     if lost:

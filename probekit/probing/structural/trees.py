@@ -102,41 +102,34 @@ def trees_of(asked: TargetTable, covered: TargetTable) -> tuple[dict[str, list[T
     InputError
         A split holds no tree with two words.
     """
-    trees: dict[str, list[Tree]] = {split: [] for split in SPLITS}
+    found: dict[str, list[_Parsed]] = {split: [] for split in SPLITS}
     skipped = 0
     whole = dict(_sentences(asked))
     for example, rows in _sentences(covered):
         split = SPLITS[covered.split[rows.start]]
-        nodes = whole[example]
-        if nodes.stop - nodes.start < 2:
-            continue
         try:
-            distances, depths = distances_of([int(label) for label in asked.labels[nodes]])
+            distances, depths = distances_of([int(label) for label in asked.labels[whole[example]]])
         except ValueError:
             skipped += 1
             continue
-        words = covered.spans[rows, 0, 0]
-        first = covered.part(split).start
-        among = distances[np.ix_(words, words)]
-        counted = ~covered.passed_over[rows]
-        trees[split].append(
-            Tree(
-                example=example,
-                rows=slice(rows.start - first, rows.stop - first),
-                words=words,
-                distances=among,
-                depths=depths[words],
-                counted=counted,
-                edges=spanning_tree(among, counted),
-            )
-        )
-    for split, found in trees.items():
-        if not any(len(tree) > 1 for tree in found):
+        words, first = covered.spans[rows, 0, 0], covered.part(split).start
+        among, own = distances[np.ix_(words, words)], slice(rows.start - first, rows.stop - first)
+        found[split].append((example, own, words, among, depths[words], ~covered.passed_over[rows]))
+    for split, parsed in found.items():
+        if not any(len(depths) > 1 for *_, depths, _ in parsed):
             raise InputError(
                 f"The {split} part holds no tree of two words or more: nothing to "
                 f"{'learn' if split == 'train' else 'score'}. Give a corpus with more sentences."
             )
-    return {split: [tree for tree in found if len(tree) > 1] for split, found in trees.items()}, skipped
+    return {split: _with_edges(parsed) for split, parsed in found.items()}, skipped
+
+
+_Parsed = tuple[int, slice, NDArray[np.int64], NDArray[np.int16], NDArray[np.int16], NDArray[np.bool_]]
+
+
+def _with_edges(parsed: Sequence[_Parsed]) -> list[Tree]:
+    edges = spanning_trees([among for _, _, _, among, _, _ in parsed], [counted for *_, counted in parsed])
+    return [Tree(*fields, edges=own) for fields, own in zip(parsed, edges, strict=True)]
 
 
 def _sentences(table: TargetTable) -> Iterator[tuple[int, slice]]:
@@ -147,26 +140,61 @@ def _sentences(table: TargetTable) -> Iterator[tuple[int, slice]]:
 
 
 def spanning_tree(distances: NDArray[Any], counted: NDArray[np.bool_]) -> set[tuple[int, int]]:
-    """Return the edges (low, high) of the minimum spanning tree over the counted words [Prim 1957].
+    """Return the edges (low, high) of the minimum spanning tree over the counted words; see :func:`spanning_trees`."""
+    return spanning_trees([distances], [counted])[0]
 
-    Of equal distances the one whose new word comes first is taken.
+
+def spanning_trees(
+    distances: Sequence[NDArray[Any]], counted: Sequence[NDArray[np.bool_]]
+) -> list[set[tuple[int, int]]]:
+    """Return the edges (low, high) of each minimum spanning tree over the counted words [Prim 1957].
+
+    Of equal distances that of the earlier first word is the shorter, then that of the earlier second word: as if all
+    pairs, in their order, were sorted. Sentences with as many counted words grow their trees together.
+
+    Parameters
+    ----------
+    distances : sequence of arrays [n, n]
+        Symmetric; one a sentence.
+    counted : sequence of bool arrays [n]
     """
-    places = np.flatnonzero(counted)
-    if len(places) < 2:
-        return set()
-    D = distances[np.ix_(places, places)]
-    nearest, gap = np.zeros(len(places), np.int64), D[0].astype(np.float64)
-    gap[0] = np.inf
-    outside = np.ones(len(places), bool)
-    outside[0] = False
-    edges = set()
-    for _ in range(len(places) - 1):
-        new = int(np.where(outside, gap, np.inf).argmin())
-        if not outside[new]:  # only infinite distances are left
-            new = int(outside.argmax())
-        a, b = int(places[nearest[new]]), int(places[new])
-        edges.add((min(a, b), max(a, b)))
-        outside[new] = False
-        closer = outside & (D[new] < gap)
-        nearest[closer], gap[closer] = new, D[new][closer]
+    places = [np.flatnonzero(each) for each in counted]
+    edges: list[set[tuple[int, int]]] = [set() for _ in places]
+    together: dict[int, list[int]] = {}
+    for sentence, own in enumerate(places):
+        together.setdefault(len(own), []).append(sentence)
+    for count, sentences in together.items():
+        if count < 2:
+            continue
+        at = np.stack([places[sentence] for sentence in sentences])  # [s, m]
+        D = np.stack([distances[sentence][np.ix_(*[places[sentence]] * 2)] for sentence in sentences])  # [s, m, m]
+        for pairs in _grown(_ranks(D)):  # [s, 2], an edge of each sentence
+            found = np.sort(np.take_along_axis(at, pairs, axis=1), axis=1)
+            for sentence, (low, high) in zip(sentences, found.tolist(), strict=True):
+                edges[sentence].add((low, high))
     return edges
+
+
+def _ranks(D: NDArray[Any]) -> NDArray[np.int64]:
+    """Replace the distances of all pairs by their places in order, so that no two are equal; [s, m, m]."""
+    low, high = np.triu_indices(D.shape[1], 1)
+    order = np.argsort(D[:, low, high], axis=1, kind="stable")
+    R = np.full(D.shape, len(low))
+    rows = np.arange(len(D))[:, None]
+    R[rows, low[order], high[order]] = np.arange(len(low))
+    return np.minimum(R, R.transpose(0, 2, 1))
+
+
+def _grown(R: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield the edges [s, 2] of spanning trees in the order in which they are added, from the first word on."""
+    rows = np.arange(len(R))
+    nearest, gap = np.zeros(R.shape[:2], np.int64), R[:, 0].copy()
+    outside = np.ones(R.shape[:2], bool)
+    outside[:, 0] = False
+    for _ in range(R.shape[1] - 1):
+        new = np.where(outside, gap, R.shape[1] ** 2).argmin(axis=1)
+        yield np.stack([nearest[rows, new], new], axis=1)
+        outside[rows, new] = False
+        closer = outside & (R[rows, new] < gap)
+        nearest = np.where(closer, new[:, None], nearest)
+        gap = np.where(closer, R[rows, new], gap)
