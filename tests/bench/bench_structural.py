@@ -97,11 +97,12 @@ def _compare(data: Data, layer: int, epochs: int) -> None:
 @contextmanager
 def _rounds(epochs: int) -> Iterator[None]:
     """So many epochs, one look at dev after each."""
-    kept, fit.EPOCHS = fit.EPOCHS, epochs
+    kept = fit.EPOCHS, fit.STEPS
+    fit.EPOCHS, fit.STEPS = epochs, 1
     try:
         yield
     finally:
-        fit.EPOCHS = kept
+        fit.EPOCHS, fit.STEPS = kept
 
 
 def _data(cache: ActivationCache, layer: int) -> Data:

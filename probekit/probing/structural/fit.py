@@ -24,8 +24,8 @@ from torch import Tensor
 
 from probekit.probing.structural.batches import Group, Sentences, batch_size, loss_of, slope_of
 
-EPOCHS = 40
-"""Epochs at most; dev is looked at after each."""
+EPOCHS, STEPS = 40, 100
+"""Rounds at most; dev is looked at after each, an epoch or, where that is shorter, so many steps."""
 RATE, DECAY = 0.02, 0.25
 """Step of Adam, relative to the size of the projection at the start, and its factor when dev stalls."""
 LESS = 3e-4
@@ -124,8 +124,10 @@ def fit_projections(
     rng = np.random.default_rng(seed)
     X, X_dev = (torch.from_numpy(part).to(device) for part in (train, dev))
     while active := [learner for learner in learners if not learner.done]:
-        for step in sentences[0].drawn(rng, batch_size(len(sentences[0]))):
-            _step(X, step, active, scale, sentences[0].depth)
+        size = batch_size(len(sentences[0]))
+        for _ in range(-(-STEPS * size // len(sentences[0]))):
+            for step in sentences[0].drawn(rng, size):
+                _step(X, step, active, scale, sentences[0].depth)
         for learner, loss in zip(active, _losses(X_dev, sentences[1], active, scale), strict=True):
             learner.judge(loss)
     return [
