@@ -44,7 +44,7 @@ def needs_of(option: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _files(option: str) -> tuple[Path, ...]:
-    return files_of(Path(option).expanduser(), file_readers()["text"])[1]
+    return files_of(Path(option).expanduser(), file_readers()["text"]).files
 
 
 TASK = ProbeTask(

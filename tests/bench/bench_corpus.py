@@ -77,7 +77,7 @@ def raw_seconds(path: Path) -> float:
     from probekit.corpus.lines import blocks
 
     start = time.perf_counter()
-    for file in files_of(path)[1]:
+    for file in files_of(path).files:
         for _, lines in blocks(file):
             for line in lines:
                 tuple(line.split())

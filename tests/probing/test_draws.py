@@ -11,6 +11,8 @@ from probekit.corpus.example import Example
 from probekit.errors import InputError
 from probekit.features import collect
 from probekit.probing.control import draw_seed
+from probekit.probing.stats import Resampled
+from probekit.probing.structural.measure import over_draws
 from probekit.tasks import ProbeTask, Target
 
 
@@ -27,8 +29,8 @@ def test_random_projections_are_several_with_their_spread_and_no_control_task(op
     assert [row.seed for row in rows] == [*(draw_seed(0, draw) for draw in range(5)), None]
     draws = [row.value for row in rows[:-1]]
     assert rows[-1].value == pytest.approx(np.mean(draws))
-    assert rows[-1].note == f"mean of 5 draws, standard deviation {np.std(draws, ddof=1):.3f}"
     (gained,) = report.select("gain_over_random", split="test", metric="dspr")
+    assert {rows[-1].note, gained.note} == {"mean of 5 draws, whose variance is in the interval"}
     assert gained.value == pytest.approx(report.points(metric="dspr")[1].value - np.mean(draws))
     more = probe("tree-distance", on=opened, layers=[1], control_seeds=6)
     assert [row.value for row in more.select("random_projection", split="test", metric="dspr")[:5]] == draws
@@ -37,6 +39,16 @@ def test_random_projections_are_several_with_their_spread_and_no_control_task(op
     assert "random projection" in shown
     assert "gain over random" in shown
     assert "selectivity" not in shown
+
+
+def test_what_random_projections_spread_is_in_the_interval_of_their_mean_and_of_the_gain() -> None:
+    """Draws that no unit tells apart have an error of their own alone."""
+    steady = Resampled(np.full(20, 0.5), np.full(8, 0.5), np.ones(8))
+    values = np.array([0.1, 0.2, 0.25, 0.3])
+    mean, resampled = over_draws([(value, steady) for value in values])
+    assert mean == pytest.approx(values.mean())
+    assert resampled.error() == pytest.approx(values.std(ddof=1) / 2)
+    assert (steady - resampled).error() == pytest.approx(values.std(ddof=1) / 2)
 
 
 @pytest.mark.parametrize(("task", "metric"), [("pos", "accuracy")])

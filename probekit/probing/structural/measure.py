@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from probekit.probing.control import draw_seed
 from probekit.probing.estimators import LayerMatrix
-from probekit.probing.measure import GAIN, scored
+from probekit.probing.measure import GAIN, mean_of, scored
 from probekit.probing.settings import Settings
 from probekit.probing.stats import LEVEL, Bootstrap, Resampled
 from probekit.probing.structural.batches import predict
@@ -112,18 +112,17 @@ class FittedLayer:
         return rows, scores[0], guess
 
     def _beside_random(self, X: NDArray[np.float32], scorer: Scorer, scores: Sequence[Score]) -> Iterator[Measurement]:
-        """Yield the rows of every draw, their mean with what they spread, and the gain of the main rank over it."""
+        """Yield the rows of every draw, of their mean, and the gain of the main rank over it."""
         layer = self.matrix.layer
         seeds = [draw_seed(self.settings.seed, draw) for draw in range(draws_of(self.settings))]
         draws = [self._random(X, scorer, seed) for seed in seeds]
         for seed, draw in zip(seeds, draws, strict=True):
             yield from (replace(row, seed=seed) for row in scorer.rows(draw, layer=layer, method=RANDOM))
-        mean = [_mean(of_metric) for of_metric in zip(*draws, strict=True)]
-        for row, of_metric in zip(scorer.rows(mean, layer=layer, method=RANDOM), zip(*draws, strict=True), strict=True):
-            spread = float(np.std([value for value, _ in of_metric], ddof=1))
-            yield replace(row, seed=None, note=f"mean of {len(draws)} draws, standard deviation {spread:.3f}")
+        mean = [over_draws(of_metric) for of_metric in zip(*draws, strict=True)]
+        note = mean_of(len(draws))
+        yield from (replace(row, seed=None) for row in scorer.rows(mean, layer=layer, method=RANDOM, note=note))
         gained = [(a - c, b - d) for (a, b), (c, d) in zip(scores, mean, strict=True)]
-        yield from (replace(row, seed=None) for row in scorer.rows(gained, layer=layer, method=GAIN))
+        yield from (replace(row, seed=None) for row in scorer.rows(gained, layer=layer, method=GAIN, note=note))
 
     def _random(self, X: NDArray[np.float32], scorer: Scorer, seed: int) -> list[Score]:
         rank, d = self.fitted[-1].B.shape
@@ -136,9 +135,10 @@ def draws_of(settings: Settings) -> int:
     return max(DRAWS, settings.control_seeds) if settings.control_seeds else 0
 
 
-def _mean(scores: Sequence[Score]) -> Score:
-    value = float(np.mean([value for value, _ in scores]))
-    return value, Resampled.stack([resampled for _, resampled in scores]).mean()
+def over_draws(scores: Sequence[Score]) -> Score:
+    """Return the mean of one score over several draws, the variance between them in its resamples."""
+    values = np.array([value for value, _ in scores])
+    return float(values.mean()), Resampled.stack([resampled for _, resampled in scores]).over_draws(values)
 
 
 def guessed(X: NDArray[np.float32], B: NDArray[np.float32], trees: Sequence[Tree], *, depth: bool) -> Guesses:

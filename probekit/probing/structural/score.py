@@ -94,8 +94,8 @@ def _correlations(
     out = np.zeros((len(trees), 2, LONGEST - SHORTEST + 1))
     lengths = np.array([len(tree) for tree in trees])
     for length in range(SHORTEST, LONGEST + 1):
-        own = np.flatnonzero(lengths == length)
-        if len(own):
+        own = np.flatnonzero(lengths == length).tolist()
+        if own:
             found = spearman(np.stack([predicted[i] for i in own]), np.stack([gold[i] for i in own]))
             found = found.reshape(len(own), -1)  # of every word, or of the sentence
             finite = np.isfinite(found)

@@ -245,8 +245,8 @@ def _notes(skipped: int, lost: int, rank: int, settings: Settings) -> list[str]:
     notes = ["The floor is the chain of neighbours."]
     if draws := draws_of(settings):
         notes = [
-            f"The floor is the chain of neighbours; beside it stand {draws} random projections of rank {rank}. Their "
-            "intervals and that of the gain over their mean are for these draws."
+            f"The floor is the chain of neighbours; beside it stand {draws} random projections of rank {rank}. The "
+            "interval of their mean, and that of the gain over it, has the variance between them."
         ]
     if skipped:
         notes.append(f"{skipped:,} sentences without exactly one root are left out.")
