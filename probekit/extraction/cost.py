@@ -116,7 +116,7 @@ def estimate(request: Request) -> Cost:
         device=loaded.device.type,
         seconds=total * seconds / ran,
         tokens_per_second=ran / seconds,
-        notes=[*staged.remarks, *notes],
+        notes=[*source.remarks, *staged.remarks, *notes],
     )
 
 

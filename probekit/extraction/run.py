@@ -141,7 +141,8 @@ def extract_request(
     before = stamps(source)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
         tell = notify or (lambda note: None)
-        for note in staged.remarks:
+        remarks = [*source.remarks, *staged.remarks]
+        for note in remarks:
             tell(note)
         loaded = None
         if request.spec.random_weights is not None:
@@ -151,7 +152,7 @@ def extract_request(
         if (done := complete_cache(request.root, identity, notify=notify)) is not None:
             cache = ActivationCache.open(done)
             result = summarise(cache.manifest, done, request.spec, staged.summary(), made_with=cache.plan, reused=True)
-            result.notes.extend(staged.remarks)
+            result.notes.extend(remarks)
             return result
         notes = other_caches(request.root, identity)
         for note in notes:
@@ -159,7 +160,7 @@ def extract_request(
         loaded = loaded or load_for(request, source)
         check_unchanged(source, before)
         result = _extract(request, staged, identity, loaded, progress)
-        result.notes.extend([*staged.remarks, *notes])
+        result.notes.extend([*remarks, *notes])
         return result
 
 

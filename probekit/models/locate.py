@@ -13,13 +13,14 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probekit.cache.strict import too_deep
 from probekit.errors import NetworkError, UsageError, check_recordable, did_you_mean
 from probekit.models.digests import canonical, file_digest, text_digest
+from probekit.models.folders import is_adapter, model_folder, no_model, refuse_pointers, unmerged
 
 if TYPE_CHECKING:
     from probekit.models.load import LoadedModel
@@ -46,6 +47,7 @@ TOKENIZER_FILES = (
     "merges.txt",
     "target.spm",
 )
+INDEX = "model.safetensors.index.json"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 JSON_LIMIT = 200_000_000
 
@@ -65,6 +67,8 @@ class ModelSource:
         config.json.
     weights : tuple of Path
         The safetensors files, all of them and no others.
+    remarks : tuple of str
+        What must be said of how the folder was found.
     """
 
     name: str
@@ -72,6 +76,7 @@ class ModelSource:
     revision: str | None
     config: Mapping[str, Any] = field(repr=False)
     weights: tuple[Path, ...]
+    remarks: tuple[str, ...] = ()
 
     def digests(self) -> dict[str, str]:
         """Return sha256 digests: ``weights``, ``config``, ``tokenizer``.
@@ -135,7 +140,8 @@ def locate(model: str | Path | None = None, *, revision: str | None = None) -> M
             raise UsageError(
                 f"The `revision` option is for names on the hub; '{name}' is a local folder. Leave it out."
             )
-        return _checked(name, path.resolve(), None)
+        found = model_folder(path.resolve())
+        return replace(_checked(name, found.folder, found.revision), remarks=found.remarks)
     if name == DEFAULT:
         return _checked(name, _bundled(), None)
     if isinstance(model, Path) or not HUB_NAME.fullmatch(name):
@@ -210,14 +216,12 @@ def _first_line(error: BaseException) -> str:
 
 
 def _checked(name: str, folder: Path, revision: str | None) -> ModelSource:
+    refuse_pointers(folder, ("config.json", INDEX, *TOKENIZER_FILES))
+    if is_adapter(folder):
+        raise unmerged(folder)
     config = _read_json(folder / "config.json")
     if config is None:
-        hint = " It holds an adapter; name the model it was trained on." if _adapter(folder) else ""
-        raise UsageError(
-            f"{folder} is no model folder: it has no config.json.{hint} Give one that save_pretrained wrote."
-        )
-    if _adapter(folder):
-        raise UsageError(f"{folder} holds an adapter (adapter_config.json): merge it into its model first.")
+        raise no_model(folder)
     if not isinstance(config.get("model_type"), str):
         raise UsageError(f"{folder}/config.json names no model_type. Save the model with transformers again.")
     _refuse_foreign(folder / "config.json", config)
@@ -229,10 +233,6 @@ def _checked(name: str, folder: Path, revision: str | None) -> ModelSource:
             "own beside it (tokenizer.save_pretrained)."
         )
     return ModelSource(name, folder, revision, config, _weights(folder))
-
-
-def _adapter(folder: Path) -> bool:
-    return (folder / "adapter_config.json").exists()
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -284,7 +284,7 @@ def _plain(item: Any) -> bool:
 
 
 def _weights(folder: Path) -> tuple[Path, ...]:
-    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    single, index = folder / "model.safetensors", folder / INDEX
     if single.is_file():
         return (single,)
     if index.is_file():

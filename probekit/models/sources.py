@@ -30,6 +30,10 @@ class Source(Protocol):
     def revision(self) -> str | None:
         """Commit on the hub, where it came from there."""
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What must be said of how its files were found."""
+
     def digests(self) -> dict[str, str]:
         """Return sha256 digests: ``weights``, ``config``, ``tokenizer``."""
 

@@ -57,6 +57,11 @@ class VectorFile:
         """A file has none."""
         return
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Nothing: it is the file that was named."""
+        return ()
+
     def digests(self) -> dict[str, str]:
         """Return the sha256 of the file (``weights``) and of the rule by which words find their vectors."""
         rule = text_digest([READING])
@@ -96,6 +101,11 @@ class InputTable:
     def revision(self) -> str | None:
         """That of the model."""
         return self.model.revision
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Those of the model."""
+        return self.model.remarks
 
     def digests(self) -> dict[str, str]:
         """Return those of the whole model: to change any part of it is to change the model."""
