@@ -12,13 +12,16 @@ import importlib.util
 import sys
 import threading
 import traceback
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 from probekit.errors import UsageError
 
 # Reentrant: a file may itself ask for the catalogue.
 _LOADING = threading.RLock()
+_PACKAGE = "probekit_probes_"
 
 
 def load_folder(folder: Path) -> list[tuple[Path, ModuleType]]:
@@ -43,10 +46,60 @@ def load_folder(folder: Path) -> list[tuple[Path, ModuleType]]:
         return _modules(folder)
 
 
+class Place(NamedTuple):
+    """Where a folder's file defines something: ``name`` may be dotted, ``TASK.targets``."""
+
+    folder: Path
+    module: str
+    name: str
+
+
+def place_of(thing: Any, known_as: str) -> Place | None:
+    """Find where a loaded folder defines a thing: under a dotted name in any file, else under the thing's own name."""
+    modules = [(name, module) for name, module in list(sys.modules.items()) if name.startswith(_PACKAGE)]
+    look = attrgetter(known_as)
+    for name, module in modules:
+        try:
+            if look(module) is thing:
+                return _place(name, known_as)
+        except AttributeError:
+            continue
+    home = getattr(thing, "__module__", None)
+    return _place(home, thing.__qualname__) if home in dict(modules) and hasattr(thing, "__qualname__") else None
+
+
+def _place(module: str, name: str) -> Place:
+    package, _, file = module.partition(".")
+    return Place(Path(sys.modules[package].__path__[0]), file, name)
+
+
+def from_folder(folder: Path, module: str, name: str) -> Any:
+    """Find what a file of a folder defines: the file by its name as a module, helpers included.
+
+    Raises
+    ------
+    UsageError
+        A folder, file or name that is not there.
+    """
+    with _LOADING:
+        _modules(folder)
+        try:
+            return attrgetter(name)(importlib.import_module(f"{_package(folder)}.{module}"))
+        except (ImportError, AttributeError):
+            raise UsageError(
+                f"{folder}: no file of this folder of tasks defines '{name}' as '{module}' any more. Give the task "
+                "anew, or put the folder back where it was."
+            ) from None
+
+
+def _package(folder: Path) -> str:
+    return _PACKAGE + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+
+
 def _modules(folder: Path) -> list[tuple[Path, ModuleType]]:
     files = sorted(folder.glob("*.py"))
     stamp = tuple((path.name, (stat := path.stat()).st_mtime_ns, stat.st_size) for path in files)
-    package = "probekit_probes_" + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    package = _package(folder)
     if getattr(sys.modules.get(package), "stamp", None) != stamp:
         for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
             del sys.modules[name]

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from probekit import plain
 from probekit.errors import UsageError, check_recordable, did_you_mean
-from probekit.loading import load_folder
+from probekit.loading import from_folder, load_folder, place_of
 
 Kind = Literal["word", "span", "pair", "sentence", "tree"]
 
@@ -186,6 +186,11 @@ class ProbeTask:
     def _set(self, setting: str, value: object) -> None:
         object.__setattr__(self, setting, value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Task files are modules of a package that another process has not loaded yet.
+        values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
+        return _arrived, tuple(_leaving(value, name) if callable(value) else value for name, value in values.items())
+
     def with_option(self, option: str | None) -> ProbeTask:
         """Bind what the user typed after the colon."""
         if self.option is None:
@@ -204,6 +209,41 @@ class ProbeTask:
         needs = self.needs + (self.needs_of(chosen) if self.needs_of is not None else ())
         targets, named = partial(self.targets, option=chosen), self.named and partial(self.named, option=chosen)
         return replace(self, name=name, targets=targets, named=named, option=None, needs=needs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A function of a folder of task files on its way to another process; no folder: the bundled catalogue."""
+
+    folder: str | None
+    module: str
+    name: str
+    args: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _leaving(function: Any, setting: str) -> Any:
+    """Say where a function is defined, if a task file does; any other goes as it is."""
+    if isinstance(function, partial):
+        inner = _leaving(function.func, setting)
+        sent = isinstance(inner, _Sent)
+        return replace(inner, args=function.args, keywords=function.keywords) if sent else function
+    place = place_of(function, f"TASK.{setting}")
+    if place is None:
+        return function
+    bundled = place.folder == catalogue_folder().resolve()
+    return _Sent(None if bundled else str(place.folder), place.module, place.name)
+
+
+def _arrived(*values: Any) -> ProbeTask:
+    found: list[Any] = [_found(value) if isinstance(value, _Sent) else value for value in values]
+    return ProbeTask(*found)
+
+
+def _found(sent: _Sent) -> Callable[..., Any]:
+    folder = catalogue_folder().resolve() if sent.folder is None else Path(sent.folder)
+    function = from_folder(folder, sent.module, sent.name)
+    return partial(function, *sent.args, **sent.keywords) if sent.args or sent.keywords else function
 
 
 def catalogue_folder() -> Path:

@@ -200,6 +200,16 @@ class Corpus:
     def __repr__(self) -> str:
         return f"Corpus({self.name!r})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        from probekit.corpus.travel import luggage
+
+        return luggage(self)
+
+    @property
+    def reopens(self) -> bool:
+        """Whether :attr:`source` alone gives every example again."""
+        return self.source is not None
+
     @property
     def notes(self) -> Notes:
         """What the latest iteration left out or tolerated."""
@@ -271,6 +281,10 @@ class _Subsample(Corpus):
         if not self._sampler.fitted:
             self._sampler.fit(self._whole)
         return filter(self._sampler.keeps, self._whole)
+
+    @property
+    def reopens(self) -> bool:
+        return self._whole.reopens
 
     @property
     def notes(self) -> Notes:

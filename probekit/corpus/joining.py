@@ -142,6 +142,10 @@ class _Joined(Corpus):
         self._remarks = [remark for tally in tallies for remark in tally.remarks()]
 
     @property
+    def reopens(self) -> bool:
+        return self._whole.reopens and all(source.record is not None for source in self._sources)
+
+    @property
     def notes(self) -> Notes:
         return self._whole.notes
 
@@ -246,8 +250,7 @@ def _opened(companion: Any) -> _Source:
     if isinstance(companion, str | Path):
         scheme, _, rest = str(companion).partition(":")
         kind = load_companions().get(scheme) if rest else None
-        path = Path(rest if kind else companion).expanduser()
-        files = _files(path)
+        files = _files(Path(rest if kind else companion).expanduser())
         for its in [kind] if kind else load_companions().values():
             taken = [file for file in files if kind or _suffix(file) in its.suffixes]
             if taken:
@@ -303,7 +306,7 @@ def _of_corpus(corpus: Corpus) -> _Source:
             forms = dict(enumerate(example.words))
             yield Layer(example.id, forms, example.annotations, example.spans, place=corpus.notes.place)
 
-    return _Source(corpus.name, read, lambda: corpus.source, lambda: corpus.remarks)
+    return _Source(corpus.name, read, lambda: corpus.source if corpus.reopens else None, lambda: corpus.remarks)
 
 
 def _reopened(record: SourceRecord) -> _Source:
