@@ -91,6 +91,7 @@ def files_of(path: Path, reader: Reader | None = None) -> Choice:
             raise InputError(f"{inside[0]}: no file of this archive is called '{inside[1]}'.{_first_names(inside[0])}")
         return _choose(path, found, reader)
     if os.path.exists(path) or inside:
+        named_by_user = reader is not None
         reader = reader or reader_of(path)
         if reader is None:
             for its in _by_suffix().get(_suffix(path), ()):
@@ -100,7 +101,7 @@ def files_of(path: Path, reader: Reader | None = None) -> Choice:
                 f"{path}: no reader takes files of this name. Known suffixes: {', '.join(_by_suffix())} (and .gz). "
                 f"Or say who shall read it, <reader>:{path.name}, with one of {', '.join(file_readers())}."
             )
-        return lone(path, reader)
+        return lone(path, reader) if named_by_user else _said(path, lone(path, reader))
     found = sorted(Path(name) for name in glob.glob(str(path)) if Path(name).is_file()) if is_pattern(path) else []
     if not found:
         raise InputError(f"{path}: there is no such file or folder.{_neighbour(path)} Check the path.")
@@ -147,12 +148,29 @@ def _choose(where: Path, files: list[Path], reader: Reader | None) -> Choice:
             f"(and .gz). Give another one, or say who shall read it: <reader>:{where}.{_folders_below(where)}"
         )
     choice = choose(where, known, files)
+    if reader is None:
+        choice = _said(where, choice)
     if len(archives := dict.fromkeys(outer(file).name for file in choice.files if outer(file) != file)) > 1:
         raise UsageError(f"{where}: several archives are corpora ({', '.join(archives)}). Name one of them.")
     below = sorted(entry.name for entry in where.iterdir() if entry.is_dir()) if os.path.isdir(where) else []
     if parts := _of_splits(below):
         return replace(choice, remarks=(*choice.remarks, f"Folders below are not read: {named(parts)}."))
     return choice
+
+
+def _said(where: Path, choice: Choice) -> Choice:
+    """Say who reads, where the first lines and not the suffix alone told."""
+    chosen = choice.reader
+    takers = _by_suffix()
+    told = [
+        file.name
+        for file in choice.files
+        if _suffix(file) not in chosen.suffixes or (chosen.claims is not None and len(takers[_suffix(file)]) > 1)
+    ]
+    if not told:
+        return choice
+    remark = f"Read by '{chosen.name}', as the first lines tell ({named(told)}); <reader>:{where} sets another."
+    return replace(choice, remarks=(*choice.remarks, remark))
 
 
 def _why_none(where: Path, files: Sequence[Path]) -> str:
