@@ -26,7 +26,7 @@ from probekit.corpus.readers import Reader
 from probekit.errors import InputError, UsageError
 
 # Suffixes of data that no reader of files takes, so that leaving them out is said too.
-_DATA = (".arrow", ".csv", ".json", ".parquet", ".tsv", ".xlsx", ".xml")
+_DATA = (".arrow", ".json", ".parquet", ".tsv", ".xlsx", ".xml")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ feed is an error, because half of the world's tools would end a line there and t
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import io
@@ -55,6 +56,33 @@ def blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
             number += len(lines)
     if rest:
         yield number, _decode(rest, path, number)
+
+
+def texts(path: Path, encoding: str = "utf-8") -> Iterator[str]:
+    """Yield the lines of a file in an encoding, each with one ``\\n`` at its end; UTF-16 that says so is read as it is.
+
+    Raises
+    ------
+    InputError
+        As :func:`blocks`; bytes that the encoding does not have.
+    """
+    with _open(path) as stream:
+        marked = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    if not marked and codecs.lookup(encoding).name in ("utf-8", "utf-8-sig"):
+        for _, lines in blocks(path):
+            yield from (f"{line}\n" for line in lines)
+        return
+    encoding = "utf-16" if marked else encoding
+    with _open(path) as stream, io.TextIOWrapper(stream, encoding, newline=None) as text:
+        read = 0
+        try:
+            for line in text:
+                read += 1
+                yield line if line.endswith("\n") else f"{line}\n"
+        except UnicodeError as error:
+            raise InputError(
+                f"{path}: behind line {read} the bytes are not valid {encoding} ({error}). Name another encoding."
+            ) from None
 
 
 def check_regular(path: Path) -> None:

@@ -1,0 +1,183 @@
+"""Tables with named columns (``.csv``, ``.tsv``): a row an example, its text in one column, its labels in others.
+
+What enters is a first line of names and rows of cells, quoted as spreadsheets quote them. The column ``words`` or
+``text`` (``sentence``, ``review``, ``content``) is split at whitespace; ``id, group, split`` mean what they mean in an
+:class:`Example`; any other column is an annotation of the whole example, a number where it is written as one.
+``csv:text=body,label=stars:FILE`` names columns of other names, and ``encoding=`` an encoding other than UTF-8.
+
+Surprise: nothing is guessed of which column is the text where none has such a name: that is an error which lists them.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from probekit.corpus.example import Example
+from probekit.corpus.lines import texts
+from probekit.corpus.notes import Notes
+from probekit.corpus.readers import Reader
+from probekit.corpus.records import example_from
+from probekit.errors import InputError, UsageError, did_you_mean
+
+TEXTS = ("words", "text", "sentence", "review", "content")
+"""Names of the column that holds the text, the first of them that is there."""
+LABELS = ("label", "id", "group", "split")
+DELIMITERS = ",\t;|"
+LONGEST_CELL = 1 << 26
+
+_WHOLE, _REAL = re.compile(r"-?(?:0|[1-9]\d{0,14})", re.ASCII), re.compile(r"-?(?:0|[1-9]\d{0,14})\.\d{1,15}", re.ASCII)
+
+
+def read(
+    path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None, encoding: str = "utf-8"
+) -> Iterator[Example]:
+    """Yield the rows of a file; those without text are counted and left out.
+
+    Parameters
+    ----------
+    path : Path
+    notes : Notes
+    columns : mapping of str to str, optional
+        Which column is the ``text``, the ``label``, the ``id``, the ``group``, the ``split``.
+    encoding : str
+
+    Raises
+    ------
+    InputError
+        No column of text, a name that occurs twice, a row with more or fewer cells, a quote that is not closed.
+    """
+    lines = texts(path, encoding)
+    first = next(lines, "")
+    delimiter = delimiter_of(first)
+    rows = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+    csv.field_size_limit(LONGEST_CELL)
+    names: list[str] = []
+    roles: dict[str, str] = {}
+    while True:
+        line = rows.line_num + 1
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            raise InputError(f"{path}:{line}: not a row of a table: {error}. Close the quote, or double it.") from None
+        if row is None:
+            return
+        if not names:
+            names = _names(row, path)
+            roles = _roles(names, columns or {}, path)
+            others = [name for name in names if name not in roles]
+            notes.remark(_said(roles, others), path)
+            continue
+        if not any(row):
+            notes.count("blank rows", f"{path}:{line}")
+            continue
+        if len(row) != len(names):
+            raise InputError(
+                f"{path}:{line}: {len(row)} cells under {len(names)} names ({', '.join(names)}). Quote a cell that "
+                f"holds {delimiter!r}."
+            )
+        notes.at(path, line)
+        example = _example(dict(zip(names, row, strict=True)), roles, f"{path}:{line}")
+        if example is None:
+            notes.count("rows without text", f"{path}:{line}", aloud=True)
+        else:
+            yield example
+
+
+def delimiter_of(header: str) -> str:
+    """Return what parts the names of a first line: the most frequent of comma, tab, semicolon and bar."""
+    bare = re.sub(r'"[^"]*"', "", header)
+    return max(DELIMITERS, key=lambda mark: (bare.count(mark), -DELIMITERS.index(mark)))
+
+
+def _names(row: Sequence[str], path: Path) -> list[str]:
+    names = [name.strip() for name in row]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}:1: the column {twice!r} occurs twice. Name every column once, in the first line.")
+    return names
+
+
+def _roles(names: Sequence[str], columns: Mapping[str, str], path: Path) -> dict[str, str]:
+    """Return what each column is whose name does not say an annotation: ``{"review": "text"}``."""
+    for role, name in columns.items():
+        if name not in names:
+            raise InputError(
+                f"{path}:1: there is no column '{name}' for the {role}.{did_you_mean(name, names)} The columns are "
+                f"{', '.join(names)}."
+            )
+    roles = {name: role for role, name in columns.items()}
+    lower = {name.lower(): name for name in names}
+    if "text" not in columns:
+        found = next((lower[name] for name in TEXTS if name in lower and lower[name] not in roles), None)
+        if found is None:
+            raise InputError(
+                f"{path}:1: no column is called {', '.join(TEXTS)}; the first line names {', '.join(names)}. Say which "
+                f"holds the text: csv:text={names[-1]}:{path.name}."
+            )
+        roles[found] = "text"
+    for name in LABELS:
+        if name not in columns and name in lower:
+            roles.setdefault(lower[name], name)
+    return roles
+
+
+def _said(roles: Mapping[str, str], others: Sequence[str]) -> str:
+    taken = " ".join(f"{role}={name}" for name, role in roles.items())
+    return f"columns: {taken}" + (f"; annotations {', '.join(others)}" if others else "")
+
+
+def _example(cells: Mapping[str, str], roles: Mapping[str, str], where: str) -> Example | None:
+    record: dict[str, object] = {}
+    for name, cell in cells.items():
+        role = roles.get(name, name)
+        if role == "text":
+            record["words"] = cell.split()
+        elif role in ("id", "group", "split"):
+            record[role] = cell.strip() or None
+        else:
+            record[role] = _value(cell)
+    return example_from(record, where) if record["words"] else None
+
+
+def _value(cell: str) -> str | int | float | None:
+    """Return a cell as the number that it writes, None where it is empty."""
+    if _WHOLE.fullmatch(cell):
+        return int(cell)
+    return float(cell) if _REAL.fullmatch(cell) else cell or None
+
+
+def recognises(stem: str, head: Sequence[str]) -> bool:
+    """Tell whether the first line of a ``.tsv`` names a text and its label; two columns of GLUE's are SentEval's too."""
+    names = [name.strip().strip('"').lower() for name in (head[0] if head else "").split("\t")]
+    return "label" in names and any(name in TEXTS for name in names) and names != ["sentence", "label"]
+
+
+def configured(given: Mapping[str, str]) -> partial[Iterator[Example]]:
+    """Return what reads under options.
+
+    Raises
+    ------
+    UsageError
+        Another option, or an encoding that Python does not know.
+    """
+    known = ("text", *LABELS, "encoding")
+    if unknown := [name for name in given if name not in known]:
+        raise UsageError(
+            f"The reader 'csv' takes {', '.join(known)}. Got '{unknown[0]}'.{did_you_mean(unknown[0], known)}"
+        )
+    columns = {name: column for name, column in given.items() if name != "encoding"}
+    encoding = given.get("encoding", "utf-8")
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise UsageError(f"The encoding '{encoding}' is not known. Write utf-8, utf-16, latin-1, cp1252 ...") from None
+    return partial(read, columns=columns, encoding=encoding)
+
+
+READER = Reader("csv", read, suffixes=(".csv",), also=(".tsv",), recognises=recognises, configured=configured)
