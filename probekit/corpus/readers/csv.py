@@ -153,7 +153,7 @@ def _value(cell: str) -> str | int | float | None:
 
 
 def recognises(stem: str, head: Sequence[str]) -> bool:
-    """Tell whether the first line of a ``.tsv`` names a text and its label; two columns of GLUE's are SentEval's too."""
+    """Tell whether the first line of a ``.tsv`` names a text and its label; GLUE's two columns are SentEval's."""
     names = [name.strip().strip('"').lower() for name in (head[0] if head else "").split("\t")]
     return "label" in names and any(name in TEXTS for name in names) and names != ["sentence", "label"]
 
