@@ -10,25 +10,27 @@ from collections.abc import Mapping
 from typing import Any
 
 NOT_READ = "not_read"
-"""In the plan: ``heads`` and ``constants``, each a name -> how many parameters."""
+"""In the plan: ``heads``, ``constants``, ``parts`` (of a model that is several): a name -> how many parameters."""
 
 
 def notes(plan: Mapping[str, Any]) -> list[str]:
-    """Return what must be said: heads that were not read. Masks and counters are no news.
+    """Return what must be said: heads and parts that were not read. Masks and counters are no news.
 
     Parameters
     ----------
     plan : mapping
         What ``plan.json`` records under ``plan``.
     """
-    heads = (plan.get(NOT_READ) or {}).get("heads") or {}
-    if not heads:
-        return []
-    total = sum(heads.values())
-    return [
-        f"{counted(total)} of the checkpoint outside of the base model "
-        f"{'is' if total == 1 else 'are'} not read: {in_words(heads)}."
-    ]
+    left = plan.get(NOT_READ) or {}
+    heads, parts = left.get("heads"), left.get("parts")
+    lines = []
+    if parts:
+        lines.append(f"This model is several in one: its part for text is read; not read: {in_words(parts)}.")
+    if heads:
+        total = sum(heads.values())
+        are = "is" if total == 1 else "are"
+        lines.append(f"{counted(total)} of the checkpoint outside of the base model {are} not read: {in_words(heads)}.")
+    return lines
 
 
 def described(plan: Mapping[str, Any]) -> str | None:

@@ -18,6 +18,7 @@ from torch import nn
 from probekit.errors import UsageError, did_you_mean
 from probekit.models.families import Family, family_of
 from probekit.models.locate import VOCABULARIES, ModelSource
+from probekit.models.nested import text_part
 from probekit.models.stacks import Stack, find_stacks
 from probekit.models.unread import NotRead
 from probekit.models.weights import blamed, pretrained, quiet, randomised, read_config, settle
@@ -171,6 +172,9 @@ def load(
                 model, not_read = pretrained(source, config, DTYPES[dtype])
             else:
                 model, digest = randomised(config, random_weights, DTYPES[dtype])
+            part, beside = text_part(model)
+            if part is not model:
+                model, config, not_read = part, part.config, {**not_read, "parts": beside}
             model = settle(model, place)
             family = family_of(config.model_type)
             stacks = find_stacks(model, config, family)
