@@ -23,7 +23,7 @@ from probekit.errors import UsageError
 NotRead = Mapping[str, Mapping[str, int]]
 
 NAMED = 5
-CONSTANT = re.compile(r"(^|\.)(position_ids|inv_freq|masked_bias|num_batches_tracked|relative_position_index|version)$")
+CONSTANT = re.compile(r"(^|\.)(position_ids|inv_freq|masked_bias|causal_mask|sin_cached|cos_cached|version)$")
 """What older files keep although it follows from the config: counters, frequencies, masks."""
 MASK = re.compile(r"(^|\.)(attn|attention|crossattention)\.bias$")
 """A causal mask [1, 1, T, T] in GPT-2 and its relatives; with fewer dimensions, a bias that was trained."""
@@ -83,7 +83,7 @@ def unread(model: Any, unexpected: Collection[str], dimensions: Mapping[str, int
             f"for: {named(inside)}. {kind}"
         )
     left = {*unexpected, *_ignored(model, dimensions)}
-    constants = {name for name in left if _constant(name)}
+    constants = {name for name in left if _constant(model, name)}
     found = {"heads": left - constants, "constants": constants}
     return {kind: dict(sorted(Counter(_group(model, name) for name in names).items())) for kind, names in found.items()}
 
@@ -97,13 +97,16 @@ def _inside(model: nn.Module, name: str, dimensions: Mapping[str, int]) -> bool:
     """Whether a name without a place would have changed the vectors of a base model."""
     if KINDS[0][0].search(name):
         return True
-    if _constant(name) or HEAD.search(name) or (MASK.search(name) and dimensions.get(name, 0) > 2):
+    if _constant(model, name) or HEAD.search(name) or (MASK.search(name) and dimensions.get(name, 0) > 2):
         return False
     own, prefixed = _stripped(model, name)
     return prefixed or own.partition(".")[0] in dict(model.named_children())
 
 
-def _constant(name: str) -> bool:
+def _constant(model: nn.Module, name: str) -> bool:
+    """Whether a name is of a table that the model makes for itself, now or in older versions."""
+    if _stripped(model, name)[0] in dict(model.named_buffers()):
+        return True
     return CONSTANT.search(name) is not None or MASK.search(name) is not None
 
 
@@ -125,6 +128,6 @@ def _ignored(model: Any, dimensions: Iterable[str]) -> set[str]:
 def _group(model: nn.Module, name: str) -> str:
     """Name a head by its first name, all else with ``*`` for the number of a block."""
     first = _stripped(model, name)[0].partition(".")[0]
-    if _constant(name) or first in dict(model.named_children()):
+    if _constant(model, name) or first in dict(model.named_children()):
         return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
     return first
