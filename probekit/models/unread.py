@@ -83,9 +83,12 @@ def unread(model: Any, unexpected: Collection[str], dimensions: Mapping[str, int
             f"for: {named(inside)}. {kind}"
         )
     left = {*unexpected, *_ignored(model, dimensions)}
-    constants = {name for name in left if _constant(model, name)}
+    constants = {name for name in left if _constant(model, name, dimensions)}
     found = {"heads": left - constants, "constants": constants}
-    return {kind: dict(sorted(Counter(_group(model, name) for name in names).items())) for kind, names in found.items()}
+    return {
+        kind: dict(sorted(Counter(_group(model, name, constants) for name in names).items()))
+        for kind, names in found.items()
+    }
 
 
 def named(names: Sequence[str]) -> str:
@@ -97,17 +100,17 @@ def _inside(model: nn.Module, name: str, dimensions: Mapping[str, int]) -> bool:
     """Whether a name without a place would have changed the vectors of a base model."""
     if KINDS[0][0].search(name):
         return True
-    if _constant(model, name) or HEAD.search(name) or (MASK.search(name) and dimensions.get(name, 0) > 2):
+    if _constant(model, name, dimensions) or HEAD.search(name):
         return False
     own, prefixed = _stripped(model, name)
     return prefixed or own.partition(".")[0] in dict(model.named_children())
 
 
-def _constant(model: nn.Module, name: str) -> bool:
+def _constant(model: nn.Module, name: str, dimensions: Mapping[str, int]) -> bool:
     """Whether a name is of a table that the model makes for itself, now or in older versions."""
     if _stripped(model, name)[0] in dict(model.named_buffers()):
         return True
-    return CONSTANT.search(name) is not None or MASK.search(name) is not None
+    return CONSTANT.search(name) is not None or (MASK.search(name) is not None and dimensions.get(name, 0) > 2)
 
 
 def _stripped(model: Any, name: str) -> tuple[str, bool]:
@@ -125,9 +128,9 @@ def _ignored(model: Any, dimensions: Iterable[str]) -> set[str]:
     return {name for name in dimensions if ignored.search(name) and _stripped(model, name)[0] not in state}
 
 
-def _group(model: nn.Module, name: str) -> str:
+def _group(model: nn.Module, name: str, constants: Collection[str]) -> str:
     """Name a head by its first name, all else with ``*`` for the number of a block."""
     first = _stripped(model, name)[0].partition(".")[0]
-    if _constant(model, name) or first in dict(model.named_children()):
+    if name in constants or first in dict(model.named_children()):
         return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
     return first

@@ -123,6 +123,12 @@ def test_a_parameter_without_a_place_is_a_refusal_with_what_to_do(folder: Path, 
     load(locate(folder), device="cpu", random_weights=0)  # reads no parameter
 
 
+def test_a_bias_that_was_trained_is_no_mask(folder: Path) -> None:
+    plant(folder, "encoder.layer.0.attention.bias", shape=(4,))
+    with pytest.raises(UsageError, match=r"layer\.0\.attention\.bias"):
+        load(locate(folder), device="cpu")
+
+
 def test_many_are_counted_and_the_first_named(folder: Path) -> None:
     plant(folder, *(f"encoder.layer.{block}.extra.{number}" for block in range(3) for number in range(3)))
     with pytest.raises(UsageError, match=r"9 parameters .*layer\.0\.extra\.0, .*, \.\.\."):
