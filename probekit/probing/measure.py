@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.probing.floors import majority_code, word_type_codes
-from probekit.probing.layertests import layer_tests
 from probekit.probing.metrics import Metric, Scored, metrics_of
 from probekit.probing.problem import Result
 from probekit.probing.question import Part, Question
+from probekit.probing.significance import layer_tests
 from probekit.probing.stats import LEVEL, Bootstrap, Resampled, bounds_of, interval
 from probekit.report import Measurement
 

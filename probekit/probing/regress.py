@@ -22,7 +22,6 @@ from probekit.probing.asking import Source
 from probekit.probing.control import control_numbers, draw_seed
 from probekit.probing.device import device_for
 from probekit.probing.floors import bag_of_words_numbers, words_of
-from probekit.probing.layertests import layer_tests
 from probekit.probing.measure import CONTROL, SELECTIVITY, joined, mean_of, scored
 from probekit.probing.mixed import METHOD as MIX
 from probekit.probing.numbermix import NumberMix
@@ -31,6 +30,7 @@ from probekit.probing.provenance import no_control_notes, provenance_of, shared_
 from probekit.probing.reading import check_memory, choose_layers, poolers_of, read_layers
 from probekit.probing.ridge import Fitted, FloatArray, Numbers, fit_ridge
 from probekit.probing.settings import Settings
+from probekit.probing.significance import layer_tests
 from probekit.probing.stats import LEVEL, Resampled
 from probekit.probing.units import Units, units_notes, units_of
 from probekit.report import LayerReport, Measurement

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from probekit.probing.layertests import neighbours, not_worse
+from probekit.probing.significance import neighbours, not_worse
 from probekit.probing.stats import Bootstrap
 
 LAYERS, STRENGTHS = 7, 5

@@ -10,7 +10,7 @@ import pytest
 
 from probekit.probing.control import control_codes, draw_seed
 from probekit.probing.floors import majority_code, word_type_codes
-from probekit.probing.layertests import holm, neighbours, not_worse
+from probekit.probing.significance import holm, neighbours, not_worse
 from probekit.probing.stats import FEWEST_UNITS, Bootstrap, Resampled, bounds_of, interval
 
 Y_TRAIN = np.repeat([0, 1, 2], [600, 300, 100]).astype(np.int32)

@@ -18,10 +18,10 @@ from probekit.errors import UsageError
 from probekit.features import TargetTable
 from probekit.probing.asking import Source
 from probekit.probing.device import device_for
-from probekit.probing.layertests import layer_tests
 from probekit.probing.provenance import provenance_of, shared_notes
 from probekit.probing.reading import check_memory, choose_layers, poolers_of, read_layers
 from probekit.probing.settings import Settings
+from probekit.probing.significance import layer_tests
 from probekit.probing.stats import Resampled
 from probekit.probing.structural.batches import Sentences
 from probekit.probing.structural.fit import fit_projections
