@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from probekit import plain
+from probekit.cache.naming import STATIC, model_name, renamed
 from probekit.errors import CacheError, ResourceError, UsageError, check_recordable, did_you_mean
 
 PLAN = "plan.json"
@@ -76,7 +77,7 @@ class CacheEntry:
     complete : bool
         Whether it has a manifest (the shards are not looked at).
     model, corpus, key : str
-        From its plan; empty where the plan cannot be read.
+        From its plan; empty where the plan cannot be read. The model by its one name, however it was typed.
     written : float
         Seconds since the epoch: when the manifest (else the plan) was written.
     problem : str
@@ -138,7 +139,7 @@ def _entry(folder: Path) -> CacheEntry:
         os.lstat(folder)
         other = isinstance(error, FormatVersionError)
         return CacheEntry(folder, complete, "", "", "", written, problem=str(error), other_version=other)
-    model, corpus = plan.identity["model"]["name"], plan.identity["corpus"]["name"]
+    model, corpus = model_name(plan.identity["model"]), plan.identity["corpus"]["name"]
     return CacheEntry(
         folder, complete, model, corpus, plan.key, written, identity=plan.identity, shards=len(plan.shards)
     )
@@ -216,19 +217,37 @@ def cache_name(model: str, corpus: str, key: str) -> str:
 
 
 def explain_difference(root: Path, identity: Mapping[str, Any]) -> list[str]:
-    """Say how the caches of the same model and corpus names differ from an identity.
+    """Say how the caches of the same model and corpus, by their names or by their contents, differ from an identity.
 
     Returns
     -------
     list of str
         One line a cache and differing field: ``<folder>: model.weights differs: old 53aa.., new 9f3c..``.
-        Empty where no cache has these names or one equals the identity.
+        Empty where there is no such cache or one equals the identity.
     """
-    names = identity["model"]["name"], identity["corpus"]["name"]
-    found = [entry for entry in list_caches(root) if (entry.model, entry.corpus) == names and entry.identity]
-    if any(entry.identity == dict(identity) for entry in found):
-        return []
-    return [f"{entry.path.name}: {line}" for entry in found for line in differences(entry.identity or {}, identity)]
+    lines = []
+    for entry in list_caches(root):
+        if entry.identity is None or not _concerns(entry, identity):
+            continue
+        if dict(entry.identity) == dict(identity):
+            return []
+        # The spelling of an older version is worth a line only where nothing else differs.
+        found = differences(renamed(entry.identity), identity) or differences(entry.identity, identity)
+        lines += [f"{entry.path.name}: {line}" for line in found]
+    return lines
+
+
+def _concerns(entry: CacheEntry, identity: Mapping[str, Any]) -> bool:
+    """Whether a cache has the names of an identity, or the same weights and text under other ones."""
+    model, corpus = identity["model"], identity["corpus"]
+    if (entry.model, entry.corpus) == (model["name"], corpus["name"]):
+        return True
+    its = (entry.identity or {})["model"]
+    # A table of vectors has the digests of the model that it is taken from.
+    alike = its["name"].startswith(STATIC) == model["name"].startswith(STATIC) and all(
+        its.get(digest) == model.get(digest) for digest in ("weights", "config", "tokenizer")
+    )
+    return alike and (entry.identity or {})["corpus"].get("fingerprint") == corpus["fingerprint"]
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

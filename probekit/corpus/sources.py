@@ -183,14 +183,15 @@ def _recorded(reader: Reader, files: Sequence[Path], record: SourceRecord) -> Ch
 def _name_of_several(path: Path) -> str | None:
     """Name several files after their folder or archive; those of a pattern by what they share too: ``crossner-ai``."""
     if os.path.isdir(path):
-        return os.path.basename(os.path.abspath(path)) or None
+        # The folder's own name: what leads to it, a link too, is spelling.
+        return os.path.basename(os.path.realpath(path)) or None
     archive = path if is_archive(path) else None if (inside := parted(path)) is None or is_file(path) else inside[0]
     if archive is not None:
         return archive.name.partition(".")[0] or archive.name
     if not is_pattern(path):
         return None
     shared = re.split(r"[*?\[]", path.name, maxsplit=1)[0].strip("-_.")
-    return "-".join(filter(None, (path.absolute().parent.name, shared)))
+    return "-".join(filter(None, (os.path.basename(os.path.realpath(path.parent)), shared)))
 
 
 def _of_files(choice: Choice, *, folder: bool, name: str | None) -> Corpus:

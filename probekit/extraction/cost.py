@@ -70,8 +70,9 @@ class Cost:
 def estimate(request: Request) -> Cost:
     """Measure what :func:`~probekit.extraction.run.extract_request` would cost, writing no cache."""
     from probekit.extraction.engine import LocalEngine
-    from probekit.extraction.run import chosen_tensors, complete_cache, identify, load_for, other_caches, tokeniser_for
-    from probekit.models.sources import find_model
+    from probekit.extraction.identity import complete_cache, identify, other_caches
+    from probekit.extraction.run import chosen_tensors, load_for, tokeniser_for
+    from probekit.models.sources import find_model, shadowed
 
     source = find_model(request.model, revision=request.revision)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
@@ -81,6 +82,7 @@ def estimate(request: Request) -> Cost:
             notes = [f"It is complete already: {there}."]
         else:
             notes = other_caches(request.root, identity)
+        notes = [*shadowed(request.model), *notes]
         tensors = chosen_tensors(loaded, request.spec)
         tokeniser = tokeniser_for(loaded, request.spec)
         looked_at = _spread(staged.shards, SHARDS_LOOKED_AT)

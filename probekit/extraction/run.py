@@ -14,22 +14,20 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
-from probekit.cache.format import ShardSpec, TensorSpec, cache_key
-from probekit.cache.location import cache_name, explain_difference, list_caches
+from probekit.cache.format import ShardSpec, TensorSpec
 from probekit.cache.reader import TEXTLESS, ActivationCache
 from probekit.cache.staging import StagedCorpus, stage
 from probekit.cache.unread import NOT_READ
 from probekit.cache.writer import CacheWriter
 from probekit.corpus import open_corpus
-from probekit.errors import CacheError
+from probekit.extraction.identity import complete_cache, identify, other_caches, said_before
 from probekit.extraction.plan import ExtractionSpec, batch_tokens, select_layers, token_limit
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
-from probekit.models.sources import Source, check_unchanged, find_model, stamps
+from probekit.models.sources import Source, check_unchanged, find_model, shadowed, stamps
 
 if TYPE_CHECKING:
     from probekit.extraction.shard import Ready, ShardRunner, Tokeniser
@@ -141,7 +139,7 @@ def extract_request(
     before = stamps(source)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
         tell = notify or (lambda note: None)
-        remarks = [*source.remarks, *staged.remarks]
+        remarks = [*shadowed(request.model), *source.remarks, *staged.remarks]
         for note in remarks:
             tell(note)
         loaded = None
@@ -152,7 +150,7 @@ def extract_request(
         if (done := complete_cache(request.root, identity, notify=notify)) is not None:
             cache = ActivationCache.open(done)
             result = summarise(cache.manifest, done, request.spec, staged.summary(), made_with=cache.plan, reused=True)
-            result.notes.extend(remarks)
+            result.notes.extend([*remarks, *said_before(cache, identity)])
             return result
         notes = other_caches(request.root, identity)
         for note in notes:
@@ -162,56 +160,6 @@ def extract_request(
         result = _extract(request, staged, identity, loaded, progress)
         result.notes.extend([*remarks, *notes])
         return result
-
-
-def identify(request: Request, source: Source, staged: StagedCorpus, loaded: LoadedModel | None) -> dict[str, Any]:
-    """Return everything that decides the vectors; the cache key is its hash."""
-    digests = source.digests()
-    if loaded is not None:
-        digests["weights"] = loaded.weights_digest()
-    spec = request.spec
-    return {
-        "model": {"name": source.name, "revision": source.revision, **digests, "random_weights": spec.random_weights},
-        "corpus": {"name": staged.name, "fingerprint": staged.fingerprint},
-        **spec.identity(),
-    }
-
-
-def other_caches(root: Path, identity: Mapping[str, Any]) -> list[str]:
-    """Say which caches of the same model and corpus names exist, and in which field each differs."""
-    return [f"Another cache exists: {line}." for line in explain_difference(root, identity)]
-
-
-def complete_cache(
-    root: Path, identity: Mapping[str, Any], *, notify: Callable[[str], None] | None = None
-) -> Path | None:
-    """Return a complete cache of an identity that opens, if there is one; imports no torch.
-
-    Copies under other names that do not open are passed over, and `notify` is told.
-
-    Raises
-    ------
-    CacheError
-        If the only one is where extraction would write, and does not open.
-    """
-    key = cache_key(identity)
-    own = root / cache_name(identity["model"]["name"], identity["corpus"]["name"], key)
-    damaged = None
-    for entry in list_caches(root):
-        if not entry.complete or entry.key != key:
-            continue
-        try:
-            ActivationCache.open(entry.path)
-        except CacheError as error:
-            if entry.path == own:
-                damaged = error
-            elif notify is not None:
-                notify(f"{entry.path} is passed over: {error}")
-            continue
-        return entry.path
-    if damaged is not None and own.exists():
-        raise damaged
-    return None
 
 
 def load_for(request: Request, source: Source) -> LoadedModel:
@@ -257,7 +205,8 @@ def _extract(
         tokens = _run_shards(writer, runner, mine, lambda shard: tokeniser.prepare(writer.folder, shard), progress)
         manifest = writer.finish()
         seconds = time.perf_counter() - started
-        writer.record({"seconds": seconds, "tokens": tokens, "shards": len(mine), "host": platform.node(), **plan})
+        ran = {"seconds": seconds, "tokens": tokens, "shards": len(mine), "host": platform.node()}
+        writer.record({**ran, "model": str(loaded.source.files()[0]), **plan})
         summary = manifest if manifest is not None else writer.progress()
     return summarise(
         summary, writer.folder, spec, staged.summary(), made_with=writer.plan.extras, seconds=seconds, tokens=tokens

@@ -1,22 +1,30 @@
 """What a MODEL can be: a transformers model, or a table of vectors behind ``static:``.
 
 Enters: what the user typed. Leaves: a :class:`Source`, which knows its digests and can load itself.
-Surprise: nothing here imports torch; a source does, when it is loaded.
+Surprise: nothing here imports torch; a source does, when it is loaded. A folder is called by its own name, whatever
+path led to it, and a snapshot in the hub's cache by its name on the hub: one model has one name.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from probekit.cache.naming import STATIC, own_name
 from probekit.errors import CacheError
 from probekit.models.digests import stamp
-from probekit.models.locate import locate
-from probekit.models.static import is_static, static_source
+from probekit.models.locate import DEFAULT, HUB_NAME, locate
+from probekit.models.static import InputTable, is_static, named_path, static_source
 
 if TYPE_CHECKING:
     from probekit.models.load import LoadedModel
+
+_SNAPSHOT = re.compile(r".*/models--([^/]+)/snapshots/([0-9a-f]{40})")
+"""Where the hub's cache keeps ``owner/name`` (as ``owner--name``) at a commit."""
 
 
 class Source(Protocol):
@@ -24,7 +32,7 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """As the user said it."""
+        """The one name of the model: of a folder its own name, of the hub that on the hub."""
 
     @property
     def revision(self) -> str | None:
@@ -64,9 +72,38 @@ def find_model(model: str | Path | None = None, *, revision: str | None = None) 
     UsageError, NetworkError
         See :func:`~probekit.models.locate.locate`.
     """
-    if is_static(str(model)):
-        return static_source(str(model), revision=revision)
-    return locate(model, revision=revision)
+    typed = DEFAULT if model is None else str(model)
+    name, commit = _name_and_commit(typed)
+    if not is_static(typed):
+        found = locate(model, revision=revision)
+        return replace(found, name=name, revision=commit or found.revision)
+    table = static_source(typed, revision=revision)
+    if isinstance(table, InputTable) and commit:
+        table = replace(table, model=replace(table.model, revision=commit))
+    return replace(table, name=name)
+
+
+def name_of(model: str) -> str:
+    """Return the one name of what a MODEL says, whether or not it is there; nothing is opened."""
+    return _name_and_commit(model)[0]
+
+
+def _name_and_commit(model: str) -> tuple[str, str | None]:
+    path, before = named_path(model), STATIC if is_static(model) else ""
+    if not os.path.exists(path):
+        return model, None
+    if snapshot := _SNAPSHOT.fullmatch(os.path.realpath(path)):
+        return before + snapshot[1].replace("--", "/"), snapshot[2]
+    return before + own_name(path), None
+
+
+def shadowed(model: str | Path | None) -> list[str]:
+    """Say of a name that the hub could have too, and that a folder here has, that the folder is meant."""
+    rest = model.removeprefix(STATIC) if isinstance(model, str) else ""
+    if not HUB_NAME.fullmatch(rest) or not os.path.isdir(rest):
+        return []
+    there = "the bundled model" if rest == DEFAULT else "a model of that name on the hub"
+    return [f"The model '{rest}' is the folder {os.path.realpath(rest)}, not {there} (./{rest} says so unasked)."]
 
 
 def stamps(source: Source) -> dict[Path, str]:

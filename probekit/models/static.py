@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probekit.errors import UsageError
+from probekit.cache.naming import STATIC
+from probekit.errors import UsageError, check_recordable
 from probekit.models.digests import file_digest, text_digest
 from probekit.models.locate import ModelSource, locate
 from probekit.models.vectors import read_vectors
@@ -20,7 +21,6 @@ from probekit.models.vectors import read_vectors
 if TYPE_CHECKING:
     from probekit.models.load import LoadedModel
 
-PREFIX = "static:"
 FILES = (".txt", ".vec", ".gz", ".bin")
 """Suffixes that no model folder or hub name is thought to have: a missing file is then a missing file."""
 
@@ -30,12 +30,22 @@ READING = "one row a word: its form, else its lower-cased form, else the mean of
 
 def is_static(name: str) -> bool:
     """Whether a model's name speaks of static embeddings."""
-    return name.startswith(PREFIX)
+    return name.startswith(STATIC)
 
 
 def named_path(name: str) -> Path:
-    """Return the path that a model's name would have on this machine, without ``static:``."""
-    return Path(name.removeprefix(PREFIX)).expanduser()
+    """Return the path that a model's name would have on this machine, without ``static:``.
+
+    Raises
+    ------
+    UsageError
+        It begins with a home folder that there is not.
+    """
+    check_recordable(name)
+    try:
+        return Path(name.removeprefix(STATIC)).expanduser()
+    except RuntimeError:
+        raise UsageError(f"The model '{name}' names a home folder that does not exist.") from None
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class VectorFile:
     Attributes
     ----------
     name : str
-        As the user said it, ``static:`` included.
+        ``static:`` included.
     path : Path
     """
 
@@ -90,7 +100,7 @@ class InputTable:
     Attributes
     ----------
     name : str
-        As the user said it, ``static:`` included.
+        ``static:`` included.
     model : ModelSource
     """
 
@@ -135,7 +145,7 @@ def static_source(name: str, *, revision: str | None = None) -> VectorFile | Inp
     NetworkError
         See :func:`~probekit.models.locate.locate`.
     """
-    rest, path = name.removeprefix(PREFIX), named_path(name)
+    rest, path = name.removeprefix(STATIC), named_path(name)
     if path.is_file():
         if revision is not None:
             raise UsageError(

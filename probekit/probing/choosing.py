@@ -9,6 +9,7 @@ that was extracted.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,11 @@ from typing import Any
 
 from probekit import plain
 from probekit.cache.location import CacheEntry, cache_root, differences, list_caches, named_cache, newest_complete
+from probekit.cache.naming import model_name
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError, did_you_mean
-from probekit.models.sources import find_model
+from probekit.models.sources import find_model, name_of
 from probekit.models.static import is_static, named_path
 from probekit.report import LayerReport
 
@@ -142,11 +144,11 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
             )
         return newest
     complete = [entry for entry in list_caches(folder) if entry.complete]
-    of_model = [entry for entry in complete if entry.model == model]
+    of_model = [entry for entry in complete if entry.model == name_of(model)]
     if not of_model:
-        hint = did_you_mean(model, [entry.model for entry in complete])
         raise UsageError(
-            f"There is no complete cache of the model '{model}' in {folder}.{hint} Run `probekit extract`."
+            f"There is no complete cache of the model '{model}' in {folder}.{_instead(model, complete)} "
+            "Run `probekit extract`."
         )
     of_model = _of_the_same_weights(model, of_model)
     if corpus is not None:
@@ -157,6 +159,19 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
                 f"There is no complete cache of '{model}' on '{name}' in {folder}. Run `probekit extract`."
             )
     return of_model[0].path
+
+
+def _instead(model: str, complete: list[CacheEntry]) -> str:
+    """Say which caches may have been meant: those of the same weights, of the same last name, of a like one."""
+    if _is_here(model):
+        now = find_model(model).digests()
+        alike = [entry for entry in complete if entry.identity and is_static(entry.model) == is_static(model)]
+        same = [entry for entry in alike if not _changed(entry, now)]
+        if same:
+            return f" Its weights were extracted under the name '{same[0].model}': probe with --on {same[0].path}."
+    elif (last := model_name({"name": model})) != model and any(entry.model == last for entry in complete):
+        return f" Nor is there such a folder or file here; of a model '{last}' there are some: --model {last}."
+    return did_you_mean(model, [entry.model for entry in complete])
 
 
 def find_untrained(cache: ActivationCache) -> ActivationCache | None:
@@ -196,7 +211,7 @@ def _precision(identity: Mapping[str, Any]) -> tuple[str, str]:
 
 def _tokens(identity: Mapping[str, Any]) -> list[Any]:
     """Return the part of an identity that decides which tokens there are, and the architecture."""
-    model = [identity["model"].get(name) for name in ("name", "config", "tokenizer")]
+    model = [model_name(identity["model"]), *(identity["model"].get(name) for name in ("config", "tokenizer"))]
     policy = [identity[name] for name in ("edits", "input", "max_length", "overflow")]
     return [identity["corpus"]["fingerprint"], *model, *policy]
 
@@ -204,12 +219,14 @@ def _tokens(identity: Mapping[str, Any]) -> list[Any]:
 def _newest(word: str, model: str | None, root: Path, beside: Mapping[str, Any] | None) -> Found:
     """Return the newest complete cache of a kind; before all others, one that belongs beside a given identity."""
     kind = KINDS[word]
-    entries = [entry for entry, _ in _of_kind(kind, root) if model in (None, entry.model)]
+    entries = [entry for entry, _ in _of_kind(kind, root) if model is None or entry.model == name_of(model)]
     if not entries:
         of = f" of '{model}'" if model else ""
         raise UsageError(
             f"There is no complete cache{of} {kind.what} in {root}. Make one with `probekit extract {kind.advice}."
         )
+    if model is not None:
+        entries = _of_the_same_weights(model, entries)
     chosen = min(entries, key=lambda entry: len(_unlike(kind, entry, beside)))
     unlike = _unlike(kind, chosen, beside)
     if not unlike:
@@ -225,25 +242,34 @@ def _unlike(kind: Kind, entry: CacheEntry, beside: Mapping[str, Any] | None) -> 
     """Return in what a cache does not belong beside another."""
     if beside is None:
         return []
-    mine, marks = entry.identity or {}, {"model": "name", "corpus": "fingerprint"}
-    return [part for part in kind.same if mine[part].get(marks[part]) != beside[part].get(marks[part])]
+    mine = entry.identity or {}
+    # Two folders may have one name; random weights leave the architecture and the tokens to tell them apart by.
+    marks = {"model": ("config", "tokenizer"), "corpus": ("fingerprint",)}
+    unlike = {part: [mine[part].get(mark) != beside[part].get(mark) for mark in marks[part]] for part in marks}
+    unlike["model"].append(entry.model != model_name(beside["model"]))
+    return [part for part in kind.same if any(unlike[part])]
 
 
 def _of_the_same_weights(model: str, entries: list[CacheEntry]) -> list[CacheEntry]:
     """Keep the caches that the model of this name, as it is now, has made; all where its files are not here."""
-    path = named_path(model)
-    if not (path.is_dir() or (is_static(model) and path.is_file())):
+    if not _is_here(model):
         return entries
     now = find_model(model).digests()
     kept = [entry for entry in entries if not _changed(entry, now)]
     if not kept:
         lines = "; ".join(_changed(entries[0], now))
         raise CacheError(
-            f"The model '{model}' changed after {entries[0].path.name} was extracted: {lines}. Extract it again with "
-            f"`probekit extract {model}` and its corpus ({entries[0].corpus}), or probe the old vectors with --on "
-            f"{entries[0].path}."
+            f"The model '{model}' changed after {entries[0].path.name} was extracted, or is another of that name: "
+            f"{lines}. Extract it with `probekit extract {model}` and its corpus ({entries[0].corpus}), or probe the "
+            f"old vectors with --on {entries[0].path}."
         )
     return kept
+
+
+def _is_here(model: str) -> bool:
+    """Whether the files of a model are in a folder, or a file of vectors, that the name leads to."""
+    path = named_path(model)
+    return os.path.isdir(path) or (is_static(model) and os.path.isfile(path))
 
 
 def _changed(entry: CacheEntry, now: Mapping[str, str]) -> list[str]:

@@ -63,11 +63,11 @@ def test_where_none_fits_the_newest_is_taken_and_the_difference_said(make: Make)
     (_, taken) = find_caches([trained, "random"], None, None, None)
     assert taken.path == of_the_model
     assert taken.said.startswith("No cache with random weights has the model and the corpus of the first cache named.")
-    assert f"{of_the_model}, which has another corpus ({bert} on " in taken.said
+    assert f"{of_the_model}, which has another corpus (bert on " in taken.said
     of_the_text = make(gpt, ONE, random_weights=0)
     (_, taken) = find_caches([trained, "random"], None, None, None)
     assert taken.path == of_the_text
-    assert f"which has another model ({gpt} on " in taken.said
+    assert "which has another model (gpt2 on " in taken.said
 
 
 def test_static_is_of_the_corpus_of_the_first_named_and_never_random(make: Make) -> None:
@@ -110,4 +110,6 @@ def test_a_file_of_vectors_that_changed_is_refused_by_name(make: Make, tmp_path:
     with pytest.raises(CacheError, match=r"changed after .*weights differs"):
         found(model=f"static:{path}")
     path.unlink()
-    assert found(model=f"static:{path}") == [made]
+    assert found(model="static:vectors.txt") == [made]
+    with pytest.raises(UsageError, match=r"Nor is there such a folder or file here; .*--model static:vectors\.txt\."):
+        found(model=f"static:{path}")

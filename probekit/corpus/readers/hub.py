@@ -94,7 +94,7 @@ def restore(locations: tuple[str, ...], options: Mapping[str, Any]) -> Address:
 
 def _address(location: str, config: str | None, revision: str | None) -> Address:
     options = {key: value for key, value in (("config", config), ("revision", revision)) if value is not None}
-    name = os.path.basename(location) if os.path.isdir(location) else location
+    name = os.path.basename(os.path.realpath(location)) if os.path.isdir(location) else location
     return Address(
         (location,),
         options,
