@@ -98,12 +98,23 @@ def _name_and_commit(model: str) -> tuple[str, str | None]:
 
 
 def shadowed(model: str | Path | None) -> list[str]:
-    """Say of a name that the hub could have too, and that a folder here has, that the folder is meant."""
+    """Say of the name of a model elsewhere that a folder here bears it too, and is meant.
+
+    Any ``owner/name`` may be on the hub; of a name alone there are few, so one must be in the hub's cache.
+    """
     rest = model.removeprefix(STATIC) if isinstance(model, str) else ""
     if not HUB_NAME.fullmatch(rest) or not os.path.isdir(rest):
         return []
+    if rest != DEFAULT and "/" not in rest and not _was_fetched(rest):
+        return []
     there = "the bundled model" if rest == DEFAULT else "a model of that name on the hub"
     return [f"The model '{rest}' is the folder {os.path.realpath(rest)}, not {there} (./{rest} says so unasked)."]
+
+
+def _was_fetched(name: str) -> bool:
+    from huggingface_hub import constants
+
+    return os.path.isdir(os.path.join(constants.HF_HUB_CACHE, f"models--{name}"))
 
 
 def stamps(source: Source) -> dict[Path, str]:

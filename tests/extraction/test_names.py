@@ -13,7 +13,7 @@ from probekit import ActivationCache, extract
 from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError
 from probekit.extraction.result import Extraction
-from probekit.models.sources import find_model, name_of
+from probekit.models.sources import find_model, name_of, shadowed
 from probekit.probing.choosing import find_cache
 
 WORDS = [["the", "doctor"], ["rivers"]]
@@ -95,7 +95,12 @@ def test_a_snapshot_in_the_cache_of_the_hub_is_the_model_of_the_hub(here: Path) 
         assert (source.name, source.revision) == (f"{before}owner/name", "a1" * 20)
 
 
-def test_a_folder_that_the_hub_could_have_too_is_said(here: Path) -> None:
+def test_a_folder_that_the_hub_could_have_too_is_said(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(here / "hub"))
+    assert shadowed("mm") == shadowed("hub") == []
+    (here / "hub/models--mm").mkdir(parents=True)
+    assert "not a model of that name on the hub" in shadowed("mm")[0]
+    assert shadowed("./mm") == shadowed(Path("other/mm")) == shadowed("owner/name") == shadowed("minilm") == []
     said = f"The model 'other/mm' is the folder {here}/other/mm, not a model of that name on the hub"
     assert any(note.startswith(said) for note in extracted("other/mm").notes)
     assert extracted("./other/mm").notes == []
