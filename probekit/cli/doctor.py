@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import json as json_module
 import os
 import platform
@@ -106,6 +105,8 @@ def _devices() -> tuple[list[str], int, list[str]]:
 
 
 def _version(name: str) -> str | None:
+    import importlib.metadata  # takes a tenth of what --help may
+
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
