@@ -240,7 +240,7 @@ def explain_difference(root: Path, identity: Mapping[str, Any]) -> list[str]:
 def _concerns(entry: CacheEntry, identity: Mapping[str, Any]) -> bool:
     """Whether a cache has the names of an identity, or the same weights and text under other ones."""
     model, corpus = identity["model"], identity["corpus"]
-    if (entry.model, entry.corpus) == (model["name"], corpus["name"]):
+    if (entry.model, entry.corpus) == (model_name(model), corpus["name"]):
         return True
     its = (entry.identity or {})["model"]
     # A table of vectors has the digests of the model that it is taken from.

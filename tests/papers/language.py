@@ -31,6 +31,7 @@ class Language:
     source = None
     licence = ""
     split_rule = "column 'split'"
+    remarks: tuple[str, ...] = ()
     name = "planted-language"
 
     def __init__(self) -> None:
