@@ -232,7 +232,7 @@ def explain_difference(root: Path, identity: Mapping[str, Any]) -> list[str]:
         if dict(entry.identity) == dict(identity):
             return []
         # The spelling of an older version is worth a line only where nothing else differs.
-        found = differences(renamed(entry.identity), identity) or differences(entry.identity, identity)
+        found = differences(renamed(entry.identity), renamed(identity)) or differences(entry.identity, identity)
         lines += [f"{entry.path.name}: {line}" for line in found]
     return lines
 
