@@ -2,8 +2,8 @@
 
 What enters: the vectors of the three splits and a list of :class:`Problem` (the task, its control
 draws, its resamples). What leaves: one :class:`Result` a problem. The surprise: strengths are fitted from the
-strongest penalty to the weakest, each from the optimum before it and to its own, label sets beside each other; of many
-rows the climb ends where one trails on dev, and of very many it begins on a sample. Of fewer the grid is then made
+strongest penalty to the weakest, each from the optimum before it and to its own, label sets beside each other; the
+climb ends where one trails on dev, and of very many rows it begins on a sample. Of fewer the grid is then made
 finer around the best.
 """
 
@@ -27,8 +27,11 @@ from probekit.probing.workers import Workers, drive_on
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """C of scikit-learn: the penalty is ||W||^2 / (2 C n) beside the mean loss."""
 
-SAMPLE_ROWS, WORTH, FEW_ROWS = 30_000, 2, 10_000
-TOL, TOL_OF_FEW = 3e-3, 2e-5
+SAMPLE_ROWS, WORTH = 30_000, 2
+FEW_ROWS, MANY_ROWS = 10_000, 100_000
+TOL_OF_FEW, TOL = 2e-5, 3e-3
+"""Tolerance up to so few rows and from so many on; in between a power of the rows."""
+
 ITERATIONS = 1000
 
 PARTS = 3
@@ -131,10 +134,9 @@ def fit_vectors(
     groups : ndarray of int, optional
         Sentence (or document) of each training row; a sample takes whole groups.
     tol : float, optional
-        Relative excess of a fit's objective over its minimum, estimated with caution; by default :data:`TOL`, of few
-        rows :data:`TOL_OF_FEW`.
+        Relative excess of a fit's objective over its minimum, estimated with caution; by default :func:`tolerance`.
     whole : bool
-        Take every strength to its optimum, as is done of few rows anyway, and keep what each predicts.
+        Take every strength to its optimum, and keep what each predicts.
 
     Returns
     -------
@@ -150,8 +152,8 @@ def fit_vectors(
     """
     X = vectors.train
     check_problems(problems, strengths, n=len(X), n_dev=len(vectors.dev))
-    tol = tol or (TOL if len(X) > FEW_ROWS else TOL_OF_FEW)
-    grid = Grid(tuple(map(float, strengths)), whole or len(X) <= FEW_ROWS)
+    tol = tol or tolerance(len(X))
+    grid = Grid(tuple(map(float, strengths)), whole)
     sample = None if grid.whole or len(strengths) == 1 else _sample(len(X), groups)
 
     def run(workers: Workers | None) -> list[Result]:
@@ -164,6 +166,12 @@ def fit_vectors(
         return [results[i] for i in range(len(problems))]
 
     return drive_on(X.device, run)
+
+
+def tolerance(n: int) -> float:
+    """Return how closely fits on so many rows are taken to their optimum: the fewer, the cheaper, the closer."""
+    share = np.log(np.clip(n, FEW_ROWS, MANY_ROWS) / FEW_ROWS) / np.log(MANY_ROWS / FEW_ROWS)
+    return float(TOL_OF_FEW * (TOL / TOL_OF_FEW) ** share)
 
 
 class _Study:
