@@ -22,8 +22,8 @@ _HOMES = {
     "Target": "probekit.tasks",
     "extract": "probekit.extraction.run",
     "open_corpus": "probekit.corpus",
-    "probe": "probekit.probing.sweep",
-    "probe_tasks": "probekit.probing.sweep",
+    "probe": "probekit.probing.run",
+    "probe_tasks": "probekit.probing.run",
 }
 
 __all__ = ["__version__", *_HOMES]
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from probekit.corpus import open_corpus as open_corpus
     from probekit.errors import ProbekitError as ProbekitError
     from probekit.extraction.run import extract as extract
-    from probekit.probing.sweep import probe as probe
-    from probekit.probing.sweep import probe_tasks as probe_tasks
+    from probekit.probing.run import probe as probe
+    from probekit.probing.run import probe_tasks as probe_tasks
     from probekit.report import LayerReport as LayerReport
     from probekit.report import Measurement as Measurement
     from probekit.tasks import ProbeTask as ProbeTask

@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from probekit.corpus.example import Example, Span
 from probekit.errors import InputError
+from probekit.example import Example, Span
 from probekit.tasks import Draft, Target
 
 _WRITTEN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?", re.ASCII)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from probekit.corpus.example import Example
 from probekit.errors import InputError, UsageError, did_you_mean
+from probekit.example import Example
 
 from ._helpers import heads
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probekit.corpus.example import Example
 from probekit.errors import InputError
+from probekit.example import Example
 from probekit.tasks import ProbeTask, Target
 
 from ._helpers import in_one_spelling, plain_label, sentence_target

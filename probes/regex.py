@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from probekit.corpus.example import Example
 from probekit.errors import UsageError
+from probekit.example import Example
 from probekit.tasks import ProbeTask, Target
 
 from ._helpers import word_targets

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probekit.corpus.example import Example
+from probekit.example import Example
 from probekit.tasks import ProbeTask, Target
 
 from ._helpers import word_targets

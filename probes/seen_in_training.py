@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from probekit.corpus.example import Example
 from probekit.corpus.folder import file_readers, files_of
+from probekit.example import Example
 from probekit.tasks import ProbeTask, Target
 
 from ._helpers import sentence_target

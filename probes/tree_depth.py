@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probekit.corpus.example import Example
 from probekit.errors import InputError
+from probekit.example import Example
 from probekit.tasks import ProbeTask, Target
 
 from ._helpers import heads, phrases_around, sentence_target

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from probekit.corpus.example import Example
+from probekit.example import Example
 from probekit.tasks import Draft, ProbeTask, Target
 
 from ._helpers import sentence_target

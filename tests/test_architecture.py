@@ -25,6 +25,10 @@ ORDER = (
     "errors",
     "plain",
     "loading",
+    "storage",
+    "statistics",
+    "example",
+    "grammar",
     "corpus",
     "tasks",
     "report",
@@ -42,10 +46,13 @@ LIVE = {"models", "extraction"}
 
 WITHOUT = {
     part: {"torch", "transformers"}
-    for part in ("errors", "plain", "loading", "corpus", "tasks", "report", "cache", "cli")
+    for part in (
+        *("errors", "plain", "loading", "storage", "statistics", "example", "grammar"),
+        *("corpus", "tasks", "report", "cache", "cli"),
+    )
 }
 """What importing a module of a part must not import."""
-for _part in ("errors", "plain", "loading", "corpus", "tasks", "report"):
+for _part in ORDER[: ORDER.index("cache")]:
     WITHOUT[_part] |= {"pandas", "matplotlib"}
 
 NEVER = {"pickle", "cPickle", "dill", "joblib", "yaml", "shelve", "marshal"}
@@ -57,7 +64,7 @@ MOST_PARAMETERS = 8
 ENTRANCES = {
     ("probekit/extraction/run.py", "extract"),
     ("probekit/extraction/request.py", "build"),
-    ("probekit/probing/sweep.py", "probe"),
+    ("probekit/probing/run.py", "probe"),
     # scikit-learn's contract wants every setting of an estimator flat in its constructor.
     ("probekit/probing/mlp.py", "__init__"),
 }

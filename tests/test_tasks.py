@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import probekit
-from probekit.corpus.example import Example
 from probekit.errors import InputError, UsageError
+from probekit.example import Example
 from probekit.features.checks import checked_target
 from probekit.tasks import ProbeTask, Target, get_task, load_catalogue
 

@@ -263,7 +263,7 @@ def tiny_model(name: str) -> Path:
     """Return the folder of one family's tiny model: config, safetensors, tokenizer."""
     import transformers
 
-    from probekit.models.weights import quiet
+    from probekit.models.sources.weights import quiet
 
     family, folder = FAMILIES[name], _root() / name
     with quiet():
@@ -277,7 +277,7 @@ def write_model(folder: Path, config: Any, tokenizer: Any) -> Path:
     import torch
     import transformers
 
-    from probekit.models.weights import quiet
+    from probekit.models.sources.weights import quiet
 
     with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.files import read_small
-from probekit.cache.format import ShardSpec, check_seal, corpus_name
-from probekit.cache.strict import parse_object
-from probekit.corpus.example import SPLITS, Example
+from probekit.cache.format.names import ShardSpec, check_seal, corpus_name
 from probekit.errors import CacheError
+from probekit.example import SPLITS, Example
+from probekit.storage.files import read_small
+from probekit.storage.strict import parse_object
 
 SOURCE = "source.json"
 _FIELDS = {"id", "words", "text", "split", "group"}

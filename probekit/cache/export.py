@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.examples import read_examples
-from probekit.cache.files import sync_folder
-from probekit.cache.format import INDEXES, tensor_name
+from probekit.cache.format.names import INDEXES, tensor_name
 from probekit.cache.layers import as_float32
 from probekit.cache.reader import ActivationCache
 from probekit.errors import ResourceError, UsageError, did_you_mean
+from probekit.storage.files import sync_folder
 
 if TYPE_CHECKING:
     import pandas

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from probekit import plain
-from probekit.cache.format import TensorSpec
+from probekit.cache.format.names import TensorSpec
 from probekit.errors import ResourceError, UsageError
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from probekit import plain
-from probekit.cache.naming import STATIC, model_name, renamed
+from probekit.cache.format.naming import STATIC, model_name, renamed
 from probekit.errors import CacheError, ResourceError, UsageError, check_recordable, did_you_mean
 
 PLAN = "plan.json"
@@ -129,7 +129,7 @@ def list_caches(root: Path) -> list[CacheEntry]:
 
 
 def _entry(folder: Path) -> CacheEntry:
-    from probekit.cache.plan import FormatVersionError, read_plan
+    from probekit.cache.format.plan import FormatVersionError, read_plan
 
     complete = os.path.isfile(folder / MANIFEST)
     written = os.stat(folder / (MANIFEST if complete else PLAN)).st_mtime

@@ -22,19 +22,19 @@ from numpy.typing import NDArray
 
 from probekit import plain
 from probekit.cache.examples import SOURCE, read_examples, read_source
-from probekit.cache.files import open_regular, read_small
-from probekit.cache.format import INDEXES, STACKS, parse_name, receipt_name, shard_name, tensor_name
-from probekit.cache.header import Header
+from probekit.cache.format.header import Header
+from probekit.cache.format.manifest import check_entry, check_sums, read_header, read_manifest
+from probekit.cache.format.names import INDEXES, STACKS, parse_name, receipt_name, shard_name, tensor_name
+from probekit.cache.format.plan import FormatVersionError, Plan, read_plan
 from probekit.cache.layers import LayerView
-from probekit.cache.manifest import check_entry, check_sums, read_header, read_manifest
-from probekit.cache.plan import FormatVersionError, Plan, read_plan
-from probekit.cache.shard import NUMPY
-from probekit.cache.strict import parse_object
+from probekit.cache.write.shard import NUMPY
 from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError, did_you_mean
+from probekit.storage.files import open_regular, read_small
+from probekit.storage.strict import parse_object
 
 if TYPE_CHECKING:
     from probekit.corpus.corpus import SourceRecord
-    from probekit.corpus.example import Example
+    from probekit.example import Example
 
 
 TEXTLESS = "tokens_without_text"
@@ -270,7 +270,7 @@ class ActivationCache:
 
 def resume_command(folder: Path) -> str:
     """Return what to type to complete a cache."""
-    from probekit.cache.writer import RESUME
+    from probekit.cache.write.writer import RESUME
 
     path = folder / "runs" / RESUME
     try:

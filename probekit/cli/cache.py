@@ -72,8 +72,8 @@ def ls_command(
 
 def _row(entry: CacheEntry) -> dict[str, Any] | None:
     """Describe a cache; None where it was removed since it was found."""
-    from probekit.cache.leftovers import size_of
-    from probekit.cache.manage import shards_done
+    from probekit.cache.manage.folders import shards_done
+    from probekit.cache.manage.leftovers import size_of
 
     if not entry.path.exists():
         return None
@@ -104,9 +104,9 @@ def info_command(
     debug: Debug = False,
 ) -> None:
     """Describe a cache: model, corpus, layers, alignment, what was checked, what it was made with."""
-    from probekit.cache.certificate import in_words
-    from probekit.cache.manage import info
-    from probekit.cache.unread import NOT_READ, described
+    from probekit.cache.format.certificate import in_words
+    from probekit.cache.format.unread import NOT_READ, described
+    from probekit.cache.manage.folders import info
 
     found = info(find_folder(folder, cache))
     if json:

@@ -26,7 +26,7 @@ from probekit.cli.options import (
 from probekit.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from probekit.probing.sweep import Probing
+    from probekit.probing.run import Probing
     from probekit.report import Comparison, LayerReport
 
 EXAMPLES = examples(
@@ -154,8 +154,8 @@ def probe_command(
     """Fit a probe at every layer and report scores with their floors, control and intervals."""
     from probekit.cache.reader import ActivationCache
     from probekit.probing.choosing import find_caches
+    from probekit.probing.run import run_probes
     from probekit.probing.settings import Settings
-    from probekit.probing.sweep import run_probes
 
     settings = Settings(
         layers=layers,
@@ -286,7 +286,7 @@ def _write(
 ) -> None:
     """Write what was asked for of one study."""
     from probekit.probing.predictions import write_predictions
-    from probekit.report.trees import save_trees
+    from probekit.report.render.trees import save_trees
 
     if out is not None:
         say(f"report     {probing.report.write(place.of(out))}", quiet=quiet)

@@ -56,15 +56,15 @@ def show_command(
     if plot is not None:
         say(f"plot       {report.save_plot(plot)}")
     if pareto is not None:
-        from probekit.report.pareto import save_pareto
+        from probekit.report.render.pareto import save_pareto
 
         say(f"pareto     {save_pareto(report, pareto)}")
     if strengths is not None:
-        from probekit.report.pareto import save_pareto
+        from probekit.report.render.pareto import save_pareto
 
         say(f"strengths  {save_pareto(report, strengths, by='strength')}")
     if sizes is not None:
-        from probekit.report.sizes import save_sizes
+        from probekit.report.render.sizes import save_sizes
 
         say(f"sizes      {save_sizes([report], sizes)}")
     if json:
@@ -102,7 +102,7 @@ def compare_command(
     if plot is not None:
         say(f"plot       {comparison.save_plot(plot)}")
     if sizes is not None:
-        from probekit.report.sizes import save_sizes
+        from probekit.report.render.sizes import save_sizes
 
         say(f"sizes      {save_sizes(comparison.reports, sizes, comparison.names)}")
     if json:

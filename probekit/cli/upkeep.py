@@ -66,7 +66,7 @@ def verify_command(
     debug: Debug = False,
 ) -> None:
     """Hash every file of a cache and say what is wrong; exit code 4 if anything is."""
-    from probekit.cache import verify
+    from probekit.cache.manage import verify
     from probekit.cache.reader import resume_command
     from probekit.errors import CacheError
 
@@ -106,8 +106,8 @@ def gc_command(
     debug: Debug = False,
 ) -> None:
     """Free what no result needs: leftovers of dead processes, damaged files that were set aside."""
-    from probekit.cache.leftovers import collect, garbage
     from probekit.cache.location import cache_root
+    from probekit.cache.manage.leftovers import collect, garbage
 
     root = cache_root(cache)
     found = garbage(root)
@@ -143,8 +143,8 @@ def rm_command(
     debug: Debug = False,
 ) -> None:
     """Delete caches; what they hold must be extracted again."""
-    from probekit.cache.leftovers import size_of
-    from probekit.cache.manage import removable, remove_all
+    from probekit.cache.manage.folders import removable, remove_all
+    from probekit.cache.manage.leftovers import size_of
 
     paths = removable([find_folder(folder, cache) for folder in folders])
     sizes = {path: size_of(path) for path in paths}
@@ -170,9 +170,9 @@ def import_command(
     debug: Debug = False,
 ) -> None:
     """Copy a cache under the root, hashing every file on arrival; a damaged one is refused."""
-    from probekit.cache.leftovers import size_of
     from probekit.cache.location import cache_root
-    from probekit.cache.manage import import_cache
+    from probekit.cache.manage.folders import import_cache
+    from probekit.cache.manage.leftovers import size_of
 
     target = import_cache(source, cache_root(cache))
     size = size_of(target)

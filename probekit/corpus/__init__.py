@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from probekit.corpus.annotations.joining import annotated, reopen_annotated
 from probekit.corpus.corpus import Corpus, Notes, SourceRecord, fingerprint
-from probekit.corpus.example import Example, Span
-from probekit.corpus.joining import annotated, reopen_annotated
 from probekit.corpus.repeats import repeated_across_splits, repeated_ordinals
 from probekit.corpus.sources import open_corpus, reopen_corpus
+from probekit.example import Example, Span
 
 __all__ = [
     "Corpus",

@@ -18,12 +18,12 @@ from itertools import takewhile
 from pathlib import Path
 
 from probekit.corpus.archives import is_archive
-from probekit.corpus.example import SPLITS
 from probekit.corpus.lines import file_stem
 from probekit.corpus.naming import Said, said_by, split_of_name
 from probekit.corpus.notes import named
 from probekit.corpus.readers import Reader
 from probekit.errors import InputError, UsageError
+from probekit.example import SPLITS
 
 # Suffixes of data that no reader of files takes, so that leaving them out is said too.
 _DATA = (".arrow", ".json", ".parquet", ".tsv", ".xlsx", ".xml")

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
-from probekit.corpus.example import SPLITS, Example
 from probekit.corpus.ids import UniqueIds
 from probekit.corpus.notes import Notes
 from probekit.corpus.split import Sampler, SplitRule, as_given, by_hash
 from probekit.corpus.values import settled
 from probekit.errors import InputError
+from probekit.example import SPLITS, Example
 
 if TYPE_CHECKING:
     import pandas

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from probekit import plain
-from probekit.corpus.example import Example
 from probekit.corpus.notes import Notes
 from probekit.corpus.records import check_string
 from probekit.errors import InputError, UsageError
+from probekit.example import Example
 
 
 def of_words(sentences: Iterable[Sequence[str]]) -> Callable[[Notes], Iterator[Example]]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from probekit.corpus.example import NOTHING, Example, Span
 from probekit.corpus.split import split_of_value
 from probekit.errors import InputError
+from probekit.example import NOTHING, Example, Span
 
 RESERVED = ("words", "id", "text", "group", "split", "spans")
 

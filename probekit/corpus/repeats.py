@@ -10,7 +10,7 @@ import hashlib
 from array import array
 from collections.abc import Iterable
 
-from probekit.corpus.example import Example
+from probekit.example import Example
 
 
 def repeated_across_splits(examples: Iterable[Example]) -> int:

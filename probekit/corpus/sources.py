@@ -17,13 +17,13 @@ from probekit import plain
 from probekit.corpus.archives import is_archive, is_file, outer, parted
 from probekit.corpus.choosing import Choice, in_order
 from probekit.corpus.corpus import Corpus, Part, SourceRecord
-from probekit.corpus.example import SPLITS, Example
 from probekit.corpus.folder import file_readers, files_of, holds_several, is_pattern, reader_of
 from probekit.corpus.lines import file_digest, file_stem
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader, load_readers
 from probekit.corpus.split import SplitRule, as_given
 from probekit.errors import InputError, UsageError, check_recordable, did_you_mean
+from probekit.example import SPLITS, Example
 
 _KINDS = "a path, a name, a DataFrame, or a list of lists of words"
 # ``word=2,ner=3``, between the name of a reader and a path

@@ -13,9 +13,9 @@ import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from probekit.corpus.example import SPLITS, Example
 from probekit.corpus.naming import WORDS
 from probekit.errors import InputError, UsageError, did_you_mean
+from probekit.example import SPLITS, Example
 
 SEED = 0
 HELD_OUT = 0.1

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from probekit.corpus.annotations.joining import reopen_annotated
 from probekit.corpus.corpus import Corpus, Part, SourceRecord
-from probekit.corpus.example import Example
-from probekit.corpus.joining import reopen_annotated
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import load_readers
 from probekit.corpus.split import SplitRule
+from probekit.example import Example
 
 
 def luggage(corpus: Corpus) -> tuple[Any, ...]:

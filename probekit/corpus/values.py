@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from probekit.corpus.example import NOTHING, FrozenDict
 from probekit.errors import InputError
+from probekit.example import NOTHING, FrozenDict
 
 _NO_VALUE = ("", "_")
 _NUMBER = re.compile(r"\s*(\d{1,9})(?:\.0*)?\s*", re.ASCII)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import InputError
-from probekit.models.align import Encoded
+from probekit.models.tokens.align import Encoded
 
 IntArray = NDArray[np.int32]
 

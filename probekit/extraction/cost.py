@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.staging import stage
+from probekit.cache.write.staging import stage
 from probekit.corpus import open_corpus
 from probekit.extraction.plan import DTYPES, batch_tokens, batches
 from probekit.extraction.request import Request
@@ -72,7 +72,7 @@ def estimate(request: Request) -> Cost:
     from probekit.extraction.engine import LocalEngine
     from probekit.extraction.identity import complete_cache, identify, other_caches
     from probekit.extraction.run import chosen_tensors, load_for, tokeniser_for
-    from probekit.models.sources import find_model, shadowed
+    from probekit.models.sources.kinds import find_model, shadowed
 
     source = find_model(request.model, revision=request.revision)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:

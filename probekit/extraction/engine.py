@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from probekit.extraction.batch import Piece, kept_rows
-from probekit.models.check import TOLERANCES, Difference, differences, refuse, shown
-from probekit.models.forward import forward, pad
-from probekit.models.hooks import Capture
-from probekit.models.load import LoadedModel
+from probekit.models.runtime.check import TOLERANCES, Difference, differences, refuse, shown
+from probekit.models.runtime.forward import forward, pad
+from probekit.models.runtime.hooks import Capture
+from probekit.models.sources.load import LoadedModel
 
 STORED = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -106,11 +106,11 @@ class LocalEngine:
         forward(self.loaded, pad([piece.encoded for piece in pieces], self.loaded.pad_id))
 
     def compare(self, pieces: Sequence[Piece], rows: Sequence[int]) -> list[Difference]:
-        """Compare in the computing precision; see :func:`probekit.models.check.differences`."""
+        """Compare in the computing precision; see :func:`probekit.models.runtime.check.differences`."""
         return differences(self.loaded, self.capture, {row: pieces[row].encoded for row in rows})
 
     def refuse(self, found: Sequence[Difference], pieces: Sequence[Piece]) -> None:
-        """Name layer and example; see :func:`probekit.models.check.refuse`."""
+        """Name layer and example; see :func:`probekit.models.runtime.check.refuse`."""
         refuse(self.loaded, found, [shown(piece.encoded, piece.name) for piece in pieces])
 
     @property

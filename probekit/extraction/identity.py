@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from probekit.cache.format import cache_key
+from probekit.cache.format.names import cache_key
+from probekit.cache.format.naming import renamed
 from probekit.cache.location import CacheEntry, cache_name, explain_difference, list_caches
-from probekit.cache.naming import renamed
 from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError
 
 if TYPE_CHECKING:
-    from probekit.cache.staging import StagedCorpus
+    from probekit.cache.write.staging import StagedCorpus
     from probekit.extraction.request import Request
-    from probekit.models.load import LoadedModel
-    from probekit.models.sources import Source
+    from probekit.models.sources.kinds import Source
+    from probekit.models.sources.load import LoadedModel
 
 
 def identify(request: Request, source: Source, staged: StagedCorpus, loaded: LoadedModel | None) -> dict[str, Any]:

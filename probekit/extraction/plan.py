@@ -15,7 +15,7 @@ from probekit import plain
 from probekit.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from probekit.models.load import LoadedModel
+    from probekit.models.sources.load import LoadedModel
 
 DTYPES = {"float32": 4, "float16": 2, "bfloat16": 2}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from probekit.extraction.batch import Piece
 from probekit.extraction.engine import Engine
-from probekit.models.check import Difference, witnesses
+from probekit.models.runtime.check import Difference, witnesses
 
 
 class Proof:

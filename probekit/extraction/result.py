@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from probekit.cache import unread
-from probekit.cache.certificate import certificate
-from probekit.cache.format import parse_name
+from probekit.cache.format import unread
+from probekit.cache.format.certificate import certificate
+from probekit.cache.format.names import parse_name
 from probekit.extraction.plan import ExtractionSpec
 
 
@@ -42,7 +42,7 @@ class Extraction:
     corpus : dict
         Its name, examples, words, examples of each split, how the splits were made, what the reader passed over.
     certificate : dict or None
-        What was checked of the rows; see :func:`probekit.cache.certificate.certificate`.
+        What was checked of the rows; see :func:`probekit.cache.format.certificate.certificate`.
     notes : list of str
         What a person should know: files left out, words without token, truncated examples ...
     """

@@ -17,21 +17,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
-from probekit.cache.format import ShardSpec, TensorSpec
+from probekit.cache.format.names import ShardSpec, TensorSpec
+from probekit.cache.format.unread import NOT_READ
 from probekit.cache.reader import TEXTLESS, ActivationCache
-from probekit.cache.staging import StagedCorpus, stage
-from probekit.cache.unread import NOT_READ
-from probekit.cache.writer import CacheWriter
+from probekit.cache.write.staging import StagedCorpus, stage
+from probekit.cache.write.writer import CacheWriter
 from probekit.corpus import open_corpus
 from probekit.extraction.identity import complete_cache, identify, other_caches, said_before
 from probekit.extraction.plan import ExtractionSpec, batch_tokens, select_layers, token_limit
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
-from probekit.models.sources import Source, check_unchanged, find_model, shadowed, stamps
+from probekit.models.sources.kinds import Source, check_unchanged, find_model, shadowed, stamps
 
 if TYPE_CHECKING:
     from probekit.extraction.shard import Ready, ShardRunner, Tokeniser
-    from probekit.models.load import LoadedModel
+    from probekit.models.sources.load import LoadedModel
 
 Progress = Callable[[float, str], None]
 
@@ -225,7 +225,7 @@ def chosen_tensors(loaded: LoadedModel, spec: ExtractionSpec) -> list[TensorSpec
 def tokeniser_for(loaded: LoadedModel, spec: ExtractionSpec) -> Tokeniser:
     """Return what turns stored examples into rows for this model."""
     from probekit.extraction.shard import Tokeniser
-    from probekit.models.align import Aligner
+    from probekit.models.tokens.align import Aligner
 
     if loaded.encoder is not None:
         return Tokeniser(loaded.encoder, spec, limit=token_limit(loaded, spec))

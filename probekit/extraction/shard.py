@@ -17,18 +17,18 @@ from types import TracebackType
 from typing import Any
 
 from probekit.cache.examples import read_examples
-from probekit.cache.format import ShardSpec, TensorSpec
-from probekit.cache.shard import ShardWriter
-from probekit.cache.writer import CacheWriter
-from probekit.corpus.example import Example
+from probekit.cache.format.names import ShardSpec, TensorSpec
+from probekit.cache.write.shard import ShardWriter
+from probekit.cache.write.writer import CacheWriter
 from probekit.errors import InputError, NumericError
+from probekit.example import Example
 from probekit.extraction.batch import Layout, Piece, lay_out
 from probekit.extraction.engine import Engine, Rows, as_stored
 from probekit.extraction.plan import ExtractionSpec, batches, layer_of
 from probekit.extraction.proof import Proof
-from probekit.models.align import Encoded
-from probekit.models.certificate import Certificate
-from probekit.models.words import Encoder
+from probekit.models.tokens.align import Encoded
+from probekit.models.tokens.certificate import Certificate
+from probekit.models.tokens.words import Encoder
 
 # Batches the writer may lag behind: enough to ride out a slow disk, little enough memory.
 LAG = 4

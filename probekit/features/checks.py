@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from probekit.corpus.example import Example
 from probekit.corpus.values import as_number, plain
 from probekit.errors import InputError, did_you_mean
+from probekit.example import Example
 from probekit.tasks import SPANS, ProbeTask, Target
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.corpus.example import SPLITS, Example
 from probekit.errors import CacheError, InputError, did_you_mean
+from probekit.example import SPLITS, Example
 from probekit.features.checks import check_needs, checked_target
 from probekit.tasks import Draft, ProbeTask
 
@@ -37,7 +37,7 @@ class TargetTable:
     keys : list
         What feeds the control task; None where there is none.
     split : int8 array [n]
-        Index into :data:`~probekit.corpus.example.SPLITS`.
+        Index into :data:`~probekit.example.SPLITS`.
     group : list of str
         Document of each example, by ordinal; the example's id where there is none.
     ids : list of str

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.reader import CacheIndex, LayerView
-from probekit.corpus.example import SPLITS
+from probekit.example import SPLITS
 from probekit.features.pooling import token_ranges
 from probekit.features.table import TargetTable
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from probekit.probing.estimator import VectorClassifier, inner_split, require
 from probekit.probing.problem import Standardiser
-from probekit.probing.training import Batch, Training, VectorData, batch_of, train
+from probekit.probing.solvers.training import Batch, Training, VectorData, batch_of, train
 
 
 class BilinearForm(nn.Module):

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from probekit import plain
+from probekit.cache.format.naming import model_name
 from probekit.cache.location import CacheEntry, cache_root, differences, list_caches, named_cache, newest_complete
-from probekit.cache.naming import model_name
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError, did_you_mean
-from probekit.models.sources import find_model, name_of
-from probekit.models.static import is_static, named_path
+from probekit.models.sources.kinds import find_model, name_of
+from probekit.models.sources.static import is_static, named_path
 from probekit.report import LayerReport
 
 

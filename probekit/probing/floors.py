@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from probekit.corpus.example import SPLITS, Example
+from probekit.example import SPLITS, Example
 from probekit.features import TargetTable
 
 WORDS = 20_000

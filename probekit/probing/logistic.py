@@ -5,7 +5,7 @@ What enters: vectors and labels. What leaves: a fitted :class:`LogisticProbe`, t
     mean_i w_i loss_i + ||W||^2 / (2 C sum_i w_i),    intercept free,
 
 which is scikit-learn's ``LogisticRegression(C=C)``. The surprise: the work is done by the batched
-solver that fits a whole layer's problems at once (:mod:`probekit.probing.study`); this is the batch
+solver that fits a whole layer's problems at once (:mod:`probekit.probing.solvers.strengths`); this is the batch
 of one, and two classes are one column, as in scikit-learn.
 """
 
@@ -21,9 +21,9 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from probekit.probing.estimator import VectorClassifier, require
-from probekit.probing.lbfgs import Minimum, Stopping, minimise
-from probekit.probing.objective import Labels, Objective, Preconditioner, covariance_basis
-from probekit.probing.rounding import reround
+from probekit.probing.solvers.lbfgs import Minimum, Stopping, minimise
+from probekit.probing.solvers.objective import Labels, Objective, Preconditioner, covariance_basis
+from probekit.probing.solvers.rounding import reround
 
 REROUNDS = 2
 """Times that coordinates are fitted to where the last descent ended."""

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.probing.floors import majority_code, word_type_codes
-from probekit.probing.metrics import Metric, Scored, metrics_of
 from probekit.probing.problem import Result
 from probekit.probing.question import Part, Question
-from probekit.probing.significance import layer_tests
-from probekit.probing.stats import LEVEL, Bootstrap, Resampled, bounds_of, interval
 from probekit.report import Measurement
+from probekit.statistics.bootstrap import LEVEL, Bootstrap, Resampled, bounds_of, interval
+from probekit.statistics.metrics import Metric, Scored, metrics_of
+from probekit.statistics.significance import layer_tests
 
 CONTROL, SELECTIVITY, GAIN = "control", "selectivity", "gain_over_random"
 ONE_DRAW = "of this one draw of control labels; the interval leaves others out (--control-seeds 3 puts them in)"

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from probekit.errors import UsageError
 from probekit.probing.estimator import VectorClassifier, inner_split, require
-from probekit.probing.network import NetworkSettings, train_networks
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
-from probekit.probing.training import Batch, batch_of
+from probekit.probing.solvers.network import NetworkSettings, train_networks
+from probekit.probing.solvers.training import Batch, batch_of
 
 
 class MLPProbe(VectorClassifier):

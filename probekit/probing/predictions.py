@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from probekit.errors import ResourceError
 
 if TYPE_CHECKING:
-    from probekit.probing.sweep import Probing
+    from probekit.probing.run import Probing
 
 
 def write_predictions(probing: Probing, path: Path) -> Path:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from probekit import __version__
-from probekit.cache import unread
-from probekit.cache.certificate import certificate
+from probekit.cache.format import unread
+from probekit.cache.format.certificate import certificate
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
-from probekit.models.static import is_static
+from probekit.models.sources.static import is_static
 from probekit.probing.settings import Settings
-from probekit.report.wording import readable
+from probekit.report.render.wording import readable
 from probekit.tasks import ProbeTask
 
 

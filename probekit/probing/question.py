@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.corpus.example import SPLITS
 from probekit.errors import InputError
+from probekit.example import SPLITS
 from probekit.features import Label, TargetTable, number_bins
 from probekit.probing.units import Units, units_of
 from probekit.tasks import ProbeTask

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.reader import ActivationCache
-from probekit.corpus.example import SPLITS
 from probekit.errors import UsageError
+from probekit.example import SPLITS
 from probekit.extraction.plan import parse_layers
 from probekit.features import Pooler, TargetTable, TokenGatherer
 from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens

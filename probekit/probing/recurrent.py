@@ -14,8 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from probekit.probing.solvers.training import Batch
 from probekit.probing.spans import SpanClassifier
-from probekit.probing.training import Batch
 
 HIDDEN = 128
 """Units of each direction."""

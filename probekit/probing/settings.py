@@ -18,13 +18,13 @@ LARGEST_SEED = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Options of :func:`~probekit.probing.sweep.probe`, checked.
+    """Options of :func:`~probekit.probing.run.probe`, checked.
 
     Attributes
     ----------
     task : str or ProbeTask
     layers : "all" or tuple of int and "final"
-        Given as :func:`~probekit.probing.sweep.probe` takes them.
+        Given as :func:`~probekit.probing.run.probe` takes them.
     pool, pair, estimator : str
     control_seeds : int
         Draws of the control task.

@@ -20,7 +20,7 @@ from probekit.errors import InputError
 from probekit.features import TokenRows
 from probekit.probing.estimator import INNER_ROWS, OneClassError, require
 from probekit.probing.problem import Standardiser
-from probekit.probing.training import TokenData, Trained, Training, batch_of, train
+from probekit.probing.solvers.training import TokenData, Trained, Training, batch_of, train
 
 
 class SpanClassifier(ClassifierMixin, BaseEstimator):

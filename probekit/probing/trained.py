@@ -16,7 +16,7 @@ from probekit.errors import UsageError
 from probekit.features import TokenRows
 from probekit.probing.estimators import LayerMatrix, LayerTokens, StudySettings
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
-from probekit.probing.training import Build, Data, TokenData, Training, VectorData, train, training_of
+from probekit.probing.solvers.training import Build, Data, TokenData, Training, VectorData, train, training_of
 
 
 def study_network(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.features import TargetTable
-from probekit.probing.stats import FEWEST_UNITS
+from probekit.statistics.bootstrap import FEWEST_UNITS
 
 FEWEST_DOCUMENTS = FEWEST_UNITS
 """Of fewer documents than this sentences are resampled: documents would give no interval."""

@@ -12,8 +12,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
-from probekit.corpus.example import SPLITS
 from probekit.errors import UsageError, did_you_mean
+from probekit.example import SPLITS
 from probekit.report.measurement import Layer, Measurement, check_layer, layer_order
 
 if TYPE_CHECKING:

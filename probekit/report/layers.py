@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from probekit.report.table import ReportTable
+    from probekit.report.render.table import ReportTable
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ class LayerReport:
 
     def table(self) -> ReportTable:
         """Return the table: ``str()`` is plain text, and rich prints it in colour."""
-        from probekit.report.table import ReportTable
+        from probekit.report.render.table import ReportTable
 
         return ReportTable(self)
 
@@ -271,13 +271,13 @@ class LayerReport:
         UsageError
             A metric that the estimator was not scored by, or what is no axes.
         """
-        from probekit.report.curve import plot_report
+        from probekit.report.render.curve import plot_report
 
         return plot_report(self, ax, metric=metric)
 
     def save_plot(self, path: str | os.PathLike[str], *, metric: str | None = None) -> Path:
         """Write the layer curve as PNG, SVG or PDF (by the suffix); the same report gives the same bytes."""
-        from probekit.report.drawing import save_figure
+        from probekit.report.render.drawing import save_figure
 
         return save_figure(plain.path(path, "path"), lambda ax: self.plot(ax, metric=metric))
 

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from probekit import extract
+from probekit.cache.manage.verify import verify
 from probekit.cache.reader import ActivationCache
-from probekit.cache.verify import verify
 
 OPENED = 20
 PAIRS = 3

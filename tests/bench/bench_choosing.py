@@ -28,7 +28,7 @@ from probekit.probing.asking import ask, find_source
 from probekit.probing.control import control_codes
 from probekit.probing.problem import Problem, Result, Standardiser
 from probekit.probing.settings import Settings
-from probekit.probing.study import STRENGTHS, Vectors, fit_layer, fit_vectors
+from probekit.probing.solvers.strengths import STRENGTHS, Vectors, fit_layer, fit_vectors
 
 TASKS = ("pos", "deprel:universal", "morph:Number", "position", "word-length")
 LIMIT = 0.2

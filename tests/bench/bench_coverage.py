@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 from choice import LAYOUTS, simulate
 
-from probekit.probing.metrics.macro_f1 import value as macro_f1
-from probekit.probing.numberscore import r2_of
 from probekit.probing.problem import Problem
-from probekit.probing.significance import neighbours, not_worse
-from probekit.probing.stats import Bootstrap, bounds_of, interval
-from probekit.probing.study import fit_layer
+from probekit.probing.solvers.strengths import fit_layer
+from probekit.statistics.bootstrap import Bootstrap, bounds_of, interval
+from probekit.statistics.metrics.macro_f1 import value as macro_f1
+from probekit.statistics.numbers import r2_of
+from probekit.statistics.significance import neighbours, not_worse
 
 LAYERS, CLASSES = 7, 12
 UNITS = {

@@ -19,7 +19,7 @@ import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from probekit import extract
-from probekit.models.load import DTYPES, choose_device
+from probekit.models.sources.load import DTYPES, choose_device
 
 IN_MEMORY = Path("/dev/shm")
 SIZE, LAYERS = 768, 12

@@ -22,11 +22,11 @@ from typing import Any
 import torch
 
 from probekit import extract
-from probekit.cache.staging import stage
+from probekit.cache.write.staging import stage
 from probekit.corpus import open_corpus
 from probekit.extraction.plan import BATCH_TOKENS, batches
-from probekit.models.load import LoadedModel, load
-from probekit.models.locate import locate
+from probekit.models.sources.load import LoadedModel, load
+from probekit.models.sources.locate import locate
 
 
 def main() -> None:

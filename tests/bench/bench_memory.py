@@ -16,8 +16,8 @@ from probekit.corpus import open_corpus
 CHILD = """
 import resource, sys, tempfile
 from probekit import extract
-from probekit.models.load import load
-from probekit.models.locate import locate
+from probekit.models.sources.load import load
+from probekit.models.sources.locate import locate
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -29,12 +29,12 @@ from sklearn.linear_model import LogisticRegression
 
 from probekit import extract, probe
 from probekit.cache.reader import ActivationCache
+from probekit.probing.analyses.code_length.online import blocks, online_codes
 from probekit.probing.asking import ask, find_source
-from probekit.probing.codelength import blocks, online_codes
 from probekit.probing.control import control_codes
 from probekit.probing.problem import Problem, Standardiser
 from probekit.probing.settings import Settings
-from probekit.probing.study import STRENGTHS
+from probekit.probing.solvers.strengths import STRENGTHS
 
 LIMIT = 3.0
 """How many times the plain study the one with the code may take."""

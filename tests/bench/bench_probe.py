@@ -30,10 +30,10 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus import reopen_corpus
 from probekit.features import Pooler, collect, matched
 from probekit.probing.control import control_codes
-from probekit.probing.objective import Objective, chunk_rows
 from probekit.probing.problem import Problem, Standardiser
 from probekit.probing.question import pose
-from probekit.probing.study import STRENGTHS, fit_layer
+from probekit.probing.solvers.objective import Objective, chunk_rows
+from probekit.probing.solvers.strengths import STRENGTHS, fit_layer
 from probekit.tasks import get_task
 
 Layer = tuple[int | str, list[np.ndarray], list[Problem], np.ndarray]

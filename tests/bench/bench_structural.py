@@ -29,11 +29,11 @@ from probekit.cache.reader import ActivationCache
 from probekit.features import Pooler
 from probekit.probing.asking import find_source
 from probekit.probing.settings import Settings
-from probekit.probing.structural import fit
-from probekit.probing.structural.batches import Sentences
-from probekit.probing.structural.measure import guessed
-from probekit.probing.structural.score import DISTANCE
-from probekit.probing.structural.trees import Tree, trees_of
+from probekit.probing.studies.trees import fit
+from probekit.probing.studies.trees.batches import Sentences
+from probekit.probing.studies.trees.measure import guessed
+from probekit.probing.studies.trees.score import DISTANCE
+from probekit.probing.studies.trees.trees import Tree, trees_of
 
 RANK, LIMIT = 64, 180.0
 """Rank, and the seconds that all layers may take."""

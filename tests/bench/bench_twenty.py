@@ -34,12 +34,12 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus import reopen_annotated
 from probekit.extraction.plan import parse_layers
 from probekit.features import matched
-from probekit.probing import sweep
+from probekit.probing import run as sweep
 from probekit.probing.asking import ask, find_source
 from probekit.probing.control import control_codes
 from probekit.probing.problem import Problem
 from probekit.probing.settings import Settings
-from probekit.probing.study import fit_layer
+from probekit.probing.solvers.strengths import fit_layer
 
 SECONDS, GIGABYTES, RATIO = 20 * 60, 4.0, 1.1
 """The limits: all together, resident memory, together to the sum of all alone less their loading."""
@@ -172,7 +172,7 @@ def _several() -> Callable[..., Iterable[LayerReport]]:
     """Return the call that asks several tasks of one reading; end where this probekit has none."""
     found = getattr(sweep, "probe_tasks", None)
     if found is None:
-        sys.exit("probekit.probing.sweep has no `probe_tasks`: this probekit cannot ask several tasks of one reading.")
+        sys.exit("probekit.probing.run has no `probe_tasks`: this probekit cannot ask several tasks of one reading.")
     return found  # type: ignore[no-any-return]
 
 

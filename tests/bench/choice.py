@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from probekit.probing.significance import neighbours, not_worse
-from probekit.probing.stats import Bootstrap
+from probekit.statistics.bootstrap import Bootstrap
+from probekit.statistics.significance import neighbours, not_worse
 
 LAYERS, STRENGTHS = 7, 5
 TRUE = 0.93

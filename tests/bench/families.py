@@ -36,7 +36,7 @@ from tiny_models import FAMILIES, training_text, write_model
 
 from probekit import ActivationCache, extract
 from probekit.errors import ProbekitError
-from probekit.models.weights import quiet
+from probekit.models.sources.weights import quiet
 
 LENGTHS = (3, 150, 5, 8, 600, 13, 21, 34, 600, 55, 90)
 ALLOWED = 2e-5
@@ -114,7 +114,7 @@ def judge(kind: str, tokenizer: Any, seconds: int) -> tuple[str, str]:
             with limited(seconds):
                 made = extract(folder / "model", CORPUS, cache=folder / "caches", device="cpu", batch_tokens=4096)
         except ProbekitError as error:
-            needs = "probekit/models/families" in str(error)
+            needs = "probekit/models/architecture/families" in str(error)
             return ("needs a file" if needs else "refused"), _line(error)
         except Late as error:
             return "too slow", f"extraction: {error}"
@@ -217,7 +217,7 @@ def table(rows: dict[str, tuple[str, str]], counts: Counter[str]) -> str:
         "",
         f"- *right*: equal to {ALLOWED:.0e} of a layer's largest magnitude;",
         "- *refused*: with the reason;",
-        "- *needs a file*: its blocks are not found without one in `probekit/models/families`;",
+        "- *needs a file*: its blocks are not found without one in `probekit/models/architecture/families`;",
         "- *not built*: no small config of this type runs by itself, or an optional package is missing, so nothing",
         "  is known;",
         "- *too slow*: the time of one type was over;",

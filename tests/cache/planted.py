@@ -12,11 +12,11 @@ from unittest import mock
 
 import numpy as np
 
-from probekit.cache import staging
-from probekit.cache.format import ShardSpec, TensorSpec, tensor_name
-from probekit.cache.staging import StagedCorpus
-from probekit.cache.writer import CacheWriter
-from probekit.corpus.example import Example
+from probekit.cache.format.names import ShardSpec, TensorSpec, tensor_name
+from probekit.cache.write import staging
+from probekit.cache.write.staging import StagedCorpus
+from probekit.cache.write.writer import CacheWriter
+from probekit.example import Example
 
 PLAN = {"tokens_per_batch": 64, "torch": "2.13.0"}
 WIDTH = 40

@@ -18,13 +18,13 @@ from faulty import BROKE, FAILED, REFUSED, SIGKILLED, SURVIVED, Shim, calls_of, 
 from numpy.typing import NDArray
 from planted import PLAN, corpus_of, digests, extract, identity_of, stage, tensors_of
 
-from probekit.cache import deaths
-from probekit.cache.direct import Pace
+from probekit.cache.manage.verify import verify
 from probekit.cache.reader import ActivationCache
-from probekit.cache.shard import ShardWriter
-from probekit.cache.verify import verify
-from probekit.cache.writer import CacheWriter
+from probekit.cache.write import deaths
+from probekit.cache.write.shard import ShardWriter
+from probekit.cache.write.writer import CacheWriter
 from probekit.errors import CacheError, ResourceError
+from probekit.storage.direct import Pace
 
 CORPUS = corpus_of(2, per_shard=3)
 

@@ -11,16 +11,16 @@ import pytest
 from planted import LAYERS, PLAN, corpus_of, digests, extract, identity_of, stage, tensors_of, write_shard
 
 from probekit.cache.export import export
-from probekit.cache.format import FORMAT_VERSION, TensorSpec, cache_key
-from probekit.cache.header import parse_header
+from probekit.cache.format.header import parse_header
+from probekit.cache.format.manifest import build_manifest, read_header, read_receipt
+from probekit.cache.format.names import FORMAT_VERSION, TensorSpec, cache_key
+from probekit.cache.format.plan import FormatVersionError, read_plan
 from probekit.cache.location import explain_difference
-from probekit.cache.manifest import build_manifest, read_header, read_receipt
-from probekit.cache.plan import FormatVersionError, read_plan
+from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache
-from probekit.cache.strict import canonical
-from probekit.cache.verify import repair, verify
-from probekit.cache.writer import CacheWriter
+from probekit.cache.write.writer import CacheWriter
 from probekit.errors import CacheError
+from probekit.storage.strict import canonical
 
 CORPUS = corpus_of(3, per_shard=3)
 SHARD = "shards/00001.safetensors"
@@ -237,7 +237,7 @@ def test_fault_27_shards_of_different_dtype_or_width(tmp_path: Path) -> None:
 def write_blank(writer: CacheWriter, number: int, tensors: list[TensorSpec]) -> None:
     import numpy as np
 
-    from probekit.cache.shard import NUMPY
+    from probekit.cache.write.shard import NUMPY
 
     with writer.shard(writer.plan.shards[number], rows={"": 2}, tensors=tensors) as shard:
         for name in ("index.example", "index.word", "index.token"):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probekit.cache.direct import PAGE, TRIAL, Pace, Region, open_direct
+from probekit.storage.direct import PAGE, TRIAL, Pace, Region, open_direct
 
 
 class Slow(Pace):

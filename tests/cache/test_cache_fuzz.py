@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from planted import PLAN, corpus_of, extract, identity_of, stage
 
-from probekit.cache.format import cache_key
+from probekit.cache.format.names import cache_key
 from probekit.cache.location import explain_difference, list_caches
-from probekit.cache.manage import info
+from probekit.cache.manage.folders import info
+from probekit.cache.manage.verify import verify
 from probekit.cache.reader import ActivationCache, resume_command
-from probekit.cache.verify import verify
-from probekit.cache.writer import CacheWriter
+from probekit.cache.write.writer import CacheWriter
 from probekit.errors import ProbekitError
 
 FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -207,8 +207,8 @@ VALUES = st.recursive(
 @example(receipts=[{"count": 1e308}, {"count": 1e308}])
 @example(receipts=[{"count": 10**400}, {"count": 0.5}])
 def test_receipts_of_any_kind_add_up_or_are_refused(receipts: list[dict[str, Any]]) -> None:
-    from probekit.cache.manifest import merge_findings
-    from probekit.cache.strict import canonical
+    from probekit.cache.format.manifest import merge_findings
+    from probekit.storage.strict import canonical
 
     try:
         hashlib.sha256(canonical(receipts))

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from planted import PLAN, corpus_of, extract, identity_of, stage
 
-from probekit.cache.format import cache_key
-from probekit.cache.manage import info
+from probekit.cache.format.names import cache_key
+from probekit.cache.manage.folders import info
+from probekit.cache.manage.verify import verify
 from probekit.cache.reader import ActivationCache, resume_command
-from probekit.cache.strict import canonical
-from probekit.cache.verify import verify
-from probekit.cache.writer import CacheWriter
+from probekit.cache.write.writer import CacheWriter
 from probekit.errors import CacheError
+from probekit.storage.strict import canonical
 
 CORPUS = corpus_of(3, per_shard=3)
 SHARD = "shards/00001.safetensors"

@@ -13,12 +13,12 @@ import pytest
 from faulty import in_child
 from planted import PLAN, corpus_of, digests, extract, identity_of, stage
 
-from probekit.cache.leftovers import collect, garbage
 from probekit.cache.location import cache_root, list_caches, newest_complete, slug
-from probekit.cache.manage import import_cache, info, remove
+from probekit.cache.manage.folders import import_cache, info, remove
+from probekit.cache.manage.leftovers import collect, garbage
+from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache
-from probekit.cache.verify import repair, verify
-from probekit.cache.writer import CacheWriter
+from probekit.cache.write.writer import CacheWriter
 from probekit.errors import CacheError, ResourceError, UsageError
 
 CORPUS = corpus_of(2, per_shard=3)

@@ -29,13 +29,13 @@ from planted import (
 
 from probekit.cache.examples import read_examples
 from probekit.cache.export import export, frame
-from probekit.cache.format import INDEXES, TensorSpec, cache_key, sealed, tensor_name
+from probekit.cache.format.names import INDEXES, TensorSpec, cache_key, sealed, tensor_name
+from probekit.cache.format.plan import read_plan
 from probekit.cache.layers import available_memory
-from probekit.cache.plan import read_plan
 from probekit.cache.reader import ActivationCache
-from probekit.cache.writer import CacheWriter
-from probekit.corpus.example import Example
+from probekit.cache.write.writer import CacheWriter
 from probekit.errors import CacheError, InputError, ResourceError, UsageError
+from probekit.example import Example
 
 CORPUS = corpus_of(3, per_shard=3)
 safetensors = pytest.importorskip("safetensors")
@@ -284,7 +284,8 @@ def test_words_are_the_means_of_their_tokens(tmp_path: Path, cache: ActivationCa
 
 def test_no_torch() -> None:
     code = (
-        "import sys, probekit.cache, probekit.cache.verify, probekit.cache.manage, probekit.cache.export;"
+        "import sys, probekit.cache, probekit.cache.manage.verify, probekit.cache.manage.folders;"
+        "import probekit.cache.export;"
         "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'pandas')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

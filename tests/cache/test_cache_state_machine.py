@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from planted import corpus_of, digests, extract
 
-from probekit.cache.leftovers import collect, garbage
-from probekit.cache.manage import import_cache, remove
+from probekit.cache.manage.folders import import_cache, remove
+from probekit.cache.manage.leftovers import collect, garbage
+from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache
-from probekit.cache.verify import repair, verify
 from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError
 
 CORPUS = corpus_of(2, per_shard=2)

@@ -14,13 +14,15 @@ from unittest import mock
 import pytest
 from planted import PLAN, SHARD_WORDS, corpus_of, digests, extract, identity_of, stage, write_shard
 
-from probekit.cache import examples, format, manifest
+from probekit.cache import examples
 from probekit.cache.examples import read_examples
 from probekit.cache.export import export, frame
-from probekit.cache.plan import read_plan
+from probekit.cache.format import manifest
+from probekit.cache.format import names as format
+from probekit.cache.format.plan import read_plan
+from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache
-from probekit.cache.verify import repair, verify
-from probekit.cache.writer import CacheWriter
+from probekit.cache.write.writer import CacheWriter
 from probekit.errors import CacheError, ResourceError
 
 CORPUS = corpus_of(2, per_shard=3)

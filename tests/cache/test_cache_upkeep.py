@@ -13,15 +13,18 @@ from pathlib import Path
 import pytest
 from planted import PLAN, corpus_of, digests, extract, identity_of, stage
 
-from probekit.cache import leftovers, locks, manage, writer
-from probekit.cache.leftovers import collect, garbage
 from probekit.cache.location import list_caches, newest_complete
-from probekit.cache.manage import import_cache, remove, remove_all
+from probekit.cache.manage import folders as manage
+from probekit.cache.manage import leftovers
+from probekit.cache.manage.folders import import_cache, remove, remove_all
+from probekit.cache.manage.leftovers import collect, garbage
+from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache
-from probekit.cache.verify import repair, verify
-from probekit.cache.writer import CacheWriter
+from probekit.cache.write import writer
+from probekit.cache.write.writer import CacheWriter
 from probekit.cli.app import run
 from probekit.errors import CacheError, UsageError
+from probekit.storage import locks
 
 CORPUS = corpus_of(2, per_shard=3)
 SHARD = "shards/00001.safetensors"
@@ -290,7 +293,7 @@ def test_fault_25_nothing_is_set_aside_or_freed_through_a_link(tmp_path: Path, o
 
 
 def test_a_repair_outlives_a_gc_of_what_it_sets_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from probekit.cache import settle
+    from probekit.cache.write import settle
 
     folder = extract(tmp_path, CORPUS)
     (folder / "runs/aside").mkdir()
@@ -349,8 +352,8 @@ def test_one_bad_folder_does_not_hide_the_others(tmp_path: Path, capsys: pytest.
 
 
 def test_what_vanishes_while_it_is_looked_at_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from probekit.cache import plan
-    from probekit.cache import verify as verifying
+    from probekit.cache.format import plan
+    from probekit.cache.manage import verify as verifying
 
     folder, other = extract(tmp_path, CORPUS), extract(tmp_path, CORPUS, weights="e" * 64)
     real = plan.read_small

@@ -14,10 +14,10 @@ from faulty import FAILED, REFUSED, SIGKILLED, SURVIVED, Shim, calls_of, fail_wi
 from planted import corpus_of, digests, extract
 
 from probekit.cache.export import export
-from probekit.cache.leftovers import collect, garbage
-from probekit.cache.manage import import_cache, remove
+from probekit.cache.manage.folders import import_cache, remove
+from probekit.cache.manage.leftovers import collect, garbage
+from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache
-from probekit.cache.verify import repair, verify
 
 CORPUS = corpus_of(2, per_shard=2)
 ACTS = {"killed": kill, "full": fail_with(errno.ENOSPC), "broken": fail_with(errno.EIO)}

@@ -11,9 +11,9 @@ import pytest
 from faulty import SIGKILLED, SURVIVED, Shim, kill, start_child
 from planted import PLAN, corpus_of, digests, extract, identity_of, stage, write_shard
 
-from probekit.cache import files
-from probekit.cache.writer import CacheWriter
+from probekit.cache.write.writer import CacheWriter
 from probekit.errors import ProbekitError
+from probekit.storage import files
 
 CORPUS = corpus_of(2, per_shard=3)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from probekit.corpus.example import Example, Span
+from probekit.example import Example, Span
 from probekit.tasks import load_catalogue
 
 PARSED = ("lemma", "upos", "xpos", "feats", "head", "deprel")

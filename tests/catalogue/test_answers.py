@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from probekit.corpus import open_corpus
-from probekit.corpus.example import Example, Span
 from probekit.errors import InputError
+from probekit.example import Example, Span
 from probekit.features import collect
 from probekit.probing.question import keep_top
 from probekit.tasks import Target, get_task

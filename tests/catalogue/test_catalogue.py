@@ -11,14 +11,14 @@ import pytest
 from rich_examples import PARSED, bare, columns, rich, with_notes
 
 from probekit.corpus import open_corpus
-from probekit.corpus.companions import load_companions
-from probekit.corpus.example import Example
+from probekit.corpus.annotations import load_companions
 from probekit.corpus.readers import load_readers
 from probekit.errors import InputError
+from probekit.example import Example
 from probekit.features import collect
 from probekit.features.checks import check_needs, checked_target
-from probekit.probing.metrics import metrics
-from probekit.probing.structural.score import TREE_METRICS
+from probekit.probing.studies.trees.score import TREE_METRICS
+from probekit.statistics.metrics import metrics
 from probekit.tasks import SPANS, ProbeTask, catalogue_folder, get_task, load_catalogue
 
 OPTIONS = {

@@ -124,9 +124,9 @@ def test_what_probe_writes_is_named_and_there(scene: Path, capsys: Captured, tmp
 
 
 def test_parts_say_how_far_the_whole_is(empty: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    import probekit.cache.staging
+    import probekit.cache.write.staging
 
-    monkeypatch.setattr(probekit.cache.staging, "SHARD_WORDS", 100)
+    monkeypatch.setattr(probekit.cache.write.staging, "SHARD_WORDS", 100)
     assert run(["extract", "model", "good.conllu", "--shard", "1/2"]) == 0
     assert "2 of 4 shards done" in capsys.readouterr().out
     (folder,) = (empty / "root").glob("model--*")

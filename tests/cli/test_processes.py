@@ -22,8 +22,8 @@ PROBEKIT = [sys.executable, "-m", "probekit"]
 SLOW = """
 import sys, time
 from probekit.cli import main
-import probekit.cache.staging
-probekit.cache.staging.SHARD_WORDS = 60
+import probekit.cache.write.staging
+probekit.cache.write.staging.SHARD_WORDS = 60
 def slow():
     from probekit.extraction.engine import LocalEngine
     run = LocalEngine.run
@@ -45,7 +45,7 @@ STUCK = """
 import sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from probekit.cli import main, signals
-import probekit.probing.sweep as sweep
+import probekit.probing.run as sweep
 signals.GRACE = 1.0
 def stuck(*values, **options):
     print("at work", file=sys.stderr, flush=True)

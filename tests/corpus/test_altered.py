@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from probekit.corpus import open_corpus, reopen_corpus
-from probekit.corpus.example import Example
 from probekit.errors import InputError, UsageError
+from probekit.example import Example
 
 NAMES = ("bigram-shift", "odd-man-out", "coordination-inversion")
 

@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import pytest
 
-from probekit.corpus.example import SPLITS, Example
-from probekit.corpus.grammar import generate
+from probekit.example import SPLITS, Example
+from probekit.grammar import generate
 
 SEEDS = (0, 1, 7, 2026)
 COLUMNS = ("lemma", "upos", "xpos", "feats", "head", "deprel", "roles")
@@ -31,7 +31,7 @@ def digest(examples: list[Example]) -> str:
 
 def test_the_seed_fixes_every_sentence_in_any_process() -> None:
     program = (
-        "import hashlib; from probekit.corpus.grammar import generate; "
+        "import hashlib; from probekit.grammar import generate; "
         "print(hashlib.sha256('\\n'.join(f\"{e.id} {e.text} {e.annotations['head']}\""
         " for e in generate(300, 5)).encode()).hexdigest())"
     )

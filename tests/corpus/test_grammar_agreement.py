@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from probekit.corpus.grammar import AgreementPair, agreement_pairs, morphology
-from probekit.corpus.grammar.agreement import CONSTRUCTIONS
+from probekit.grammar import AgreementPair, agreement_pairs, morphology
+from probekit.grammar.agreement import CONSTRUCTIONS
 
 SINGULAR_FORMS = {"is", "was", "has", "does"}
 PLURAL_FORMS = {"are", "were", "have", "do"}

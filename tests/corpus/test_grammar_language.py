@@ -11,10 +11,10 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import SGDClassifier
 
-from probekit.corpus.example import Example
-from probekit.corpus.grammar import generate
-from probekit.corpus.grammar.lexicon import homographs, owner
-from probekit.corpus.grammar.morphology import third_person
+from probekit.example import Example
+from probekit.grammar import generate
+from probekit.grammar.lexicon import homographs, owner
+from probekit.grammar.morphology import third_person
 
 
 @pytest.fixture(scope="module")

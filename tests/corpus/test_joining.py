@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probekit.corpus import Corpus, Example, Span, annotated, fingerprint, open_corpus
-from probekit.corpus.companions.uds import HEADER
+from probekit.corpus.annotations.uds import HEADER
 from probekit.errors import InputError
 
 TREES = "".join(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from probekit.errors import InputError, UsageError
 from probekit.extraction.batch import kept_rows, lay_out
 from probekit.extraction.plan import batches, parse_layers, select_layers
-from probekit.models.align import Encoded
+from probekit.models.tokens.align import Encoded
 
 
 def encoded(words: list[int], start: int = 100) -> Encoded:

@@ -14,10 +14,10 @@ import pytest
 import torch
 from tiny_models import FAMILIES, LAYERS, tiny_model
 
-import probekit.cache.format
-import probekit.cache.staging
+import probekit.cache.format.names
+import probekit.cache.write.staging
 from probekit import ActivationCache, extract
-from probekit.cache.shard import ShardWriter
+from probekit.cache.write.shard import ShardWriter
 from probekit.errors import CacheError, InputError, NumericError, UsageError
 from probekit.extraction.cost import estimate
 from probekit.extraction.engine import LocalEngine
@@ -37,7 +37,7 @@ SENTENCES = [
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several shards from a small corpus."""
-    monkeypatch.setattr(probekit.cache.staging, "SHARD_WORDS", 40)
+    monkeypatch.setattr(probekit.cache.write.staging, "SHARD_WORDS", 40)
 
 
 def digests(cache: Path) -> dict[str, str]:
@@ -105,8 +105,8 @@ def test_rows_do_not_depend_on_the_batch(tmp_path: Path) -> None:
 
 DYING = """
 import os, signal, sys
-import probekit.cache.staging
-probekit.cache.staging.SHARD_WORDS = 40
+import probekit.cache.write.staging
+probekit.cache.write.staging.SHARD_WORDS = 40
 from probekit import extract
 from probekit.extraction.engine import LocalEngine
 run, left = LocalEngine.run, [int(sys.argv[3])]

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import tiny_model
 
-import probekit.cache.staging
+import probekit.cache.write.staging
 from probekit import ActivationCache, extract, probe
 from probekit.cli.app import run
 from probekit.errors import NumericError
@@ -61,7 +61,7 @@ def test_fault_11_an_overflow_in_float16_ends_the_extraction(
 
 def test_fault_11_a_late_overflow_keeps_the_shards_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One word in the last shard is loud: the shards before it stay, and are not published again."""
-    monkeypatch.setattr(probekit.cache.staging, "SHARD_WORDS", 40)
+    monkeypatch.setattr(probekit.cache.write.staging, "SHARD_WORDS", 40)
     folder = Path(shutil.copytree(tiny_model("bert"), tmp_path / "model"))
     words = [line.split() for line in SENTENCES] * 10
     state = load_file(folder / "model.safetensors")

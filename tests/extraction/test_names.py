@@ -13,7 +13,7 @@ from probekit import ActivationCache, extract
 from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError
 from probekit.extraction.result import Extraction
-from probekit.models.sources import find_model, name_of, shadowed
+from probekit.models.sources.kinds import find_model, name_of, shadowed
 from probekit.probing.choosing import find_cache
 
 WORDS = [["the", "doctor"], ["rivers"]]
@@ -140,7 +140,7 @@ def test_a_cache_whose_model_was_kept_as_it_was_typed_is_found_or_named(
     here: Path, monkeypatch: pytest.MonkeyPatch, complete: bool
 ) -> None:
     with monkeypatch.context() as before:
-        before.setattr("probekit.models.sources._name_and_commit", lambda model: (model, None))
+        before.setattr("probekit.models.sources.kinds._name_and_commit", lambda model: (model, None))
         old = extract("./mm", WORDS, layers=[0], random_weights=None if complete else 0).cache
         assert ActivationCache.open(old).model["name"] == "./mm"
     if complete:

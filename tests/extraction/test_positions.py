@@ -11,8 +11,8 @@ from tiny_models import HEADS, WIDTH, tiny_model, write_model
 
 from probekit import ActivationCache, extract, probe
 from probekit.errors import InputError, UsageError
-from probekit.models.load import load
-from probekit.models.locate import locate
+from probekit.models.sources.load import load
+from probekit.models.sources.locate import locate
 
 SIZES: dict[str, Any] = {
     "hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": HEADS, "intermediate_size": 2 * WIDTH,

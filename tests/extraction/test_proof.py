@@ -11,15 +11,15 @@ import pytest
 import torch
 from tiny_models import HEADS, LAYERS, WIDTH, tiny_model, write_model
 
-import probekit.cache.staging
+import probekit.cache.write.staging
 from probekit import ActivationCache, extract, probe
-from probekit.cache.manage import info
+from probekit.cache.manage.folders import info
 from probekit.errors import NumericError
 from probekit.extraction.engine import LocalEngine
-from probekit.models import check
-from probekit.models.load import load
-from probekit.models.locate import locate
-from probekit.models.restoring import restored
+from probekit.models.runtime import check
+from probekit.models.runtime.restoring import restored
+from probekit.models.sources.load import load
+from probekit.models.sources.locate import locate
 
 WORDS = ["the", "doctor", "walked", "to", "a", "quiet", "house", "and", "carry", "paper", "in"]
 LENGTHS = [3, 70, 9, 30, 51, 9, 70, 3, 33, 64]
@@ -123,7 +123,7 @@ def test_the_longest_the_shortest_and_one_between_are_read_twice() -> None:
 def test_every_shard_is_checked_and_the_cache_keeps_the_certificate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probekit.cache.staging, "SHARD_WORDS", 60)
+    monkeypatch.setattr(probekit.cache.write.staging, "SHARD_WORDS", 60)
     corpus = tmp_path / "corpus.txt"
     corpus.write_text("".join(" ".join(words[:50]) + "\n" for words in SENTENCES * 4))
     made = extract(tiny_model("bert"), corpus, layers=[0, 2], cache=tmp_path)

@@ -13,13 +13,13 @@ import pytest
 import torch
 from tiny_models import FAMILIES, tiny_model
 
-import probekit.cache.staging
+import probekit.cache.write.staging
 from probekit import ActivationCache, extract, probe
-from probekit.cache.verify import verify
+from probekit.cache.manage.verify import verify
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.extraction.cost import estimate
 from probekit.extraction.request import Request
-from probekit.models.sources import find_model
+from probekit.models.sources.kinds import find_model
 
 SENTENCES = [
     ["the", "doctor", "walked", "to", "The", "quiet", "house"],
@@ -33,7 +33,7 @@ WORDS = sorted({word.lower() for words in SENTENCES for word in words} - {"music
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several shards from a small corpus."""
-    monkeypatch.setattr(probekit.cache.staging, "SHARD_WORDS", 40)
+    monkeypatch.setattr(probekit.cache.write.staging, "SHARD_WORDS", 40)
 
 
 @pytest.fixture
@@ -128,8 +128,8 @@ def test_the_estimate_is_exact(kind: str, vectors: Path, tmp_path: Path) -> None
 
 DYING = """
 import os, signal, sys
-import probekit.cache.staging
-probekit.cache.staging.SHARD_WORDS = 40
+import probekit.cache.write.staging
+probekit.cache.write.staging.SHARD_WORDS = 40
 from probekit import extract
 from probekit.extraction.engine import LocalEngine
 run, left = LocalEngine.run, [3]

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.cache.reader import CacheIndex
-from probekit.corpus.example import Example
 from probekit.errors import CacheError, InputError, UsageError
+from probekit.example import Example
 from probekit.features import Pooler, collect, matched, number_bins
 from probekit.tasks import ProbeTask, Target
 

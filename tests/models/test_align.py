@@ -18,8 +18,8 @@ from tokenizers import Tokenizer, models, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from probekit.errors import InputError
-from probekit.models.align import Aligner, Encoded
-from probekit.models.certificate import Certificate
+from probekit.models.tokens.align import Aligner, Encoded
+from probekit.models.tokens.certificate import Certificate
 
 every_family = pytest.mark.parametrize("name", FAMILIES)
 STRANGE = [

@@ -9,13 +9,13 @@ import torch
 from tiny_models import tiny_model
 
 from probekit.errors import NumericError, UsageError
-from probekit.models import forward as forward_module
-from probekit.models.align import Aligner, Encoded
-from probekit.models.check import self_check
-from probekit.models.forward import forward, pad
-from probekit.models.hooks import Capture
-from probekit.models.load import LoadedModel, load
-from probekit.models.locate import locate
+from probekit.models.runtime import forward as forward_module
+from probekit.models.runtime.check import self_check
+from probekit.models.runtime.forward import forward, pad
+from probekit.models.runtime.hooks import Capture
+from probekit.models.sources.load import LoadedModel, load
+from probekit.models.sources.locate import locate
+from probekit.models.tokens.align import Aligner, Encoded
 
 SENTENCES = [("run",), ("The", "doctor", "walked", "."), ("a", "quiet", "house", "in", "the", "garden", "of", "it")]
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 from tiny_models import FAMILIES, HEADS, LAYERS, LIMIT, WIDTH, tiny_model
 
-from probekit.models.align import Aligner, Encoded, decoder_view
-from probekit.models.check import TOLERANCES, self_check
-from probekit.models.forward import forward, pad
-from probekit.models.hooks import Capture
-from probekit.models.load import LoadedModel, load
-from probekit.models.locate import locate
+from probekit.models.runtime.check import TOLERANCES, self_check
+from probekit.models.runtime.forward import forward, pad
+from probekit.models.runtime.hooks import Capture
+from probekit.models.sources.load import LoadedModel, load
+from probekit.models.sources.locate import locate
+from probekit.models.tokens.align import Aligner, Encoded, decoder_view
 
 SENTENCES = [
     ("run",),
@@ -265,7 +265,7 @@ def test_a_causal_model_does_not_see_what_comes_after(name: str) -> None:
 
 
 def test_a_family_file_speaks_for_its_types_alone() -> None:
-    from probekit.models.families import ORDINARY, families, family_of
+    from probekit.models.architecture.families import ORDINARY, families, family_of
 
     assert {"albert", "bart", "deberta-v2"} <= set(families())
     assert family_of("bert") is ORDINARY

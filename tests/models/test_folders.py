@@ -12,7 +12,7 @@ from tiny_models import tiny_model
 
 from probekit import extract
 from probekit.errors import UsageError
-from probekit.models.locate import locate
+from probekit.models.sources.locate import locate
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 437955512\n"
 COMMIT = "86b5e0934494bd15c9632b12f734a8a67f723594"

@@ -16,10 +16,10 @@ import torch
 from tiny_models import FAMILIES, tiny_model
 
 from probekit.errors import UsageError
-from probekit.models import load as load_module
-from probekit.models.load import choose_device, load
-from probekit.models.locate import locate
-from probekit.models.weights import quiet, state_digest
+from probekit.models.sources import load as load_module
+from probekit.models.sources.load import choose_device, load
+from probekit.models.sources.locate import locate
+from probekit.models.sources.weights import quiet, state_digest
 
 every_family = pytest.mark.parametrize("name", FAMILIES)
 
@@ -170,11 +170,11 @@ def watch(event, args):
     if event in ("import", "compile", "exec", "open", *forbidden):
         touched.append((event, str(args[0] if event != "exec" else args[0].co_filename)))
 import torch, transformers
-import probekit.models.load, probekit.models.locate
+import probekit.models.sources.load, probekit.models.sources.locate
 sys.addaudithook(watch)
 refused = ""
 try:
-    probekit.models.load.load(probekit.models.locate.locate(folder), device="cpu")
+    probekit.models.sources.load.load(probekit.models.sources.locate.locate(folder), device="cpu")
 except probekit.errors.UsageError as error:
     refused = str(error)
 bad = [t for t in touched if t[0] in forbidden]
@@ -241,15 +241,15 @@ def test_fault_28_remote_code_is_never_trusted_and_pickles_never_read() -> None:
         text = module.read_text(encoding="utf-8")
         assert "trust_remote_code" not in text
         assert "torch.load" not in text
-    from probekit.models import weights
+    from probekit.models.sources import weights
 
     assert inspect.getsource(weights).count("use_safetensors=True") == 1
 
 
 @every_family
 def test_a_family_must_be_understood_or_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from probekit.models import stacks
-    from probekit.models.families import ORDINARY
+    from probekit.models.architecture import stacks
+    from probekit.models.architecture.families import ORDINARY
 
     loaded = load(locate(tiny_model(name)), device="cpu")
     if name in ("albert", "deberta-v2"):

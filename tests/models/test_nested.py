@@ -11,10 +11,10 @@ import transformers
 from tiny_models import FAMILIES, write_model
 
 from probekit import ActivationCache, extract
-from probekit.cache.unread import NOT_READ
+from probekit.cache.format.unread import NOT_READ
 from probekit.errors import UsageError
-from probekit.models.load import load
-from probekit.models.locate import locate
+from probekit.models.sources.load import load
+from probekit.models.sources.locate import locate
 
 TEXT: dict[str, Any] = {
     "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": 400,
@@ -83,7 +83,7 @@ def test_two_encoders_put_together_are_read_by_that_of_text(tmp_path: Path) -> N
 
 
 def test_a_model_without_a_config_of_text_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from probekit.models.nested import text_part
+    from probekit.models.sources.nested import text_part
 
     with torch.device("meta"):
         model = transformers.CLIPModel(KINDS["clip"][0]())

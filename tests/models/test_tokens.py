@@ -12,7 +12,7 @@ from tiny_models import FAMILIES, tiny_model
 from transformers import AutoTokenizer
 
 from probekit.errors import UsageError
-from probekit.models.align import Aligner, Encoded
+from probekit.models.tokens.align import Aligner, Encoded
 
 every_family = pytest.mark.parametrize("name", FAMILIES)
 

@@ -16,12 +16,12 @@ from safetensors.torch import load_file, save_file
 from tiny_models import FAMILIES, tiny_model
 
 from probekit import ActivationCache, extract, probe
-from probekit.cache.unread import NOT_READ, notes
-from probekit.cache.writer import CacheWriter
+from probekit.cache.format.unread import NOT_READ, notes
+from probekit.cache.write.writer import CacheWriter
 from probekit.errors import UsageError
-from probekit.models.load import load
-from probekit.models.locate import locate
-from probekit.models.weights import quiet
+from probekit.models.sources.load import load
+from probekit.models.sources.locate import locate
+from probekit.models.sources.weights import quiet
 
 HEADS = {
     "bert": ("BertForMaskedLM", {"cls": 5}),

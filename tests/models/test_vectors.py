@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from probekit.errors import InputError, UsageError
-from probekit.models import vectors
-from probekit.models.certificate import Certificate
-from probekit.models.sources import find_model
-from probekit.models.static import InputTable, VectorFile, is_static
-from probekit.models.vectors import read_vectors
-from probekit.models.words import WordEncoder
+from probekit.models.sources import vectors
+from probekit.models.sources.kinds import find_model
+from probekit.models.sources.static import InputTable, VectorFile, is_static
+from probekit.models.sources.vectors import read_vectors
+from probekit.models.tokens.certificate import Certificate
+from probekit.models.tokens.words import WordEncoder
 
 GLOVE = "the 1 -2.5 3e-1\nplan .5 +4 0\n. 0 0 0\n"
 TABLE = np.array([[1, -2.5, 0.3], [0.5, 4, 0], [0, 0, 0]], np.float32)

@@ -20,9 +20,9 @@ import small
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from probekit.probing.codelength import online_codes
+from probekit.probing.analyses.code_length.online import online_codes
+from probekit.probing.analyses.code_length.variational import variational_codes
 from probekit.probing.problem import Problem
-from probekit.probing.variational import variational_codes
 
 LAYER, ROWS, DIMENSIONS = 3, 700, 40
 

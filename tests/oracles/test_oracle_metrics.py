@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from small import Part, Sentence
 
-from probekit.probing.metrics import Scored, metrics
-from probekit.probing.stats import Bootstrap
+from probekit.statistics.bootstrap import Bootstrap
+from probekit.statistics.metrics import Scored, metrics
 
 RELATIONS = ("nsubj", "obj", "amod", "det")
 

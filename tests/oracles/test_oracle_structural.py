@@ -11,12 +11,12 @@ import structural as oracle
 import torch
 from small import LAYERS, SPLITS, Part
 
-from probekit.corpus.example import Example
-from probekit.probing.structural.batches import Sentences
-from probekit.probing.structural.fit import fit_projections
-from probekit.probing.structural.measure import guessed
-from probekit.probing.structural.score import DEPTH, DISTANCE
-from probekit.probing.structural.trees import Tree, distances_of, spanning_tree
+from probekit.example import Example
+from probekit.probing.studies.trees.batches import Sentences
+from probekit.probing.studies.trees.fit import fit_projections
+from probekit.probing.studies.trees.measure import guessed
+from probekit.probing.studies.trees.score import DEPTH, DISTANCE
+from probekit.probing.studies.trees.trees import Tree, distances_of, spanning_tree
 from probekit.tasks import load_catalogue
 
 RANK = 16

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from probekit import ActivationCache, LayerReport, probe
 from probekit.corpus import Example
-from probekit.probing.codelength import online_codes
+from probekit.probing.analyses.code_length.online import online_codes
 from probekit.probing.problem import Problem
 
 PER_CENT = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.25, 12.5, 25, 50, 100)

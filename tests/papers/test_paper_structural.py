@@ -12,12 +12,12 @@ import pytest
 from plain import layer_of, mean, token_rows
 
 from probekit import ActivationCache, LayerReport, extract, probe
-from probekit.probing.structural import fit, study
-from probekit.probing.structural.batches import Sentences
-from probekit.probing.structural.fit import Projection
-from probekit.probing.structural.measure import guessed
-from probekit.probing.structural.score import DISTANCE
-from probekit.probing.structural.trees import Tree, distances_of, spanning_tree
+from probekit.probing.studies.trees import fit, study
+from probekit.probing.studies.trees.batches import Sentences
+from probekit.probing.studies.trees.fit import Projection
+from probekit.probing.studies.trees.measure import guessed
+from probekit.probing.studies.trees.score import DISTANCE
+from probekit.probing.studies.trees.trees import Tree, distances_of, spanning_tree
 
 RANK, LAYER, SIZES = 16, 3, {"train": 100, "dev": 35, "test": 35}
 

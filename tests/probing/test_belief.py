@@ -10,8 +10,8 @@ import pytest
 
 from probekit.probing.control import control_codes, draw_seed
 from probekit.probing.floors import majority_code, word_type_codes
-from probekit.probing.significance import holm, neighbours, not_worse
-from probekit.probing.stats import FEWEST_UNITS, Bootstrap, Resampled, bounds_of, interval
+from probekit.statistics.bootstrap import FEWEST_UNITS, Bootstrap, Resampled, bounds_of, interval
+from probekit.statistics.significance import holm, neighbours, not_worse
 
 Y_TRAIN = np.repeat([0, 1, 2], [600, 300, 100]).astype(np.int32)
 

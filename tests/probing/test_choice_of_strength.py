@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from probekit.probing import study
 from probekit.probing.problem import Problem, Standardiser
-from probekit.probing.study import STRENGTHS, Grid, Vectors, fit_layer, fit_vectors
+from probekit.probing.solvers import strengths as study
+from probekit.probing.solvers.strengths import STRENGTHS, Grid, Vectors, fit_layer, fit_vectors
 
 D, K, TOLD = 96, 9, 12
 CUTS = (700, 2690)

@@ -13,11 +13,11 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from probekit.errors import InputError, UsageError
-from probekit.probing import sending
-from probekit.probing.codelength import FRACTIONS, OnlineCode, blocks, online_codes
-from probekit.probing.lbfgs import Minimum
-from probekit.probing.objective import Objective
+from probekit.probing.analyses.code_length import blocks as sending
+from probekit.probing.analyses.code_length.online import FRACTIONS, OnlineCode, blocks, online_codes
 from probekit.probing.problem import Problem
+from probekit.probing.solvers.lbfgs import Minimum
+from probekit.probing.solvers.objective import Objective
 
 
 def planted(n: int, k: int, d: int = 12, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -22,10 +22,10 @@ from probekit.probing.estimators import estimators, get_estimator
 from probekit.probing.logistic import LogisticProbe
 from probekit.probing.mlp import MLPProbe
 from probekit.probing.neighbours import NeighbourProbe
-from probekit.probing.proximal import ElasticNetProbe
 from probekit.probing.recurrent import RecurrentProbe
 from probekit.probing.ridge import RidgeProbe
 from probekit.probing.saving import Probe, load_estimator, save_estimator
+from probekit.probing.solvers.proximal import ElasticNetProbe
 from probekit.probing.spans import SpanClassifier
 
 ESTIMATORS = [

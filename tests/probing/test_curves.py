@@ -13,12 +13,12 @@ from probekit import ActivationCache, extract, probe
 from probekit.errors import UsageError
 from probekit.probing.analyses.training_sizes import nested
 from probekit.probing.mlp import fit_mlp_layers
-from probekit.probing.network import NetworkSettings
 from probekit.probing.problem import Problem
-from probekit.probing.study import STRENGTHS
+from probekit.probing.solvers.network import NetworkSettings
+from probekit.probing.solvers.strengths import STRENGTHS
 from probekit.report import LayerReport
-from probekit.report.pareto import pareto_front, plot_pareto, save_pareto
-from probekit.report.sizes import best_curve, layer_curves, plot_sizes, save_sizes
+from probekit.report.render.pareto import pareto_front, plot_pareto, save_pareto
+from probekit.report.render.sizes import best_curve, layer_curves, plot_sizes, save_sizes
 
 
 @pytest.fixture(scope="module")

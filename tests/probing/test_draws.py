@@ -7,12 +7,12 @@ import pytest
 from tiny_models import tiny_model
 
 from probekit import ActivationCache, extract, probe
-from probekit.corpus.example import Example
 from probekit.errors import InputError
+from probekit.example import Example
 from probekit.features import collect
 from probekit.probing.control import draw_seed
-from probekit.probing.stats import Resampled
-from probekit.probing.structural.measure import over_draws
+from probekit.probing.studies.trees.measure import over_draws
+from probekit.statistics.bootstrap import Resampled
 from probekit.tasks import ProbeTask, Target
 
 

@@ -12,7 +12,7 @@ from tiny_models import tiny_model
 from probekit import LayerReport, extract, probe
 from probekit.cli.app import run
 from probekit.errors import InputError
-from probekit.probing import study
+from probekit.probing.solvers import strengths as study
 
 Row = tuple[str, str, str]
 """Words, tags (one letter a word), split."""

@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import f1_score
 
 from probekit.errors import UsageError
-from probekit.probing.metrics import Scored, metrics, metrics_of
-from probekit.probing.stats import Bootstrap
+from probekit.statistics.bootstrap import Bootstrap
+from probekit.statistics.metrics import Scored, metrics, metrics_of
 
 CLASSES = {
     "accuracy": ["a", "b", "c"],

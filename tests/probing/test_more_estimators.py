@@ -11,7 +11,7 @@ from probekit.errors import UsageError
 from probekit.probing.estimators import LayerMatrix, StudySettings, get_estimator
 from probekit.probing.neighbours import NeighbourProbe, neighbours, placed, votes
 from probekit.probing.problem import Problem
-from probekit.probing.proximal import ElasticNetProbe
+from probekit.probing.solvers.proximal import ElasticNetProbe
 
 
 def blobs(n: int, d: int, k: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -12,8 +12,8 @@ from probekit import ActivationCache, extract, probe
 from probekit.errors import UsageError
 from probekit.probing import analyses as analyses_folder
 from probekit.probing.analyses import Ride, Scene, analyses
+from probekit.probing.analyses.code_length.online import online_codes
 from probekit.probing.analyses.online_code import CONTROL_METHOD, METHOD, OnlineCodes
-from probekit.probing.codelength import online_codes
 from probekit.probing.estimators import LayerMatrix, StudySettings, get_estimator
 from probekit.probing.problem import Problem
 from probekit.probing.settings import Settings

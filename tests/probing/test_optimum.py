@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from probekit.probing import study
 from probekit.probing.logistic import LogisticProbe
 from probekit.probing.problem import Problem, Standardiser
-from probekit.probing.study import fit_layer
+from probekit.probing.solvers import strengths as study
+from probekit.probing.solvers.strengths import fit_layer
 
 N, D, K = 2400, 96, 9
 CUTS = (1600, 2000)

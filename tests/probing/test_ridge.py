@@ -12,9 +12,9 @@ from tiny_models import LAYERS, tiny_model
 from probekit import ActivationCache, extract, probe
 from probekit.errors import UsageError
 from probekit.probing.control import control_numbers, draw_seed
-from probekit.probing.numberscore import METRICS, NumberScorer
 from probekit.probing.problem import Standardiser
 from probekit.probing.ridge import STRENGTHS, Numbers, fit_ridge
+from probekit.statistics.numbers import METRICS, NumberScorer
 
 
 def drawn(n: int = 500, d: int = 20) -> tuple[np.ndarray, np.ndarray]:

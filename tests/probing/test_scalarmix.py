@@ -12,8 +12,8 @@ from tiny_models import LAYERS, tiny_model
 from probekit import ActivationCache, extract, probe
 from probekit.errors import UsageError
 from probekit.probing.analyses.mix import METHOD, STOPPED
+from probekit.probing.analyses.scalar_mix.fit import fit_mix, half_width, mix_loss
 from probekit.probing.estimators import estimators
-from probekit.probing.scalarmix import fit_mix, half_width, mix_loss
 
 
 def layers(where: int, n: int = 600, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -9,12 +9,12 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import minimum_spanning_tree, shortest_path
 from scipy.stats import spearmanr
 
-from probekit.probing.structural import fit
-from probekit.probing.structural.batches import Group, Sentences, loss_of, predict, slope_of
-from probekit.probing.structural.fit import fit_projections
-from probekit.probing.structural.measure import guessed
-from probekit.probing.structural.score import DEPTH, DISTANCE, TREE_METRICS
-from probekit.probing.structural.trees import Tree, distances_of, spanning_tree, spanning_trees
+from probekit.probing.studies.trees import fit
+from probekit.probing.studies.trees.batches import Group, Sentences, loss_of, predict, slope_of
+from probekit.probing.studies.trees.fit import fit_projections
+from probekit.probing.studies.trees.measure import guessed
+from probekit.probing.studies.trees.score import DEPTH, DISTANCE, TREE_METRICS
+from probekit.probing.studies.trees.trees import Tree, distances_of, spanning_tree, spanning_trees
 
 
 def heads_of(n: int, rng: np.random.Generator) -> list[int]:

@@ -9,13 +9,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from probekit.errors import InputError, NumericError, UsageError
-from probekit.probing import study as studies
 from probekit.probing.control import control_codes
 from probekit.probing.mlp import fit_mlp_layers
-from probekit.probing.network import NetworkSettings
 from probekit.probing.problem import Problem, Result, Standardiser
-from probekit.probing.stats import Bootstrap
-from probekit.probing.study import Vectors, fit_layer, fit_vectors
+from probekit.probing.solvers import strengths as studies
+from probekit.probing.solvers.network import NetworkSettings
+from probekit.probing.solvers.strengths import Vectors, fit_layer, fit_vectors
+from probekit.statistics.bootstrap import Bootstrap
 
 N, D, K = 1200, 24, 4
 SPLITS = (slice(0, 800), slice(800, 1000), slice(1000, 1200))

@@ -9,9 +9,9 @@ import pytest
 from tiny_models import tiny_model
 
 from probekit import extract, probe
-from probekit.corpus.example import Example
-from probekit.probing.stats import Bootstrap, interval
+from probekit.example import Example
 from probekit.probing.units import Units, units_notes, units_of
+from probekit.statistics.bootstrap import Bootstrap, interval
 
 WORDS = (("the", "DET"), ("dog", "NOUN"), ("sees", "VERB"), ("big", "ADJ"), ("cats", "NOUN"))
 SEEDS = {"train": 1, "dev": 2, "test": 3}

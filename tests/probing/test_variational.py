@@ -10,10 +10,10 @@ import torch
 from tiny_models import LAYERS, tiny_model
 
 from probekit import ActivationCache, extract, probe
-from probekit.probing import variational
+from probekit.probing.analyses.code_length import variational
+from probekit.probing.analyses.code_length.variational import Posterior, label_nats, variational_codes
 from probekit.probing.analyses.variational_code import CONTROL_METHOD, METHOD
 from probekit.probing.problem import Problem
-from probekit.probing.variational import Posterior, label_nats, variational_codes
 
 
 def test_the_divergence_is_that_of_the_papers() -> None:

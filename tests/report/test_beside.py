@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from probekit.report import LayerReport, Measurement, compare
-from probekit.report.table import plain
+from probekit.report.render.table import plain
 
 Make = Callable[..., LayerReport]
 Row = Callable[..., Measurement]

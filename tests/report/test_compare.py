@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from probekit.errors import UsageError
 from probekit.report import LayerReport, compare
-from probekit.report.table import plain
+from probekit.report.render.table import plain
 
 Make = Callable[..., LayerReport]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from probekit.errors import ResourceError, UsageError
 from probekit.report import LayerReport
-from probekit.report.drawing import headline, spread
+from probekit.report.render.drawing import headline, spread
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from probekit.report import LayerReport
-from probekit.report.table import plain
+from probekit.report.render.table import plain
 
 Make = Callable[..., LayerReport]
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from probekit.report.drawing import BLUE, GREY, INK, VERMILION
-from probekit.report.trees import LEGEND, DrawnTree, draw_trees
+from probekit.report.render.drawing import BLUE, GREY, INK, VERMILION
+from probekit.report.render.trees import LEGEND, DrawnTree, draw_trees
 
 WORDS = ("a", "b", "c", "d")
 GOLD = {(0, 1), (1, 2), (1, 3)}

@@ -43,9 +43,9 @@ from typing import Any
 import torch  # noqa: F401 (imported once, run never)
 import transformers  # noqa: F401
 
-import probekit.cache.staging
+import probekit.cache.write.staging
+from probekit.cache.manage.verify import verify
 from probekit.cache.reader import ActivationCache
-from probekit.cache.verify import verify
 from probekit.errors import CacheError, ProbekitError, ResourceError
 from probekit.extraction.engine import LocalEngine
 from probekit.extraction.run import extract
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     deadline = started + 60 * options.minutes
     tally = Tally()
-    probekit.cache.staging.SHARD_WORDS = SHARD_WORDS
+    probekit.cache.write.staging.SHARD_WORDS = SHARD_WORDS
     with tempfile.TemporaryDirectory(prefix="probekit-soak-", dir=options.folder) as place:
         try:
             sound, takes = _undisturbed(Path(place) / "sound", options)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from probekit.corpus.example import Example
 from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.errors import UsageError
+from probekit.example import Example
 
 SHAPED, NAMED = 1, 2
 """How strong a reader's claim to a file is: by the shape of its rows, or because the file says what it is."""

@@ -19,10 +19,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from probekit.corpus.example import SPLITS, Example
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader
 from probekit.errors import UsageError
+from probekit.example import SPLITS, Example
 
 Words = tuple[str, ...]
 Change = Callable[[Example, Random], Words | None]

@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from probekit.corpus.example import NOTHING, Example, FrozenDict, Span
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers._mentions import Mentions
 from probekit.corpus.readers._plus import COLUMNS, HEADER, Plus, plus_of
 from probekit.corpus.readers._rows import Documents, Line
 from probekit.errors import InputError
+from probekit.example import NOTHING, Example, FrozenDict, Span
 
 _HEAD = COLUMNS.index("HEAD")
 _FEATS = COLUMNS.index("FEATS")

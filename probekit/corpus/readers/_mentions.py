@@ -6,8 +6,8 @@ entity. What is open when the sentence ends, or ends without a beginning, lies a
 
 from __future__ import annotations
 
-from probekit.corpus.example import Span
 from probekit.corpus.notes import Notes
+from probekit.example import Span
 
 
 class Mentions:

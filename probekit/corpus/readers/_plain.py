@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from probekit.corpus.example import Span
+from probekit.example import Span
 
 _WORD = re.compile(r"[^\W_]+(?:[.,'’-][^\W_]+)*|\S")
 _CLITIC = re.compile(r"['’][^\W_]+")

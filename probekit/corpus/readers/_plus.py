@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from probekit.corpus.example import Span
 from probekit.corpus.readers._rows import BIO, HEADER, TAGGED, Line, column, fault, spans_of_tags
+from probekit.example import Span
 
 __all__ = ["COLUMNS", "HEADER", "Plus", "plus_of"]
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from probekit.corpus.example import Span
 from probekit.corpus.lines import blocks, file_stem
 from probekit.corpus.notes import Notes
 from probekit.errors import InputError
+from probekit.example import Span
 
 BIO = re.compile(r"O|[BI]-\S+")
 HEADER = "global.columns"

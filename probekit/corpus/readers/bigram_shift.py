@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from random import Random
 
-from probekit.corpus.example import Example
 from probekit.corpus.readers._altered import Change, Words, altered
+from probekit.example import Example
 
 SHORTEST = 4
 

@@ -15,12 +15,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from probekit.corpus.example import Example, Span
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._rows import Line, fault, value_of
 from probekit.errors import InputError
+from probekit.example import Example, Span
 
 _TOKEN = re.compile(r"[()]|[^()\s]+")
 _ROOTS = ("", "ROOT", "TOP")

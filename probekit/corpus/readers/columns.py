@@ -22,7 +22,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from probekit.corpus.example import Example, Span
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._layout import DOCUMENT, Layout, layout_of, parse_option
@@ -39,6 +38,7 @@ from probekit.corpus.readers._rows import (
     spans_of_tags,
     value_of,
 )
+from probekit.example import Example, Span
 
 Annotations = Mapping[str, tuple[str | None, ...]]
 

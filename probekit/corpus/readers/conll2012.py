@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from probekit.corpus.example import Example
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import NAMED, Reader
 from probekit.corpus.readers._mentions import Mentions
 from probekit.corpus.readers._rows import Line, column, fault, sentences
+from probekit.example import Example
 
 _BEGIN = re.compile(r"#begin document \((.*)\)(?:; part (\d+))?\s*")
 _END = "#end document"

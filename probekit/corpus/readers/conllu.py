@@ -22,12 +22,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from probekit.corpus.example import Example
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import NAMED, Reader
 from probekit.corpus.readers._conllu import Builder
 from probekit.corpus.readers._rows import header_of
+from probekit.example import Example
 
 
 def read(path: Path, notes: Notes) -> Iterator[Example]:

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from probekit.corpus.example import Example
 from probekit.corpus.lines import blocks
 from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._conllu import COLUMNS, Builder
 from probekit.corpus.readers._rows import HEADER, Line, fields_of, value_of
+from probekit.example import Example
 
 LEXICAL = ("SMWE", "LEXCAT", "LEXLEMMA", "SS", "SS2", "WMWE", "WCAT", "WLEMMA", "LEXTAG")
 _NAMES = {"LEXCAT": "lexcat", "SS": "supersense", "SS2": "function", "LEXTAG": "lextag"}

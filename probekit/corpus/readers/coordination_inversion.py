@@ -14,9 +14,9 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import NamedTuple
 
-from probekit.corpus.example import Example, Span
 from probekit.corpus.readers._altered import Change, Words, altered
 from probekit.errors import InputError
+from probekit.example import Example, Span
 
 NEEDS = ("upos", "head", "deprel")
 PHRASES = ("constituents", "xpos")

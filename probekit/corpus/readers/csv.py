@@ -18,12 +18,12 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from probekit.corpus.example import Example
 from probekit.corpus.lines import texts
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.records import example_from
 from probekit.errors import InputError, UsageError, did_you_mean
+from probekit.example import Example
 
 TEXTS = ("words", "text", "sentence", "review", "content")
 """Names of the column that holds the text, the first of them that is there."""

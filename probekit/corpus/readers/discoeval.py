@@ -19,12 +19,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from probekit.corpus.example import Example, Span
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._rows import Line, fault, fields_of
 from probekit.errors import InputError, did_you_mean
+from probekit.example import Example, Span
 
 
 class _Kind(NamedTuple):

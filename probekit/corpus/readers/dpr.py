@@ -24,12 +24,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from probekit.corpus.example import SPLITS, Example, Span
 from probekit.corpus.lines import file_stem
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._plain import marked_words, words_of
 from probekit.corpus.readers._rows import Line, fault, sentences
+from probekit.example import SPLITS, Example, Span
 
 MASK = "[MASK]"
 ALIKE = 0.75

@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from probekit.corpus.example import Example
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.records import example_from
 from probekit.corpus.values import plain
 from probekit.errors import InputError
+from probekit.example import Example
 
 if TYPE_CHECKING:
     import pandas

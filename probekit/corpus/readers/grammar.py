@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from probekit.corpus.example import SPLITS, Example
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader
 from probekit.errors import UsageError, did_you_mean
+from probekit.example import SPLITS, Example
 
 DEFAULTS = {"n": 10_000, "seed": 0}
 
 
 def read(address: Address, notes: Notes) -> Iterable[Example]:
     """Generate the sentences."""
-    from probekit.corpus.grammar import generate
+    from probekit.grammar import generate
 
     return generate(n=address.options["n"], seed=address.options["seed"])
 

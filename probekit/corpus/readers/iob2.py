@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from probekit.corpus.example import Example
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._rows import (
@@ -25,6 +24,7 @@ from probekit.corpus.readers._rows import (
     spans_of_tags,
     value_of,
 )
+from probekit.example import Example
 
 COLUMNS = ("ID", "FORM", "TAG", "OTHER", "ANNOTATOR")
 

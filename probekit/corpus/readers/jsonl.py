@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from probekit.corpus.example import Example
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.records import example_from
 from probekit.errors import InputError
+from probekit.example import Example
 
 
 def read(path: Path, notes: Notes) -> Iterator[Example]:

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from probekit.corpus.example import Example
 from probekit.corpus.lines import file_stem
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._rows import BIO, Line, column, fault, sentences, spans_of_tags
+from probekit.example import Example
 
 
 def read(path: Path, notes: Notes) -> Iterator[Example]:

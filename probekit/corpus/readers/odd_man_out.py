@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any
 
-from probekit.corpus.example import Example
 from probekit.corpus.readers._altered import Change, Words, altered
 from probekit.errors import InputError
+from probekit.example import Example
 
 SHORTEST = 4
 KINDS = ("NOUN", "VERB")

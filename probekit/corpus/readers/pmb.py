@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from probekit.corpus.example import Example
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._rows import Line, fault, fields_of, is_comment, sentences, value_of
+from probekit.example import Example
 
 _LAYERS = {"sym": "lemma", "sem": "semtag", "cat": "ccg", "sns": "sense"}
 _NONE = {"sns": "O"}

@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from probekit.corpus.example import Example, Span
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import SHAPED, Reader
 from probekit.corpus.readers._rows import (
@@ -27,6 +26,7 @@ from probekit.corpus.readers._rows import (
     sentences,
     value_of,
 )
+from probekit.example import Example, Span
 
 COLUMNS = ("ID", "FORM", "XPOS", "LEMMA", "ROLESET")
 _CELL = re.compile(r"(?:\(([^()*\s]+))?\*(\))?")

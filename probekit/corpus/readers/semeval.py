@@ -14,13 +14,13 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from probekit.corpus.example import Example, Span
 from probekit.corpus.lines import blocks
 from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._plain import words_of
 from probekit.corpus.readers._rows import Line, fault
+from probekit.example import Example, Span
 
 _SENTENCE = re.compile(r"(\d+)\t\"(.*)\"\s*")
 _MARK = re.compile(r"(</?e[12]>)")

@@ -15,12 +15,12 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from probekit.corpus.example import Example
 from probekit.corpus.lines import blocks, file_stem
 from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._rows import Line, column, fault, fields_of
+from probekit.example import Example
 
 _SPLITS = {"tr": "train", "va": "dev", "te": "test"}
 _HEADER = ("sentence", "label")

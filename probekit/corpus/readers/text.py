@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from probekit.corpus.example import Example
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
+from probekit.example import Example
 
 _MOST = 0.9
 """Share of the lines that have the same number of fields, from which a file is a table."""

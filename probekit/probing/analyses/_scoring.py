@@ -14,8 +14,8 @@ import numpy as np
 from probekit.probing.analyses import Scene
 from probekit.probing.measure import scored
 from probekit.probing.problem import Result
-from probekit.probing.stats import LEVEL, Bootstrap
 from probekit.report import Measurement
+from probekit.statistics.bootstrap import LEVEL, Bootstrap
 
 
 def accuracy_rows(

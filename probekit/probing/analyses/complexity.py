@@ -21,11 +21,11 @@ from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.measure import scored
 from probekit.probing.mlp import fit_mlp_layers
-from probekit.probing.network import NetworkSettings
 from probekit.probing.problem import Result
-from probekit.probing.stats import LEVEL, Bootstrap
+from probekit.probing.solvers.network import NetworkSettings
 from probekit.report import Measurement
-from probekit.report.pareto import pareto_front
+from probekit.report.render.pareto import pareto_front
+from probekit.statistics.bootstrap import LEVEL, Bootstrap
 
 RANKS, HIDDEN = (1, 2, 4, 8, 16), (4, 16, 64)
 ROWS = 20_000

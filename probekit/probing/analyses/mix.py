@@ -23,19 +23,19 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from probekit.corpus.example import SPLITS
+from probekit.example import SPLITS
 from probekit.features import TokenRows
 from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.analyses._sampling import whole_sentences
+from probekit.probing.analyses.scalar_mix.fit import FOLDS, STEPS, fit_mix, without_each_fold
+from probekit.probing.analyses.scalar_mix.learned import METHOD, STOPPED, LearnedMix
 from probekit.probing.estimators import LayerMatrix, LayerTokens, get_estimator
 from probekit.probing.measure import SELECTIVITY, mean_of, scored
-from probekit.probing.mixed import METHOD, STOPPED, LearnedMix
 from probekit.probing.problem import Result, Standardiser
-from probekit.probing.scalarmix import FOLDS, STEPS, fit_mix, without_each_fold
-from probekit.probing.stats import LEVEL, Bootstrap, FloatArray
+from probekit.probing.solvers.training import Batch, Build, Mixed, train, training_of
 from probekit.probing.trained import data_of
-from probekit.probing.training import Batch, Build, Mixed, train, training_of
 from probekit.report import Measurement, split_layer
+from probekit.statistics.bootstrap import LEVEL, Bootstrap, FloatArray
 
 TRAIN_ROWS, HELD_OUT_ROWS = 10_000, 10_000
 """Targets kept of every layer at once; whole sentences."""

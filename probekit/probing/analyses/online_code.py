@@ -14,7 +14,7 @@ import numpy as np
 
 from probekit.errors import UsageError
 from probekit.probing.analyses import Analysis, Scene
-from probekit.probing.codelength import OnlineCode, online_codes
+from probekit.probing.analyses.code_length.online import OnlineCode, online_codes
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.problem import Result
 from probekit.report import Measurement

@@ -19,8 +19,8 @@ from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.measure import scored
 from probekit.probing.problem import Result
-from probekit.probing.stats import LEVEL, Bootstrap
 from probekit.report import Measurement
+from probekit.statistics.bootstrap import LEVEL, Bootstrap
 
 LENGTHS, DISTANCES, FREQUENCIES = (10, 20, 40), (1, 2, 5, 10), (0, 9, 99)
 """Upper ends of the bands; the last band is open."""

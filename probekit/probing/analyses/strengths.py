@@ -16,7 +16,7 @@ from probekit.probing.analyses._scoring import accuracy_rows
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.problem import Result, accuracy
 from probekit.report import Measurement
-from probekit.report.pareto import STRENGTH
+from probekit.report.render.pareto import STRENGTH
 
 
 class Strengths:

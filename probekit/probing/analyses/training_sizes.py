@@ -18,7 +18,7 @@ from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.analyses._scoring import accuracy_rows
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.problem import Result
-from probekit.probing.study import fit_layer
+from probekit.probing.solvers.strengths import fit_layer
 from probekit.report import Measurement
 
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)

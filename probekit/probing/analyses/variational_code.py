@@ -14,9 +14,9 @@ import numpy as np
 
 from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.analyses._sampling import whole_sentences
+from probekit.probing.analyses.code_length.variational import VariationalCode, variational_codes
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.problem import Result
-from probekit.probing.variational import VariationalCode, variational_codes
 from probekit.report import Measurement
 
 METHOD, CONTROL_METHOD = "variational_code", "variational_code_control"

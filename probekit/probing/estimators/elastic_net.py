@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
-from probekit.probing.objective import predict_codes
 from probekit.probing.problem import Problem, Result, accuracy, check_problems
-from probekit.probing.proximal import Sparse, fit_sparse, standardised
+from probekit.probing.solvers.objective import predict_codes
+from probekit.probing.solvers.proximal import Sparse, fit_sparse, standardised
 
 STRENGTHS = (0.003, 0.03, 0.3, 3.0)
 

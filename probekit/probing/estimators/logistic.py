@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
 from probekit.probing.problem import Problem, Result
-from probekit.probing.study import Vectors, fit_vectors
+from probekit.probing.solvers.strengths import Vectors, fit_vectors
 
 
 def study(

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
 from probekit.probing.mlp import OneHidden, fit_mlp_layers
-from probekit.probing.network import NetworkSettings
 from probekit.probing.problem import Problem, Result
+from probekit.probing.solvers.network import NetworkSettings
 
 # Vectors of the layers that are trained together, in bytes; they stand twice in memory (read, standardised).
 TOGETHER = 2_000_000_000

@@ -12,7 +12,7 @@ from probekit.probing.problem import Problem, Result
 def study(
     layers: Iterable[LayerMatrix], problems: Sequence[Problem], settings: StudySettings
 ) -> Iterator[tuple[int | str, list[Result]]]:
-    """Refuse labels: numbers have a study of their own, :func:`probekit.probing.regress.regress`."""
+    """Refuse labels: numbers have a study of their own, :func:`probekit.probing.studies.numbers.regress`."""
     raise UsageError("The ridge probe predicts numbers, not labels. Use logistic.")
 
 

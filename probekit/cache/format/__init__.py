@@ -1,0 +1,1 @@
+"""What the files of a cache are called and what may stand in them."""

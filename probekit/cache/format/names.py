@@ -1,0 +1,160 @@
+"""Names, numbers and the key of a cache: what its files are called and what may stand in them.
+
+Plain values enter and leave; nothing here touches a disk. Surprise: the names in an identity (of
+the model, of the corpus) are part of the key, so one folder never speaks of two things.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from probekit.errors import CacheError
+from probekit.storage.strict import canonical, pretty
+
+FORMAT_VERSION = 2
+"""2: the plan holds a digest of each corpus file, shards are bound to their text, plan and source are sealed."""
+CACHE_SCHEMA = "probekit.cache/2"
+SHARD_WORDS = 16_384
+"""A shard closes once it holds this many words ..."""
+SHARD_EXAMPLES = 4_096
+"""... or this many examples."""
+
+INDEXES = ("index.example", "index.word", "index.token")
+DTYPES = {"float32": ("F32", 4), "float16": ("F16", 2), "bfloat16": ("BF16", 2), "int32": ("I32", 4)}
+STACKS = ("", "encoder", "decoder")
+_NAME = re.compile(
+    r"(?:(encoder|decoder)\.)?(?:layer\.(\d{2}|[1-9]\d{2,3})|(final)|(index\.(?:example|word|token)))", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSpec:
+    """Which examples a shard holds.
+
+    Attributes
+    ----------
+    number : int
+        From 0.
+    start, stop : int
+        Half-open range of example ordinals, global over the corpus.
+    words : int
+        Words in them.
+    size : int
+        Bytes of the shard's corpus file.
+    sha256 : str
+        Digest of the shard's corpus file: no other text may become rows.
+    """
+
+    number: int
+    start: int
+    stop: int
+    words: int
+    size: int
+    sha256: str
+
+    def to_json(self) -> dict[str, int | str]:
+        """Return the spec as plain data."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One tensor of every shard: its name, its dtype (``float32 float16 bfloat16 int32``), its width.
+
+    A width of 0 means one number a row (the index tensors).
+    """
+
+    name: str
+    dtype: str
+    width: int
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return DTYPES[self.dtype][1] * max(self.width, 1)
+
+    @property
+    def stack(self) -> str:
+        """The stack it belongs to: ``""``, ``encoder`` or ``decoder``."""
+        return parse_name(self.name)[0]
+
+
+def shard_name(number: int) -> str:
+    """Return the file name of a shard."""
+    return f"{number:05d}.safetensors"
+
+
+def receipt_name(number: int) -> str:
+    """Return the file name of a shard's receipt."""
+    return f"{number:05d}.json"
+
+
+def corpus_name(number: int) -> str:
+    """Return the file name of a shard's examples."""
+    return f"{number:05d}.jsonl"
+
+
+def tensor_name(layer: int | str, stack: str = "") -> str:
+    """Return the tensor of a layer: ``layer.03``, ``decoder.final``."""
+    prefix = f"{stack}." if stack else ""
+    return f"{prefix}final" if layer == "final" else f"{prefix}layer.{int(layer):02d}"
+
+
+def parse_name(name: str) -> tuple[str, int | str | None]:
+    """Return ``(stack, layer)`` of a tensor's name; the layer of an index tensor is None."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise CacheError(f"{name!r} is not the name of a tensor of a cache.")
+    stack, layer, final, _ = match.groups()
+    return stack or "", int(layer) if layer else final
+
+
+def cache_key(identity: Mapping[str, Any]) -> str:
+    """Return the 64 hex digits that name everything a cache's rows depend on."""
+    return hashlib.sha256(canonical({"format": FORMAT_VERSION, "identity": dict(identity)})).hexdigest()
+
+
+def shard_key(key: str, spec: ShardSpec) -> str:
+    """Return the 64 hex digits that bind a shard to its cache and to the text that its rows come from."""
+    return hashlib.sha256(canonical({"cache": key, "shard": spec.number, "text": spec.sha256})).hexdigest()
+
+
+def sealed(data: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a file that holds its own digest, so that no byte of it changes unseen."""
+    return pretty({**data, "sha256": hashlib.sha256(canonical(data)).hexdigest()})
+
+
+def check_seal(data: Mapping[str, Any], raw: bytes, where: object) -> None:
+    """Refuse the bytes of a :func:`sealed` file that are not those of its fields."""
+    try:
+        same = sealed({name: value for name, value in data.items() if name != "sha256"}) == raw
+    except ValueError:  # a lone surrogate, or a number that is none
+        same = False
+    if not same:
+        raise CacheError(f"{where} is damaged: it does not have the digest that it gives.")
+
+
+def with_indexes(tensors: Sequence[TensorSpec]) -> list[TensorSpec]:
+    """Return the tensors in file order: the index tensors of every stack, then the layers."""
+    prefixes = [f"{stack}." if stack else "" for stack in {tensor.stack for tensor in tensors}]
+    indexes = [TensorSpec(prefix + name, "int32", 0) for prefix in prefixes for name in INDEXES]
+    return sorted([*indexes, *tensors], key=lambda tensor: rank(tensor.name))
+
+
+def rank(name: str) -> tuple[float, ...]:
+    """Return what sorts names into file order: indexes first, then stacks, then layers, `final` last."""
+    stack, layer = parse_name(name)
+    place = STACKS.index(stack)
+    if layer is None:
+        return 0, place, INDEXES.index(name.removeprefix(f"{stack}."))
+    return 1, place, math.inf if layer == "final" else int(layer)
+
+
+def is_digest(value: object) -> bool:
+    """Tell whether a value is a sha256 in hex."""
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value, re.ASCII) is not None

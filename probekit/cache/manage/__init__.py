@@ -1,0 +1,1 @@
+"""Looking after caches: describe, verify, repair, free."""

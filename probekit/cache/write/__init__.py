@@ -1,0 +1,1 @@
+"""Writing a cache: staged text, shards, completion."""

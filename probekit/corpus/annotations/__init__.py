@@ -1,0 +1,80 @@
+"""Companions: annotations of a treebank's sentences that sit in other files; one kind a file of this folder.
+
+A companion file names sentences by id and words by place and form; it need not hold the whole text. A kind
+sets ``COMPANION = Companion(...)``, and is found by looking into this folder. Surprise: any corpus is a
+companion too (STREUSLE, PropBank, another version of the treebank); kinds are here only for files that no
+corpus could be read from.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from probekit.corpus.notes import Notes
+from probekit.example import NOTHING, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What a companion says of one sentence.
+
+    Attributes
+    ----------
+    id : str
+        Of the sentence.
+    forms : mapping of int to str
+        Words by place, from 0, as far as the companion tells; they must equal the treebank's.
+    annotations, spans : mapping
+        As in an Example.
+    values : mapping of str to mapping of int to value
+        Annotations of some words by place; the others have None.
+    place : str
+        ``file:line``, for messages.
+    """
+
+    id: str
+    forms: Mapping[int, str]
+    annotations: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    spans: Mapping[str, tuple[Span, ...]] = field(default_factory=lambda: NOTHING)
+    values: Mapping[str, Mapping[int, Any]] = field(default_factory=lambda: NOTHING)
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """How one kind of companion file is read.
+
+    Attributes
+    ----------
+    name : str
+        The kind, as recorded; may also stand before a path (``uds:FOLDER``).
+    read : callable
+        ``read(path, notes)`` yields layers, one a sentence.
+    suffixes : tuple of str
+        Of its files, lower case with the dot; each is also read with ``.gz`` behind it.
+    """
+
+    name: str
+    read: Callable[[Path, Notes], Iterable[Layer]]
+    suffixes: tuple[str, ...]
+
+
+@cache
+def load_companions() -> Mapping[str, Companion]:
+    """Load the kind of every file in this folder, by name."""
+    found: dict[str, Companion] = {}
+    for name in sorted(_names()):
+        companion = importlib.import_module(f"{__name__}.{name}").COMPANION
+        assert isinstance(companion, Companion)
+        found[companion.name] = companion
+    return found
+
+
+def _names() -> Iterator[str]:
+    return (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))

@@ -1,0 +1,1 @@
+"""Where the layers of a model are."""

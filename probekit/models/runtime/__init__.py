@@ -1,0 +1,1 @@
+"""A model while it runs: forward, capture, check."""

@@ -1,0 +1,146 @@
+"""One forward pass over padded rows, so that a batch gives what single sentences give.
+
+Enters: encoded examples. Leaves: nothing; the states are read by :class:`~probekit.models.runtime.hooks.Capture`.
+Surprise: position numbers are passed only where the model's own would be wrong, which is under left
+padding; extraction pads on the right, and every pass starts from the model as it was loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from probekit.errors import UsageError
+from probekit.models.runtime.restoring import restored
+
+if TYPE_CHECKING:
+    from probekit.models.sources.load import LoadedModel
+    from probekit.models.tokens.align import Encoded
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Padded rows.
+
+    Attributes
+    ----------
+    ids : int64 array [rows, width]
+    lengths : int64 array [rows]
+        Tokens of each row, special ones included.
+    side : {"right", "left"}
+        Where the pads are.
+    closed : bool
+        The tokenizer ends a text with a token of its own.
+    """
+
+    ids: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    side: str = "right"
+    closed: bool = True
+
+    @property
+    def padded(self) -> bool:
+        """Whether any row is shorter than the widest."""
+        return bool((self.lengths != self.ids.shape[1]).any())
+
+    def real(self) -> NDArray[np.bool_]:
+        """Return where the tokens are that are no pads, [rows, width]."""
+        places = np.arange(self.ids.shape[1])
+        if self.side == "left":
+            return places >= (self.ids.shape[1] - self.lengths)[:, None]
+        return places < self.lengths[:, None]
+
+
+def pad(encoded: Sequence[Encoded], pad_id: int, side: str = "right") -> Batch:
+    """Lay encoded examples side by side.
+
+    Parameters
+    ----------
+    encoded : sequence of Encoded
+    pad_id : int
+    side : {"right", "left"}
+
+    Returns
+    -------
+    Batch
+    """
+    if side not in ("right", "left"):
+        raise UsageError(f"The `side` option must be right or left. Got '{side}'.")
+    lengths = np.array([len(item.ids) for item in encoded], np.int64)
+    ids = np.full((len(encoded), int(lengths.max())), pad_id, np.int64)
+    batch = Batch(ids, lengths, side, closed=all(item.suffix for item in encoded))
+    # Row by row, a boolean mask visits the places in the order of the concatenated ids.
+    ids[batch.real()] = np.concatenate([item.ids for item in encoded])
+    return batch
+
+
+def forward(loaded: LoadedModel, batch: Batch) -> Any:
+    """Run the model once, without gradients and without a cache of keys and values.
+
+    An encoder-decoder's decoder reads the same ids one place later, behind its start token: row t
+    of its states is about the token it reads at t, and a closing token is never read. Where the tokenizer
+    adds none, the decoder reads one place more, so that no word is lost.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+    batch : Batch
+
+    Returns
+    -------
+    ModelOutput
+        What the model returns.
+    """
+    device = loaded.device
+    ids = torch.from_numpy(batch.ids).to(device, non_blocking=True)
+    inputs: dict[str, torch.Tensor] = {"input_ids": ids}
+    real = torch.from_numpy(batch.real()).to(device, non_blocking=True) if batch.padded else None
+    if real is not None and loaded.takes_mask:
+        inputs["attention_mask"] = real.long()
+    if loaded.decoder_start_id is not None:
+        longer = extra_places(batch)
+        wider = nn.functional.pad(ids, (0, longer), value=loaded.pad_id)
+        told = Batch(np.pad(batch.ids, ((0, 0), (0, longer))), batch.lengths + longer, batch.side)
+        inputs["decoder_input_ids"] = _shifted(wider, told, loaded.decoder_start_id)
+        if "attention_mask" in inputs:
+            mask = torch.from_numpy(told.real()).to(device, non_blocking=True)
+            inputs["decoder_attention_mask"] = mask.long()
+    positions = _positions(loaded, batch, real)
+    context: Any = nullcontext()
+    if positions is not None:
+        if loaded.takes_positions:
+            inputs["position_ids"] = positions
+        elif loaded.family.positions is not None:
+            context = loaded.family.positions(loaded.model, [positions] * len(loaded.stacks))
+    with restored(loaded.model), torch.inference_mode(), context:
+        return loaded.model(**inputs)
+
+
+def extra_places(batch: Batch) -> int:
+    """Return how many places more than the encoder a decoder reads: one where no token closes a text."""
+    return 0 if batch.closed or batch.side == "left" else 1
+
+
+def _shifted(ids: torch.Tensor, batch: Batch, start: int) -> torch.Tensor:
+    """[start, id 0, .., id n-2] in the places of [id 0, .., id n-1]; pads stay."""
+    lengths = torch.from_numpy(batch.lengths).to(ids.device)
+    first = ids.shape[1] - lengths if batch.side == "left" else torch.zeros_like(lengths)
+    shifted = ids.roll(1, dims=1)
+    shifted[torch.arange(len(ids), device=ids.device), first] = start
+    columns = torch.arange(ids.shape[1], device=ids.device)
+    real = (columns >= first[:, None]) & (columns < (first + lengths)[:, None])
+    return torch.where(real, shifted, ids)
+
+
+def _positions(loaded: LoadedModel, batch: Batch, real: torch.Tensor | None) -> torch.Tensor | None:
+    """Return position numbers [rows, width], or None where the model's own are right."""
+    if real is None or batch.side == "right":
+        return None
+    return (real.long().cumsum(1) - 1).clamp_(min=0) + loaded.position_offset

@@ -1,0 +1,137 @@
+"""What a MODEL can be: a transformers model, or a table of vectors behind ``static:``.
+
+Enters: what the user typed. Leaves: a :class:`Source`, which knows its digests and can load itself.
+Surprise: nothing here imports torch; a source does, when it is loaded. A folder is called by its own name, whatever
+path led to it, and a snapshot in the hub's cache by its name on the hub: one model has one name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from probekit.cache.format.naming import STATIC, own_name
+from probekit.errors import CacheError
+from probekit.models.sources.digests import stamp
+from probekit.models.sources.locate import DEFAULT, HUB_NAME, locate
+from probekit.models.sources.static import InputTable, is_static, named_path, static_source
+
+if TYPE_CHECKING:
+    from probekit.models.sources.load import LoadedModel
+
+_SNAPSHOT = re.compile(r".*/models--([^/]+)/snapshots/([0-9a-f]{40})")
+"""Where the hub's cache keeps ``owner/name`` (as ``owner--name``) at a commit."""
+
+
+class Source(Protocol):
+    """A model's files, whatever they are; see :class:`~probekit.models.sources.locate.ModelSource`."""
+
+    @property
+    def name(self) -> str:
+        """The one name of the model: of a folder its own name, of the hub that on the hub."""
+
+    @property
+    def revision(self) -> str | None:
+        """Commit on the hub, where it came from there."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What must be said of how its files were found."""
+
+    def digests(self) -> dict[str, str]:
+        """Return sha256 digests: ``weights``, ``config``, ``tokenizer``."""
+
+    def files(self) -> list[Path]:
+        """Return the files that the digests are of."""
+
+    def load(self, *, dtype: str = "float32", device: str = "auto", random_weights: int | None = None) -> LoadedModel:
+        """Load it; see :func:`probekit.models.sources.load.load`."""
+
+
+def find_model(model: str | Path | None = None, *, revision: str | None = None) -> Source:
+    """Find what a MODEL names.
+
+    Parameters
+    ----------
+    model : str, Path or None
+        What :func:`~probekit.models.sources.locate.locate` takes, or ``static:`` and a file of word vectors, or
+        ``static:`` and the name of such a model: its input embeddings alone.
+    revision : str or None
+        Branch, tag or commit, for names on the hub.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    UsageError, NetworkError
+        See :func:`~probekit.models.sources.locate.locate`.
+    """
+    typed = DEFAULT if model is None else str(model)
+    name, commit = _name_and_commit(typed)
+    if not is_static(typed):
+        found = locate(model, revision=revision)
+        return replace(found, name=name, revision=commit or found.revision)
+    table = static_source(typed, revision=revision)
+    if isinstance(table, InputTable) and commit:
+        table = replace(table, model=replace(table.model, revision=commit))
+    return replace(table, name=name)
+
+
+def name_of(model: str) -> str:
+    """Return the one name of what a MODEL says, whether or not it is there; nothing is opened."""
+    return _name_and_commit(model)[0]
+
+
+def _name_and_commit(model: str) -> tuple[str, str | None]:
+    path, before = named_path(model), STATIC if is_static(model) else ""
+    if not os.path.exists(path):
+        return model, None
+    if snapshot := _SNAPSHOT.fullmatch(os.path.realpath(path)):
+        return before + snapshot[1].replace("--", "/"), snapshot[2]
+    return before + own_name(path), None
+
+
+def shadowed(model: str | Path | None) -> list[str]:
+    """Say of the name of a model elsewhere that a folder here bears it too, and is meant.
+
+    Any ``owner/name`` may be on the hub; of a name alone there are few, so one must be in the hub's cache.
+    """
+    rest = model.removeprefix(STATIC) if isinstance(model, str) else ""
+    if not HUB_NAME.fullmatch(rest) or not os.path.isdir(rest):
+        return []
+    if rest != DEFAULT and "/" not in rest and not _was_fetched(rest):
+        return []
+    there = "the bundled model" if rest == DEFAULT else "a model of that name on the hub"
+    return [f"The model '{rest}' is the folder {os.path.realpath(rest)}, not {there} (./{rest} says so unasked)."]
+
+
+def _was_fetched(name: str) -> bool:
+    from huggingface_hub import constants
+
+    return os.path.isdir(os.path.join(constants.HF_HUB_CACHE, f"models--{name}"))
+
+
+def stamps(source: Source) -> dict[Path, str]:
+    """Return a stamp of each file of a model."""
+    return {path: stamp(path) for path in source.files()}
+
+
+def check_unchanged(source: Source, before: Mapping[Path, str]) -> None:
+    """Refuse a model whose files were written to between hashing and loading: its key would be that of another one.
+
+    Raises
+    ------
+    CacheError
+    """
+    changed = [path for path, then in before.items() if stamp(path) != then]
+    if changed:
+        raise CacheError(
+            f"{changed[0]} changed while the model '{source.name}' was read: its digest may not be that of the weights "
+            "that were loaded. Nothing was extracted. Run the command again once nothing writes to the model."
+        )

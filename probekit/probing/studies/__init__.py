@@ -1,0 +1,1 @@
+"""The studies: labels, numbers, trees."""

@@ -1,0 +1,76 @@
+"""What stands beside the scores of several models: depths, code lengths, and everybody's notes.
+
+Enters: reports and the heads they have in the table. Leaves: pieces of text. Surprise: a note that all
+reports share is said once, without a name; one of some of them with theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from probekit.report.choice import points_of
+from probekit.report.measurement import Layer
+from probekit.report.render.table import depths, notes
+from probekit.report.render.wording import readable
+
+if TYPE_CHECKING:
+    from probekit.report.layers import LayerReport
+
+CODES = ("online_code", "variational_code")
+"""Methods that price labels in bits; each may have a companion ``<method>_control``."""
+
+
+def analysed(report: LayerReport, layer: Layer) -> list[str]:
+    """Write the depths of a report, and what its labels cost at a layer, the chosen one.
+
+    Parameters
+    ----------
+    report : LayerReport
+    layer : int, str or None
+        None: no layer was chosen, so no code length is quoted.
+
+    Returns
+    -------
+    list of str
+        ``expected layer 1.31``, ``centre of gravity 2.30 [2.11, 2.49]``, ``online code 1,203 bits
+        (compression 3.52, control 1.20)``; empty where nothing of the kind was measured.
+    """
+    return [*depths(report), *(text for method in CODES if (text := _code(report, method, layer)))]
+
+
+def notes_of_each(reports: Sequence[LayerReport], heads: Sequence[str]) -> list[str]:
+    """Return every note once, behind the heads of the reports it belongs to where these are not all.
+
+    Parameters
+    ----------
+    reports : sequence of LayerReport
+    heads : sequence of str
+        One a report.
+
+    Returns
+    -------
+    list of str
+        ``note: ...``, then ``note (A, C): ...``, in the order of their first report.
+    """
+    owners: dict[str, list[str]] = {}
+    for report, head in zip(reports, heads, strict=True):
+        for note in notes(report):
+            owners.setdefault(note, []).append(head)
+    shared = [f"note: {note}" for note, whose in owners.items() if len(whose) == len(reports)]
+    return shared + [
+        f"note ({', '.join(whose)}): {note}" for note, whose in owners.items() if len(whose) < len(reports)
+    ]
+
+
+def _code(report: LayerReport, method: str, layer: Layer) -> str:
+    if layer is None:
+        return ""
+    bits, compression, control = (
+        points_of(report, name, split="train", metric=metric).get(layer)
+        for name, metric in ((method, "bits"), (method, "compression"), (f"{method}_control", "compression"))
+    )
+    if bits is None or compression is None:
+        return ""
+    against = f", control {control.value:.2f}" if control is not None else ""
+    return f"{readable(method)} {bits.value:,.0f} bits (compression {compression.value:.2f}{against})"

@@ -1,0 +1,133 @@
+"""The layer curve of one report.
+
+What enters is a report, what leaves is its axes: the estimator's test score with its interval, the
+control task, the floors, the chosen layer ringed. Surprise: the curve shows test rows, the ring is
+where *dev* was best, so the ring need not sit on the highest point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from probekit.errors import UsageError
+from probekit.report.choice import BASES, DIFFERENCES, Point
+from probekit.report.measurement import Layer, layer_order, split_layer
+from probekit.report.render.drawing import (
+    BLUE,
+    DOTS,
+    GREEN,
+    GREY,
+    INK,
+    STROKES,
+    VERMILION,
+    Columns,
+    Label,
+    Pen,
+    draw_curve,
+    draw_floor,
+    finish,
+    headline,
+    mark_chosen,
+    own_axes,
+)
+from probekit.report.render.wording import counted, interval, number, percent, readable, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from probekit.report.layers import LayerReport
+
+_FLOORS = (
+    ("majority", DOTS, GREY),
+    ("word_type", STROKES, INK),
+    ("bag_of_words", STROKES, INK),
+    ("linear_chain", STROKES, INK),
+)
+_STACK_COLORS = {"": BLUE, "encoder": BLUE, "decoder": GREEN}
+_STACK_MARKERS = {"": "o", "encoder": "o", "decoder": "^"}
+
+
+def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | None = None) -> Axes:
+    """Draw the layer curve of a report; see :meth:`~probekit.report.LayerReport.plot`."""
+    score = report.points(metric=metric)
+    if metric is not None and not score:
+        there = dict.fromkeys(row.metric for row in report.select(report.method, split="test"))
+        raise UsageError(
+            f"The report of '{report.task}' has no test rows of {report.method} {metric} to draw. It has "
+            f"{', '.join(there) or 'none'}."
+        )
+    ax = own_axes(ax)
+    metric = metric or report.metric
+    columns = Columns(report.layers)
+    compared, label = _compared(report, metric)
+    untrained = report.points("random_weights", metric=metric)
+    values: list[float] = []
+    labels: list[Label] = []
+    for stack in report.stacks:
+        color = _STACK_COLORS[stack]
+        named = f" {stack}" if stack else ""
+        for points, pen, text in (
+            (compared, Pen(VERMILION, "s" if stack != "decoder" else "v", "--", 1.6), label + named),
+            (untrained, Pen(GREY, "d", "--", 1.6), "random weights" + named),
+            (score, Pen(color, _STACK_MARKERS[stack]), readable(report.method) + named),
+        ):
+            mine = {layer: point for layer, point in points.items() if _owner(layer) == stack}
+            if not mine:
+                continue
+            draw_curve(ax, mine, columns, pen)
+            values += _heights(mine.values())
+            labels.append(Label(mine[max(mine, key=layer_order)].value, text, pen.color))
+    for name, dashes, color in _FLOORS:
+        floor = report.floor(name, metric=metric)
+        if floor is not None:
+            draw_floor(ax, floor.value, dashes, color)
+            values.append(floor.value)
+            labels.append(Label(floor.value, f"{readable(name)} {number(floor.value)}", color))
+    chosen = None
+    if report.points(split="dev", metric=metric):
+        chosen = score.get(report.best_layer(metric).layer)
+    if chosen is not None:
+        mark_chosen(ax, chosen, columns, _STACK_COLORS[split_layer(chosen.layer)[0]])
+    finish(ax, columns, values, labels)
+    ax.set_ylabel(f"test {readable(metric)}")
+    headline(
+        ax,
+        " · ".join(map(shortened, filter(None, (report.task, report.model, report.corpus)))),
+        _subtitle(report, metric, chosen),
+    )
+    return ax
+
+
+def _subtitle(report: LayerReport, metric: str, chosen: Point | None) -> str:
+    rows = report.select(report.method, split="test", metric=metric)
+    if not rows:
+        return f"no test rows of {readable(report.method)} {readable(metric)}"
+    over = ", ".join(filter(None, (counted(report.settings, rows[0]), percent(rows[0].level))))
+    if chosen is None:
+        return over
+    text = f"layer {chosen.layer}, chosen on dev: {number(chosen.value)} {interval(chosen)}".rstrip()
+    for name in DIFFERENCES:
+        gained = report.points(name, metric=metric).get(chosen.layer)
+        if gained is not None:
+            text += f", {readable(name)} {number(gained.value)}"
+    return "\n".join(filter(None, (over, text)))
+
+
+def _compared(report: LayerReport, metric: str) -> tuple[dict[Layer, Point], str]:
+    """Return the points of what the estimator is compared with, and their label."""
+    found = {name: points for name in BASES if (points := report.points(name, metric=metric))}
+    name, points = next(iter(found.items()), (BASES[0], {}))
+    draws = max((point.draws for point in points.values()), default=1)
+    return points, readable(name) if draws < 2 else f"{readable(name)} ({draws} draws)"
+
+
+def _heights(points: Iterable[Point]) -> list[float]:
+    found = []
+    for point in points:
+        found += [height for height in (point.value, point.low, point.high) if height is not None]
+    return found
+
+
+def _owner(layer: Layer) -> str | None:
+    return None if layer is None else split_layer(layer)[0]

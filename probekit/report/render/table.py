@@ -1,0 +1,211 @@
+"""The table of one report, for a terminal or a log.
+
+What enters is a report, what leaves is something rich prints in colour and ``str()`` writes as plain
+text. Surprise: the columns shown depend on the width; the score and its interval stay longest, and
+what is dropped is dropped whole and said in the last line, never cut in the middle of a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from probekit.report.choice import BASES, DIFFERENCES, FLOORS, BestLayer, Point, centre_of_gravity
+from probekit.report.measurement import Layer
+from probekit.report.render.wording import counted, depth, interval, number, percent, readable
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+    from probekit.report.layers import LayerReport
+
+PLAIN_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its head, a cell a layer, and how long it stays when the terminal is narrow."""
+
+    head: str
+    cells: dict[Layer, str]
+    rank: int
+    name: str = ""
+
+    @property
+    def width(self) -> int:
+        """Characters of the widest cell."""
+        return max(len(self.head), *(len(cell) for cell in self.cells.values()), 1)
+
+
+class ReportTable:
+    """A report as text: what was scored, a row a layer, the floors, the choice, the notes."""
+
+    def __init__(self, report: LayerReport) -> None:
+        self.report = report
+
+    def __str__(self) -> str:
+        return plain(self)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        yield Text(heading(self.report), style="bold")
+        over = counted_over(self.report)
+        if over:
+            yield Text(over)
+        chosen = chosen_layer(self.report)
+        columns, left_out = fitting(self._columns(), options.max_width)
+        if self.report.layers:
+            yield grid(self.report.layers, columns, chosen.layer if chosen else None)
+        for line in self._below(chosen, left_out):
+            yield Text(line)
+
+    def _columns(self) -> list[Column]:
+        report = self.report
+        score = report.points()
+        columns = [Column(readable(report.metric), _values(score), 0), Column("interval", _intervals(score), 1)]
+        columns += [Column(readable(name), _values(report.points(name)), 3) for name in BASES]
+        for name in DIFFERENCES:
+            gained = report.points(name)
+            columns += [
+                Column(readable(name), _values(gained), 2),
+                Column("interval", _intervals(gained), 5, f"the interval of {readable(name)}"),
+            ]
+        columns += [
+            Column("random weights", _values(report.points("random_weights")), 3),
+        ]
+        others = dict.fromkeys(row.metric for row in report.select(report.method) if row.metric != report.metric)
+        columns += [Column(readable(metric), _values(report.points(metric=metric)), 4) for metric in others]
+        return [column for column in columns if any(column.cells.values())]
+
+    def _below(self, chosen: BestLayer | None, left_out: list[str]) -> list[str]:
+        lines = []
+        floors = {name: point for name in FLOORS if (point := self.report.floor(name)) is not None}
+        if floors:
+            lines.append(
+                "floors: " + ", ".join(f"{readable(name)} {number(point.value)}" for name, point in floors.items())
+            )
+        if chosen is not None:
+            lines.append(choice(self.report, chosen))
+        elif found := depths(self.report):
+            lines.append("; ".join(found))
+        lines += [f"note: {note}" for note in notes(self.report)]
+        if left_out:
+            lines.append(f"not shown at this width: {', '.join(left_out)}")
+        return lines
+
+
+def heading(report: LayerReport) -> str:
+    """Write ``pos on minilm, corpus ewt``."""
+    text = f"{report.task} on {report.model}" if report.model else report.task
+    return f"{text}, corpus {report.corpus}" if report.corpus else text
+
+
+def counted_over(report: LayerReport) -> str:
+    """Write what the test scores were counted over and by what estimator."""
+    rows = report.select(report.method, split="test", metric=report.metric)
+    if not rows:
+        return "no test rows"
+    over = counted(report.settings, rows[0])
+    draws = max((point.draws for point in report.points("control").values()), default=1)
+    control = f"control: mean of {draws} draws" if draws > 1 else ""
+    parts = (f"test {over}".strip(), readable(report.method), percent(rows[0].level), control)
+    return "; ".join(filter(None, parts))
+
+
+def choice(report: LayerReport, chosen: BestLayer) -> str:
+    """Write which layer dev chose, which are as good, and where the score is gained."""
+    text = f"* chosen on dev ({number(chosen.dev)})"
+    if chosen.not_worse is not None:
+        others = [str(layer) for layer in chosen.not_worse if layer != chosen.layer]
+        worse = "; all others are worse" if len(report.layers) > 1 else ""
+        text += f"; not worse: {', '.join(others)}" if others else worse
+    return "; ".join([text, *depths(report)])
+
+
+def depths(report: LayerReport) -> list[str]:
+    """Write at which depth the score is gained: the expected layer, and the centre of gravity of the learned mix."""
+    gains = {stack: report.expected_layer(stack) for stack in report.stacks}
+    shown = [f"{f'{stack} ' if stack else ''}{gain:.2f}" for stack, gain in gains.items() if gain is not None]
+    centre = centre_of_gravity(report)
+    found = [f"expected layer {', '.join(shown)}"] if shown else []
+    return found if centre is None else [*found, f"centre of gravity {depth(centre)}"]
+
+
+def notes(report: LayerReport) -> list[str]:
+    """Return every note once: the report's own, then those of its test rows behind what they speak of."""
+    own = report.provenance.get("notes")
+    found = [str(note) for note in own] if isinstance(own, list | tuple) else []
+    places: dict[tuple[str, str], list[str]] = {}
+    for row in report.select(split="test"):
+        if row.note:
+            layers = places.setdefault((readable(row.method), row.note), [])
+            layers += [] if row.layer is None else [str(row.layer)]
+    methods: dict[tuple[str, str], list[str]] = {}
+    for (method, note), layers in places.items():
+        methods.setdefault((", ".join(dict.fromkeys(layers)), note), []).append(method)
+    for (where, note), named in methods.items():
+        found.append(f"{', '.join(named)}{f' (layer {where})' if where else ''}: {note}")
+    return list(dict.fromkeys(found))
+
+
+def chosen_layer(report: LayerReport) -> BestLayer | None:
+    """Return the chosen layer, or None where the report has no dev rows to choose by."""
+    return report.best_layer() if report.points(split="dev").keys() - {None} else None
+
+
+def fitting(columns: list[Column], width: int) -> tuple[list[Column], list[str]]:
+    """Return the columns that fit beside the layer column, and the heads of the others."""
+    room = width - 12
+    kept: list[Column] = []
+    for column in sorted(columns, key=lambda column: column.rank):
+        room -= column.width + 2
+        if room < 0 and kept:
+            break
+        kept.append(column)
+    left_out = list(dict.fromkeys(column.name or column.head for column in columns if column not in kept))
+    return [column for column in columns if column in kept], left_out
+
+
+def grid(layers: tuple[int | str, ...], columns: list[Column], chosen: Layer) -> RenderableType:
+    """Return the rich table: a row a layer, the chosen one marked with a star."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    table.add_column("layer", justify="right", no_wrap=True)
+    for column in columns:
+        table.add_column(column.head, justify="right", no_wrap=True)
+    for layer in layers:
+        mark = layer == chosen
+        cells = [column.cells.get(layer) or "-" for column in columns]
+        table.add_row(f"{'* ' if mark else ''}{layer}", *cells, style="bold cyan" if mark else None)
+    return table
+
+
+def plain(renderable: Any, width: int | None = None) -> str:
+    """Render without colour; ``width`` in characters: the terminal's (or ``COLUMNS``), 100 where there is none."""
+    from io import StringIO
+    from shutil import get_terminal_size
+
+    from rich.console import Console
+
+    stream = StringIO()
+    console = Console(
+        file=stream,
+        width=width or get_terminal_size((PLAIN_WIDTH, 24)).columns,
+        no_color=True,
+        force_terminal=False,
+        force_jupyter=False,  # in a notebook rich would display the table and leave the stream empty
+        highlight=False,
+    )
+    console.print(renderable)
+    return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().split("\n"))
+
+
+def _values(points: dict[Layer, Point]) -> dict[Layer, str]:
+    return {layer: number(point.value) for layer, point in points.items()}
+
+
+def _intervals(points: dict[Layer, Point]) -> dict[Layer, str]:
+    return {layer: interval(point) for layer, point in points.items()}

@@ -1,0 +1,1 @@
+"""Intervals, tests and metrics: what a score is worth."""

@@ -1,0 +1,124 @@
+"""What predictions are scored by: one file a metric, found by scanning this folder.
+
+A file sets ``METRIC = Metric(name, count, value, help)``; the file is its own registration. Enters: labels
+and predictions of a split. Leaves: a score, and its value in every resample of the units. Surprise: a
+metric is cut in two, counts that add up within a unit and a value of added counts, so that a thousand
+resamples cost one matrix product. Accuracy and macro F1 are given for every task; a task names what else
+it is scored by.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.errors import UsageError, did_you_mean
+from probekit.statistics.bootstrap import Bootstrap, Resampled
+
+FloatArray = NDArray[np.float64]
+ALWAYS = ("accuracy", "macro_f1")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Labels and predictions of one split, in corpus order.
+
+    Attributes
+    ----------
+    classes : sequence of str
+        By code.
+    gold : int32 array [n]
+        Codes of the labels; -1 where training never showed the label.
+    codes : int32 array [n]
+        Codes predicted.
+    labels : sequence of str
+        The labels themselves, of the rows that training never showed too.
+    units : int64 array [n]
+        What is resampled, numbered from 0.
+    n_units : int
+    example, start : int64 array [n]
+        Example, and first word of the (first) span.
+    """
+
+    classes: Sequence[str]
+    gold: NDArray[np.int32]
+    codes: NDArray[np.int32]
+    labels: Sequence[str]
+    units: NDArray[np.int64]
+    n_units: int
+    example: NDArray[np.int64]
+    start: NDArray[np.int64]
+
+    def tally(self, columns: NDArray[np.integer], rows: NDArray[np.bool_], width: int) -> FloatArray:
+        """Count rows by unit and column: [n_units, width].
+
+        Parameters
+        ----------
+        columns : int array [n]
+            Column of each row, below `width`.
+        rows : bool array [n]
+            The rows that count.
+        """
+        cells = self.units[rows] * width + columns[rows]
+        return np.bincount(cells, minlength=self.n_units * width).reshape(self.n_units, width).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A way to score predictions.
+
+    Attributes
+    ----------
+    name : str
+        As it stands in a report's rows.
+    count : callable
+        ``count(scored)`` gives counts that add up, [n_units, m].
+    value : callable
+        ``value(counts)`` turns added counts [k, m] into scores [k], from 0 to 1.
+    help : str
+        One line.
+    """
+
+    name: str
+    count: Callable[[Scored], FloatArray]
+    value: Callable[[FloatArray], FloatArray]
+    help: str
+
+    def score(self, scored: Scored, bootstrap: Bootstrap) -> tuple[float, Resampled]:
+        """Return the score, and the score of every resample."""
+        counts = self.count(scored)
+        return float(self.value(counts.sum(axis=0, keepdims=True))[0]), bootstrap.scores(self.value, counts)
+
+
+def metrics() -> dict[str, Metric]:
+    """Return every metric of this folder by name."""
+    modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
+    return {module.METRIC.name: module.METRIC for module in modules}
+
+
+def metrics_of(named: Sequence[str]) -> list[Metric]:
+    """Return the metrics of every task and those that a task names, in this order.
+
+    Raises
+    ------
+    UsageError
+        A name that is no metric.
+    """
+    known = metrics()
+    for name in named:
+        if name not in known:
+            raise UsageError(
+                f"The `metrics` of a task must be among {', '.join(known)}. Got '{name}'.{did_you_mean(name, known)}"
+            )
+    return [known[name] for name in dict.fromkeys((*ALWAYS, *named))]
+
+
+def f1(hits: FloatArray, predicted: FloatArray, gold: FloatArray) -> FloatArray:
+    """Return the harmonic mean of precision and recall from counts; 0 where nothing is predicted nor gold."""
+    both = predicted + gold
+    return np.divide(2 * hits, both, out=np.zeros_like(both), where=both > 0)

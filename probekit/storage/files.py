@@ -1,0 +1,265 @@
+"""Bytes to disk and back so that a crash, a full disk or a hostile file cannot fool a reader.
+
+Bytes and plain values enter, whole files leave: everything is written to a locked temporary file,
+synced, linked under its name exclusively, and the folder synced. Surprise: nothing is ever
+overwritten. A temporary file whose lock can be taken belongs to a dead writer.
+
+On a file system without hard links the temporary is renamed instead, under an exclusive lock and
+after a check that the name is free; where locks are missing too, two writers may then replace one
+another's file, by equal bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from probekit.errors import CacheError, ResourceError
+from probekit.storage.strict import canonical as canonical
+from probekit.storage.strict import parse_object as parse_object
+from probekit.storage.strict import pretty as pretty
+
+SMALL_FILE = 16 << 20
+"""Bytes; no JSON file of a cache is larger (a manifest holds about 300 bytes a shard)."""
+
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DENIED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG}
+
+
+def open_regular(path: Path) -> int:
+    """Open a regular file for reading, never through a symbolic link; return its descriptor."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise CacheError(f"{path} is missing.") from None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):
+            raise CacheError(f"{path} is a symbolic link: a cache holds its own files only.") from None
+        raise CacheError(f"{path} cannot be read: {error.strerror}.") from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise CacheError(f"{path} is not a regular file.")
+    return fd
+
+
+def read_small(path: Path, *, limit: int = SMALL_FILE) -> bytes:
+    """Return the bytes of a small file; refuse links, devices and files over `limit` bytes."""
+    fd = open_regular(path)
+    try:
+        size = os.fstat(fd).st_size
+        if size > limit:
+            raise CacheError(f"{path} is damaged: {size} bytes where at most {limit} are possible.")
+        parts = []
+        while part := os.read(fd, 1 << 20):
+            parts.append(part)
+        return b"".join(parts)
+    except OSError as error:
+        raise CacheError(f"{path} cannot be read: {error.strerror}.") from None
+    finally:
+        os.close(fd)
+
+
+def check_folder(path: Path) -> None:
+    """Raise `CacheError` unless `path` is a real folder (not a link to one)."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        raise CacheError(f"{path} is missing.") from None
+    if not stat.S_ISDIR(mode):
+        raise CacheError(f"{path} is not a folder (a cache holds its own files, no links).")
+
+
+@contextlib.contextmanager
+def writing(folder: Path, what: str, *, needed: int | None = None) -> Iterator[None]:
+    """Turn every `OSError` inside into a `ResourceError` that names `what`, `folder` and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise ResourceError(_explain(error, folder, what, needed)) from error
+
+
+def _explain(error: OSError, folder: Path, what: str, needed: int | None) -> str:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    message = f"Cannot write {what} in {folder}: {reason}."
+    if error.errno in _FULL:
+        need = f" {_size(needed)} are needed," if needed is not None else ""
+        free = f" {_size(free_bytes(folder))} are free."
+        message += f"{need or ' The disk says it is full;'}{free}"
+        if error.errno == errno.EFBIG:
+            message += " The limit on file sizes is too low (see `ulimit -f`)."
+        return message + " Make room, or put the cache elsewhere with --cache or PROBEKIT_CACHE."
+    if error.errno in _DENIED:
+        return message + " Name a folder that can be written with --cache or PROBEKIT_CACHE."
+    return message + " What was finished before is kept; run the same command again."
+
+
+def _size(count: int) -> str:
+    return f"{count:,} bytes ({count / 1e6:,.1f} MB)"
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the bytes free on the disk of `folder` (of its nearest existing parent)."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def write_all(fd: int, data: Any, offset: int) -> None:
+    """Write a C-contiguous buffer at `offset`, through interrupts and short writes."""
+    view = memoryview(data)
+    if view.nbytes == 0:
+        return
+    view = view.cast("B")
+    while len(view):
+        try:
+            count = os.pwrite(fd, view, offset)
+        except InterruptedError:
+            continue
+        if count <= 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        view = view[count:]
+        offset += count
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _fsync(fd: int) -> None:
+    while True:
+        try:
+            os.fsync(fd)
+            return
+        except InterruptedError:
+            continue
+
+
+def lock(fd: int, kind: int) -> bool:
+    """Take a lock; False where another process holds it (or the file system has no locks)."""
+    while True:
+        try:
+            fcntl.flock(fd, kind)
+            return True
+        except InterruptedError:
+            continue
+        except OSError:
+            return False
+
+
+def lockless(fd: int) -> bool:
+    """Tell whether the file system has no locks."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    except InterruptedError:
+        return lockless(fd)
+    except OSError:
+        return True
+    return False
+
+
+class Temporary:
+    """A locked temporary file ``.<name>.<random>.tmp`` that becomes ``<name>`` or disappears.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the file will be published.
+    name : str
+        Its final name.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.final = folder / name
+        while True:
+            self.path = folder / f".{name}.{os.urandom(6).hex()}.tmp"
+            self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            lock(self.fd, fcntl.LOCK_EX)
+            # Between the creation and the lock a cleaner may have taken it for a dead writer's.
+            if self._named():
+                return
+            os.close(self.fd)
+
+    def _named(self) -> bool:
+        try:
+            return os.path.samestat(os.lstat(self.path), os.fstat(self.fd))
+        except FileNotFoundError:
+            return False
+
+    def publish(self) -> bool:
+        """Sync, link under the final name, sync the folder; False where the name was taken."""
+        _fsync(self.fd)
+        try:
+            os.link(self.path, self.final, follow_symlinks=False)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if not self._rename():
+                return False
+        sync_folder(self.folder)
+        return True
+
+    def _rename(self) -> bool:
+        with exclusive(self.folder / ".publish.lock"):
+            if os.path.lexists(self.final):
+                return False
+            os.rename(self.path, self.final)
+            return True
+
+    def close(self) -> None:
+        """Remove the temporary name, whatever became of the file."""
+        with contextlib.suppress(OSError):
+            os.unlink(self.path)
+        with contextlib.suppress(OSError):
+            os.close(self.fd)
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a (created) lock file."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        lock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def publish_bytes(path: Path, data: bytes) -> bool:
+    """Publish a small file exclusively and durably; False where `path` already exists."""
+    temporary = Temporary(path.parent, path.name)
+    try:
+        write_all(temporary.fd, data, 0)
+        return temporary.publish()
+    finally:
+        temporary.close()
+
+
+def remove_stale(folder: Path) -> list[str]:
+    """Remove the temporary files of dead writers; return their names."""
+    removed = []
+    for path in sorted(folder.glob(".*.tmp")):
+        with contextlib.suppress(OSError):
+            fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                if lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    os.unlink(path)
+                    removed.append(path.name)
+            finally:
+                os.close(fd)
+    return removed
