@@ -12,6 +12,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,42 @@ def test_a_module_imports_only_what_stands_before_it() -> None:
                 if name.startswith("probekit.") and name.split(".")[1] not in allowed:
                     wrong.append(f"{at(path, node)} imports {name}")
     assert wrong == []
+
+
+def test_imports_go_in_no_circle_not_even_when_called() -> None:
+    names = set(names_of_modules())
+    imported: dict[str, set[str]] = {}
+    for path in modules():
+        if part_of(path):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            imported[name] = set(wanted(tree_of(path), names)) - {name}
+    TopologicalSorter(imported).prepare()  # a CycleError names the circle
+    rooms: dict[str, set[str]] = {}
+    for name, others in imported.items():
+        for other in others:
+            # Rooms beside each other; what stands in a part itself may serve its rooms and use them.
+            here, there = (".".join(module.split(".")[:3]) for module in (name, other))
+            if here != there and all((ROOT / room.replace(".", "/")).is_dir() for room in (here, there)):
+                rooms.setdefault(here, set()).add(there)
+    TopologicalSorter(rooms).prepare()
+
+
+def wanted(tree: ast.Module, names: set[str]) -> Iterator[str]:
+    """Yield the modules that a module imports anywhere but in type hints."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if is_type_checking(node):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                if full in names or node.module in names:
+                    yield full if full in names else str(node.module)
+        waiting.extend(ast.iter_child_nodes(node))
 
 
 def test_inside_the_package_imports_are_absolute() -> None:

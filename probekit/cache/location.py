@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from probekit import plain
+from probekit.cache.format.names import MANIFEST, PLAN
 from probekit.cache.format.naming import STATIC, model_name, renamed
+from probekit.cache.format.plan import FormatVersionError, read_plan
+from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError, ResourceError, UsageError, check_recordable, did_you_mean
-
-PLAN = "plan.json"
-MANIFEST = "manifest.json"
 
 
 def cache_root(option: os.PathLike[str] | str | None = None) -> Path:
@@ -129,8 +129,6 @@ def list_caches(root: Path) -> list[CacheEntry]:
 
 
 def _entry(folder: Path) -> CacheEntry:
-    from probekit.cache.format.plan import FormatVersionError, read_plan
-
     complete = os.path.isfile(folder / MANIFEST)
     written = os.stat(folder / (MANIFEST if complete else PLAN)).st_mtime
     try:
@@ -188,8 +186,6 @@ def newest_complete(root: Path, *, opens: bool = True, notify: Callable[[str], N
     CacheError
         If there are complete caches and none will do: what is wrong with the newest.
     """
-    from probekit.cache.reader import ActivationCache
-
     passed: list[tuple[Path, str]] = []
     for entry in list_caches(root):
         if not entry.complete:

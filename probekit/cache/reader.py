@@ -24,10 +24,18 @@ from probekit import plain
 from probekit.cache.examples import SOURCE, read_examples, read_source
 from probekit.cache.format.header import Header
 from probekit.cache.format.manifest import check_entry, check_sums, read_header, read_manifest
-from probekit.cache.format.names import INDEXES, STACKS, parse_name, receipt_name, shard_name, tensor_name
+from probekit.cache.format.names import (
+    INDEXES,
+    NUMPY,
+    RESUME,
+    STACKS,
+    parse_name,
+    receipt_name,
+    shard_name,
+    tensor_name,
+)
 from probekit.cache.format.plan import FormatVersionError, Plan, read_plan
 from probekit.cache.layers import LayerView
-from probekit.cache.write.shard import NUMPY
 from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError, did_you_mean
 from probekit.storage.files import open_regular, read_small
 from probekit.storage.strict import parse_object
@@ -270,8 +278,6 @@ class ActivationCache:
 
 def resume_command(folder: Path) -> str:
     """Return what to type to complete a cache."""
-    from probekit.cache.write.writer import RESUME
-
     path = folder / "runs" / RESUME
     try:
         command = parse_object(read_small(path), path)["command"]

@@ -6,6 +6,7 @@ from probekit.corpus.annotations.joining import annotated, reopen_annotated
 from probekit.corpus.corpus import Corpus, Notes, SourceRecord, fingerprint
 from probekit.corpus.repeats import repeated_across_splits, repeated_ordinals
 from probekit.corpus.sources import open_corpus, reopen_corpus
+from probekit.corpus.travel import luggage as luggage  # how a corpus is pickled
 from probekit.example import Example, Span
 
 __all__ = [

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from probekit import plain
 from probekit.corpus.ids import UniqueIds
@@ -119,6 +119,9 @@ class Corpus:
         What opening it decided, one sentence each: files left out, splits not taken.
     """
 
+    packed: ClassVar[Callable[[Corpus], tuple[Any, ...]]]
+    """How it goes to another process; :mod:`probekit.corpus.travel` says."""
+
     def __init__(
         self,
         parts: Sequence[Part],
@@ -201,9 +204,7 @@ class Corpus:
         return f"Corpus({self.name!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from probekit.corpus.travel import luggage
-
-        return luggage(self)
+        return type(self).packed(self)
 
     @property
     def reopens(self) -> bool:

@@ -16,8 +16,8 @@ from probekit import ActivationCache, extract, probe
 from probekit.cache.manage.folders import info
 from probekit.errors import NumericError
 from probekit.extraction.engine import LocalEngine
+from probekit.models.architecture.restoring import restored
 from probekit.models.runtime import check
-from probekit.models.runtime.restoring import restored
 from probekit.models.sources.load import load
 from probekit.models.sources.locate import locate
 

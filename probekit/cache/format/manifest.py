@@ -17,6 +17,7 @@ from probekit.cache.format.header import Header, header_length, parse_header
 from probekit.cache.format.names import (
     CACHE_SCHEMA,
     FORMAT_VERSION,
+    MANIFEST,
     ShardSpec,
     is_digest,
     receipt_name,
@@ -24,7 +25,6 @@ from probekit.cache.format.names import (
     shard_name,
 )
 from probekit.cache.format.plan import Plan, check_fields, check_version
-from probekit.cache.location import MANIFEST
 from probekit.errors import CacheError
 from probekit.storage.files import open_regular, read_small
 from probekit.storage.strict import canonical, parse_object

@@ -13,12 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from probekit.errors import CacheError
 from probekit.storage.strict import canonical, pretty
 
 FORMAT_VERSION = 2
 """2: the plan holds a digest of each corpus file, shards are bound to their text, plan and source are sealed."""
 CACHE_SCHEMA = "probekit.cache/2"
+PLAN, MANIFEST, RESUME = "plan.json", "manifest.json", "resume.json"
 SHARD_WORDS = 16_384
 """A shard closes once it holds this many words ..."""
 SHARD_EXAMPLES = 4_096
@@ -26,6 +29,7 @@ SHARD_EXAMPLES = 4_096
 
 INDEXES = ("index.example", "index.word", "index.token")
 DTYPES = {"float32": ("F32", 4), "float16": ("F16", 2), "bfloat16": ("BF16", 2), "int32": ("I32", 4)}
+NUMPY = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16, "int32": np.int32}
 STACKS = ("", "encoder", "decoder")
 _NAME = re.compile(
     r"(?:(encoder|decoder)\.)?(?:layer\.(\d{2}|[1-9]\d{2,3})|(final)|(index\.(?:example|word|token)))", re.ASCII

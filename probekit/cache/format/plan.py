@@ -17,8 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 import probekit
-from probekit.cache.format.names import FORMAT_VERSION, ShardSpec, cache_key, check_seal, is_digest, sealed
-from probekit.cache.location import PLAN
+from probekit.cache.format.names import FORMAT_VERSION, PLAN, ShardSpec, cache_key, check_seal, is_digest, sealed
 from probekit.errors import CacheError
 from probekit.storage.files import check_folder, read_small
 from probekit.storage.strict import parse_object

@@ -17,9 +17,9 @@ from typing import Any
 
 from probekit.cache.examples import SOURCE
 from probekit.cache.format.certificate import certificate
-from probekit.cache.format.names import corpus_name, receipt_name, shard_name
+from probekit.cache.format.names import MANIFEST, PLAN, corpus_name, receipt_name, shard_name
 from probekit.cache.format.plan import Plan, read_plan
-from probekit.cache.location import MANIFEST, PLAN, cache_name
+from probekit.cache.location import cache_name
 from probekit.cache.manage.leftovers import IMPORTING, REMOVING, size_of
 from probekit.cache.manage.verify import alone, verify
 from probekit.cache.reader import ActivationCache, resume_command

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from probekit.cache.location import PLAN
+from probekit.cache.format.names import PLAN
 from probekit.cache.write.settle import ASIDE
 from probekit.cache.write.staging import PREFIX
 from probekit.storage.files import writing

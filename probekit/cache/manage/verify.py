@@ -25,9 +25,8 @@ from probekit.cache.format.manifest import (
     read_manifest,
     read_receipt,
 )
-from probekit.cache.format.names import ShardSpec, corpus_name, receipt_name, shard_name
+from probekit.cache.format.names import MANIFEST, ShardSpec, corpus_name, receipt_name, shard_name
 from probekit.cache.format.plan import FormatVersionError, Plan, read_plan
-from probekit.cache.location import MANIFEST
 from probekit.cache.write.settle import check_bytes, damaged_tensors, inode, set_aside
 from probekit.cache.write.shard import receipt_bytes
 from probekit.errors import CacheError

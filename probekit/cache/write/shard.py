@@ -17,18 +17,16 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.format.header import Header, Placed, build_header, file_size, parse_header, place
-from probekit.cache.format.names import ShardSpec, TensorSpec, receipt_name, shard_key, shard_name, with_indexes
+from probekit.cache.format.names import NUMPY, ShardSpec, TensorSpec, receipt_name, shard_key, shard_name, with_indexes
 from probekit.cache.format.plan import Plan
 from probekit.cache.write import deaths
 from probekit.errors import ResourceError
 from probekit.storage.direct import BUDGET, PIECE, Pace, Region, open_direct
 from probekit.storage.files import Temporary, free_bytes, pretty, publish_bytes, write_all, writing
 
-NUMPY = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16, "int32": np.int32}
 """How the stored dtypes come and go; numpy has no bfloat16, so its bits travel as uint16."""
 
 _READ_BACK = 4 << 20

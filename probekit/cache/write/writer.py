@@ -22,10 +22,10 @@ from typing import Any
 from probekit.cache.examples import SOURCE, read_source, read_text
 from probekit.cache.format.header import Header
 from probekit.cache.format.manifest import build_manifest, merge_shards, read_manifest
-from probekit.cache.format.names import ShardSpec, TensorSpec, cache_key, corpus_name
+from probekit.cache.format.names import MANIFEST, PLAN, RESUME, ShardSpec, TensorSpec, cache_key, corpus_name
 from probekit.cache.format.plan import Plan, plan_bytes, read_plan
 from probekit.cache.format.unread import NOT_READ
-from probekit.cache.location import MANIFEST, PLAN, cache_name, differences
+from probekit.cache.location import cache_name, differences
 from probekit.cache.write import deaths
 from probekit.cache.write.settle import settle
 from probekit.cache.write.shard import ShardWriter
@@ -34,8 +34,6 @@ from probekit.errors import CacheError, ProbekitError
 from probekit.storage.direct import Pace
 from probekit.storage.files import canonical, pretty, publish_bytes, read_small, remove_stale, sync_folder, writing
 from probekit.storage.locks import LOCK, RUNS, hold
-
-RESUME = "resume.json"
 
 
 class CacheWriter:

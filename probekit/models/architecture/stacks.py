@@ -17,7 +17,7 @@ from torch import nn
 
 from probekit.errors import UsageError
 from probekit.models.architecture.families import Blocks, Family
-from probekit.models.runtime.restoring import restored
+from probekit.models.architecture.restoring import restored
 
 
 @dataclass(frozen=True, slots=True)

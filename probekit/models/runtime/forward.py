@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from probekit.errors import UsageError
-from probekit.models.runtime.restoring import restored
+from probekit.models.architecture.restoring import restored
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel

@@ -18,13 +18,13 @@ from torch import nn
 from probekit.errors import UsageError, did_you_mean
 from probekit.models.architecture.families import Family, family_of
 from probekit.models.architecture.stacks import Stack, find_stacks
-from probekit.models.sources.locate import VOCABULARIES, ModelSource
 from probekit.models.sources.nested import text_part
 from probekit.models.sources.unread import NotRead
 from probekit.models.sources.weights import blamed, pretrained, quiet, randomised, read_config, settle
 
 if TYPE_CHECKING:
     from probekit.models.sources.kinds import Source
+    from probekit.models.sources.locate import ModelSource
     from probekit.models.tokens.words import Encoder
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -225,9 +225,9 @@ def _tokenizer(source: ModelSource) -> Any:
         return AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
     except Exception as error:  # what it raises is up to the code of some fifty tokenizers
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        files = ", ".join(name for name in VOCABULARIES if (source.folder / name).is_file())
         raise UsageError(
-            f"The tokenizer in {source.folder} ({files}) cannot be loaded: {reason}. Fetch the model again."
+            f"The tokenizer in {source.folder} ({', '.join(source.vocabularies())}) cannot be loaded: "
+            f"{reason}. Fetch the model again."
         ) from error
 
 

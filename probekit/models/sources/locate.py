@@ -106,6 +106,10 @@ class ModelSource:
 
         return load(self, dtype=dtype, device=device, random_weights=random_weights)
 
+    def vocabularies(self) -> list[str]:
+        """Return the names of the files that hold the tokenizer's vocabulary."""
+        return [name for name in VOCABULARIES if (self.folder / name).is_file()]
+
     def _tokenizer_files(self) -> list[str]:
         return [name for name in TOKENIZER_FILES if (self.folder / name).is_file()]
 

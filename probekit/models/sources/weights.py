@@ -13,15 +13,17 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from probekit.cache.format.unread import counted, in_words
 from probekit.errors import ProbekitError, ResourceError, UsageError
-from probekit.models.sources.locate import ModelSource
 from probekit.models.sources.unread import NotRead, named, unread
+
+if TYPE_CHECKING:
+    from probekit.models.sources.locate import ModelSource
 
 
 @contextmanager
