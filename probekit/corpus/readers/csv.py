@@ -10,7 +10,6 @@ Surprise: nothing is guessed of which column is the text where none has such a n
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,13 +20,11 @@ from pathlib import Path
 from probekit.corpus.lines import texts
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
+from probekit.corpus.readers._named import LABELS, TEXTS, check_options, roles_of, said
 from probekit.corpus.records import example_from
-from probekit.errors import InputError, UsageError, did_you_mean
+from probekit.errors import InputError
 from probekit.example import Example
 
-TEXTS = ("words", "text", "sentence", "review", "content")
-"""Names of the column that holds the text, the first of them that is there."""
-LABELS = ("label", "id", "group", "split")
 DELIMITERS = ",\t;|"
 LONGEST_CELL = 1 << 26
 
@@ -69,9 +66,8 @@ def read(
             return
         if not names:
             names = _names(row, path)
-            roles = _roles(names, columns or {}, path)
-            others = [name for name in names if name not in roles]
-            notes.remark(_said(roles, others), path)
+            roles = roles_of(names, columns or {}, place=f"{path}:1", reader="csv", path=path)
+            notes.remark(said(roles, names), path)
             continue
         if not any(row):
             notes.count("blank rows", f"{path}:{line}")
@@ -101,35 +97,6 @@ def _names(row: Sequence[str], path: Path) -> list[str]:
     if twice is not None:
         raise InputError(f"{path}:1: the column {twice!r} occurs twice. Name every column once, in the first line.")
     return names
-
-
-def _roles(names: Sequence[str], columns: Mapping[str, str], path: Path) -> dict[str, str]:
-    """Return what each column is whose name does not say an annotation: ``{"review": "text"}``."""
-    for role, name in columns.items():
-        if name not in names:
-            raise InputError(
-                f"{path}:1: there is no column '{name}' for the {role}.{did_you_mean(name, names)} The columns are "
-                f"{', '.join(names)}."
-            )
-    roles = {name: role for role, name in columns.items()}
-    lower = {name.lower(): name for name in names}
-    if "text" not in columns:
-        found = next((lower[name] for name in TEXTS if name in lower and lower[name] not in roles), None)
-        if found is None:
-            raise InputError(
-                f"{path}:1: no column is called {', '.join(TEXTS)}; the first line names {', '.join(names)}. Say which "
-                f"holds the text: csv:text={names[-1]}:{path.name}."
-            )
-        roles[found] = "text"
-    for name in LABELS:
-        if name not in columns and name in lower:
-            roles.setdefault(lower[name], name)
-    return roles
-
-
-def _said(roles: Mapping[str, str], others: Sequence[str]) -> str:
-    taken = " ".join(f"{role}={name}" for name, role in roles.items())
-    return f"columns: {taken}" + (f"; annotations {', '.join(others)}" if others else "")
 
 
 def _example(cells: Mapping[str, str], roles: Mapping[str, str], where: str) -> Example | None:
@@ -166,17 +133,9 @@ def configured(given: Mapping[str, str]) -> partial[Iterator[Example]]:
     UsageError
         Another option, or an encoding that Python does not know.
     """
-    known = ("text", *LABELS, "encoding")
-    if unknown := [name for name in given if name not in known]:
-        raise UsageError(
-            f"The reader 'csv' takes {', '.join(known)}. Got '{unknown[0]}'.{did_you_mean(unknown[0], known)}"
-        )
+    check_options(given, ("text", *LABELS, "encoding"), "csv")
     columns = {name: column for name, column in given.items() if name != "encoding"}
     encoding = given.get("encoding", "utf-8")
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        raise UsageError(f"The encoding '{encoding}' is not known. Write utf-8, utf-16, latin-1, cp1252 ...") from None
     return partial(read, columns=columns, encoding=encoding)
 
 

@@ -1,0 +1,139 @@
+"""Parquet files (``.parquet``): a row an example, its text in one column, its labels in others.
+
+What enters is a table whose columns have types. The column ``words`` or ``text`` (``sentence``, ``review``,
+``content``) is the text: a list of words, or a string that is split at whitespace; ``id, group, split`` mean what they
+mean in an :class:`Example`; any other column is an annotation, of each word where it is a list, else of the whole.
+``parquet:text=body,label=stars:FILE`` names columns of other names.
+
+Surprise: a file that the library `datasets` wrote knows the names of its class labels; they are read as these names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from probekit.corpus.lines import check_regular
+from probekit.corpus.notes import Notes
+from probekit.corpus.readers import Reader
+from probekit.corpus.readers._named import LABELS, check_options, roles_of, said
+from probekit.corpus.records import example_from
+from probekit.corpus.values import plain
+from probekit.errors import InputError, UsageError
+from probekit.example import Example
+
+ROWS = 1_000
+"""Rows that are held at once."""
+
+
+def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) -> Iterator[Example]:
+    """Yield the rows of a file; those without text are counted and left out.
+
+    Parameters
+    ----------
+    path : Path
+    notes : Notes
+    columns : mapping of str to str, optional
+        Which column is the ``text``, the ``label``, the ``id``, the ``group``, the ``split``.
+
+    Raises
+    ------
+    InputError
+        No Parquet file, no column of text, a name that occurs twice, a list that is not one value a word.
+    UsageError
+        The library pyarrow is not installed.
+    """
+    table = _opened(path)
+    names = list(table.schema_arrow.names)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}: the column {twice!r} occurs twice. Name every column once.")
+    roles = roles_of(names, columns or {}, place=str(path), reader="parquet", path=path)
+    notes.remark(said(roles, names), path)
+    classes = _class_names(table.schema_arrow.metadata or {})
+    number = 0
+    for batch in _batches(table, path):
+        for row in batch:
+            number += 1
+            where = f"{path}: row {number}"
+            notes.at(path, number)
+            record = {roles.get(name, name): _named(plain(value), classes.get(name)) for name, value in row.items()}
+            words = record.pop("text")
+            record["words"] = words.split() if isinstance(words, str) else words
+            if record["words"]:
+                yield example_from(record, where)
+            else:
+                notes.count("rows without text", where, aloud=True)
+
+
+def _opened(path: Path) -> Any:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise UsageError(
+            "Parquet files need the library pyarrow, which is not installed: pip install pyarrow."
+        ) from None
+    if "!" in str(path):
+        raise InputError(f"{path}: Parquet files are not read inside archives. Unpack it, and name the file.")
+    check_regular(path)
+    try:
+        return parquet.ParquetFile(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise InputError(f"{path}: not a Parquet file that can be read: {_brief(error)}. Fetch it again.") from None
+
+
+def _batches(table: Any, path: Path) -> Iterator[list[dict[str, Any]]]:
+    import pyarrow
+
+    try:
+        for batch in table.iter_batches(batch_size=ROWS):
+            yield batch.to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise InputError(f"{path}: damaged: {_brief(error)}. Fetch it again.") from None
+
+
+def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
+    """Return the names of class labels by column, as the library `datasets` keeps them in a file."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    found = {}
+    for column, feature in features.items() if isinstance(features, dict) else ():
+        inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
+        names = inner.get("names") if isinstance(inner, dict) else None
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            found[column] = names
+    return found
+
+
+def _named(value: Any, names: list[str] | None) -> Any:
+    if names is None or value is None:
+        return value
+    if isinstance(value, list):
+        return [_named(one, names) for one in value]
+    # -1 is what `datasets` writes where a label is withheld.
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else None
+
+
+def _brief(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def configured(given: Mapping[str, str]) -> partial[Iterator[Example]]:
+    """Return what reads under options.
+
+    Raises
+    ------
+    UsageError
+        Another option.
+    """
+    check_options(given, ("text", *LABELS), "parquet")
+    return partial(read, columns=dict(given))
+
+
+READER = Reader("parquet", read, suffixes=(".parquet",), configured=configured)
