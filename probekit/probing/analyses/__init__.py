@@ -94,7 +94,7 @@ class Analysis:
 
 def analyses() -> dict[str, Analysis]:
     """Return every analysis of this folder by name."""
-    names = [info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_")]
+    names = [info.name for info in pkgutil.iter_modules(__path__) if not (info.ispkg or info.name.startswith("_"))]
     modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
     return {module.ANALYSIS.name: module.ANALYSIS for module in modules}
 
