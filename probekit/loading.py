@@ -12,6 +12,7 @@ import importlib.util
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
@@ -19,18 +20,20 @@ from typing import Any, NamedTuple
 
 from probekit.errors import UsageError
 
-# Reentrant: a file may itself ask for the catalogue.
-_LOADING = threading.RLock()
+LOADING = threading.RLock()
+"""Held by whoever loads; reentrant, since a file may itself ask for a catalogue."""
 _PACKAGE = "probekit_probes_"
 
 
-def load_folder(folder: Path) -> list[tuple[Path, ModuleType]]:
+def load_folder(folder: Path, what: str = "task") -> list[tuple[Path, ModuleType]]:
     """Import a folder's files; again where a file of the folder changed since (a notebook edits them).
 
     Parameters
     ----------
     folder : Path
         Its files without a leading ``_`` are loaded; the others are helpers that these may import.
+    what : str
+        What a file defines, for messages.
 
     Returns
     -------
@@ -42,8 +45,8 @@ def load_folder(folder: Path) -> list[tuple[Path, ModuleType]]:
     UsageError
         A file that does not load, with the line.
     """
-    with _LOADING:
-        return _modules(folder)
+    with LOADING:
+        return _modules(folder, what)
 
 
 class Place(NamedTuple):
@@ -81,7 +84,7 @@ def from_folder(folder: Path, module: str, name: str) -> Any:
     UsageError
         A folder, file or name that is not there.
     """
-    with _LOADING:
+    with LOADING:
         _modules(folder)
         try:
             return attrgetter(name)(importlib.import_module(f"{_package(folder)}.{module}"))
@@ -96,7 +99,7 @@ def _package(folder: Path) -> str:
     return _PACKAGE + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
 
 
-def _modules(folder: Path) -> list[tuple[Path, ModuleType]]:
+def _modules(folder: Path, what: str = "task") -> list[tuple[Path, ModuleType]]:
     files = sorted(folder.glob("*.py"))
     stamp = tuple((path.name, (stat := path.stat()).st_mtime_ns, stat.st_size) for path in files)
     package = _package(folder)
@@ -108,10 +111,10 @@ def _modules(folder: Path) -> list[tuple[Path, ModuleType]]:
         parent.__path__ = [str(folder)]
         parent.__dict__["stamp"] = stamp
         sys.modules[package] = parent
-    return [(path, _module(package, path)) for path in files if not path.stem.startswith("_")]
+    return [(path, _module(package, path, what)) for path in files if not path.stem.startswith("_")]
 
 
-def _module(package: str, path: Path) -> ModuleType:
+def _module(package: str, path: Path, what: str) -> ModuleType:
     name = f"{package}.{path.stem.replace('-', '_')}"
     if name in sys.modules:
         return sys.modules[name]
@@ -124,18 +127,17 @@ def _module(package: str, path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
+        where = line_of(error, lambda file: file.parent == path.parent, str(path))
         raise UsageError(
-            f"{_line(error, path)}: this task file does not load: {type(error).__name__}: {error}. Correct it, or "
+            f"{where}: this {what} file does not load: {type(error).__name__}: {error}. Correct it, or "
             "take it out of the folder."
         ) from error
     return module
 
 
-def _line(error: Exception, path: Path) -> str:
-    """Return ``file:line`` of the innermost line of the folder's own code that the error passed."""
+def line_of(error: BaseException, mine: Callable[[Path], bool], otherwise: str) -> str:
+    """Return ``file:line`` of the innermost line that the error passed in files that are ``mine``."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == path.parent
-    ]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(path)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if mine(Path(frame.filename))]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else otherwise

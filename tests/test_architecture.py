@@ -26,6 +26,7 @@ ORDER = (
     "errors",
     "plain",
     "loading",
+    "registry",
     "storage",
     "statistics",
     "example",
@@ -48,7 +49,7 @@ LIVE = {"models", "extraction"}
 WITHOUT = {
     part: {"torch", "transformers"}
     for part in (
-        *("errors", "plain", "loading", "storage", "statistics", "example", "grammar"),
+        *("errors", "plain", "loading", "registry", "storage", "statistics", "example", "grammar"),
         *("corpus", "tasks", "report", "cache", "cli"),
     )
 }

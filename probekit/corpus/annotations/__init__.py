@@ -8,16 +8,14 @@ corpus could be read from.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from probekit.corpus.notes import Notes
 from probekit.example import NOTHING, Span
+from probekit.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +63,9 @@ class Companion:
     suffixes: tuple[str, ...]
 
 
-@cache
+COMPANIONS = Registry("annotation", Companion, attribute="COMPANION", group="probekit.annotations", home=__name__)
+
+
 def load_companions() -> Mapping[str, Companion]:
-    """Load the kind of every file in this folder, by name."""
-    found: dict[str, Companion] = {}
-    for name in sorted(_names()):
-        companion = importlib.import_module(f"{__name__}.{name}").COMPANION
-        assert isinstance(companion, Companion)
-        found[companion.name] = companion
-    return found
-
-
-def _names() -> Iterator[str]:
-    return (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    """Load the kind of every file in this folder and of installed packages, by name."""
+    return COMPANIONS.members()

@@ -1,22 +1,16 @@
-"""Readers: one file each, found by looking into this folder; a new reader is a new file and no other edit.
-
-A reader file sets ``READER = Reader(...)``. Surprise: a file whose name starts with ``_`` holds
-helpers and is not a reader.
-"""
+"""Readers: one file of this folder each, which sets ``READER = Reader(...)``; see :mod:`probekit.registry`."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.errors import UsageError
 from probekit.example import Example
+from probekit.registry import Registry
 
 SHAPED, NAMED = 1, 2
 """How strong a reader's claim to a file is: by the shape of its rows, or because the file says what it is."""
@@ -130,17 +124,9 @@ class Reader:
         return replace(self, read=self.configured(given), options=dict(given))
 
 
-@cache
+READERS = Registry("reader", Reader, attribute="READER", group="probekit.readers", home=__name__)
+
+
 def load_readers() -> Mapping[str, Reader]:
-    """Load the reader of every file in this folder, by name."""
-    found: dict[str, Reader] = {}
-    for name in sorted(_names()):
-        reader = importlib.import_module(f"{__name__}.{name}").READER
-        assert isinstance(reader, Reader)
-        assert reader.name not in found, f"two readers are called {reader.name}"
-        found[reader.name] = reader
-    return found
-
-
-def _names() -> Iterator[str]:
-    return (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    """Load the reader of every file in this folder and of installed packages, by name."""
+    return READERS.members()

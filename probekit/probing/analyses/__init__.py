@@ -8,18 +8,16 @@ once keeps what it needs of each.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from probekit.cache.reader import ActivationCache
-from probekit.errors import UsageError, did_you_mean
 from probekit.probing.estimators import LayerMatrix, LayerTokens, StudySettings
 from probekit.probing.problem import Problem, Result
 from probekit.probing.question import Question
 from probekit.probing.settings import Settings
+from probekit.registry import Registry
 from probekit.report import Measurement
 
 
@@ -92,21 +90,17 @@ class Analysis:
     curve: bool = False
 
 
-def analyses() -> dict[str, Analysis]:
-    """Return every analysis of this folder by name."""
-    names = [info.name for info in pkgutil.iter_modules(__path__) if not (info.ispkg or info.name.startswith("_"))]
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
-    return {module.ANALYSIS.name: module.ANALYSIS for module in modules}
+ANALYSES = Registry("analysis", Analysis, attribute="ANALYSIS", group="probekit.analyses", home=__name__)
+
+
+def analyses() -> Mapping[str, Analysis]:
+    """Return every analysis of this folder and of installed packages by name."""
+    return ANALYSES.members()
 
 
 def get_analysis(name: str) -> Analysis:
     """Find an analysis by name."""
-    known = analyses()
-    if name not in known:
-        raise UsageError(
-            f"The `also` option must be one of {', '.join(known)}. Got '{name}'.{did_you_mean(name, known)}"
-        )
-    return known[name]
+    return ANALYSES.get(name, "also")
 
 
 @dataclass(slots=True)

@@ -7,18 +7,16 @@ network can train several at once.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.errors import UsageError, did_you_mean
 from probekit.features import TokenRows
 from probekit.probing.problem import Problem, Result
+from probekit.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +115,14 @@ class Estimator:
     network: Callable[[int, int, int], Any] | None = None
 
 
-def estimators() -> dict[str, Estimator]:
-    """Return every estimator of this folder by name."""
-    modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
-    return {module.ESTIMATOR.name: module.ESTIMATOR for module in modules}
+ESTIMATORS = Registry("estimator", Estimator, attribute="ESTIMATOR", group="probekit.estimators", home=__name__)
+
+
+def estimators() -> Mapping[str, Estimator]:
+    """Return every estimator of this folder and of installed packages by name."""
+    return ESTIMATORS.members()
 
 
 def get_estimator(name: str) -> Estimator:
     """Find an estimator by name."""
-    known = estimators()
-    if name not in known:
-        raise UsageError(
-            f"The `estimator` option must be one of {', '.join(known)}. Got '{name}'.{did_you_mean(name, known)}"
-        )
-    return known[name]
+    return ESTIMATORS.get(name, "estimator")

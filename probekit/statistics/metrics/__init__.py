@@ -9,15 +9,14 @@ it is scored by.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UsageError, did_you_mean
+from probekit.registry import Registry
 from probekit.statistics.bootstrap import Bootstrap, Resampled
 
 FloatArray = NDArray[np.float64]
@@ -95,10 +94,12 @@ class Metric:
         return float(self.value(counts.sum(axis=0, keepdims=True))[0]), bootstrap.scores(self.value, counts)
 
 
-def metrics() -> dict[str, Metric]:
-    """Return every metric of this folder by name."""
-    modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
-    return {module.METRIC.name: module.METRIC for module in modules}
+METRICS = Registry("metric", Metric, attribute="METRIC", group="probekit.metrics", home=__name__)
+
+
+def metrics() -> Mapping[str, Metric]:
+    """Return every metric of this folder and of installed packages by name."""
+    return METRICS.members()
 
 
 def metrics_of(named: Sequence[str]) -> list[Metric]:

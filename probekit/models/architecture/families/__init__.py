@@ -7,13 +7,12 @@ registration.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from probekit.registry import Registry
 
 if TYPE_CHECKING:
     import torch
@@ -66,17 +65,19 @@ class Family:
 ORDINARY = Family(model_types=())
 
 
-@cache
-def families() -> dict[str, Family]:
-    """Return the families of this folder by model type."""
-    found: dict[str, Family] = {}
-    for module in pkgutil.iter_modules(__path__):
-        family: Family = importlib.import_module(f"{__name__}.{module.name}").FAMILY
-        for model_type in family.model_types:
-            if model_type in found:
-                raise RuntimeError(f"two family files speak for '{model_type}'; the second is {module.name}.py")
-            found[model_type] = family
-    return found
+FAMILIES = Registry(
+    "family",
+    Family,
+    attribute="FAMILY",
+    group="probekit.families",
+    home=__name__,
+    names=lambda family: family.model_types,
+)
+
+
+def families() -> Mapping[str, Family]:
+    """Return the families of this folder and of installed packages by model type."""
+    return FAMILIES.members()
 
 
 def family_of(model_type: str) -> Family:

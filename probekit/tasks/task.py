@@ -1,24 +1,16 @@
-"""Questions: :class:`ProbeTask` and :class:`Target`, and the catalogue that finds them.
-
-A task is one file in ``probes/`` (or in a user's own folder): a docstring, one pure function from
-an :class:`~probekit.corpus.Example` to its :class:`Target` list, and ``TASK = ProbeTask(...)``.
-The file is its own registration. Surprise: a folder of tasks is loaded as a package of its own
-name, so ``from ._helpers import ...`` works in it and two folders never collide.
-"""
+"""Questions: :class:`ProbeTask`, and the :class:`Target` list that it makes of an example."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from probekit import plain
-from probekit.errors import UsageError, check_recordable, did_you_mean
-from probekit.loading import from_folder, load_folder, place_of
+from probekit.errors import UsageError, did_you_mean
+from probekit.tasks.travel import Sent, found, leaving
 
 Kind = Literal["word", "span", "pair", "sentence", "tree"]
 
@@ -189,7 +181,7 @@ class ProbeTask:
     def __reduce__(self) -> tuple[Any, ...]:
         # Task files are modules of a package that another process has not loaded yet.
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
-        return _arrived, tuple(_leaving(value, name) if callable(value) else value for name, value in values.items())
+        return _arrived, tuple(leaving(value, name) if callable(value) else value for name, value in values.items())
 
     def with_option(self, option: str | None) -> ProbeTask:
         """Bind what the user typed after the colon."""
@@ -211,97 +203,6 @@ class ProbeTask:
         return replace(self, name=name, targets=targets, named=named, option=None, needs=needs)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A function of a folder of task files on its way to another process; no folder: the bundled catalogue."""
-
-    folder: str | None
-    module: str
-    name: str
-    args: tuple[Any, ...] = ()
-    keywords: Mapping[str, Any] = field(default_factory=dict)
-
-
-def _leaving(function: Any, setting: str) -> Any:
-    """Say where a function is defined, if a task file does; any other goes as it is."""
-    if isinstance(function, partial):
-        inner = _leaving(function.func, setting)
-        sent = isinstance(inner, _Sent)
-        return replace(inner, args=function.args, keywords=function.keywords) if sent else function
-    place = place_of(function, f"TASK.{setting}")
-    if place is None:
-        return function
-    bundled = place.folder == catalogue_folder().resolve()
-    return _Sent(None if bundled else str(place.folder), place.module, place.name)
-
-
 def _arrived(*values: Any) -> ProbeTask:
-    found: list[Any] = [_found(value) if isinstance(value, _Sent) else value for value in values]
-    return ProbeTask(*found)
-
-
-def _found(sent: _Sent) -> Callable[..., Any]:
-    folder = catalogue_folder().resolve() if sent.folder is None else Path(sent.folder)
-    function = from_folder(folder, sent.module, sent.name)
-    return partial(function, *sent.args, **sent.keywords) if sent.args or sent.keywords else function
-
-
-def catalogue_folder() -> Path:
-    """Where the bundled tasks are: inside the wheel, or beside the package in a checkout."""
-    package = Path(__file__).resolve().parent
-    inside = package / "probes"
-    return inside if inside.is_dir() else package.parent / "probes"
-
-
-def load_catalogue(*folders: str | Path) -> dict[str, ProbeTask]:
-    """Load every task of the bundled catalogue and of the user's folders.
-
-    Parameters
-    ----------
-    *folders : str or Path
-        Folders of task files (``--probes DIR``); they work exactly like ``probes/``.
-
-    Returns
-    -------
-    dict of str to ProbeTask
-        By name, sorted.
-
-    Raises
-    ------
-    UsageError
-        A folder that is not there or holds no task, a file that does not load or sets no ``TASK``,
-        a name that is taken.
-    """
-    found: dict[str, ProbeTask] = {}
-    homes: dict[str, Path] = {}
-    for folder in folders:
-        check_recordable(folder)
-    for folder in dict.fromkeys(Path(folder).resolve() for folder in (catalogue_folder(), *folders)):
-        if not os.path.isdir(folder):  # where Path.is_dir would raise at a name that is too long
-            raise UsageError(f"The probes folder '{folder}' is not there. Give a folder of task files.")
-        modules = load_folder(folder)
-        if not modules:
-            raise UsageError(f"The probes folder '{folder}' holds no task file (*.py without a leading '_').")
-        for path, module in modules:
-            task = getattr(module, "TASK", None)
-            if not isinstance(task, ProbeTask):
-                raise UsageError(
-                    f"{path}: a task file must set TASK = ProbeTask(...). Files of helpers start with '_'."
-                )
-            if task.name in found:
-                raise UsageError(
-                    f"{path}: the task name '{task.name}' is taken by {homes[task.name]}. Choose another name."
-                )
-            found[task.name] = replace(task, doc=(module.__doc__ or "").strip())
-            homes[task.name] = path
-    return dict(sorted(found.items()))
-
-
-def get_task(name: str, *folders: str | Path) -> ProbeTask:
-    """Find a task by what the user typed, ``pos`` or ``morph:Number``."""
-    catalogue = load_catalogue(*folders)
-    base, _, option = name.partition(":")
-    if base not in catalogue:
-        hint = did_you_mean(base, catalogue)
-        raise UsageError(f"There is no task '{name}'.{hint} `probekit tasks` lists them: {', '.join(catalogue)}.")
-    return catalogue[base].with_option(option if ":" in name else None)
+    settled: list[Any] = [found(value) if isinstance(value, Sent) else value for value in values]
+    return ProbeTask(*settled)
