@@ -167,7 +167,7 @@ class Registry(Generic[M]):
 
     def _folder(self, folder: Path) -> Iterator[Entry[M]]:
         if not os.path.isdir(folder):  # where Path.is_dir would raise at a name that is too long
-            raise UsageError(f"The folder of {self.what} files '{folder}' is not there. Check its path.")
+            raise UsageError(f"The folder '{folder}' is not there. Give a folder of {self.what} files.")
         modules = load_folder(folder, self.what)
         if not modules:
             raise UsageError(f"The folder '{folder}' holds no {self.what} file (*.py without a leading '_').")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from probekit.corpus.annotations.joining import annotated, reopen_annotated
 from probekit.corpus.corpus import Corpus, Notes, SourceRecord, fingerprint
+from probekit.corpus.joining import annotated, reopen_annotated
 from probekit.corpus.repeats import repeated_across_splits, repeated_ordinals
 from probekit.corpus.sources import open_corpus, reopen_corpus
 from probekit.corpus.travel import luggage as luggage  # how a corpus is pickled

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probekit.corpus.annotations.joining import reopen_annotated
 from probekit.corpus.corpus import Corpus, Part, SourceRecord
+from probekit.corpus.joining import reopen_annotated
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import load_readers
 from probekit.corpus.split import SplitRule

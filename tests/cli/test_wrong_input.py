@@ -182,7 +182,7 @@ WRONG = [
     ("probe --task pos --layers 0-99999999999", 2, r"`layers`.*below 10000.*'0-99999999999'"),
     (f"probe --task pos --on {LONG}", 2, r"no cache 'a+', here or in .*probekit cache ls"),
     (f"probe --task pos --out {LONG}", 2, r"'a+\.\.' is too long.*shorter"),
-    (f"probe --task pos --probes {LONG}", 2, r"probes folder '.*a+' is not there"),
+    (f"probe --task pos --probes {LONG}", 2, r"folder '.*a+' is not there"),
     (f"probe --task pos --control-seeds {10**30}", 2, r"`control_seeds`.*at most 1000.*10{30}"),
     (f"probe --task tree-distance --ranks {DIGITS}", 2, r"`ranks`.*like 8,64.*'9{60}'"),
     (f"cache info {LONG}", 2, r"no cache 'a+'.*probekit cache ls"),

@@ -593,7 +593,7 @@ def test_real_relations_and_rolesets(data: Path) -> None:
 
 
 def test_real_archives_speak_of_documents_and_of_one_another(data: Path) -> None:
-    from probekit.corpus.annotations.joining import annotated
+    from probekit.corpus.joining import annotated
 
     treebank = list(open_corpus(data / "nltk" / "treebank.zip"))
     assert len({example.group for example in treebank}) == 199
