@@ -25,6 +25,7 @@ ROOT = PACKAGE.parent
 ORDER = (
     "errors",
     "plain",
+    "sites",
     "loading",
     "registry",
     "storage",
@@ -46,13 +47,7 @@ ORDER = (
 LIVE = {"models", "extraction"}
 """Parts that may see a live model."""
 
-WITHOUT = {
-    part: {"torch", "transformers"}
-    for part in (
-        *("errors", "plain", "loading", "registry", "storage", "statistics", "example", "grammar"),
-        *("corpus", "tasks", "report", "cache", "cli"),
-    )
-}
+WITHOUT = {part: {"torch", "transformers"} for part in ORDER if part not in (*LIVE, "features", "probing")}
 """What importing a module of a part must not import."""
 for _part in ORDER[: ORDER.index("cache")]:
     WITHOUT[_part] |= {"pandas", "matplotlib"}

@@ -16,9 +16,9 @@ import torch
 from probekit import plain
 from probekit.corpus import Corpus, Example, Span, open_corpus
 from probekit.errors import UsageError
-from probekit.extraction.plan import parse_layers
 from probekit.extraction.request import Request
 from probekit.probing.settings import Settings
+from probekit.sites import parse_layers
 from probekit.tasks import ProbeTask, Target
 
 

@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.examples import read_examples
-from probekit.cache.format.names import INDEXES, tensor_name
+from probekit.cache.format.names import INDEXES
 from probekit.cache.layers import as_float32
 from probekit.cache.reader import ActivationCache
 from probekit.errors import ResourceError, UsageError, did_you_mean
+from probekit.sites import of_stack, tensor_name
 from probekit.storage.files import sync_folder
 
 if TYPE_CHECKING:
@@ -119,12 +120,12 @@ class _Table:
         self.stack = stack
         self.words = words
         self.layers = _chosen(layers, cache.layers(stack))
-        self._prefix = f"{stack}." if stack else ""
+        self._indexes = [of_stack(stack, name) for name in INDEXES]
         self.rows = sum(len(self.index(number)["example"]) for number in range(len(cache.shards)))
 
     def index(self, number: int) -> dict[str, NDArray[np.int32]]:
         """Example and word (and token) of the rows of a shard."""
-        example, word, token = (self.cache.index_block(self._prefix + name, number) for name in INDEXES)
+        example, word, token = (self.cache.index_block(name, number) for name in self._indexes)
         if not self.words:
             return {"example": example, "word": word, "token": token}
         starts = _word_starts(example, word)
@@ -146,7 +147,7 @@ class _Table:
         block = as_float32(self.cache.block(tensor_name(layer, self.stack), number))
         if not self.words:
             return block
-        example, word, _ = (self.cache.index_block(self._prefix + name, number) for name in INDEXES)
+        example, word, _ = (self.cache.index_block(name, number) for name in self._indexes)
         starts = _word_starts(example, word)
         counts = np.diff([*starts, len(word)])
         sums = np.add.reduceat(block, starts, axis=0)

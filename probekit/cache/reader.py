@@ -28,15 +28,14 @@ from probekit.cache.format.names import (
     INDEXES,
     NUMPY,
     RESUME,
-    STACKS,
     parse_name,
     receipt_name,
     shard_name,
-    tensor_name,
 )
 from probekit.cache.format.plan import FormatVersionError, Plan, read_plan
 from probekit.cache.layers import LayerView
 from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError, did_you_mean
+from probekit.sites import STACKS, of_stack, read_site, tensor_name
 from probekit.storage.files import open_regular, read_small
 from probekit.storage.strict import parse_object
 
@@ -137,7 +136,7 @@ class ActivationCache:
         """Return the layers kept of a stack: their numbers, then ``"final"`` where there is one."""
         self._check_stack(stack)
         found = [parse_name(name) for name in self._headers[0].tensors]
-        return [layer for owner, layer in found if owner == stack and layer is not None]
+        return [site.place for owner, site in found if owner == stack and site is not None]
 
     def layer(self, layer: int | str, stack: str = "") -> LayerView:
         """Return a view of one layer: a number, ``"final"``, or as reports write it, ``"encoder:3"``.
@@ -147,27 +146,22 @@ class ActivationCache:
         UsageError
             If the cache does not hold this layer.
         """
-        layer = plain.scalar(layer)
-        if isinstance(layer, str):
-            owner, _, place = plain.text(layer, "layer").rpartition(":")
-            stack, layer = owner or stack, int(place) if place.isdecimal() and len(place) < 5 else place
+        site = read_site(layer)
+        stack = site.stack if site is not None and site.stack else stack
         known = self.layers(stack)
-        wanted = layer if isinstance(layer, str) else plain.as_whole(layer)
-        found = next((held for held in known if held == wanted), None)
-        if found is None:
+        if site is None or site.place not in known:
             raise UsageError(
                 f"The `layer` must be one of {', '.join(map(str, known))} (what {self.path.name} holds). Got {layer!r}."
             )
-        name = tensor_name(found, stack)
+        name = tensor_name(site.place, stack)
         rows = [header.tensors[name].rows for header in self._headers]
         return LayerView(self._headers[0].tensors[name].spec, rows, block=self.block, where=self.path.name)
 
     def index(self, stack: str = "") -> CacheIndex:
         """Return example, word and token of every row of a stack."""
         self._check_stack(stack)
-        prefix = f"{stack}." if stack else ""
-        numbers = range(len(self.shards))
-        parts = [np.concatenate([self.index_block(prefix + name, number) for number in numbers]) for name in INDEXES]
+        names, numbers = [of_stack(stack, name) for name in INDEXES], range(len(self.shards))
+        parts = [np.concatenate([self.index_block(name, number) for number in numbers]) for name in names]
         return CacheIndex(*parts)
 
     def index_block(self, name: str, number: int) -> NDArray[Any]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from probekit.errors import InputError
 from probekit.models.tokens.align import Encoded
+from probekit.sites import DECODER
 
 IntArray = NDArray[np.int32]
 
@@ -82,7 +83,7 @@ class Layout:
 
     def examples_of(self, stack: str) -> IntArray:
         """Return the example column of a stack."""
-        if stack != "decoder" or self.closed:
+        if stack != DECODER or self.closed:
             return self.example
         starts = np.cumsum([0, *self.sizes[:-1]])
         return np.insert(self.example, starts, self.example[starts])

@@ -19,6 +19,7 @@ from probekit.models.runtime.check import TOLERANCES, Difference, differences, r
 from probekit.models.runtime.forward import forward, pad
 from probekit.models.runtime.hooks import Capture
 from probekit.models.sources.load import LoadedModel
+from probekit.sites import DECODER, split_stack
 
 STORED = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -68,7 +69,7 @@ class LocalEngine:
         self.names = list(names)
         self.store = STORED[store]
         self.capture = Capture(loaded, self.names)
-        self.shifts = {name.startswith("decoder.") for name in self.names}
+        self.shifts = {split_stack(name)[0] == DECODER for name in self.names}
 
     def __enter__(self) -> LocalEngine:
         self.capture.__enter__()
@@ -88,7 +89,7 @@ class LocalEngine:
         indexes = {shift: self._index(kept_rows(pieces, widths[shift], shift=shift)) for shift in self.shifts}
         blocks = {}
         for name in self.names:
-            shift = name.startswith("decoder.")
+            shift = split_stack(name)[0] == DECODER
             state = self.capture.states[name][:, : widths[shift]]  # some models pad inside, to whole blocks
             index = indexes[shift]
             flat = state.reshape(-1, state.shape[-1])

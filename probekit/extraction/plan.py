@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit import plain
 from probekit.errors import UsageError, did_you_mean
+from probekit.sites import FINAL, Layers, read_site
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -33,9 +34,6 @@ BATCH_TOKENS = {
     ("mps", "float16"): 4096,
 }
 
-Layers = tuple[int | str, ...]
-MOST_LAYERS = 10_000
-"""Names of layers have at most four digits."""
 LARGEST_SEED = 2**63 - 1
 
 
@@ -108,75 +106,15 @@ def choose(name: str, value: Any, allowed: Sequence[str]) -> str:
     return value
 
 
-def parse_layers(layers: Any) -> Layers | str:
-    """Read ``all``, ``0,3,6``, ``0-3,final``, a number, or a list, range, set or array of the same.
-
-    Returns
-    -------
-    "all" or tuple
-        Sorted, without repetition, ``final`` last.
-
-    Raises
-    ------
-    UsageError
-        An entry is no layer: none is left out in silence.
-    """
-    wanted = f"a list like 0,3,6 or 0-3 or 'all', of numbers below {MOST_LAYERS}"
-    if isinstance(layers, str) and layers.strip() == "all":
-        return "all"
-    if isinstance(layers, str):
-        entries: list[Any] = layers.split(",")
-    elif plain.as_whole(layers) is not None:
-        entries = [layers]
-    else:
-        entries = plain.listed(layers, "layers", wanted, ordered=False)
-    found: set[int | str] = set()
-    for entry in entries:
-        some = _layers_of(entry)
-        if not some:
-            shown = f"'{layers:.60}'" if isinstance(layers, str) else f"{entry!r:.60}"
-            raise UsageError(f"The `layers` option must be {wanted}. Got {shown}.")
-        found.update(some)
-    if not found:
-        raise UsageError(f"The `layers` option must be {wanted}. Got none.")
-    numbers = sorted(layer for layer in found if isinstance(layer, int))
-    return (*numbers, *(["final"] if "final" in found else []))
-
-
-def _layers_of(entry: Any) -> Sequence[int | str]:
-    """Return what one entry names: ``final``, a number, or the ends of several; nothing where it names none."""
-    entry = plain.scalar(entry)
-    if not isinstance(entry, str):
-        number = plain.as_whole(entry)
-        return [number] if number is not None and 0 <= number < MOST_LAYERS else []
-    entry = entry.strip()
-    low, dash, high = entry.partition("-")
-    if entry == "final":
-        return ["final"]
-    if _is_layer(entry):
-        return [int(entry)]
-    return range(int(low), int(high) + 1) if dash and _is_layer(low) and _is_layer(high) else []
-
-
-def _is_layer(text: str) -> bool:
-    return text.isdecimal() and len(text) < len(str(MOST_LAYERS))
-
-
-def layer_of(name: str) -> int | str:
-    """Return the layer that a tensor name speaks of: ``layer.03`` is 3, ``decoder.final`` is "final"."""
-    last = name.rpartition(".")[2]
-    return int(last) if last.isdecimal() else last
-
-
 def select_layers(wanted: Layers | str, available: Sequence[str]) -> list[str]:
     """Choose tensor names (``layer.03``, ``final``) of one stack by what the user asked for."""
     if wanted == "all":
         return list(available)
-    known = {layer_of(name): name for name in available}
+    known = {site.place: name for name in available if (site := read_site(name)) is not None}
     for layer in wanted:
         if layer not in known:
             numbers = [layer for layer in known if isinstance(layer, int)]
-            has = f"0..{max(numbers)}" + (" and final" if "final" in known else "")
+            has = f"0..{max(numbers)}" + (" and final" if FINAL in known else "")
             raise UsageError(
                 f"The `layers` option must be a list like 0,3,6 or 'all' (this model has {has}). Got '{layer}'."
             )

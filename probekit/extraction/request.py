@@ -13,7 +13,8 @@ from typing import Any
 
 from probekit import plain
 from probekit.cache.location import cache_root
-from probekit.extraction.plan import ExtractionSpec, choose, parse_layers
+from probekit.extraction.plan import ExtractionSpec, choose
+from probekit.sites import parse_layers
 
 
 @dataclass(frozen=True, slots=True)

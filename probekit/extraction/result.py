@@ -13,8 +13,8 @@ from typing import Any
 
 from probekit.cache.format import unread
 from probekit.cache.format.certificate import certificate
-from probekit.cache.format.names import parse_name
 from probekit.extraction.plan import ExtractionSpec
+from probekit.sites import read_tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +123,14 @@ def summarise(
     findings = manifest["findings"]
     alignment = {name: value for name, value in findings.items() if name not in ("layers", "check")}
     tensors = [tensor for tensor in manifest["tensors"] if tensor["width"]]
-    stacks = [parse_name(tensor["name"]) for tensor in tensors]
+    sites = [site for tensor in tensors if (site := read_tensor(tensor["name"])) is not None]
     done, of = len(manifest["shards"]), manifest.get("shards_planned", len(manifest["shards"]))
     return Extraction(
         cache=folder,
         complete=done == of,
         reused=reused,
         rows=max(manifest["totals"]["rows"].values(), default=0),
-        layers=[f"{stack}:{layer}" if stack else layer for stack, layer in stacks if layer is not None],
+        layers=[site.label for site in sites],
         width=tensors[0]["width"] if tensors else 0,
         bytes=manifest["totals"]["bytes"],
         dtype=spec.dtype,

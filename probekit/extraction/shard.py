@@ -24,11 +24,12 @@ from probekit.errors import InputError, NumericError
 from probekit.example import Example
 from probekit.extraction.batch import Layout, Piece, lay_out
 from probekit.extraction.engine import Engine, Rows, as_stored
-from probekit.extraction.plan import ExtractionSpec, batches, layer_of
+from probekit.extraction.plan import ExtractionSpec, batches
 from probekit.extraction.proof import Proof
 from probekit.models.tokens.align import Encoded
 from probekit.models.tokens.certificate import Certificate
 from probekit.models.tokens.words import Encoder
+from probekit.sites import DECODER, of_stack, site_of
 
 # Batches the writer may lag behind: enough to ride out a slow disk, little enough memory.
 LAG = 4
@@ -135,13 +136,12 @@ class ShardRunner:
 
     def _write_index(self, writer: ShardWriter, layout: Layout, stacks: set[str]) -> None:
         for stack in stacks:
-            prefix = f"{stack}." if stack else ""
             word, token = layout.word, layout.token
-            if stack == "decoder":
+            if stack == DECODER:
                 assert self.decoder_start is not None
                 word, token = layout.shifted(self.decoder_start)
             for name, column in (("example", layout.examples_of(stack)), ("word", word), ("token", token)):
-                writer.put(f"{prefix}index.{name}", 0, column)
+                writer.put(of_stack(stack, f"index.{name}"), 0, column)
 
     def _write(
         self, writer: ShardWriter, at: dict[str, int], rows: Rows, tally: dict[str, float], pieces: Sequence[Piece]
@@ -178,7 +178,7 @@ def _not_finite(name: str, block: Any, pieces: Sequence[Piece]) -> NumericError:
         if row < 0:
             break
     return NumericError(
-        f"Layer {layer_of(name)} ({name}) holds NaN or infinity in {len(rows)} of {len(block)} rows, first at example "
-        f"'{piece.name}'. In float16 that is an overflow: use bfloat16 (--dtype bfloat16, --store bfloat16) or "
+        f"Layer {site_of(name).place} ({name}) holds NaN or infinity in {len(rows)} of {len(block)} rows, first at "
+        f"example '{piece.name}'. In float16 that is an overflow: use bfloat16 (--dtype bfloat16, --store bfloat16) or "
         "float32."
     )

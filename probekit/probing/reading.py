@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from probekit.cache.reader import ActivationCache
 from probekit.errors import UsageError
 from probekit.example import SPLITS
-from probekit.extraction.plan import parse_layers
 from probekit.features import Pooler, TargetTable, TokenGatherer
 from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens
-from probekit.report import join_layer
+from probekit.sites import join_layer, parse_layers
 
 READ_AHEAD = 1e9
 """Bytes of a layer's matrix above which the next one is not read before this one is done with."""

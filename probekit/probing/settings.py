@@ -7,7 +7,8 @@ from typing import Any
 
 from probekit import plain
 from probekit.errors import UsageError
-from probekit.extraction.plan import Layers, choose, parse_layers
+from probekit.extraction.plan import choose
+from probekit.sites import Layers, parse_layers
 from probekit.tasks import ProbeTask
 
 MOST_SEEDS = 1000

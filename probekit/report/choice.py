@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from probekit import plain
 from probekit.errors import UsageError, did_you_mean
 from probekit.example import SPLITS
-from probekit.report.measurement import Layer, Measurement, check_layer, layer_order
+from probekit.report.measurement import Measurement, check_layer
+from probekit.sites import Layer, layer_order
 
 if TYPE_CHECKING:
     from probekit.report.layers import LayerReport

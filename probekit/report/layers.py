@@ -27,7 +27,8 @@ from probekit.report.choice import (
     tested,
 )
 from probekit.report.files import SCHEMA, read_report, write_report
-from probekit.report.measurement import Layer, Measurement, layer_order, split_layer
+from probekit.report.measurement import Measurement
+from probekit.sites import Layer, layer_order, split_layer
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,18 +10,13 @@ figure ever meets a NaN.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from probekit import plain
 from probekit.errors import InputError, UsageError
-
-Layer = int | str | None
-
-STACKS = ("", "encoder", "decoder")
-_WRITTEN = re.compile(r"(?:final|(?:encoder|decoder):(?:final|0|[1-9][0-9]*))")
+from probekit.sites import MOST_LAYERS, Layer, read_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,49 +138,14 @@ _COUNTS = ("n", "n_groups", "seed")
 
 def check_layer(layer: Any) -> Layer:
     """Return the layer as written in reports, or raise UsageError."""
-    layer = plain.scalar(layer)
-    if layer is None or (isinstance(layer, str) and _WRITTEN.fullmatch(layer)):
-        return layer
-    if (number := plain.as_whole(layer)) is not None and number >= 0:
-        return number
-    raise UsageError(f"layer must be a number from 0, 'final', 'encoder:3', 'decoder:final' or None. Got {layer!r}.")
-
-
-def split_layer(layer: Layer) -> tuple[str, int | str | None]:
-    """Take a layer apart into its stack (``""`` where a model has one) and its number or ``"final"``.
-
-    >>> split_layer("encoder:3"), split_layer(3), split_layer("final")
-    (('encoder', 3), ('', 3), ('', 'final'))
-    """
-    if not isinstance(layer, str):
-        return "", layer
-    stack, _, place = layer.rpartition(":")
-    return stack, place if place == "final" else int(place)
-
-
-def join_layer(stack: str, place: int | str) -> int | str:
-    """Write a layer of a stack: the inverse of :func:`split_layer`.
-
-    Parameters
-    ----------
-    stack : str
-        ``""`` where a model has one.
-    place : int or str
-        A number, or ``"final"``.
-
-    Returns
-    -------
-    int or str
-    """
-    return f"{stack}:{place}" if stack else place
-
-
-def layer_order(layer: Layer) -> tuple[int, int, int]:
-    """Sort key: floors, then the encoder from bottom to top, then the decoder; ``final`` on top of its stack."""
-    stack, place = split_layer(layer)
-    if place is None:
-        return -1, 0, 0
-    return STACKS.index(stack), int(place == "final"), place if isinstance(place, int) else 0
+    if layer is None:
+        return None
+    if (site := read_label(layer)) is None:
+        raise UsageError(
+            f"layer must be a number from 0 to {MOST_LAYERS - 1}, 'final', 'encoder:3', 'decoder:final' or None. Got "
+            f"{layer!r}."
+        )
+    return site.label
 
 
 def _text(name: str, value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
+from probekit.sites import split_layer
 from probekit.statistics.bootstrap import FEWEST_UNITS, LEVEL, FloatArray, Resampled
 
 
@@ -33,7 +34,8 @@ def layer_tests(
     """
     if resampled.n_units < FEWEST_UNITS:
         return None
-    steps = [(low, low + 1) for low in range(len(layers) - 1) if _stack(layers[low]) == _stack(layers[low + 1])]
+    stacks = [split_layer(layer)[0] for layer in layers]
+    steps = [(low, low + 1) for low in range(len(layers) - 1) if stacks[low] == stacks[low + 1]]
     p_values = neighbours(points, resampled, steps)
     return {
         "split": split,
@@ -120,7 +122,3 @@ def _studentised(differences: FloatArray, resampled: Resampled) -> FloatArray:
 def _students(z: float, degrees: float) -> float:
     """Return Student's quantile where the normal one is z."""
     return float(-stdtrit(degrees, ndtr(-z)))
-
-
-def _stack(layer: int | str) -> str:
-    return layer.partition(":")[0] if isinstance(layer, str) and ":" in layer else ""

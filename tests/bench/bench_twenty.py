@@ -32,7 +32,6 @@ from twenty import TASKS, Found, bits, companions, counted, document, found, too
 from probekit import LayerReport, extract, probe
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import reopen_annotated
-from probekit.extraction.plan import parse_layers
 from probekit.features import matched
 from probekit.probing import run as sweep
 from probekit.probing.asking import ask, find_source
@@ -40,6 +39,7 @@ from probekit.probing.control import control_codes
 from probekit.probing.problem import Problem
 from probekit.probing.settings import Settings
 from probekit.probing.solvers.strengths import fit_layer
+from probekit.sites import parse_layers
 
 SECONDS, GIGABYTES, RATIO = 20 * 60, 4.0, 1.1
 """The limits: all together, resident memory, together to the sum of all alone less their loading."""

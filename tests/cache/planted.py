@@ -12,11 +12,12 @@ from unittest import mock
 
 import numpy as np
 
-from probekit.cache.format.names import ShardSpec, TensorSpec, tensor_name
+from probekit.cache.format.names import ShardSpec, TensorSpec
 from probekit.cache.write import staging
 from probekit.cache.write.staging import StagedCorpus
 from probekit.cache.write.writer import CacheWriter
 from probekit.example import Example
+from probekit.sites import tensor_name
 
 PLAN = {"tokens_per_batch": 64, "torch": "2.13.0"}
 WIDTH = 40

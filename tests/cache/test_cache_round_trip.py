@@ -29,13 +29,14 @@ from planted import (
 
 from probekit.cache.examples import read_examples
 from probekit.cache.export import export, frame
-from probekit.cache.format.names import INDEXES, TensorSpec, cache_key, sealed, tensor_name
+from probekit.cache.format.names import INDEXES, TensorSpec, cache_key, sealed
 from probekit.cache.format.plan import read_plan
 from probekit.cache.layers import available_memory
 from probekit.cache.reader import ActivationCache
 from probekit.cache.write.writer import CacheWriter
 from probekit.errors import CacheError, InputError, ResourceError, UsageError
 from probekit.example import Example
+from probekit.sites import tensor_name
 
 CORPUS = corpus_of(3, per_shard=3)
 safetensors = pytest.importorskip("safetensors")

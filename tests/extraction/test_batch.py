@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from probekit.errors import InputError, UsageError
 from probekit.extraction.batch import kept_rows, lay_out
-from probekit.extraction.plan import batches, parse_layers, select_layers
+from probekit.extraction.plan import batches, select_layers
 from probekit.models.tokens.align import Encoded
+from probekit.sites import parse_layers
 
 
 def encoded(words: list[int], start: int = 100) -> Encoded:

@@ -7,7 +7,6 @@ the model, of the corpus) are part of the key, so one folder never speaks of two
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from probekit.errors import CacheError
+from probekit.sites import STACKS, Site, of_stack, read_tensor, split_stack
 from probekit.storage.strict import canonical, pretty
 
 FORMAT_VERSION = 2
@@ -30,10 +30,6 @@ SHARD_EXAMPLES = 4_096
 INDEXES = ("index.example", "index.word", "index.token")
 DTYPES = {"float32": ("F32", 4), "float16": ("F16", 2), "bfloat16": ("BF16", 2), "int32": ("I32", 4)}
 NUMPY = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16, "int32": np.int32}
-STACKS = ("", "encoder", "decoder")
-_NAME = re.compile(
-    r"(?:(encoder|decoder)\.)?(?:layer\.(\d{2}|[1-9]\d{2,3})|(final)|(index\.(?:example|word|token)))", re.ASCII
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +99,14 @@ def corpus_name(number: int) -> str:
     return f"{number:05d}.jsonl"
 
 
-def tensor_name(layer: int | str, stack: str = "") -> str:
-    """Return the tensor of a layer: ``layer.03``, ``decoder.final``."""
-    prefix = f"{stack}." if stack else ""
-    return f"{prefix}final" if layer == "final" else f"{prefix}layer.{int(layer):02d}"
-
-
-def parse_name(name: str) -> tuple[str, int | str | None]:
-    """Return ``(stack, layer)`` of a tensor's name; the layer of an index tensor is None."""
-    match = _NAME.fullmatch(name)
-    if match is None:
+def parse_name(name: str) -> tuple[str, Site | None]:
+    """Return ``(stack, site)`` of a tensor's name; the site of an index tensor is None."""
+    if (site := read_tensor(name)) is not None:
+        return site.stack, site
+    stack, rest = split_stack(name)
+    if rest not in INDEXES:
         raise CacheError(f"{name!r} is not the name of a tensor of a cache.")
-    stack, layer, final, _ = match.groups()
-    return stack or "", int(layer) if layer else final
+    return stack, None
 
 
 def cache_key(identity: Mapping[str, Any]) -> str:
@@ -145,18 +136,17 @@ def check_seal(data: Mapping[str, Any], raw: bytes, where: object) -> None:
 
 def with_indexes(tensors: Sequence[TensorSpec]) -> list[TensorSpec]:
     """Return the tensors in file order: the index tensors of every stack, then the layers."""
-    prefixes = [f"{stack}." if stack else "" for stack in {tensor.stack for tensor in tensors}]
-    indexes = [TensorSpec(prefix + name, "int32", 0) for prefix in prefixes for name in INDEXES]
+    stacks = {tensor.stack for tensor in tensors}
+    indexes = [TensorSpec(of_stack(stack, name), "int32", 0) for stack in stacks for name in INDEXES]
     return sorted([*indexes, *tensors], key=lambda tensor: rank(tensor.name))
 
 
-def rank(name: str) -> tuple[float, ...]:
+def rank(name: str) -> tuple[int, ...]:
     """Return what sorts names into file order: indexes first, then stacks, then layers, `final` last."""
-    stack, layer = parse_name(name)
-    place = STACKS.index(stack)
-    if layer is None:
-        return 0, place, INDEXES.index(name.removeprefix(f"{stack}."))
-    return 1, place, math.inf if layer == "final" else int(layer)
+    stack, site = parse_name(name)
+    if site is None:
+        return 0, STACKS.index(stack), INDEXES.index(split_stack(name)[1])
+    return 1, *site.order
 
 
 def is_digest(value: object) -> bool:

@@ -18,6 +18,7 @@ from torch import nn
 from probekit.errors import UsageError
 from probekit.models.architecture.families import Blocks, Family
 from probekit.models.architecture.restoring import restored
+from probekit.sites import DECODER, ENCODER, FINAL, of_stack, tensor_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Stack:
 
     def full_name(self, layer: str) -> str:
         """Return the tensor name of a layer: ``layer.03``, ``decoder.layer.03``."""
-        return f"{self.name}.{layer}" if self.name else layer
+        return of_stack(self.name, layer)
 
 
 def find_stacks(model: nn.Module, config: Any, family: Family) -> tuple[Stack, ...]:
@@ -65,7 +66,7 @@ def find_stacks(model: nn.Module, config: Any, family: Family) -> tuple[Stack, .
         The config asks for no block at all.
     """
     if getattr(config, "is_encoder_decoder", False):
-        parts = [("encoder", model.get_submodule("encoder")), ("decoder", model.get_submodule("decoder"))]
+        parts = [(name, model.get_submodule(name)) for name in (ENCODER, DECODER)]
     else:
         parts = [("", model)]
     found = []
@@ -91,7 +92,7 @@ def entering(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _depth(config: Any, name: str) -> int:
-    keys = {"encoder": ("encoder_layers", "num_layers"), "decoder": ("decoder_layers", "num_decoder_layers")}
+    keys = {ENCODER: ("encoder_layers", "num_layers"), DECODER: ("decoder_layers", "num_decoder_layers")}
     for key in (*keys.get(name, ()), "num_hidden_layers"):
         value = getattr(config, key, None)
         if isinstance(value, int):
@@ -176,14 +177,14 @@ def _stack(
         raise _strange(config, "its blocks run more often than it has layers")
     if blocks.chained and any(state is not enters for state, (enters, _) in zip(states, passed, strict=False)):
         raise _strange(config, "something stands between its blocks")
-    names = [f"layer.{number:02d}" for number in range(len(states))]
+    names = [tensor_name(number) for number in range(len(states))]
     # A model may end in a pooled vector (DPR): the outermost module that returns a state for every token counts.
     whole = next((part for part in _around(module, blocks.first) if _is_states(returned.get(id(part)))), None)
     if whole is None:
         raise _strange(config, "it does not return hidden states")
     output = returned[id(whole)]
     if output.shape != states[-1].shape or not torch.equal(output, states[-1]):
-        names.append("final")
+        names.append(tensor_name(FINAL))
         states.append(output)
     widths = {layer: int(state.shape[-1]) for layer, state in zip(names, states, strict=True)}
     return Stack(name=name, module=whole, blocks=blocks, layer_names=tuple(names), widths=widths)

@@ -18,6 +18,7 @@ import torch
 from probekit.errors import NumericError
 from probekit.models.runtime.forward import forward, pad
 from probekit.models.runtime.hooks import Capture
+from probekit.sites import DECODER, split_stack
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -123,7 +124,7 @@ def differences(loaded: LoadedModel, capture: Capture, rows: Mapping[int, Encode
 
 def _rows(name: str, item: Encoded) -> int:
     """Return how many places of a stack are an example's: a decoder has one more where no token closes a text."""
-    return len(item.ids) + int(name.startswith("decoder.") and not item.suffix)
+    return len(item.ids) + int(split_stack(name)[0] == DECODER and not item.suffix)
 
 
 def _difference(kept: torch.Tensor, alone: torch.Tensor, scale: float) -> float:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit.errors import UsageError, did_you_mean
 from probekit.models.architecture.stacks import Stack, entering, hidden
+from probekit.sites import FINAL, tensor_name
 
 if TYPE_CHECKING:
     import torch
@@ -69,19 +70,19 @@ class Capture:
 
     def _attach(self, stack: Stack) -> None:
         blocks = stack.blocks
-        if stack.full_name("layer.00") in self._wanted:
+        if tensor_name(0, stack.name) in self._wanted:
             self._attach_first(stack)
         runs: dict[Any, list[str | None]] = {}
         for number, block in enumerate(blocks.outputs, start=1):
-            name = stack.full_name(f"layer.{number:02d}")
+            name = tensor_name(number, stack.name)
             runs.setdefault(block, []).append(name if name in self._wanted else None)
         for block, names in runs.items():
             if len(names) == 1 and names[0] is not None:
                 self._handles.append(block.register_forward_hook(self._leaves(names[0])))
             elif any(names):
                 self._attach_shared(stack, block, names)
-        if stack.full_name("final") in self._wanted:
-            self._handles.append(stack.module.register_forward_hook(self._leaves(stack.full_name("final"))))
+        if (name := tensor_name(FINAL, stack.name)) in self._wanted:
+            self._handles.append(stack.module.register_forward_hook(self._leaves(name)))
 
     def _attach_shared(self, stack: Stack, block: Any, names: list[str | None]) -> None:
         """A module that runs several times in a pass: its runs are counted from the start of each pass."""
@@ -103,7 +104,7 @@ class Capture:
 
     def _attach_first(self, stack: Stack) -> None:
         """The input of block 1; of its first run only, where one module serves several layers."""
-        name = stack.full_name("layer.00")
+        name = tensor_name(0, stack.name)
         waiting = True
 
         def restart(module: Any, args: Any) -> None:

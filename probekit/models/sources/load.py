@@ -21,6 +21,7 @@ from probekit.models.architecture.stacks import Stack, find_stacks
 from probekit.models.sources.nested import text_part
 from probekit.models.sources.unread import NotRead
 from probekit.models.sources.weights import blamed, pretrained, quiet, randomised, read_config, settle
+from probekit.sites import tensor_name
 
 if TYPE_CHECKING:
     from probekit.models.sources.kinds import Source
@@ -95,7 +96,7 @@ class LoadedModel:
     @property
     def width(self) -> int:
         """Width of layer 0 of the first stack."""
-        return self.stacks[0].widths["layer.00"]
+        return self.stacks[0].widths[tensor_name(0)]
 
     @property
     def n_layers(self) -> int:

@@ -20,12 +20,13 @@ from probekit.models.architecture.stacks import Stack
 from probekit.models.sources.load import DTYPES, LoadedModel, choose_device
 from probekit.models.sources.weights import settle
 from probekit.models.tokens.words import WordEncoder
+from probekit.sites import tensor_name
 
 if TYPE_CHECKING:
     from probekit.models.sources.kinds import Source
     from probekit.models.sources.vectors import WordVectors
 
-LAYER = "layer.00"
+LAYER = tensor_name(0)
 
 
 class Lookup(nn.Module):

@@ -34,7 +34,8 @@ from probekit.probing.measure import SELECTIVITY, mean_of, scored
 from probekit.probing.problem import Result, Standardiser
 from probekit.probing.solvers.training import Batch, Build, Mixed, train, training_of
 from probekit.probing.trained import data_of
-from probekit.report import Measurement, split_layer
+from probekit.report import Measurement
+from probekit.sites import split_layer
 from probekit.statistics.bootstrap import LEVEL, Bootstrap, FloatArray
 
 TRAIN_ROWS, HELD_OUT_ROWS = 10_000, 10_000

@@ -19,7 +19,7 @@ from probekit.probing.estimators import get_estimator
 from probekit.probing.problem import Result
 from probekit.probing.reading import check_memory, poolers_of, read_for
 from probekit.report import Measurement
-from probekit.report.measurement import split_layer
+from probekit.sites import split_layer
 
 METHOD = "random_weights"
 

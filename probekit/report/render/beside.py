@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from probekit.report.choice import points_of
-from probekit.report.measurement import Layer
 from probekit.report.render.table import depths, notes
 from probekit.report.render.wording import readable
+from probekit.sites import Layer
 
 if TYPE_CHECKING:
     from probekit.report.layers import LayerReport

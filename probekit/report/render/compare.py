@@ -17,7 +17,6 @@ from probekit import plain as plainly
 from probekit.errors import UsageError
 from probekit.report.choice import DIFFERENCES, points_of, rows_of
 from probekit.report.layers import LayerReport
-from probekit.report.measurement import Layer, layer_order, split_layer
 from probekit.report.render.beside import analysed, notes_of_each
 from probekit.report.render.drawing import (
     DOTS,
@@ -37,6 +36,7 @@ from probekit.report.render.drawing import (
 )
 from probekit.report.render.table import Column, chosen_layer, fitting, grid, plain
 from probekit.report.render.wording import counted, interval, number, readable, shortened
+from probekit.sites import Layer, layer_order, split_layer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from probekit.errors import UsageError
 from probekit.report.choice import BASES, DIFFERENCES, Point
-from probekit.report.measurement import Layer, layer_order, split_layer
 from probekit.report.render.drawing import (
     BLUE,
     DOTS,
@@ -32,6 +31,7 @@ from probekit.report.render.drawing import (
     own_axes,
 )
 from probekit.report.render.wording import counted, interval, number, percent, readable, shortened
+from probekit.sites import Layer, layer_order, split_layer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

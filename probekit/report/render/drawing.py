@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from probekit import plain
 from probekit.errors import ResourceError, UsageError
 from probekit.report.choice import Point
-from probekit.report.measurement import Layer, split_layer
+from probekit.sites import Layer, split_layer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

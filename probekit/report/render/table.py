@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from probekit.report.choice import BASES, DIFFERENCES, FLOORS, BestLayer, Point, centre_of_gravity
-from probekit.report.measurement import Layer
 from probekit.report.render.wording import counted, depth, interval, number, percent, readable
+from probekit.sites import Layer
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult

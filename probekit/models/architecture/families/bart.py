@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from probekit.models.architecture.families import Family
+from probekit.sites import DECODER, ENCODER
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def positions(model: nn.Module, numbers: Sequence[torch.Tensor]) -> Iterator[None]:
     """Make encoder and decoder look up ``numbers`` (one [B, T] tensor each) in their position tables."""
     with ExitStack() as stack:
-        for name, wanted in zip(("encoder", "decoder"), numbers, strict=True):
+        for name, wanted in zip((ENCODER, DECODER), numbers, strict=True):
             table = model.get_submodule(f"{name}.embed_positions")
             stack.callback(table.register_forward_hook(_look_up(wanted)).remove)
         yield

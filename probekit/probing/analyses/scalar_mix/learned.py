@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from probekit.probing.analyses.scalar_mix.fit import half_width
-from probekit.report import Measurement, split_layer
+from probekit.report import Measurement
+from probekit.sites import split_layer
 from probekit.statistics.bootstrap import FloatArray
 
 METHOD = "scalar_mix"

@@ -19,7 +19,8 @@ from probekit.probing.analyses.scalar_mix.learned import METHOD, LearnedMix
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.problem import Standardiser
 from probekit.probing.ridge import Fitted, Numbers, fit_ridge
-from probekit.report import Measurement, split_layer
+from probekit.report import Measurement
+from probekit.sites import split_layer
 from probekit.statistics.bootstrap import LEVEL
 
 
