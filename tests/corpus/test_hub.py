@@ -161,5 +161,5 @@ def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *rest: None if name == "datasets" else find(name, *rest)
     )
-    with pytest.raises(UsageError, match=r"pip install 'probekit\[hub\]'"):
+    with pytest.raises(UsageError, match=r"pip install 'probekit-nlp\[hub\]'"):
         open_corpus("hf:anything")

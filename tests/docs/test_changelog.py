@@ -13,6 +13,7 @@ import pytest
 import typer
 
 import probekit
+from probekit.cli import doctor
 from probekit.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +69,17 @@ def test_another_form_is_seen(broken: str) -> None:
 def test_the_version_is_one() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["version"] == probekit.__version__
+
+
+def test_the_distribution_is_not_called_as_a_strangers_is() -> None:
+    """`probekit` on the package index is somebody else's: whoever is told to install it gets another program."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["name"] == doctor.DISTRIBUTION != doctor.NAMESAKE
+    extras = {extra for names in project["optional-dependencies"].values() for extra in names}
+    assert not [name for name in extras if re.match(r"probekit(?!-nlp)", name)]
+    sources = [*(ROOT / "probekit").rglob("*.py"), *ROOT.glob("*.md"), ROOT / "Makefile"]
+    told = re.compile(r"pip install [^\n`]*\bprobekit(?!-nlp)")
+    assert [str(path) for path in sources if told.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_links_lead_somewhere() -> None:

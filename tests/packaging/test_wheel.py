@@ -42,7 +42,7 @@ def build_wheel(source: Path, folder: Path) -> Path:
         *("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder),
         cwd=folder,
     )
-    return next(folder.glob("probekit-*.whl"))
+    return next(folder.glob("probekit_nlp-*.whl"))
 
 
 def names(wheel: Path) -> set[str]:
@@ -79,7 +79,7 @@ def test_the_wheel_holds_the_package_and_its_tasks(wheel: Path) -> None:
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "probekit").rglob("*.py")}
     assert held >= sources
     assert {"probekit/py.typed", "probekit/cli/__init__.py"} <= held
-    metadata = f"probekit-{probekit.__version__}.dist-info"
+    metadata = f"probekit_nlp-{probekit.__version__}.dist-info"
     assert {name.split("/")[0] for name in held} == {"probekit", metadata}
     assert f"{metadata}/licenses/LICENSE" in held
 
@@ -92,7 +92,7 @@ def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
 
 def test_the_source_distribution_gives_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path, cwd=ROOT)
-    source = next(tmp_path.glob("probekit-*.tar.gz"))
+    source = next(tmp_path.glob("probekit_nlp-*.tar.gz"))
     with tarfile.open(source) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
     assert {"README.md", "CHANGELOG.md", "LICENSE", "Makefile", "probes/pos.py", "tests/conftest.py"} <= held

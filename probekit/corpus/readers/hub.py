@@ -112,7 +112,9 @@ def _files(location: str) -> tuple[str, ...]:
 
 def _need_extra() -> None:
     if importlib.util.find_spec("datasets") is None:
-        raise UsageError("Datasets (hf:...) need the extra 'hub', which is not installed: pip install 'probekit[hub]'.")
+        raise UsageError(
+            "Datasets (hf:...) need the extra 'hub', which is not installed: pip install 'probekit-nlp[hub]'."
+        )
 
 
 def _named(parts: Mapping[str, Any]) -> dict[str, str]:

