@@ -26,7 +26,7 @@ from probekit.errors import InputError, UsageError, did_you_mean
 
 # ``README.txt``, ``UPSTREAM_README.md``, ``licence-de.txt``
 _ABOUT = re.compile(r"(?:.*[_-])?(?:readme|licen[cs]e|copying|changelog|notice)(?:[_-].*)?", re.IGNORECASE)
-_DATASETS = (".parquet", ".arrow")
+_DATASETS = (".arrow",)
 # Lines of a file's head that readers of one suffix may look at.
 _HEAD = 50
 

@@ -164,6 +164,6 @@ def test_folders_named_after_splits_are_no_dead_end(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_a_dataset_is_told_its_reader(tmp_path: Path) -> None:
-    (tmp_path / "train-00000-of-00001.parquet").write_text("PAR1")
+    (tmp_path / "train-00000-of-00001.arrow").write_text("PAR1")
     with pytest.raises(InputError, match=rf"are read as a dataset: hf:{tmp_path}\."):
         open_corpus(tmp_path)

@@ -42,6 +42,30 @@ def test_any_other_table_is_refused_with_who_may_read_it(tmp_path: Path, text: s
     assert len(list(open_corpus(forced))) == len(text.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("I like it|pos\nI do not|neg\nSo so|neg\n", "first line that names the columns: csv:"),
+        ("word,tag\nDogs,NOUN\nbark,VERB\n", "Its first line names the columns: csv:"),
+        ("text;label\na film;1\nno film;0\n", "Its first line names the columns: csv:"),
+    ],
+)
+def test_tables_between_other_marks_are_refused_too(tmp_path: Path, text: str, advice: str) -> None:
+    with pytest.raises(UsageError, match=rf"are a table of 2 columns.*{advice}"):
+        open_corpus(write(tmp_path / "a.txt", text))
+
+
+def test_commas_and_bars_in_running_text_are_text(tmp_path: Path) -> None:
+    for text in ("He came, saw\nShe left, too\nThey stayed, all\n", "One | two\nNo bar here\nNor here\n"):
+        assert len(list(open_corpus(write(tmp_path / "a.txt", text)))) == 3
+
+
+def test_one_sentence_under_names_of_columns_is_columns(tmp_path: Path) -> None:
+    (example,) = open_corpus(write(tmp_path / "a.tsv", "\ufeffword\tner\r\nAnna\tB-PER\r\nran\tO\r\n"))
+    assert example.words == ("Anna", "ran")
+    assert example.annotations["ner"] == ("B-PER", "O")
+
+
 def test_running_text_may_hold_tabs(tmp_path: Path) -> None:
     corpus = open_corpus(write(tmp_path / "a.txt", "\tIt was a dark night.\nOne\ttab here.\nNone here.\nNor here.\n"))
     assert corpus.source is not None

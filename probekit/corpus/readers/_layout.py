@@ -22,9 +22,9 @@ DOCUMENT = "-DOCSTART-"
 _SAMPLE = 500
 # From so many rows on, a column that never changes is not one of words.
 _MANY = 20
-_WORDS = ("word", "form", "token", "tokens", "words")
+WORDS = ("word", "form", "token", "tokens", "words")
 _RENAMED = {
-    **dict.fromkeys(_WORDS, "word"),
+    **dict.fromkeys(WORDS, "word"),
     **dict.fromkeys(("id", "index", "idx", "#"), "id"),
     **dict.fromkeys(("ner_tag", "ner_tags", "entity", "entities"), "ner"),
     **dict.fromkeys(("pos", "pos_tag"), "xpos"),
@@ -147,11 +147,11 @@ def _first_row(table: Sequence[Sequence[list[str]]]) -> tuple[str, ...] | None:
     cells = table[0][0] if table else []
     rest = [fields for rows in table for fields in rows][1:]
     lower = [cell.lower() for cell in cells]
-    if len(cells) < 2 or sum(name in _WORDS for name in lower) != 1 or not rest:
+    if len(cells) < 2 or sum(name in WORDS for name in lower) != 1 or not rest:
         return None
     for at, name in enumerate(lower):
         values = {fields[at] for fields in rest}
-        if name not in _WORDS and (BIO.fullmatch(cells[at]) or cells[at] in values or not re.match(r"[\w#]", name)):
+        if name not in WORDS and (BIO.fullmatch(cells[at]) or cells[at] in values or not re.match(r"[\w#]", name)):
             return None
     names = [_RENAMED.get(name, name) for name in lower]
     for at, name in enumerate(names):

@@ -52,7 +52,8 @@ def roles_of(
         if found is None:
             raise InputError(
                 f"{place}: no column is called {', '.join(TEXTS)}; there are {', '.join(names)}. Say which "
-                f"holds the text: {reader}:text={names[-1] if names else 'NAME'}:{path.name}."
+                f"holds the text of a whole example, {reader}:text=NAME:{path.name}. A table of a word a row is read "
+                "from a DataFrame (columns sentence and word) or as columns behind tabs."
             )
         roles[found] = "text"
     for name in LABELS:

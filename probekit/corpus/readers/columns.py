@@ -24,7 +24,7 @@ from pathlib import Path
 
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.readers._layout import DOCUMENT, Layout, layout_of, parse_option
+from probekit.corpus.readers._layout import DOCUMENT, WORDS, Layout, layout_of, parse_option
 from probekit.corpus.readers._rows import (
     BIO,
     HEADER,
@@ -138,11 +138,13 @@ def recognises(stem: str, head: Sequence[str]) -> bool:
     tabs = all("\t" in line for line in head if line.strip() and not line.startswith(DOCUMENT))
     if len({len(fields) for fields in rows}) != 1 or not 2 <= len(rows[0]) <= 4:
         return False
+    named = len(rows) > 1 and tabs and sum(field.strip().lower() in WORDS for field in rows[0]) == 1
+    rows = rows[1:] if named else rows
     tags = [fields[-1] for fields in rows]
     if all(map(BIO.fullmatch, tags)):
         levels = all(BIO.fullmatch(tag) for fields in rows for tag in fields[1:])
         return (tabs or any(tag != "O" for tag in tags)) and not (levels and len(rows[0]) > 2)
-    return tabs and _parted(head) and not any(len(field.split()) != 1 for fields in rows for field in fields)
+    return tabs and (named or _parted(head)) and not any(len(field.split()) != 1 for fields in rows for field in fields)
 
 
 def _parted(head: Sequence[str]) -> bool:
