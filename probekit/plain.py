@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from probekit.errors import ProbekitError, UsageError
+from probekit.errors import ProbekitError, UsageError, did_you_mean
 
 
 def refused(name: str, wanted: str, value: object, error: type[ProbekitError] = UsageError) -> ProbekitError:
@@ -95,6 +95,16 @@ def type_name(value: Any, name: str) -> str:
     if not isinstance(value, str) and root in ("numpy", "torch"):
         value = value.__name__ if isinstance(value, type) else str(value).removeprefix("torch.")
     return text(value, name)
+
+
+def choice(value: Any, name: str, allowed: Sequence[str]) -> str:
+    """Return the name that is meant (``torch.float32`` is ``float32``) if it is allowed, else raise the message."""
+    value = type_name(value, name)
+    if value not in allowed:
+        raise UsageError(
+            f"The `{name}` option must be one of {', '.join(allowed)}. Got '{value}'.{did_you_mean(value, allowed)}"
+        )
+    return value
 
 
 def is_path(value: Any) -> bool:

@@ -26,6 +26,7 @@ ORDER = (
     "errors",
     "plain",
     "sites",
+    "devices",
     "loading",
     "registry",
     "storage",
@@ -207,8 +208,12 @@ def test_only_the_model_side_sees_a_model() -> None:
         part = part_of(path)
         if part in (*LIVE, "cli"):  # the doctor of cli reports versions
             continue
-        # Solvers may use torch's matrix products; a model is what they may not see.
-        barred = {"transformers", "tokenizers"} if part == "probing" else {"transformers", "tokenizers", "torch"}
+        # Solvers may use torch's matrix products, and devices are torch's; a model is what they may not see.
+        barred = (
+            {"transformers", "tokenizers"}
+            if part in ("devices", "probing")
+            else {"transformers", "tokenizers", "torch"}
+        )
         for node, name in imports(tree_of(path)):
             if name.split(".")[0] in barred:
                 wrong.append(f"{at(path, node)} imports {name}")

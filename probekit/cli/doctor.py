@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from probekit.cli.options import CacheRoot, Debug, Json, Quiet, Verbose, counted, examples, human_bytes, say
+from probekit.devices import present_devices
 
 EXAMPLES = examples("probekit doctor", "probekit doctor --cache /data/caches --json")
 
@@ -99,11 +100,8 @@ def _devices() -> tuple[list[str], int, list[str]]:
         torch = importlib.import_module("torch")
     except (ImportError, OSError) as error:
         return [], 0, [f"torch does not load: {error}. Install it again: pip install --force-reinstall torch."]
-    devices = ["cpu"]
-    if torch.cuda.is_available():
-        devices.append(f"cuda ({torch.cuda.get_device_name()})")
-    if torch.backends.mps.is_available():
-        devices.append("mps")
+    here = reversed(present_devices())
+    devices = [f"cuda ({torch.cuda.get_device_name()})" if device == "cuda" else device for device in here]
     return devices, torch.get_num_threads(), []
 
 

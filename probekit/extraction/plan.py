@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
-from probekit.errors import UsageError, did_you_mean
+from probekit.errors import UsageError
 from probekit.sites import FINAL, Layers, read_site
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class ExtractionSpec:
             ("input", ("words", "text")),
             ("overflow", ("error", "truncate", "window")),
         ):
-            object.__setattr__(self, name, choose(name, getattr(self, name), allowed))
+            object.__setattr__(self, name, plain.choice(getattr(self, name), name, allowed))
 
     def identity(self) -> dict[str, Any]:
         """Return the fields that decide the vectors, for the cache key."""
@@ -94,16 +94,6 @@ class ExtractionSpec:
             "max_length": self.max_length,
             "edits": [],
         }
-
-
-def choose(name: str, value: Any, allowed: Sequence[str]) -> str:
-    """Return the name that is meant (``torch.float32`` is ``float32``) if it is allowed, else raise the message."""
-    value = plain.type_name(value, name)
-    if value not in allowed:
-        raise UsageError(
-            f"The `{name}` option must be one of {', '.join(allowed)}. Got '{value}'.{did_you_mean(value, allowed)}"
-        )
-    return value
 
 
 def select_layers(wanted: Layers | str, available: Sequence[str]) -> list[str]:

@@ -13,7 +13,8 @@ from typing import Any
 
 from probekit import plain
 from probekit.cache.location import cache_root
-from probekit.extraction.plan import ExtractionSpec, choose
+from probekit.devices import DEVICES
+from probekit.extraction.plan import ExtractionSpec
 from probekit.sites import parse_layers
 
 
@@ -88,7 +89,7 @@ class Request:
             corpus,
             spec,
             cache_root(cache),
-            choose("device", device, ("auto", "cpu", "cuda", "mps")),
+            plain.choice(device, "device", DEVICES),
             None if revision is None else plain.text(revision, "revision"),
             None if subsample is None else plain.whole(subsample, "subsample", least=1),
             None if shard is None else _part(shard),

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from probekit import plain
+from probekit.devices import DEVICES
 from probekit.errors import UsageError
-from probekit.extraction.plan import choose
 from probekit.sites import Layers, parse_layers
 from probekit.tasks import ProbeTask
 
@@ -81,7 +81,7 @@ class Settings:
             if room is None or not room > 0:
                 raise plain.refused("max_ram", "a number of GB above 0", self.max_ram)
             self._set("max_ram", room)
-        self._set("device", choose("device", self.device, ("auto", "cpu", "cuda", "mps")))
+        self._set("device", plain.choice(self.device, "device", DEVICES))
         self._set("also", plain.texts(self.also, "also"))
         if repeated := [name for place, name in enumerate(self.also) if name in self.also[:place]]:
             raise UsageError(f"The `also` option names '{repeated[0]}' twice. Name each analysis once.")

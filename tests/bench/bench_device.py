@@ -19,7 +19,8 @@ import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from probekit import extract
-from probekit.models.sources.load import DTYPES, choose_device
+from probekit.devices import choose_device
+from probekit.models.sources.load import DTYPES
 
 IN_MEMORY = Path("/dev/shm")
 SIZE, LAYERS = 768, 12
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="bfloat16", choices=list(DTYPES))
     options = parser.parse_args()
-    device = choose_device(options.device)
+    device = torch.device(choose_device(options.device))
     words = options.words or (200_000 if device.type == "cuda" else 5_000)
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     peak = matrix_peak(device, DTYPES[options.dtype])

@@ -17,7 +17,7 @@ from tiny_models import FAMILIES, tiny_model
 
 from probekit.errors import UsageError
 from probekit.models.sources import load as load_module
-from probekit.models.sources.load import choose_device, load
+from probekit.models.sources.load import load
 from probekit.models.sources.locate import locate
 from probekit.models.sources.weights import quiet, state_digest
 
@@ -129,15 +129,6 @@ def test_attention_is_ours_to_choose_and_never_the_files(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps({**config, "attn_implementation": "flash_attention_2"}))
     assert load(locate(folder), device="cpu").attention == "sdpa"
     assert load(locate(folder), device="cpu", attention="eager").attention == "eager"
-
-
-def test_devices() -> None:
-    best = choose_device("auto").type
-    assert best == ("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
-    for name in ("cuda", "mps"):
-        if best not in (name, "cuda"):
-            with pytest.raises(UsageError, match="no such device"):
-                choose_device(name)
 
 
 def test_no_shortcuts_in_float32_products() -> None:

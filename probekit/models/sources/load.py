@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from probekit.errors import UsageError, did_you_mean
+from probekit import plain
+from probekit.devices import choose_device
+from probekit.errors import UsageError
 from probekit.models.architecture.families import Family, family_of
 from probekit.models.architecture.stacks import Stack, find_stacks
 from probekit.models.sources.nested import text_part
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from probekit.models.tokens.words import Encoder
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-DEVICES = ("auto", "cpu", "cuda", "mps")
 ATTENTION = ("eager", "sdpa")
 POSITION_TABLES = ("position_embeddings", "wpe", "embed_positions")
 
@@ -159,10 +160,10 @@ def load(
         Unknown option, a checkpoint that leaves parameters of the base model unset, no tokenizer,
         or an architecture whose blocks are not understood.
     """
-    _choose("dtype", dtype, tuple(DTYPES))
+    plain.choice(dtype, "dtype", tuple(DTYPES))
     if attention is not None:
-        _choose("attention", attention, ATTENTION)
-    place = choose_device(device)
+        plain.choice(attention, "attention", ATTENTION)
+    place = torch.device(choose_device(device))
     exact_products()
     with quiet():
         with blamed(source.folder / "config.json"):
@@ -200,17 +201,6 @@ def load(
         not_read=not_read,
         _state_digest=digest,
     )
-
-
-def choose_device(device: str) -> torch.device:
-    """Return the device that a name means; ``auto`` is the best one present."""
-    _choose("device", device, DEVICES)
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return torch.device(next(name for name in ("cuda", "mps", "cpu") if present[name]))
-    if not present[device]:
-        raise UsageError(f"The `device` option says '{device}', but torch sees no such device here. Use auto or cpu.")
-    return torch.device(device)
 
 
 def exact_products() -> None:
@@ -287,10 +277,3 @@ def _decoder_start(config: Any) -> int | None:
         if isinstance(value, int):
             return value
     raise UsageError("The config of this encoder-decoder names no start token for its decoder.")
-
-
-def _choose(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UsageError(
-            f"The `{name}` option must be one of {', '.join(allowed)}. Got '{value}'.{did_you_mean(value, allowed)}"
-        )

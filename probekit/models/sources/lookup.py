@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from probekit.devices import choose_device
 from probekit.errors import UsageError
 from probekit.models.architecture.families import ORDINARY, Blocks
 from probekit.models.architecture.stacks import Stack
-from probekit.models.sources.load import DTYPES, LoadedModel, choose_device
+from probekit.models.sources.load import DTYPES, LoadedModel
 from probekit.models.sources.weights import settle
 from probekit.models.tokens.words import WordEncoder
 from probekit.sites import tensor_name
@@ -67,7 +68,7 @@ def of_words(source: Source, vectors: WordVectors, *, dtype: str, device: str) -
     -------
     LoadedModel
     """
-    place = choose_device(device)
+    place = torch.device(choose_device(device))
     model = settle(Lookup(torch.from_numpy(vectors.table).to(DTYPES[dtype])), place)
     return LoadedModel(
         source=source,
@@ -112,7 +113,7 @@ def of_model(source: Source, whole: LoadedModel, *, device: str) -> LoadedModel:
             f"Models of type '{whole.config.model_type}' have no table of input embeddings, so there is no static "
             f"model of '{whole.source.name}'."
         )
-    place = choose_device(device)
+    place = torch.device(choose_device(device))
     model = settle(Lookup(table.detach().clone()), place)
     return replace(
         whole,

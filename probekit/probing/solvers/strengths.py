@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probekit.errors import UsageError
+from probekit.devices import choose_device
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
 from probekit.probing.solvers.lbfgs import Stopping
 from probekit.probing.solvers.objective import Labels, Objective, Preconditioner, covariance_basis, predict_codes
@@ -66,8 +66,7 @@ class Vectors:
         UsageError
             A device without float64.
         """
-        if device == "mps":
-            raise UsageError("The logistic probe decides in float64, which MPS does not have. Use --device cpu.")
+        device = choose_device(device, float64=True)
         standardiser = Standardiser.fit(train)
         train, dev, test = (standardiser.transform(part, overwrite=overwrite) for part in (train, dev, test))
         X, X_dev, X_test = (torch.from_numpy(part).to(device) for part in (train, dev, test))

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.reader import ActivationCache
+from probekit.devices import choose_device
 from probekit.errors import UsageError
 from probekit.example import SPLITS
 from probekit.probing.analyses import Ride, Scene, get_analysis
 from probekit.probing.asking import Source, ask
 from probekit.probing.choosing import find_untrained
 from probekit.probing.control import control_codes, draw_seed
-from probekit.probing.device import device_for
 from probekit.probing.estimators import StudySettings, get_estimator
 from probekit.probing.floors import bag_of_words_codes, words_of
 from probekit.probing.measure import LayerOutcome, Measurer
@@ -92,7 +92,7 @@ def classify(
     if settings.ranks:
         raise _not_trees("ranks", source.task)
     estimator = get_estimator(settings.estimator)
-    device = device_for(settings.device)
+    device = choose_device(settings.device, float64=True)
     metrics = metrics_of(source.task.metrics)
     asked = ask(cache, settings, source)
     question = asked.question

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from probekit.cache.reader import ActivationCache
+from probekit.devices import choose_device
 from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS
 from probekit.features import TargetTable
@@ -22,7 +23,6 @@ from probekit.probing.analyses.scalar_mix.learned import METHOD as MIX
 from probekit.probing.analyses.scalar_mix.numbers import NumberMix
 from probekit.probing.asking import Source
 from probekit.probing.control import control_numbers, draw_seed
-from probekit.probing.device import device_for
 from probekit.probing.floors import bag_of_words_numbers, words_of
 from probekit.probing.measure import CONTROL, SELECTIVITY, joined, mean_of, scored
 from probekit.probing.provenance import no_control_notes, provenance_of, shared_notes
@@ -87,7 +87,7 @@ def regress(
 ) -> Regressed:
     """Probe an open cache with a task whose labels are numbers."""
     _check(settings, source)
-    device = device_for(settings.device)
+    device = choose_device(settings.device, float64=True)
     places = choose_layers(cache, settings.layers)
     asked = source.targets()
     poolers = poolers_of(cache, asked, places, pool=settings.pool, pair=settings.pair)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from probekit.devices import choose_device
 from probekit.errors import InputError, UsageError
 from probekit.features.scratch import zeros_like
 from probekit.probing.analyses.code_length.blocks import Sender
@@ -228,8 +229,7 @@ def _check(
     for problem in problems:
         if problem.n_classes < 2:
             raise InputError(f"'{problem.name}' has fewer than two classes: its labels cost nothing to send.")
-    if device == "mps":
-        raise UsageError("The online code is computed in float64, which MPS does not have. Use --device cpu.")
+    choose_device(device, float64=True)
     if not strengths or not all(C > 0 for C in strengths) or list(strengths) != sorted(set(strengths)):
         raise UsageError(f"The strengths must be increasing numbers above 0, values of C. Got {list(strengths)}.")
     if list(fractions) != sorted(set(fractions)) or not fractions or fractions[0] <= 0 or fractions[-1] != 1:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from probekit.cache.reader import ActivationCache
+from probekit.devices import choose_device
 from probekit.errors import UsageError
 from probekit.example import SPLITS
 from probekit.features import TargetTable
 from probekit.probing.asking import Source
-from probekit.probing.device import device_for
 from probekit.probing.provenance import provenance_of, shared_notes
 from probekit.probing.reading import check_memory, choose_layers, poolers_of, read_layers
 from probekit.probing.settings import Settings
@@ -104,7 +104,7 @@ def probe_trees(
     """Probe an open cache with a task over trees."""
     metrics = _check(settings, source.task)
     depth = metrics[0] in DEPTH
-    device = device_for(settings.device)
+    device = choose_device(settings.device, float64=True)
     places = choose_layers(cache, settings.layers)
     table = source.targets()
     poolers = poolers_of(cache, table, places, pool=settings.pool, pair=settings.pair)
