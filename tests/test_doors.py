@@ -38,7 +38,7 @@ from probekit.probing.choosing import open_cache
 from probekit.report import compare
 
 ROW = {"stage": "probe", "task": "t", "model": "m", "corpus": "c", "split": "test", "layer": 1, "method": "logistic"}
-ROW |= {"metric": "accuracy", "value": 0.5}
+ROW |= {"role": "estimator", "metric": "accuracy", "value": 0.5}
 WORDS = [["a", "b"], ["c"]]
 ODD: list[Any] = [
     None, True, np.bool_(False), 1.5, float("nan"), float("inf"), -1, 2**70, 1j, "", "nope", "a\0b", "~nobody/x",
@@ -140,7 +140,7 @@ class Doors:
         yield "report save_plot", report.save_plot
         yield "compare", compare
         yield "compare names", lambda x: compare([report, report], x)
-        for field in (*ROW, "low", "n", "seed", "strength", "pooling", "note"):
+        for field in (*ROW, "low", "n", "seed", "strength", "strength_name", "pooling", "note"):
             yield f"Measurement {field}", lambda x, field=field: Measurement(**{**ROW, field: x})  # type: ignore[arg-type]
         for field in ("id", "words", "text", "annotations", "spans", "group", "split"):
             yield f"Example {field}", lambda x, field=field: Example(**{"id": "x", "words": ("a",), field: x})

@@ -118,7 +118,7 @@ class Measurer:
 
     def _layer_rows(self, outcome: LayerOutcome, place: int) -> Iterator[Measurement]:
         codes = self.predicted(outcome.task)
-        row = replace(self.blank, layer=outcome.layer, strength=outcome.task.strength, note=_note(outcome.task))
+        row = fitted(replace(self.blank, layer=outcome.layer), outcome.task)
         hits = [codes == self.part.y]
         for control, gold in zip(outcome.controls, self.controls, strict=True):
             hits.append(self.predicted(control) == gold)
@@ -128,23 +128,23 @@ class Measurer:
         yield from self._further(row, codes)
         if not outcome.controls:
             return
-        control_row = replace(row, method=CONTROL)
+        control_row = replace(row, method=CONTROL, role="control")
         if len(outcome.controls) > 1:
             for draw, control in enumerate(outcome.controls):
                 seed = self.control_seeds[draw]
-                one = replace(control_row, seed=seed, strength=control.strength, note=_note(control))
+                one = fitted(replace(control_row, seed=seed), control)
                 yield scored(one, "accuracy", points[1 + draw], resampled[:, 1 + draw])
             control_row = replace(control_row, strength=None, seed=None, note=mean_of(len(outcome.controls)))
         else:
             control = outcome.controls[0]
-            seed = self.control_seeds[0]
-            note = joined(_note(control), ONE_DRAW)
-            control_row = replace(control_row, seed=seed, strength=control.strength, note=note)
+            control_row = fitted(replace(control_row, seed=self.control_seeds[0]), control)
+            control_row = replace(control_row, note=joined(control_row.note, ONE_DRAW))
         drawn, mean = resampled[:, 1:].over_draws(points[1:]), points[1:].mean()
         yield scored(control_row, "accuracy", mean, drawn)
         note = mean_of(len(outcome.controls))
-        selectivity = replace(row, method=SELECTIVITY, seed=control_row.seed, strength=None, note=note)
-        yield scored(selectivity, "accuracy", points[0] - mean, resampled[:, 0] - drawn)
+        gained = replace(row, method=SELECTIVITY, role="difference")
+        gained = replace(gained, seed=control_row.seed, strength=None, note=note)
+        yield scored(gained, "accuracy", points[0] - mean, resampled[:, 0] - drawn)
 
     def _further(self, row: Measurement, codes: NDArray[np.int32]) -> Iterator[Measurement]:
         """Score predictions by every metric but accuracy."""
@@ -182,7 +182,7 @@ class Measurer:
         self, method: str, codes: NDArray[np.int32], *, mask: NDArray[np.bool_] | None = None, note: str = ""
     ) -> Iterator[Measurement]:
         y = self.part.y
-        row = replace(self.blank, method=method, layer=None, note=note, pooling=None)
+        row = replace(self.blank, method=method, role="floor", layer=None, note=note, pooling=None)
         hits = (codes == y)[:, None]
         if mask is None:
             yield scored(row, "accuracy", hits.mean(), self.bootstrap.accuracy(hits)[:, 0])
@@ -193,9 +193,14 @@ class Measurer:
             yield scored(row, "accuracy", hits[mask].mean(), self.bootstrap.accuracy(hits, mask)[:, 0])
 
 
+def fitted(row: Measurement, result: Result) -> Measurement:
+    """Return the row with the strength that a fit chose, and what must be said of it."""
+    return replace(row, strength=result.strength, strength_name=result.strength_name, note=_note(result))
+
+
 def scored(row: Measurement, metric: str, value: float, resampled: Resampled) -> Measurement:
     """Return the row with a score and its interval, on the scale of the metric; of too few units there is none."""
-    ends = interval(float(value), resampled, bounds=bounds_of(metric, difference=row.method in (SELECTIVITY, GAIN)))
+    ends = interval(float(value), resampled, bounds=bounds_of(metric, difference=row.role == "difference"))
     row = replace(row, metric=metric, value=float(value))
     if ends is None:
         return replace(row, level=None)

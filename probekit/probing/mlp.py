@@ -229,6 +229,7 @@ def _result(problem: Problem, codes: tuple[np.ndarray, np.ndarray], settings: Ne
     return Result(
         name=problem.name,
         strength=settings.weight_decay,
+        strength_name="weight decay",
         at_edge=False,
         strengths=(settings.weight_decay,),
         dev_scores=(dev_score,),

@@ -99,6 +99,8 @@ class Result:
     name : str
     strength : float
         Chosen on dev; for the logistic probe C, smaller is simpler.
+    strength_name : str
+        What it is: ``C``, ``k``, ``weight decay``.
     at_edge : bool
         The choice is the first or the last of the grid: a wider one may do better.
     strengths, dev_scores : tuple of float
@@ -121,6 +123,7 @@ class Result:
 
     name: str
     strength: float
+    strength_name: str
     at_edge: bool
     strengths: tuple[float, ...]
     dev_scores: tuple[float, ...]

@@ -50,7 +50,9 @@ class Fitted:
     ----------
     name : str
     strength : float
-        C, chosen on dev.
+        Chosen on dev.
+    strength_name : str
+        What it is: ``C``, one over the penalty.
     at_edge : bool
         It is the first or last of the grid.
     dev_scores : tuple of float
@@ -61,6 +63,7 @@ class Fitted:
 
     name: str
     strength: float
+    strength_name: str
     at_edge: bool
     dev_scores: tuple[float, ...]
     dev: FloatArray
@@ -118,6 +121,7 @@ def fit_ridge(
             Fitted(
                 name=numbers.name,
                 strength=float(strengths[best]),
+                strength_name="C",
                 at_edge=len(strengths) > 1 and best in (0, len(strengths) - 1),
                 dev_scores=tuple(scores.tolist()),
                 dev=guesses[0][:, best],

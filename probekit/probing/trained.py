@@ -69,6 +69,7 @@ def _solve(build: Build, data: Sequence[Data], problem: Problem, training: Train
     return Result(
         name=problem.name,
         strength=0.0,
+        strength_name="weight decay",
         at_edge=False,
         strengths=(0.0,),
         dev_scores=(dev_score,),

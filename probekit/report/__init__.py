@@ -8,11 +8,12 @@ whatever is *shown* is a test row.
 from probekit.report.choice import BestLayer, Point
 from probekit.report.files import SCHEMA
 from probekit.report.layers import LayerReport
-from probekit.report.measurement import Measurement
+from probekit.report.measurement import ROLES, Measurement
 from probekit.report.render.compare import Comparison, compare
 from probekit.sites import Layer, join_layer, layer_order, split_layer
 
 __all__ = [
+    "ROLES",
     "SCHEMA",
     "BestLayer",
     "Comparison",

@@ -15,16 +15,14 @@ from probekit import plain
 from probekit.errors import UsageError, did_you_mean
 from probekit.example import SPLITS
 from probekit.report.measurement import Measurement, check_layer
+from probekit.report.version1 import ROLES
 from probekit.sites import Layer, layer_order
 
 if TYPE_CHECKING:
     from probekit.report.layers import LayerReport
 
-FLOORS = ("majority", "word_type", "word_type_seen", "word_type_unseen", "bag_of_words", "linear_chain", "mean")
-BASES, DIFFERENCES = ("control", "random_projection"), ("selectivity", "gain_over_random")
-"""What the estimator is compared with: a control task, of trees random projections; and the difference to each."""
-COMPANIONS = (*BASES, *DIFFERENCES, "random_weights", *FLOORS)
-"""Methods that stand beside the estimator; any other method is the estimator itself."""
+USUAL = tuple(ROLES)
+"""Methods that any report may be asked for, measured or not. What a method is to a report its role says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +110,39 @@ def points_of(
     return {layer: point for layer, point in found.items() if point is not None}
 
 
+def by_role(
+    report: LayerReport, role: str, *, split: str = "test", metric: str | None = None
+) -> dict[str, dict[Layer, Point]]:
+    """Return what is shown of every method of a role, by method and layer, in the order of the rows."""
+    metric = metric or report.metric
+    methods = dict.fromkeys(row.method for row in rows_of(report, split=split, metric=metric) if row.role == role)
+    found = {method: points_of(report, method, split=split, metric=metric) for method in methods}
+    return {method: points for method, points in found.items() if points}
+
+
+def floors_of(report: LayerReport, *, metric: str | None = None, parts: bool = False) -> dict[str, Point]:
+    """Return the floors that hold for all layers.
+
+    Parameters
+    ----------
+    report : LayerReport
+    metric : str, optional
+    parts : bool
+        Also those of a part of the targets (the forms seen in training), which are no floor of a score of all.
+    """
+    counted = {point.n for point in points_of(report, metric=metric).values()} - {None}
+    found = {name: points.get(None) for name, points in by_role(report, "floor", metric=metric).items()}
+    return {
+        name: point
+        for name, point in found.items()
+        if point is not None and (parts or not counted or point.n is None or point.n in counted)
+    }
+
+
 def check_names(
     report: LayerReport, *, method: object = None, split: object = None, metric: object = None, stack: object = None
 ) -> None:
-    """Refuse a name that nothing in a report has; that of a companion or a split passes, measured or not.
+    """Refuse a name that nothing in a report has; a usual one (``control`` ...) or a split passes, measured or not.
 
     Raises
     ------
@@ -124,7 +151,7 @@ def check_names(
     """
     rows = report.rows
     for what, name, known in (
-        ("method", method, (report.method, *(row.method for row in rows), *COMPANIONS)),
+        ("method", method, (report.method, *(row.method for row in rows), *USUAL)),
         ("split", split, (*SPLITS, *(row.split for row in rows))),
         ("metric", metric, (report.metric, *(row.metric for row in rows))),
         ("stack", stack, report.stacks or ("",)),
@@ -178,8 +205,10 @@ def summarise(report: LayerReport) -> dict[str, Any]:
     best = report.best_layer() if has_dev else None
     place = best.layer if best else None
     score = report.points().get(place) if best else None
-    beside = {name: report.points(name).get(place) if best else None for name in (*BASES, *DIFFERENCES)}
-    untrained = report.points("random_weights").get(place) if best else None
+    beside: dict[str, float | None] = dict.fromkeys(USUAL)
+    for name, points in (pair for role in ("control", "difference", "floor") for pair in by_role(report, role).items()):
+        point = points.get(None) or points.get(place)
+        beside[name] = point.value if point else None
     centre = centre_of_gravity(report)
     expected = {stack: report.expected_layer(stack) for stack in report.stacks}
     return {
@@ -192,11 +221,9 @@ def summarise(report: LayerReport) -> dict[str, Any]:
         "low": score.low if score else None,
         "high": score.high if score else None,
         "n": score.n if score else None,
-        **{name: point.value if point else None for name, point in beside.items()},
-        "random_weights": untrained.value if untrained else None,
+        **beside,
         "expected_layer": next(iter(expected.values()), None) if len(expected) < 2 else expected,
         "centre_of_gravity": centre.value if centre else None,
         "centre_low": centre.low if centre else None,
         "centre_high": centre.high if centre else None,
-        **{name: point.value if (point := report.floor(name)) else None for name in FLOORS},
     }

@@ -17,11 +17,13 @@ from typing import Any, NoReturn
 
 from probekit.errors import CacheError, InputError, ResourceError, UsageError
 from probekit.report.measurement import Measurement, check_layer
+from probekit.report.version1 import upgraded
 
-SCHEMA = "probekit.report/1"
+VERSION = 2
+SCHEMA = f"probekit.report/{VERSION}"
 COUNT = "n_rows"
 """In the header of a file: how many lines follow, so that one cut at the end of a line is seen."""
-_SCHEMA = re.compile(r"probekit\.report/([1-9][0-9]*)")
+_SCHEMA = re.compile(r"probekit\.report/([1-9][0-9]{0,8})")
 
 
 def write_report(path: Path, header: dict[str, Any], rows: Iterable[Measurement]) -> None:
@@ -57,7 +59,7 @@ def write_report(path: Path, header: dict[str, Any], rows: Iterable[Measurement]
 
 
 def read_report(path: Path) -> tuple[dict[str, Any], list[Measurement]]:
-    """Read what :func:`write_report` wrote.
+    """Read what :func:`write_report` wrote, now or as version 1; what is returned is of the present schema.
 
     Raises
     ------
@@ -80,12 +82,14 @@ def read_report(path: Path) -> tuple[dict[str, Any], list[Measurement]]:
     if not lines:
         raise InputError(f"{path}:1: the report is empty. Write it again with `probekit probe --out`.")
     header = _parse(lines[0], f"{path}:1")
-    _check_schema(header, f"{path}:1")
+    version = _check_schema(header, f"{path}:1")
     _check_tests(header, f"{path}:1")
     rows = []
     for number, line in enumerate(lines[1:], start=2):
         where = f"{path}:{number}"
-        rows.append(Measurement.from_json(_parse(line, where), where=where))
+        row = _parse(line, where)
+        rows.append(Measurement.from_json(upgraded(header, row) if version == 1 else row, where=where))
+    header["schema"] = SCHEMA
     # Reports of earlier versions hold no count.
     count = header.pop(COUNT, len(rows))
     if count != len(rows):
@@ -101,7 +105,7 @@ def dump(document: Any) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False)
 
 
-def _check_schema(header: dict[str, Any], where: str) -> None:
+def _check_schema(header: dict[str, Any], where: str) -> int:
     schema = header.get("schema")
     match = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
     if match is None:
@@ -109,13 +113,14 @@ def _check_schema(header: dict[str, Any], where: str) -> None:
             f"{where}: not a probekit report: its first line must hold the schema '{SCHEMA}'. Got {schema!r:.60}. "
             "Give a file `probe --out` wrote."
         )
-    if schema != SCHEMA:
+    if (version := int(match[1])) > VERSION:
         settings = header.get("settings")
         writer = settings.get("probekit") if isinstance(settings, dict) else header.get("probekit")
         by = f" by probekit {writer}" if writer else ""
         raise CacheError(
             f"{where}: this report was written{by} as '{schema}'; here '{SCHEMA}' is read. Update probekit."
         )
+    return version
 
 
 def _check_tests(header: dict[str, Any], where: str) -> None:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from probekit import plain
 from probekit.errors import InputError
 from probekit.report.choice import (
-    COMPANIONS,
     BestLayer,
     Point,
     check_names,
@@ -94,8 +93,8 @@ class LayerReport:
     def method(self) -> str:
         """The estimator whose scores the report is about (``logistic``)."""
         named = self.settings.get("estimator")
-        methods = list(dict.fromkeys(row.method for row in self.rows if row.method not in COMPANIONS))
-        return str(named or "logistic") if named in methods or not methods else methods[0]
+        methods = list(dict.fromkeys(row.method for row in self.rows if row.role == "estimator"))
+        return str(named or "") if named in methods or not methods else methods[0]
 
     @property
     def metric(self) -> str:
@@ -142,7 +141,7 @@ class LayerReport:
         """Return what is shown of a method, by layer, bottom to top.
 
         Several seeds at a layer become their mean; its interval is that of the row without a seed
-        where the stage measured one, else there is none. Empty where a companion (``control`` ...) was not measured.
+        where the stage measured one, else there is none. Empty where a usual method (``control`` ...) was not measured.
 
         Raises
         ------

@@ -18,6 +18,10 @@ from probekit import plain
 from probekit.errors import InputError, UsageError
 from probekit.sites import MOST_LAYERS, Layer, read_label
 
+ROLES = ("estimator", "control", "floor", "difference", "companion")
+"""What a score is to a report: the estimator's own; of control labels or random projections; what is reached without
+what was learned; the estimator's less that of a control; an analysis beside it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
@@ -35,6 +39,9 @@ class Measurement:
         ``3``, ``"final"``, ``"encoder:3"``; None for what no layer can change (a floor).
     method : str
         ``logistic``, ``mlp``, ``control``, ``selectivity``, ``majority``, ``word_type`` ...
+    role : {"estimator", "control", "floor", "difference", "companion"}
+        What the method is to the report, so that no table or figure need know its name. A floor without a layer holds
+        for all of them.
     metric : str
         ``accuracy``, ``macro_f1`` ...
     value : float or None
@@ -50,7 +57,9 @@ class Measurement:
     unit : str or None
         What they are, ``document`` or ``sentence``: the interval speaks of new ones.
     strength : float or None
-        Inverse strength of the penalty, C in (0, inf], chosen on dev.
+        What was chosen on dev: C in (0, inf], the inverse strength of a penalty; a weight decay; k.
+    strength_name : str or None
+        Which of these it is (``C``); None where there is no strength.
     pooling : str or None
         How the tokens of a span became one vector.
     seed : int or None
@@ -61,7 +70,7 @@ class Measurement:
     Examples
     --------
     >>> row = Measurement(stage="probe", task="pos", model="minilm", corpus="ewt", split="test", layer=3,
-    ...                   method="logistic", metric="accuracy", value=0.94, low=0.93, high=0.95, level=0.95)
+    ...                   method="logistic", role="estimator", metric="accuracy", value=0.94, low=0.93, high=0.95)
     >>> Measurement.from_json(row.to_json()) == row
     True
     """
@@ -73,6 +82,7 @@ class Measurement:
     split: str
     layer: Layer
     method: str
+    role: str
     metric: str
     value: float | None
     low: float | None = None
@@ -82,6 +92,7 @@ class Measurement:
     n_groups: int | None = None
     unit: str | None = None
     strength: float | None = None
+    strength_name: str | None = None
     pooling: str | None = None
     seed: int | None = None
     note: str = ""
@@ -97,6 +108,10 @@ class Measurement:
         for name in _COUNTS:
             object.__setattr__(self, name, _count(name, getattr(self, name)))
         object.__setattr__(self, "layer", check_layer(self.layer))
+        if self.role not in ROLES:
+            raise UsageError(f"role must be one of {', '.join(ROLES)}. Got {self.role!r}.")
+        if self.strength is None:  # a name of nothing would say that one was chosen
+            object.__setattr__(self, "strength_name", None)
 
     def to_json(self) -> dict[str, Any]:
         """Return a dict of the fields, in order, that strict JSON can carry."""
@@ -130,8 +145,8 @@ class Measurement:
             raise InputError(f"{where}: not a report row: {reason}") from error
 
 
-_TEXTS = ("stage", "task", "model", "corpus", "split", "method", "metric", "note")
-_NAMES = ("unit", "pooling")
+_TEXTS = ("stage", "task", "model", "corpus", "split", "method", "role", "metric", "note")
+_NAMES = ("unit", "strength_name", "pooling")
 _REALS = ("value", "low", "high", "level", "strength")
 _COUNTS = ("n", "n_groups", "seed")
 

@@ -121,7 +121,7 @@ def test_all_kinds_give_the_same_in_a_child(corpora: dict[str, Corpus], tmp_path
     (tmp_path / "first.py").write_text(TASK_FILE)
     row = Measurement(
         stage="probe", task="pos", model="m", corpus="c", split="test", layer=3, method="logistic",
-        metric="accuracy", value=0.5,
+        role="estimator", metric="accuracy", value=0.5,
     )  # fmt: skip
     made = Extraction(
         cache=tmp_path, complete=True, reused=False, rows=1, layers=[0, "final"], width=2, bytes=8, dtype="float32",

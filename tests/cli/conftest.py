@@ -63,7 +63,7 @@ def _inputs(folder: Path) -> None:
         "newer.jsonl": '{"schema": "probekit.report/9"}\n',
         "torn.jsonl": "{",
         "deep.jsonl": "[" * 100_000 + "\n",
-        "digits.jsonl": '{"schema": "probekit.report/1", "task": ' + "9" * 5000 + "}\n",
+        "digits.jsonl": '{"schema": "probekit.report/2", "task": ' + "9" * 5000 + "}\n",
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

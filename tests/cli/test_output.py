@@ -70,8 +70,8 @@ def test_verbose_says_more_on_stderr_only(scene: Path, capsys: Captured) -> None
     [
         (["extract", "model", "good.conllu"], "probekit.extract/1"),
         (["extract", "model", "good.conllu", "--dry-run"], "probekit.cost/1"),
-        (["probe", "--task", "pos", "--fast"], "probekit.report/1"),
-        (["report", "show", "pos.jsonl"], "probekit.report/1"),
+        (["probe", "--task", "pos", "--fast"], "probekit.report/2"),
+        (["report", "show", "pos.jsonl"], "probekit.report/2"),
         (["report", "compare", "pos.jsonl", "pos.jsonl"], "probekit.comparison/1"),
         (["cache", "ls"], "probekit.caches/1"),
         (["cache", "info"], "probekit.cache-info/1"),

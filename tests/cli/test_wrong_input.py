@@ -146,7 +146,7 @@ WRONG = [
     # Reports and tasks.
     ("report show nosuch.jsonl", 3, r"'nosuch\.jsonl'.*probe --out"),
     ("report show nothing", 3, r"'nothing' is not a regular file.*probe --out"),
-    ("report show report.jsonl", 3, r"report\.jsonl:1.*probekit\.report/1.*probe --out"),
+    ("report show report.jsonl", 3, r"report\.jsonl:1.*probekit\.report/2.*probe --out"),
     ("report show newer.jsonl", 4, r"newer\.jsonl:1.*probekit\.report/9.*Update"),
     ("report show torn.jsonl", 3, r"torn\.jsonl:1:2.*cut short"),
     ("report show pos.jsonl --plot curve.doc", 2, r"`plot`.*\.png.*'curve\.doc'"),

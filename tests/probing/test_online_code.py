@@ -55,11 +55,13 @@ def test_rows_are_the_codes_of_the_layer(opened: ActivationCache) -> None:
         ride.see(layer, results)
     (code,) = online_codes(X[:200], asked, groups=study.sentences, seed=7)
     blank = Measurement(
-        stage="probe", task="t", model="m", corpus="c", split="test", layer=None, method="", metric="", value=None
-    )
+        stage="probe", task="t", model="m", corpus="c", split="test", layer=None, method="", role="companion",
+        metric="", value=None,
+    )  # fmt: skip
     bits, compression = ride.rows(blank)
     assert (bits.layer, bits.split, bits.n, bits.n_groups, bits.seed) == (5, "train", 200, 50, 7)
     assert (bits.value, compression.value, bits.strength) == (code.bits, code.compression, code.strength)
+    assert (bits.role, bits.strength_name) == ("companion", "C")
     assert "layer 5 takes fewest" in ride.notes()[0]
 
 

@@ -14,7 +14,8 @@ FLOORS = {"majority": 0.17, "word_type": 0.86, "word_type_seen": 0.91, "word_typ
 
 def row(**changes: Any) -> Measurement:
     fields = {"stage": "probe", "task": "pos", "model": "minilm", "corpus": "ewt", "split": "test", "layer": 3}
-    return Measurement(**{**fields, "method": "logistic", "metric": "accuracy", "value": 0.9, **changes})
+    whole = {**fields, "method": "logistic", "role": "estimator", "metric": "accuracy", "value": 0.9}
+    return Measurement(**{**whole, **changes})
 
 
 def report(
@@ -37,18 +38,20 @@ def report(
 
     def add(value: float, **changes: Any) -> None:
         ends = {} if half is None else {"low": value - half, "high": value + half, "level": 0.95}
-        rows.append(row(value=value, n=n, n_groups=316, **ends, **names, **changes))
+        rows.append(row(**{"value": value, "n": n, "n_groups": 316, **ends, **names, **changes}))
 
     for split, curve in by_split.items():
         for layer, value in curve.items():
-            add(value, split=split, layer=layer, strength=1.0)
+            add(value, split=split, layer=layer, strength=1.0, strength_name="C")
             add(value - 0.1, split=split, layer=layer, metric="macro_f1")
             for seed in control:
                 chance = 0.5 if split == "test" else 0.4
-                add(chance + seed / 100, split=split, layer=layer, method="control", seed=seed)
-                add(value - chance - seed / 100, split=split, layer=layer, method="selectivity", seed=seed)
+                add(chance + seed / 100, split=split, layer=layer, method="control", role="control", seed=seed)
+                gained = {"method": "selectivity", "role": "difference"}
+                add(value - chance - seed / 100, split=split, layer=layer, seed=seed, **gained)
     for method, value in floors.items():
-        add(value, layer=None, method=method)
+        # Forms seen in training, or not, are a part of the targets.
+        add(value, layer=None, method=method, role="floor", n=n // 2 if "seen" in method else n)
     head: dict[str, Any] = {
         "task": names.get("task", "pos"),
         "model": {"name": names.get("model", "minilm")},

@@ -13,7 +13,7 @@ from probekit.report.render.table import plain
 Make = Callable[..., LayerReport]
 Row = Callable[..., Measurement]
 
-CENTRE = {"split": "train", "layer": None, "method": "scalar_mix", "metric": "centre_of_gravity"}
+CENTRE = {"split": "train", "layer": None, "method": "scalar_mix", "role": "companion", "metric": "centre_of_gravity"}
 
 
 def plus(report: LayerReport, *rows: Measurement) -> LayerReport:
@@ -47,12 +47,12 @@ def test_there_is_none_where_nothing_was_mixed(make_report: Make, make_row: Row)
 @pytest.fixture
 def analysed(make_report: Make, make_row: Row) -> LayerReport:
     """A report with all that rides beside a study; layer 2 is chosen."""
-    coded = {"split": "train", "method": "online_code"}
+    coded = {"split": "train", "method": "online_code", "role": "companion"}
     rows = [make_row(**CENTRE, value=1.75, low=1.5, high=2.04)]
     for layer in range(4):
         rows.append(make_row(**coded, layer=layer, metric="bits", value=1000.0 + layer))
         rows.append(make_row(**coded, layer=layer, metric="compression", value=3.0 + layer))
-        control = {**coded, "method": "online_code_control"}
+        control = {**coded, "method": "online_code_control", "role": "control"}
         rows.append(make_row(**control, layer=layer, metric="compression", value=1.0 + layer / 10))
     return plus(make_report(notes=["shared", "of a"], model="a"), *rows)
 
@@ -84,6 +84,6 @@ def test_notes_name_the_letters_that_a_narrow_table_has_for_heads(make_report: M
 
 
 def test_no_code_length_is_quoted_where_no_layer_was_chosen(make_report: Make, make_row: Row) -> None:
-    row = make_row(split="train", method="online_code", layer=2, metric="bits", value=9.0)
+    row = make_row(split="train", method="online_code", role="companion", layer=2, metric="bits", value=9.0)
     blind = plus(make_report(dev={}), row)
     assert "bits" not in whole(compare([blind, make_report(model="b")]))

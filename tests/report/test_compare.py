@@ -95,6 +95,12 @@ def test_every_report_is_drawn_with_its_own_shape_and_colour(make_report: Make) 
     assert {"m1", "m2", "m3", "m4", "floor 0.100"} <= {text.get_text() for text in ax.texts}
 
 
+def test_the_floor_of_numbers_is_drawn_and_named_beside_that_of_labels(make_report: Make) -> None:
+    comparison = compare([make_report(model="a", floors={"mean": 0.12}), make_report(model="b", floors={})])
+    assert "mean 0.120" in plain(comparison, 200)
+    assert 0.12 in [line.get_ydata()[0] for line in comparison.plot(Figure().subplots()).lines]
+
+
 def test_long_names_go_below_and_nothing_is_squeezed(make_report: Make, tmp_path: Path) -> None:
     reports = [make_report([0.5, 0.6], model=f"some-organisation/some-model-{i}", corpus=f"c{i}") for i in range(6)]
     comparison = compare(reports)

@@ -68,6 +68,16 @@ def test_floors_are_lines_labelled_where_they_end(make_report: Make, ax: Axes) -
     assert {"majority 0.170", "word type 0.860", "logistic", "control"} <= set(texts(ax))
 
 
+def test_any_floor_is_a_line_or_where_it_has_layers_a_curve(make_report: Make, make_row: Any, ax: Axes) -> None:
+    report = make_report([0.5, 0.6], control=(), floors={"mean": -0.01, "of a plug-in": 0.3, "unseen": 0.2})
+    more = [make_row(layer=layer, method="untrained", role="floor", value=0.4) for layer in (0, 1)]
+    LayerReport((*report.rows, *more), report.provenance).plot(ax)
+    flat = {line.get_ydata()[0] for line in ax.lines if line.get_marker() == "None"}
+    assert flat == {-0.01, 0.3}, "a floor of a part of the targets is none of all"
+    assert curves(ax) == [([0, 1], [0.4, 0.4]), ([0, 1], [0.5, 0.6])]
+    assert {"mean -0.010", "of a plug-in 0.300", "untrained"} <= set(texts(ax))
+
+
 def test_final_stands_apart_to_the_right(make_report: Make, ax: Axes) -> None:
     make_report({0: 0.8, 1: 0.9, 2: 0.85, "final": 0.7}, control=(), floors={}).plot(ax)
     labels = [label.get_text() for label in ax.get_xticklabels()]

@@ -89,7 +89,7 @@ def test_several_draws_are_shown_as_their_mean(make_report: Make, make_row: Call
     assert (point.low, point.draws) == (None, 3)
     assert make_report([0.8, 0.9]).points("control")[0].low is not None
     # A row without a seed is the stage's own summary of the draws, with its interval.
-    joint = make_row(layer=0, method="control", value=0.52, low=0.5, high=0.54)
+    joint = make_row(layer=0, method="control", role="control", value=0.52, low=0.5, high=0.54)
     point = LayerReport((*report.rows, joint), report.provenance).points("control")[0]  # type: ignore[arg-type]
     assert (point.value, point.low, point.draws) == (0.52, 0.5, 3)
 
@@ -116,7 +116,7 @@ def test_the_document_is_strict_json_with_the_promised_keys(make_report: Make) -
     document = make_report({0: float("nan"), 1: 0.5, "final": 0.6}).to_json()
     assert list(document)[:5] == ["schema", "task", "model", "corpus", "cache"]
     assert list(document)[-2:] == ["rows", "summary"]
-    assert document["schema"] == "probekit.report/1"
+    assert document["schema"] == "probekit.report/2"
     assert {"best_layer", "expected_layer", "majority", "word_type"} <= set(document["summary"])
     assert json.loads(json.dumps(document, allow_nan=False)) == document
 
@@ -137,10 +137,10 @@ def test_the_frame_has_a_line_a_row_and_a_column_a_field(make_report: Make) -> N
     ]
 
 
-def test_the_estimator_is_what_is_no_companion(make_report: Make, make_row: Callable[..., object]) -> None:
+def test_the_estimator_is_what_has_its_role(make_report: Make, make_row: Callable[..., object]) -> None:
     report = make_report()
     assert report.method == "logistic"
-    bare = LayerReport([make_row(method="control"), make_row(method="mlp")])  # type: ignore[list-item]
+    bare = LayerReport([make_row(method="control", role="control"), make_row(method="mlp")])  # type: ignore[list-item]
     assert (bare.method, bare.task, bare.model, bare.corpus) == ("mlp", "pos", "minilm", "ewt")
 
 

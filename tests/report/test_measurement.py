@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import InputError, UsageError
-from probekit.report import Layer, Measurement, join_layer, layer_order, split_layer
+from probekit.report import ROLES, Layer, Measurement, join_layer, layer_order, split_layer
 
 Make = Callable[..., Measurement]
 
@@ -36,7 +36,8 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
         dict.fromkeys(("stage", "task", "model", "corpus", "split", "method", "metric", "note"), texts)
         | dict.fromkeys(("value", "low", "high", "level", "strength"), reals)
         | dict.fromkeys(("n", "n_groups", "seed"), counts)
-        | {"layer": layers, "pooling": st.one_of(st.none(), texts), "unit": st.one_of(st.none(), texts)}
+        | {"layer": layers, "role": st.sampled_from(ROLES), "strength_name": st.one_of(st.none(), texts)}
+        | {"pooling": st.one_of(st.none(), texts), "unit": st.one_of(st.none(), texts)}
     )
 )
 def test_json_gives_back_the_same_row(fields: dict[str, Any]) -> None:
@@ -81,6 +82,8 @@ def test_numbers_of_numpy_become_numbers_of_python(make_row: Make) -> None:
         {"n": True},
         {"task": None},
         {"pooling": 3},
+        {"role": "Floor"},
+        {"role": None},
     ],
 )
 def test_what_is_no_measurement_is_refused(make_row: Make, changes: dict[str, Any]) -> None:
@@ -88,6 +91,12 @@ def test_what_is_no_measurement_is_refused(make_row: Make, changes: dict[str, An
         make_row(**changes)
     with pytest.raises(InputError, match=f"line 7: not a report row: {next(iter(changes))}"):
         Measurement.from_json({**make_row().to_json(), **changes}, where="line 7")
+
+
+def test_a_strength_has_a_name_and_no_strength_none(make_row: Make) -> None:
+    row = make_row(strength=3, strength_name="k")
+    assert list(row.to_json())[15:18] == ["unit", "strength", "strength_name"]
+    assert (row.strength_name, make_row(strength_name="k").strength_name) == ("k", None)
 
 
 def test_unknown_and_missing_fields_are_named(make_row: Make) -> None:

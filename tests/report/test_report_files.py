@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import CacheError, InputError, ResourceError, UsageError
-from probekit.report import SCHEMA, LayerReport
+from probekit.report import SCHEMA, LayerReport, Measurement
 
 Make = Callable[..., LayerReport]
+Row = Callable[..., Measurement]
 
 HEAD = json.dumps({"schema": SCHEMA, "task": "pos"})
 
@@ -39,6 +40,50 @@ def test_the_file_is_lines_of_json_header_first(make_report: Make, tmp_path: Pat
     assert json.loads(lines[0])["schema"] == SCHEMA
     assert json.loads(lines[1])["method"] == "logistic"
     assert len(lines) == 1 + len(report.rows)
+
+
+def as_version_1(report: LayerReport, path: Path, estimator: str = "logistic") -> Path:
+    """Write a report as version 1 did: rows with neither role nor name of their strength."""
+    settings = {**report.settings, "estimator": estimator}
+    lines = [json.dumps({**report.provenance, "schema": "probekit.report/1", "settings": settings})]
+    for row in report.rows:
+        whole = row.to_json()
+        lines.append(json.dumps({name: whole[name] for name in whole if name not in ("role", "strength_name")}))
+    return write(path, *lines)
+
+
+def test_a_report_of_version_1_is_read_and_written_as_of_today(
+    make_report: Make, make_row: Row, tmp_path: Path
+) -> None:
+    report = make_report([0.8, 0.9], control=(0, 1))
+    beside = [
+        make_row(method=method, role=role, metric=metric)
+        for method, role, metric in (
+            ("size:200", "companion", "accuracy"),
+            ("scalar_mix", "companion", "weight"),
+            ("scalar_mix", "difference", "selectivity"),
+            ("online_code", "companion", "bits"),
+            ("online_code_control", "control", "bits"),
+            ("random_weights", "floor", "accuracy"),
+            ("mean", "floor", "accuracy"),
+        )
+    ]
+    report = LayerReport((*report.rows, *beside), report.provenance)
+    read = LayerReport.read(as_version_1(report, tmp_path / "old.jsonl"))
+    assert read == report
+    assert LayerReport.read(read.write(tmp_path / "new.jsonl")) == report
+    assert str(read) == str(report)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name"), [("knn", "k"), ("mlp", "weight decay"), ("ridge", "C"), ("rank_8", "C")]
+)
+def test_the_strengths_of_version_1_are_named(make_row: Row, tmp_path: Path, estimator: str, name: str) -> None:
+    rows = [make_row(method=estimator, strength=1.0), make_row(method="control", strength=1.0), make_row(method="mean")]
+    mix = make_row(method="scalar_mix", split="train", strength=1.0)
+    read = LayerReport.read(as_version_1(LayerReport((*rows, mix)), tmp_path / "old.jsonl", estimator))
+    assert [row.strength_name for row in read.rows] == [name, name, None, "C"]
+    assert read.method == estimator
 
 
 def test_windows_line_ends_and_a_missing_last_one_are_read(make_report: Make, tmp_path: Path) -> None:
@@ -129,8 +174,8 @@ def test_a_file_cut_in_the_middle_of_a_row_is_refused(make_report: Make, tmp_pat
 
 @pytest.mark.parametrize("writer", [{"probekit": "3.1.4"}, {"settings": {"probekit": "3.1.4"}}])
 def test_a_newer_schema_names_who_wrote_it(tmp_path: Path, writer: dict[str, object]) -> None:
-    path = write(tmp_path / "new.jsonl", json.dumps({"schema": "probekit.report/2", **writer}), "anything")
-    with pytest.raises(CacheError, match=r"by probekit 3\.1\.4 as 'probekit\.report/2'"):
+    path = write(tmp_path / "new.jsonl", json.dumps({"schema": "probekit.report/3", **writer}), "anything")
+    with pytest.raises(CacheError, match=r"by probekit 3\.1\.4 as 'probekit\.report/3'"):
         LayerReport.read(path)
 
 

@@ -34,7 +34,7 @@ def test_the_star_is_where_dev_was_best(make_report: Make) -> None:
         line for line in lines(make_report([0.8, 0.9, 0.7], dev=[0.1, 0.2, 0.3])) if line.strip().startswith("* ")
     ]
     assert [line.split()[1] for line in starred] == ["2", "chosen"]
-    assert "chosen on dev (0.300)" in starred[1]
+    assert "chosen on dev (0.300) at C 1;" in starred[1]
 
 
 def test_what_was_scored_and_the_floors_are_said(make_report: Make) -> None:
@@ -82,7 +82,7 @@ def test_narrow_tables_keep_the_interval_longest_and_say_what_is_missing(make_re
 
 def test_notes_of_the_report_and_of_its_rows_are_said_once(make_report: Make, make_row: Callable[..., object]) -> None:
     rows = [make_row(layer=layer, note="strength at the edge of its grid") for layer in range(5)]
-    rows.append(make_row(layer=None, method="majority", note="'NOUN'"))
+    rows.append(make_row(layer=None, method="majority", role="floor", note="'NOUN'"))
     rows.append(make_row(layer=3, note="of dev", split="dev"))
     report = make_report(notes=["one", "one"])
     text = plain(LayerReport((*report.rows, *rows), report.provenance).table(), 200)  # type: ignore[arg-type]

@@ -61,7 +61,10 @@ class Companion(Protocol):
         """Look at a layer: its vectors, and the results of the study in the order of the problems."""
 
     def rows(self, blank: Measurement) -> Iterable[Measurement]:
-        """Return rows of the report, made from ``blank``, which carries the names that all rows share."""
+        """Return rows of the report, made from ``blank``, which carries the names that all rows share.
+
+        Its role is that of a companion; a row that is a floor or of a control says so.
+        """
 
     def notes(self) -> list[str]:
         """Return sentences for the report."""

@@ -31,5 +31,6 @@ def accuracy_rows(
             hits = np.stack(codes, axis=1) == part.y[:, None]
             resampled = bootstrap.accuracy(hits)
             for place, (method, fit) in enumerate(named):
-                one = replace(row, layer=layer, method=method, strength=fit.strength)
+                one = replace(row, layer=layer, method=method)
+                one = replace(one, strength=fit.strength, strength_name=fit.strength_name)
                 yield scored(one, "accuracy", hits[:, place].mean(), resampled[:, place])

@@ -115,7 +115,7 @@ class ScalarMix:
         row = replace(row, unit="sentence", level=LEVEL)
         linear = self.estimator.network is None
         mix = self.mix = self._learned(self._fit(), self.folds)
-        yield from mix.rows(replace(row, strength=self.C if linear else None))
+        yield from mix.rows(replace(row, strength=self.C if linear else None, strength_name="C"))
         if linear and len(self.layers) > 1:
             self.stopped = self._learned(self._jointly(Linear), NETWORK_FOLDS)
             yield from self.stopped.rows(replace(row, method=STOPPED, strength=None, seed=self.scene.study.seed))
@@ -183,14 +183,13 @@ class ScalarMix:
             bootstrap = Bootstrap.draw(units, resamples=self.scene.resamples, seed=self.scene.study.seed)
             row = replace(blank, split=split, n=len(hits), n_groups=int(units.max()) + 1, level=LEVEL)
             row = replace(row, unit=self.scene.question.parts[split].unit)
-            row = replace(row, strength=results[0].strength)
+            row = replace(row, strength=results[0].strength, strength_name=results[0].strength_name)
             points, resampled = hits.mean(axis=0), bootstrap.accuracy(hits)
             yield scored(row, "accuracy", points[0], resampled[:, 0])
             if hits.shape[1] > 1:
                 gained = points[0] - points[1:].mean(), resampled[:, 0] - resampled[:, 1:].over_draws(points[1:])
-                of_draws = replace(row, method=SELECTIVITY, strength=None, note=mean_of(hits.shape[1] - 1))
-                selective = scored(of_draws, "accuracy", *gained)
-                yield replace(selective, method=METHOD, metric=SELECTIVITY)
+                of_draws = replace(row, role="difference", strength=None, note=mean_of(hits.shape[1] - 1))
+                yield replace(scored(of_draws, "accuracy", *gained), metric=SELECTIVITY)
 
     def _mixed(self, parts: Sequence[Part]) -> Part:
         mixed = np.zeros_like(_vectors(parts[0]))

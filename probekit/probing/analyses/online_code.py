@@ -62,7 +62,7 @@ class OnlineCodes:
         for layer, (task, *controls) in self.codes.items():
             yield from _rows(replace(blank, layer=layer, method=METHOD), [task])
             if controls:
-                yield from _rows(replace(blank, layer=layer, method=CONTROL_METHOD), controls)
+                yield from _rows(replace(blank, layer=layer, method=CONTROL_METHOD, role="control"), controls)
 
     def notes(self) -> list[str]:
         """Say in one sentence where the labels are cheapest."""
@@ -84,8 +84,8 @@ def _rows(row: Measurement, codes: Sequence[OnlineCode]) -> Iterator[Measurement
     if not all(code.converged for code in codes):
         notes.append("a fit did not converge")
     single = len(codes) == 1
-    row = replace(row, strength=codes[0].strength if single else None, seed=row.seed if single else None)
-    row = replace(row, note="; ".join(notes))
+    row = replace(row, strength=codes[0].strength if single else None, strength_name="C")
+    row = replace(row, seed=row.seed if single else None, note="; ".join(notes))
     yield replace(row, metric="bits", value=_mean([code.bits for code in codes]))
     yield replace(row, metric="compression", value=_mean([code.compression for code in codes]))
 

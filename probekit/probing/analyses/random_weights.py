@@ -57,7 +57,8 @@ class RandomWeights:
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield accuracy on dev and test of every layer."""
-        return accuracy_rows(self.scene, blank, {layer: [(METHOD, fit)] for layer, fit in self.results.items()})
+        fits = {layer: [(METHOD, fit)] for layer, fit in self.results.items()}
+        return accuracy_rows(self.scene, replace(blank, role="floor"), fits)
 
     def notes(self) -> list[str]:
         """Say which cache the untrained model's scores are of."""

@@ -52,11 +52,11 @@ class VariationalCodes:
             blank, split="train", n=len(self.sample), n_groups=units, unit="sentence", seed=seed, strength=None
         )
         for layer, (task, *controls) in self.codes.items():
-            for method, codes in ((METHOD, [task]), (CONTROL_METHOD, controls)):
+            for method, role, codes in ((METHOD, blank.role, [task]), (CONTROL_METHOD, "control", controls)):
                 if codes:
                     notes = [f"mean of {len(codes)} draws"] if len(codes) > 1 else []
                     notes += [] if all(code.converged for code in codes) else ["the fit did not converge"]
-                    row = replace(blank, layer=layer, method=method, note="; ".join(notes))
+                    row = replace(blank, layer=layer, method=method, role=role, note="; ".join(notes))
                     yield replace(row, metric="bits", value=_mean([code.bits for code in codes]))
                     yield replace(row, metric="model_bits", value=_mean([code.model_bits for code in codes]))
                     yield replace(row, metric="compression", value=_mean([code.compression for code in codes]))

@@ -39,6 +39,7 @@ def _result(problem: Problem, number: int, codes: Sequence[np.ndarray], end: Spa
     return Result(
         name=problem.name,
         strength=STRENGTHS[best],
+        strength_name="C",
         at_edge=best in (0, len(STRENGTHS) - 1),
         strengths=STRENGTHS,
         dev_scores=tuple(scores),

@@ -46,6 +46,7 @@ def _result(problem: Problem, ks: Sequence[int], dev: NDArray[np.int64], test: N
     return Result(
         name=problem.name,
         strength=float(ks[best]),
+        strength_name="k",
         at_edge=len(ks) > 1 and best in (0, len(ks) - 1),
         strengths=tuple(map(float, ks)),
         dev_scores=tuple(scores),

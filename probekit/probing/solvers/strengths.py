@@ -273,6 +273,7 @@ class _Study:
         return Result(
             name=problem.name,
             strength=chosen,
+            strength_name="C",
             at_edge=len(tried) > 1 and chosen in (tried[0], tried[-1]),
             strengths=tuple(tried),
             dev_scores=tuple(fits[C].score if C in fits else np.nan for C in tried),

@@ -7,7 +7,7 @@ rides beside (``--also``) sees each layer's matrix while it passes, and adds its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -126,6 +126,7 @@ def classify(
         split="test",
         layer=None,
         method=settings.estimator,
+        role="estimator",
         metric="accuracy",
         value=None,
         pooling="learned" if estimator.tokens else settings.pool,
@@ -146,7 +147,7 @@ def classify(
         for split in ("dev", "test")
     ]
     rows = [row for measurer in measurers for row in measurer.rows(outcomes)]
-    rows += ride.rows(blank)
+    rows += ride.rows(replace(blank, role="companion"))
     provenance = {
         **provenance_of(
             cache,

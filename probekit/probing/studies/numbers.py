@@ -125,6 +125,7 @@ def regress(
             split=split,
             layer=None,
             method=METHOD,
+            role="estimator",
             metric=METRICS[0],
             value=None,
             pooling=settings.pool,
@@ -139,7 +140,7 @@ def regress(
         if split == "dev" and not settings.fast:
             points = np.array([row.value or 0.0 for row in found if (row.method, row.metric) == (METHOD, "r2")])
             tests = layer_tests(list(fits), points, resampled, split="dev", metric=METRICS[0])
-    rows += _mix_rows(mix, table, replace(blank, split="test"), settings)
+    rows += _mix_rows(mix, table, replace(blank, role="companion", split="test"), settings)
     provenance = {
         **provenance_of(
             cache,
@@ -191,7 +192,7 @@ def _mix_rows(
     fit, rows = mix.fit(), mix.sampled["test"]
     units = np.unique(units_of(table, table.example[table.part("test")]).of[rows], return_inverse=True)[1]
     scorer = NumberScorer(mix.numbers.test, units, resamples=settings.resamples, seed=settings.seed)
-    row = replace(blank, method=MIX, strength=fit.strength, n=len(rows), n_groups=scorer.n_units)
+    row = replace(_fitted(blank, fit), method=MIX, note="", n=len(rows), n_groups=scorer.n_units)
     for metric, score in zip(METRICS, scorer.scores(fit.test), strict=True):
         yield scored(row, metric, *score)
 
@@ -204,7 +205,7 @@ def _measure(
     for layer, results in fits.items():
         guesses = [fit.dev if blank.split == "dev" else fit.test for fit in results]
         scores = [scorer.scores(guess) for scorer, guess in zip(scorers, guesses, strict=True)]
-        row = replace(blank, layer=layer, strength=results[0].strength, note=_edge(results[0]))
+        row = _fitted(replace(blank, layer=layer), results[0])
         rows += [scored(row, metric, *score) for metric, score in zip(METRICS, scores[0], strict=True)]
         main.append(scores[0][0][1])
         rows += _control_rows(row, results, scores, seeds)
@@ -220,30 +221,30 @@ def _control_rows(
     drawn = [draw[0] for draw in scores[1:]]
     value, resampled = drawn[0]
     note = mean_of(len(drawn))
-    control = replace(row, method=CONTROL, seed=seeds[0], strength=results[1].strength)
+    control = _fitted(replace(row, method=CONTROL, role="control", seed=seeds[0]), results[1])
     if len(drawn) > 1:
         for seed, fit, score in zip(seeds, results[1:], drawn, strict=True):
-            one = replace(control, seed=seed, strength=fit.strength, note=_edge(fit))
-            yield scored(one, METRICS[0], *score)
+            yield scored(_fitted(replace(control, seed=seed), fit), METRICS[0], *score)
         points = np.array([point for point, _ in drawn])
         value, resampled = float(points.mean()), Resampled.stack([r for _, r in drawn]).over_draws(points)
         control = replace(control, seed=None, strength=None, note=note)
     else:
-        control = replace(control, note=joined(_edge(results[1]), note))
+        control = replace(control, note=joined(control.note, note))
     yield scored(control, METRICS[0], value, resampled)
-    gained = replace(row, method=SELECTIVITY, seed=control.seed, strength=None, note=note)
+    gained = replace(row, method=SELECTIVITY, role="difference", seed=control.seed, strength=None, note=note)
     yield scored(gained, METRICS[0], scores[0][0][0] - value, scores[0][0][1] - resampled)
 
 
-def _edge(fit: Fitted) -> str:
-    return "the strength is at the edge of the grid" if fit.at_edge else ""
+def _fitted(row: Measurement, fit: Fitted) -> Measurement:
+    note = "the strength is at the edge of the grid" if fit.at_edge else ""
+    return replace(row, strength=fit.strength, strength_name=fit.strength_name, note=note)
 
 
 def _floors(table: TargetTable, y: FloatArray, scorer: NumberScorer, blank: Measurement) -> Iterator[Measurement]:
     """Yield the floors: the training mean, and the mean of each form in training."""
     train, rows = table.part("train"), table.part(blank.split)
     mean = float(y[train].mean())
-    blank = replace(blank, pooling=None)
+    blank = replace(blank, role="floor", pooling=None)
     value, resampled = scorer.scores(np.full(len(scorer.y), mean))[0]
     yield scored(replace(blank, method="mean"), METRICS[0], value, resampled)
     if None in table.keys:
@@ -268,7 +269,7 @@ def _bags(cache: ActivationCache, table: TargetTable, y: FloatArray) -> dict[str
 def _bag(bags: Mapping[str, FloatArray], scorer: NumberScorer, blank: Measurement) -> Iterator[Measurement]:
     """Yield the floor of a bag of words, where there is one."""
     if bags:
-        row = replace(blank, pooling=None, method="bag_of_words")
+        row = replace(blank, role="floor", pooling=None, method="bag_of_words")
         for metric, score in zip(METRICS, scorer.scores(bags[blank.split]), strict=True):
             yield scored(row, metric, *score)
 

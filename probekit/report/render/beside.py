@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from probekit.report.choice import points_of
+from probekit.report.choice import by_role, points_of
 from probekit.report.render.table import depths, notes
 from probekit.report.render.wording import readable
 from probekit.sites import Layer
 
 if TYPE_CHECKING:
     from probekit.report.layers import LayerReport
-
-CODES = ("online_code", "variational_code")
-"""Methods that price labels in bits; each may have a companion ``<method>_control``."""
 
 
 def analysed(report: LayerReport, layer: Layer) -> list[str]:
@@ -36,7 +33,9 @@ def analysed(report: LayerReport, layer: Layer) -> list[str]:
         ``expected layer 1.31``, ``centre of gravity 2.30 [2.11, 2.49]``, ``online code 1,203 bits
         (compression 3.52, control 1.20)``; empty where nothing of the kind was measured.
     """
-    return [*depths(report), *(text for method in CODES if (text := _code(report, method, layer)))]
+    # What prices labels in bits; each may have a control ``<method>_control``.
+    codes = by_role(report, "companion", split="train", metric="bits")
+    return [*depths(report), *(text for method in codes if (text := _code(report, method, layer)))]
 
 
 def notes_of_each(reports: Sequence[LayerReport], heads: Sequence[str]) -> list[str]:

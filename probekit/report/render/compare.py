@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit import plain as plainly
 from probekit.errors import UsageError
-from probekit.report.choice import DIFFERENCES, points_of, rows_of
+from probekit.report.choice import by_role, floors_of, points_of, rows_of
 from probekit.report.layers import LayerReport
 from probekit.report.render.beside import analysed, notes_of_each
 from probekit.report.render.drawing import (
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.console import Console, ConsoleOptions, RenderResult
 
-_FLOOR_NAMES = ("word_type", "majority", "bag_of_words", "linear_chain")
 _LONGEST_LABEL = 22
 """Names longer than this, in characters, go into a legend below the axes."""
 
@@ -268,22 +267,20 @@ def _facts(report: LayerReport, metric: str) -> str:
     rows = rows_of(report, report.method, split="test", metric=metric)
     if rows:
         parts.append(counted(report.settings, rows[0]))
-    floors = [(name, points_of(report, name, metric=metric).get(None)) for name in _FLOOR_NAMES]
-    parts += [f"{readable(name)} {number(point.value)}" for name, point in floors if point is not None]
+    parts += [f"{readable(name)} {number(point.value)}" for name, point in floors_of(report, metric=metric).items()]
     best = chosen_layer(report)
     if best is not None:
         parts.append(f"layer {best.layer} chosen on dev")
-        for name in DIFFERENCES:
-            gained = points_of(report, name, metric=metric).get(best.layer)
-            if gained is not None:
-                parts.append(f"{readable(name)} {number(gained.value)}")
+        for role in ("floor", "difference"):
+            for name, points in by_role(report, role, metric=metric).items():
+                if best.layer in points:
+                    parts.append(f"{readable(name)} {number(points[best.layer].value)}")
     parts += analysed(report, best.layer if best is not None else None)
     return ", ".join(filter(None, parts)) or "no rows"
 
 
 def _floor(report: LayerReport, metric: str) -> float | None:
-    found = [points_of(report, name, metric=metric).get(None) for name in _FLOOR_NAMES]
-    return max((point.value for point in found if point is not None), default=None)
+    return max((point.value for point in floors_of(report, metric=metric).values()), default=None)
 
 
 def _telling_names(reports: tuple[LayerReport, ...]) -> tuple[str, ...]:

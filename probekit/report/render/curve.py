@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from probekit.errors import UsageError
-from probekit.report.choice import BASES, DIFFERENCES, Point
+from probekit.report.choice import Point, by_role, floors_of
 from probekit.report.render.drawing import (
     BLUE,
     DOTS,
@@ -38,12 +38,8 @@ if TYPE_CHECKING:
 
     from probekit.report.layers import LayerReport
 
-_FLOORS = (
-    ("majority", DOTS, GREY),
-    ("word_type", STROKES, INK),
-    ("bag_of_words", STROKES, INK),
-    ("linear_chain", STROKES, INK),
-)
+_SIMPLEST, _FURTHER = (DOTS, GREY), (STROKES, INK)
+"""How the first floor is drawn, which is measured first for it reads nothing, and how the others are."""
 _STACK_COLORS = {"": BLUE, "encoder": BLUE, "decoder": GREEN}
 _STACK_MARKERS = {"": "o", "encoder": "o", "decoder": "^"}
 
@@ -61,7 +57,7 @@ def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | No
     metric = metric or report.metric
     columns = Columns(report.layers)
     compared, label = _compared(report, metric)
-    untrained = report.points("random_weights", metric=metric)
+    untrained = {name: points for name, points in by_role(report, "floor", metric=metric).items() if None not in points}
     values: list[float] = []
     labels: list[Label] = []
     for stack in report.stacks:
@@ -69,7 +65,7 @@ def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | No
         named = f" {stack}" if stack else ""
         for points, pen, text in (
             (compared, Pen(VERMILION, "s" if stack != "decoder" else "v", "--", 1.6), label + named),
-            (untrained, Pen(GREY, "d", "--", 1.6), "random weights" + named),
+            *((points, Pen(GREY, "d", "--", 1.6), readable(name) + named) for name, points in untrained.items()),
             (score, Pen(color, _STACK_MARKERS[stack]), readable(report.method) + named),
         ):
             mine = {layer: point for layer, point in points.items() if _owner(layer) == stack}
@@ -78,12 +74,11 @@ def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | No
             draw_curve(ax, mine, columns, pen)
             values += _heights(mine.values())
             labels.append(Label(mine[max(mine, key=layer_order)].value, text, pen.color))
-    for name, dashes, color in _FLOORS:
-        floor = report.floor(name, metric=metric)
-        if floor is not None:
-            draw_floor(ax, floor.value, dashes, color)
-            values.append(floor.value)
-            labels.append(Label(floor.value, f"{readable(name)} {number(floor.value)}", color))
+    for place, (name, floor) in enumerate(floors_of(report, metric=metric).items()):
+        dashes, color = _FURTHER if place else _SIMPLEST
+        draw_floor(ax, floor.value, dashes, color)
+        values.append(floor.value)
+        labels.append(Label(floor.value, f"{readable(name)} {number(floor.value)}", color))
     chosen = None
     if report.points(split="dev", metric=metric):
         chosen = score.get(report.best_layer(metric).layer)
@@ -107,17 +102,15 @@ def _subtitle(report: LayerReport, metric: str, chosen: Point | None) -> str:
     if chosen is None:
         return over
     text = f"layer {chosen.layer}, chosen on dev: {number(chosen.value)} {interval(chosen)}".rstrip()
-    for name in DIFFERENCES:
-        gained = report.points(name, metric=metric).get(chosen.layer)
-        if gained is not None:
-            text += f", {readable(name)} {number(gained.value)}"
+    for name, gained in by_role(report, "difference", metric=metric).items():
+        if chosen.layer in gained:
+            text += f", {readable(name)} {number(gained[chosen.layer].value)}"
     return "\n".join(filter(None, (over, text)))
 
 
 def _compared(report: LayerReport, metric: str) -> tuple[dict[Layer, Point], str]:
-    """Return the points of what the estimator is compared with, and their label."""
-    found = {name: points for name in BASES if (points := report.points(name, metric=metric))}
-    name, points = next(iter(found.items()), (BASES[0], {}))
+    """Return the points of what the estimator is compared with, and their label; none where there is no control."""
+    name, points = next(iter(by_role(report, "control", metric=metric).items()), ("", {}))
     draws = max((point.draws for point in points.values()), default=1)
     return points, readable(name) if draws < 2 else f"{readable(name)} ({draws} draws)"
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from probekit.report.layers import LayerReport
     from probekit.report.measurement import Layer
 
-SIZED = ("rank:", "hidden:")
 STRENGTH = "strength:"
 
 
@@ -68,7 +67,7 @@ def plot_pareto(report: LayerReport, ax: Axes | None = None, *, by: str = "param
         off = [probes[name] for name in probes if name not in front]
         ax.plot([p[0] for p in off], [p[2] for p in off], marker, color=color, markerfacecolor="white", markersize=4)
     ax.set_xscale("log")
-    ax.set_xlabel("strength C (small: a simple probe)" if by == "strength" else "parameters of the probe")
+    ax.set_xlabel(_named(report) if by == "strength" else "parameters of the probe")
     ax.set_ylabel(f"{'dev' if by == 'strength' else 'test'} {readable(report.metric)}")
     ax.grid(axis="y", color=PALE, linewidth=0.6)
     ax.spines[["top", "right"]].set_visible(False)
@@ -88,10 +87,16 @@ Probes = dict["Layer", dict[str, tuple[float, float, float]]]
 """Size, dev score and shown score of every probe, by layer."""
 
 
+def _named(report: LayerReport) -> str:
+    """Write what the strengths of the curve are."""
+    names = [row.strength_name for row in report.rows if row.method.startswith(STRENGTH) and row.strength_name]
+    return " ".join(["strength", *names[:1], "(small: a simple probe)"])
+
+
 def _by_parameters(report: LayerReport) -> Probes:
     layers: Probes = {}
     for row in rows_of(report, split="test", metric="parameters"):
-        if row.method.startswith(SIZED) and row.value is not None:
+        if row.role == "companion" and row.value is not None:
             dev, test = (report.points(row.method, split=split)[row.layer].value for split in ("dev", "test"))
             layers.setdefault(row.layer, {})[row.method] = (row.value, dev, test)
     return layers

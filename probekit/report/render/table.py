@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from probekit.report.choice import BASES, DIFFERENCES, FLOORS, BestLayer, Point, centre_of_gravity
+from probekit.report.choice import BestLayer, Point, by_role, centre_of_gravity, floors_of, rows_of
 from probekit.report.render.wording import counted, depth, interval, number, percent, readable
 from probekit.sites import Layer
 
@@ -64,15 +64,16 @@ class ReportTable:
         report = self.report
         score = report.points()
         columns = [Column(readable(report.metric), _values(score), 0), Column("interval", _intervals(score), 1)]
-        columns += [Column(readable(name), _values(report.points(name)), 3) for name in BASES]
-        for name in DIFFERENCES:
-            gained = report.points(name)
+        columns += [Column(readable(name), _values(beside), 3) for name, beside in by_role(report, "control").items()]
+        for name, gained in by_role(report, "difference").items():
             columns += [
                 Column(readable(name), _values(gained), 2),
                 Column("interval", _intervals(gained), 5, f"the interval of {readable(name)}"),
             ]
         columns += [
-            Column("random weights", _values(report.points("random_weights")), 3),
+            Column(readable(name), _values(floor), 3)
+            for name, floor in by_role(report, "floor").items()
+            if None not in floor
         ]
         others = dict.fromkeys(row.metric for row in report.select(report.method) if row.metric != report.metric)
         columns += [Column(readable(metric), _values(report.points(metric=metric)), 4) for metric in others]
@@ -80,8 +81,7 @@ class ReportTable:
 
     def _below(self, chosen: BestLayer | None, left_out: list[str]) -> list[str]:
         lines = []
-        floors = {name: point for name in FLOORS if (point := self.report.floor(name)) is not None}
-        if floors:
+        if floors := floors_of(self.report, parts=True):
             lines.append(
                 "floors: " + ", ".join(f"{readable(name)} {number(point.value)}" for name, point in floors.items())
             )
@@ -107,20 +107,28 @@ def counted_over(report: LayerReport) -> str:
     if not rows:
         return "no test rows"
     over = counted(report.settings, rows[0])
-    draws = max((point.draws for point in report.points("control").values()), default=1)
-    control = f"control: mean of {draws} draws" if draws > 1 else ""
-    parts = (f"test {over}".strip(), readable(report.method), percent(rows[0].level), control)
-    return "; ".join(filter(None, parts))
+    controls = {
+        name: max(point.draws for point in points.values()) for name, points in by_role(report, "control").items()
+    }
+    drawn = [f"{readable(name)}: mean of {draws} draws" for name, draws in controls.items() if draws > 1]
+    return "; ".join(filter(None, (f"test {over}".strip(), readable(report.method), percent(rows[0].level), *drawn)))
 
 
 def choice(report: LayerReport, chosen: BestLayer) -> str:
     """Write which layer dev chose, which are as good, and where the score is gained."""
-    text = f"* chosen on dev ({number(chosen.dev)})"
+    text = f"* chosen on dev ({number(chosen.dev)}){_strength(report, chosen.layer)}"
     if chosen.not_worse is not None:
         others = [str(layer) for layer in chosen.not_worse if layer != chosen.layer]
         worse = "; all others are worse" if len(report.layers) > 1 else ""
         text += f"; not worse: {', '.join(others)}" if others else worse
     return "; ".join([text, *depths(report)])
+
+
+def _strength(report: LayerReport, layer: Layer) -> str:
+    """Write at which strength a layer was fitted, where one could be chosen: `` at C 0.1``."""
+    rows = rows_of(report, report.method, split="dev", metric=report.metric)
+    found = [(row.strength_name, row.strength) for row in rows if row.layer == layer and row.strength]
+    return "".join(f" at {name or 'strength'} {strength:g}" for name, strength in found[:1])
 
 
 def depths(report: LayerReport) -> list[str]:

@@ -77,10 +77,10 @@ class Scorer:
         return out
 
     def rows(
-        self, scores: Sequence[Score], *, layer: int | str | None, method: str, note: str = ""
+        self, scores: Sequence[Score], *, layer: int | str | None, method: str, role: str = "estimator", note: str = ""
     ) -> Iterator[Measurement]:
         """Yield one row a metric."""
-        row = replace(self.blank, layer=layer, method=method, note=note)
+        row = replace(self.blank, layer=layer, method=method, role=role, note=note)
         if layer is None:
             row = replace(row, pooling=None, seed=None)
         for metric, (value, resampled) in zip(self.metrics, scores, strict=True):
@@ -117,12 +117,13 @@ class FittedLayer:
         seeds = [draw_seed(self.settings.seed, draw) for draw in range(draws_of(self.settings))]
         draws = [self._random(X, scorer, seed) for seed in seeds]
         for seed, draw in zip(seeds, draws, strict=True):
-            yield from (replace(row, seed=seed) for row in scorer.rows(draw, layer=layer, method=RANDOM))
+            rows = scorer.rows(draw, layer=layer, method=RANDOM, role="control")
+            yield from (replace(row, seed=seed) for row in rows)
         mean = [over_draws(of_metric) for of_metric in zip(*draws, strict=True)]
-        note = mean_of(len(draws))
-        yield from (replace(row, seed=None) for row in scorer.rows(mean, layer=layer, method=RANDOM, note=note))
         gained = [(a - c, b - d) for (a, b), (c, d) in zip(scores, mean, strict=True)]
-        yield from (replace(row, seed=None) for row in scorer.rows(gained, layer=layer, method=GAIN, note=note))
+        for method, role, score in ((RANDOM, "control", mean), (GAIN, "difference", gained)):
+            rows = scorer.rows(score, layer=layer, method=method, role=role, note=mean_of(len(draws)))
+            yield from (replace(row, seed=None) for row in rows)
 
     def _random(self, X: NDArray[np.float32], scorer: Scorer, seed: int) -> list[Score]:
         rank, d = self.fitted[-1].B.shape

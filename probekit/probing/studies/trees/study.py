@@ -139,7 +139,7 @@ def probe_trees(
         del matrix, layer
     for scorer in scorers.values():
         chain = scorer.scores([_chain(tree, depth) for tree in scorer.trees])
-        rows += scorer.rows(chain, layer=None, method=CHAIN)
+        rows += scorer.rows(chain, layer=None, method=CHAIN, role="floor")
     notes = [*_notes(skipped, covered.without_token.total(), ranks[-1], settings), *_clipped(asked_ranks, width)]
     provenance = {
         **provenance_of(
@@ -178,6 +178,7 @@ def _scorers(
         split="test",
         layer=None,
         method=settings.estimator,
+        role="estimator",
         metric=metrics[0].name,
         value=None,
         pooling=settings.pool,
