@@ -91,8 +91,13 @@ def probe_command(
         ),
     ] = "concat",
     estimator: Annotated[
-        str, typer.Option("--estimator", help=f"One of {names_in('probing', 'estimators')}.", metavar="NAME")
-    ] = "logistic",
+        str | None,
+        typer.Option(
+            "--estimator",
+            help=f"One of {names_in('probing', 'estimators')}; by default logistic, of trees the structural probe.",
+            metavar="NAME",
+        ),
+    ] = None,
     control_seeds: Annotated[
         int, typer.Option("--control-seeds", help="Draws of the control task; 0: none.", min=0, metavar="N")
     ] = 1,

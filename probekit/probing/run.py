@@ -16,7 +16,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus, open_corpus
 from probekit.probing.asking import Source, find_sources
 from probekit.probing.choosing import open_cache
-from probekit.probing.estimators import get_estimator
+from probekit.probing.estimators import Estimator, estimator_for
 from probekit.probing.settings import Settings
 from probekit.probing.studies.labels import classify
 from probekit.probing.studies.numbers import regress
@@ -52,7 +52,7 @@ def probe(
     layers: str | int | Iterable[int | str] = "all",
     pool: str = "mean",
     pair: str = "concat",
-    estimator: str = "logistic",
+    estimator: str | None = None,
     control_seeds: int = 1,
     seed: int = 0,
     probes: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
@@ -88,9 +88,10 @@ def probe(
         How the tokens of a span become one vector; first is the first one with text, not a space alone.
     pair : {"concat", "product", "difference"}
         How the two vectors of a pair become one.
-    estimator : {"logistic", "mlp", "knn", "elastic-net", "bilinear", "attention", "bilstm", "ridge"}
-        ``ridge`` is for tasks whose labels are numbers; ``bilinear`` for pairs; ``attention`` and ``bilstm`` read
-        the tokens of a span, or of its whole example, and learn to pool them.
+    estimator : {"logistic", "mlp", "knn", "elastic-net", "bilinear", "attention", "bilstm", "ridge"}, optional
+        By default ``logistic``; a task over trees has the structural probe [3]_ and no other. ``ridge`` is for tasks
+        whose labels are numbers; ``bilinear`` for pairs; ``attention`` and ``bilstm`` read the tokens of a span, or of
+        its whole example, and learn to pool them.
     control_seeds : int
         Draws of the control task [1]_; 0: none.
     seed : int
@@ -234,8 +235,10 @@ def run_probes(
     if progress is not None:
         plain.called(progress, "progress")
     sources = find_sources(cache, settings, corpus=corpus, annotations=annotations, probes=probes)
-    for number, (asked, source) in enumerate(zip(settings, sources, strict=True)):
-        yield _study(cache, asked, source, _share(progress, number, len(settings)))
+    # All of them before the first study, so that none is lost to the next one's fault.
+    found = [estimator_for(asked.estimator, source.task) for asked, source in zip(settings, sources, strict=True)]
+    for number, (asked, source, estimator) in enumerate(zip(settings, sources, found, strict=True)):
+        yield _study(cache, asked, source, estimator, progress=_share(progress, number, len(settings)))
 
 
 def _once(corpus: Any) -> Corpus | None:
@@ -243,12 +246,20 @@ def _once(corpus: Any) -> Corpus | None:
     return None if corpus is None else open_corpus(corpus)
 
 
-def _study(cache: ActivationCache, settings: Settings, source: Source, progress: Progress | None) -> Probing:
-    if source.task.kind == "tree":
+def _study(
+    cache: ActivationCache,
+    settings: Settings,
+    source: Source,
+    estimator: Estimator | None,
+    *,
+    progress: Progress | None,
+) -> Probing:
+    if estimator is None:
         return probe_trees(cache, settings, source, progress=progress)
-    if get_estimator(settings.estimator).targets == "numbers":
+    settings = replace(settings, estimator=estimator.name)
+    if estimator.targets == "numbers":
         return regress(cache, settings, source, progress=progress)
-    return classify(cache, settings, source, progress=progress)
+    return classify(cache, settings, source, estimator, progress=progress)
 
 
 def _share(progress: Progress | None, number: int, of: int) -> Progress | None:

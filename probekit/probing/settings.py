@@ -26,7 +26,9 @@ class Settings:
     task : str or ProbeTask
     layers : "all" or tuple of int and "final"
         Given as :func:`~probekit.probing.run.probe` takes them.
-    pool, pair, estimator : str
+    pool, pair : str
+    estimator : str or None
+        None: that of the kind of task; see :func:`~probekit.probing.estimators.estimator_for`.
     control_seeds : int
         Draws of the control task.
     seed : int
@@ -49,7 +51,7 @@ class Settings:
     layers: Layers | str = "all"
     pool: str = "mean"
     pair: str = "concat"
-    estimator: str = "logistic"
+    estimator: str | None = None
     control_seeds: int = 1
     seed: int = 0
     resamples: int = 1000
@@ -65,8 +67,10 @@ class Settings:
         if not isinstance(self.task, ProbeTask):
             self._set("task", plain.text(self.task, "task", "the name of a task, or a ProbeTask"))
         self._set("layers", parse_layers(self.layers))
-        for name in ("pool", "pair", "estimator"):
+        for name in ("pool", "pair"):
             self._set(name, plain.text(getattr(self, name), name))
+        if self.estimator is not None:
+            self._set("estimator", plain.text(self.estimator, "estimator"))
         self._set("control_seeds", plain.whole(self.control_seeds, "control_seeds", least=0, most=MOST_SEEDS))
         self._set("seed", plain.whole(self.seed, "seed", least=0, most=LARGEST_SEED))
         self._set("resamples", plain.whole(self.resamples, "resamples", least=1))

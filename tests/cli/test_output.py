@@ -327,6 +327,7 @@ def test_trees_are_probed_predicted_and_drawn(scene: Path, capsys: Captured, tmp
         (["--ranks", "x"], "8,64"),
         (["--also", "online-code"], "over trees"),
         (["--ranks", "0"], "from 1"),
+        (["--estimator", "logistic"], "structural probe alone"),
     ):
         assert run([*words[:3], *wrong]) == 2
         assert says in capsys.readouterr().err

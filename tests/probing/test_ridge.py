@@ -97,7 +97,7 @@ def test_a_study_of_numbers(opened: ActivationCache) -> None:
 
 
 def test_names_are_no_numbers(opened: ActivationCache) -> None:
-    with pytest.raises(UsageError, match="the labels of 'pos' are names"):
+    with pytest.raises(UsageError, match=r"the labels of 'pos' are names.*fits: .*knn, logistic, mlp"):
         probe("pos", on=opened, estimator="ridge")
     with pytest.raises(UsageError, match="only mix goes with"):
         probe("position", on=opened, estimator="ridge", also=["strata"])

@@ -113,10 +113,17 @@ def equal(seed: int, n: int = 1500) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_bilinear_probe_wants_a_pair(cache: ActivationCache) -> None:
-    with pytest.raises(UsageError, match="reads the two spans of a pair"):
+    with pytest.raises(UsageError, match=r"a target of 'pos' is none.*fits: [^b]*bilstm"):
         probe("pos", on=cache, estimator="bilinear", layers="0")
     with pytest.raises(UsageError, match="leave --pair at concat"):
         probe("arc", on=cache, estimator="bilinear", pair="product", layers="0")
+
+
+def test_what_fits_no_task_is_refused_before_the_first_study(cache: ActivationCache) -> None:
+    reports = probe_tasks(["pos", "tree-distance"], cache, settings=Settings(layers="0", estimator="logistic"))
+    with pytest.raises(UsageError, match="'tree-distance' is over trees, which the structural probe alone fits"):
+        next(reports)
+    assert probe("pos", on=cache, layers="0", fast=True).settings["estimator"] == "logistic"
 
 
 def test_a_report_says_that_the_pooling_was_learned(cache: ActivationCache) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from probekit.cache.reader import ActivationCache
-from probekit.probing.estimators import LayerMatrix, LayerTokens, StudySettings
+from probekit.probing.estimators import DEFAULT, LayerMatrix, LayerTokens, StudySettings
 from probekit.probing.problem import Problem, Result
 from probekit.probing.question import Question
 from probekit.probing.settings import Settings
@@ -46,7 +46,7 @@ class Scene:
     @property
     def estimator(self) -> str:
         """Name of the study's estimator."""
-        return self.settings.estimator
+        return self.settings.estimator or DEFAULT
 
     @property
     def resamples(self) -> int:

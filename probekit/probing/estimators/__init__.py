@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.errors import UsageError
 from probekit.features import TokenRows
 from probekit.probing.problem import Problem, Result
 from probekit.registry import Registry
+from probekit.tasks import ProbeTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Estimator:
         What it predicts; numbers have a study of their own.
     tokens : bool
         Whether it reads the tokens around the targets instead of one vector a target.
+    pairs : bool
+        Whether it needs the two spans of a pair.
     network : callable, optional
         ``network(d, n_spans, n_classes)`` gives the network that it trains; a learned mix of layers is then
         trained together with it.
@@ -112,8 +116,12 @@ class Estimator:
     reads: str
     targets: str = "labels"
     tokens: bool = False
+    pairs: bool = False
     network: Callable[[int, int, int], Any] | None = None
 
+
+DEFAULT = "logistic"
+"""What labels are learned by where nothing else was asked for."""
 
 ESTIMATORS = Registry("estimator", Estimator, attribute="ESTIMATOR", group="probekit.estimators", home=__name__)
 
@@ -126,3 +134,40 @@ def estimators() -> Mapping[str, Estimator]:
 def get_estimator(name: str) -> Estimator:
     """Find an estimator by name."""
     return ESTIMATORS.get(name, "estimator")
+
+
+def estimator_for(name: str | None, task: ProbeTask) -> Estimator | None:
+    """Find the estimator that a task is asked with; None: the structural probe, which alone fits trees.
+
+    Parameters
+    ----------
+    name : str or None
+        None: that of the kind of task. Labels, and numbers as labels of bins, are learned by :data:`DEFAULT`.
+    task : ProbeTask
+
+    Raises
+    ------
+    UsageError
+        There is no such estimator, or it does not fit the task; those that do are named.
+    """
+    if task.kind == "tree":
+        if name is not None:
+            raise UsageError(
+                f"The task '{task.name}' is over trees, which the structural probe alone fits. Got the estimator "
+                f"'{name}'. Leave out --estimator; choose its size with --ranks."
+            )
+        return None
+    estimator = get_estimator(DEFAULT if name is None else name)
+    if why := _unfit(estimator, task):
+        known = ", ".join(known for known, other in estimators().items() if not _unfit(other, task))
+        raise UsageError(f"The estimator '{name}' {why}. Leave out --estimator, or name one that fits: {known}.")
+    return estimator
+
+
+def _unfit(estimator: Estimator, task: ProbeTask) -> str:
+    """Return why an estimator does not fit a task; empty where it does."""
+    if estimator.targets == "numbers" and task.bins is None:
+        return f"predicts numbers, and the labels of '{task.name}' are names"
+    if estimator.pairs and task.kind != "pair":
+        return f"reads the two spans of a pair, and a target of '{task.name}' is none"
+    return ""

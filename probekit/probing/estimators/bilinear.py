@@ -27,4 +27,4 @@ def study(
     yield from study_network(FORM, layers, problems, settings)
 
 
-ESTIMATOR = Estimator("bilinear", study, seeded=True, reads="weight decay of the network", network=FORM)
+ESTIMATOR = Estimator("bilinear", study, seeded=True, reads="weight decay of the network", pairs=True, network=FORM)

@@ -21,7 +21,7 @@ from probekit.probing.analyses import Ride, Scene, get_analysis
 from probekit.probing.asking import Source, ask
 from probekit.probing.choosing import find_untrained
 from probekit.probing.control import control_codes, draw_seed
-from probekit.probing.estimators import StudySettings, get_estimator
+from probekit.probing.estimators import Estimator, StudySettings
 from probekit.probing.floors import bag_of_words_codes, words_of
 from probekit.probing.measure import LayerOutcome, Measurer
 from probekit.probing.problem import Problem
@@ -86,12 +86,16 @@ def _not_trees(option: str, task: ProbeTask) -> UsageError:
 
 
 def classify(
-    cache: ActivationCache, settings: Settings, source: Source, *, progress: Progress | None = None
+    cache: ActivationCache,
+    settings: Settings,
+    source: Source,
+    estimator: Estimator,
+    *,
+    progress: Progress | None = None,
 ) -> Classified:
     """Probe an open cache with a task whose targets have labels."""
     if settings.ranks:
         raise _not_trees("ranks", source.task)
-    estimator = get_estimator(settings.estimator)
     device = choose_device(settings.device, float64=True)
     metrics = metrics_of(source.task.metrics)
     asked = ask(cache, settings, source)
@@ -125,7 +129,7 @@ def classify(
         corpus=cache.corpus["name"],
         split="test",
         layer=None,
-        method=settings.estimator,
+        method=estimator.name,
         role="estimator",
         metric="accuracy",
         value=None,

@@ -86,7 +86,7 @@ def regress(
     progress: Callable[[float, str], None] | None = None,
 ) -> Regressed:
     """Probe an open cache with a task whose labels are numbers."""
-    _check(settings, source)
+    _check(settings)
     device = choose_device(settings.device, float64=True)
     places = choose_layers(cache, settings.layers)
     asked = source.targets()
@@ -274,13 +274,8 @@ def _bag(bags: Mapping[str, FloatArray], scorer: NumberScorer, blank: Measuremen
             yield scored(row, metric, *score)
 
 
-def _check(settings: Settings, source: Source) -> None:
+def _check(settings: Settings) -> None:
     """Refuse what does not go with numbers, before anything is read."""
-    if source.task.bins is None:
-        raise UsageError(
-            f"The estimator '{settings.estimator}' predicts numbers, and the labels of '{source.task.name}' are "
-            "names. Leave out --estimator, or ask a task with numbers (sentence-length, tree-depth, proto-role ...)."
-        )
     if settings.ranks:
         raise UsageError(f"The `ranks` option does not go with the estimator '{settings.estimator}'. Leave it out.")
     if other := [name for name in settings.also if name != "mix"]:

@@ -177,7 +177,7 @@ def _scorers(
         corpus=cache.corpus["name"],
         split="test",
         layer=None,
-        method=settings.estimator,
+        method=f"rank_{max(settings.ranks)}",
         role="estimator",
         metric=metrics[0].name,
         value=None,
@@ -222,11 +222,6 @@ def _chain(tree: Tree, depth: bool) -> FloatArray:
 
 def _check(settings: Settings, task: ProbeTask) -> list[TreeMetric]:
     """Return the metrics of the task; refuse what does not go with trees, before anything is read."""
-    if settings.estimator != "logistic":
-        raise UsageError(
-            f"The task '{task.name}' is over trees, which the structural probe fits. Got the estimator "
-            f"'{settings.estimator}'. Leave out --estimator; choose its size with --ranks."
-        )
     if settings.also:
         raise UsageError(f"`--also {settings.also[0]}` reads labels, and '{task.name}' is over trees. Leave it out.")
     metrics = tuple(TREE_METRICS[name] for name in task.metrics if name in TREE_METRICS)
