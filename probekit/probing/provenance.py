@@ -1,4 +1,4 @@
-"""What a report was made from: model, corpus, cache, settings, and what a reader must know."""
+"""What a report was made from: model, corpus, cache, settings, what its rows share, and what a reader must know."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
 from probekit.models.sources.static import is_static
 from probekit.probing.settings import Settings
+from probekit.report import Measurement
 from probekit.report.render.wording import readable
 from probekit.tasks import ProbeTask
 
@@ -63,6 +64,23 @@ def provenance_of(
         "targets": dict(targets),
         "notes": [*source.remarks, *unread.notes(cache.plan), *_of_word_vectors(cache), *notes],
     }
+
+
+def blank_row(cache: ActivationCache, settings: Settings, task: ProbeTask, *, method: str, metric: str) -> Measurement:
+    """Return what the rows of a study share, as a row of the estimator that has no value yet."""
+    return Measurement(
+        stage="probe",
+        task=task.name,
+        model=cache.model["name"],
+        corpus=cache.corpus["name"],
+        split="test",
+        layer=None,
+        method=method,
+        role="estimator",
+        metric=metric,
+        value=None,
+        pooling=settings.pool,
+    )
 
 
 def _of_word_vectors(cache: ActivationCache) -> list[str]:

@@ -259,7 +259,7 @@ def _study(
     settings = replace(settings, estimator=estimator.name)
     if estimator.targets == "numbers":
         return regress(cache, settings, source, progress=progress)
-    return classify(cache, settings, source, estimator, progress=progress)
+    return classify(cache, settings, source, progress=progress)
 
 
 def _share(progress: Progress | None, number: int, of: int) -> Progress | None:

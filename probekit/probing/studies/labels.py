@@ -21,16 +21,16 @@ from probekit.probing.analyses import Ride, Scene, get_analysis
 from probekit.probing.asking import Source, ask
 from probekit.probing.choosing import find_untrained
 from probekit.probing.control import control_codes, draw_seed
-from probekit.probing.estimators import Estimator, StudySettings
+from probekit.probing.estimators import DEFAULT, StudySettings, get_estimator
 from probekit.probing.floors import bag_of_words_codes, words_of
 from probekit.probing.measure import LayerOutcome, Measurer
 from probekit.probing.problem import Problem
-from probekit.probing.provenance import no_control_notes, provenance_of, shared_notes
+from probekit.probing.provenance import blank_row, no_control_notes, provenance_of, shared_notes
 from probekit.probing.question import Question
 from probekit.probing.reading import read_for
 from probekit.probing.settings import Settings
 from probekit.probing.units import units_notes
-from probekit.report import LayerReport, Measurement
+from probekit.report import LayerReport
 from probekit.report.render.trees import DrawnTree
 from probekit.statistics.metrics import metrics_of
 from probekit.tasks import ProbeTask
@@ -86,16 +86,12 @@ def _not_trees(option: str, task: ProbeTask) -> UsageError:
 
 
 def classify(
-    cache: ActivationCache,
-    settings: Settings,
-    source: Source,
-    estimator: Estimator,
-    *,
-    progress: Progress | None = None,
+    cache: ActivationCache, settings: Settings, source: Source, *, progress: Progress | None = None
 ) -> Classified:
     """Probe an open cache with a task whose targets have labels."""
     if settings.ranks:
         raise _not_trees("ranks", source.task)
+    estimator = get_estimator(settings.estimator or DEFAULT)
     device = choose_device(settings.device, float64=True)
     metrics = metrics_of(source.task.metrics)
     asked = ask(cache, settings, source)
@@ -122,20 +118,9 @@ def classify(
         ride.see(layer, results)
         if progress is not None:
             progress(len(outcomes) / len(asked.places), f"layer {layer}")
-    blank = Measurement(
-        stage="probe",
-        task=source.task.name,
-        model=cache.model["name"],
-        corpus=cache.corpus["name"],
-        split="test",
-        layer=None,
-        method=estimator.name,
-        role="estimator",
-        metric="accuracy",
-        value=None,
-        pooling="learned" if estimator.tokens else settings.pool,
-        seed=settings.seed if estimator.seeded else None,
-    )
+    blank = blank_row(cache, settings, source.task, method=estimator.name, metric="accuracy")
+    blank = replace(blank, pooling="learned" if estimator.tokens else settings.pool)
+    blank = replace(blank, seed=settings.seed if estimator.seeded else None)
     bags = _bags(cache, question) if question.keys is None and not settings.fast else {}
     measurers = [
         Measurer(

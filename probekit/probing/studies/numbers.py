@@ -25,7 +25,7 @@ from probekit.probing.asking import Source
 from probekit.probing.control import control_numbers, draw_seed
 from probekit.probing.floors import bag_of_words_numbers, words_of
 from probekit.probing.measure import CONTROL, SELECTIVITY, joined, mean_of, scored
-from probekit.probing.provenance import no_control_notes, provenance_of, shared_notes
+from probekit.probing.provenance import blank_row, no_control_notes, provenance_of, shared_notes
 from probekit.probing.reading import check_memory, choose_layers, poolers_of, read_layers
 from probekit.probing.ridge import Fitted, FloatArray, Numbers, fit_ridge
 from probekit.probing.settings import Settings
@@ -110,7 +110,6 @@ def regress(
         # The loop's name would keep this layer in memory while the next one is read.
         del matrix
     bags = _bags(cache, table, y) if None in table.keys and not settings.fast else {}
-    named = {"task": source.task.name, "model": cache.model["name"], "corpus": cache.corpus["name"]}
     rows: list[Measurement] = []
     resampled_by: dict[str, Units] = {}
     tests = None
@@ -120,21 +119,8 @@ def regress(
             NumberScorer(values[parts[split]], units.of, resamples=settings.resamples, seed=settings.seed)
             for values in sets
         ]
-        blank = Measurement(
-            stage="probe",
-            split=split,
-            layer=None,
-            method=METHOD,
-            role="estimator",
-            metric=METRICS[0],
-            value=None,
-            pooling=settings.pool,
-            n=len(scorers[0].y),
-            n_groups=units.n,
-            unit=units.unit,
-            level=LEVEL,
-            **named,
-        )
+        blank = blank_row(cache, settings, source.task, method=METHOD, metric=METRICS[0])
+        blank = replace(blank, split=split, n=len(scorers[0].y), n_groups=units.n, unit=units.unit, level=LEVEL)
         found, resampled = _measure(blank, fits, scorers, seeds)
         rows += [*found, *_floors(table, y, scorers[0], blank), *_bag(bags, scorers[0], blank)]
         if split == "dev" and not settings.fast:
@@ -157,8 +143,8 @@ def regress(
         ),
         "tests": tests,
     }
-    guesses = {layer: results[0].test for layer, results in fits.items()}
-    return Regressed(LayerReport(tuple(rows), provenance), table, y, guesses)
+    report = LayerReport(tuple(rows), provenance)
+    return Regressed(report, table, y, {layer: results[0].test for layer, results in fits.items()})
 
 
 def _parts(task: ProbeTask, table: TargetTable) -> dict[str, slice]:

@@ -18,7 +18,7 @@ from probekit.errors import UsageError
 from probekit.example import SPLITS
 from probekit.features import TargetTable
 from probekit.probing.asking import Source
-from probekit.probing.provenance import provenance_of, shared_notes
+from probekit.probing.provenance import blank_row, provenance_of, shared_notes
 from probekit.probing.reading import check_memory, choose_layers, poolers_of, read_layers
 from probekit.probing.settings import Settings
 from probekit.probing.studies.trees.batches import Sentences
@@ -170,20 +170,8 @@ def _scorers(
     metrics: Sequence[TreeMetric],
 ) -> dict[str, Scorer]:
     """Return the scorer of dev and of test."""
-    blank = Measurement(
-        stage="probe",
-        task=task.name,
-        model=cache.model["name"],
-        corpus=cache.corpus["name"],
-        split="test",
-        layer=None,
-        method=f"rank_{max(settings.ranks)}",
-        role="estimator",
-        metric=metrics[0].name,
-        value=None,
-        pooling=settings.pool,
-        seed=settings.seed,
-    )
+    blank = blank_row(cache, settings, task, method=f"rank_{max(settings.ranks)}", metric=metrics[0].name)
+    blank = replace(blank, seed=settings.seed)
     scorers = {}
     for split in ("dev", "test"):
         scorers[split] = Scorer(
