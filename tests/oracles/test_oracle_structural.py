@@ -51,7 +51,7 @@ def sides(part: Part, layer: int, depth: bool) -> dict[str, tuple[list[np.ndarra
     }
 
 
-@pytest.mark.parametrize("layer", LAYERS[:2])
+@pytest.mark.parametrize("layer", LAYERS[1:])
 def test_depths_are_fitted_as_well_and_roots_counted_alike(part: Part, layer: int) -> None:
     compare(part, layer, depth=True)
 

@@ -4,8 +4,9 @@ Enters: a layer's vectors, the trees of training and dev, the ranks. Leaves: one
 :math:`B` [k, d], the distance of two words is :math:`\lVert B(h_i - h_j) \rVert^2`, the depth of one is
 :math:`\lVert B h_i \rVert^2`, and the loss is the mean over sentences of the absolute error, divided by
 :math:`n^2` (distances) or :math:`n` (depths) of a sentence of n words [1]_. It is minimised over random batches by
-Adam, with a smaller step whenever dev stalls, as there. Surprise: all ranks of a layer share each product with the
-vectors; every rank keeps its own rate and halts by itself, as it would alone.
+Adam, with a smaller step whenever dev stalls, as there. The sum is not convex in :math:`B`: few sentences are fitted
+from a large start and from a small one, and dev says which is kept. Surprise: all ranks and starts of a layer share
+each product with the vectors, and every one keeps its own rate and halts by itself.
 
 References
 ----------
@@ -25,26 +26,44 @@ from torch import Tensor
 from probekit.probing.studies.trees.batches import Group, Sentences, batch_size, loss_of, slope_of
 
 EPOCHS, STEPS = 40, 100
-"""Rounds at most; dev is looked at after each, an epoch or, where that is shorter, so many steps."""
+"""Rounds at most; a round is an epoch or, where that is shorter, as many as have so many steps."""
+SMALL = 0.1
+"""Size of the small start, relative to the large one, under which the average distance (or depth) is already right.
+What is random in a large start stays where few sentences do not speak against it, and fits those alone; from far below,
+directions that help grow first. A signal that is weaker than the noise about it is found by either, not always by both.
+Where an epoch is a whole round both end alike, and the large one is enough."""
 RATE, DECAY = 0.02, 0.25
-"""Step of Adam, relative to the size of the projection at the start, and its factor when dev stalls."""
+"""Step of Adam, relative to the size of the large start, and its factor when dev stalls."""
 LESS = 3e-4
-"""A loss on dev that falls by less than this share has stalled."""
+"""A loss on dev that falls by less than this share in a round has stalled."""
 PATIENCE = 4
-"""Epochs in a row that stall before a projection is done."""
+"""Rounds in a row that stall before a projection is done."""
+BEHIND = 0.05
+"""A start that stalls by more than this share above another of its rank is given up: smaller steps bring less."""
 
 
 @dataclass(slots=True)
 class _Learner:
-    """One rank on its way."""
+    """One rank on its way from one start.
+
+    A `round` of so many epochs has `looks` at dev: one, or one after each epoch. A small start is best early, within a
+    round; but the least of many looks is a bar that a slow fall does not clear, so a large start has one a round.
+    """
 
     B: Tensor
     optimiser: torch.optim.Optimizer
     best: Tensor
     rate: float
+    round: int
+    looks: int
     loss: float = float("inf")
     epochs: int = 0
+    waited: int = 0
     stalled: int = 0
+
+    @property
+    def looking(self) -> bool:
+        return self.epochs % (self.round // self.looks) == 0
 
     @property
     def converged(self) -> bool:
@@ -52,17 +71,19 @@ class _Learner:
 
     @property
     def done(self) -> bool:
-        return self.epochs >= EPOCHS or self.converged
+        return self.epochs >= EPOCHS * self.round or self.converged
 
     def judge(self, loss: float) -> None:
         """Keep the best projection; where dev stalls, go on with a smaller step."""
-        self.epochs += 1
-        stalled = not loss < self.loss * (1 - LESS)
+        fell = loss < self.loss * (1 - LESS)
         if loss < self.loss:
             self.loss = loss
             self.best.copy_(self.B.detach())
-        self.stalled = self.stalled + 1 if stalled else 0
-        if stalled:
+        self.waited = 0 if fell else self.waited + 1
+        if fell:
+            self.stalled = 0
+        elif self.waited == self.looks:
+            self.waited, self.stalled = 0, self.stalled + 1
             self.rate *= DECAY
             with torch.no_grad():
                 self.B.copy_(self.best)
@@ -81,6 +102,7 @@ class Projection:
     dev_loss : float
         Mean over the sentences of dev.
     epochs : int
+        Of the start that was kept.
     converged : bool
         Whether dev stalled, whatever the step, before the epochs were over.
     """
@@ -120,20 +142,34 @@ def fit_projections(
         In the order of the ranks.
     """
     scale = 1 / (float(np.sqrt(np.einsum("ij,ij->", train, train, dtype=np.float64) / train.size)) or 1.0)
-    learners = [_begin(rank, train.shape[1], sentences[0], seed, device) for rank in ranks]
+    begun = [_begin(rank, train.shape[1], sentences[0], seed, device) for rank in ranks]
+    learners = [learner for starts in begun for learner in starts]
     rng = np.random.default_rng(seed)
     X, X_dev = (torch.from_numpy(part).to(device) for part in (train, dev))
     while active := [learner for learner in learners if not learner.done]:
-        size = batch_size(len(sentences[0]))
-        for _ in range(-(-STEPS * size // len(sentences[0]))):
-            for step in sentences[0].drawn(rng, size):
-                _step(X, step, active, scale, sentences[0].depth)
-        for learner, loss in zip(active, _losses(X_dev, sentences[1], active, scale), strict=True):
-            learner.judge(loss)
+        for step in sentences[0].drawn(rng, batch_size(len(sentences[0]))):
+            _step(X, step, active, scale, sentences[0].depth)
+        for learner in active:
+            learner.epochs += 1
+        looking = [learner for learner in active if learner.looking]
+        if looking:
+            for learner, loss in zip(looking, _losses(X_dev, sentences[1], looking, scale), strict=True):
+                learner.judge(loss)
+        for starts in begun:
+            _give_up(starts)
+    kept = [min(starts, key=lambda learner: learner.loss) for starts in begun]
     return [
         Projection(rank, (learner.best * scale).cpu().numpy(), learner.loss, learner.epochs, learner.converged)
-        for rank, learner in zip(ranks, learners, strict=True)
+        for rank, learner in zip(ranks, kept, strict=True)
     ]
+
+
+def _give_up(starts: Sequence[_Learner]) -> None:
+    """End the starts of a rank that stall far above the best of them."""
+    best = min(learner.loss for learner in starts)
+    for learner in starts:
+        if learner.stalled and learner.loss * (1 - BEHIND) > best:
+            learner.stalled = PATIENCE
 
 
 @torch.no_grad()
@@ -152,8 +188,8 @@ def _step(X: Tensor, groups: Sequence[Group], learners: Sequence[_Learner], scal
         learner.optimiser.step()
 
 
-def _begin(rank: int, d: int, sentences: Sentences, seed: int, device: str) -> _Learner:
-    """Draw a projection under which the average distance (or depth) is already right."""
+def _begin(rank: int, d: int, sentences: Sentences, seed: int, device: str) -> list[_Learner]:
+    """Draw the starts of a rank: one under which the average distance (or depth) is right, of few sentences a small."""
     depth = sentences.depth
     total = sum(
         loss_of(torch.zeros(*group.rows.shape, 1, device=device), group, depth=depth) for group in sentences.groups
@@ -161,9 +197,18 @@ def _begin(rank: int, d: int, sentences: Sentences, seed: int, device: str) -> _
     target = float(total) / len(sentences)
     size = (max(target, 1e-3) / ((1 if depth else 2) * rank * d)) ** 0.5
     generator = torch.Generator().manual_seed(seed)
-    B = (size * torch.randn(rank, d, generator=generator)).to(device).requires_grad_()
+    B = (size * torch.randn(rank, d, generator=generator)).to(device)
     rate = RATE * size * rank**0.5
-    return _Learner(B, torch.optim.Adam([B], lr=rate), B.detach().clone(), rate)
+    epochs = -(-STEPS * batch_size(len(sentences)) // len(sentences))
+    learners = [_learner(B, rate, epochs, looks=1)]
+    if epochs > 1:
+        learners.append(_learner(SMALL * B, rate, epochs, looks=epochs))
+    return learners
+
+
+def _learner(B: Tensor, rate: float, epochs: int, *, looks: int) -> _Learner:
+    own = B.clone().requires_grad_()
+    return _Learner(own, torch.optim.Adam([own], lr=rate), B.clone(), rate, epochs, looks)
 
 
 @torch.no_grad()
