@@ -71,6 +71,11 @@ def check_recordable(path: str | os.PathLike[str], error: type[ProbekitError] = 
         raise error(f"{shown}: the name is not valid UTF-8, so no cache or report can record it. Rename it.") from None
 
 
+def reason_of(error: BaseException) -> str:
+    """Return what kind of error another package raised and the beginning of its words, in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'pos'?`` for a close name, else the empty string."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)

@@ -158,7 +158,8 @@ def compare(folder: Path, cache: ActivationCache) -> tuple[float, int]:
                     expected = states[layer]
                 found = cache.layer(layer, stack)[rows]
                 expected = expected[0, : len(rows)].float().numpy()
-                worst = max(worst, float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30)))
+                off = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
+                worst = max(worst, off if np.isfinite(off) else np.inf)  # NaN is larger than nothing
                 seen.add((stack, layer))
     return worst, len(seen)
 
@@ -221,8 +222,10 @@ def table(rows: dict[str, tuple[str, str]], counts: Counter[str]) -> str:
         "- *not built*: no small config of this type runs by itself, or an optional package is missing, so nothing",
         "  is known;",
         "- *too slow*: the time of one type was over;",
+        "- *crash*: an error that is none of probekit's own; *wrong*: not equal; the run ends with 1;",
         "- *not compared*: it extracts, but returns no hidden states of its own to compare with.",
         "",
+        f"Made by `make families`, with torch {torch.__version__} on a CPU.",
         ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common()) + ".",
         "",
         "| type | verdict | reason |",

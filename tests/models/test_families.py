@@ -10,6 +10,7 @@ import pytest
 import torch
 from tiny_models import FAMILIES, HEADS, LAYERS, LIMIT, WIDTH, tiny_model
 
+from probekit.errors import UsageError
 from probekit.models.runtime.check import TOLERANCES, self_check
 from probekit.models.runtime.forward import forward, pad
 from probekit.models.runtime.hooks import Capture
@@ -228,7 +229,7 @@ def test_the_limit_is_real(name: str) -> None:
     if model.max_length is not None and name not in ("gpt_neox", "llama"):
         # Rotary positions have no table to run out of; their limit is what they were trained for.
         over = Encoded(np.full(length + 1, 5, np.int32), np.zeros(length + 1, np.int32), 0, 1)
-        with pytest.raises((IndexError, RuntimeError)):
+        with pytest.raises(UsageError, match=r"cannot read 1 row.*(IndexError|RuntimeError)"):
             states_of(model, [over])
 
 

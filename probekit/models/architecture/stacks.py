@@ -170,12 +170,15 @@ def _stack(
     queues = {key: iter(record) for key, record in seen.items()}
     first = seen[id(blocks.first)][0] if seen[id(blocks.first)] else (None, None)
     passed = [next(queues[id(block)], (None, None)) for block in blocks.outputs]
-    states: list[Any] = [first[0], *(leaving for _, leaving in passed)]
+    noted: list[Any] = [first[0], *(leaving for _, leaving in passed)]
+    states = noted
+    if blocks.padded:
+        states = [state[:, :5] if isinstance(state, torch.Tensor) else state for state in noted]
     if not all(map(_is_states, states)):
         raise _strange(config, "its blocks do not pass on tensors of [batch, token, width]")
     if any(next(queue, None) is not None for key, queue in queues.items() if key in map(id, blocks.outputs)):
         raise _strange(config, "its blocks run more often than it has layers")
-    if blocks.chained and any(state is not enters for state, (enters, _) in zip(states, passed, strict=False)):
+    if blocks.chained and any(state is not enters for state, (enters, _) in zip(noted, passed, strict=False)):
         raise _strange(config, "something stands between its blocks")
     names = [tensor_name(number) for number in range(len(states))]
     # A model may end in a pooled vector (DPR): the outermost module that returns a state for every token counts.

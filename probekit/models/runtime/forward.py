@@ -7,8 +7,8 @@ padding; extraction pads on the right, and every pass starts from the model as i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from probekit.errors import UsageError
+from probekit.errors import ProbekitError, UsageError, reason_of
 from probekit.models.architecture.restoring import restored
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ def forward(loaded: LoadedModel, batch: Batch) -> Any:
     -------
     ModelOutput
         What the model returns.
+
+    Raises
+    ------
+    UsageError
+        The model's own code fails on these rows.
     """
     device = loaded.device
     ids = torch.from_numpy(batch.ids).to(device, non_blocking=True)
@@ -119,8 +124,24 @@ def forward(loaded: LoadedModel, batch: Batch) -> Any:
             inputs["position_ids"] = positions
         elif loaded.family.positions is not None:
             context = loaded.family.positions(loaded.model, [positions] * len(loaded.stacks))
-    with restored(loaded.model), torch.inference_mode(), context:
+    with restored(loaded.model), torch.inference_mode(), context, _told(loaded, batch):
         return loaded.model(**inputs)
+
+
+@contextmanager
+def _told(loaded: LoadedModel, batch: Batch) -> Iterator[None]:
+    """Say which model it is that cannot read some rows; what says more by itself passes through."""
+    try:
+        yield
+    except (ProbekitError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # whatever the code of some 250 types raises
+        raise UsageError(
+            f"The model '{loaded.source.name}' (type '{loaded.config.model_type}') cannot read "
+            f"{len(batch.ids)} {'padded ' * batch.padded}row(s) of up to {batch.ids.shape[1]} tokens: its own code "
+            f"ends in {reason_of(error)}. The sizes in its config.json do not fit one another, or this type is broken "
+            "in the installed transformers. Choose another model, or another version."
+        ) from error
 
 
 def extra_places(batch: Batch) -> int:

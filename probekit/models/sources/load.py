@@ -17,12 +17,12 @@ from torch import nn
 
 from probekit import plain
 from probekit.devices import choose_device
-from probekit.errors import UsageError
+from probekit.errors import UsageError, reason_of
 from probekit.models.architecture.families import Family, family_of
 from probekit.models.architecture.stacks import Stack, find_stacks
 from probekit.models.sources.nested import text_part
 from probekit.models.sources.unread import NotRead
-from probekit.models.sources.weights import blamed, pretrained, quiet, randomised, read_config, settle
+from probekit.models.sources.weights import blamed, pretrained, quiet, randomised, read_config, settle, token_table
 from probekit.sites import tensor_name
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class LoadedModel:
     @property
     def vocabulary(self) -> int:
         """Rows of the embedding table: ids the model knows."""
-        return int(self.model.get_input_embeddings().weight.shape[0])
+        return _vocabulary(self.model)
 
     @property
     def left_padding(self) -> bool:
@@ -215,10 +215,9 @@ def _tokenizer(source: ModelSource) -> Any:
     try:
         return AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
     except Exception as error:  # what it raises is up to the code of some fifty tokenizers
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         raise UsageError(
             f"The tokenizer in {source.folder} ({', '.join(source.vocabularies())}) cannot be loaded: "
-            f"{reason}. Fetch the model again."
+            f"{reason_of(error)}. Fetch the model again."
         ) from error
 
 
@@ -262,11 +261,21 @@ def _max_length(model: nn.Module, config: Any) -> int | None:
 
 def _pad_id(model: Any, tokenizer: Any, config: Any) -> int:
     """Pads are masked everywhere, so any id of the vocabulary serves a model that has none."""
-    rows = model.get_input_embeddings().weight.shape[0]
+    rows = _vocabulary(model)
     for candidate in (tokenizer.pad_token_id, getattr(config, "pad_token_id", None), tokenizer.eos_token_id):
         if isinstance(candidate, int) and 0 <= candidate < rows:
             return candidate
     return 0
+
+
+def _vocabulary(model: Any) -> int:
+    table = token_table(model)
+    if table is None:
+        raise UsageError(
+            f"Models of type '{model.config.model_type}' do not say which of their tables holds the embeddings of "
+            "tokens, so that no id can be checked. Choose another model."
+        )
+    return len(table)
 
 
 def _decoder_start(config: Any) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from probekit.errors import UsageError
 from probekit.models.architecture.families import ORDINARY, Blocks
 from probekit.models.architecture.stacks import Stack
 from probekit.models.sources.load import DTYPES, LoadedModel
-from probekit.models.sources.weights import settle
+from probekit.models.sources.weights import settle, token_table
 from probekit.models.tokens.words import WordEncoder
 from probekit.sites import tensor_name
 
@@ -107,8 +107,8 @@ def of_model(source: Source, whole: LoadedModel, *, device: str) -> LoadedModel:
     UsageError
         The model has no table of input embeddings.
     """
-    table: Any = getattr(whole.model.get_input_embeddings(), "weight", None)
-    if table is None or table.dim() != 2:
+    table = token_table(whole.model)
+    if table is None:
         raise UsageError(
             f"Models of type '{whole.config.model_type}' have no table of input embeddings, so there is no static "
             f"model of '{whole.source.name}'."

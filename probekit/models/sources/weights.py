@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from probekit.cache.format.unread import counted, in_words
-from probekit.errors import ProbekitError, ResourceError, UsageError
+from probekit.errors import ProbekitError, ResourceError, UsageError, reason_of
 from probekit.models.sources.unread import NotRead, named, unread
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def blamed(file: Path) -> Iterator[None]:
     except (ProbekitError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         raise UsageError(
-            f"{file} describes nothing that can be loaded and run ({reason}). Fetch the model again, or choose another."
+            f"{file} describes nothing that can be loaded and run ({reason_of(error)}). Fetch the model again, or "
+            "choose another."
         ) from error
 
 
@@ -76,6 +76,15 @@ def read_config(source: ModelSource, attention: str | None) -> Any:
         ) from error
     config._attn_implementation = attention
     return config
+
+
+def token_table(model: Any) -> torch.Tensor | None:
+    """Return the table of input embeddings; None where the code of the model names none."""
+    try:
+        table = getattr(model.get_input_embeddings(), "weight", None)
+    except NotImplementedError:
+        return None
+    return table if isinstance(table, torch.Tensor) and table.dim() == 2 else None
 
 
 def pretrained(source: ModelSource, config: Any, dtype: torch.dtype) -> tuple[Any, NotRead]:

@@ -32,11 +32,15 @@ class Blocks:
         stands here once for every run, in order.
     chained : bool
         Each of ``outputs`` reads the very tensor that the one before it returned.
+    padded : bool
+        The model pads inside, on the right, to whole windows: its blocks pass on more places than
+        there are tokens, and the first are the tokens'.
     """
 
     first: nn.Module
     outputs: tuple[nn.Module, ...]
     chained: bool = True
+    padded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
