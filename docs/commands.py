@@ -1,4 +1,7 @@
-"""Write what ``--help`` says of every command to ``docs/commands.md``: ``python docs/commands.py``."""
+"""Write what ``--help`` says of every command to ``docs/commands.md``: ``python docs/commands.py``.
+
+Names of estimators, analyses and the like are left to ``--help``: one more file of them changes no page.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 import typer
 
 from probekit.cli.app import app
+from probekit.cli.options import LISTED
 
 WIDTH = 100
 TARGET = Path(__file__).with_name("commands.md")
@@ -32,6 +36,10 @@ def written() -> str:
     """Return the page."""
     parts = ["# Commands", "", "What `--help` says, written by `python docs/commands.py`."]
     for name, context in commands():
+        for parameter in context.command.params:
+            for names in LISTED:
+                if getattr(parameter, "help", None):
+                    parameter.help = parameter.help.replace(names, "those that --help names")
         parts += ["", f"## {name}", "", "```text", context.command.get_help(context).rstrip(), "```"]
     return "\n".join(parts) + "\n"
 

@@ -86,13 +86,19 @@ def confirm(question: str, *, yes: bool) -> bool:
     return False
 
 
-def names_in(*folder: str) -> str:
+LISTED: set[str] = set()
+"""What :func:`names_in` returned; it changes with every new file, so a page that is kept leaves it out."""
+
+
+def names_in(*folder: str, dash: str = "-") -> str:
     """Return the names of what a folder of the package registers, read from its files: nothing is imported.
 
-    Each file of such a folder is named as what it registers, with ``_`` for ``-``.
+    Each file of such a folder is named as what it registers, with ``_`` for `dash`.
     """
     files = Path(__file__).parents[1].joinpath(*folder).glob("*.py")
-    return ", ".join(sorted(path.stem.replace("_", "-") for path in files if not path.stem.startswith("_")))
+    names = ", ".join(sorted(path.stem.replace("_", dash) for path in files if not path.stem.startswith("_")))
+    LISTED.add(names)
+    return names
 
 
 def check_writable(path: Path | None, option: str) -> None:

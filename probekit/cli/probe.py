@@ -127,6 +127,14 @@ def probe_command(
             metavar="NAME",
         ),
     ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            help=f"Score labels by this too; may be repeated: {names_in('statistics', 'metrics', dash='_')}.",
+            metavar="NAME",
+        ),
+    ] = None,
     max_ram: Annotated[
         float | None,
         typer.Option(
@@ -177,6 +185,7 @@ def probe_command(
         max_ram=max_ram,
         device=device,
         also=tuple(also or ()),
+        metrics=tuple(metric or ()),
     )
     check_figure(plot)
     _check_tasks(task, probes or [], trees)

@@ -161,7 +161,7 @@ class Measurer:
         )
         for metric in self.metrics:
             if metric.name != "accuracy":
-                yield scored(row, metric.name, *metric.score(table, self.bootstrap))
+                yield scored(row, metric.name, *metric.score(table, self.bootstrap), bounds=metric.bounds)
 
     def _floor_rows(self) -> Iterator[Measurement]:
         question, y = self.question, self.part.y
@@ -198,9 +198,13 @@ def fitted(row: Measurement, result: Result) -> Measurement:
     return replace(row, strength=result.strength, strength_name=result.strength_name, note=_note(result))
 
 
-def scored(row: Measurement, metric: str, value: float, resampled: Resampled) -> Measurement:
+def scored(
+    row: Measurement, metric: str, value: float, resampled: Resampled, *, bounds: tuple[float, float] | None = None
+) -> Measurement:
     """Return the row with a score and its interval, on the scale of the metric; of too few units there is none."""
-    ends = interval(float(value), resampled, bounds=bounds_of(metric, difference=row.role == "difference"))
+    if bounds is None:
+        bounds = bounds_of(metric, difference=row.role == "difference")
+    ends = interval(float(value), resampled, bounds=bounds)
     row = replace(row, metric=metric, value=float(value))
     if ends is None:
         return replace(row, level=None)

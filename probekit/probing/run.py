@@ -63,6 +63,7 @@ def probe(
     max_ram: float | None = None,
     device: str = "auto",
     also: str | Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
     cache: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> LayerReport:
@@ -88,8 +89,9 @@ def probe(
         How the tokens of a span become one vector; first is the first one with text, not a space alone.
     pair : {"concat", "product", "difference"}
         How the two vectors of a pair become one.
-    estimator : {"logistic", "mlp", "knn", "elastic-net", "bilinear", "attention", "bilstm", "ridge"}, optional
-        By default ``logistic``; a task over trees has the structural probe [3]_ and no other. ``ridge`` is for tasks
+    estimator : str, optional
+        The name of any that is registered: ``logistic``, the default of labels, ``mlp``, ``knn``, ``elastic-net`` ...; a
+        task over trees has the structural probe [3]_ and no other. ``ridge`` is for tasks
         whose labels are numbers; ``bilinear`` for pairs; ``attention`` and ``bilstm`` read the tokens of a span, or of
         its whole example, and learn to pool them.
     control_seeds : int
@@ -111,6 +113,8 @@ def probe(
     device : {"auto", "cpu", "cuda", "mps"}
     also : str or sequence of str
         Analyses that ride beside the study and add rows: ``online-code`` [2]_ ...
+    metrics : str or sequence of str
+        What labels are scored by besides accuracy, macro F1 and what the task names: any that fits them.
     cache : path, optional
         Folder of caches.
     progress : callable, optional
@@ -152,6 +156,7 @@ def probe(
         max_ram=max_ram,
         device=device,
         also=also,  # type: ignore[arg-type]
+        metrics=metrics,  # type: ignore[arg-type]
     )
     corpus = _once(corpus)
     opened = open_cache(on, model, corpus, cache)

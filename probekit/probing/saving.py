@@ -20,7 +20,6 @@ from sklearn.utils.validation import check_is_fitted
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.probing.estimator import VectorClassifier
 from probekit.probing.estimators import estimators
-from probekit.probing.logistic import LogisticProbe
 from probekit.probing.ridge import RidgeProbe
 from probekit.probing.spans import SpanClassifier
 
@@ -89,9 +88,8 @@ def load_estimator(path: str | Path) -> Probe:
         raise CacheError(f"{path}: this file is damaged: {error}. Fit the estimator again.") from error
     if document.get("format") != FORMAT:
         raise CacheError(f"{path}: not an estimator of this version ({document.get('format')}; this reads {FORMAT}).")
-    estimators()  # importing them makes the classes of networks and neighbours known
-    kinds = {LogisticProbe, RidgeProbe, *VectorClassifier.__subclasses__(), *SpanClassifier.__subclasses__()}
-    known = {kind.__name__: kind for kind in kinds}
+    made = [estimator.scikit() for estimator in estimators().values() if estimator.scikit is not None]
+    known = {type(probe).__name__: type(probe) for probe in made}
     if document["estimator"] not in known:
         raise CacheError(f"{path}: an estimator '{document['estimator']}' is not among {', '.join(sorted(known))}.")
     params = {name: math.inf if value == "inf" else value for name, value in document["params"].items()}

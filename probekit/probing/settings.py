@@ -43,6 +43,8 @@ class Settings:
     device : str
     also : tuple of str
         Analyses that ride beside the study.
+    metrics : tuple of str
+        What labels are scored by besides what the task names.
     drop_repeated : bool
         Leave out dev and test examples that repeat a training example.
     """
@@ -62,6 +64,7 @@ class Settings:
     device: str = "auto"
     also: tuple[str, ...] = ()
     drop_repeated: bool = False
+    metrics: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.task, ProbeTask):
@@ -86,15 +89,17 @@ class Settings:
                 raise plain.refused("max_ram", "a number of GB above 0", self.max_ram)
             self._set("max_ram", room)
         self._set("device", plain.choice(self.device, "device", DEVICES))
-        self._set("also", plain.texts(self.also, "also"))
-        if repeated := [name for place, name in enumerate(self.also) if name in self.also[:place]]:
-            raise UsageError(f"The `also` option names '{repeated[0]}' twice. Name each analysis once.")
+        for name, what in (("also", "analysis"), ("metrics", "metric")):
+            self._set(name, given := plain.texts(getattr(self, name), name))
+            if repeated := [entry for place, entry in enumerate(given) if entry in given[:place]]:
+                raise UsageError(f"The `{name}` option names '{repeated[0]}' twice. Name each {what} once.")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         layers = self.layers if isinstance(self.layers, str) else list(self.layers)
         task = self.task.name if isinstance(self.task, ProbeTask) else self.task
         plainly = {"task": task, "layers": layers, "also": list(self.also), "ranks": list(self.ranks)}
+        plainly["metrics"] = list(self.metrics)
         return {**asdict(replace(self, task=task)), **plainly}
 
     def _set(self, name: str, value: Any) -> None:

@@ -9,49 +9,53 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.features import TokenRows
-from probekit.probing.attention import AttentionProbe
-from probekit.probing.bilinear import BilinearProbe
 from probekit.probing.estimator import VectorClassifier
-from probekit.probing.estimators import estimators, get_estimator
+from probekit.probing.estimators import (
+    ESTIMATORS,
+    LayerMatrix,
+    LayerTokens,
+    StudySettings,
+    estimators,
+    get_estimator,
+)
 from probekit.probing.logistic import LogisticProbe
-from probekit.probing.mlp import MLPProbe
-from probekit.probing.neighbours import NeighbourProbe
-from probekit.probing.recurrent import RecurrentProbe
+from probekit.probing.problem import Problem
 from probekit.probing.ridge import RidgeProbe
 from probekit.probing.saving import Probe, load_estimator, save_estimator
-from probekit.probing.solvers.proximal import ElasticNetProbe
 from probekit.probing.spans import SpanClassifier
 
-ESTIMATORS = [
-    LogisticProbe(),
-    MLPProbe(hidden=32, max_epochs=60),
-    NeighbourProbe(),
-    ElasticNetProbe(),
-    BilinearProbe(rank=2, max_epochs=60),
-]
+QUICK: dict[str, dict[str, float]] = {
+    "mlp": {"hidden": 32, "max_epochs": 60},
+    "bilinear": {"rank": 2, "max_epochs": 60},
+    "attention": {"learning_rate": 0.02, "max_epochs": 20},
+    "bilstm": {"learning_rate": 0.01, "max_epochs": 8},
+}
+"""Settings under which a network is trained in a second; an estimator that is not named here keeps its defaults."""
+
+KINDS = {
+    name: kind.scikit().set_params(**QUICK.get(name, {}))
+    for name, kind in estimators().items()
+    if kind.scikit is not None
+}
+"""What scikit-learn sees of every estimator that is registered, those of installed packages too."""
 REGRESSOR = RidgeProbe()
-SPAN_ESTIMATORS = [AttentionProbe(learning_rate=0.02, max_epochs=20), RecurrentProbe(learning_rate=0.01, max_epochs=8)]
+OWN = [name for name in KINDS if not ESTIMATORS.entries()[name].package]
 
-
-def named(estimator: Probe) -> str:
-    return type(estimator).__name__
-
-
-every = pytest.mark.parametrize("estimator", [*ESTIMATORS, *SPAN_ESTIMATORS, REGRESSOR], ids=named)
+every = pytest.mark.parametrize("estimator", KINDS.values(), ids=list(KINDS))
 
 
 def planted(estimator: Probe, n: int, *, seed: int) -> tuple[np.ndarray | TokenRows, np.ndarray]:
     """Three classes along two of ten axes; for what reads tokens at one token of a span of three."""
     X, y = planted_vectors(n, seed=seed)
-    if isinstance(estimator, RidgeProbe):
+    if is_regressor(estimator):
         return X, X[:, 0] - 0.5 * X[:, 1]
-    if isinstance(estimator, VectorClassifier):
+    if not isinstance(estimator, SpanClassifier):
         return X, y
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(n, 4, 10))
@@ -65,7 +69,7 @@ def planted(estimator: Probe, n: int, *, seed: int) -> tuple[np.ndarray | TokenR
 
 
 def said(fitted: Probe, X: np.ndarray | TokenRows) -> np.ndarray:
-    return fitted.predict(X) if isinstance(fitted, RidgeProbe) else fitted.predict_proba(X)
+    return fitted.predict(X) if is_regressor(fitted) else fitted.predict_proba(X)
 
 
 def planted_vectors(n: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -77,18 +81,16 @@ def planted_vectors(n: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([*ESTIMATORS, REGRESSOR])
+@parametrize_with_checks([probe for probe in KINDS.values() if not isinstance(probe, SpanClassifier)])
 def test_the_scikit_learn_contract(estimator: Probe, check: object) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         check(estimator)  # type: ignore[operator]
 
 
-def test_every_estimator_is_in_the_table() -> None:
-    assert set(VectorClassifier.__subclasses__()) == {type(estimator) for estimator in ESTIMATORS}
-    assert set(SpanClassifier.__subclasses__()) == {type(estimator) for estimator in SPAN_ESTIMATORS}
-    # One class for every name that a user may type.
-    assert len(estimators()) == len([*ESTIMATORS, *SPAN_ESTIMATORS, REGRESSOR])
+def test_scikit_learn_sees_every_estimator_of_ours() -> None:
+    assert set(OWN) == {name for name, entry in ESTIMATORS.entries().items() if not entry.package}
+    assert {type(KINDS[name]) for name in OWN} >= {*VectorClassifier.__subclasses__(), *SpanClassifier.__subclasses__()}
 
 
 def test_an_unknown_estimator_is_corrected() -> None:
@@ -107,7 +109,7 @@ def test_shuffled_labels_teach_nothing(estimator: Probe) -> None:
     X, y = planted(estimator, 600, seed=0)
     fitted = clone(estimator).fit(X, np.random.default_rng(0).permutation(y))
     # R2, or a share of right answers where a third is chance.
-    most = 0.05 if isinstance(estimator, RidgeProbe) else 0.45
+    most = 0.05 if is_regressor(estimator) else 0.45
     assert fitted.score(*planted(estimator, 2000, seed=1)) < most
 
 
@@ -132,14 +134,53 @@ def test_saved_and_loaded_it_predicts_the_same(estimator: Probe, tmp_path: Path)
 
 def test_a_fresh_process_can_load_every_estimator(tmp_path: Path) -> None:
     paths = []
-    for kind in (*VectorClassifier.__subclasses__(), *SpanClassifier.__subclasses__(), RidgeProbe):
-        estimator = kind()
-        paths.append(str(save_estimator(estimator.fit(*planted(estimator, 80, seed=0)), tmp_path / kind.__name__)))
+    for name, estimator in KINDS.items():
+        fitted = clone(estimator).fit(*planted(estimator, 80, seed=0))
+        paths.append(str(save_estimator(fitted, tmp_path / name)))
     code = (
         "import sys; from probekit.probing.saving import load_estimator as load; [load(path) for path in sys.argv[1:]]"
     )
     ended = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", [name for name, kind in estimators().items() if kind.targets == "labels"])
+def test_a_study_finds_a_planted_signal_where_it_is_and_none_in_drawn_labels(name: str) -> None:
+    kind = get_estimator(name)
+    X, labels = planted_vectors(500, seed=0)
+    y = np.unique(labels, return_inverse=True)[1].astype(np.int32)
+    drawn = np.random.default_rng(1).permutation(y)
+    cuts = (slice(0, 250), slice(250, 350), slice(350, 500))
+    problems = [Problem(what, *(codes[cut] for cut in cuts), 3) for what, codes in (("task", y), ("control", drawn))]
+    noise = np.random.default_rng(2).normal(size=X.shape)
+    # The signal stands in layer 1 alone; a pair has the same vector twice.
+    layers = [layer_of(kind.tokens, place, vectors, cuts) for place, vectors in enumerate((noise, X))]
+    settings = StudySettings(np.arange(250), 0, "cpu", halves=1 if kind.tokens else 2)
+    found = dict(kind.study(iter(layers), problems, settings))
+    assert list(found) == [0, 1]
+    for results in found.values():
+        assert [result.name for result in results] == ["task", "control"]
+        for result, problem in zip(results, problems, strict=True):
+            assert result.dev_score == np.mean(result.dev_codes == problem.y_dev)
+            assert result.test_score == np.mean(result.test_codes == problem.y_test)
+            assert result.strength in result.strengths
+            assert len(result.dev_scores) == len(result.strengths)
+    (absent, _), (task, control) = found[0], found[1]
+    assert task.test_score > 0.8
+    assert max(absent.test_score, control.test_score) < 0.55
+    assert kind.reads
+
+
+def layer_of(tokens: bool, place: int, X: np.ndarray, cuts: tuple[slice, ...]) -> LayerMatrix | LayerTokens:
+    """Rows as vectors of a pair, or as an example of one token each."""
+    if not tokens:
+        return LayerMatrix(place, *(np.hstack([X[cut], X[cut]]).astype(np.float32) for cut in cuts))
+    parts = []
+    for cut in cuts:
+        rows = X[cut].astype(np.float32)
+        ends = np.stack([np.arange(len(rows)), np.arange(len(rows)) + 1], axis=1)
+        parts.append(TokenRows(rows, ends, ends[:, None], np.arange(len(rows))))
+    return LayerTokens(place, *parts)
 
 
 def test_an_infinite_strength_survives_saving(tmp_path: Path) -> None:

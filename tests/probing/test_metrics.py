@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,15 +11,10 @@ from sklearn.metrics import f1_score
 
 from probekit.errors import UsageError
 from probekit.statistics.bootstrap import Bootstrap
-from probekit.statistics.metrics import Scored, metrics, metrics_of
+from probekit.statistics.metrics import Scored, check_asked, metrics, metrics_of
 
-CLASSES = {
-    "accuracy": ["a", "b", "c"],
-    "macro_f1": ["a", "b", "c"],
-    "span_f1": ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"],
-    "relation_f1": ["Cause(e1,e2)", "Cause(e2,e1)", "Other", "Part(e1,e2)", "Part(e2,e1)"],
-    "same_f1": ["other", "same"],
-}
+CLASSES = {name: list(metric.sample) for name, metric in metrics().items()}
+"""Labels that each registered metric can score."""
 UNSEEN = {"span_f1": "B-ORG", "relation_f1": "Whole(e1,e2)"}
 
 
@@ -49,6 +45,10 @@ def spans(tags: Sequence[str]) -> set[tuple[int, int, str]]:
     return found
 
 
+BY_HAND = ("accuracy", "macro_f1", "span_f1", "relation_f1", "same_f1")
+"""Metrics that :func:`plain` knows; every other is compared with itself on the rows of a resample."""
+
+
 def plain(name: str, scored: Scored, examples: Sequence[int]) -> float:
     """Score the rows of some examples (one may occur several times) in the slowest way there is."""
     rows = np.concatenate([np.flatnonzero(scored.example == example) for example in examples])
@@ -58,6 +58,8 @@ def plain(name: str, scored: Scored, examples: Sequence[int]) -> float:
         return sum(a == b for a, b in zip(gold, predicted, strict=True)) / len(rows)
     if name == "macro_f1":
         return float(f1_score(gold, predicted, average="macro", zero_division=0))
+    if name not in BY_HAND:
+        return alone(name, scored, examples)
     if name == "same_f1":
         return float(f1_score([a == "same" for a in gold], [b == "same" for b in predicted], zero_division=0))
     right = said = true = 0
@@ -76,8 +78,14 @@ def plain(name: str, scored: Scored, examples: Sequence[int]) -> float:
     return sum(scores) / len(scores)
 
 
-def test_every_metric_is_compared() -> None:
-    assert set(metrics()) == set(CLASSES)
+def alone(name: str, scored: Scored, examples: Sequence[int]) -> float:
+    """Score the rows of some examples as a split of their own: each an example and a unit, twice if it occurs twice."""
+    rows = [np.flatnonzero(scored.example == example) for example in examples]
+    example = np.repeat(np.arange(len(rows)), [len(part) for part in rows])
+    every = np.concatenate(rows)
+    labels = [scored.labels[row] for row in every]
+    table = (scored.classes, scored.gold[every], scored.codes[every], labels, example, len(rows), example)
+    return metrics()[name].score(Scored(*table, scored.start[every]), Bootstrap.draw(example, resamples=2))[0]
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -91,6 +99,32 @@ def test_a_metric_is_what_it_says_in_every_resample(name: str, seed: int) -> Non
     for value, weights in zip(resampled.values, bootstrap.weights, strict=True):
         examples = [5 * unit + i for unit in range(6) for i in range(5) for _ in range(int(weights[unit]))]
         assert value == pytest.approx(plain(name, scored, examples))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_metric_keeps_its_bounds_and_is_best_where_all_is_right(name: str) -> None:
+    metric, scored = metrics()[name], drawn(name, 0)
+    right = replace(scored, codes=np.where(scored.gold < 0, 0, scored.gold).astype(np.int32))
+    bootstrap = Bootstrap.draw(scored.units, resamples=15)
+    low, high = metric.bounds
+    for table in (scored, right):
+        point, resampled = metric.score(table, bootstrap)
+        assert low <= point <= high
+        assert resampled.values.min() >= low
+        assert resampled.values.max() <= high
+    assert metric.score(right, bootstrap)[0] >= metric.score(scored, bootstrap)[0]
+    assert metric.help.endswith(".")
+    assert metric.misfit is None or metric.misfit(metric.sample) == ""
+    assert alone(name, scored, range(30)) == pytest.approx(metric.score(scored, bootstrap)[0])
+
+
+def test_a_metric_that_a_user_asks_for_must_fit_the_labels() -> None:
+    check_asked(("span_f1",), ["B-X", "O"], task="chunk")
+    for name, why in (("span_f1", "none is a BIO tag"), ("same_f1", "none is 'same'"), ("relation_f1", "none is dir")):
+        with pytest.raises(UsageError, match=rf"'{name}' does not fit the labels of 'pos': {why}.*accuracy, macro_f1"):
+            check_asked((name,), ["NOUN", "VERB"], task="pos")
+    with pytest.raises(UsageError, match=r"`metric` option must be one of .*Did you mean 'span_f1'"):
+        check_asked(("spanf1",), (), task="pos")
 
 
 def test_single_tags_are_not_whole_spans() -> None:

@@ -10,8 +10,7 @@ from tiny_models import LAYERS, tiny_model
 
 from probekit import ActivationCache, extract, probe
 from probekit.errors import UsageError
-from probekit.probing import analyses as analyses_folder
-from probekit.probing.analyses import Ride, Scene, analyses
+from probekit.probing.analyses import ANALYSES, Ride, Scene, analyses
 from probekit.probing.analyses.code_length.online import online_codes
 from probekit.probing.analyses.online_code import CONTROL_METHOD, METHOD, OnlineCodes
 from probekit.probing.estimators import LayerMatrix, StudySettings, get_estimator
@@ -71,13 +70,28 @@ def test_another_estimator_has_no_code_length(opened: ActivationCache, tmp_path:
 
 
 def test_every_analysis_is_named_as_its_file() -> None:
-    found = analyses()
-    folder = Path(analyses_folder.__file__).parent
-    assert sorted(found) == sorted(
-        path.stem.replace("_", "-") for path in folder.glob("*.py") if not path.stem.startswith("_")
-    )
-    for analysis in found.values():
-        assert analysis.help.endswith(".")
+    for name, entry in ANALYSES.entries().items():
+        assert entry.package or Path(entry.place).stem.replace("_", "-") == name
+
+
+@pytest.fixture(scope="module")
+def sentences(tmp_path_factory: pytest.TempPathFactory) -> ActivationCache:
+    made = extract(tiny_model("bert"), "grammar:n=60", overflow="window", cache=tmp_path_factory.mktemp("few"))
+    return ActivationCache.open(made.cache)
+
+
+@pytest.mark.parametrize("name", analyses())
+def test_an_analysis_changes_no_score_or_says_why_it_does_not_fit(name: str, sentences: ActivationCache) -> None:
+    assert analyses()[name].help.endswith(".")
+    task = "sentence-length"
+    plain = probe(task, on=sentences, layers=[1], fast=True)
+    try:
+        report = probe(task, on=sentences, layers=[1], fast=True, also=[name])
+    except UsageError:  # it does not fit this study, and says so
+        return
+    assert report.rows[: len(plain.rows)] == plain.rows
+    added = report.rows[len(plain.rows) :]
+    assert all(row.task == task and row.method != "logistic" for row in added)
 
 
 def test_a_wrong_analysis_is_named(opened: ActivationCache) -> None:

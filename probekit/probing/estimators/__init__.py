@@ -108,6 +108,8 @@ class Estimator:
     network : callable, optional
         ``network(d, n_spans, n_classes)`` gives the network that it trains; a learned mix of layers is then
         trained together with it.
+    scikit : callable, optional
+        What scikit-learn sees of it: a class, or what makes one with all its settings at their defaults.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Estimator:
     tokens: bool = False
     pairs: bool = False
     network: Callable[[int, int, int], Any] | None = None
+    scikit: Callable[[], Any] | None = None
 
 
 DEFAULT = "logistic"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from probekit.probing.attention import AttentivePooling
+from probekit.probing.attention import AttentionProbe, AttentivePooling
 from probekit.probing.estimators import Estimator
 from probekit.probing.trained import study_network
 
@@ -15,4 +15,5 @@ ESTIMATOR = Estimator(
     reads="weight decay of the network",
     tokens=True,
     network=AttentivePooling,
+    scikit=AttentionProbe,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from probekit.errors import UsageError
-from probekit.probing.bilinear import BilinearForm
+from probekit.probing.bilinear import BilinearForm, BilinearProbe
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
 from probekit.probing.problem import Problem, Result
 from probekit.probing.trained import study_network
@@ -27,4 +27,12 @@ def study(
     yield from study_network(FORM, layers, problems, settings)
 
 
-ESTIMATOR = Estimator("bilinear", study, seeded=True, reads="weight decay of the network", pairs=True, network=FORM)
+ESTIMATOR = Estimator(
+    "bilinear",
+    study,
+    seeded=True,
+    reads="weight decay of the network",
+    pairs=True,
+    network=FORM,
+    scikit=BilinearProbe,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from probekit.probing.estimators import Estimator
-from probekit.probing.recurrent import Recurrent
+from probekit.probing.recurrent import Recurrent, RecurrentProbe
 from probekit.probing.trained import study_network
 
 ESTIMATOR = Estimator(
@@ -15,4 +15,5 @@ ESTIMATOR = Estimator(
     reads="weight decay of the network",
     tokens=True,
     network=Recurrent,
+    scikit=RecurrentProbe,
 )

@@ -10,7 +10,7 @@ import torch
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
 from probekit.probing.problem import Problem, Result, accuracy, check_problems
 from probekit.probing.solvers.objective import predict_codes
-from probekit.probing.solvers.proximal import Sparse, fit_sparse, standardised
+from probekit.probing.solvers.proximal import ElasticNetProbe, Sparse, fit_sparse, standardised
 
 STRENGTHS = (0.003, 0.03, 0.3, 3.0)
 
@@ -53,4 +53,10 @@ def _result(problem: Problem, number: int, codes: Sequence[np.ndarray], end: Spa
     )
 
 
-ESTIMATOR = Estimator("elastic-net", study, seeded=False, reads="C of the L1 and L2 penalties, larger is weaker")
+ESTIMATOR = Estimator(
+    "elastic-net",
+    study,
+    seeded=False,
+    reads="C of the L1 and L2 penalties, larger is weaker",
+    scikit=ElasticNetProbe,
+)

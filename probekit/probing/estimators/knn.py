@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
-from probekit.probing.neighbours import neighbours, placed, votes
+from probekit.probing.neighbours import NeighbourProbe, neighbours, placed, votes
 from probekit.probing.problem import Problem, Result, accuracy, check_problems
 
 KS = (1, 3, 10, 30)
@@ -60,4 +60,4 @@ def _result(problem: Problem, ks: Sequence[int], dev: NDArray[np.int64], test: N
     )
 
 
-ESTIMATOR = Estimator("knn", study, seeded=False, reads="number of neighbours, more is simpler")
+ESTIMATOR = Estimator("knn", study, seeded=False, reads="number of neighbours, more is simpler", scikit=NeighbourProbe)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
+from probekit.probing.logistic import LogisticProbe
 from probekit.probing.problem import Problem, Result
 from probekit.probing.solvers.strengths import Vectors, fit_vectors
 
@@ -24,4 +25,10 @@ def study(
         yield layer, results
 
 
-ESTIMATOR = Estimator("logistic", study, seeded=False, reads="C of the L2 penalty, larger is weaker")
+ESTIMATOR = Estimator(
+    "logistic",
+    study,
+    seeded=False,
+    reads="C of the L2 penalty, larger is weaker",
+    scikit=LogisticProbe,
+)

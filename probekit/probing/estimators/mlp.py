@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
-from probekit.probing.mlp import OneHidden, fit_mlp_layers
+from probekit.probing.mlp import MLPProbe, OneHidden, fit_mlp_layers
 from probekit.probing.problem import Problem, Result
 from probekit.probing.solvers.network import NetworkSettings
 
@@ -46,4 +46,11 @@ def _fit(
         yield matrix.layer, results
 
 
-ESTIMATOR = Estimator("mlp", study, seeded=True, reads="weight decay of the network", network=OneHidden)
+ESTIMATOR = Estimator(
+    "mlp",
+    study,
+    seeded=True,
+    reads="weight decay of the network",
+    network=OneHidden,
+    scikit=MLPProbe,
+)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from probekit.errors import UsageError
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
 from probekit.probing.problem import Problem, Result
+from probekit.probing.ridge import RidgeProbe
 
 
 def study(
@@ -16,4 +17,11 @@ def study(
     raise UsageError("The ridge probe predicts numbers, not labels. Use logistic.")
 
 
-ESTIMATOR = Estimator("ridge", study, seeded=False, reads="C of the L2 penalty, larger is weaker", targets="numbers")
+ESTIMATOR = Estimator(
+    "ridge",
+    study,
+    seeded=False,
+    reads="C of the L2 penalty, larger is weaker",
+    targets="numbers",
+    scikit=RidgeProbe,
+)

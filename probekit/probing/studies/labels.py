@@ -32,7 +32,7 @@ from probekit.probing.settings import Settings
 from probekit.probing.units import units_notes
 from probekit.report import LayerReport
 from probekit.report.render.trees import DrawnTree
-from probekit.statistics.metrics import metrics_of
+from probekit.statistics.metrics import check_asked, metrics_of
 from probekit.tasks import ProbeTask
 
 UNTRAINED = "random-weights"
@@ -93,9 +93,11 @@ def classify(
         raise _not_trees("ranks", source.task)
     estimator = get_estimator(settings.estimator or DEFAULT)
     device = choose_device(settings.device, float64=True)
-    metrics = metrics_of(source.task.metrics)
+    check_asked(settings.metrics, (), task=source.task.name)
+    metrics = metrics_of((*source.task.metrics, *settings.metrics))
     asked = ask(cache, settings, source)
     question = asked.question
+    check_asked(settings.metrics, question.classes, task=source.task.name)
     controls = _controls(question, settings)
     problems = _problems(question, controls)
     halves = question.table.spans.shape[1] if settings.pair == "concat" else 1

@@ -264,6 +264,11 @@ def _check(settings: Settings) -> None:
     """Refuse what does not go with numbers, before anything is read."""
     if settings.ranks:
         raise UsageError(f"The `ranks` option does not go with the estimator '{settings.estimator}'. Leave it out.")
+    if settings.metrics:
+        raise UsageError(
+            f"The metric '{settings.metrics[0]}' scores labels, and the estimator '{settings.estimator}' predicts "
+            f"numbers, which are scored by {', '.join(METRICS)}. Leave out --metric."
+        )
     if other := [name for name in settings.also if name != "mix"]:
         raise UsageError(
             f"Of the analyses only mix goes with the estimator '{settings.estimator}'. Got --also {other[0]}. Leave it "

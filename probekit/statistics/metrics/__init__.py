@@ -4,7 +4,7 @@ A file sets ``METRIC = Metric(name, count, value, help)``; the file is its own r
 and predictions of a split. Leaves: a score, and its value in every resample of the units. Surprise: a
 metric is cut in two, counts that add up within a unit and a value of added counts, so that a thousand
 resamples cost one matrix product. Accuracy and macro F1 are given for every task; a task names what else
-it is scored by.
+it is scored by, and a user may ask for more (``--metric``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from probekit.errors import UsageError, did_you_mean
 from probekit.registry import Registry
-from probekit.statistics.bootstrap import Bootstrap, Resampled
+from probekit.statistics.bootstrap import SHARE, Bootstrap, Resampled
 
 FloatArray = NDArray[np.float64]
 ALWAYS = ("accuracy", "macro_f1")
@@ -78,15 +78,24 @@ class Metric:
     count : callable
         ``count(scored)`` gives counts that add up, [n_units, m].
     value : callable
-        ``value(counts)`` turns added counts [k, m] into scores [k], from 0 to 1.
+        ``value(counts)`` turns added counts [k, m] into scores [k].
     help : str
         One line.
+    misfit : callable, optional
+        ``misfit(classes)`` says in words why labels like these cannot be scored; empty where they can. None: any can.
+    bounds : (float, float)
+        The least and the most that a score can be.
+    sample : tuple of str
+        Labels that it can score, for its tests.
     """
 
     name: str
     count: Callable[[Scored], FloatArray]
     value: Callable[[FloatArray], FloatArray]
     help: str
+    misfit: Callable[[Sequence[str]], str] | None = None
+    bounds: tuple[float, float] = SHARE
+    sample: tuple[str, ...] = ("a", "b", "c")
 
     def score(self, scored: Scored, bootstrap: Bootstrap) -> tuple[float, Resampled]:
         """Return the score, and the score of every resample."""
@@ -117,6 +126,25 @@ def metrics_of(named: Sequence[str]) -> list[Metric]:
                 f"The `metrics` of a task must be among {', '.join(known)}. Got '{name}'.{did_you_mean(name, known)}"
             )
     return [known[name] for name in dict.fromkeys((*ALWAYS, *named))]
+
+
+def check_asked(asked: Sequence[str], classes: Sequence[str], *, task: str) -> None:
+    """Refuse a metric that a user asks for by ``--metric`` and that cannot score the labels of the task.
+
+    Raises
+    ------
+    UsageError
+        A name that is no metric, or one that does not fit; before the labels are known, `classes` is empty.
+    """
+    for name in asked:
+        metric = METRICS.get(name, "metric")
+        if classes and metric.misfit is not None and (why := metric.misfit(classes)):
+            known = METRICS.members()
+            others = [its.name for its in known.values() if its.misfit is None or not its.misfit(classes)]
+            raise UsageError(
+                f"The metric '{name}' does not fit the labels of '{task}': {why}. They can be scored by "
+                f"{', '.join(others)}."
+            )
 
 
 def f1(hits: FloatArray, predicted: FloatArray, gold: FloatArray) -> FloatArray:

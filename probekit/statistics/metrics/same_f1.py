@@ -6,6 +6,8 @@ accuracy is kind to a probe that never says so, since most names are not meant; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from probekit.statistics.metrics import FloatArray, Metric, Scored, f1
@@ -26,4 +28,9 @@ def value(counts: FloatArray) -> FloatArray:
     return f1(counts[:, 0], counts[:, 1], counts[:, 2])
 
 
-METRIC = Metric("same_f1", count, value, "F1 of pairs that are the same (GAP).")
+def misfit(classes: Sequence[str]) -> str:
+    """Say that no label is :data:`SAME`."""
+    return "" if SAME in classes else f"none is '{SAME}'"
+
+
+METRIC = Metric("same_f1", count, value, "F1 of pairs that are the same (GAP).", misfit=misfit, sample=("other", SAME))

@@ -55,4 +55,16 @@ def value(counts: FloatArray) -> FloatArray:
     return f1(counts[:, 0], counts[:, 1], counts[:, 2])
 
 
-METRIC = Metric("span_f1", count, value, "F1 over whole spans of BIO tags.")
+def misfit(classes: Sequence[str]) -> str:
+    """Say that no label begins or continues a span."""
+    return "" if any(name[:2] in ("B-", "I-") for name in classes) else "none is a BIO tag (B-X, I-X)"
+
+
+METRIC = Metric(
+    "span_f1",
+    count,
+    value,
+    "F1 over whole spans of BIO tags.",
+    misfit=misfit,
+    sample=("B-LOC", "B-PER", "I-LOC", "I-PER", "O"),
+)

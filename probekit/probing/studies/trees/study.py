@@ -212,6 +212,10 @@ def _check(settings: Settings, task: ProbeTask) -> list[TreeMetric]:
     """Return the metrics of the task; refuse what does not go with trees, before anything is read."""
     if settings.also:
         raise UsageError(f"`--also {settings.also[0]}` reads labels, and '{task.name}' is over trees. Leave it out.")
+    if settings.metrics:
+        raise UsageError(
+            f"The metric '{settings.metrics[0]}' scores labels, and '{task.name}' is over trees. Leave out --metric."
+        )
     metrics = tuple(TREE_METRICS[name] for name in task.metrics if name in TREE_METRICS)
     if metrics not in (DISTANCE, DEPTH):
         raise UsageError(
