@@ -78,7 +78,9 @@ class Doors:
     def _all(self) -> Iterator[tuple[str, Callable[[Any], object]]]:
         for option in ("task", "on", "corpus", "annotations", "layers", "pool", "pair", "estimator", "seed", "probes"):
             yield f"probe {option}", lambda x, option=option: self.probe(**{option: x})
-        for option in ("strict", "drop_repeated", "fast", "ranks", "max_ram", "device", "also", "metrics", "cache", "progress"):
+        for option in (*("strict", "drop_repeated", "fast", "ranks", "max_ram", "device"), "also", "metrics"):
+            yield f"probe {option}", lambda x, option=option: self.probe(**{option: x})
+        for option in ("cache", "progress"):
             yield f"probe {option}", lambda x, option=option: self.probe(**{option: x})
         yield "probe control_seeds", lambda x: self.probe(control_seeds=x)
         yield "probe model", lambda x: self.probe(model=x, on=None, cache=self.folder.parent)

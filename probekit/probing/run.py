@@ -90,10 +90,10 @@ def probe(
     pair : {"concat", "product", "difference"}
         How the two vectors of a pair become one.
     estimator : str, optional
-        The name of any that is registered: ``logistic``, the default of labels, ``mlp``, ``knn``, ``elastic-net`` ...; a
-        task over trees has the structural probe [3]_ and no other. ``ridge`` is for tasks
-        whose labels are numbers; ``bilinear`` for pairs; ``attention`` and ``bilstm`` read the tokens of a span, or of
-        its whole example, and learn to pool them.
+        The name of any that is registered: ``logistic``, the default of labels, ``mlp``, ``knn``, ``elastic-net``;
+        ``ridge`` for tasks whose labels are numbers; ``bilinear`` for pairs; ``attention`` and ``bilstm`` read the
+        tokens of a span, or of its whole example, and learn to pool them. A task over trees has the structural
+        probe [3]_ and no other.
     control_seeds : int
         Draws of the control task [1]_; 0: none.
     seed : int
