@@ -7,9 +7,7 @@ the corpus.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,7 +22,7 @@ from probekit.cache.layers import as_float32
 from probekit.cache.reader import ActivationCache
 from probekit.errors import ResourceError, UsageError, did_you_mean
 from probekit.sites import of_stack, tensor_name
-from probekit.storage.files import sync_folder
+from probekit.storage.files import replacing
 
 if TYPE_CHECKING:
     import pandas
@@ -79,20 +77,14 @@ def export(
     if path.suffix not in writers:
         near = did_you_mean(path.suffix, writers)
         raise UsageError(f"The `file` must end in one of {', '.join(writers)}. Got {str(path)!r}.{near}")
-    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:
-        writers[path.suffix](table, part)
-        _sync(part)
-        os.replace(part, path)
-        sync_folder(path.parent)
+        with replacing(path) as part:
+            writers[path.suffix](table, part)
     except OSError as error:
         raise ResourceError(
             f"'{path}' cannot be written: {error.strerror or error}. Give another FILE, in a folder that exists, can "
             "be written and has room."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):  # a read-only place refuses this, too
-            part.unlink(missing_ok=True)
     columns = sum(cache.layer(layer, table.stack).shape[1] for layer in table.layers)
     return {"file": str(path), "rows": table.rows, "columns": columns, "bytes": path.stat().st_size}
 
@@ -175,14 +167,6 @@ class _Table:
         for name in parts[0]:
             values = [["" if value is None else value for value in part[name]] for part in parts]
             yield name, np.concatenate([np.asarray(value) for value in values])
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _word_starts(example: NDArray[np.int32], word: NDArray[np.int32]) -> NDArray[np.intp]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shlex
 import sys
@@ -15,6 +14,7 @@ from probekit import __version__
 from probekit.cli import cache, doctor, extract, probe, report, tasks
 from probekit.cli.options import examples
 from probekit.errors import ProbekitError
+from probekit.storage.strict import dump
 
 app = typer.Typer(
     name="probekit",
@@ -131,7 +131,7 @@ def _fail(argv: list[str], error: BaseException, code: int, kind: str, message: 
         traceback.print_exception(error)
     if "--json" in argv:
         document = {"schema": "probekit.error/1", "error": {"kind": kind, "exit_code": code, "message": message}}
-        print(json.dumps(document, ensure_ascii=False), file=sys.stderr)
+        print(dump(document), file=sys.stderr)
     else:
         print(f"probekit: {message}", file=sys.stderr)
     return code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json as json_module
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +22,7 @@ from probekit.cli.options import (
     human_age,
     human_bytes,
     say,
+    show_json,
 )
 from probekit.cli.upkeep import Folder, find_folder
 
@@ -47,7 +47,7 @@ def ls_command(
     root = cache_root(cache)
     rows = [row for entry in list_caches(root) if (row := _row(entry)) is not None]
     if json:
-        typer.echo(json_module.dumps({"schema": "probekit.caches/1", "root": str(root), "caches": rows}))
+        show_json({"schema": "probekit.caches/1", "root": str(root), "caches": rows})
         return
     if not rows:
         say(f"There is no cache in {root}. Run `probekit extract`.")
@@ -110,7 +110,7 @@ def info_command(
 
     found = info(find_folder(folder, cache))
     if json:
-        typer.echo(json_module.dumps({"schema": "probekit.cache-info/1", **found}, ensure_ascii=False))
+        show_json({"schema": "probekit.cache-info/1", **found})
         return
     model, corpus, identity = found["model"], found["corpus"], found["identity"]
     seed = model.get("random_weights")
@@ -186,7 +186,7 @@ def export_command(
         raise UsageError(f"The `stack` option {reason}. Got '{stack}'.")
     written = export(opened, file, layers=layers, words=words, stack=stack)
     if json:
-        typer.echo(json_module.dumps({"schema": "probekit.export/1", "cache": str(opened.path), **written}))
+        show_json({"schema": "probekit.export/1", "cache": str(opened.path), **written})
         return
     shape = f"{counted(written['rows'], 'row')} x {counted(written['columns'], 'column')}"
     typer.echo(f"{written['file']}: {shape}, {human_bytes(written['bytes'])}")

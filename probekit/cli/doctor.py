@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json as json_module
 import os
 import platform
 import shutil
@@ -12,7 +11,7 @@ from typing import Any
 
 import typer
 
-from probekit.cli.options import CacheRoot, Debug, Json, Quiet, Verbose, counted, examples, human_bytes, say
+from probekit.cli.options import CacheRoot, Debug, Json, Quiet, Verbose, counted, examples, human_bytes, say, show_json
 from probekit.devices import present_devices
 
 EXAMPLES = examples("probekit doctor", "probekit doctor --cache /data/caches --json")
@@ -41,7 +40,7 @@ def doctor_command(
     """Show versions, devices, the cache folder and its free space; exit code 6 if something is wrong."""
     found = _examine(cache)
     if json:
-        typer.echo(json_module.dumps({"schema": "probekit.doctor/1", **found}))
+        show_json({"schema": "probekit.doctor/1", **found})
     else:
         typer.echo(f"probekit {found['probekit']}, Python {found['python']}, {found['platform']}")
         for name, version in {**found["packages"], **found["extras"]}.items():

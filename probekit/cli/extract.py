@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json as json_module
 import os
 import shlex
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +22,7 @@ from probekit.cli.options import (
     human_time,
     hush,
     say,
+    show_json,
 )
 from probekit.cli.progress import progress_bar
 from probekit.errors import UsageError
@@ -161,7 +161,7 @@ def extract_command(
 
         cost = estimate(request)
         if json:
-            typer.echo(json_module.dumps(cost.to_json()))
+            show_json(cost.to_json())
         else:
             _print_cost(cost)
         return
@@ -177,7 +177,7 @@ def extract_command(
     with progress_bar("extracting", 1.0, quiet=quiet or json) as advance:
         result = extract_request(request, progress=advance, notify=tell)
     if json:
-        typer.echo(json_module.dumps(result.to_json(), ensure_ascii=False))
+        show_json(result.to_json())
         return
     if quiet:
         typer.echo(str(result.cache))

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from probekit.errors import ResourceError, UsageError
+from probekit.storage.strict import dump
 
 CacheRoot = Annotated[
     Path | None,
@@ -60,6 +61,11 @@ FIGURES = (".pdf", ".png", ".svg")
 def examples(*commands: str) -> str:
     """Return the end of a help text; ``\\b`` keeps its lines as they are."""
     return "\b\n" + "\n".join(["Examples:", *(f"  {command}" for command in commands)])
+
+
+def show_json(document: Mapping[str, Any]) -> None:
+    """Print the one document of a command on stdout; half a character, as in a path of other bytes, is escaped."""
+    typer.echo(dump(document).encode("utf-8", "backslashreplace").decode())
 
 
 def say(message: str, *, quiet: bool = False) -> None:

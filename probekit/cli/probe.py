@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from probekit.cli.options import (
     examples,
     names_in,
     say,
+    show_json,
 )
 from probekit.cli.progress import progress_bar
 
@@ -224,7 +224,7 @@ def probe_command(
     if json:
         documents = [probing.report.to_json() for group in groups for probing in group]
         whole = documents[0] if len(documents) == 1 else {"schema": "probekit.reports/1", "reports": documents}
-        typer.echo(json_module.dumps(whole, ensure_ascii=False))
+        show_json(whole)
         return
     typer.echo("\n\n".join(str(_shown(group).table()) for group in groups))
 

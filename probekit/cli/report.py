@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json as json_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from probekit.cli.options import Debug, Json, Quiet, Verbose, check_figure, examples, say
+from probekit.cli.options import Debug, Json, Quiet, Verbose, check_figure, examples, say, show_json
 
 app = typer.Typer(
     help="Show a report, or compare several.",
@@ -68,7 +67,7 @@ def show_command(
 
         say(f"sizes      {save_sizes([report], sizes)}")
     if json:
-        typer.echo(json_module.dumps(report.to_json(), ensure_ascii=False))
+        show_json(report.to_json())
     else:
         typer.echo(str(report.table()))
 
@@ -106,6 +105,6 @@ def compare_command(
 
         say(f"sizes      {save_sizes(comparison.reports, sizes, comparison.names)}")
     if json:
-        typer.echo(json_module.dumps(comparison.to_json(), ensure_ascii=False))
+        show_json(comparison.to_json())
     else:
         typer.echo(str(comparison.table()))

@@ -8,7 +8,6 @@ that as it survives ``kill -9``.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import signal
@@ -17,6 +16,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from types import FrameType
+
+from probekit.storage.strict import dump
 
 GRACE = 5.0
 """Seconds that the unwinding may take."""
@@ -88,6 +89,6 @@ def message(arguments: Sequence[str], stopped: Stopped) -> str:
     said = f"{WORDS[signal.Signals(stopped.number)]}. {then}: {command}"
     if "--json" in arguments:
         found = {"kind": "stopped", "exit_code": stopped.exit_code, "message": said}
-        return json.dumps({"schema": "probekit.error/1", "error": found}, ensure_ascii=False) + "\n"
+        return dump({"schema": "probekit.error/1", "error": found}) + "\n"
     # A terminal shows ^C where the cursor is.
     return ("\n" if sys.stderr.isatty() else "") + f"probekit: {said}\n"

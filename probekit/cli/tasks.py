@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import os
 import shutil
 import sys
@@ -12,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from probekit.cli.options import Debug, Json, Quiet, Verbose, examples
+from probekit.cli.options import Debug, Json, Quiet, Verbose, examples, show_json
 
 EXAMPLES = examples("probekit tasks", "probekit tasks --probes ./my-tasks --json")
 
@@ -45,7 +44,7 @@ def tasks_command(
             }
             for task in catalogue.values()
         ]
-        typer.echo(json_module.dumps({"schema": "probekit.tasks/1", "tasks": rows}, ensure_ascii=False))
+        show_json({"schema": "probekit.tasks/1", "tasks": rows})
         return
     names = {
         name: f"{name}[:<{task.option}>]" if task.default_option else f"{name}:<{task.option}>" if task.option else name

@@ -5,7 +5,6 @@ Whatever deletes says first what, and asks; where nobody can be asked it needs `
 
 from __future__ import annotations
 
-import json as json_module
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +22,7 @@ from probekit.cli.options import (
     examples,
     human_bytes,
     say,
+    show_json,
 )
 
 Folder = Annotated[
@@ -73,7 +73,7 @@ def verify_command(
     path = find_folder(folder, cache, opens=False)
     result = verify.repair(path) if repair else verify.verify(path)
     if json:
-        typer.echo(json_module.dumps({"schema": "probekit.verify/1", **result.to_json(), "repaired": repair}))
+        show_json({"schema": "probekit.verify/1", **result.to_json(), "repaired": repair})
     else:
         for problem in result.problems:
             typer.echo(problem.what)
@@ -123,7 +123,7 @@ def gc_command(
     if json:
         places = [{"path": str(item.path), "bytes": item.nbytes, "why": item.why} for item in found]
         document = {"schema": "probekit.gc/1", "root": str(root), "deleted": not dry_run, "bytes": total}
-        typer.echo(json_module.dumps({**document, "found": places}))
+        show_json({**document, "found": places})
         return
     for item in found if dry_run or yes else ():
         typer.echo(f"{human_bytes(item.nbytes):>8}  {item.path}  ({item.why})")
@@ -156,7 +156,7 @@ def rm_command(
     freed = {str(path): size for path, size in remove_all(paths).items()}
     if json:
         rows = [{"cache": path, "bytes": size} for path, size in freed.items()]
-        typer.echo(json_module.dumps({"schema": "probekit.removed/1", "removed": rows, "bytes": sum(freed.values())}))
+        show_json({"schema": "probekit.removed/1", "removed": rows, "bytes": sum(freed.values())})
         return
     typer.echo(f"{human_bytes(sum(freed.values()))} freed, {counted(len(freed), 'cache')} deleted")
 
@@ -177,6 +177,6 @@ def import_command(
     target = import_cache(source, cache_root(cache))
     size = size_of(target)
     if json:
-        typer.echo(json_module.dumps({"schema": "probekit.import/1", "cache": str(target), "bytes": size}))
+        show_json({"schema": "probekit.import/1", "cache": str(target), "bytes": size})
     else:
         typer.echo(f"{target}: imported whole, {human_bytes(size)}")

@@ -8,7 +8,6 @@ Surprise: errors in the data show when the stream reaches them, not when the cor
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,13 +19,12 @@ from probekit.corpus.split import Sampler, SplitRule, as_given, by_hash
 from probekit.corpus.values import settled
 from probekit.errors import InputError
 from probekit.example import SPLITS, Example
+from probekit.storage.strict import canonical
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["Corpus", "Notes", "Part", "SourceRecord", "fingerprint"]
-
-_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +313,5 @@ def fingerprint(examples: Iterable[Example]) -> str:
     """
     digest = hashlib.sha256()
     for example in examples:
-        line = _canonical([example.id, example.words, example.text, example.group, example.split])
-        digest.update(line.encode() + b"\n")
+        digest.update(canonical([example.id, example.words, example.text, example.group, example.split]) + b"\n")
     return digest.hexdigest()

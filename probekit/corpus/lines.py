@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import hashlib
 import io
 import os
 import tarfile
@@ -22,6 +21,7 @@ from typing import IO
 from probekit.corpus.archives import open_member, parted
 from probekit.corpus.naming import says_split
 from probekit.errors import InputError
+from probekit.storage.files import digest_of
 
 BLOCK = 1 << 20
 LONGEST_LINE = 1 << 26
@@ -100,8 +100,7 @@ def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes, 64 hexadecimal digits."""
     check_regular(path)
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return digest_of(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from None
 

@@ -5,11 +5,12 @@ Enters: a probing run. Leaves: a JSONL file. Surprise: the layer is the one chos
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probekit.errors import ResourceError
+from probekit.storage.files import replace_bytes
+from probekit.storage.strict import dump
 
 if TYPE_CHECKING:
     from probekit.probing.run import Probing
@@ -23,9 +24,9 @@ def write_predictions(probing: Probing, path: Path) -> Path:
     Path
         The file written.
     """
-    lines = [json.dumps(line, ensure_ascii=False) for line in probing.predictions()]
+    lines = [dump(line) for line in probing.predictions()]
     try:
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        replace_bytes(path, ("\n".join(lines) + "\n").encode())
     except OSError as error:
         raise ResourceError(
             f"{path} cannot be written: {error.strerror}. Choose another --predictions file."

@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from sklearn.utils.validation import check_is_fitted
 
-from probekit.errors import CacheError, InputError, UsageError
+from probekit.errors import CacheError, InputError, ResourceError, UsageError
 from probekit.probing.estimator import VectorClassifier
 from probekit.probing.estimators import estimators
 from probekit.probing.ridge import RidgeProbe
 from probekit.probing.spans import SpanClassifier
+from probekit.storage.files import replace_bytes
+from probekit.storage.strict import parse_object
 
 FORMAT = "probekit.estimator/1"
 
@@ -45,6 +47,8 @@ def save_estimator(estimator: Probe, path: str | Path) -> Path:
     ------
     UsageError
         An estimator whose labels or parameters are not plain data.
+    ResourceError
+        The place cannot be written.
     """
     check_is_fitted(estimator)
     arrays: dict[str, np.ndarray] = {}
@@ -64,8 +68,12 @@ def save_estimator(estimator: Probe, path: str | Path) -> Path:
         header = json.dumps(document, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise UsageError(f"This {type(estimator).__name__} cannot be saved as plain data: {error}.") from error
-    save_file(arrays, path, metadata={"probekit": header})
-    return Path(path)
+    place = Path(path)
+    try:
+        replace_bytes(place, save(arrays, metadata={"probekit": header}))
+    except OSError as error:
+        raise ResourceError(f"'{place}' cannot be written: {error.strerror}. Give another place.") from error
+    return place
 
 
 def load_estimator(path: str | Path) -> Probe:
@@ -82,9 +90,9 @@ def load_estimator(path: str | Path) -> Probe:
         raise InputError(f"There is no file '{path}'. Give a file written by save_estimator.")
     try:
         with safe_open(str(path), framework="numpy") as file:
-            document = json.loads((file.metadata() or {}).get("probekit", "{}"))
+            document = parse_object((file.metadata() or {}).get("probekit", "{}").encode(), f"The header of {path}")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+    except (SafetensorError, OSError) as error:
         raise CacheError(f"{path}: this file is damaged: {error}. Fit the estimator again.") from error
     if document.get("format") != FORMAT:
         raise CacheError(f"{path}: not an estimator of this version ({document.get('format')}; this reads {FORMAT}).")

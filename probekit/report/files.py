@@ -13,11 +13,13 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from probekit.errors import CacheError, InputError, ResourceError, UsageError
 from probekit.report.measurement import Measurement, check_layer
 from probekit.report.version1 import upgraded
+from probekit.storage.files import replace_bytes
+from probekit.storage.strict import decode, dump
 
 VERSION = 2
 SCHEMA = f"probekit.report/{VERSION}"
@@ -41,17 +43,9 @@ def write_report(path: Path, header: dict[str, Any], rows: Iterable[Measurement]
         lines = [dump({**header, COUNT: len(written)}), *written]
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(f"The provenance of a report must be what JSON can hold: {error}.") from error
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with beside.open("x", encoding="utf-8", newline="\n") as stream:
-                stream.writelines(line + "\n" for line in lines)
-                stream.flush()
-                os.fsync(stream.fileno())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        replace_bytes(path, "".join(line + "\n" for line in lines).encode())
     except OSError as error:
         raise ResourceError(
             f"The report cannot be written to '{path}': {error.strerror}. Give another place with --out."
@@ -100,11 +94,6 @@ def read_report(path: Path) -> tuple[dict[str, Any], list[Measurement]]:
     return header, rows
 
 
-def dump(document: Any) -> str:
-    """Return one line of strict JSON; a NaN in it is a bug, not a file."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False)
-
-
 def _check_schema(header: dict[str, Any], where: str) -> int:
     schema = header.get("schema")
     match = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
@@ -139,22 +128,12 @@ def _parse(line: bytes, where: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InputError(f"{where}:{error.start + 1}: not UTF-8 (byte {error.start + 1} of the line).") from error
 
-    def refuse(constant: str) -> NoReturn:
-        raise InputError(f"{where}: {constant} is not JSON. Reports hold null where there is no number.")
-
     try:
-        document = json.loads(text, parse_constant=refuse, object_pairs_hook=lambda pairs: _unique(pairs, where))
+        document = decode(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{where}:{error.colno}: not JSON: {error.msg}. Was the file cut short?") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, a list in a list in a list
+    except ValueError as error:
         raise InputError(f"{where}: not a line of a report: {error}. Write it again with `probe --out`.") from error
     if not isinstance(document, dict):
         raise InputError(f"{where}: a line of a report must be a JSON object. Got {type(document).__name__}.")
-    return document
-
-
-def _unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise InputError(f"{where}: a name occurs twice in one JSON object.")
     return document

@@ -1,8 +1,9 @@
 """Bytes to disk and back so that a crash, a full disk or a hostile file cannot fool a reader.
 
 Bytes and plain values enter, whole files leave: everything is written to a locked temporary file,
-synced, linked under its name exclusively, and the folder synced. Surprise: nothing is ever
-overwritten. A temporary file whose lock can be taken belongs to a dead writer.
+synced, linked under its name exclusively, and the folder synced. Surprise: nothing of a cache is ever
+overwritten. A temporary file whose lock can be taken belongs to a dead writer. What people name themselves (a
+report, a figure) takes the place of an older file in one step: :func:`replacing`.
 
 On a file system without hard links the temporary is renamed instead, under an exclusive lock and
 after a check that the name is free; where locks are missing too, two writers may then replace one
@@ -14,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 import stat
@@ -22,9 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from probekit.errors import CacheError, ResourceError
-from probekit.storage.strict import canonical as canonical
-from probekit.storage.strict import parse_object as parse_object
-from probekit.storage.strict import pretty as pretty
 
 SMALL_FILE = 16 << 20
 """Bytes; no JSON file of a cache is larger (a manifest holds about 300 bytes a shard)."""
@@ -133,12 +132,13 @@ def sync_folder(path: Path) -> None:
     """Make the names in a folder durable."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _fsync(fd)
+        sync(fd)
     finally:
         os.close(fd)
 
 
-def _fsync(fd: int) -> None:
+def sync(fd: int) -> None:
+    """Make what was written to a file durable."""
     while True:
         try:
             os.fsync(fd)
@@ -170,6 +170,14 @@ def lockless(fd: int) -> bool:
     return False
 
 
+def still_named(fd: int, path: Path) -> bool:
+    """Tell whether a name is still that of an open file."""
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
 class Temporary:
     """A locked temporary file ``.<name>.<random>.tmp`` that becomes ``<name>`` or disappears.
 
@@ -189,19 +197,13 @@ class Temporary:
             self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
             lock(self.fd, fcntl.LOCK_EX)
             # Between the creation and the lock a cleaner may have taken it for a dead writer's.
-            if self._named():
+            if still_named(self.fd, self.path):
                 return
             os.close(self.fd)
 
-    def _named(self) -> bool:
-        try:
-            return os.path.samestat(os.lstat(self.path), os.fstat(self.fd))
-        except FileNotFoundError:
-            return False
-
     def publish(self) -> bool:
         """Sync, link under the final name, sync the folder; False where the name was taken."""
-        _fsync(self.fd)
+        sync(self.fd)
         try:
             os.link(self.path, self.final, follow_symlinks=False)
         except FileExistsError:
@@ -248,6 +250,41 @@ def publish_bytes(path: Path, data: bytes) -> bool:
         return temporary.publish()
     finally:
         temporary.close()
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the name of a file to write beside ``path``; written whole and synced, it takes the place of ``path``.
+
+    Whatever is raised in between, ``path`` is what it was and nothing is left beside it.
+    """
+    # Not tempfile, whose files nobody else may read.
+    beside = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}.tmp")
+    try:
+        yield beside
+        fd = os.open(beside, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            sync(fd)
+        finally:
+            os.close(fd)
+        os.replace(beside, path)
+        with contextlib.suppress(OSError):  # a folder that may be written, but not read
+            sync_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):  # a read-only place refuses this, too
+            beside.unlink(missing_ok=True)
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole, or not at all, in the place of what was there."""
+    with replacing(path) as beside:
+        beside.write_bytes(data)
+
+
+def digest_of(path: Path) -> str:
+    """Return the sha256 of a file's bytes, 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def remove_stale(folder: Path) -> list[str]:

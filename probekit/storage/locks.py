@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from probekit.errors import ResourceError
-from probekit.storage.files import lock, lockless
+from probekit.storage.files import lock, lockless, still_named
 
 LOCK = "lock"
 RUNS = "runs"
@@ -56,19 +56,12 @@ def hold(path: Path, kind: int, *, create: bool = True) -> int | None:
                     )
                 os.close(fd)
                 return None
-            if _named(fd, path):
+            if still_named(fd, path):
                 return fd
         except BaseException:
             os.close(fd)
             raise
         os.close(fd)
-
-
-def _named(fd: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.lstat(path), os.fstat(fd))
-    except FileNotFoundError:
-        return False
 
 
 def hidden_folder(root: Path, prefix: str) -> tuple[Path, int]:

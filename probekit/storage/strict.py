@@ -1,8 +1,9 @@
-"""Strict JSON: what a cache writes, and the only JSON that it reads.
+"""Strict JSON: what probekit writes, and the only JSON that it reads as its own or as a corpus.
 
-Plain values enter and bytes leave, and the other way round; nothing here touches a disk. Surprise: what
-could be read but not written again (a lone surrogate, an infinity, a hundred lists in one another) is
-refused when it is read, so that keys and digests can be computed of whatever a file holds.
+Plain values enter and text leaves, and the other way round; nothing here touches a disk. No key stands twice, and no
+number is NaN or infinite. Surprise: of a file of a cache, what could be read but not written again (a lone surrogate,
+a hundred lists in one another) is refused when it is read, so that keys and digests can be computed of whatever it
+holds.
 """
 
 from __future__ import annotations
@@ -17,16 +18,44 @@ DEEPEST = 64
 """Levels; no JSON of a cache is nested deeper; what is could be read, and then not written again."""
 
 
-def canonical(value: Any, *, indent: int | None = None) -> bytes:
+_ONE_LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_COMPACT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_INDENTED = json.JSONEncoder(sort_keys=True, separators=(",", ": "), ensure_ascii=False, allow_nan=False, indent=1)
+
+
+def dump(value: Any) -> str:
+    """Return one line of JSON, fields in the order given.
+
+    Raises
+    ------
+    TypeError, ValueError, RecursionError
+        What JSON cannot hold, a NaN among it.
+    """
+    return _ONE_LINE.encode(value)
+
+
+def canonical(value: Any) -> bytes:
     """Return JSON that is equal for equal values: sorted keys, UTF-8, no NaN or infinity."""
-    separators = (",", ":") if indent is None else (",", ": ")
-    text = json.dumps(value, sort_keys=True, separators=separators, ensure_ascii=False, allow_nan=False, indent=indent)
-    return text.encode("utf-8")
+    return _COMPACT.encode(value).encode("utf-8")
 
 
 def pretty(value: Any) -> bytes:
     """Return :func:`canonical` JSON for people: one field a line, a newline at the end."""
-    return canonical(value, indent=1) + b"\n"
+    return _INDENTED.encode(value).encode("utf-8") + b"\n"
+
+
+def decode(text: str) -> Any:
+    """Return what JSON says: no key twice, no NaN or infinity.
+
+    Raises
+    ------
+    ValueError
+        Why it is none; a :class:`json.JSONDecodeError` where the place is known.
+    """
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("its lists and objects are nested too deeply") from None
 
 
 def parse_json(data: bytes, where: object) -> Any:
@@ -39,36 +68,18 @@ def parse_json(data: bytes, where: object) -> Any:
     CacheError
         Naming `where` and what is wrong.
     """
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(items)
-        if len(found) != len(items):
-            names = [name for name, _ in items]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"the key {twice!r} occurs twice")
-        return found
-
-    def constant(name: str) -> Any:
-        raise ValueError(f"{name} is not a JSON number")
-
-    def finite(text: str) -> float:
-        value = float(text)
-        return value if math.isfinite(value) else constant(text)
-
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_constant=constant, parse_float=finite)
+        value = decode(data.decode("utf-8"))
         # Only an escape can bring in half a surrogate pair, which no file can hold.
         if b"\\u" in data:
             canonical(value)
-    except RecursionError:
-        raise _too_deep(where) from None
     except UnicodeEncodeError as error:
         raise CacheError(f"{where} is damaged: it holds {error.object[error.start]!r}, half a character.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CacheError(f"{where} is damaged: {error}.") from None
     # Counting brackets is faster than walking, and few files have so many.
     if data.count(b"[") + data.count(b"{") > DEEPEST and too_deep(value):
-        raise _too_deep(where)
+        raise CacheError(f"{where} is not a file of a cache: its JSON is nested too deeply.")
     return value
 
 
@@ -83,13 +94,30 @@ def too_deep(value: Any) -> bool:
     return True
 
 
-def _too_deep(where: object) -> CacheError:
-    return CacheError(f"{where} is not a file of a cache: its JSON is nested too deeply.")
-
-
 def parse_object(data: bytes, where: object) -> dict[str, Any]:
     """Like :func:`parse_json`, for a file that must hold one JSON object."""
     value = parse_json(data, where)
     if not isinstance(value, dict):
         raise CacheError(f"{where} is damaged: it must hold a JSON object, got {type(value).__name__}.")
     return value
+
+
+def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(items)
+    if len(found) != len(items):
+        names = [name for name, _ in items]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} occurs twice")
+    return found
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON; write null")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _constant(text)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_finite)

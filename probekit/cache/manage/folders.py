@@ -24,8 +24,9 @@ from probekit.cache.manage.leftovers import IMPORTING, REMOVING, size_of
 from probekit.cache.manage.verify import alone, verify
 from probekit.cache.reader import ActivationCache, resume_command
 from probekit.errors import CacheError, ResourceError, UsageError
-from probekit.storage.files import open_regular, parse_object, read_small, sync_folder, write_all, writing
+from probekit.storage.files import open_regular, read_small, sync, sync_folder, write_all, writing
 from probekit.storage.locks import RUNS, delete, hidden_folder, real_folder
+from probekit.storage.strict import parse_object
 
 _MARKS = {"format", "key", "identity"}
 """Names by which a plan is known to be that of a cache."""
@@ -244,7 +245,7 @@ def _copy(source: Path, target: Path) -> None:
             while data := os.read(fd, _COPIED_AT_ONCE):
                 write_all(new, data, offset)
                 offset += len(data)
-            os.fsync(new)
+            sync(new)
         finally:
             os.close(new)
     finally:

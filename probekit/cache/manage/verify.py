@@ -30,8 +30,9 @@ from probekit.cache.format.plan import FormatVersionError, Plan, read_plan
 from probekit.cache.write.settle import check_bytes, damaged_tensors, inode, set_aside
 from probekit.cache.write.shard import receipt_bytes
 from probekit.errors import CacheError
-from probekit.storage.files import check_folder, pretty, read_small, writing
+from probekit.storage.files import check_folder, read_small, writing
 from probekit.storage.locks import LOCK, RUNS, hold
+from probekit.storage.strict import pretty
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,13 @@ from probekit.errors import CacheError, ResourceError
 from probekit.storage.files import (
     check_folder,
     open_regular,
-    parse_object,
     publish_bytes,
     read_small,
     sync_folder,
     writing,
 )
 from probekit.storage.locks import RUNS, hold
+from probekit.storage.strict import parse_object
 
 ASIDE = "aside"
 _DAMAGE = {errno.ELOOP, errno.EMLINK, errno.ENOENT}

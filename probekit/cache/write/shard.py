@@ -25,7 +25,8 @@ from probekit.cache.format.plan import Plan
 from probekit.cache.write import deaths
 from probekit.errors import ResourceError
 from probekit.storage.direct import BUDGET, PIECE, Pace, Region, open_direct
-from probekit.storage.files import Temporary, free_bytes, pretty, publish_bytes, write_all, writing
+from probekit.storage.files import Temporary, free_bytes, publish_bytes, write_all, writing
+from probekit.storage.strict import pretty
 
 """How the stored dtypes come and go; numpy has no bfloat16, so its bits travel as uint16."""
 

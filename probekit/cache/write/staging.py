@@ -23,8 +23,9 @@ from probekit.cache.examples import SOURCE, read_examples
 from probekit.cache.format.names import SHARD_EXAMPLES, SHARD_WORDS, ShardSpec, corpus_name, sealed
 from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS, Example
-from probekit.storage.files import canonical, publish_bytes, sync_folder, writing
+from probekit.storage.files import publish_bytes, sync_folder, writing
 from probekit.storage.locks import dead, delete, hidden_folder
+from probekit.storage.strict import canonical
 
 if TYPE_CHECKING:
     from probekit.corpus.corpus import Corpus, SourceRecord

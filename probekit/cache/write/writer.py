@@ -32,8 +32,9 @@ from probekit.cache.write.shard import ShardWriter
 from probekit.cache.write.staging import StagedCorpus
 from probekit.errors import CacheError, ProbekitError
 from probekit.storage.direct import Pace
-from probekit.storage.files import canonical, pretty, publish_bytes, read_small, remove_stale, sync_folder, writing
+from probekit.storage.files import publish_bytes, read_small, remove_stale, sync_folder, writing
 from probekit.storage.locks import LOCK, RUNS, hold
+from probekit.storage.strict import canonical, pretty
 
 
 class CacheWriter:

@@ -18,6 +18,7 @@ from probekit.corpus.readers import Reader
 from probekit.corpus.records import example_from
 from probekit.errors import InputError
 from probekit.example import Example
+from probekit.storage.strict import decode
 
 
 def read(path: Path, notes: Notes) -> Iterator[Example]:
@@ -39,31 +40,16 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
 
 def _parse(line: str, path: Path, number: int) -> dict[str, Any]:
     try:
-        record = _decode(line)
+        record = decode(line)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}:{number}:{error.pos + 1}: not valid JSON: {error.msg}. Every line must be one JSON object."
         ) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"{path}:{number}:1: not valid JSON: {error}. Every line must be one JSON object.") from None
     if not isinstance(record, dict):
         raise InputError(f"{path}:{number}:1: every line must be one JSON object. Got {line!r:.80}.")
     return record
 
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} occurs twice")
-    return record
-
-
-def _constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON; write null")
-
-
-_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).decode
 
 READER = Reader("jsonl", read, suffixes=(".jsonl", ".ndjson"))

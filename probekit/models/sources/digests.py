@@ -19,8 +19,8 @@ from typing import Any
 
 from probekit.cache.location import cache_root
 from probekit.errors import CacheError, ProbekitError
-from probekit.storage.files import read_small
-from probekit.storage.strict import parse_object
+from probekit.storage.files import digest_of, read_small, replace_bytes
+from probekit.storage.strict import dump, parse_object
 
 MEMORY = ".digests.json"
 LARGE = 8_000_000
@@ -33,14 +33,14 @@ def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes."""
     before = path.stat()
     if before.st_size < LARGE:
-        return _read(path)
+        return digest_of(path)
     memory = _memory()
     known = _recall(memory)
     key = _stamp(before)
     found = known.get(key)
     if isinstance(found, str) and found == _sealed(key, found[:64]):
         return found[:64]
-    digest = _read(path)
+    digest = digest_of(path)
     if memory is not None and time.time() - max(before.st_mtime, before.st_ctime) > REST_SECONDS:
         _remember(memory, {**known, key: _sealed(key, digest)})
     return digest
@@ -77,11 +77,6 @@ def canonical(value: Mapping[str, Any]) -> str:
     return json.dumps(kept, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
-def _read(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 def _memory() -> Path | None:
     try:
         return cache_root() / MEMORY
@@ -97,12 +92,6 @@ def _recall(memory: Path | None) -> dict[str, Any]:
 
 
 def _remember(memory: Path, known: Mapping[str, Any]) -> None:
-    # Not tempfile, whose files nobody else may read: a root may be shared.
-    beside = memory.with_name(f".digests-{os.urandom(6).hex()}.tmp")
     with contextlib.suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            beside.write_text(json.dumps(dict(known)), encoding="utf-8")
-            os.replace(beside, memory)
-        finally:
-            beside.unlink(missing_ok=True)
+        replace_bytes(memory, dump(dict(known)).encode())

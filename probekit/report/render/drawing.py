@@ -8,7 +8,6 @@ the default style, so that the same report gives the same bytes on one machine.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from probekit import plain
 from probekit.errors import ResourceError, UsageError
 from probekit.report.choice import Point
 from probekit.sites import Layer, split_layer
+from probekit.storage.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -202,17 +202,13 @@ def save_figure(path: Path, draw: Callable[[Axes], object]) -> Path:
     import matplotlib.style
     from matplotlib.figure import Figure
 
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{suffix}")
     with matplotlib.style.context("default"), matplotlib.rc_context({"svg.hashsalt": "probekit"}):
         figure = Figure(figsize=(7.2, 4.4), dpi=160, layout="constrained")
         draw(figure.subplots())
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
+            with replacing(path) as beside:
                 figure.savefig(beside, format=suffix[1:], metadata=dict(_METADATA[suffix]))
-                beside.replace(path)
-            finally:
-                beside.unlink(missing_ok=True)
         except OSError as error:
             raise ResourceError(f"The figure cannot be written to '{path}': {error.strerror}.") from error
     return path
