@@ -99,8 +99,14 @@ def probe_command(
         ),
     ] = None,
     control_seeds: Annotated[
-        int, typer.Option("--control-seeds", help="Draws of the control task; 0: none.", min=0, metavar="N")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--control-seeds",
+            help="Draws of the control task; 0: none. By default 1, and none with --fast.",
+            min=0,
+            metavar="N",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
     probes: Annotated[
         list[Path] | None,
@@ -111,7 +117,8 @@ def probe_command(
         bool, typer.Option("--drop-repeated", help="Leave out dev and test sentences that repeat a training sentence.")
     ] = False,
     fast: Annotated[
-        bool, typer.Option("--fast", help="No control task, 100 resamples, one pass; the report says so.")
+        bool,
+        typer.Option("--fast", help="No control, 100 resamples, no tests between layers; the report says so."),
     ] = False,
     ranks: Annotated[
         str | None,
@@ -175,9 +182,8 @@ def probe_command(
         pool=pool,
         pair=pair,
         estimator=estimator,
-        control_seeds=0 if fast else control_seeds,
+        control_seeds=control_seeds,
         seed=seed,
-        resamples=100 if fast else 1000,
         fast=fast,
         strict=strict,
         drop_repeated=drop_repeated,

@@ -124,6 +124,6 @@ def shared_notes(settings: Settings, *, repeated: int) -> list[str]:
         then = ", and are left out (--drop-repeated)" if settings.drop_repeated else ""
         notes.append(f"{repeated:,} dev or test examples repeat a training example{then}.")
     if settings.fast:
-        control = f"{settings.control_seeds} draws of the control task" if settings.control_seeds else "no control task"
-        notes.append(f"--fast: {control}, {settings.resamples} resamples, no tests between layers.")
+        control = f"{settings.n_controls} draws of the control task" if settings.n_controls else "no control task"
+        notes.append(f"--fast: {control}, {settings.n_resamples} resamples, no tests between layers.")
     return notes

@@ -53,7 +53,7 @@ def probe(
     pool: str = "mean",
     pair: str = "concat",
     estimator: str | None = None,
-    control_seeds: int = 1,
+    control_seeds: int | None = None,
     seed: int = 0,
     probes: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     strict: bool = False,
@@ -94,8 +94,8 @@ def probe(
         ``ridge`` for tasks whose labels are numbers; ``bilinear`` for pairs; ``attention`` and ``bilstm`` read the
         tokens of a span, or of its whole example, and learn to pool them. A task over trees has the structural
         probe [3]_ and no other.
-    control_seeds : int
-        Draws of the control task [1]_; 0: none.
+    control_seeds : int, optional
+        Draws of the control task [1]_; 0: none. By default 1, and none of a fast run.
     seed : int
         Of everything that is drawn.
     probes : path or sequence of paths
@@ -105,7 +105,7 @@ def probe(
     drop_repeated : bool
         Dev and test examples whose words are also a training example are left out, and counted in the notes.
     fast : bool
-        No control task and 100 resamples; the report says so.
+        No control task, unless ``control_seeds`` are given, 100 resamples, no tests between layers; the report says so.
     ranks : int or iterable of int
         Of the projections of a task over trees [3]_; by default 64.
     max_ram : float, optional
@@ -139,16 +139,14 @@ def probe(
     .. [2] Voita & Titov 2020, Information-theoretic probing with minimum description length.
     .. [3] Hewitt & Manning 2019, A structural probe for finding syntax in word representations.
     """
-    fast = plain.flag(fast, "fast")
     settings = Settings(
         task=task,
         layers=layers,  # type: ignore[arg-type]  # read by Settings, as all others
         pool=pool,
         pair=pair,
         estimator=estimator,
-        control_seeds=0 if fast else control_seeds,
+        control_seeds=control_seeds,
         seed=seed,
-        resamples=100 if fast else 1000,
         fast=fast,
         strict=strict,
         drop_repeated=drop_repeated,

@@ -29,13 +29,16 @@ class Settings:
     pool, pair : str
     estimator : str or None
         None: that of the kind of task; see :func:`~probekit.probing.estimators.estimator_for`.
-    control_seeds : int
-        Draws of the control task.
+    control_seeds : int or None
+        Draws of the control task; None: one, and none of a fast run.
     seed : int
         Of control labels, resamples, and fits that have one.
-    resamples : int
-        Of the bootstrap.
-    fast, strict : bool
+    resamples : int or None
+        Of the bootstrap; None: 1,000, and 100 of a fast run.
+    fast : bool
+        Leave out what costs: tests between layers, the floors of words and of random weights, and by default the
+        control and most resamples. A number that is given stands; the report says what was done.
+    strict : bool
     ranks : tuple of int
         Of the projections of a task over trees.
     max_ram : float or None
@@ -54,9 +57,9 @@ class Settings:
     pool: str = "mean"
     pair: str = "concat"
     estimator: str | None = None
-    control_seeds: int = 1
+    control_seeds: int | None = None
     seed: int = 0
-    resamples: int = 1000
+    resamples: int | None = None
     fast: bool = False
     strict: bool = False
     ranks: tuple[int, ...] = ()
@@ -74,9 +77,11 @@ class Settings:
             self._set(name, plain.text(getattr(self, name), name))
         if self.estimator is not None:
             self._set("estimator", plain.text(self.estimator, "estimator"))
-        self._set("control_seeds", plain.whole(self.control_seeds, "control_seeds", least=0, most=MOST_SEEDS))
+        if self.control_seeds is not None:
+            self._set("control_seeds", plain.whole(self.control_seeds, "control_seeds", least=0, most=MOST_SEEDS))
         self._set("seed", plain.whole(self.seed, "seed", least=0, most=LARGEST_SEED))
-        self._set("resamples", plain.whole(self.resamples, "resamples", least=1))
+        if self.resamples is not None:
+            self._set("resamples", plain.whole(self.resamples, "resamples", least=1))
         for name in ("fast", "strict", "drop_repeated"):
             self._set(name, plain.flag(getattr(self, name), name))
         different = "different whole numbers from 1, like 8,64"
@@ -94,12 +99,22 @@ class Settings:
             if repeated := [entry for place, entry in enumerate(given) if entry in given[:place]]:
                 raise UsageError(f"The `{name}` option names '{repeated[0]}' twice. Name each {what} once.")
 
+    @property
+    def n_controls(self) -> int:
+        """Draws of the control task that are made."""
+        return int(not self.fast) if self.control_seeds is None else self.control_seeds
+
+    @property
+    def n_resamples(self) -> int:
+        """Resamples of the bootstrap that are made."""
+        return (100 if self.fast else 1000) if self.resamples is None else self.resamples
+
     def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Return plain data, with the numbers of draws and resamples that are made."""
         layers = self.layers if isinstance(self.layers, str) else list(self.layers)
         task = self.task.name if isinstance(self.task, ProbeTask) else self.task
-        plainly = {"task": task, "layers": layers, "also": list(self.also), "ranks": list(self.ranks)}
-        plainly["metrics"] = list(self.metrics)
+        plainly: dict[str, Any] = {"task": task, "layers": layers, "also": list(self.also), "ranks": list(self.ranks)}
+        plainly |= {"control_seeds": self.n_controls, "resamples": self.n_resamples, "metrics": list(self.metrics)}
         return {**asdict(replace(self, task=task)), **plainly}
 
     def _set(self, name: str, value: Any) -> None:

@@ -51,7 +51,7 @@ class Scene:
     @property
     def resamples(self) -> int:
         """Of the bootstrap."""
-        return self.settings.resamples
+        return self.settings.n_resamples
 
 
 class Companion(Protocol):

@@ -130,7 +130,7 @@ def classify(
             blank,
             split=split,
             control_codes=controls,
-            resamples=settings.resamples,
+            resamples=settings.n_resamples,
             draw=settings.seed,
             metrics=metrics,
             bag=bags.get(split),
@@ -189,7 +189,7 @@ def _controls(question: Question, settings: Settings) -> dict[int, NDArray[np.in
     if question.keys is None:
         return {}
     y, n_classes = question.parts["train"].y, len(question.classes)
-    seeds = [draw_seed(settings.seed, draw) for draw in range(settings.control_seeds)]
+    seeds = [draw_seed(settings.seed, draw) for draw in range(settings.n_controls)]
     return {seed: control_codes(question.keys, y, n_classes=n_classes, seed=seed) for seed in seeds}
 
 

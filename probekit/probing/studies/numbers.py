@@ -95,7 +95,7 @@ def regress(
     table = next(iter(poolers.values())).table
     parts = _parts(source.task, table)
     y = np.array(table.labels, np.float64)
-    seeds = [draw_seed(settings.seed, draw) for draw in range(0 if None in table.keys else settings.control_seeds)]
+    seeds = [draw_seed(settings.seed, draw) for draw in range(0 if None in table.keys else settings.n_controls)]
     train = y[parts["train"]]
     sets = [y, *(control_numbers(table.keys, train, seed=seed) for seed in seeds)]
     targets = [Numbers(str(i), *(values[parts[split]] for split in SPLITS)) for i, values in enumerate(sets)]
@@ -116,7 +116,7 @@ def regress(
     for split in ("dev", "test"):
         units = resampled_by[split] = units_of(table, table.example[parts[split]])
         scorers = [
-            NumberScorer(values[parts[split]], units.of, resamples=settings.resamples, seed=settings.seed)
+            NumberScorer(values[parts[split]], units.of, resamples=settings.n_resamples, seed=settings.seed)
             for values in sets
         ]
         blank = blank_row(cache, settings, source.task, method=METHOD, metric=METRICS[0])
@@ -177,7 +177,7 @@ def _mix_rows(
     yield from mix.rows(blank)
     fit, rows = mix.fit(), mix.sampled["test"]
     units = np.unique(units_of(table, table.example[table.part("test")]).of[rows], return_inverse=True)[1]
-    scorer = NumberScorer(mix.numbers.test, units, resamples=settings.resamples, seed=settings.seed)
+    scorer = NumberScorer(mix.numbers.test, units, resamples=settings.n_resamples, seed=settings.seed)
     row = replace(_fitted(blank, fit), method=MIX, note="", n=len(rows), n_groups=scorer.n_units)
     for metric, score in zip(METRICS, scorer.scores(fit.test), strict=True):
         yield scored(row, metric, *score)

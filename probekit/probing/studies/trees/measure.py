@@ -107,7 +107,7 @@ class FittedLayer:
             scores = scorer.scores(guess)
             note = "" if projection.converged else "the fit did not converge"
             rows += scorer.rows(scores, layer=self.matrix.layer, method=f"rank_{projection.rank}", note=note)
-        if self.settings.control_seeds:
+        if self.settings.n_controls:
             rows += self._beside_random(X, scorer, scores)
         return rows, scores[0], guess
 
@@ -133,7 +133,7 @@ class FittedLayer:
 
 def draws_of(settings: Settings) -> int:
     """Return how many random projections there are: as many as control seeds, but some; none of none."""
-    return max(DRAWS, settings.control_seeds) if settings.control_seeds else 0
+    return max(DRAWS, settings.n_controls) if settings.n_controls else 0
 
 
 def over_draws(scores: Sequence[Score]) -> Score:

@@ -179,7 +179,7 @@ def _scorers(
             units_of(table, np.array([tree.example for tree in trees[split]])),
             replace(blank, split=split),
             metrics,
-            resamples=settings.resamples,
+            resamples=settings.n_resamples,
             seed=settings.seed,
         )
     return scorers
