@@ -68,9 +68,7 @@ def _root(
 def run(argv: list[str]) -> int:
     """Run one command; return its exit code. Nothing escapes as a traceback without ``--debug``."""
     try:
-        result = app(argv, standalone_mode=False, prog_name="probekit", obj=shlex.join(["probekit", *argv]))
-        sys.stdout.flush()
-        return result if isinstance(result, int) else 0
+        return _run(argv)
     except SystemExit as error:
         return _pipe_closed() if isinstance(error.__context__, BrokenPipeError) else int(error.code or 0)
     except BrokenPipeError:
@@ -83,6 +81,23 @@ def run(argv: list[str]) -> int:
         return _fail_os(argv, error)
     except Exception as error:
         return _fail_other(argv, error)
+
+
+def _run(argv: list[str]) -> int:
+    """Run one command; where stderr is to be silent, or a document alone, faults of packages are left to `doctor`."""
+    silent = bool({"--json", "-q", "--quiet"} & set(argv))
+    if silent:
+        import logging
+
+        faults = logging.getLogger("probekit.registry")
+        before, faults.disabled = faults.disabled, True
+    try:
+        result = app(argv, standalone_mode=False, prog_name="probekit", obj=shlex.join(["probekit", *argv]))
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    finally:
+        if silent:
+            faults.disabled = before
 
 
 def _pipe_closed() -> int:
