@@ -9,7 +9,7 @@ BENCH ?=
 BIN := .venv/bin
 DEMO := demo
 
-.PHONY: demo test check bench families soak lint format clean
+.PHONY: demo test check bench docs families soak lint format clean
 
 demo: .venv/.installed-demo
 	mkdir -p $(DEMO)
@@ -19,6 +19,10 @@ demo: .venv/.installed-demo
 
 test: .venv/.installed-test lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# The pages of docs/ as a site, docs/_build/index.html; a warning fails it.
+docs: .venv/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build
 
 # All take about an hour and a half with PROBEKIT_DATA; some: make bench BENCH="online structural".
 bench: .venv/.installed-test
@@ -42,13 +46,13 @@ format: .venv/.installed-test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(DEMO) build dist docs/_build docs/_notebooks .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 
-# The extra `demo` or `test`, at the tested versions. An installed torch leaves the pins.
+# The extra `demo`, `test` or `docs`, at the tested versions. An installed torch leaves the pins.
 .venv/.installed-%: pyproject.toml constraints.txt .venv/bin/python
 	@if $(BIN)/python -c "import importlib.metadata as m; m.version('torch')" 2>/dev/null; \
 	then grep -v '^torch==' constraints.txt > .venv/constraints.txt; \

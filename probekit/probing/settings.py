@@ -19,13 +19,13 @@ LARGEST_SEED = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Options of :func:`~probekit.probing.run.probe`, checked.
+    """Options of :func:`~probekit.probe`, checked.
 
     Attributes
     ----------
     task : str or ProbeTask
     layers : "all" or tuple of int and "final"
-        Given as :func:`~probekit.probing.run.probe` takes them.
+        Given as :func:`~probekit.probe` takes them.
     pool, pair : str
     estimator : str or None
         None: that of the kind of task; see :func:`~probekit.probing.estimators.estimator_for`.

@@ -1,15 +1,19 @@
-"""What the README shows runs: its commands and its Python, in order, in one folder, with one cache.
+"""What README, CONTRIBUTING and the pages of docs/ show works: every block of commands and Python, in order.
 
-A fenced block that cannot run here says so in the line before it, ``<!-- not run: reason -->``; one
-that shows an error says ``<!-- exit 2 -->``. Lines that install something (``pip``, ``git``, ``make``,
-``cd``) are taken as done. The one liberty: the built-in grammar is shorter than a user's.
+A page has a folder and a cache of its own. A fenced block that cannot run here says so where readers see it, in the
+line before it: ``*Not run: reason.*``; one that shows an error says ``<!-- exit 2 -->``. Lines that install something
+(``pip``, ``git``, ``make``, ``cd``) are taken as done. Two liberties: the built-in grammar is shorter than a user's, and
+a command that needs no shell runs in this process, which has loaded torch already.
 """
 
 from __future__ import annotations
 
+import contextlib
 import doctest
+import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,18 +22,25 @@ from pathlib import Path
 
 import pytest
 
+from probekit.cli.app import run as run_command
 from probekit.corpus.readers import grammar
 
 ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
-SENTENCES = 300
-"""Sentences of the grammar where a README names no number."""
+WRITTEN = {"docs/commands.md", "docs/families.md", "docs/oracles.md", "docs/twenty.md"}
+"""Pages that a program writes, or that hold figures alone."""
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
+    if "_build" not in path.parts
+)
+SENTENCES = 100
+"""Sentences of the grammar where a page names no number."""
 
 SHELL = {"console", "bash", "sh", "shell", "shell-session"}
 PYTHON = {"python", "py", "pycon"}
 SETUP = {"pip", "pipx", "uv", "git", "make", "cd", "python3", "source", "."}
 FENCE = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*)")
-NOT_RUN = re.compile(r"<!-- *not run: *(?P<reason>.*?) *-->")
+NOT_RUN = re.compile(r"\*Not run: *(?P<reason>.*?)\.?\*")
 EXIT = re.compile(r"<!-- *exit (?P<code>\d+) *-->")
 
 # The command of this checkout, whatever is installed, with a shorter default grammar.
@@ -94,7 +105,7 @@ def blocks(text: str, name: str = "README.md") -> Iterator[Block]:
         before, number = "", number + 1
 
 
-def run_blocks(text: str, folder: Path, *, sentences: int = SENTENCES) -> list[str]:
+def run_blocks(text: str, folder: Path, *, name: str = "README.md", sentences: int = SENTENCES) -> list[str]:
     """Run every block in ``folder``, the working folder of this process; return where each stands."""
     bin_folder = folder / ".bin"
     bin_folder.mkdir()
@@ -104,7 +115,7 @@ def run_blocks(text: str, folder: Path, *, sentences: int = SENTENCES) -> list[s
     path = os.pathsep.join([str(bin_folder), str(Path(sys.executable).parent), os.environ["PATH"]])
     names: dict[str, object] = {"__name__": "__main__"}
     ran = []
-    for block in blocks(text):
+    for block in blocks(text, name):
         if block.reason is not None:
             continue
         if block.language in PYTHON:
@@ -122,17 +133,50 @@ def run_blocks(text: str, folder: Path, *, sentences: int = SENTENCES) -> list[s
 
 
 def run_shell(block: Block, folder: Path, path: str) -> None:
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.commands],
-        cwd=folder,
-        env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    said = f"{block.where}: exit code {done.returncode}\n{block.commands}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    assert done.returncode == block.exit_code, said
-    assert "Traceback" not in done.stderr, said
+    lines = plain_commands(block.commands)
+    if lines is not None:
+        code, out, err = run_here(lines)
+    else:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block.commands],
+            cwd=folder,
+            env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+        code, out, err = done.returncode, done.stdout, done.stderr
+    said = f"{block.where}: exit code {code}\n{block.commands}\n{out[-2000:]}\n{err[-2000:]}"
+    assert code == block.exit_code, said
+    assert "Traceback" not in err, said
+
+
+def plain_commands(script: str) -> list[list[str]] | None:
+    """The words of each command where all are probekit's and ask nothing of a shell but quotes; else None."""
+    found = []
+    for line in script.split("\n"):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        words = list(lexer)
+        if not words:
+            continue
+        bare = SUBSTITUTED.sub("", re.sub(r"'[^']*'", "", line.partition(" #")[0]))
+        if words[0] != "probekit" or re.search(r"[$`*?~<>|&;(){}\\]", bare):
+            return None
+        found.append(words[1:])
+    return found
+
+
+def run_here(lines: list[list[str]]) -> tuple[int, str, str]:
+    """Run commands in this process up to the first that fails; return its code and what was said."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        for words in lines:
+            code = run_command(words)
+            if code:
+                break
+    return code, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture
@@ -142,12 +186,31 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_the_pages_are_found() -> None:
+    assert {"README.md", "docs/index.md", "docs/tutorial.md"} <= set(PAGES)
+    assert WRITTEN - {"docs/families.md"} <= set(PAGES)
+
+
 @pytest.mark.slow
-def test_the_readme_runs(folder: Path) -> None:
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", sorted(set(PAGES) - WRITTEN))
+def test_a_page_runs(page: str, folder: Path) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    if not any(block.language in SHELL | PYTHON for block in blocks(text, page)):
+        return
     commands = "\n".join(block.commands for block in blocks(text) if block.reason is None and block.language in SHELL)
-    assert {"extract", "probe"} <= set(re.findall(r"^probekit (\w+)", commands, re.MULTILINE))
-    assert run_blocks(text, folder)
+    assert page != "README.md" or {"extract", "probe"} <= set(re.findall(r"^probekit (\w+)", commands, re.MULTILINE))
+    run_blocks(text, folder, name=page)
+
+
+def test_commands_that_need_a_shell_are_told() -> None:
+    assert plain_commands(
+        "probekit tasks  # all of them\nprobekit probe --task 'query:upos=NOUN & head.upos=VERB'"
+    ) == [
+        ["tasks"],
+        ["probe", "--task", "query:upos=NOUN & head.upos=VERB"],
+    ]
+    for script in ("probekit tasks | head", "ls", "probekit probe --on $(cat it)", "probekit probe --on *", "# a\nls"):
+        assert plain_commands(script) is None
 
 
 EXAMPLE = """
@@ -183,7 +246,8 @@ True
 {"probekit": 1}
 ```
 
-<!-- not run: needs a machine with eight accelerators -->
+*Not run: it needs a machine with eight accelerators.*
+
 ```bash
 probekit extract /no/such/model
 ```
@@ -203,7 +267,7 @@ make demo
 
 def test_an_example_runs_in_order(folder: Path) -> None:
     ran = run_blocks(EXAMPLE + "\n```python\nassert total == rows\n```\n", folder, sentences=20)
-    assert ran == [f"README.md:{line}" for line in (5, 18, 25, 42, 51)]
+    assert ran == [f"README.md:{line}" for line in (5, 18, 25, 43, 52)]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +277,7 @@ def test_an_example_runs_in_order(folder: Path) -> None:
         ("```bash\nprobekit no-such-verb | cat\n```", r"README.md:2: exit code 2"),
         ("```bash\nprobekit no-such-verb\nprobekit --version\n```", r"README.md:2: exit code 2"),
         ("<!-- exit 2 -->\n```bash\nprobekit --version\n```", r"README.md:3: exit code 0"),
-        ("<!-- not run: -->\n```bash\nprobekit --version\n```", "say why"),
+        ("*Not run: no.*\n```bash\nprobekit --version\n```", "say why"),
         ("```\n$ probekit extract\n```", "must be marked console"),
         ("```bash\nprobekit extract\n", "never ends"),
     ],
