@@ -2,8 +2,8 @@
 
 A page has a folder and a cache of its own. A fenced block that cannot run here says so where readers see it, in the
 line before it: ``*Not run: reason.*``; one that shows an error says ``<!-- exit 2 -->``. Lines that install something
-(``pip``, ``git``, ``make``, ``cd``) are taken as done. Two liberties: the built-in grammar is shorter than a user's, and
-a command that needs no shell runs in this process, which has loaded torch already.
+(``pip``, ``git``, ``make``, ``cd``) are taken as done. Two liberties: the built-in grammar is shorter than a user's,
+and a command that needs no shell runs in this process, which has loaded torch already.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ PYTHON = {"python", "py", "pycon"}
 SETUP = {"pip", "pipx", "uv", "git", "make", "cd", "python3", "source", "."}
 FENCE = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*)")
 NOT_RUN = re.compile(r"\*Not run: *(?P<reason>.*?)\.?\*")
+INNER = re.compile(r"\$\(probekit (?P<command>[^$()]+)\)")
 EXIT = re.compile(r"<!-- *exit (?P<code>\d+) *-->")
 
 # The command of this checkout, whatever is installed, with a shorter default grammar.
@@ -155,12 +156,10 @@ def plain_commands(script: str) -> list[list[str]] | None:
     """The words of each command where all are probekit's and ask nothing of a shell but quotes; else None."""
     found = []
     for line in script.split("\n"):
-        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
-        words = list(lexer)
+        words = shlex.split(line, comments=True)
         if not words:
             continue
-        bare = SUBSTITUTED.sub("", re.sub(r"'[^']*'", "", line.partition(" #")[0]))
+        bare = INNER.sub("", re.sub(r"'[^']*'", "", line.partition(" #")[0]))
         if words[0] != "probekit" or re.search(r"[$`*?~<>|&;(){}\\]", bare):
             return None
         found.append(words[1:])
@@ -173,10 +172,20 @@ def run_here(lines: list[list[str]]) -> tuple[int, str, str]:
     code = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         for words in lines:
-            code = run_command(words)
+            code = run_command([printed_by(word) for word in words])
             if code:
                 break
     return code, out.getvalue(), err.getvalue()
+
+
+def printed_by(word: str) -> str:
+    """What a command in place of a word prints, ``$(probekit ...)``; else the word."""
+    inner = INNER.fullmatch(word)
+    if inner is None:
+        return word
+    code, out, err = run_here([shlex.split(inner["command"])])
+    assert code == 0, err
+    return out.strip()
 
 
 @pytest.fixture
@@ -211,6 +220,8 @@ def test_commands_that_need_a_shell_are_told() -> None:
     ]
     for script in ("probekit tasks | head", "ls", "probekit probe --on $(cat it)", "probekit probe --on *", "# a\nls"):
         assert plain_commands(script) is None
+    assert plain_commands('probekit probe --on "$(probekit tasks)"') == [["probe", "--on", "$(probekit tasks)"]]
+    assert printed_by("$(probekit --version)") == run_here([["--version"]])[1].strip() != ""
 
 
 EXAMPLE = """

@@ -1,0 +1,88 @@
+"""The pages hang together: links lead somewhere, tables tell what the code holds, and Sphinx builds them unwarned."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_architecture import ORDER
+
+from probekit.corpus.annotations import COMPANIONS
+from probekit.corpus.readers import READERS
+from probekit.models.architecture.families import FAMILIES
+from probekit.probing.analyses import ANALYSES
+from probekit.probing.estimators import ESTIMATORS
+from probekit.registry import Registry
+from probekit.statistics.metrics import METRICS
+from probekit.tasks import TASKS
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = [path for path in (*ROOT.glob("*.md"), *DOCS.rglob("*.md")) if "_build" not in path.parts]
+MADE = {DOCS / "_notebooks" / path.name: path for path in (ROOT / "notebooks").glob("*.ipynb")}
+"""What ``docs/conf.py`` copies."""
+MOST_WORDS = 1_300
+"""Of the README: a reader decides in two minutes."""
+
+LINK = re.compile(r"\]\((?!https?://|mailto:)(?P<target>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken(text: str, page: Path) -> list[str]:
+    """The links of a page that lead nowhere."""
+    found = []
+    for link in LINK.finditer(re.sub(r"^(`{3,}).*?^\1", "", text, flags=re.MULTILINE | re.DOTALL)):
+        target = (page.parent / link["target"]).resolve() if link["target"] else page
+        target = MADE.get(target, target)
+        if not target.exists() or (link["anchor"] and link["anchor"] not in anchors(target)):
+            found.append(link[0])
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken(page.read_text(encoding="utf-8"), page) == []
+
+
+def test_a_broken_link_is_seen() -> None:
+    text = "[a](docs/nowhere.md) [b](docs/concepts.md#nothing) [c](docs/concepts.md#floors) [d](https://x.org/y)"
+    assert broken(text, ROOT / "README.md") == ["](docs/nowhere.md)", "](docs/concepts.md#nothing)"]
+
+
+def test_the_readme_is_read_in_two_minutes() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= MOST_WORDS
+
+
+def test_contributing_tells_of_every_catalogue() -> None:
+    """The table of members: the folder, what a file sets, and the entry points."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| an? .*\| `(.*)/` \| `(.*)` \| `(.*)` \|$", text, re.MULTILINE))
+    told |= set(re.findall(r"^\| annotations .*\| `(.*)/` \| `(.*)` \| `(.*)` \|$", text, re.MULTILINE))
+    catalogues: list[Registry] = [TASKS, READERS, COMPANIONS, ESTIMATORS, METRICS, ANALYSES, FAMILIES]
+    folders = [Path(entry.place).parent for one in catalogues for entry in list(one.entries().values())[:1]]
+    assert told == {
+        (str(folder.relative_to(ROOT)), one.attribute, one.group)
+        for folder, one in zip(folders, catalogues, strict=True)
+    }
+
+
+def test_the_page_of_the_architecture_has_every_part_in_its_order() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", (DOCS / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert tuple(name for row in rows for name in re.findall(r"`(\w+)/?`", row)) == ORDER
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("myst_nb") is None, reason="the extra `docs` is not installed: make docs")
+def test_sphinx_builds_the_pages_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-b", "html", str(DOCS), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "tutorial.html").is_file()
