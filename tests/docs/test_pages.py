@@ -33,7 +33,7 @@ PAGES = sorted(
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
     if "_build" not in path.parts
 )
-SENTENCES = 100
+SENTENCES = 60
 """Sentences of the grammar where a page names no number."""
 
 SHELL = {"console", "bash", "sh", "shell", "shell-session"}
