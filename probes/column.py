@@ -36,5 +36,6 @@ TASK = ProbeTask(
     needs_of=lambda option: (option,),
     settle=in_one_spelling,
     top_labels=200,
+    trial="chunk",
     reference="Belinkov et al. 2017, What do neural machine translation models learn about morphology?",
 )

@@ -41,5 +41,6 @@ TASK = ProbeTask(
     needs_of=lambda option: (option,),
     settle=in_one_spelling,
     top_labels=1000,
+    trial="section",
     reference="Conneau et al. 2018, What you can cram into a single $&!#* vector",
 )

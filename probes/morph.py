@@ -32,5 +32,6 @@ TASK = ProbeTask(
     needs=("feats",),
     option="Feature",
     named=named,
+    trial="Number",
     reference="Belinkov et al. 2017, What do neural machine translation models learn about morphology?",
 )

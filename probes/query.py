@@ -37,5 +37,6 @@ TASK = ProbeTask(
     named=named,
     needs_of=lambda option: parse(option).needs,
     top_labels=200,
+    trial="upos=NOUN & head.upos=VERB",
     reference="Serikov et al. 2022, Universal and independent: multilingual probing framework",
 )

@@ -51,5 +51,6 @@ TASK = ProbeTask(
     targets,
     option="expression",
     needs_of=needs_of,
+    trial="[aeiou]{2}",
     reference="Kaushal & Mahowald 2022, What do tokens know about their characters and how do they know it?",
 )

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from probekit import plain
 from probekit.errors import UsageError, did_you_mean
+from probekit.example import Example
 from probekit.tasks.travel import Sent, found, leaving
 
 Kind = Literal["word", "span", "pair", "sentence", "tree"]
@@ -129,6 +130,10 @@ class ProbeTask:
     licence : str
     doc : str
         The docstring of its file, filled in by the catalogue.
+    trial : str or None
+        An option to try it with, where one must be given and none is among the choices.
+    sample : callable, optional
+        ``sample()`` gives a few examples that it can be asked of, where it needs what no built-in reader gives.
     """
 
     name: str
@@ -148,16 +153,18 @@ class ProbeTask:
     reference: str = ""
     licence: str = "MIT"
     doc: str = ""
+    trial: str | None = None
+    sample: Callable[[], Iterable[Example]] | None = None
 
     def __post_init__(self) -> None:
         for setting in ("name", "kind", "joined_by", "reference", "licence", "doc"):
             self._set(setting, plain.text(getattr(self, setting), setting))
-        for setting in ("option", "default_option"):
+        for setting in ("option", "default_option", "trial"):
             if (value := getattr(self, setting)) is not None:
                 self._set(setting, plain.text(value, setting))
         for setting in ("needs", "choices", "metrics"):
             self._set(setting, plain.texts(getattr(self, setting), setting))
-        for setting in ("targets", "needs_of", "named", "settle"):
+        for setting in ("targets", "needs_of", "named", "settle", "sample"):
             if (value := getattr(self, setting)) is not None or setting == "targets":
                 plain.called(value, setting)
         if not _NAME.fullmatch(self.name):

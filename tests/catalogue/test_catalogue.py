@@ -19,35 +19,45 @@ from probekit.features import collect
 from probekit.features.checks import check_needs, checked_target
 from probekit.probing.studies.trees.score import TREE_METRICS
 from probekit.statistics.metrics import metrics
-from probekit.tasks import SPANS, ProbeTask, catalogue_folder, get_task, load_catalogue
-
-OPTIONS = {
-    "column": "chunk",
-    "label": "section",
-    "morph": "Number",
-    "query": "upos=NOUN & head.upos=VERB",
-    "regex": "[aeiou]{2}",
-    # Half of the built-in language's first sentences.
-    "seen-in-training": str(Path(__file__).with_name("seen.txt")),
-}
-"""An option for tasks that need one and name no choices."""
+from probekit.tasks import SPANS, TASKS, ProbeTask, catalogue_folder, get_task, load_catalogue
 
 CATALOGUE = load_catalogue()
+BUNDLED = [name for name, entry in TASKS.entries().items() if not entry.package]
+
+# A file cannot be named from everywhere: half of the built-in language's first sentences.
+TRIALS = {name: task.trial for name, task in CATALOGUE.items()}
+TRIALS["seen-in-training"] = str(Path(__file__).with_name("seen.txt"))
 
 
 def every_task() -> list[ProbeTask]:
-    """Each task once for each of its choices."""
+    """Each task once for each of its choices; one that says no option to try it with cannot be tried."""
     found = []
     for name, task in CATALOGUE.items():
-        options = task.choices or ((OPTIONS[name],) if task.option else (None,))
-        found += [get_task(name if option is None else f"{name}:{option}") for option in options]
+        options = task.choices or ((TRIALS[name] or task.default_option,) if task.option else (None,))
+        if not (task.option and options == (None,)):
+            found += [get_task(name if option is None else f"{name}:{option}") for option in options]
     return found
 
 
+def base(task: ProbeTask) -> str:
+    return task.name.partition(":")[0]
+
+
+bundled = pytest.mark.parametrize(
+    "task", [task for task in every_task() if base(task) in BUNDLED], ids=lambda t: t.name
+)
+
+
 @pytest.fixture(scope="module")
-def sample() -> list[Example]:
+def sentences() -> list[Example]:
     """Sentences of the built-in language with every annotation there is."""
     return [rich(example) for example in islice(open_corpus("grammar:n=200"), 200)]
+
+
+@pytest.fixture
+def sample(task: ProbeTask, sentences: list[Example]) -> list[Example]:
+    """Examples that a task can be asked of: its own, or sentences with every annotation of the built-in readers."""
+    return sentences if task.sample is None else list(task.sample())
 
 
 @pytest.fixture(params=every_task(), ids=lambda task: task.name)
@@ -57,19 +67,24 @@ def task(request: pytest.FixtureRequest) -> ProbeTask:
 
 def test_every_file_of_the_folder_is_a_task() -> None:
     files = [path for path in catalogue_folder().glob("*.py") if not path.stem.startswith("_")]
-    assert len(files) == len(CATALOGUE) >= 9
+    assert len(files) == len(BUNDLED) >= 9
+    assert {base(task) for task in every_task()} >= set(BUNDLED)
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", BUNDLED)
 def test_the_file_is_named_after_its_task(name: str) -> None:
     assert (catalogue_folder() / f"{name.replace('-', '_')}.py").is_file()
 
 
+@bundled
 def test_it_says_what_it_asks_who_asked_first_and_under_which_licence(task: ProbeTask) -> None:
     # `probekit tasks` prints the first line alone.
     assert task.doc.splitlines()[0].endswith(".")
     assert re.search(r"\b(19|20)\d\d\b", task.reference)
     assert task.licence == "MIT"
+
+
+def test_its_metrics_are_registered(task: ProbeTask) -> None:
     assert set(task.metrics) <= set(TREE_METRICS if task.kind == "tree" else metrics())
 
 
@@ -131,6 +146,8 @@ def test_words_without_the_annotation_are_left_out(task: ProbeTask, sample: list
 
 
 def test_a_sentence_of_one_word_is_no_trouble(task: ProbeTask) -> None:
+    if task.sample is not None:
+        pytest.skip(f"{task.name} has examples of its own")
     feats = MappingProxyType({"Number": "Sing"})
     notes = dict(zip(PARSED, [("go",), ("VERB",), ("VB",), (feats,), (0,), ("root",)], strict=True))
     example = rich(with_notes(Example("one", ("Go",)), notes, {}))
@@ -184,11 +201,11 @@ def test_a_name_that_occurs_nowhere_is_told_from_those_that_do(name: str, messag
         collect(get_task(name), open_corpus("grammar:n=200"), where="here")
 
 
-def test_names_that_occur_are_no_fault_however_few_words_answer(sample: list[Example]) -> None:
-    found = collect(get_task("query:upos=NOUN & upos=VERB"), sample, where="here")
+def test_names_that_occur_are_no_fault_however_few_words_answer(sentences: list[Example]) -> None:
+    found = collect(get_task("query:upos=NOUN & upos=VERB"), sentences, where="here")
     assert set(found.labels) == {"no"}
     with pytest.raises(InputError, match="finds no target in here"):
-        collect(get_task("query:Number where upos=NOUN & upos=VERB"), sample, where="here")
+        collect(get_task("query:Number where upos=NOUN & upos=VERB"), sentences, where="here")
 
 
 def test_another_choice_is_named_where_the_corpus_answers_it() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import importlib
 import json
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from probekit.corpus import Corpus, Example, SourceRecord, fingerprint, open_corpus, reopen_corpus
-from probekit.corpus import readers as package
 from probekit.corpus.lines import file_digest
-from probekit.corpus.readers import load_readers
-from probekit.errors import InputError, UsageError
+from probekit.corpus.readers import READERS, Reader, load_readers
+from probekit.errors import InputError, ProbekitError, UsageError
 
 WORD = "1\tx\t_\tX\t_\t_\t0\troot\t_\t_\n\n"
 
@@ -24,14 +21,30 @@ WORD = "1\tx\t_\tX\t_\t_\t0\troot\t_\t_\n\n"
 def test_every_file_in_the_folder_of_readers_is_a_reader() -> None:
     readers = load_readers()
     assert {"conllu", "columns", "frame", "grammar", "hf", "jsonl", "text"} <= set(readers)
-    # Of the readers of one suffix, one takes what the others do not claim.
-    unclaimed = [suffix for reader in readers.values() if not reader.claims for suffix in reader.suffixes]
+    # Of the built-in readers of one suffix, one takes what the others do not claim.
+    built_in = [entry.member for entry in READERS.entries().values() if not entry.package]
+    unclaimed = [suffix for reader in built_in if not reader.claims for suffix in reader.suffixes]
     assert len(unclaimed) == len(set(unclaimed))
-    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        assert "Surprise" in (importlib.import_module(info.name).__doc__ or "") or "._" in info.name, info.name
-    for reader in readers.values():
-        assert bool(reader.address) == bool(reader.restore)
-        assert sum(map(bool, (reader.address, reader.accepts))) <= 1
+
+
+@pytest.mark.parametrize("reader", load_readers().values(), ids=lambda reader: reader.name)
+def test_a_reader_reads_or_says_what_is_wrong(reader: Reader, tmp_path: Path) -> None:
+    assert bool(reader.address) == bool(reader.restore)
+    assert sum(map(bool, (reader.address, reader.accepts))) <= 1
+    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in (*reader.suffixes, *reader.also))
+    if reader.address is not None or reader.accepts is not None:
+        return
+    suffix = next(iter(reader.suffixes), ".txt")
+    for number, text in enumerate((b"", b"\n\n", b"word\n", b"a b\tc\t\td\n" * 3, b"\xff\x00\x01", b"((({[\n")):
+        path = tmp_path / f"{number}{suffix}"
+        path.write_bytes(text)
+        try:
+            read = list(open_corpus(f"{reader.name}:{path}"))
+        except ProbekitError as error:
+            said = str(error)
+            assert path.name in said, (text, said)
+        else:
+            assert all(isinstance(example, Example) and example.id for example in read)
 
 
 def test_importing_and_reading_text_needs_no_heavy_library(tmp_path: Path) -> None:
