@@ -164,6 +164,7 @@ def test_a_study_finds_a_planted_signal_where_it_is_and_none_in_drawn_labels(nam
             assert result.dev_score == np.mean(result.dev_codes == problem.y_dev)
             assert result.test_score == np.mean(result.test_codes == problem.y_test)
             assert result.strength in result.strengths
+            assert result.strength_name
             assert len(result.dev_scores) == len(result.strengths)
     (absent, _), (task, control) = found[0], found[1]
     assert task.test_score > 0.8

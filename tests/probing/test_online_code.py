@@ -91,7 +91,7 @@ def test_an_analysis_changes_no_score_or_says_why_it_does_not_fit(name: str, sen
         return
     assert report.rows[: len(plain.rows)] == plain.rows
     added = report.rows[len(plain.rows) :]
-    assert all(row.task == task and row.method != "logistic" for row in added)
+    assert all(row.task == task and row.role != "estimator" for row in added)
 
 
 def test_a_wrong_analysis_is_named(opened: ActivationCache) -> None:
