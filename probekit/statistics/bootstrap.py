@@ -140,6 +140,16 @@ class Resampled:
         return np.asarray(np.sqrt(np.maximum(jackknife, bootstrap) ** 2 + self.between))
 
 
+Score = tuple[float, Resampled]
+"""A score, and its value in every resample."""
+
+
+def mean_of_draws(scores: Sequence[Score]) -> Score:
+    """Return the mean of one score over several draws, the variance between them in its resamples."""
+    values = np.array([value for value, _ in scores])
+    return float(values.mean()), Resampled.stack([resampled for _, resampled in scores]).over_draws(values)
+
+
 _ARRAYS = ("values", "left_out")
 _TAIL = 0.975
 

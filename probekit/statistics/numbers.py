@@ -10,12 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from probekit.statistics.bootstrap import Bootstrap, FloatArray, Resampled
+from probekit.statistics.bootstrap import Bootstrap, FloatArray, Score
 
 METRICS = ("r2", "pearson", "spearman")
-
-Score = tuple[float, Resampled]
-"""A score, and its value in every resample."""
 
 
 class NumberScorer:

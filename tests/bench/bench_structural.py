@@ -32,8 +32,9 @@ from probekit.probing.settings import Settings
 from probekit.probing.studies.trees import fit
 from probekit.probing.studies.trees.batches import Sentences
 from probekit.probing.studies.trees.measure import guessed
-from probekit.probing.studies.trees.score import DISTANCE
-from probekit.probing.studies.trees.trees import Tree, trees_of
+from probekit.probing.studies.trees.trees import trees_of
+from probekit.statistics.tree_scores import DISTANCE
+from probekit.statistics.trees import Tree
 
 RANK, LIMIT = 64, 180.0
 """Rank, and the seconds that all layers may take."""

@@ -15,8 +15,8 @@ from probekit.example import Example
 from probekit.probing.studies.trees.batches import Sentences
 from probekit.probing.studies.trees.fit import fit_projections
 from probekit.probing.studies.trees.measure import guessed
-from probekit.probing.studies.trees.score import DEPTH, DISTANCE
-from probekit.probing.studies.trees.trees import Tree, distances_of, spanning_tree
+from probekit.statistics.tree_scores import DEPTH, DISTANCE
+from probekit.statistics.trees import Tree, distances_of, spanning_tree
 from probekit.tasks import load_catalogue
 
 RANK = 16

@@ -16,8 +16,8 @@ from probekit.probing.studies.trees import fit, study
 from probekit.probing.studies.trees.batches import Sentences
 from probekit.probing.studies.trees.fit import Projection
 from probekit.probing.studies.trees.measure import guessed
-from probekit.probing.studies.trees.score import DISTANCE
-from probekit.probing.studies.trees.trees import Tree, distances_of, spanning_tree
+from probekit.statistics.tree_scores import DISTANCE
+from probekit.statistics.trees import Tree, distances_of, spanning_tree
 
 RANK, LAYER, SIZES = 16, 3, {"train": 100, "dev": 35, "test": 35}
 

@@ -13,8 +13,8 @@ from probekit.probing.studies.trees import fit
 from probekit.probing.studies.trees.batches import Group, Sentences, loss_of, predict, slope_of
 from probekit.probing.studies.trees.fit import fit_projections
 from probekit.probing.studies.trees.measure import guessed
-from probekit.probing.studies.trees.score import DEPTH, DISTANCE, TREE_METRICS
-from probekit.probing.studies.trees.trees import Tree, distances_of, spanning_tree, spanning_trees
+from probekit.statistics.tree_scores import DEPTH, DISTANCE, TREE_METRICS
+from probekit.statistics.trees import Tree, distances_of, spanning_tree, spanning_trees
 
 
 def heads_of(n: int, rng: np.random.Generator) -> list[int]:

@@ -32,8 +32,8 @@ from probekit.probing.settings import Settings
 from probekit.probing.units import Units, units_notes, units_of
 from probekit.report import LayerReport, Measurement
 from probekit.report.render.trees import DrawnTree
-from probekit.statistics.bootstrap import LEVEL, Resampled
-from probekit.statistics.numbers import METRICS, NumberScorer, Score
+from probekit.statistics.bootstrap import LEVEL, Resampled, Score, mean_of_draws
+from probekit.statistics.numbers import METRICS, NumberScorer
 from probekit.statistics.significance import layer_tests
 from probekit.tasks import ProbeTask
 
@@ -211,8 +211,7 @@ def _control_rows(
     if len(drawn) > 1:
         for seed, fit, score in zip(seeds, results[1:], drawn, strict=True):
             yield scored(_fitted(replace(control, seed=seed), fit), METRICS[0], *score)
-        points = np.array([point for point, _ in drawn])
-        value, resampled = float(points.mean()), Resampled.stack([r for _, r in drawn]).over_draws(points)
+        value, resampled = mean_of_draws(drawn)
         control = replace(control, seed=None, strength=None, note=note)
     else:
         control = replace(control, note=joined(control.note, note))

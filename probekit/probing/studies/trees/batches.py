@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probekit.probing.studies.trees.trees import Tree
+from probekit.statistics.trees import Tree
 
 BATCH, FEWEST, STEPS = 80, 20, 30
 """Sentences of a step at most; at least, where an epoch would have fewer steps than this between two looks at dev."""

@@ -20,19 +20,17 @@ from probekit.probing.measure import GAIN, mean_of, scored
 from probekit.probing.settings import Settings
 from probekit.probing.studies.trees.batches import predict
 from probekit.probing.studies.trees.fit import Projection
-from probekit.probing.studies.trees.score import FloatArray, TreeMetric
-from probekit.probing.studies.trees.trees import Tree
 from probekit.probing.units import Units
 from probekit.report import Measurement
-from probekit.statistics.bootstrap import LEVEL, Bootstrap, Resampled
+from probekit.statistics.bootstrap import LEVEL, Bootstrap, FloatArray, Score, mean_of_draws
+from probekit.statistics.tree_scores import TreeMetric
+from probekit.statistics.trees import Tree
 
 RANDOM = "random_projection"
 DRAWS = 5
 """Random projections at least: one is better or worse than another by as much as an interval is wide."""
 
 Guesses = list[FloatArray]
-Score = tuple[float, Resampled]
-"""A score, and its value in every resample."""
 
 
 class Scorer:
@@ -119,7 +117,7 @@ class FittedLayer:
         for seed, draw in zip(seeds, draws, strict=True):
             rows = scorer.rows(draw, layer=layer, method=RANDOM, role="control")
             yield from (replace(row, seed=seed) for row in rows)
-        mean = [over_draws(of_metric) for of_metric in zip(*draws, strict=True)]
+        mean = [mean_of_draws(of_metric) for of_metric in zip(*draws, strict=True)]
         gained = [(a - c, b - d) for (a, b), (c, d) in zip(scores, mean, strict=True)]
         for method, role, score in ((RANDOM, "control", mean), (GAIN, "difference", gained)):
             rows = scorer.rows(score, layer=layer, method=method, role=role, note=mean_of(len(draws)))
@@ -134,12 +132,6 @@ class FittedLayer:
 def draws_of(settings: Settings) -> int:
     """Return how many random projections there are: as many as control seeds, but some; none of none."""
     return max(DRAWS, settings.n_controls) if settings.n_controls else 0
-
-
-def over_draws(scores: Sequence[Score]) -> Score:
-    """Return the mean of one score over several draws, the variance between them in its resamples."""
-    values = np.array([value for value, _ in scores])
-    return float(values.mean()), Resampled.stack([resampled for _, resampled in scores]).over_draws(values)
 
 
 def guessed(X: NDArray[np.float32], B: NDArray[np.float32], trees: Sequence[Tree], *, depth: bool) -> Guesses:

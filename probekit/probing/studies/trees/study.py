@@ -23,14 +23,15 @@ from probekit.probing.reading import check_memory, choose_layers, poolers_of, re
 from probekit.probing.settings import Settings
 from probekit.probing.studies.trees.batches import Sentences
 from probekit.probing.studies.trees.fit import fit_projections
-from probekit.probing.studies.trees.measure import FittedLayer, Guesses, Score, Scorer, draws_of
-from probekit.probing.studies.trees.score import DEPTH, DISTANCE, TREE_METRICS, FloatArray, TreeMetric, shallowest
-from probekit.probing.studies.trees.trees import Tree, spanning_tree, trees_of
+from probekit.probing.studies.trees.measure import FittedLayer, Guesses, Scorer, draws_of
+from probekit.probing.studies.trees.trees import trees_of
 from probekit.probing.units import units_notes, units_of
 from probekit.report import LayerReport, Measurement
 from probekit.report.render.trees import DrawnTree
-from probekit.statistics.bootstrap import Resampled
+from probekit.statistics.bootstrap import FloatArray, Resampled, Score
 from probekit.statistics.significance import layer_tests
+from probekit.statistics.tree_scores import DEPTH, DISTANCE, TREE_METRICS, TreeMetric, shallowest
+from probekit.statistics.trees import Tree, spanning_tree
 from probekit.tasks import ProbeTask
 
 RANKS = (64,)

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from probekit.probing.studies.trees.trees import Tree, spanning_trees
+from probekit.statistics.bootstrap import FloatArray
+from probekit.statistics.trees import Tree, spanning_trees
 
-FloatArray = NDArray[np.float64]
 SHORTEST, LONGEST = 5, 50
 """Lengths, in words, over which Spearman correlations are averaged."""
 
