@@ -68,6 +68,9 @@ ENTRANCES = {
 }
 """The public entry points, and what builds their frozen specs, may take more. So may the verbs of cli."""
 
+PUBLIC = {"save_estimator", "load_estimator", "from_frame", "predict_proba"}
+"""What only users call, beside the names in ``__all__``."""
+
 
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
@@ -282,6 +285,42 @@ def test_files_are_short_and_say_what_they_are() -> None:
 def test_nothing_is_left_to_do() -> None:
     words = ("TODO", "FIXME", "XXX", "raise NotImplementedError")
     assert [(path.name, word) for path in sources() for word in words if word in path.read_text(encoding="utf-8")] == []
+
+
+def test_nothing_stands_unused() -> None:
+    used = {name for path in sources() for name in names_used(tree_of(path))}
+    wrong = [
+        f"{at(path, node)} {name}"
+        for path in sources()
+        for node, name in names_defined(tree_of(path))
+        if name not in used | PUBLIC and not name.startswith("__")
+    ]
+    assert wrong == []
+
+
+def names_used(tree: ast.Module) -> Iterator[str]:
+    """Yield every name that is read, called, or given as a string."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def names_defined(tree: ast.Module) -> Iterator[tuple[ast.stmt, str]]:
+    """Yield functions, methods, classes and constants; what is registered as a command is left out."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            decorators = " ".join(map(ast.unparse, node.decorator_list))
+            if ".command(" not in decorators and ".callback(" not in decorators:
+                yield node, node.name
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            named = [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+            yield from ((node, name) for name in named)
 
 
 def test_functions_are_short_and_take_little() -> None:

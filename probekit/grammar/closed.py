@@ -19,15 +19,12 @@ THAT = {
 EVERY = token("every every DET DT PronType=Tot")
 EACH = token("each each DET DT PronType=Tot")
 SOME = token("some some DET DT PronType=Ind")
-ANY = token("any any DET DT PronType=Ind")
 ANOTHER = token("another another DET DT PronType=Ind")
-NO = token("no no DET DT PronType=Neg")
 ALL = token("all all DET PDT PronType=Tot")
 BOTH = token("both both DET DT PronType=Tot")
 MANY = token("many many ADJ JJ Degree=Pos")
 FEW = token("few few ADJ JJ Degree=Pos")
 SEVERAL = token("several several ADJ JJ Degree=Pos")
-MUCH = token("much much ADJ JJ Degree=Pos")
 MORE = token("more more ADV RBR Degree=Cmp")
 MOST = token("most most ADV RBS Degree=Sup")
 NUMBER_WORDS = "two three four five six seven eight nine ten twelve twenty"
@@ -60,7 +57,7 @@ def _personal(entry: str) -> Personal:
     )
 
 
-I, YOU, HE, SHE, IT, WE, THEY = PERSONAL = [
+I, YOU, HE, SHE, IT, WE, THEY = [
     _personal(entry)
     for entry in (
         "I me my Number=Sing|Person=1",
@@ -78,10 +75,6 @@ INDEFINITE_PERSONS = [
     token("everyone everyone PRON NN Number=Sing|PronType=Tot"),
     token("everybody everybody PRON NN Number=Sing|PronType=Tot"),
     token("somebody somebody PRON NN Number=Sing|PronType=Ind"),
-]
-INDEFINITE_THINGS = [
-    token("something something PRON NN Number=Sing|PronType=Ind"),
-    token("everything everything PRON NN Number=Sing|PronType=Tot"),
 ]
 DEMONSTRATIVE_PRONOUNS = {
     "Sing": [
@@ -132,7 +125,6 @@ TO = token("to to PART TO")
 THAT_MARK = token("that that SCONJ IN")
 WHETHER, IF = token("whether whether SCONJ IN"), token("if if SCONJ IN")
 AND, OR, BUT = (token(f"{word} {word} CCONJ CC") for word in ("and", "or", "but"))
-BOTH_OF, EITHER = token("both both CCONJ CC"), token("either either CCONJ CC")
 PLEASE = token("please please INTJ UH")
 SINGULAR_S, PLURAL_S = token("'s 's PART POS"), token("' 's PART POS")
 

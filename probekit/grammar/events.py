@@ -35,7 +35,6 @@ KINDS = Table(
         (4, "look"),
     ]
 )
-OBJECT_KINDS = Table([(10, "do"), (1, "move")])
 
 PLACES = [
     (preposition, sort)

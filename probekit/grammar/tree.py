@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from probekit.example import FrozenDict, Span
 
@@ -51,17 +51,6 @@ def token(columns: str) -> Token:
 
 A = token("a a DET DT Definite=Ind|PronType=Art")
 AN = token("an a DET DT Definite=Ind|PronType=Art")
-
-
-class Node(Protocol):
-    """A leaf or a phrase; ``words[start:stop]`` once it is placed."""
-
-    head: Leaf
-    start: int
-    stop: int
-
-    def place(self, leaves: list[Leaf], spans: list[Span]) -> None:
-        """Append the leaves below in order and note the brackets."""
 
 
 class Leaf:

@@ -111,18 +111,6 @@ def find_sources(
     ]
 
 
-def find_source(
-    cache: ActivationCache,
-    settings: Settings,
-    *,
-    corpus: Any = None,
-    annotations: Any = (),
-    probes: Any = (),
-) -> Source:
-    """Find one task and its corpus; see :func:`find_sources`."""
-    return find_sources(cache, [settings], corpus=corpus, annotations=annotations, probes=probes)[0]
-
-
 def ask(cache: ActivationCache, settings: Settings, source: Source) -> Asked:
     """Ask every example, and number the labels."""
     places = choose_layers(cache, settings.layers)

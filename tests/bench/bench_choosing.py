@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 
 from probekit import extract
 from probekit.cache.reader import ActivationCache
-from probekit.probing.asking import ask, find_source
+from probekit.probing.asking import ask, find_sources
 from probekit.probing.control import control_codes
 from probekit.probing.problem import Problem, Result, Standardiser
 from probekit.probing.settings import Settings
@@ -90,7 +90,7 @@ def posed(
 ) -> Iterator[tuple[int | str, list[np.ndarray], list[Problem], np.ndarray]]:
     """Yield layer, vectors by split, problems and sentences, of the first rows of each split, whole sentences."""
     settings = Settings(task=task, layers=list(layers))
-    asked = ask(cache, settings, find_source(cache, settings))
+    asked = ask(cache, settings, find_sources(cache, [settings])[0])
     question = asked.question
     taken = []
     for split, most in (("train", rows), ("dev", HELD_OUT), ("test", HELD_OUT)):

@@ -30,7 +30,7 @@ from sklearn.linear_model import LogisticRegression
 from probekit import extract, probe
 from probekit.cache.reader import ActivationCache
 from probekit.probing.analyses.code_length.online import blocks, online_codes
-from probekit.probing.asking import ask, find_source
+from probekit.probing.asking import ask, find_sources
 from probekit.probing.control import control_codes
 from probekit.probing.problem import Problem, Standardiser
 from probekit.probing.settings import Settings
@@ -82,7 +82,7 @@ def _whole(cache: ActivationCache, rounds: int) -> None:
 
 def _loop(cache: ActivationCache, layer: int, most: int) -> None:
     settings = Settings(task="pos", layers=[layer])
-    asked = ask(cache, settings, find_source(cache, settings))
+    asked = ask(cache, settings, find_sources(cache, [settings])[0])
     question = asked.question
     stack, _ = asked.places[0]
     X = asked.poolers[stack].matrix(cache.layer(layer, stack))[question.parts["train"].rows]

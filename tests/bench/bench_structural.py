@@ -27,7 +27,7 @@ import torch
 from probekit import extract, probe
 from probekit.cache.reader import ActivationCache
 from probekit.features import Pooler
-from probekit.probing.asking import find_source
+from probekit.probing.asking import find_sources
 from probekit.probing.settings import Settings
 from probekit.probing.studies.trees import fit
 from probekit.probing.studies.trees.batches import Sentences
@@ -107,7 +107,7 @@ def _rounds(epochs: int) -> Iterator[None]:
 
 
 def _data(cache: ActivationCache, layer: int) -> Data:
-    source = find_source(cache, Settings(task="tree-distance"))
+    source = find_sources(cache, [Settings(task="tree-distance")])[0]
     asked = source.targets()
     pooler = Pooler(cache.index(cache.stacks[0]), asked)
     X = pooler.matrix(cache.layer(layer, cache.stacks[0]))

@@ -34,7 +34,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus import reopen_annotated
 from probekit.features import matched
 from probekit.probing import run as sweep
-from probekit.probing.asking import ask, find_source
+from probekit.probing.asking import ask, find_sources
 from probekit.probing.control import control_codes
 from probekit.probing.problem import Problem
 from probekit.probing.settings import Settings
@@ -243,7 +243,7 @@ def _count(setting: Setting) -> list[Found]:
 def _asked(setting: Setting, task: str, layers: Any) -> tuple[Any, Any]:
     cache = ActivationCache.open(setting.cache)
     settings = Settings(task=task, layers=layers)
-    asked = ask(cache, settings, find_source(cache, settings, annotations=companions([task], setting.data)))
+    asked = ask(cache, settings, find_sources(cache, [settings], annotations=companions([task], setting.data))[0])
     return asked.question, lambda layer: asked.poolers[cache.stacks[0]].matrix(cache.layer(layer, cache.stacks[0]))
 
 

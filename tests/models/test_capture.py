@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from self_check import self_check
 from tiny_models import tiny_model
 
 from probekit.errors import NumericError, UsageError
 from probekit.models.runtime import forward as forward_module
-from probekit.models.runtime.check import self_check
 from probekit.models.runtime.forward import forward, pad
 from probekit.models.runtime.hooks import Capture
 from probekit.models.sources.load import LoadedModel, load

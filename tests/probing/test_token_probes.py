@@ -10,7 +10,7 @@ from tiny_models import tiny_model
 from probekit import ActivationCache, extract, probe, probe_tasks
 from probekit.errors import UsageError
 from probekit.features import Pooler, TokenGatherer, TokenRows
-from probekit.probing.asking import find_source
+from probekit.probing.asking import find_sources
 from probekit.probing.attention import AttentionProbe, attend
 from probekit.probing.bilinear import BilinearProbe
 from probekit.probing.logistic import LogisticProbe
@@ -27,7 +27,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> ActivationCache:
 @pytest.mark.parametrize("task", ["pos", "arc"])
 def test_the_tokens_of_a_target_are_those_the_pooler_means(cache: ActivationCache, task: str) -> None:
     index = cache.index()
-    pooler = Pooler(index, find_source(cache, Settings(task=task)).targets())
+    pooler = Pooler(index, find_sources(cache, [Settings(task=task)])[0].targets())
     means, view = pooler.matrix(cache.layer(1)), cache.layer(1)
     gatherer = TokenGatherer(index, pooler.table)
     for split in ("train", "dev", "test"):
@@ -44,7 +44,7 @@ def test_the_tokens_of_a_target_are_those_the_pooler_means(cache: ActivationCach
 
 
 def test_some_targets_keep_their_tokens(cache: ActivationCache) -> None:
-    pooler = Pooler(cache.index(), find_source(cache, Settings(task="pos")).targets())
+    pooler = Pooler(cache.index(), find_sources(cache, [Settings(task="pos")])[0].targets())
     rows = TokenGatherer(cache.index(), pooler.table).rows(cache.layer(0), "train")
     some = rows.take(np.array([3, 50, 51]))
     assert len(some.examples) <= 3
@@ -135,8 +135,9 @@ def test_a_report_says_that_the_pooling_was_learned(cache: ActivationCache) -> N
 def test_several_tasks_together_are_what_each_is_alone(cache: ActivationCache, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = [probe(task, on=cache, layers="0,1", fast=True) for task in ("pos", "deprel", "arc")]
     read = []
-    plain = type(find_source(cache, Settings()).corpus).__iter__
-    monkeypatch.setattr(type(find_source(cache, Settings()).corpus), "__iter__", lambda c: read.append(1) or plain(c))
+    kind = type(find_sources(cache, [Settings()])[0].corpus)
+    plain = kind.__iter__
+    monkeypatch.setattr(kind, "__iter__", lambda corpus: read.append(1) or plain(corpus))
     settings = Settings(layers="0,1", fast=True)
     together = list(probe_tasks(["pos", "deprel", "arc"], cache, settings=settings))
     assert [report.task for report in together] == ["pos", "deprel", "arc"]

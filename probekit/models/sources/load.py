@@ -119,11 +119,6 @@ class LoadedModel:
         """Rows of the embedding table: ids the model knows."""
         return _vocabulary(self.model)
 
-    @property
-    def left_padding(self) -> bool:
-        """Whether rows may be padded on the left: positions can be told, or are relative."""
-        return self.takes_positions or self.family.positions is not None or not _position_tables(self.model)
-
     def weights_digest(self) -> str:
         """Return the sha256 of the weights: of the files, or of the produced state if they are random."""
         return self._state_digest or self.source.digests()["weights"]

@@ -224,22 +224,6 @@ class Aligner:
         )
 
 
-def decoder_view(encoded: Encoded, start: int) -> Encoded:
-    """Return what an encoder-decoder's decoder reads: the same tokens one place later, behind its start token.
-
-    Row t speaks of the token read at t; the start token is no word's (-1); the last token is never read.
-    """
-    return Encoded(
-        ids=np.concatenate([np.array([start], np.int32), encoded.ids[:-1]]),
-        word=np.concatenate([np.array([-1], np.int32), encoded.word[:-1]]),
-        prefix=encoded.prefix + 1,
-        suffix=max(0, encoded.suffix - 1),
-        missing=encoded.missing,
-        spelled=encoded.spelled,
-        retokenised=encoded.retokenised,
-    )
-
-
 def _joined(sentences: list[tuple[str, ...]]) -> _Texts:
     """Join words by single spaces: with a character between texts, all words of all texts lie evenly."""
     sizes = np.array([len(words) for words in sentences], np.int64)
