@@ -81,15 +81,15 @@ def fit(matrix, problem):
 ESTIMATOR = Estimator("nearest-mean", study, seeded=False, reads="nothing: it has no strength")
 '''
 
-METRIC = '''"""Share of targets that are wrong."""
+METRIC = '''"""Share of targets that are right."""
 import numpy as np
 from probekit.statistics.metrics import Metric
 
 def count(scored):
     column, every = np.zeros(len(scored.gold), int), np.ones(len(scored.gold), bool)
-    return np.hstack([scored.tally(column, scored.codes != scored.gold, 1), scored.tally(column, every, 1)])
+    return np.hstack([scored.tally(column, scored.codes == scored.gold, 1), scored.tally(column, every, 1)])
 
-METRIC = Metric("error_rate", count, lambda counts: counts[:, 0] / counts[:, 1], "Share of targets that are wrong.")
+METRIC = Metric("hit_rate", count, lambda counts: counts[:, 0] / counts[:, 1], "Share of targets that are right.")
 '''
 
 ANALYSIS = '''"""How many layers passed."""
@@ -133,7 +133,7 @@ POINTS = {
     "probekit.readers": ["moody = zoo.reader"],
     "probekit.annotations": ["toned = zoo.annotation"],
     "probekit.estimators": ["nearest-mean = zoo.estimator:ESTIMATOR"],
-    "probekit.metrics": ["error_rate = zoo.metric"],
+    "probekit.metrics": ["hit_rate = zoo.metric"],
     "probekit.analyses": ["census = zoo.analysis"],
     "probekit.families": ["bert = zoo.family"],
 }
@@ -192,7 +192,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, 
             "--estimator",
             "nearest-mean",
             "--metric",
-            "error_rate",
+            "hit_rate",
             "--also",
             "census",
             "--json",
@@ -231,8 +231,8 @@ def test_every_kind_of_another_package_is_used_from_the_command_line(said: dict[
     report = json.loads(said["mood"][1])
     test = [row for row in report["rows"] if (row["split"], row["layer"]) == ("test", 0)]
     scores = {row["metric"]: row["value"] for row in test if row["method"] == "nearest-mean"}
-    assert set(scores) == {"accuracy", "macro_f1", "error_rate"}
-    assert scores["accuracy"] + scores["error_rate"] == pytest.approx(1)
+    assert set(scores) == {"accuracy", "macro_f1", "hit_rate"}
+    assert scores["accuracy"] == pytest.approx(scores["hit_rate"])
     assert scores["accuracy"] > 0.7
     assert {"control", "selectivity"} <= {row["method"] for row in test}
     assert "The census saw 4 layers." in report["notes"]

@@ -78,7 +78,7 @@ class Metric:
     count : callable
         ``count(scored)`` gives counts that add up, [n_units, m].
     value : callable
-        ``value(counts)`` turns added counts [k, m] into scores [k].
+        ``value(counts)`` turns added counts [k, m] into scores [k]; more is better.
     help : str
         One line.
     misfit : callable, optional
