@@ -6,13 +6,14 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from probekit.errors import InputError
 from probekit.example import Example, Span
 from probekit.tasks import Draft, Target
 
-_WRITTEN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?", re.ASCII)
-_TRUTH = {"true": 1.0, "false": 0.0}
+_WRITTEN_NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,4})?\s*", re.ASCII | re.IGNORECASE)
+_TRUTH = {"true": Decimal(1), "false": Decimal(0)}
 
 
 def word_targets(example: Example, labels: Sequence[str | int | float | None]) -> Iterator[Target]:
@@ -127,7 +128,7 @@ def in_one_spelling(drafts: Sequence[Draft]) -> Sequence[Draft]:
     values = {label: value for label in counts if (value := _written_value(label)) is not None}
     if 2 * sum(counts[label] for label in values) <= len(drafts):
         return drafts
-    spelled: dict[float, str] = {}
+    spelled: dict[Decimal, str] = {}
     for label, value in values.items():
         if (other := spelled.setdefault(value, label)) != label:
             raise InputError(
@@ -138,8 +139,9 @@ def in_one_spelling(drafts: Sequence[Draft]) -> Sequence[Draft]:
     return drafts
 
 
-def _written_value(label: str) -> float | None:
-    return float(label) if _WRITTEN_NUMBER.fullmatch(label) else _TRUTH.get(label.lower())
+def _written_value(label: str) -> Decimal | None:
+    # Not as a float: identifiers of seventeen digits that differ in the last are different labels.
+    return Decimal(label) if _WRITTEN_NUMBER.fullmatch(label) else _TRUTH.get(label.strip().lower())
 
 
 PUNCTUATION = {

@@ -96,12 +96,26 @@ def test_equal_numbers_are_one_label_from_a_frame_and_a_task_file() -> None:
     assert collect(own, examples("train", ["x"]), where="here").labels == [1, "True"]
 
 
-@pytest.mark.parametrize("pair", [("1", "1.0"), (1, "1.0"), (True, 1), ("true", "True"), ("01", "1")])
+@pytest.mark.parametrize(
+    "pair",
+    [("1", "1.0"), (1, "1.0"), (True, 1), ("true", "True"), ("01", "1"), ("1", "1e0"), (1e-05, "0.00001"), ("0.5", ".5")],
+)
 def test_one_number_written_in_two_ways_is_refused(pair: tuple[Any, Any]) -> None:
-    with pytest.raises(InputError, match=r"'\w+.*' \(1 targets\) and '.*' \(1\) are one value written in two ways"):
+    with pytest.raises(InputError, match=r"'.+' \(1 targets\) and '.*' \(1\) are one value written in two ways"):
         table_of(get_task("label"), examples("train", list(pair)))
     with pytest.raises(InputError, match="written in two ways"):
         table_of(get_task("column:tag"), examples("train", [(one, None) for one in pair], "tag"))
+
+
+@pytest.mark.parametrize("pair", [("1", " 1"), ("true", "true ")])
+def test_a_space_beside_a_number_makes_no_other_class(pair: tuple[str, str]) -> None:
+    with pytest.raises(InputError, match="written in two ways"):
+        table_of(get_task("label"), examples("train", list(pair)))
+
+
+def test_whole_numbers_that_no_float_tells_apart_are_labels_of_their_own() -> None:
+    table = table_of(get_task("label"), examples("train", [9007199254740992, 9007199254740993, "9007199254740994"]))
+    assert len(set(table.labels)) == 3
 
 
 def test_among_words_a_number_is_a_name() -> None:
