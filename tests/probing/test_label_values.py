@@ -98,7 +98,16 @@ def test_equal_numbers_are_one_label_from_a_frame_and_a_task_file() -> None:
 
 @pytest.mark.parametrize(
     "pair",
-    [("1", "1.0"), (1, "1.0"), (True, 1), ("true", "True"), ("01", "1"), ("1", "1e0"), (1e-05, "0.00001"), ("0.5", ".5")],
+    [
+        ("1", "1.0"),
+        (1, "1.0"),
+        (True, 1),
+        ("true", "True"),
+        ("01", "1"),
+        ("1", "1e0"),
+        (1e-05, "0.00001"),
+        ("0.5", ".5"),
+    ],
 )
 def test_one_number_written_in_two_ways_is_refused(pair: tuple[Any, Any]) -> None:
     with pytest.raises(InputError, match=r"'.+' \(1 targets\) and '.*' \(1\) are one value written in two ways"):
