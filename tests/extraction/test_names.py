@@ -95,6 +95,21 @@ def test_a_snapshot_in_the_cache_of_the_hub_is_the_model_of_the_hub(here: Path) 
         assert (source.name, source.revision) == (f"{before}owner/name", "a1" * 20)
 
 
+def test_the_whole_folder_of_a_model_in_the_cache_of_the_hub_bears_the_name_of_its_snapshot(here: Path) -> None:
+    commit = "a1" * 20
+    whole = here / "hub/models--owner--name"
+    shutil.copytree("mm", whole / "snapshots" / commit)
+    (here / "models--like--that").symlink_to(whole)
+    caches = set()
+    for path in (whole, f"{whole}/", whole / "snapshots" / commit, "models--like--that"):
+        source = find_model(path)
+        assert (source.name, source.revision) == ("owner/name", commit)
+        caches.add(extracted(path).cache)
+    assert len(caches) == 1
+    shutil.copytree("mm", "models--plain")
+    assert find_model("models--plain").name == "models--plain"
+
+
 def test_a_folder_that_the_hub_could_have_too_is_said(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(here / "hub"))
     assert shadowed("mm") == shadowed("hub") == []

@@ -23,8 +23,8 @@ from probekit.models.sources.static import InputTable, is_static, named_path, st
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
 
-_SNAPSHOT = re.compile(r".*/models--([^/]+)/snapshots/([0-9a-f]{40})")
-"""Where the hub's cache keeps ``owner/name`` (as ``owner--name``) at a commit."""
+_OF_HUB = re.compile(r".*/models--([^/]+?)(?:/snapshots/([0-9a-f]{40}))?")
+"""Where the hub's cache keeps ``owner/name`` (as ``owner--name``), all of it or one commit."""
 
 
 class Source(Protocol):
@@ -92,8 +92,9 @@ def _name_and_commit(model: str) -> tuple[str, str | None]:
     path, before = named_path(model), STATIC if is_static(model) else ""
     if not os.path.exists(path):
         return model, None
-    if snapshot := _SNAPSHOT.fullmatch(os.path.realpath(path)):
-        return before + snapshot[1].replace("--", "/"), snapshot[2]
+    whole = os.path.realpath(path)
+    if (kept := _OF_HUB.fullmatch(whole)) and (kept[2] or os.path.isdir(os.path.join(whole, "snapshots"))):
+        return before + kept[1].replace("--", "/"), kept[2]
     return before + own_name(path), None
 
 
