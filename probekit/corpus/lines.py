@@ -21,7 +21,7 @@ from typing import IO
 from probekit.corpus.archives import open_member, parted
 from probekit.corpus.naming import says_split
 from probekit.errors import InputError
-from probekit.storage.files import digest_of
+from probekit.storage.files import digest_of, is_pointer
 
 BLOCK = 1 << 20
 LONGEST_LINE = 1 << 26
@@ -122,6 +122,11 @@ def _open(path: Path) -> IO[bytes]:
         return io.BufferedReader(gzip.GzipFile(fileobj=stream), BLOCK) if path.name.endswith(".gz") else stream
     check_regular(path)
     try:
+        if is_pointer(path):
+            raise InputError(
+                f"{path}: this file is a pointer of Git LFS to what should be there. Fetch it: "
+                f"git -C {path.parent} lfs install --local, then git -C {path.parent} lfs pull."
+            )
         if path.name.endswith(".gz"):
             return io.BufferedReader(gzip.GzipFile(path, "rb"), BLOCK)
         return path.open("rb")

@@ -95,3 +95,14 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path: Path, monkeypatch: pytes
 
     small = peak(2_000)
     assert peak(40_000) < 1.2 * small
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.bio", "a.conllu", "a.txt.gz", "folder/x-test.txt"])
+def test_a_pointer_of_git_lfs_is_no_text(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    if path.parent != tmp_path:
+        (path.parent / "x-train.txt").write_text(TEXT)
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 4\n")
+    with pytest.raises(InputError, match=rf"{path.name}: this file is a pointer of Git LFS.* lfs pull"):
+        list(open_corpus(path if path.parent == tmp_path else path.parent))

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from probekit.errors import UsageError
+from probekit.storage.files import is_pointer
 
-POINTER = b"version https://git-lfs.github.com/spec/v1"
 SHOWN = 5
 TASKS = {
     "CAUSAL_LM": "ForCausalLM",
@@ -71,7 +71,7 @@ def refuse_pointers(folder: Path, names: Iterable[str]) -> None:
     UsageError
     """
     weights = sorted(path.name for path in folder.glob("*.safetensors"))
-    pointers = [name for name in dict.fromkeys([*weights, *names]) if _is_pointer(folder / name)]
+    pointers = [name for name in dict.fromkeys([*weights, *names]) if is_pointer(folder / name)]
     if pointers:
         what = "is a pointer" if len(pointers) == 1 else "are pointers"
         raise UsageError(
@@ -156,14 +156,6 @@ def _read(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-
-
-def _is_pointer(path: Path) -> bool:
-    try:
-        with path.open("rb") as handle:
-            return handle.read(len(POINTER)) == POINTER
-    except OSError:
-        return False
 
 
 def _listed(names: list[str]) -> str:
