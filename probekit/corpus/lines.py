@@ -21,7 +21,8 @@ from typing import IO
 from probekit.corpus.archives import open_member, parted
 from probekit.corpus.naming import says_split
 from probekit.errors import InputError
-from probekit.storage.files import digest_of, is_pointer
+from probekit.storage.files import digest_of
+from probekit.storage.pointers import is_pointer
 
 BLOCK = 1 << 20
 LONGEST_LINE = 1 << 26

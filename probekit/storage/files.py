@@ -25,7 +25,6 @@ from typing import Any
 
 from probekit.errors import CacheError, ResourceError
 
-LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 SMALL_FILE = 16 << 20
 """Bytes; no JSON file of a cache is larger (a manifest holds about 300 bytes a shard)."""
 
@@ -301,12 +300,3 @@ def remove_stale(folder: Path) -> list[str]:
             finally:
                 os.close(fd)
     return removed
-
-
-def is_pointer(path: Path) -> bool:
-    """Whether Git LFS left a file as a pointer to the real one."""
-    try:
-        with path.open("rb") as handle:
-            return handle.read(len(LFS_POINTER)) == LFS_POINTER
-    except OSError:
-        return False
