@@ -213,6 +213,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, 
         "ends": ["probe", "--task", "ends:s", "--fast", "--json"],
         "tone": ["probe", "--task", "tone", "--annotations", "tones.toned", "--layers", "0", "--fast", "--json"],
         "tasks": ["tasks", "--json"],
+        "doctor": ["doctor", "--json"],
     }
     (folder / "mine").mkdir()
     (folder / "mine" / "starts.py").write_text(OPTION.replace('"ends"', '"starts"').replace("endswith", "startswith"))
@@ -248,6 +249,9 @@ def test_a_broken_one_is_named_and_a_close_name_proposed(said: dict[str, tuple[i
     assert code == 2
     assert "Did you mean 'nearest-mean'?" in err
     assert re.search(r"zoo-probes has an entry point 'broken' .*zoo/broken\.py:1: RuntimeError: not today", err)
+    code, out, _ = said["doctor"]
+    assert code == 6
+    assert any("zoo-probes has an entry point 'broken'" in problem for problem in json.loads(out)["problems"])
     # Where a document is asked for, nothing but a document stands on stderr.
     assert said["ends"][2] == said["tasks"][2] == ""
 

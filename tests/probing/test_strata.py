@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny_models import tiny_model
 
-from probekit import ActivationCache, extract
+from probekit import ActivationCache, extract, probe
 from probekit.corpus import open_corpus
 from probekit.errors import UsageError
 from probekit.probing.analyses.strata import _genres
@@ -24,6 +24,15 @@ CORPUS = "grammar:n=200"
 def opened(tmp_path_factory: pytest.TempPathFactory) -> ActivationCache:
     made = extract(tiny_model("bert"), CORPUS, overflow="window", cache=tmp_path_factory.mktemp("root"))
     return ActivationCache.open(made.cache)
+
+
+def test_where_no_strata_are_large_enough_that_is_said(
+    opened: ActivationCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probekit.probing.analyses.strata.FEWEST", 10_000)
+    notes = probe("pos", on=opened, layers=[1], fast=True, also="strata").provenance["notes"]
+    assert "There are no two strata to tell apart." in notes
+    assert any(note.startswith("Strata of fewer than 10000 targets are left out: sentence length ") for note in notes)
 
 
 def test_bands_hold_what_they_say(opened: ActivationCache, tmp_path: Path) -> None:

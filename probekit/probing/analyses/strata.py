@@ -45,8 +45,8 @@ class Strata:
         self.bands = {what: bands for what, bands in kept.items() if len(bands) > 1}
         self.left_out = [
             f"{what} {which} ({int(mask.sum())})"
-            for what in self.bands
-            for which, mask in cut[what].items()
+            for what, bands in cut.items()
+            for which, mask in bands.items()
             if 0 < mask.sum() < FEWEST
         ]
         self.hits: dict[int | str, NDArray[np.bool_]] = {}
@@ -82,6 +82,8 @@ class Strata:
         ]
         if self.left_out:
             said.append(f"Strata of fewer than {FEWEST} targets are left out: {', '.join(self.left_out)}.")
+        if not self.bands:
+            said.append("There are no two strata to tell apart.")
         return said
 
 

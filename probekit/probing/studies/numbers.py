@@ -261,6 +261,11 @@ def _bag(bags: Mapping[str, FloatArray], scorer: NumberScorer, blank: Measuremen
 
 def _check(settings: Settings) -> None:
     """Refuse what does not go with numbers, before anything is read."""
+    if settings.estimator != METHOD:
+        raise UsageError(
+            f"Targets that are numbers are fitted by {METHOD} alone. Got '{settings.estimator}'. Ask with "
+            f"--estimator {METHOD}, or leave it out for labels of bins."
+        )
     if settings.ranks:
         raise UsageError(f"The `ranks` option does not go with the estimator '{settings.estimator}'. Leave it out.")
     if settings.metrics:
