@@ -148,7 +148,7 @@ def test_version_and_module_agree() -> None:
     said = subprocess.run(
         [sys.executable, "-m", "probekit", "--version"], capture_output=True, text=True, timeout=60, check=True
     )
-    assert said.stdout == f"probekit {importlib.metadata.version('probekit')}\n"
+    assert said.stdout == f"probekit {importlib.metadata.version('probekit-nlp')}\n"
 
 
 @pytest.mark.parametrize("words", [[], ["cache"], ["report"]])

@@ -194,7 +194,7 @@ WRONG = [
     ("cache info --cache caches-surrogate", 4, r"plan\.json is damaged.*half a character.*cache rm"),
     ("cache info --cache caches-totals", 4, r"manifest\.json.*totals.*verify --repair"),
     ("cache import caches-totals/CACHE", 4, r"manifest\.json.*totals.*verify --repair"),
-    ("report show deep.jsonl", 3, r"deep\.jsonl:1.*recursion.*probe --out"),
+    ("report show deep.jsonl", 3, r"deep\.jsonl:1.*nested too deeply.*probe --out"),
     ("report show digits.jsonl", 3, r"digits\.jsonl:1.*4300.*probe --out"),
     ("report show pipe.txt", 3, r"'pipe\.txt' is not a regular file.*probe --out"),
 ]

@@ -75,7 +75,9 @@ def by_conllu(data: str) -> list[str]:
 
 def by_pyconll(data: str) -> list[str]:
     found = itertools.chain.from_iterable(pyconll.load_from_string(data))
-    return [token.form for token in found if not token.is_multiword() and not token.is_empty_node()]
+    held = [token for token in found if not token.is_multiword() and not token.is_empty_node()]
+    # Beside a lemma that is none, pyconll takes a form `_` for a missing one.
+    return ["_" if token.form is None else token.form for token in held]
 
 
 def attempted(parse: Callable[[str], list[str]], data: str) -> bool:

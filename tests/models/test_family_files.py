@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from self_check import self_check
 from tiny_models import FAMILIES, write_model
 
 from probekit.errors import UsageError
-from probekit.models.runtime.check import self_check
 from probekit.models.runtime.forward import forward, pad
 from probekit.models.runtime.hooks import Capture
 from probekit.models.sources.load import LoadedModel, load

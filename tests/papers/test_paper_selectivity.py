@@ -82,8 +82,9 @@ def test_task_control_and_selectivity_are_those_of_plain_fits(
         fits = {C: fitted(X, y, C) for C in GRID}
         assert len(X[1]) > 1000
         (named,) = {row.strength for row in report.select(method) if row.layer == layer}
-        plain[method] = fits[named]
-        assert fits[named].dev >= chosen(list(fits.values())).dev - A_FEW
+        # Beside the best of the grid there are strengths between.
+        plain[method] = fits.get(named) or fitted(X, y, named)
+        assert plain[method].dev >= chosen(list(fits.values())).dev - A_FEW
         for split in ("dev", "test"):
             found = report.points(method, split=split)[layer].value
             assert found == pytest.approx(getattr(plain[method], split), abs=A_FEW)

@@ -11,8 +11,7 @@ from probekit.errors import InputError
 from probekit.example import Example
 from probekit.features import collect
 from probekit.probing.control import draw_seed
-from probekit.probing.studies.trees.measure import over_draws
-from probekit.statistics.bootstrap import Resampled
+from probekit.statistics.bootstrap import Resampled, mean_of_draws
 from probekit.tasks import ProbeTask, Target
 
 
@@ -45,7 +44,7 @@ def test_what_random_projections_spread_is_in_the_interval_of_their_mean_and_of_
     """Draws that no unit tells apart have an error of their own alone."""
     steady = Resampled(np.full(20, 0.5), np.full(8, 0.5), np.ones(8))
     values = np.array([0.1, 0.2, 0.25, 0.3])
-    mean, resampled = over_draws([(value, steady) for value in values])
+    mean, resampled = mean_of_draws([(value, steady) for value in values])
     assert mean == pytest.approx(values.mean())
     assert resampled.error() == pytest.approx(values.std(ddof=1) / 2)
     assert (steady - resampled).error() == pytest.approx(values.std(ddof=1) / 2)
