@@ -28,7 +28,7 @@ STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """C of scikit-learn: the penalty is ||W||^2 / (2 C n) beside the mean loss."""
 
 SAMPLE_ROWS, WORTH = 30_000, 2
-FEW_ROWS, MANY_ROWS = 10_000, 100_000
+FEW_ROWS, MANY_ROWS = 10_000, 30_000
 TOL_OF_FEW, TOL = 2e-5, 3e-3
 """Tolerance up to so few rows and from so many on; in between a power of the rows."""
 
