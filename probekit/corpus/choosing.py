@@ -25,7 +25,7 @@ from probekit.corpus.readers import Reader
 from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS
 
-# Suffixes of data that no reader of files takes, so that leaving them out is said too.
+# Suffixes of data that may lie beside a corpus that another reader takes: leaving them out is said too.
 _DATA = (".arrow", ".json", ".parquet", ".tsv", ".xlsx", ".xml")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 import subprocess
@@ -11,14 +12,8 @@ from pathlib import Path
 import pytest
 from test_architecture import ORDER
 
-from probekit.corpus.annotations import COMPANIONS
-from probekit.corpus.readers import READERS
-from probekit.models.architecture.families import FAMILIES
-from probekit.probing.analyses import ANALYSES
-from probekit.probing.estimators import ESTIMATORS
+from probekit.cli.doctor import CATALOGUES
 from probekit.registry import Registry
-from probekit.statistics.metrics import METRICS
-from probekit.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -66,7 +61,7 @@ def test_contributing_tells_of_every_catalogue() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^\| an? .*\| `(.*)/` \| `(.*)` \| `(.*)` \|$", text, re.MULTILINE))
     told |= set(re.findall(r"^\| annotations .*\| `(.*)/` \| `(.*)` \| `(.*)` \|$", text, re.MULTILINE))
-    catalogues: list[Registry] = [TASKS, READERS, COMPANIONS, ESTIMATORS, METRICS, ANALYSES, FAMILIES]
+    catalogues: list[Registry] = [getattr(importlib.import_module(at), name) for at, name in CATALOGUES.items()]
     folders = [Path(entry.place).parent for one in catalogues for entry in list(one.entries().values())[:1]]
     assert told == {
         (str(folder.relative_to(ROOT)), one.attribute, one.group)
