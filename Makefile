@@ -9,7 +9,7 @@ BENCH ?=
 BIN := .venv/bin
 DEMO := demo
 
-.PHONY: demo test check bench docs families soak lint format clean
+.PHONY: demo test check bench docs families fuzz soak lint format clean
 
 demo: .venv/.installed-demo
 	mkdir -p $(DEMO)
@@ -31,6 +31,10 @@ bench: .venv/.installed-test
 # Every text model type of the installed transformers, tiny: writes docs/families.md.
 families: .venv/.installed-test
 	$(BIN)/python tests/bench/families.py
+
+# The tests over drawn examples, on new ones: a find is kept as an @example.
+fuzz: .venv/.installed-test
+	OMP_NUM_THREADS=1 PROBEKIT_EXAMPLES=new $(BIN)/python -m pytest -n 2 -m hypothesis
 
 # Extract, kill at a random moment, resume; 200 times, at most ten minutes.
 soak: .venv/.installed-test

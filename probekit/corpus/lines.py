@@ -125,7 +125,7 @@ def _open(path: Path) -> IO[bytes]:
     try:
         if is_pointer(path):
             raise InputError(
-                f"{path}: this file is a pointer of Git LFS to what should be there. Fetch it: "
+                f"{path}:1: this file is a pointer of Git LFS to what should be there. Fetch it: "
                 f"git -C {path.parent} lfs install --local, then git -C {path.parent} lfs pull."
             )
         if path.name.endswith(".gz"):

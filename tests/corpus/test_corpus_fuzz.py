@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from probekit.corpus import open_corpus
@@ -93,6 +93,7 @@ def test_damaged_json_lines(tmp_path: Path, data: bytes) -> None:
 
 
 @FUZZ
+@example(data=b"version https://git-lfs.github.com/spec/v1")
 @given(data=st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(PIECES)).map("".join).map(str.encode)))
 @pytest.mark.parametrize("suffix", ["txt", "jsonl", "conllu"])
 def test_arbitrary_bytes(tmp_path: Path, suffix: str, data: bytes) -> None:

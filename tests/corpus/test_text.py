@@ -104,5 +104,5 @@ def test_a_pointer_of_git_lfs_is_no_text(tmp_path: Path, name: str) -> None:
     if path.parent != tmp_path:
         (path.parent / "x-train.txt").write_text(TEXT)
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 4\n")
-    with pytest.raises(InputError, match=rf"{path.name}: this file is a pointer of Git LFS.* lfs pull"):
+    with pytest.raises(InputError, match=rf"{path.name}:1: this file is a pointer of Git LFS.* lfs pull"):
         list(open_corpus(path if path.parent == tmp_path else path.parent))
