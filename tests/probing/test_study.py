@@ -184,8 +184,9 @@ def test_a_climb_that_begins_on_a_sample_ends_where_all_rows_do(monkeypatch: pyt
     assert (climbed.test_codes == direct.test_codes).mean() > 0.99
     assert climbed.dev_score > everything.dev_score - 0.002
     assert np.nanmin(climbed.dev_scores) > 0.6
-    # What trailed on the sample for its strength is not fitted to all rows.
+    # Only the sample's best strength and what lies beside the best is fitted to all rows.
     assert np.isnan(climbed.dev_scores[0])
+    assert np.count_nonzero(np.isfinite(climbed.dev_scores)) <= 4
 
 
 def test_a_sample_takes_whole_groups(monkeypatch: pytest.MonkeyPatch) -> None:

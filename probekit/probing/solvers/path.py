@@ -29,6 +29,9 @@ difference between the two."""
 WATCH_ROWS = 8_000
 """Dev rows that are looked at on the way."""
 
+PATIENT, IMPATIENT = 5, 3
+"""Evaluations between two looks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
@@ -72,6 +75,11 @@ class Path:
         Of every fit.
     leaves : bool
         Whether a fit that trails is left on its way.
+
+    Attributes
+    ----------
+    patient : bool
+        A fit trails only when it is behind by margin and error; else already when it is no better than the best.
     """
 
     def __init__(
@@ -85,7 +93,7 @@ class Path:
         leaves: bool,
     ) -> None:
         self.objective, self.X_dev, self.y_dev, self.totals = objective, X_dev, y_dev, totals
-        self.stopping, self.leaves = stopping, leaves
+        self.stopping, self.leaves, self.patient = stopping, leaves, True
         self.u = objective.start()
         self.memory = Memory.empty(self.u, reads=objective.X.numel())
         self.fits: list[dict[float, Fit]] = [{} for _ in range(objective.n_problems)]
@@ -114,12 +122,13 @@ class Path:
             fit = Fit(W[column], b[column], hits[:, column], finished, finished and bool(converged[place]))
             self.fits[place][wanted[place]] = fit
 
-    def go_over(self, objective: Objective, starts: Sequence[float]) -> None:
-        """Forget the fits and go on over other rows, from each label set's fit of the strength of ``starts``."""
-        W, b = (torch.stack([getattr(self.fits[i][C], name) for i, C in enumerate(starts)]) for name in ("W", "b"))
+    def go_over(self, objective: Objective, totals: Sequence[float]) -> None:
+        """Forget the fits and go on over other rows, of ``totals``, from each label set's best fit."""
+        fits = [self.fits[i][self.best(i)] for i in range(objective.n_problems)]
+        W, b = (torch.stack([getattr(fit, name) for fit in fits]) for name in ("W", "b"))
         objective.labels.penalty.copy_(self.objective.labels.penalty)
-        self.objective, self.u = objective, objective.coordinates(W, b)
-        self.fits = [{} for _ in starts]
+        self.objective, self.u, self.totals = objective, objective.coordinates(W, b), totals
+        self.fits = [{} for _ in fits]
 
     def best(self, place: int) -> float:
         """The finished strength that does best on dev; of equals the stronger penalty."""
@@ -129,7 +138,14 @@ class Path:
     def trails(self, place: int, C: float) -> bool:
         """Whether a strength is behind the best by more than chance and margin."""
         fit, best = self.fits[place][C], self.fits[place][self.best(place)]
-        return not fit.finished or bool(_behind(fit.hits[:, None], best.hits[:, None]))
+        return not fit.finished or bool(self.behind(fit.hits[:, None], best.hits[:, None]))
+
+    def behind(self, hits: Tensor, best: Tensor) -> Tensor:
+        """Whether each column trails its best, by margin and error of their difference where that is waited for."""
+        lost, won = (best & ~hits).sum(0).double(), (hits & ~best).sum(0).double()
+        if not self.patient:
+            return lost >= won
+        return lost - won > torch.maximum(torch.full_like(lost, MARGIN * len(hits)), ERRORS * (lost + won).sqrt())
 
     def _begin(self, place: int, C: float) -> None:
         """Set the penalty, and stand at the nearest finished fit; the curvature that is remembered is carried over."""
@@ -142,8 +158,10 @@ class Path:
         self.memory.stiffen(place, objective.change_penalty(place, 1 / (C * self.totals[place])))
 
     def _descend(self, keep: Tensor, left: Tensor) -> Tensor:
-        watch = _Watch(self, keep, left) if self.leaves else None
-        stopping = self.stopping if watch is None else replace(self.stopping, watch=watch)
+        stopping = self.stopping
+        if self.leaves:
+            every = PATIENT if self.patient else IMPATIENT
+            stopping = replace(stopping, watch=_Watch(self, keep, left), watch_every=every)
         objective = self.objective
         memory = self.memory.select(keep)
         end = minimise(lambda v, active: objective(v, keep[active]), self.u[keep], stopping, memory=memory)
@@ -177,15 +195,8 @@ class _Watch:
         W, b = self.path.objective.weights(u, places)
         hits = predict_codes(self.X, W, b) == self.y[:, places]
         score = hits.double().mean(0)
-        trails = _behind(hits, self.best[:, places]) & self.led[places] & (score <= self.before[places])
+        trails = self.path.behind(hits, self.best[:, places]) & self.led[places] & (score <= self.before[places])
         leave = trails & self.trailed[places]
         self.before[places], self.trailed[places] = score, trails
         self.left[places] |= leave
         return leave
-
-
-def _behind(hits: Tensor, best: Tensor) -> Tensor:
-    """Whether each column is behind its best by more than the margin and the error of their difference."""
-    n = max(len(hits), 1)
-    lost, won = (best & ~hits).sum(0).double(), (hits & ~best).sum(0).double()
-    return lost - won > torch.maximum(torch.full_like(lost, MARGIN * n), ERRORS * (lost + won).sqrt())

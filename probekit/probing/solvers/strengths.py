@@ -3,8 +3,8 @@
 What enters: the vectors of the three splits and a list of :class:`Problem` (the task, its control
 draws, its resamples). What leaves: one :class:`Result` a problem. The surprise: strengths are fitted from the
 strongest penalty to the weakest, each from the optimum before it and to its own, label sets beside each other; the
-climb ends where one trails on dev, and of very many rows it begins on a sample. Of fewer the grid is then made
-finer around the best.
+climb ends where one trails on dev, and the grid is then made finer around the best. Of very many rows the climb is
+that of a sample, and all of them are fitted at its best strength and beside it.
 """
 
 from __future__ import annotations
@@ -180,13 +180,15 @@ class _Study:
         X = vectors.train
         self.X, self.X_dev, self.X_test, self.standardiser = X, vectors.dev, vectors.test, vectors.standardiser
         self.problems, self.grid, self.basis = problems, grid, basis
-        self.totals = [len(X) if p.weights is None else float(p.weights.sum()) for p in problems]
 
-    def labels(self, rows: Tensor | None) -> Labels:
-        """Labels of some training rows; the penalty, of the strongest strength, stays that of all rows."""
-        take = slice(None) if rows is None else rows.cpu().numpy()
+    def totals(self, rows: np.ndarray) -> list[float]:
+        """Training rows of each problem among some, by weight."""
+        return [len(rows) if p.weights is None else float(p.weights[rows].sum()) for p in self.problems]
+
+    def labels(self, take: np.ndarray) -> Labels:
+        """Labels of some training rows, with the penalty of the strongest strength."""
         codes = np.stack([p.y_train[take] for p in self.problems], 1).astype(np.int64)
-        penalty = [1 / (self.grid.strengths[0] * total) for total in self.totals]
+        penalty = [1 / (self.grid.strengths[0] * total) for total in self.totals(take)]
         weights = None
         if any(p.weights is not None for p in self.problems):
             n = len(self.X)
@@ -203,35 +205,38 @@ class _Study:
         )
 
     def run(self, sample: np.ndarray | None, tol: float, *, workers: Workers | None) -> list[Result]:
-        """Climb the strengths, on a sample first, then between those of the grid; and choose."""
-        full = self.labels(None)
+        """Climb the strengths, between those of the grid or from a sample's best one; and choose."""
+        every = rows = np.arange(len(self.X))
+        full = self.labels(every)
         preconditioner = Preconditioner.build(full, self.basis)
         objective = Objective(self.X, full, preconditioner, workers=workers)
         first = objective
         if sample is not None:
-            rows = torch.from_numpy(sample).to(self.X.device)
-            first = Objective(self.X[rows], self.labels(rows), preconditioner, workers=workers)
+            rows = sample
+            taken = torch.from_numpy(sample).to(self.X.device)
+            first = Objective(self.X[taken], self.labels(sample), preconditioner, workers=workers)
         y_dev = torch.from_numpy(np.stack([p.y_dev for p in self.problems], 1).astype(np.int64)).to(self.X.device)
-        path = Path(
-            first, self.X_dev, y_dev, totals=self.totals, stopping=Stopping(tol, ITERATIONS), leaves=not self.grid.whole
-        )
-        starts = [self.grid.strengths[0]] * len(self.problems)
-        if first is not objective:
-            self._climb(path, starts)
-            # More rows never want a stronger penalty a row: what is behind on the sample for its strength stays so.
-            starts = [min(C for C in fits if not path.trails(i, C)) for i, fits in enumerate(path.fits)]
-            path.go_over(objective, starts)
-        self._climb(path, starts)
-        if len(self.X) < WORTH * SAMPLE_ROWS:
-            self._refine(path)
-        if first is not objective:
+        stopping, totals = Stopping(tol, ITERATIONS), self.totals(rows)
+        path = Path(first, self.X_dev, y_dev, totals=totals, stopping=stopping, leaves=not self.grid.whole)
+        self._climb(path)
+        if first is objective:
+            if len(self.X) < WORTH * SAMPLE_ROWS:
+                self._refine(path, self.grid.finer)
+        else:
+            starts = {i: path.best(i) for i in range(len(self.problems))}
+            path.go_over(objective, self.totals(every))
+            path.fit(starts)
+            # Of so many rows neighbours differ little, and a fit that begins at the best one's optimum only to do no
+            # better is on its way down.
+            path.patient = False
+            self._refine(path, self.grid.strengths)
             objective.rows_read += first.rows_read
         return self._results(path, objective)
 
-    def _climb(self, path: Path, starts: Sequence[float]) -> None:
+    def _climb(self, path: Path) -> None:
         """Fit weaker and weaker penalties until one trails; of a whole grid all of them."""
         grid = self.grid.strengths
-        wanted = dict(enumerate(starts))
+        wanted = dict.fromkeys(range(len(self.problems)), grid[0])
         while wanted:
             path.fit(wanted)
             wanted = {
@@ -240,9 +245,8 @@ class _Study:
                 if grid[-1] > C and (self.grid.whole or not path.trails(i, C))
             }
 
-    def _refine(self, path: Path) -> None:
-        """Fit the neighbours of the best strength in the finer grid, until it is the best of its neighbours."""
-        grid = self.grid.finer
+    def _refine(self, path: Path, grid: Sequence[float]) -> None:
+        """Fit the neighbours of the best strength in a grid, until it is the best of its neighbours."""
         while True:
             wanted = {}
             for i, fits in enumerate(path.fits):
