@@ -99,6 +99,25 @@ def test_the_odd_word_bears_the_same_tags() -> None:
         assert (after.words[i], notes["upos"][i], str(notes["feats"][i])) in tags
 
 
+def test_an_odd_word_is_no_clitic(tmp_path: Path) -> None:
+    """Of *I 've a dog* the noun is replaced, never the verb; and no clitic is put in elsewhere."""
+    path = tmp_path / "clitics.conllu"
+    draw = Random(0)
+    lines = []
+    for number in range(200):
+        words = ["I", draw.choice(["'ve", "have", "\u2019ve", "want"]), "a", draw.choice(NOUNS)]
+        tags = ("PRON", "VERB", "DET", "NOUN")
+        rows = [f"{i + 1}\t{word}\t_\t{tags[i]}\t_\t_\t0\troot\t_\t_" for i, word in enumerate(words)]
+        lines += [f"# sent_id = s{number}", *rows, ""]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    pairs = changed("odd-man-out", str(path))
+    assert len(pairs) > 50
+    for after, before in pairs:
+        (old, new) = next((a, b) for a, b in zip(before.words, after.words, strict=True) if a != b)
+        assert not {"'", "\u2019"} & {old[0], new[0]}
+    assert any(before.words[1] == "have" != after.words[1] for after, before in pairs)
+
+
 def test_inverted_clauses_hold_the_same_words(treebank: str) -> None:
     for after, before in changed("coordination-inversion", treebank):
         assert after.words[:4] == ("The", *before.words[6:8], ",")
