@@ -64,7 +64,7 @@ ENTRANCES = {
     ("probekit/extraction/request.py", "build"),
     ("probekit/probing/run.py", "probe"),
     # scikit-learn's contract wants every setting of an estimator flat in its constructor.
-    ("probekit/probing/mlp.py", "__init__"),
+    ("probekit/probing/estimators/mlp.py", "__init__"),
 }
 """The public entry points, and what builds their frozen specs, may take more. So may the verbs of cli."""
 

@@ -13,7 +13,7 @@ import pytest
 import probekit
 from probekit.cli.options import show_json
 from probekit.errors import InputError, ResourceError
-from probekit.probing.logistic import LogisticProbe
+from probekit.probing.estimators.logistic import LogisticProbe
 from probekit.probing.saving import load_estimator, save_estimator
 from probekit.report.files import read_report
 from probekit.storage.files import replace_bytes, replacing

@@ -7,6 +7,7 @@ both probekit's (they carry an exit code) and ``ValueError`` (what scikit-learn'
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,10 @@ class OneClassError(InputError, ValueError):
     """There is one class only: nothing to learn."""
 
 
+FLOATS: list[Any] = [np.float64, np.float32]
+"""Types of vectors that are taken as they are; others become the first."""
+
+
 class VectorClassifier(ClassifierMixin, BaseEstimator):
     """Base of the estimators: subclasses give ``fit`` and ``_scores``."""
 
@@ -33,7 +38,7 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
 
     def _learn_classes(
         self, X: Any, y: Any, sample_weight: Any, dtypes: list[Any]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    ) -> tuple[Any, np.ndarray, np.ndarray | None]:
         """Check what ``fit`` was given; return vectors, codes and the row weights (None: all one)."""
         X, y = validate_data(self, X, y, dtype=dtypes, ensure_min_samples=1)
         check_classification_targets(y)
@@ -50,7 +55,11 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
             )
         return X, codes, weights
 
-    def _scores(self, X: np.ndarray) -> np.ndarray:
+    def _checked(self, X: Any) -> Any:
+        """Check what is to be predicted."""
+        return validate_data(self, X, reset=False, dtype=FLOATS)
+
+    def _scores(self, X: Any) -> np.ndarray:
         """Logits (n, K), or (n,) for two classes."""
         raise AttributeError(f"{type(self).__name__} gives no scores.")
 
@@ -66,8 +75,7 @@ class VectorClassifier(ClassifierMixin, BaseEstimator):
         ndarray, shape (n, n_classes), or (n,) for two classes
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        return self._scores(X)
+        return self._scores(self._checked(X))
 
     def predict(self, X: Any) -> np.ndarray:
         """Most likely class of every row."""
@@ -97,11 +105,36 @@ def require(ok: bool, caller: object, name: str, allowed: str) -> None:
         )
 
 
+def require_whole(caller: object, *names: str) -> None:
+    """Raise scikit-learn's sentence about the first of some parameters that is no int of at least 1."""
+    for name in names:
+        value = getattr(caller, name)
+        require(isinstance(value, Integral) and int(value) >= 1, caller, name, "an int of at least 1")
+
+
+def margins(scores: np.ndarray) -> np.ndarray:
+    """Return logits (n, K) as scikit-learn wants them: of two classes the difference, (n,)."""
+    return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+
 INNER_ROWS = 200
 """With fewer rows than this nothing is held out, and training lasts all its epochs."""
 
 
-def inner_split(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the tenth of n rows that stops a training, and the rest; none of few rows."""
-    order = np.random.default_rng(seed).permutation(n)
-    return (order[: n // 10], order[n // 10 :]) if n >= INNER_ROWS else (order[:0], np.arange(n))
+def inner_rows(units: np.ndarray, seed: int) -> np.ndarray:
+    """Draw the tenth of the units that stops a training; none of few rows.
+
+    Parameters
+    ----------
+    units : ndarray of int, shape (n,)
+        What is held out together: the rows of an example.
+    seed : int
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    known = np.unique(units)
+    if len(units) < INNER_ROWS or len(known) < 2:
+        return np.zeros(len(units), bool)
+    return np.isin(units, np.random.default_rng(seed).permutation(known)[: max(1, len(known) // 10)])

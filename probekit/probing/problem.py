@@ -7,7 +7,7 @@ prediction equals it, so it counts as an error without a special case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -142,6 +142,55 @@ class Result:
 def accuracy(codes: np.ndarray, y: np.ndarray) -> float:
     """Share of rows where the prediction is the label; NaN without rows."""
     return float(np.mean(codes == y)) if len(y) else float("nan")
+
+
+def choose(
+    problem: Problem,
+    strengths: Sequence[float],
+    codes: Callable[[int], tuple[np.ndarray, np.ndarray]],
+    *,
+    name: str,
+    last: bool = False,
+    passes: float = 0.0,
+    converged: Sequence[bool] = (),
+) -> Result:
+    """Return the result of the strength that is best on dev.
+
+    Parameters
+    ----------
+    problem : Problem
+    strengths : sequence of float
+        The grid, increasing.
+    codes : callable
+        ``codes(place)`` gives what a strength of the grid predicts of dev and of test.
+    name : str
+        Of the strength.
+    last : bool
+        Of equals the last is the simplest probe, and taken; else the first.
+    passes : float
+        Passes over the training rows that all strengths took together.
+    converged : sequence of bool
+        Of each strength; empty: all have.
+    """
+    predicted = [codes(place) for place in range(len(strengths))]
+    scores = [accuracy(dev, problem.y_dev) for dev, _ in predicted]
+    best = len(scores) - 1 - int(np.argmax(scores[::-1])) if last else int(np.argmax(scores))
+    dev, test = (np.ascontiguousarray(part, dtype=np.int32) for part in predicted[best])
+    return Result(
+        name=problem.name,
+        strength=float(strengths[best]),
+        strength_name=name,
+        at_edge=len(strengths) > 1 and best in (0, len(strengths) - 1),
+        strengths=tuple(map(float, strengths)),
+        dev_scores=tuple(scores),
+        dev_score=scores[best],
+        test_score=accuracy(test, problem.y_test),
+        dev_codes=dev,
+        test_codes=test,
+        iterations=int(passes),
+        row_passes=float(passes),
+        converged=bool(converged[best]) if converged else True,
+    )
 
 
 def check_problems(problems: Sequence[Problem], strengths: Sequence[float], *, n: int, n_dev: int) -> None:

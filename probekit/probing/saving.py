@@ -21,13 +21,12 @@ from probekit.errors import CacheError, InputError, ResourceError, UsageError
 from probekit.probing.estimator import VectorClassifier
 from probekit.probing.estimators import estimators
 from probekit.probing.ridge import RidgeProbe
-from probekit.probing.spans import SpanClassifier
 from probekit.storage.files import replace_bytes
 from probekit.storage.strict import parse_object
 
 FORMAT = "probekit.estimator/1"
 
-Probe = VectorClassifier | SpanClassifier | RidgeProbe
+Probe = VectorClassifier | RidgeProbe
 
 
 def save_estimator(estimator: Probe, path: str | Path) -> Path:
@@ -35,7 +34,7 @@ def save_estimator(estimator: Probe, path: str | Path) -> Path:
 
     Parameters
     ----------
-    estimator : VectorClassifier, SpanClassifier or RidgeProbe
+    estimator : VectorClassifier or RidgeProbe
     path : str or Path
         ``.safetensors`` by custom; an existing file is replaced.
 

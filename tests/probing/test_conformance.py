@@ -24,15 +24,15 @@ from probekit.probing.estimators import (
     estimators,
     get_estimator,
 )
-from probekit.probing.logistic import LogisticProbe
-from probekit.probing.problem import Problem
+from probekit.probing.estimators.logistic import LogisticProbe
+from probekit.probing.problem import Problem, Standardiser
 from probekit.probing.ridge import RidgeProbe
 from probekit.probing.saving import Probe, load_estimator, save_estimator
-from probekit.probing.spans import SpanClassifier
+from probekit.probing.trained import NetworkProbe, TokenProbe
 
 QUICK: dict[str, dict[str, float]] = {
-    "mlp": {"hidden": 32, "max_epochs": 60},
-    "bilinear": {"rank": 2, "max_epochs": 60},
+    "mlp": {"hidden": 32, "max_epochs": 60, "learning_rate": 3e-3},
+    "bilinear": {"rank": 2, "max_epochs": 60, "learning_rate": 5e-3},
     "attention": {"learning_rate": 0.02, "max_epochs": 20},
     "bilstm": {"learning_rate": 0.01, "max_epochs": 8},
 }
@@ -47,6 +47,9 @@ KINDS = {
 REGRESSOR = RidgeProbe()
 OWN = [name for name in KINDS if not ESTIMATORS.entries()[name].package]
 
+CUTS = (slice(0, 250), slice(250, 350), slice(350, 500))
+"""Train, dev and test of a study."""
+
 every = pytest.mark.parametrize("estimator", KINDS.values(), ids=list(KINDS))
 
 
@@ -55,7 +58,7 @@ def planted(estimator: Probe, n: int, *, seed: int) -> tuple[np.ndarray | TokenR
     X, y = planted_vectors(n, seed=seed)
     if is_regressor(estimator):
         return X, X[:, 0] - 0.5 * X[:, 1]
-    if not isinstance(estimator, SpanClassifier):
+    if not isinstance(estimator, TokenProbe):
         return X, y
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(n, 4, 10))
@@ -81,7 +84,7 @@ def planted_vectors(n: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([probe for probe in KINDS.values() if not isinstance(probe, SpanClassifier)])
+@parametrize_with_checks([probe for probe in KINDS.values() if not isinstance(probe, TokenProbe)])
 def test_the_scikit_learn_contract(estimator: Probe, check: object) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -89,7 +92,29 @@ def test_the_scikit_learn_contract(estimator: Probe, check: object) -> None:
 
 
 def test_scikit_learn_sees_every_estimator_of_ours() -> None:
-    assert {type(KINDS[name]) for name in OWN} >= {*VectorClassifier.__subclasses__(), *SpanClassifier.__subclasses__()}
+    bases = {NetworkProbe, TokenProbe}
+    made = {kind for base in (VectorClassifier, *bases) for kind in base.__subclasses__()}
+    assert {type(KINDS[name]) for name in OWN} >= made - bases
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_class_alone_is_what_a_study_runs(name: str) -> None:
+    """At the strength that the study chose; a network is stopped on the same dev rows."""
+    kind = get_estimator(name)
+    if kind.targets != "labels":
+        pytest.skip("numbers have a study of their own")
+    X, labels = planted_vectors(500, seed=0)
+    y = np.unique(labels, return_inverse=True)[1]
+    X = Standardiser.fit(X[CUTS[0]]).transform(X.astype(np.float32))
+    layer = layer_of(kind.tokens, 0, X, CUTS)
+    problem = Problem("task", *(y[cut] for cut in CUTS), 3)
+    ((_, (result,)),) = kind.study(iter([layer]), [problem], StudySettings(np.arange(250), 0, "cpu", halves=2))
+    probe = kind.scikit()
+    probe.set_params(**{kind.parameter: type(probe.get_params()[kind.parameter])(result.strength)})
+    stops = {} if kind.network is None else {"held_out": (layer.dev, problem.y_dev)}
+    probe.fit(layer.train, problem.y_train, **stops)
+    for part, codes in ((layer.dev, result.dev_codes), (layer.test, result.test_codes)):
+        assert (probe.predict(part) == codes).mean() >= 0.99
 
 
 def test_an_unknown_estimator_is_corrected() -> None:
@@ -149,11 +174,10 @@ def test_a_study_finds_a_planted_signal_where_it_is_and_none_in_drawn_labels(nam
     X, labels = planted_vectors(500, seed=0)
     y = np.unique(labels, return_inverse=True)[1].astype(np.int32)
     drawn = np.random.default_rng(1).permutation(y)
-    cuts = (slice(0, 250), slice(250, 350), slice(350, 500))
-    problems = [Problem(what, *(codes[cut] for cut in cuts), 3) for what, codes in (("task", y), ("control", drawn))]
+    problems = [Problem(what, *(codes[cut] for cut in CUTS), 3) for what, codes in (("task", y), ("control", drawn))]
     noise = np.random.default_rng(2).normal(size=X.shape)
     # The signal stands in layer 1 alone; a pair has the same vector twice.
-    layers = [layer_of(kind.tokens, place, vectors, cuts) for place, vectors in enumerate((noise, X))]
+    layers = [layer_of(kind.tokens, place, vectors, CUTS) for place, vectors in enumerate((noise, X))]
     settings = StudySettings(np.arange(250), 0, "cpu", halves=1 if kind.tokens else 2)
     found = dict(kind.study(iter(layers), problems, settings))
     assert list(found) == [0, 1]

@@ -12,7 +12,7 @@ from tiny_models import LAYERS, tiny_model
 from probekit import ActivationCache, extract, probe
 from probekit.errors import UsageError
 from probekit.probing.analyses.training_sizes import nested
-from probekit.probing.mlp import fit_mlp_layers
+from probekit.probing.estimators.mlp import fit_mlp_layers
 from probekit.probing.problem import Problem
 from probekit.probing.solvers.network import NetworkSettings
 from probekit.probing.solvers.strengths import STRENGTHS

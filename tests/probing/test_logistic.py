@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from probekit.errors import InputError, UsageError
-from probekit.probing.logistic import LogisticProbe
+from probekit.probing.estimators.logistic import LogisticProbe
 
 
 def blobs(n: int, d: int, k: int, *, seed: int = 0, spread: float = 2.0) -> tuple[np.ndarray, np.ndarray]:

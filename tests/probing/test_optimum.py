@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from probekit.probing.logistic import LogisticProbe
+from probekit.probing.estimators.logistic import LogisticProbe
 from probekit.probing.problem import Problem, Standardiser
 from probekit.probing.solvers import strengths as study
 from probekit.probing.solvers.strengths import fit_layer

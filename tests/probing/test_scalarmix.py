@@ -112,10 +112,10 @@ def test_any_estimator_takes_the_mix(
     for setting, few in (("TRAIN_ROWS", 300), ("HELD_OUT_ROWS", 100), ("NETWORK_FOLDS", 2), ("FOLDS", 3)):
         monkeypatch.setattr(f"probekit.probing.analyses.mix.{setting}", few)
     if estimator == "bilstm":  # some epochs of a small one are enough to see that it reads the mix
-        monkeypatch.setattr("probekit.probing.recurrent.HIDDEN", 16)
+        monkeypatch.setattr("probekit.probing.estimators.bilstm.HIDDEN", 16)
         short = Training(1e-2, targets=128, max_epochs=4)
-        for user in ("analyses.mix", "trained"):
-            monkeypatch.setattr(f"probekit.probing.{user}.training_of", lambda n, seed: short)
+        monkeypatch.setattr("probekit.probing.analyses.mix.training_of", lambda n, seed: short)
+        monkeypatch.setattr("probekit.probing.trained.NetworkProbe.training", lambda probe, n: short)
     task = "arc" if estimator == "bilinear" else "pos"
     report = probe(task, on=cache_of_layers, estimator=estimator, layers="0-1", also=["mix"], control_seeds=1)
     weights = [point.value for point in report.points(METHOD, split="train", metric="weight").values()]

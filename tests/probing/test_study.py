@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from probekit.errors import InputError, NumericError, UsageError
 from probekit.probing.control import control_codes
-from probekit.probing.mlp import fit_mlp_layers
+from probekit.probing.estimators.mlp import fit_mlp_layers
 from probekit.probing.problem import Problem, Result, Standardiser
 from probekit.probing.solvers import strengths as studies
 from probekit.probing.solvers.network import NetworkSettings

@@ -11,10 +11,10 @@ from probekit import ActivationCache, extract, probe, probe_tasks
 from probekit.errors import UsageError
 from probekit.features import Pooler, TokenGatherer, TokenRows
 from probekit.probing.asking import find_sources
-from probekit.probing.attention import AttentionProbe, attend
-from probekit.probing.bilinear import BilinearProbe
-from probekit.probing.logistic import LogisticProbe
-from probekit.probing.recurrent import RecurrentProbe, mean_of
+from probekit.probing.estimators.attention import AttentionProbe, attend
+from probekit.probing.estimators.bilinear import BilinearProbe
+from probekit.probing.estimators.bilstm import RecurrentProbe, mean_of
+from probekit.probing.estimators.logistic import LogisticProbe
 from probekit.probing.settings import Settings
 
 

@@ -19,8 +19,8 @@ import numpy as np
 from probekit.probing.analyses import Analysis, Scene
 from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.estimators import LayerMatrix
+from probekit.probing.estimators.mlp import fit_mlp_layers
 from probekit.probing.measure import scored
-from probekit.probing.mlp import fit_mlp_layers
 from probekit.probing.problem import Result
 from probekit.probing.solvers.network import NetworkSettings
 from probekit.report import Measurement

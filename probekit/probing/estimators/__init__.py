@@ -109,7 +109,10 @@ class Estimator:
         ``network(d, n_spans, n_classes)`` gives the network that it trains; a learned mix of layers is then
         trained together with it.
     scikit : callable, optional
-        What scikit-learn sees of it: a class, or what makes one with all its settings at their defaults.
+        What scikit-learn sees of it: the class that the study runs, or what makes one with all its settings at their
+        defaults. One that can be held to dev rows takes them in ``fit(X, y, held_out=(X_dev, y_dev))``.
+    parameter : str
+        The setting of that class which is the strength chosen on dev.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Estimator:
     pairs: bool = False
     network: Callable[[int, int, int], Any] | None = None
     scikit: Callable[[], Any] | None = None
+    parameter: str = "C"
 
 
 DEFAULT = "logistic"

@@ -1,6 +1,6 @@
 r"""The sparse linear probe: logistic regression with an elastic-net penalty, by accelerated proximal steps.
 
-What enters: vectors and labels. What leaves: the optimum of
+What enters: vectors and codes. What leaves: the optimum of
 
     mean_i loss_i + (r ||W||_1 + (1 - r) / 2 ||W||^2) / (C n),    intercept free,
 
@@ -16,17 +16,10 @@ References
 
 from __future__ import annotations
 
-import warnings
-from numbers import Real
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
-
-from probekit.probing.estimator import VectorClassifier, require
-from probekit.probing.problem import Standardiser
 
 
 class Sparse(NamedTuple):
@@ -115,87 +108,3 @@ def _gradient(X: Tensor, y: Tensor, W: Tensor, b: Tensor) -> tuple[Tensor, Tenso
 
 def _largest_eigenvalue(X: Tensor) -> Tensor:
     return torch.linalg.eigvalsh((X.T @ X).double() / len(X))[-1].to(X.dtype)
-
-
-class ElasticNetProbe(VectorClassifier):
-    """Multinomial logistic regression with L1 and L2.
-
-    Parameters
-    ----------
-    C : float, default 1.0
-        Inverse strength of the penalty, above 0.
-    l1_ratio : float, default 0.5
-        1: the lasso; 0: the ridge.
-    tol : float, default 1e-5
-    max_iter : int, default 5000
-
-    Attributes
-    ----------
-    classes_ : ndarray, shape (n_classes,)
-    coef_ : ndarray, shape (n_classes, d)
-        Two classes have two rows, the optimum of the symmetric problem.
-    intercept_ : ndarray, shape (n_classes,)
-    n_iter_ : int
-    n_features_in_ : int
-
-    References
-    ----------
-    Zou & Hastie 2005, Regularization and variable selection via the elastic net.
-    """
-
-    def __init__(self, C: float = 1.0, *, l1_ratio: float = 0.5, tol: float = 1e-5, max_iter: int = 5000) -> None:
-        self.C = C
-        self.l1_ratio = l1_ratio
-        self.tol = tol
-        self.max_iter = max_iter
-
-    def fit(self, X: Any, y: Any) -> Self:
-        """Find the optimum.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, d)
-        y : array-like, shape (n,)
-
-        Returns
-        -------
-        ElasticNetProbe
-            Itself.
-        """
-        require(isinstance(self.C, Real) and 0 < self.C < np.inf, self, "C", "a finite number above 0")
-        require(isinstance(self.l1_ratio, Real) and 0 <= self.l1_ratio <= 1, self, "l1_ratio", "a number from 0 to 1")
-        require(isinstance(self.tol, Real) and self.tol > 0, self, "tol", "a number above 0")
-        require(isinstance(self.max_iter, Real) and self.max_iter >= 1, self, "max_iter", "an int of at least 1")
-        vectors, codes, _ = self._learn_classes(X, y, None, [np.float64, np.float32])
-        mean = vectors.mean(axis=0, dtype=np.float64)
-        rows = torch.from_numpy((vectors - mean).astype(np.float64))
-        end = fit_sparse(
-            rows,
-            torch.from_numpy(codes.astype(np.int64))[:, None],
-            torch.tensor([1 / (self.C * len(rows))], dtype=torch.float64),
-            n_classes=len(self.classes_),
-            l1_ratio=float(self.l1_ratio),
-            tol=float(self.tol),
-            max_iter=int(self.max_iter),
-        )
-        if not bool(end.converged[0]):
-            warnings.warn(
-                f"ElasticNetProbe stopped after {end.iterations} steps before its tolerance was reached. Raise "
-                "max_iter, or C may be too large.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        self.coef_ = end.W[0].numpy()
-        self.intercept_ = end.b[0].numpy() - self.coef_ @ mean
-        self.n_iter_ = end.iterations
-        return self
-
-    def _scores(self, X: np.ndarray) -> np.ndarray:
-        scores = X.astype(np.float64) @ self.coef_.T + self.intercept_
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-
-def standardised(*parts: np.ndarray, device: str) -> tuple[list[Tensor], Standardiser]:
-    """Return all parts standardised by the first."""
-    standardiser = Standardiser.fit(parts[0])
-    return [torch.from_numpy(standardiser.transform(part)).to(device) for part in parts], standardiser

@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,6 +60,8 @@ class Training:
         Stop after ``patience`` epochs without a better held-out accuracy, or the same at a lower loss.
     seed : int
         First weights and the order of batches.
+    weight_decay : float
+        L2 penalty on the weights beside the mean loss, ``weight_decay / 2 * ||W||^2``; biases are free.
     """
 
     learning_rate: float = 1e-3
@@ -67,16 +70,17 @@ class Training:
     max_epochs: int = 40
     patience: int = 3
     seed: int = 0
+    weight_decay: float = 0.0
 
 
-def batch_of(n: int, *, least: int = 8, most: int = 256) -> int:
+def batch_of(n: int) -> int:
     """Return the targets of a batch where there are n: of few, an epoch is some steps and not one."""
-    return min(most, max(least, n // 50))
+    return min(256, max(32, n // 50))
 
 
 def training_of(n: int, seed: int) -> Training:
     """Return how a network is trained on n targets."""
-    return Training(targets=batch_of(n, least=32), seed=seed)
+    return Training(targets=batch_of(n), seed=seed)
 
 
 class VectorData:
@@ -208,7 +212,7 @@ def train(
     if data.n_layers:
         gram = torch.einsum("lnd,mnd->lm", data.X, data.X) / (data.X.shape[1] * data.X.shape[2])
         network = Mixed(network, gram)
-    optimiser = torch.optim.Adam(network.parameters(), lr=training.learning_rate)
+    optimiser = torch.optim.Adam(_penalised(network, training.weight_decay), lr=training.learning_rate)
     order = torch.Generator().manual_seed(training.seed)
     kept, best, lowest, stale, epoch = copy.deepcopy(network.state_dict()), -1.0, np.inf, 0, 0
     while epoch < training.max_epochs and stale < training.patience:
@@ -228,6 +232,14 @@ def train(
     if held_out is not None:
         network.load_state_dict(kept)
     return Trained(network, epoch, stale >= training.patience)
+
+
+def _penalised(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return the parameters in two groups: weights, which decay, and biases, which do not."""
+    groups: tuple[list[nn.Parameter], list[nn.Parameter]] = ([], [])
+    for part in network.parameters():
+        groups[part.ndim < 2].append(part)
+    return [{"params": groups[0], "weight_decay": weight_decay}, {"params": groups[1]}]
 
 
 def _look(network: nn.Module, held_out: tuple[Data, Tensor], training: Training) -> tuple[float, float]:
