@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.statistics.trees import Tree
@@ -118,6 +119,19 @@ def predict(P: Tensor, *, depth: bool) -> Tensor:
     if depth:
         return square
     return (square[..., :, None] + square[..., None, :] - 2 * P @ P.transpose(-1, -2)).clamp_min(0)
+
+
+def predict_each(P: Tensor, trees: Sequence[Tree], *, depth: bool) -> list[NDArray[np.float64]]:
+    """Return what is predicted for every sentence of projected words [n of all, k]; those of one length together."""
+    places: dict[int, list[int]] = {}
+    for place, tree in enumerate(trees):
+        places.setdefault(len(tree), []).append(place)
+    found: dict[int, NDArray[np.float64]] = {}
+    for n, of_length in places.items():
+        starts = torch.tensor([trees[place].rows.start for place in of_length])
+        guesses = predict(P[starts[:, None] + torch.arange(n)], depth=depth).numpy()
+        found.update(zip(of_length, guesses, strict=True))
+    return [found[place] for place in range(len(trees))]
 
 
 def loss_of(P: Tensor, group: Group, *, depth: bool) -> Tensor:

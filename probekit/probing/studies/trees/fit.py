@@ -36,7 +36,7 @@ RATE, DECAY = 0.02, 0.25
 """Step of Adam, relative to the size of the large start, and its factor when dev stalls."""
 LESS = 3e-4
 """A loss on dev that falls by less than this share in a round has stalled."""
-PATIENCE = 4
+PATIENCE = 3
 """Rounds in a row that stall before a projection is done."""
 BEHIND = 0.05
 """A start that stalls by more than this share above another of its rank is given up: smaller steps bring less."""
@@ -176,13 +176,14 @@ def _give_up(starts: Sequence[_Learner]) -> None:
 def _step(X: Tensor, groups: Sequence[Group], learners: Sequence[_Learner], scale: float, depth: bool) -> None:
     """Move every learner once, along the gradient of the mean loss of the sentences of all groups."""
     widths = [len(learner.B) for learner in learners]
-    x = X[torch.cat([group.rows.flatten() for group in groups])] * scale  # [words, d]
-    parts = (x @ torch.cat([learner.B for learner in learners]).T).split([group.rows.numel() for group in groups])
+    x = X[torch.cat([group.rows.flatten() for group in groups])]  # [words, d]
+    B = torch.cat([learner.B for learner in learners]) * scale
+    parts = (x @ B.T).split([group.rows.numel() for group in groups])
     slopes = []
     for part, group in zip(parts, groups, strict=True):
         projected = part.view(*group.rows.shape, -1).split(widths, dim=-1)  # a rank: [s, n, k]
         slopes.append(torch.cat([slope_of(P, group, depth=depth) for P in projected], -1).flatten(0, 1))
-    slope = torch.cat(slopes).T @ x / sum(map(len, groups))  # [k of all ranks, d]
+    slope = (torch.cat(slopes) * (scale / sum(map(len, groups)))).T @ x  # [k of all ranks, d]
     for learner, own in zip(learners, slope.split(widths), strict=True):
         learner.B.grad = own
         learner.optimiser.step()
@@ -215,7 +216,7 @@ def _learner(B: Tensor, rate: float, epochs: int, *, looks: int) -> _Learner:
 def _losses(X: Tensor, sentences: Sentences, learners: Sequence[_Learner], scale: float) -> list[float]:
     total = torch.zeros(len(learners), dtype=torch.float64)
     for group in sentences.groups:
-        x = X[group.rows] * scale
-        found = [loss_of(x @ learner.B.T, group, depth=sentences.depth) for learner in learners]
+        x = X[group.rows]
+        found = [loss_of(x @ (learner.B * scale).T, group, depth=sentences.depth) for learner in learners]
         total += torch.stack(found).double().cpu()
     return (total / len(sentences)).tolist()

@@ -18,7 +18,7 @@ from probekit.probing.control import draw_seed
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.measure import GAIN, mean_of, scored
 from probekit.probing.settings import Settings
-from probekit.probing.studies.trees.batches import predict
+from probekit.probing.studies.trees.batches import predict_each
 from probekit.probing.studies.trees.fit import Projection
 from probekit.probing.units import Units
 from probekit.report import Measurement
@@ -136,5 +136,4 @@ def draws_of(settings: Settings) -> int:
 
 def guessed(X: NDArray[np.float32], B: NDArray[np.float32], trees: Sequence[Tree], *, depth: bool) -> Guesses:
     """Return predicted distances [n, n] or depths [n] of every sentence, float64."""
-    P = torch.from_numpy((X @ B.T).astype(np.float64))
-    return [predict(P[tree.rows], depth=depth).numpy() for tree in trees]
+    return predict_each(torch.from_numpy((X @ B.T).astype(np.float64)), trees, depth=depth)
