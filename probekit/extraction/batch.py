@@ -34,16 +34,13 @@ class Piece:
         The ids the model reads, at most the model's limit.
     start, stop : int
         The kept tokens, half open.
-    ordinal : int
-        The example, counted over the corpus.
     name : str
-        Its id.
+        The example's id.
     """
 
     encoded: Encoded
     start: int
     stop: int
-    ordinal: int
     name: str = ""
 
 
@@ -133,7 +130,7 @@ def lay_out(encoded: Sequence[Encoded], ids: Sequence[str], first: int, *, limit
                 truncated[ids[offset]] += lost
         fitted.append((first + offset, item))
     fitted.sort(key=lambda pair: -len(pair[1].ids))
-    pieces = [piece for ordinal, item in fitted for piece in _pieces(item, ordinal, limit, ids[ordinal - first])]
+    pieces = [piece for ordinal, item in fitted for piece in _pieces(item, limit, ids[ordinal - first])]
     sizes = [len(item.ids) for _, item in fitted]
     return Layout(
         pieces=pieces,
@@ -176,10 +173,10 @@ def _truncate(item: Encoded, limit: int) -> tuple[Encoded, int]:
     return _take(item, chosen), len(cut_words)
 
 
-def _pieces(item: Encoded, ordinal: int, limit: int | None, name: str) -> list[Piece]:
+def _pieces(item: Encoded, limit: int | None, name: str) -> list[Piece]:
     total = len(item.ids)
     if limit is None or total <= limit:
-        return [Piece(item, 0, total, ordinal, name)]
+        return [Piece(item, 0, total, name)]
     room = limit - item.prefix - item.suffix
     inner = total - item.prefix - item.suffix
     stride = max(1, room // 2)
@@ -194,7 +191,7 @@ def _pieces(item: Encoded, ordinal: int, limit: int | None, name: str) -> list[P
         low = item.prefix + cuts[number] - start
         high = item.prefix + cuts[number + 1] - start
         first, last = number == 0, number == len(starts) - 1
-        pieces.append(Piece(_take(item, chosen), 0 if first else low, limit if last else high, ordinal, name))
+        pieces.append(Piece(_take(item, chosen), 0 if first else low, limit if last else high, name))
     return pieces
 
 

@@ -8,7 +8,6 @@ sentences have no type to remember; their floor is a linear model of the words t
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -131,17 +130,12 @@ def words_of(table: TargetTable, examples: Iterable[Example]) -> dict[str, list[
 
 def _bags(words: Mapping[str, Sequence[Sequence[str]]], *, counted: bool = False) -> dict[str, sparse.csr_matrix]:
     """Number the training words; return which of them each target has, or how often, by split."""
-    counts = Counter(word.lower() for target in words["train"] for word in set(target))
-    number = {word: column for column, (word, _) in enumerate(counts.most_common(WORDS))}
-    return {split: _bag(targets, number, counted=counted) for split, targets in words.items()}
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    vectorizer = CountVectorizer(analyzer=_lowered, max_features=WORDS, binary=not counted, dtype=np.float32)
+    vectorizer.fit(words["train"])
+    return {split: vectorizer.transform(targets) for split, targets in words.items()}
 
 
-def _bag(targets: Sequence[Sequence[str]], number: dict[str, int], *, counted: bool) -> sparse.csr_matrix:
-    rows, columns = [], []
-    for row, target in enumerate(targets):
-        found = [number[word.lower()] for word in target if word.lower() in number]
-        found = sorted(found if counted else set(found))
-        rows += [row] * len(found)
-        columns += found
-    ones = np.ones(len(rows), np.float32)
-    return sparse.csr_matrix((ones, (rows, columns)), shape=(len(targets), max(1, len(number))))
+def _lowered(target: Sequence[str]) -> list[str]:
+    return [word.lower() for word in target]

@@ -14,7 +14,7 @@ from faulty import in_child
 from planted import PLAN, corpus_of, digests, extract, identity_of, stage
 
 from probekit.cache.location import cache_root, list_caches, newest_complete, slug
-from probekit.cache.manage.folders import import_cache, info, remove
+from probekit.cache.manage.folders import import_cache, info, remove_all
 from probekit.cache.manage.leftovers import collect, garbage
 from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache
@@ -96,7 +96,7 @@ def test_removal(tmp_path: Path) -> None:
     folder = extract(tmp_path, CORPUS)
     for wrong in (tmp_path, tmp_path / "none", folder / "shards"):
         with pytest.raises(UsageError, match="Nothing was deleted"):
-            remove(wrong)
+            remove_all([wrong])
     with stage(CORPUS, tmp_path) as staged:
         identity = identity_of(staged) | {"dtype": "float32"}
         (folder / "manifest.json").unlink()
@@ -104,7 +104,7 @@ def test_removal(tmp_path: Path) -> None:
             for act in (remove, repair):
                 with pytest.raises(CacheError, match="by another process"):
                     act(folder)
-    assert remove(folder) > 0
+    assert all(remove_all([folder]).values())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -113,7 +113,7 @@ def test_a_damaged_plan_can_be_removed(tmp_path: Path) -> None:
     (folder / "plan.json").write_text("{")
     with pytest.raises(CacheError, match="probekit cache rm"):
         ActivationCache.open(folder)
-    remove(folder)
+    remove_all([folder])
 
 
 @pytest.mark.parametrize("name", ["receipts", "shards", "corpus"])
@@ -124,9 +124,9 @@ def test_a_cache_that_lacks_a_folder_can_be_removed(tmp_path: Path, name: str) -
         ActivationCache.open(folder)
     (folder / "plan.json").write_text('{"format": 2}')
     with pytest.raises(UsageError, match=f"no folder {name}"):
-        remove(folder)
+        remove_all([folder])
     (folder / "plan.json").write_text('{"format": 2, "key": "a", "identity": {}}')
-    assert remove(folder) > 0
+    assert all(remove_all([folder]).values())
 
 
 def test_where_there_are_no_locks_that_is_said_and_nothing_is_changed(
@@ -193,7 +193,7 @@ def test_an_import_is_verified_on_arrival(tmp_path: Path) -> None:
     assert copy.name == folder.name
     with pytest.raises(CacheError, match="there already"):
         import_cache(folder, here)
-    remove(copy)
+    remove_all([copy])
     data = bytearray((folder / "shards/00001.safetensors").read_bytes())
     data[-1] ^= 1
     (folder / "shards/00001.safetensors").write_bytes(data)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from planted import corpus_of, digests, extract
 
-from probekit.cache.manage.folders import import_cache, remove
+from probekit.cache.manage.folders import import_cache, remove_all
 from probekit.cache.manage.leftovers import collect, garbage
 from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache
@@ -190,10 +190,10 @@ class CacheMachine(RuleBasedStateMachine):
         if folder is None:
             return
         if (folder / "plan.json").exists():
-            remove(folder)
+            remove_all([folder])
         else:
             with pytest.raises(UsageError):
-                remove(folder)
+                remove_all([folder])
             shutil.rmtree(folder)
         self.damaged = False
 

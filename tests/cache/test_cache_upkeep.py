@@ -16,7 +16,7 @@ from planted import PLAN, corpus_of, digests, extract, identity_of, stage
 from probekit.cache.location import list_caches, newest_complete
 from probekit.cache.manage import folders as manage
 from probekit.cache.manage import leftovers
-from probekit.cache.manage.folders import import_cache, remove, remove_all
+from probekit.cache.manage.folders import import_cache, remove_all
 from probekit.cache.manage.leftovers import collect, garbage
 from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache
@@ -156,7 +156,7 @@ def test_rm_deletes_caches_only(tmp_path: Path, outside: Path) -> None:
             with pytest.raises(UsageError, match="Nothing was deleted"):
                 remove_all(paths)
     assert sorted(tmp_path.rglob("*")) == before
-    assert remove(cache) > 0
+    assert all(remove_all([cache]).values())
     assert not cache.exists()
 
 
@@ -164,7 +164,7 @@ def test_rm_deletes_caches_only(tmp_path: Path, outside: Path) -> None:
 def test_rm_deletes_a_cache_whose_plan_nobody_can_read(tmp_path: Path, plan: str) -> None:
     folder = extract(tmp_path, CORPUS)
     (folder / "plan.json").write_text(plan)
-    remove(folder)
+    remove_all([folder])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -346,7 +346,7 @@ def test_one_bad_folder_does_not_hide_the_others(tmp_path: Path, capsys: pytest.
     assert json.loads(shown.out)["cache"] == str(good)
     assert "truncated is passed over" in shown.err
     assert run(["cache", "verify", "--cache", str(tmp_path)]) == 4
-    remove(good)
+    remove_all([good])
     with pytest.raises(CacheError):
         newest_complete(tmp_path)
 
@@ -390,7 +390,7 @@ def test_a_writer_that_waited_for_a_removed_cache_begins_anew(tmp_path: Path, mo
 
     def overtaken(path: Path, kind: int) -> int | None:
         if next(turn, False):
-            remove(folder)
+            remove_all([folder])
         return real(path, kind)
 
     monkeypatch.setattr(writer, "hold", overtaken)
@@ -420,7 +420,7 @@ def test_a_new_cache_is_never_without_a_lock(tmp_path: Path, monkeypatch: pytest
 
     def entered(self: CacheWriter, *values: object, **options: object) -> None:
         with pytest.raises(CacheError, match="by another process"):
-            remove(self.folder)
+            remove_all([self.folder])
         tried.append(self.folder)
         real(self, *values, **options)  # type: ignore[arg-type]
 
@@ -428,4 +428,4 @@ def test_a_new_cache_is_never_without_a_lock(tmp_path: Path, monkeypatch: pytest
     with stage(CORPUS, tmp_path) as staged:
         CacheWriter.open(tmp_path, identity_of(staged), PLAN, staged).close()
     assert len(tried) == 1
-    assert remove(tried[0]) > 0
+    assert all(remove_all([tried[0]]).values())

@@ -14,7 +14,7 @@ from faulty import FAILED, REFUSED, SIGKILLED, SURVIVED, Shim, calls_of, fail_wi
 from planted import corpus_of, digests, extract
 
 from probekit.cache.export import export
-from probekit.cache.manage.folders import import_cache, remove
+from probekit.cache.manage.folders import import_cache, remove_all
 from probekit.cache.manage.leftovers import collect, garbage
 from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache
@@ -42,7 +42,7 @@ def repair_it(root: Path, folder: Path) -> None:
 
 
 def remove_it(root: Path, folder: Path) -> None:
-    remove(folder)
+    remove_all([folder])
 
 
 def tidy(root: Path, folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tiny_models import tiny_model
 
 from probekit import ActivationCache, extract, probe
-from probekit.probing.floors import bag_of_words_codes, bag_of_words_numbers
+from probekit.probing.floors import _bags, bag_of_words_codes, bag_of_words_numbers
 
 
 def sentences(n: int, seed: int) -> tuple[list[list[str]], np.ndarray, np.ndarray]:
@@ -37,6 +37,15 @@ def test_words_are_seen_and_their_order_is_not() -> None:
         scores.append((codes["test"] == y["test"]).mean())
     assert scores[0] > 0.99
     assert scores[1] < 0.7
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_words_have_the_same_columns_in_whatever_order_they_are_met(counted: bool) -> None:
+    words = {"train": [["b", "A"], ["c", "b", "d"]], "dev": [["d", "a", "d"]]}
+    turned = {"train": [target[::-1] for target in words["train"][::-1]], "dev": words["dev"]}
+    first, second = (_bags(each, counted=counted)["dev"].toarray() for each in (words, turned))
+    np.testing.assert_array_equal(first, second)
+    assert first.sum() == (3 if counted else 2)
 
 
 def test_it_is_the_floor_of_tasks_over_sentences_only(tmp_path_factory: pytest.TempPathFactory) -> None:

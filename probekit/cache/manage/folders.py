@@ -76,11 +76,6 @@ def shards_done(folder: Path) -> int:
         return 0
 
 
-def remove(path: Path | str) -> int:
-    """Delete one cache; return the bytes freed. See :func:`remove_all`."""
-    return sum(remove_all([path]).values())
-
-
 def remove_all(paths: Sequence[Path | str]) -> dict[Path, int]:
     """Delete caches, all or none; return the bytes freed of each.
 

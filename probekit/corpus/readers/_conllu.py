@@ -178,7 +178,7 @@ class Builder:
         """Read the brackets of ``Entity=`` in MISC."""
         assert self._entity is not None
         entity, kind = self._entity
-        mentions = Mentions(len(misc))
+        mentions = Mentions()
         for word, text in enumerate(misc):
             value = _ENTITY.search(text)
             if value is None:

@@ -11,10 +11,9 @@ from probekit.example import Span
 
 
 class Mentions:
-    """Collects the mentions of one sentence of ``length`` words."""
+    """Collects the mentions of one sentence."""
 
-    def __init__(self, length: int) -> None:
-        self._length = length
+    def __init__(self) -> None:
         # entity -> first word and type of its open mentions
         self._open: dict[str, list[tuple[int, str]]] = {}
         self._found: list[tuple[int, int, str, str]] = []

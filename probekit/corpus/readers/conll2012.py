@@ -47,7 +47,7 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
         if not group:
             raise fault(path, lines[0], 1, "a sentence outside a document", "Begin with #begin document (name); part 0")
         rows = [_fields(path, line) for line in lines]
-        mentions = Mentions(len(rows))
+        mentions = Mentions()
         for word, (line, fields) in enumerate(zip(lines, rows, strict=True)):
             _take(path, line, fields, mentions, word)
         mentions.close(notes, f"{path}:{lines[0].number}")
