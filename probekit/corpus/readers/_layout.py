@@ -15,6 +15,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 from probekit.corpus.notes import Notes
+from probekit.corpus.readers._delimiters import split_fields
 from probekit.corpus.readers._rows import BIO, HEADER, Line, fault, sentences, value_of
 from probekit.errors import UsageError
 
@@ -34,7 +35,6 @@ _SILENT = frozenset(("_", "-", "-X-", "*"))
 _CHUNKS = frozenset(
     ("NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC", "NX", "VX")
 )
-_BLANK = re.compile(r"[ \t]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Layout:
 
     def cut(self, text: str) -> list[str]:
         """Return the fields of a row."""
-        return cut(text, self.tabs)
+        return split_fields(text, tabs=self.tabs)
 
     @property
     def remark(self) -> str:
@@ -67,11 +67,6 @@ class Layout:
         taken = " ".join(f"{name}={at}" for at, name in enumerate(self.names, 1) if name)
         how = {"rows": ", found by the rows", "first row": ", named by the first row"}
         return f"columns: {taken}{how.get(self.by, '')}{self.left_out}"
-
-
-def cut(text: str, tabs: bool) -> list[str]:
-    """Cut a row at its tabs, or at its blanks."""
-    return text.split("\t") if tabs else _BLANK.split(text.strip(" \t"))
 
 
 def parse_option(given: Mapping[str, str]) -> dict[str, int]:
@@ -121,8 +116,8 @@ def layout_of(path: Path, chosen: Mapping[str, int] | None = None) -> Layout:
     blocks = [rows[DOCUMENT in rows[0].text :] for rows in blocks]
     first = next((rows[0] for rows in blocks if rows), Line(1, ""))
     tabs = "\t" in first.text
-    table = [[cut(line.text, tabs) for line in rows] for rows in blocks if rows]
-    width = len(cut(first.text, tabs))
+    table = [[split_fields(line.text, tabs=tabs) for line in rows] for rows in blocks if rows]
+    width = len(split_fields(first.text, tabs=tabs))
     # A row of another width is a fault that reading will name; it tells nothing of the columns.
     table = [fit for rows in table if (fit := [fields for fields in rows if len(fields) == width])]
     if header:
@@ -162,7 +157,7 @@ def _first_row(table: Sequence[Sequence[list[str]]]) -> tuple[str, ...] | None:
 
 def _found(path: Path, first: Line, table: Sequence[Sequence[list[str]]], tabs: bool) -> Layout:
     """Name the columns by what the rows hold."""
-    width = len(cut(first.text, tabs))
+    width = len(split_fields(first.text, tabs=tabs))
     columns = [[fields[at] for rows in table for fields in rows] for at in range(width)]
     names = [""] * width
     open_columns: list[int] = []

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
+from probekit.corpus.readers._delimiters import split_fields
 from probekit.corpus.readers._layout import DOCUMENT, WORDS, Layout, layout_of, parse_option
 from probekit.corpus.readers._rows import (
     BIO,
@@ -133,7 +134,7 @@ def recognises(stem: str, head: Sequence[str]) -> bool:
     Either the last column is BIO tags, with a chunk or name among them; or fields without spaces stand between tabs,
     in blocks with a blank line between. More than one column of BIO tags and nothing else is LitBank's.
     """
-    rows = [line.split("\t") if "\t" in line else line.split() for line in head if line.strip()]
+    rows = [split_fields(line, tabs="\t" in line) for line in head if line.strip()]
     rows = [fields for fields in rows if fields[0] != DOCUMENT]
     tabs = all("\t" in line for line in head if line.strip() and not line.startswith(DOCUMENT))
     if len({len(fields) for fields in rows}) != 1 or not 2 <= len(rows[0]) <= 4:

@@ -20,12 +20,12 @@ from pathlib import Path
 from probekit.corpus.lines import texts
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
+from probekit.corpus.readers._delimiters import delimiter_of
 from probekit.corpus.readers._named import LABELS, TEXTS, check_options, roles_of, said
 from probekit.corpus.records import example_from
 from probekit.errors import InputError
 from probekit.example import Example
 
-DELIMITERS = ",\t;|"
 LONGEST_CELL = 1 << 26
 
 _WHOLE, _REAL = re.compile(r"-?(?:0|[1-9]\d{0,14})", re.ASCII), re.compile(r"-?(?:0|[1-9]\d{0,14})\.\d{1,15}", re.ASCII)
@@ -83,12 +83,6 @@ def read(
             notes.count("rows without text", f"{path}:{line}", aloud=True)
         else:
             yield example
-
-
-def delimiter_of(header: str) -> str:
-    """Return what parts the names of a first line: the most frequent of comma, tab, semicolon and bar."""
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max(DELIMITERS, key=lambda mark: (bare.count(mark), -DELIMITERS.index(mark)))
 
 
 def _names(row: Sequence[str], path: Path) -> list[str]:

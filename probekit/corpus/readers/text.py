@@ -8,17 +8,15 @@ says ``text:FILE``.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
+from probekit.corpus.readers._delimiters import IN_TEXT, tables_of
 from probekit.example import Example
 
-_MOST = 0.9
-"""Share of the lines that have the same number of fields, from which a file is a table."""
 _NAMES = {"word", "form", "token", "text", "sentence", "review", "content", "label", "tag", "tags", "pos", "ner"}
 """What columns are called: commas and semicolons stand in running text too, and part fields only below such names."""
 
@@ -35,21 +33,17 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
 
 
 def declines(head: Sequence[str]) -> str:
-    """Say why lines are a table: most have the same number of fields, two or more, none empty, between single marks."""
-    for mark in "\t|,;":
-        rows = [line.split(mark) for line in head if line.strip()]
-        widths = Counter(len(fields) for fields in rows if all(field.strip() for field in fields))
-        width, count = widths.most_common(1)[0] if widths else (0, 0)
-        if width < 2 or count < max(2, _MOST * len(rows)):
-            continue
-        first = next(fields for fields in rows if len(fields) == width)
-        single = all(len(field.split()) == 1 for field in rows[0])
-        named = single and not _NAMES.isdisjoint(field.strip().strip('"').lower() for field in rows[0])
-        if mark in ",;" and not named:
+    """Say why lines are a table: most have the same number of fields, two or more, and none of these is empty."""
+    for table in tables_of(head):
+        first = next(fields for fields in table.rows if len(fields) == table.width)
+        header = table.rows[0]
+        single = all(len(field.split()) == 1 for field in header)
+        named = single and not _NAMES.isdisjoint(field.strip().strip('"').lower() for field in header)
+        if table.delimiter in IN_TEXT and not named:
             continue
         shown = " | ".join(field.strip()[:30] for field in first[:4])
-        what = f"its first lines are a table of {width} columns ({shown}), not running text. "
-        if named or mark != "\t":
+        what = f"its first lines are a table of {table.width} columns ({shown}), not running text. "
+        if named or table.delimiter != "\t":
             names = "Its first line names the columns" if named else "With a first line that names the columns"
             return f"{what}{names}: csv:FILE, for a sentence a line; of a word a line make columns behind tabs."
         return (
