@@ -57,7 +57,7 @@ class Place(NamedTuple):
     name: str
 
 
-def place_of(thing: Any, known_as: str) -> Place | None:
+def definition_of(thing: Any, known_as: str) -> Place | None:
     """Find where a loaded folder defines a thing: under a dotted name in any file, else under the thing's own name."""
     modules = [(name, module) for name, module in list(sys.modules.items()) if name.startswith(_PACKAGE)]
     look = attrgetter(known_as)

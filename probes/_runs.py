@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.corpus.archives import outer
+from probekit.corpus.archives import enclosing_file
 from probekit.corpus.lines import blocks
 
 SHORTEST = 8
@@ -30,7 +30,7 @@ def stands_in(sentence: str, files: tuple[Path, ...]) -> bool | None:
     if not len(runs):
         return None
     # Their times, so that texts that changed are read anew.
-    known = _of_files(files, tuple(outer(file).stat().st_mtime_ns for file in files))
+    known = _of_files(files, tuple(enclosing_file(file).stat().st_mtime_ns for file in files))
     if not len(known):
         return False
     at = np.minimum(np.searchsorted(known, runs), len(known) - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from probekit.models.runtime.check import differences, refuse, shown, witnesses
+from probekit.models.runtime.check import differences, refuse, row_label, rows_to_check
 from probekit.models.runtime.forward import forward, pad
 from probekit.models.runtime.hooks import Capture
 from probekit.models.sources.load import LoadedModel
@@ -37,12 +37,12 @@ def self_check(
         A state is not finite, or the difference is over the tolerance of the precision (float32
         1e-5, float16 5e-3, bfloat16 2e-2); the message names layer and example.
     """
-    chosen = [place for place in witnesses([len(item.ids) for item in encoded]) if len(encoded[place].ids)]
+    chosen = [place for place in rows_to_check([len(item.ids) for item in encoded]) if len(encoded[place].ids)]
     if not chosen:
         return {}
     rows = [encoded[place] for place in chosen]
     with Capture(loaded, layers) as capture:
         forward(loaded, pad(rows, loaded.pad_id))
         found = differences(loaded, capture, dict(enumerate(rows)))
-    refuse(loaded, found, [shown(encoded[place], names[place] if names else None) for place in chosen])
+    refuse(loaded, found, [row_label(encoded[place], names[place] if names else None) for place in chosen])
     return {item.layer: item.size for item in found}

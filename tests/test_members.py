@@ -48,14 +48,15 @@ READER = Reader("moody", read, suffixes=(".moody",))
 '''
 
 ANNOTATION = '''"""The tone of words, by sentence."""
-from probekit.corpus.annotations import Companion, Layer
+from probekit.corpus.annotations import AnnotationReader, SentenceAnnotations
 
 def read(path, notes):
     for number, line in enumerate(path.read_text().splitlines()):
         id, *tones = line.split()
-        yield Layer(id, {}, annotations={"tone": tuple(tones)}, place=f"{path}:{number + 1}")
+        place = f"{path}:{number + 1}"
+        yield SentenceAnnotations(id, {}, annotations={"tone": tuple(tones)}, place=place)
 
-COMPANION = Companion("toned", read, suffixes=(".toned",))
+ANNOTATIONS = AnnotationReader("toned", read, suffixes=(".toned",))
 '''
 
 ESTIMATOR = '''"""The class whose mean is nearest."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.format.names import ShardSpec, check_seal, corpus_name
+from probekit.cache.format.names import ShardSpec, check_own_digest, corpus_name
 from probekit.errors import CacheError
 from probekit.example import SPLITS, Example
 from probekit.storage.files import read_small
@@ -58,7 +58,7 @@ def read_source(folder: Path) -> dict[str, Any] | None:
     data = parse_object(raw, path)
     if set(data) != {"source", "sha256"} or not isinstance(data["source"], dict | None):
         raise CacheError(f"{path} is damaged: expected the fields ['sha256', 'source'].")
-    check_seal(data, raw, path)
+    check_own_digest(data, raw, path)
     record: dict[str, Any] | None = data["source"]
     return record
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from probekit import plain
+from probekit.cache.format.model_names import STATIC, model_name, with_model_name
 from probekit.cache.format.names import MANIFEST, PLAN
-from probekit.cache.format.naming import STATIC, model_name, renamed
 from probekit.cache.format.plan import FormatVersionError, read_plan
 from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError, ResourceError, UsageError, check_recordable, did_you_mean
@@ -228,7 +228,9 @@ def explain_difference(root: Path, identity: Mapping[str, Any]) -> list[str]:
         if dict(entry.identity) == dict(identity):
             return []
         # The spelling of an older version is worth a line only where nothing else differs.
-        found = differences(renamed(entry.identity), renamed(identity)) or differences(entry.identity, identity)
+        found = differences(with_model_name(entry.identity), with_model_name(identity)) or differences(
+            entry.identity, identity
+        )
         lines += [f"{entry.path.name}: {line}" for line in found]
     return lines
 

@@ -32,7 +32,7 @@ from probekit.cache.format.names import (
     receipt_name,
     shard_name,
 )
-from probekit.cache.format.plan import FormatVersionError, Plan, read_plan
+from probekit.cache.format.plan import CachePlan, FormatVersionError, read_plan
 from probekit.cache.layers import LayerView
 from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError, did_you_mean
 from probekit.sites import STACKS, of_stack, read_site, tensor_name
@@ -40,7 +40,7 @@ from probekit.storage.files import open_regular, read_small
 from probekit.storage.strict import parse_object
 
 if TYPE_CHECKING:
-    from probekit.corpus.corpus import SourceRecord
+    from probekit.corpus.corpus import CorpusSource
     from probekit.example import Example
 
 
@@ -79,7 +79,7 @@ class ActivationCache:
 
     complete = True
 
-    def __init__(self, plan: Plan, manifest: dict[str, Any], headers: Sequence[Header]) -> None:
+    def __init__(self, plan: CachePlan, manifest: dict[str, Any], headers: Sequence[Header]) -> None:
         self.path = plan.folder
         self.manifest = manifest
         self.plan = plan.extras
@@ -201,14 +201,14 @@ class ActivationCache:
         return tuple(ids)
 
     @property
-    def source(self) -> SourceRecord | None:
+    def source(self) -> CorpusSource | None:
         """Where the corpus was read from; None for one made in memory."""
-        from probekit.corpus.corpus import SourceRecord
+        from probekit.corpus.corpus import CorpusSource
 
         path = self.path / "corpus" / SOURCE
         try:
             record = read_source(self.path / "corpus")
-            return None if record is None else SourceRecord.from_json(record)
+            return None if record is None else CorpusSource.from_json(record)
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ProbekitError):
                 raise
@@ -283,7 +283,7 @@ def resume_command(folder: Path) -> str:
     return "probekit extract (with the same model, corpus and options)"
 
 
-def _check_shard(plan: Plan, manifest: dict[str, Any], number: int) -> Header:
+def _check_shard(plan: CachePlan, manifest: dict[str, Any], number: int) -> Header:
     header, sha256 = read_header(plan, number)
     check_entry(plan, manifest, header, sha256)
     return header

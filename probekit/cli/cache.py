@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from probekit.cli import upkeep
+from probekit.cli import maintenance
+from probekit.cli.maintenance import Folder, find_folder
 from probekit.cli.options import (
     CacheRoot,
     Debug,
@@ -24,7 +25,6 @@ from probekit.cli.options import (
     say,
     show_json,
 )
-from probekit.cli.upkeep import Folder, find_folder
 
 if TYPE_CHECKING:
     from probekit.cache.location import CacheEntry
@@ -104,8 +104,8 @@ def info_command(
     debug: Debug = False,
 ) -> None:
     """Describe a cache: model, corpus, layers, alignment, what was checked, what it was made with."""
-    from probekit.cache.format.certificate import in_words
-    from probekit.cache.format.unread import NOT_READ, described
+    from probekit.cache.format.certificate import certificate_line
+    from probekit.cache.format.unread import NOT_READ, unread_line
     from probekit.cache.manage.folders import info
 
     found = info(find_folder(folder, cache))
@@ -129,10 +129,10 @@ def info_command(
         rows = ", ".join(f"{stack}: {count:,}" if stack else f"{count:,}" for stack, count in _rows(found))
         typer.echo(f"rows       {rows}")
         typer.echo(f"layers     {', '.join(layers)}")
-        typer.echo(f"checked    {in_words(found['certificate'])}")
+        typer.echo(f"checked    {certificate_line(found['certificate'])}")
     state = "complete" if found["complete"] else f"{found['shards_done']} of {counted(found['shards'], 'shard')} done"
     typer.echo(f"state      {state}, {human_bytes(found['bytes'])}")
-    if left := described(found["plan"]):
+    if left := unread_line(found["plan"]):
         typer.echo(f"not read   {left}")
     made_with = {name: value for name, value in found["plan"].items() if name != NOT_READ}
     typer.echo(f"made with  {', '.join(_setting(name, value) for name, value in made_with.items())}")
@@ -192,13 +192,13 @@ def export_command(
     typer.echo(f"{written['file']}: {shape}, {human_bytes(written['bytes'])}")
 
 
-app.command("verify", short_help="Hash every file; repair what is damaged.", epilog=upkeep.VERIFY_EXAMPLES)(
-    upkeep.verify_command
+app.command("verify", short_help="Hash every file; repair what is damaged.", epilog=maintenance.VERIFY_EXAMPLES)(
+    maintenance.verify_command
 )
-app.command("gc", short_help="Free what no result needs.", epilog=upkeep.GC_EXAMPLES)(upkeep.gc_command)
-app.command("rm", epilog=upkeep.RM_EXAMPLES)(upkeep.rm_command)
-app.command("import", short_help="Copy a cache from elsewhere, and check it.", epilog=upkeep.IMPORT_EXAMPLES)(
-    upkeep.import_command
+app.command("gc", short_help="Free what no result needs.", epilog=maintenance.GC_EXAMPLES)(maintenance.gc_command)
+app.command("rm", epilog=maintenance.RM_EXAMPLES)(maintenance.rm_command)
+app.command("import", short_help="Copy a cache from elsewhere, and check it.", epilog=maintenance.IMPORT_EXAMPLES)(
+    maintenance.import_command
 )
 
 

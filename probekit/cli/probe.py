@@ -216,7 +216,7 @@ def probe_command(
             for number, probing in enumerate(studies):
                 done.append(probing)
                 if verbose:
-                    _say_asked(probing)
+                    _say_targets(probing)
                 # Written at once: a later one that fails must not take this one with it. Reports of one task have
                 # numbers in a row.
                 written = _Numbered(number * len(caches) + place, len(asked) * len(caches))
@@ -226,16 +226,16 @@ def probe_command(
     if plot is not None:
         for number, group in enumerate(groups):
             path = _Numbered(number, len(groups)).of(plot)
-            say(f"plot       {_shown(group).save_plot(path)}", quiet=quiet or json)
+            say(f"plot       {_report_of(group).save_plot(path)}", quiet=quiet or json)
     if json:
         documents = [probing.report.to_json() for group in groups for probing in group]
         whole = documents[0] if len(documents) == 1 else {"schema": "probekit.reports/1", "reports": documents}
         show_json(whole)
         return
-    typer.echo("\n\n".join(str(_shown(group).table()) for group in groups))
+    typer.echo("\n\n".join(str(_report_of(group).table()) for group in groups))
 
 
-def _shown(group: Sequence[Probing]) -> LayerReport | Comparison:
+def _report_of(group: Sequence[Probing]) -> LayerReport | Comparison:
     """Return what shows the reports of one task: the only one, or all side by side."""
     from probekit.report import compare
 
@@ -274,7 +274,7 @@ def _numbers(text: str | None) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def _say_asked(probing: Probing) -> None:
+def _say_targets(probing: Probing) -> None:
     """Say what exactly was asked and of how many."""
     asked = probing.report.to_json()
     say(f"targets    {', '.join(f'{split} {count:,}' for split, count in asked['targets'].items())}")

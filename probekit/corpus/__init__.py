@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from probekit.corpus.corpus import Corpus, Notes, SourceRecord, fingerprint
+from probekit.corpus.corpus import Corpus, CorpusSource, Notes, fingerprint
 from probekit.corpus.joining import annotated, reopen_annotated
+from probekit.corpus.opening import open_corpus, reopen_corpus
+from probekit.corpus.pickling import reduce_corpus  # noqa: F401  (sets how a corpus is pickled)
 from probekit.corpus.repeats import repeated_across_splits, repeated_ordinals
-from probekit.corpus.sources import open_corpus, reopen_corpus
-from probekit.corpus.travel import luggage as luggage  # how a corpus is pickled
 from probekit.example import Example, Span
 
 __all__ = [
     "Corpus",
     "Example",
     "Notes",
-    "SourceRecord",
+    "CorpusSource",
     "Span",
     "annotated",
     "fingerprint",

@@ -40,21 +40,21 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES) and os.path.isfile(path)
 
 
-def parted(path: Path) -> tuple[Path, str] | None:
+def split_archive_path(path: Path) -> tuple[Path, str] | None:
     """Part ``bank.zip!combined/*.mrg`` into the archive and the name behind it; None where it is no such path."""
     found = _PLACE.fullmatch(str(path))
     return (Path(found[1]), found[2]) if found and os.path.isfile(found[1]) else None
 
 
-def outer(path: Path) -> Path:
+def enclosing_file(path: Path) -> Path:
     """Return the file on disk that holds a path: the archive of what lies in one."""
-    inside = parted(path)
+    inside = split_archive_path(path)
     return path if inside is None else inside[0]
 
 
 def is_file(path: Path) -> bool:
     """Tell whether a path is that of a file, on disk or in an archive."""
-    inside = parted(path)
+    inside = split_archive_path(path)
     return os.path.isfile(path) if inside is None else inside[1] in _opened(inside[0]).entries
 
 
@@ -156,13 +156,15 @@ def _opened(archive: Path) -> _Archive:
     try:
         stat = archive.stat()
         # A handle is shared neither by threads nor with a forked process: reading moves its place.
-        return _held(os.path.abspath(archive), stat.st_mtime_ns, stat.st_size, os.getpid(), threading.get_ident())
+        return _archive_handle(
+            os.path.abspath(archive), stat.st_mtime_ns, stat.st_size, os.getpid(), threading.get_ident()
+        )
     except _DAMAGE as error:
         raise _damaged(archive, error) from None
 
 
 @lru_cache(maxsize=4)
-def _held(path: str, changed: int, size: int, process: int, thread: int) -> _Archive:
+def _archive_handle(path: str, changed: int, size: int, process: int, thread: int) -> _Archive:
     return _Archive(Path(path))
 
 

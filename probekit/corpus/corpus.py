@@ -1,4 +1,4 @@
-"""An ordered, named stream of examples: :class:`Corpus`, and where it came from: :class:`SourceRecord`.
+"""An ordered, named stream of examples: :class:`Corpus`, and where it came from: :class:`CorpusSource`.
 
 What enters is one or more :class:`Part`, each able to read itself again; what leaves, at each
 iteration anew, is examples with a unique id and a split, one at a time, in constant memory.
@@ -16,7 +16,7 @@ from probekit import plain
 from probekit.corpus.ids import UniqueIds
 from probekit.corpus.notes import Notes
 from probekit.corpus.split import Sampler, SplitRule, as_given, by_hash
-from probekit.corpus.values import settled
+from probekit.corpus.values import normalised
 from probekit.errors import InputError
 from probekit.example import SPLITS, Example
 from probekit.storage.strict import canonical
@@ -24,11 +24,11 @@ from probekit.storage.strict import canonical
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Corpus", "Notes", "Part", "SourceRecord", "fingerprint"]
+__all__ = ["Corpus", "Notes", "Part", "CorpusSource", "fingerprint"]
 
 
 @dataclass(frozen=True, slots=True)
-class SourceRecord:
+class CorpusSource:
     """Where a corpus was read from, enough to read it again.
 
     Attributes
@@ -62,7 +62,7 @@ class SourceRecord:
         }
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> SourceRecord:
+    def from_json(cls, entry: Mapping[str, Any]) -> CorpusSource:
         """Rebuild from :meth:`to_json`.
 
         Raises
@@ -111,14 +111,14 @@ class Corpus:
     splits : SplitRule, or a function that finds one when it is needed; optional
         None: taken from the examples where they name a split, else by hash.
     record : callable, optional
-        Gives the :class:`SourceRecord` when asked (it may have to hash files); None: made in memory.
+        Gives the :class:`CorpusSource` when asked (it may have to hash files); None: made in memory.
     licence : str
     remarks : sequence of str
         What opening it decided, one sentence each: files left out, splits not taken.
     """
 
-    packed: ClassVar[Callable[[Corpus], tuple[Any, ...]]]
-    """How it goes to another process; :mod:`probekit.corpus.travel` says."""
+    reduced: ClassVar[Callable[[Corpus], tuple[Any, ...]]]
+    """How it goes to another process; :mod:`probekit.corpus.pickling` says."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Corpus:
         *,
         name: str,
         splits: SplitRule | Callable[[], SplitRule | None] | None = None,
-        record: Callable[[], SourceRecord] | None = None,
+        record: Callable[[], CorpusSource] | None = None,
         licence: str = "",
         remarks: Sequence[str] = (),
     ) -> None:
@@ -138,16 +138,16 @@ class Corpus:
                 plain.called(value, option)
         self._splits = splits
         self._make_record = record
-        self._record: SourceRecord | None = None
+        self._record: CorpusSource | None = None
         self._notes = Notes()
         self._opening = tuple(remarks)
 
     @classmethod
     def from_words(cls, sentences: Iterable[Sequence[str]], *, name: str = "words") -> Corpus:
         """Make a corpus of lists of words, ``[["The", "dog"], ["It", "barks"]]``, held in memory."""
-        from probekit.corpus.memory import of_words
+        from probekit.corpus.memory import word_list_reader
 
-        return cls([Part(name, of_words(sentences))], name=name)
+        return cls([Part(name, word_list_reader(sentences))], name=name)
 
     @classmethod
     def from_examples(cls, examples: Iterable[Example], *, name: str = "examples") -> Corpus:
@@ -192,7 +192,7 @@ class Corpus:
                     identifier,
                     words,
                     example.text,
-                    settled(example.annotations, len(words), f"{notes.prefix}example '{identifier}'"),
+                    normalised(example.annotations, len(words), f"{notes.prefix}example '{identifier}'"),
                     example.spans,
                     example.group,
                     assign(identifier, example.group, split or given, notes.prefix),
@@ -202,7 +202,7 @@ class Corpus:
         return f"Corpus({self.name!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).packed(self)
+        return type(self).reduced(self)
 
     @property
     def reopens(self) -> bool:
@@ -225,7 +225,7 @@ class Corpus:
         return self._rule().text
 
     @property
-    def source(self) -> SourceRecord | None:
+    def source(self) -> CorpusSource | None:
         """Where it was read from, with the digests of the files; None for one made in memory."""
         if self._record is None and self._make_record is not None:
             self._record = self._make_record()
@@ -298,7 +298,7 @@ class _Subsample(Corpus):
         return self._whole.split_rule
 
     @property
-    def source(self) -> SourceRecord | None:
+    def source(self) -> CorpusSource | None:
         record = self._whole.source
         if record is None:
             return None

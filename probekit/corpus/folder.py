@@ -16,12 +16,12 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from probekit.corpus.archives import is_archive, is_file, members, outer, parted
-from probekit.corpus.choosing import Choice, choose, lone
+from probekit.corpus.archives import enclosing_file, is_archive, is_file, members, split_archive_path
+from probekit.corpus.file_selection import FileSelection, select_files, select_one
 from probekit.corpus.lines import blocks, file_stem
-from probekit.corpus.naming import says_split
-from probekit.corpus.notes import named
+from probekit.corpus.notes import list_names
 from probekit.corpus.readers import Reader, load_readers
+from probekit.corpus.split_names import says_split
 from probekit.errors import InputError, UsageError, did_you_mean
 
 # ``README.txt``, ``UPSTREAM_README.md``, ``licence-de.txt``
@@ -62,7 +62,7 @@ def _head(path: Path) -> list[str]:
         return []
 
 
-def files_of(path: Path, reader: Reader | None = None) -> Choice:
+def files_of(path: Path, reader: Reader | None = None) -> FileSelection:
     """Return the reader and the files of a path, with what their names say.
 
     Parameters
@@ -86,7 +86,7 @@ def files_of(path: Path, reader: Reader | None = None) -> Choice:
         return _choose(path, _inside(path), reader)
     if is_archive(path):
         return _choose(path, members(path), reader)
-    if (inside := parted(path)) and not is_file(path):
+    if (inside := split_archive_path(path)) and not is_file(path):
         if not (found := members(*inside)):
             raise InputError(f"{inside[0]}: no file of this archive is called '{inside[1]}'.{_first_names(inside[0])}")
         return _choose(path, found, reader)
@@ -101,7 +101,7 @@ def files_of(path: Path, reader: Reader | None = None) -> Choice:
                 f"{path}: no reader takes files of this name. Known suffixes: {', '.join(_by_suffix())} (and .gz). "
                 f"Or say who shall read it, <reader>:{path.name}, with one of {', '.join(file_readers())}."
             )
-        return lone(path, reader) if named_by_user else _said(path, lone(path, reader))
+        return select_one(path, reader) if named_by_user else _reader_remark(path, select_one(path, reader))
     found = sorted(Path(name) for name in glob.glob(str(path)) if Path(name).is_file()) if is_pattern(path) else []
     if not found:
         raise InputError(f"{path}: there is no such file or folder.{_neighbour(path)} Check the path.")
@@ -116,7 +116,10 @@ def is_pattern(path: Path) -> bool:
 def holds_several(path: Path) -> bool:
     """Tell whether a path may stand for several files: a folder, a pattern, an archive."""
     return (
-        os.path.isdir(path) or is_pattern(path) or is_archive(path) or (parted(path) is not None and not is_file(path))
+        os.path.isdir(path)
+        or is_pattern(path)
+        or is_archive(path)
+        or (split_archive_path(path) is not None and not is_file(path))
     )
 
 
@@ -134,7 +137,7 @@ def _inside(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: cannot be read: {error.strerror or error}.") from None
 
 
-def _choose(where: Path, files: list[Path], reader: Reader | None) -> Choice:
+def _choose(where: Path, files: list[Path], reader: Reader | None) -> FileSelection:
     """Choose the corpus among files, those inside archives where no other is one."""
     known = _known([file for file in files if not is_archive(file)], reader)
     if not known:
@@ -147,18 +150,25 @@ def _choose(where: Path, files: list[Path], reader: Reader | None) -> Choice:
             f"{where}: no file {place} is a corpus.{_why_none(where, files)} Known suffixes: {', '.join(_by_suffix())} "
             f"(and .gz). Give another one, or say who shall read it: <reader>:{where}.{_folders_below(where)}"
         )
-    choice = choose(where, known, files)
+    choice = select_files(where, known, files)
     if reader is None:
-        choice = _said(where, choice)
-    if len(archives := dict.fromkeys(outer(file).name for file in choice.files if outer(file) != file)) > 1:
+        choice = _reader_remark(where, choice)
+    if (
+        len(
+            archives := dict.fromkeys(
+                enclosing_file(file).name for file in choice.files if enclosing_file(file) != file
+            )
+        )
+        > 1
+    ):
         raise UsageError(f"{where}: several archives are corpora ({', '.join(archives)}). Name one of them.")
     below = sorted(entry.name for entry in where.iterdir() if entry.is_dir()) if os.path.isdir(where) else []
     if parts := _of_splits(below):
-        return replace(choice, remarks=(*choice.remarks, f"Folders below are not read: {named(parts)}."))
+        return replace(choice, remarks=(*choice.remarks, f"Folders below are not read: {list_names(parts)}."))
     return choice
 
 
-def _said(where: Path, choice: Choice) -> Choice:
+def _reader_remark(where: Path, choice: FileSelection) -> FileSelection:
     """Say who reads, where the first lines and not the suffix alone told."""
     chosen = choice.reader
     takers = _by_suffix()
@@ -169,7 +179,7 @@ def _said(where: Path, choice: Choice) -> Choice:
     ]
     if not told:
         return choice
-    remark = f"Read by '{chosen.name}', as the first lines tell ({named(told)}); <reader>:{where} sets another."
+    remark = f"Read by '{chosen.name}', as the first lines tell ({list_names(told)}); <reader>:{where} sets another."
     return replace(choice, remarks=(*choice.remarks, remark))
 
 
@@ -182,7 +192,7 @@ def _why_none(where: Path, files: Sequence[Path]) -> str:
                 return f" {file.name}: {why}"
     if any(_suffix(file) in _DATASETS for file in others):
         return f" Files like {others[0].name} are read as a dataset: hf:{where}."
-    return f" It holds {named([file.name for file in others])}." if others else ""
+    return f" It holds {list_names([file.name for file in others])}." if others else ""
 
 
 def _known(files: Sequence[Path], reader: Reader | None) -> list[tuple[Path, Reader]]:

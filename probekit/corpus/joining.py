@@ -1,10 +1,11 @@
 """Joins annotations that sit in other files to a corpus, by sentence id: :func:`annotated`.
 
-What enters is a corpus and companions (see ``companions/``), what leaves is the corpus with more annotations,
-so that one extraction serves them all. A companion's words must equal the corpus's; a sentence where they do
-not is left without its annotations, counted and named. Annotations that the corpus has itself stay.
+What enters is a corpus and sources of annotations: files of a kind in ``annotations/``, or other corpora. What leaves
+is the corpus with more annotations, so that one extraction serves them all. A source's words must equal the corpus's; a
+sentence where they do not is left without its annotations, counted and named. Annotations that the corpus has itself
+stay, and so do its splits, documents and texts.
 
-Surprise: a companion is held in memory, the corpus streams on. Splits, documents and texts are the corpus's.
+Surprise: the annotations are held in memory, although the corpus streams.
 """
 
 from __future__ import annotations
@@ -17,26 +18,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from probekit.corpus.annotations import Companion, Layer, load_companions
-from probekit.corpus.corpus import Corpus, SourceRecord
+from probekit.corpus.annotations import AnnotationReader, SentenceAnnotations, load_annotation_readers
+from probekit.corpus.corpus import Corpus, CorpusSource
 from probekit.corpus.lines import file_digest, file_stem
-from probekit.corpus.notes import Notes, named
-from probekit.corpus.sources import open_corpus, reopen_corpus
+from probekit.corpus.notes import Notes, list_names
+from probekit.corpus.opening import open_corpus, reopen_corpus
 from probekit.errors import InputError
 from probekit.example import Example, Span
 
 
-def annotated(corpus: Corpus, companions: Sequence[Any] = (), *, record: SourceRecord | None = None) -> Corpus:
+def annotated(corpus: Corpus, sources: Sequence[Any] = (), *, record: CorpusSource | None = None) -> Corpus:
     """Join annotations from other files to a corpus.
 
     Parameters
     ----------
     corpus : Corpus
-    companions : sequence of paths or Corpora
-        Files, folders or patterns of a kind in ``companions/``, or anything that
+    sources : sequence of paths or Corpora
+        Files, folders or patterns of a kind in ``annotations/``, or anything that
         :func:`~probekit.corpus.open_corpus` takes; joined in order.
-    record : SourceRecord, optional
-        Of a corpus that was extracted with companions: these are joined first.
+    record : CorpusSource, optional
+        Of a corpus that was extracted with annotations joined: these are joined first.
 
     Returns
     -------
@@ -46,8 +47,8 @@ def annotated(corpus: Corpus, companions: Sequence[Any] = (), *, record: SourceR
     Raises
     ------
     InputError
-        While iterating: a companion none of whose sentences is in the corpus, a name that two companions
-        give to one sentence, a sentence that occurs twice in a companion.
+        While iterating: a source none of whose sentences is in the corpus, a name that two sources give to one
+        sentence, a sentence that occurs twice in a source.
 
     Examples
     --------
@@ -55,19 +56,19 @@ def annotated(corpus: Corpus, companions: Sequence[Any] = (), *, record: SourceR
     Corpus('ewt')
     """
     recorded = record.options.get("annotations", ()) if record else ()
-    sources = [_reopened(SourceRecord.from_json(entry)) for entry in recorded]
-    sources += [_opened(companion) for companion in companions]
-    return _Joined(corpus, sources) if sources else corpus
+    opened = [_reopen_source(CorpusSource.from_json(entry)) for entry in recorded]
+    opened += [_open_source(source) for source in sources]
+    return _Joined(corpus, opened) if opened else corpus
 
 
-def reopen_annotated(record: SourceRecord | None, *, instead: Any = None, annotations: Sequence[Any] = ()) -> Corpus:
+def reopen_annotated(record: CorpusSource | None, *, instead: Any = None, annotations: Sequence[Any] = ()) -> Corpus:
     """Open what a cache was made from again, with all of its annotations.
 
     Parameters
     ----------
-    record : SourceRecord or None
+    record : CorpusSource or None
     instead : anything :func:`open_corpus` takes, optional
-        Where the corpus is now; companions that it was extracted with are then not joined again.
+        Where the corpus is now; annotations that it was extracted with are then not joined again.
     annotations : sequence of paths or Corpora
         See :func:`annotated`.
 
@@ -79,14 +80,14 @@ def reopen_annotated(record: SourceRecord | None, *, instead: Any = None, annota
     return annotated(corpus, annotations, record=record if instead is None else None)
 
 
-class _Source:
-    """A companion: its name, how to read it, where it is, what is to be said of having read it."""
+class _AnnotationSource:
+    """Annotations to join: their name, how to read them, where they are, what is to be said of having read them."""
 
     def __init__(
         self,
         name: str,
-        read: Callable[[Notes], Iterable[Layer]],
-        record: Callable[[], SourceRecord | None],
+        read: Callable[[Notes], Iterable[SentenceAnnotations]],
+        record: Callable[[], CorpusSource | None],
         remarks: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self.name = name
@@ -95,27 +96,27 @@ class _Source:
         self._record = record
 
     @cached_property
-    def record(self) -> SourceRecord | None:
+    def record(self) -> CorpusSource | None:
         return self._record()
 
     @cached_property
-    def layers(self) -> Mapping[str, Layer]:
+    def sentences(self) -> Mapping[str, SentenceAnnotations]:
         """Of every sentence, by its id."""
-        found: dict[str, Layer] = {}
-        for layer in self._read(Notes()):
-            if layer.id in found:
+        found: dict[str, SentenceAnnotations] = {}
+        for sentence in self._read(Notes()):
+            if sentence.id in found:
                 raise InputError(
-                    f"{layer.place}: the sentence '{layer.id}' occurs twice in '{self.name}' (before: "
-                    f"{found[layer.id].place}). Put what is said of a sentence in one place."
+                    f"{sentence.place}: the sentence '{sentence.id}' occurs twice in '{self.name}' (before: "
+                    f"{found[sentence.id].place}). Put what is said of a sentence in one place."
                 )
-            found[layer.id] = layer
+            found[sentence.id] = sentence
         return found
 
 
 class _Joined(Corpus):
     """What :func:`annotated` returns."""
 
-    def __init__(self, whole: Corpus, sources: Sequence[_Source]) -> None:
+    def __init__(self, whole: Corpus, sources: Sequence[_AnnotationSource]) -> None:
         super().__init__((), name=whole.name, licence=whole.licence)
         self._whole = whole
         self._sources = sources
@@ -123,15 +124,15 @@ class _Joined(Corpus):
 
     def __iter__(self) -> Iterator[Example]:
         first = ""
-        tallies = [_Tally(source) for source in self._sources]
+        tallies = [_JoinCounts(source) for source in self._sources]
         for example in self._whole:
             first = first or example.id
             found: dict[str, Any] = {}
             spans: dict[str, tuple[Span, ...]] = {}
             for tally in tallies:
-                layer = tally.layer_of(example, self._whole.notes)
-                if layer is not None:
-                    _merge(tally.source.name, layer, example, found, spans)
+                sentence = tally.of_example(example, self._whole.notes)
+                if sentence is not None:
+                    _merge(tally.source.name, sentence, example, found, spans)
             if found or spans:
                 example = replace(
                     example, annotations={**found, **example.annotations}, spans={**spans, **example.spans}
@@ -158,7 +159,7 @@ class _Joined(Corpus):
         return self._whole.split_rule
 
     @property
-    def source(self) -> SourceRecord | None:
+    def source(self) -> CorpusSource | None:
         record = self._whole.source
         if record is None:
             return None
@@ -166,47 +167,48 @@ class _Joined(Corpus):
         return replace(record, options={**record.options, "annotations": joined})
 
 
-class _Tally:
-    """What became of the sentences of one companion, in one pass over the corpus."""
+class _JoinCounts:
+    """What became of the sentences of one source, in one pass over the corpus."""
 
-    def __init__(self, source: _Source) -> None:
+    def __init__(self, source: _AnnotationSource) -> None:
         self.source = source
         self._joined = 0
         self._without = 0
         self._differ: list[str] = []
 
-    def layer_of(self, example: Example, notes: Notes) -> Layer | None:
-        """Return what the companion says of a sentence, if its words are the same."""
-        layer = self.source.layers.get(example.id)
-        if layer is None:
+    def of_example(self, example: Example, notes: Notes) -> SentenceAnnotations | None:
+        """Return what the source says of a sentence, if its words are the same."""
+        sentence = self.source.sentences.get(example.id)
+        if sentence is None:
             self._without += 1
             return None
         words = example.words
         n = len(words)
-        if any(place >= n or words[place] != form for place, form in layer.forms.items()) or _of_other_length(layer, n):
+        differ = any(place >= n or words[place] != form for place, form in sentence.forms.items())
+        if differ or _length_differs(sentence, n):
             self._differ.append(example.id)
-            notes.count(f"sentences whose words differ in {self.source.name}", layer.place or notes.place)
+            notes.count(f"sentences whose words differ in {self.source.name}", sentence.place or notes.place)
             return None
         self._joined += 1
-        return layer
+        return sentence
 
     def finish(self, first: str, notes: Notes) -> None:
-        """Refuse a companion of another corpus; count what was not joined."""
-        name, layers = self.source.name, self.source.layers
+        """Refuse annotations of another corpus; count what was not joined."""
+        name, sentences = self.source.name, self.source.sentences
         if not self._joined:
-            theirs = next(iter(layers), None)
+            theirs = next(iter(sentences), None)
             why = (
                 f"the words differ, first in '{self._differ[0]}'"
                 if self._differ
                 else f"its first is '{theirs}', the corpus's '{first}'"
             )
             raise InputError(
-                f"None of the {len(layers):,} sentences of '{name}' could be joined: {why}. "
+                f"None of the {len(sentences):,} sentences of '{name}' could be joined: {why}. "
                 "Give annotations of this corpus: ids and words must be the same."
             )
         if self._without:
             notes.count(f"sentences that {name} does not have", "", self._without)
-        absent = len(layers) - self._joined - len(self._differ)
+        absent = len(sentences) - self._joined - len(self._differ)
         if absent:
             notes.count(f"sentences of {name} that the corpus does not have", "", absent)
 
@@ -217,45 +219,45 @@ class _Tally:
         if self._differ:
             yield (
                 f"{len(self._differ):,} sentences go without the annotations of '{self.source.name}', whose words "
-                f"differ: {named(self._differ)}."
+                f"differ: {list_names(self._differ)}."
             )
 
 
-def _of_other_length(layer: Layer, n: int) -> bool:
+def _length_differs(sentence: SentenceAnnotations, n: int) -> bool:
     """Tell whether what is said of all words of a sentence is not said of n."""
-    return any(isinstance(value, tuple) and len(value) != n for value in layer.annotations.values()) or any(
-        span.stop > n for spans in layer.spans.values() for span in spans
+    return any(isinstance(value, tuple) and len(value) != n for value in sentence.annotations.values()) or any(
+        span.stop > n for spans in sentence.spans.values() for span in spans
     )
 
 
 def _merge(
-    name: str, layer: Layer, example: Example, found: dict[str, Any], spans: dict[str, tuple[Span, ...]]
+    name: str, given: SentenceAnnotations, example: Example, found: dict[str, Any], spans: dict[str, tuple[Span, ...]]
 ) -> None:
-    """Add a layer's annotations; those that the corpus has itself stay."""
+    """Add what a source says of a sentence; what the corpus says itself stays."""
     n = len(example.words)
-    sparse = {key: tuple(map(values.get, range(n))) for key, values in layer.values.items()}
-    given = {**layer.annotations, **sparse}
-    for key in (*given, *layer.spans):
+    sparse = {key: tuple(map(values.get, range(n))) for key, values in given.values.items()}
+    annotations = {**given.annotations, **sparse}
+    for key in (*annotations, *given.spans):
         own = key in example.annotations or key in example.spans
         if not own and (key in found or key in spans):
             raise InputError(
-                f"{layer.place or example.id}: '{name}' gives '{key}' to the sentence '{example.id}', and so does "
+                f"{given.place or example.id}: '{name}' gives '{key}' to the sentence '{example.id}', and so does "
                 "another of the annotations. Name the one that you want."
             )
-    found.update(given)
-    spans.update(layer.spans)
+    found.update(annotations)
+    spans.update(given.spans)
 
 
-def _opened(companion: Any) -> _Source:
-    if isinstance(companion, str | Path):
-        scheme, _, rest = str(companion).partition(":")
-        kind = load_companions().get(scheme) if rest else None
-        files = _files(Path(rest if kind else companion).expanduser())
-        for its in [kind] if kind else load_companions().values():
+def _open_source(given: Any) -> _AnnotationSource:
+    if isinstance(given, str | Path):
+        scheme, _, rest = str(given).partition(":")
+        kind = load_annotation_readers().get(scheme) if rest else None
+        files = _files(Path(rest if kind else given).expanduser())
+        for its in [kind] if kind else load_annotation_readers().values():
             taken = [file for file in files if kind or _suffix(file) in its.suffixes]
             if taken:
                 return _of_files(its, taken)
-    return _of_corpus(open_corpus(companion))
+    return _of_corpus(open_corpus(given))
 
 
 def _files(path: Path) -> list[Path]:
@@ -269,25 +271,25 @@ def _suffix(file: Path) -> str:
     return os.path.splitext(file.name.lower().removesuffix(".gz"))[1]
 
 
-def _of_files(kind: Companion, files: Sequence[Path]) -> _Source:
+def _of_files(kind: AnnotationReader, files: Sequence[Path]) -> _AnnotationSource:
     paths = [Path(os.path.abspath(file)) for file in files]
 
-    def read(notes: Notes) -> Iterator[Layer]:
-        held: dict[str, Layer] = {}
+    def read(notes: Notes) -> Iterator[SentenceAnnotations]:
+        held: dict[str, SentenceAnnotations] = {}
         for path in paths:
-            for layer in kind.read(path, notes):
-                held[layer.id] = _together(held[layer.id], layer) if layer.id in held else layer
+            for sentence in kind.read(path, notes):
+                held[sentence.id] = _combined(held[sentence.id], sentence) if sentence.id in held else sentence
         yield from held.values()
 
-    def record() -> SourceRecord:
-        return SourceRecord(kind.name, tuple(map(str, paths)), {}, {str(path): file_digest(path) for path in paths})
+    def record() -> CorpusSource:
+        return CorpusSource(kind.name, tuple(map(str, paths)), {}, {str(path): file_digest(path) for path in paths})
 
     name = file_stem(paths[0]) if len(paths) == 1 else paths[0].parent.name
-    return _Source(name, read, record)
+    return _AnnotationSource(name, read, record)
 
 
-def _together(one: Layer, other: Layer) -> Layer:
-    """Join what two files of one companion say of a sentence."""
+def _combined(one: SentenceAnnotations, other: SentenceAnnotations) -> SentenceAnnotations:
+    """Join what two files of one source say of a sentence."""
     twice = next((name for name in other.values if name in one.values), None)
     if twice is not None:
         raise InputError(
@@ -300,17 +302,19 @@ def _together(one: Layer, other: Layer) -> Layer:
     return replace(one, forms=forms, values={**one.values, **other.values})
 
 
-def _of_corpus(corpus: Corpus) -> _Source:
-    def read(notes: Notes) -> Iterator[Layer]:
+def _of_corpus(corpus: Corpus) -> _AnnotationSource:
+    def read(notes: Notes) -> Iterator[SentenceAnnotations]:
         for example in corpus:
             forms = dict(enumerate(example.words))
-            yield Layer(example.id, forms, example.annotations, example.spans, place=corpus.notes.place)
+            yield SentenceAnnotations(example.id, forms, example.annotations, example.spans, place=corpus.notes.place)
 
-    return _Source(corpus.name, read, lambda: corpus.source if corpus.reopens else None, lambda: corpus.remarks)
+    return _AnnotationSource(
+        corpus.name, read, lambda: corpus.source if corpus.reopens else None, lambda: corpus.remarks
+    )
 
 
-def _reopened(record: SourceRecord) -> _Source:
-    kind = load_companions().get(record.kind)
+def _reopen_source(record: CorpusSource) -> _AnnotationSource:
+    kind = load_annotation_readers().get(record.kind)
     if kind is None:
         return _of_corpus(reopen_corpus(record))
     files = [Path(location) for location in record.locations]

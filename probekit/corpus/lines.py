@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from probekit.corpus.archives import open_member, parted
-from probekit.corpus.naming import says_split
+from probekit.corpus.archives import open_member, split_archive_path
+from probekit.corpus.split_names import says_split
 from probekit.errors import InputError
 from probekit.storage.files import digest_of
 from probekit.storage.pointers import is_pointer
@@ -117,7 +117,7 @@ def file_stem(path: Path) -> str:
 
 
 def _open(path: Path) -> IO[bytes]:
-    inside = parted(path) if "!" in str(path) else None
+    inside = split_archive_path(path) if "!" in str(path) else None
     if inside is not None:
         stream = open_member(*inside)
         return io.BufferedReader(gzip.GzipFile(fileobj=stream), BLOCK) if path.name.endswith(".gz") else stream

@@ -14,7 +14,7 @@ from probekit.errors import InputError, UsageError
 from probekit.example import Example
 
 
-def of_words(sentences: Iterable[Sequence[str]]) -> Callable[[Notes], Iterator[Example]]:
+def word_list_reader(sentences: Iterable[Sequence[str]]) -> Callable[[Notes], Iterator[Example]]:
     """Return what reads lists of words; an iterator, which ends for good, is held as a list."""
     if isinstance(sentences, str | bytes):
         raise UsageError("A corpus of words must be a list of lists of words. Got one string.")

@@ -12,7 +12,7 @@ from pathlib import Path
 PLACES_KEPT = 5
 
 
-def named(names: Sequence[str], most: int = PLACES_KEPT) -> str:
+def list_names(names: Sequence[str], most: int = PLACES_KEPT) -> str:
     """Write names one after the other, those beyond ``most`` as their number.
 
     >>> named(["a", "b", "c"], most=2)
@@ -58,7 +58,7 @@ class Notes:
     @property
     def remarks(self) -> tuple[str, ...]:
         """The remarks, one sentence each, in the order in which they were first made."""
-        made = (f"{text}{f' ({named(files)})' if files else ''}." for text, files in self._remarks.items())
+        made = (f"{text}{f' ({list_names(files)})' if files else ''}." for text, files in self._remarks.items())
         counted = (f"{self.counts[name]:,} {name} (first at {self.places[name][0]})." for name in self._aloud)
         return (*made, *counted)
 

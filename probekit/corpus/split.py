@@ -13,7 +13,7 @@ import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from probekit.corpus.naming import WORDS
+from probekit.corpus.split_names import WORDS
 from probekit.errors import InputError, UsageError, did_you_mean
 from probekit.example import SPLITS, Example
 

@@ -1,4 +1,4 @@
-"""The values of annotations, brought to one form where they enter a corpus: :func:`settled`.
+"""The values of annotations, brought to one form where they enter a corpus: :func:`normalised`.
 
 What enters is what a reader, a frame, a dataset or a script gave; what leaves is plain Python. Numbers that are equal
 are one value: 1.0 is 1, a number of NumPy is one of Python, NaN is None. ``head`` is the number of a word (0: the
@@ -18,7 +18,7 @@ from probekit.example import NOTHING, FrozenDict
 _NO_VALUE = ("", "_")
 _NUMBER = re.compile(r"\s*(\d{1,9})(?:\.0*)?\s*", re.ASCII)
 # Types of values that are as they shall be.
-_SETTLED = {str, int, bool, type(None), FrozenDict}
+_NORMALISED = {str, int, bool, type(None), FrozenDict}
 _FIT: Mapping[str, set[type]] = {"head": {int}, "feats": {FrozenDict}}
 
 
@@ -47,7 +47,7 @@ def as_number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def settled(annotations: Mapping[str, Any], n: int, where: str) -> Mapping[str, Any]:
+def normalised(annotations: Mapping[str, Any], n: int, where: str) -> Mapping[str, Any]:
     """Bring the annotations of an example of n words to the one form of each.
 
     Parameters
@@ -70,20 +70,20 @@ def settled(annotations: Mapping[str, Any], n: int, where: str) -> Mapping[str, 
     """
     changed = {}
     for name, value in annotations.items():
-        if type(value) in _SETTLED:
+        if type(value) in _NORMALISED:
             continue
         if type(value) is not tuple:
-            changed[name] = _settled_value(value)
+            changed[name] = _normalised_value(value)
             continue
         settle = _OF_NAME.get(name)
         if settle is not None and not _is_fit(name, value, n):
             changed[name] = tuple(settle(one, n, f"{where}: word {at}") for at, one in enumerate(value, 1))
-        elif settle is None and not _SETTLED.issuperset(map(type, value)):
-            changed[name] = tuple(map(_settled_value, value))
+        elif settle is None and not _NORMALISED.issuperset(map(type, value)):
+            changed[name] = tuple(map(_normalised_value, value))
     return {**annotations, **changed} if changed else annotations
 
 
-def _settled_value(value: Any) -> Any:
+def _normalised_value(value: Any) -> Any:
     """Return a value as plain Python, equal numbers in one form; containers keep what they hold."""
     if isinstance(value, list | tuple | Mapping):
         return value

@@ -16,8 +16,8 @@ from typing import Any
 
 from probekit.cache.write.staging import stage
 from probekit.corpus import open_corpus
-from probekit.extraction.plan import DTYPES, batch_tokens, batches
 from probekit.extraction.request import Request
+from probekit.extraction.spec import DTYPES, batch_tokens, batches
 
 SHARDS_LOOKED_AT = 8
 BATCHES_RUN = 4
@@ -72,7 +72,7 @@ def estimate(request: Request) -> Cost:
     from probekit.extraction.engine import LocalEngine
     from probekit.extraction.identity import complete_cache, identify, other_caches
     from probekit.extraction.run import chosen_tensors, load_for, tokeniser_for
-    from probekit.models.sources.kinds import find_model, shadowed
+    from probekit.models.sources.find import find_model, shadowing_note
 
     source = find_model(request.model, revision=request.revision)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
@@ -82,7 +82,7 @@ def estimate(request: Request) -> Cost:
             notes = [f"It is complete already: {there}."]
         else:
             notes = other_caches(request.root, identity)
-        notes = [*shadowed(request.model), *notes]
+        notes = [*shadowing_note(request.model), *notes]
         tensors = chosen_tensors(loaded, request.spec)
         tokeniser = tokeniser_for(loaded, request.spec)
         looked_at = _spread(staged.shards, SHARDS_LOOKED_AT)
@@ -93,12 +93,12 @@ def estimate(request: Request) -> Cost:
         layout = ready[len(ready) // 2].layout
         cuts = _spread(batches(layout.lengths, batch_tokens(request.spec, loaded.device.type)), BATCHES_RUN)
         with LocalEngine(loaded, [tensor.name for tensor in tensors], store=request.spec.store) as engine:
-            engine.run(layout.pieces[cuts[0]])
+            engine.run(layout.segments[cuts[0]])
             started = time.perf_counter()
             for cut in cuts:
-                engine.run(layout.pieces[cut])
+                engine.run(layout.segments[cut])
             seconds = time.perf_counter() - started
-    ran = sum(piece.stop - piece.start for cut in cuts for piece in layout.pieces[cut])
+    ran = sum(segment.stop - segment.start for cut in cuts for segment in layout.segments[cut])
     numbers = sum(tensor.width for tensor in tensors)
     sizes = {store: total * (numbers * size + 12) for store, size in DTYPES.items()}
     return Cost(

@@ -1,4 +1,4 @@
-"""The forward pass: a batch of pieces in, the kept rows of every layer out.
+"""The forward pass: a batch of segments in, the kept rows of every layer out.
 
 Enters: a live model. Leaves: float arrays in the stored precision, one block a layer, rows of
 kept tokens only. Surprise: bfloat16 leaves as uint16, because NumPy has no such type.
@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from probekit.extraction.batch import Piece, kept_rows
-from probekit.models.runtime.check import TOLERANCES, Difference, differences, refuse, shown
+from probekit.extraction.layout import Segment, kept_rows
+from probekit.models.runtime.check import TOLERANCES, Difference, differences, refuse, row_label
 from probekit.models.runtime.forward import forward, pad
 from probekit.models.runtime.hooks import Capture
 from probekit.models.sources.load import LoadedModel
@@ -25,7 +25,7 @@ STORED = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class BatchRows:
     """What a batch gave: the kept rows of every layer.
 
     Attributes
@@ -44,16 +44,16 @@ class Rows:
 class Engine(Protocol):
     """What turns a batch into rows; tests put deterministic arrays in its place."""
 
-    def run(self, pieces: Sequence[Piece]) -> Rows:
+    def run(self, segments: Sequence[Segment]) -> BatchRows:
         """Return the kept rows of a batch."""
 
-    def read(self, pieces: Sequence[Piece]) -> None:
+    def read(self, segments: Sequence[Segment]) -> None:
         """Run a batch whose rows nobody keeps."""
 
-    def compare(self, pieces: Sequence[Piece], rows: Sequence[int]) -> list[Difference]:
+    def compare(self, segments: Sequence[Segment], rows: Sequence[int]) -> list[Difference]:
         """Compare rows of the batch that was just run with the same rows alone."""
 
-    def refuse(self, found: Sequence[Difference], pieces: Sequence[Piece]) -> None:
+    def refuse(self, found: Sequence[Difference], segments: Sequence[Segment]) -> None:
         """Raise the NumericError of a difference that is too large."""
 
     @property
@@ -80,13 +80,13 @@ class LocalEngine:
     ) -> None:
         self.capture.__exit__(kind, error, trace)
 
-    def run(self, pieces: Sequence[Piece]) -> Rows:
+    def run(self, segments: Sequence[Segment]) -> BatchRows:
         """Run one batch and gather its kept rows."""
-        self.read(pieces)
-        width = max(len(piece.encoded.ids) for piece in pieces)
-        longer = 0 if all(piece.encoded.suffix for piece in pieces) else 1
+        self.read(segments)
+        width = max(len(segment.encoded.ids) for segment in segments)
+        longer = 0 if all(segment.encoded.suffix for segment in segments) else 1
         widths = {False: width, True: width + longer}
-        indexes = {shift: self._index(kept_rows(pieces, widths[shift], shift=shift)) for shift in self.shifts}
+        indexes = {shift: self._index(kept_rows(segments, widths[shift], shift=shift)) for shift in self.shifts}
         blocks = {}
         for name in self.names:
             shift = split_stack(name)[0] == DECODER
@@ -97,22 +97,22 @@ class LocalEngine:
             blocks[name] = kept.to(self.store)
         # One transfer for all layers: on a GPU each would wait for the device.
         sizes = torch.stack([_largest(block) for block in blocks.values()]).tolist()
-        return Rows(
+        return BatchRows(
             {name: block.to("cpu").contiguous() for name, block in blocks.items()},
             dict(zip(self.names, sizes, strict=True)),
         )
 
-    def read(self, pieces: Sequence[Piece]) -> None:
+    def read(self, segments: Sequence[Segment]) -> None:
         """Run one batch; its states stay with the model until the next."""
-        forward(self.loaded, pad([piece.encoded for piece in pieces], self.loaded.pad_id))
+        forward(self.loaded, pad([segment.encoded for segment in segments], self.loaded.pad_id))
 
-    def compare(self, pieces: Sequence[Piece], rows: Sequence[int]) -> list[Difference]:
+    def compare(self, segments: Sequence[Segment], rows: Sequence[int]) -> list[Difference]:
         """Compare in the computing precision; see :func:`probekit.models.runtime.check.differences`."""
-        return differences(self.loaded, self.capture, {row: pieces[row].encoded for row in rows})
+        return differences(self.loaded, self.capture, {row: segments[row].encoded for row in rows})
 
-    def refuse(self, found: Sequence[Difference], pieces: Sequence[Piece]) -> None:
+    def refuse(self, found: Sequence[Difference], segments: Sequence[Segment]) -> None:
         """Name layer and example; see :func:`probekit.models.runtime.check.refuse`."""
-        refuse(self.loaded, found, [shown(piece.encoded, piece.name) for piece in pieces])
+        refuse(self.loaded, found, [row_label(segment.encoded, segment.name) for segment in segments])
 
     @property
     def tolerance(self) -> float:

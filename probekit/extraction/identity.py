@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from probekit.cache.format.model_names import with_model_name
 from probekit.cache.format.names import cache_key
-from probekit.cache.format.naming import renamed
 from probekit.cache.location import CacheEntry, cache_name, explain_difference, list_caches
 from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError
@@ -19,11 +19,11 @@ from probekit.errors import CacheError
 if TYPE_CHECKING:
     from probekit.cache.write.staging import StagedCorpus
     from probekit.extraction.request import Request
-    from probekit.models.sources.kinds import Source
+    from probekit.models.sources.find import ModelSource
     from probekit.models.sources.load import LoadedModel
 
 
-def identify(request: Request, source: Source, staged: StagedCorpus, loaded: LoadedModel | None) -> dict[str, Any]:
+def identify(request: Request, source: ModelSource, staged: StagedCorpus, loaded: LoadedModel | None) -> dict[str, Any]:
     """Return everything that decides the vectors; the cache key is its hash."""
     digests = source.digests()
     if loaded is not None:
@@ -74,10 +74,10 @@ def complete_cache(
 
 
 def _is_of(entry: CacheEntry, key: str) -> bool:
-    return entry.key == key or (entry.identity is not None and cache_key(renamed(entry.identity)) == key)
+    return entry.key == key or (entry.identity is not None and cache_key(with_model_name(entry.identity)) == key)
 
 
-def said_before(cache: ActivationCache, identity: Mapping[str, Any]) -> list[str]:
+def former_name_note(cache: ActivationCache, identity: Mapping[str, Any]) -> list[str]:
     """Say under which name a cache was extracted, where it is not the one of its model today."""
     before, now = cache.model["name"], identity["model"]["name"]
     return [] if before == now else [f"The model '{now}' was extracted before as '{before}': {cache.path} is taken."]

@@ -14,7 +14,7 @@ from typing import Any
 from probekit import plain
 from probekit.cache.location import cache_root
 from probekit.devices import DEVICES
-from probekit.extraction.plan import ExtractionSpec
+from probekit.extraction.spec import ExtractionSpec
 from probekit.sites import parse_layers
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from probekit.cache.format import unread
 from probekit.cache.format.certificate import certificate
-from probekit.extraction.plan import ExtractionSpec
+from probekit.extraction.spec import ExtractionSpec
 from probekit.sites import read_tensor
 
 

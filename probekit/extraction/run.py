@@ -23,14 +23,14 @@ from probekit.cache.reader import TEXTLESS, ActivationCache
 from probekit.cache.write.staging import StagedCorpus, stage
 from probekit.cache.write.writer import CacheWriter
 from probekit.corpus import open_corpus
-from probekit.extraction.identity import complete_cache, identify, other_caches, said_before
-from probekit.extraction.plan import ExtractionSpec, batch_tokens, select_layers, token_limit
+from probekit.extraction.identity import complete_cache, former_name_note, identify, other_caches
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
-from probekit.models.sources.kinds import Source, check_unchanged, find_model, shadowed, stamps
+from probekit.extraction.spec import ExtractionSpec, batch_tokens, select_layers, token_limit
+from probekit.models.sources.find import ModelSource, check_unchanged, find_model, shadowing_note, stamps
 
 if TYPE_CHECKING:
-    from probekit.extraction.shard import Ready, ShardRunner, Tokeniser
+    from probekit.extraction.shard import ShardRunner, TokenisedShard, Tokeniser
     from probekit.models.sources.load import LoadedModel
 
 Progress = Callable[[float, str], None]
@@ -139,7 +139,7 @@ def extract_request(
     before = stamps(source)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
         tell = notify or (lambda note: None)
-        remarks = [*shadowed(request.model), *source.remarks, *staged.remarks]
+        remarks = [*shadowing_note(request.model), *source.remarks, *staged.remarks]
         for note in remarks:
             tell(note)
         loaded = None
@@ -150,7 +150,7 @@ def extract_request(
         if (done := complete_cache(request.root, identity, notify=notify)) is not None:
             cache = ActivationCache.open(done)
             result = summarise(cache.manifest, done, request.spec, staged.summary(), made_with=cache.plan, reused=True)
-            result.notes.extend([*remarks, *said_before(cache, identity)])
+            result.notes.extend([*remarks, *former_name_note(cache, identity)])
             return result
         notes = other_caches(request.root, identity)
         for note in notes:
@@ -162,7 +162,7 @@ def extract_request(
         return result
 
 
-def load_for(request: Request, source: Source) -> LoadedModel:
+def load_for(request: Request, source: ModelSource) -> LoadedModel:
     """Load the model as the request wants it."""
     spec = request.spec
     return source.load(dtype=spec.dtype, device=request.device, random_weights=spec.random_weights)
@@ -237,7 +237,7 @@ def _run_shards(
     writer: CacheWriter,
     runner: ShardRunner,
     mine: Sequence[ShardSpec],
-    prepare: Callable[[ShardSpec], Ready],
+    prepare: Callable[[ShardSpec], TokenisedShard],
     progress: Progress | None,
 ) -> int:
     """Tokenise ahead, run, write behind; an error in any of the three stops all. Return the rows written."""

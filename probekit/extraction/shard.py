@@ -22,12 +22,12 @@ from probekit.cache.write.shard import ShardWriter
 from probekit.cache.write.writer import CacheWriter
 from probekit.errors import InputError, NumericError
 from probekit.example import Example
-from probekit.extraction.batch import Layout, Piece, lay_out
-from probekit.extraction.engine import Engine, Rows, as_stored
-from probekit.extraction.plan import ExtractionSpec, batches
-from probekit.extraction.proof import Proof
+from probekit.extraction.batch_check import BatchCheck
+from probekit.extraction.engine import BatchRows, Engine, as_stored
+from probekit.extraction.layout import Segment, ShardLayout, lay_out_shard
+from probekit.extraction.spec import ExtractionSpec, batches
 from probekit.models.tokens.align import Encoded
-from probekit.models.tokens.certificate import Certificate
+from probekit.models.tokens.alignment_counts import AlignmentCounts
 from probekit.models.tokens.words import Encoder
 from probekit.sites import DECODER, of_stack, site_of
 
@@ -37,11 +37,11 @@ NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class TokenisedShard:
     """A shard that is tokenised and laid out."""
 
-    layout: Layout
-    certificate: Certificate
+    layout: ShardLayout
+    alignment: AlignmentCounts
 
     @property
     def rows(self) -> int:
@@ -50,21 +50,21 @@ class Ready:
 
 
 class Tokeniser:
-    """Turns the stored examples of a shard into a :class:`Ready` layout."""
+    """Turns the stored examples of a shard into a :class:`TokenisedShard` layout."""
 
     def __init__(self, encoder: Encoder, spec: ExtractionSpec, *, limit: int | None) -> None:
         self.encoder = encoder
         self.spec = spec
         self.limit = limit
 
-    def prepare(self, folder: Path, shard: ShardSpec) -> Ready:
+    def prepare(self, folder: Path, shard: ShardSpec) -> TokenisedShard:
         """Read, tokenise and lay out one shard."""
         examples = list(read_examples(folder / "corpus", shard))
         encoded = self.encode(examples)
         ids = [example.id for example in examples]
-        certificate = Certificate.of(encoded, [example.words for example in examples], ids)
-        layout = lay_out(encoded, ids, shard.start, limit=self.limit, overflow=self.spec.overflow)
-        return Ready(layout, certificate)
+        alignment = AlignmentCounts.of(encoded, [example.words for example in examples], ids)
+        layout = lay_out_shard(encoded, ids, shard.start, limit=self.limit, overflow=self.spec.overflow)
+        return TokenisedShard(layout, alignment)
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Tokenise examples as words or as surface text."""
@@ -101,7 +101,7 @@ class ShardRunner:
         while self._open:
             self._open.pop().close()
 
-    def run(self, cache: CacheWriter, shard: ShardSpec, ready: Ready) -> Iterator[int]:
+    def run(self, cache: CacheWriter, shard: ShardSpec, ready: TokenisedShard) -> Iterator[int]:
         """Run every batch of a shard; yield the rows done after each."""
         layout = ready.layout
         stacks = {tensor.stack for tensor in self.tensors}
@@ -112,17 +112,17 @@ class ShardRunner:
         tally: dict[str, float] = dict.fromkeys((tensor.name for tensor in self.tensors), 0.0)
         at = dict.fromkeys(tally, 0)
         row = 0
-        proof = Proof(self.engine, layout.pieces, self.limit)
-        for cut in batches(layout.lengths, self.limit, padded=proof.padded):
-            pieces = layout.pieces[cut]
-            rows = self.engine.run(pieces)
-            self._later(self._write, writer, dict(at), rows, tally, pieces)
+        check = BatchCheck(self.engine, layout.segments, self.limit)
+        for cut in batches(layout.lengths, self.limit, padded=check.padded):
+            segments = layout.segments[cut]
+            rows = self.engine.run(segments)
+            self._later(self._write, writer, dict(at), rows, tally, segments)
             for name, block in rows.blocks.items():
                 at[name] += len(block)
-            proof.follow(cut)
-            row += sum(piece.stop - piece.start for piece in pieces)
+            check.follow(cut)
+            row += sum(segment.stop - segment.start for segment in segments)
             yield row
-        self._later(self._publish, writer, ready, tally, proof)
+        self._later(self._publish, writer, ready, tally, check)
 
     def drain(self) -> None:
         """Wait until everything is written."""
@@ -134,7 +134,7 @@ class ShardRunner:
             self._pending.popleft().result()
         self._pending.append(self._behind.submit(act, *values))
 
-    def _write_index(self, writer: ShardWriter, layout: Layout, stacks: set[str]) -> None:
+    def _write_index(self, writer: ShardWriter, layout: ShardLayout, stacks: set[str]) -> None:
         for stack in stacks:
             word, token = layout.word, layout.token
             if stack == DECODER:
@@ -144,41 +144,46 @@ class ShardRunner:
                 writer.put(of_stack(stack, f"index.{name}"), 0, column)
 
     def _write(
-        self, writer: ShardWriter, at: dict[str, int], rows: Rows, tally: dict[str, float], pieces: Sequence[Piece]
+        self,
+        writer: ShardWriter,
+        at: dict[str, int],
+        rows: BatchRows,
+        tally: dict[str, float],
+        segments: Sequence[Segment],
     ) -> None:
         for name, block in rows.blocks.items():
             size = rows.largest[name]
             if not math.isfinite(size):
-                raise _not_finite(name, block, pieces)
+                raise _not_finite(name, block, segments)
             tally[name] = max(tally[name], size)
             writer.put(name, at[name], as_stored(block))
 
-    def _publish(self, writer: ShardWriter, ready: Ready, tally: dict[str, float], proof: Proof) -> None:
-        findings = ready.certificate.to_json()
+    def _publish(self, writer: ShardWriter, ready: TokenisedShard, tally: dict[str, float], check: BatchCheck) -> None:
+        findings = ready.alignment.to_json()
         lost = sum(ready.layout.truncated.values())
         findings["covered"] -= lost
         findings["truncated"] = lost
         findings["truncated_examples"] = list(ready.layout.truncated)[:NAMED]
         findings["layers"] = {
-            name: {"largest": size, "nonfinite": 0, "largest_difference": proof.differences[name]}
+            name: {"largest": size, "nonfinite": 0, "largest_difference": check.differences[name]}
             for name, size in tally.items()
         }
-        findings["check"] = proof.to_json()
+        findings["check"] = check.to_json()
         writer.publish(findings)
         writer.close()
         self._open.remove(writer)
 
 
-def _not_finite(name: str, block: Any, pieces: Sequence[Piece]) -> NumericError:
+def _not_finite(name: str, block: Any, segments: Sequence[Segment]) -> NumericError:
     """Say in which layer and at which example a number is none."""
     rows = (~block.isfinite()).any(dim=1).nonzero()
     row = int(rows[0])
-    for piece in pieces:
-        row -= piece.stop - piece.start
+    for segment in segments:
+        row -= segment.stop - segment.start
         if row < 0:
             break
     return NumericError(
         f"Layer {site_of(name).place} ({name}) holds NaN or infinity in {len(rows)} of {len(block)} rows, first at "
-        f"example '{piece.name}'. In float16 that is an overflow: use bfloat16 (--dtype bfloat16, --store bfloat16) or "
-        "float32."
+        f"example '{segment.name}'. In float16 that is an overflow: use bfloat16 (--dtype bfloat16, --store "
+        "bfloat16) or float32."
     )

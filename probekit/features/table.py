@@ -106,7 +106,8 @@ def matched(stored: Iterable[Example], source: Iterable[Example], where: str) ->
             renamed = "" if example.id == kept.id else f" (now '{example.id}')"
             raise CacheError(
                 f"{where} changed after extraction: example '{kept.id}'{renamed} differs from the cache at word "
-                f"{place + 1}: cached {_word(kept.words, place)}, now {_word(example.words, place)}. {_REMEDY}"
+                f"{place + 1}: cached {_shown_word(kept.words, place)}, now {_shown_word(example.words, place)}. "
+                f"{_REMEDY}"
             )
         if (example.split, example.group) != (kept.split, kept.group):
             raise CacheError(
@@ -121,7 +122,7 @@ def matched(stored: Iterable[Example], source: Iterable[Example], where: str) ->
 _REMEDY = "Vectors and labels would not belong together: run `probekit extract` on the corpus as it is now."
 
 
-def _word(words: tuple[str, ...], place: int) -> str:
+def _shown_word(words: tuple[str, ...], place: int) -> str:
     return repr(words[place]) if place < len(words) else "nothing"
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from probekit import plain
-from probekit.cache.format.naming import model_name
+from probekit.cache.format.model_names import model_name
 from probekit.cache.location import CacheEntry, cache_root, differences, list_caches, named_cache, newest_complete
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError, did_you_mean
-from probekit.models.sources.kinds import find_model, name_of
+from probekit.models.sources.find import find_model, source_name
 from probekit.models.sources.static import is_static, named_path
 from probekit.report import LayerReport
 
@@ -144,7 +144,7 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
             )
         return newest
     complete = [entry for entry in list_caches(folder) if entry.complete]
-    of_model = [entry for entry in complete if entry.model == name_of(model)]
+    of_model = [entry for entry in complete if entry.model == source_name(model)]
     if not of_model:
         raise UsageError(
             f"There is no complete cache of the model '{model}' in {folder}.{_instead(model, complete)} "
@@ -219,7 +219,7 @@ def _tokens(identity: Mapping[str, Any]) -> list[Any]:
 def _newest(word: str, model: str | None, root: Path, beside: Mapping[str, Any] | None) -> Found:
     """Return the newest complete cache of a kind; before all others, one that belongs beside a given identity."""
     kind = KINDS[word]
-    entries = [entry for entry, _ in _of_kind(kind, root) if model is None or entry.model == name_of(model)]
+    entries = [entry for entry, _ in _of_kind(kind, root) if model is None or entry.model == source_name(model)]
     if not entries:
         of = f" of '{model}'" if model else ""
         raise UsageError(

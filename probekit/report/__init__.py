@@ -5,7 +5,7 @@ Surprise: nothing here computes a score. Whatever is *chosen* (a layer) is chose
 whatever is *shown* is a test row.
 """
 
-from probekit.report.choice import BestLayer, Point
+from probekit.report.conclusions import BestLayer, Point
 from probekit.report.files import SCHEMA
 from probekit.report.layers import LayerReport
 from probekit.report.measurement import ROLES, Measurement

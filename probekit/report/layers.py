@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from probekit import plain
 from probekit.errors import InputError
-from probekit.report.choice import (
+from probekit.report.conclusions import (
     BestLayer,
     Point,
     check_names,
     mean_gain,
+    not_worse_layers,
     points_of,
     rows_of,
     summarise,
-    tested,
 )
 from probekit.report.files import SCHEMA, read_report, write_report
 from probekit.report.measurement import Measurement
@@ -175,7 +175,7 @@ class LayerReport:
             )
         layer = max(dev, key=lambda place: dev[place].value)
         test = self.points(metric=metric).get(layer)
-        not_worse = tested(self.provenance.get("tests"), layer) if metric == self.metric else None
+        not_worse = not_worse_layers(self.provenance.get("tests"), layer) if metric == self.metric else None
         return BestLayer(layer, dev[layer].value, test.value if test else None, not_worse)
 
     def expected_layer(self, stack: str | None = None, *, metric: str | None = None) -> float | None:

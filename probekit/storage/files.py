@@ -77,7 +77,7 @@ def check_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def writing(folder: Path, what: str, *, needed: int | None = None) -> Iterator[None]:
+def disk_errors(folder: Path, what: str, *, needed: int | None = None) -> Iterator[None]:
     """Turn every `OSError` inside into a `ResourceError` that names `what`, `folder` and the remedy."""
     try:
         yield
@@ -159,18 +159,18 @@ def lock(fd: int, kind: int) -> bool:
             return False
 
 
-def lockless(fd: int) -> bool:
+def lacks_locks(fd: int) -> bool:
     """Tell whether the file system has no locks."""
     try:
         fcntl.flock(fd, fcntl.LOCK_UN)
     except InterruptedError:
-        return lockless(fd)
+        return lacks_locks(fd)
     except OSError:
         return True
     return False
 
 
-def still_named(fd: int, path: Path) -> bool:
+def name_is_of(fd: int, path: Path) -> bool:
     """Tell whether a name is still that of an open file."""
     try:
         return os.path.samestat(os.lstat(path), os.fstat(fd))
@@ -197,7 +197,7 @@ class Temporary:
             self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
             lock(self.fd, fcntl.LOCK_EX)
             # Between the creation and the lock a cleaner may have taken it for a dead writer's.
-            if still_named(self.fd, self.path):
+            if name_is_of(self.fd, self.path):
                 return
             os.close(self.fd)
 

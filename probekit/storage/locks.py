@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from probekit.errors import ResourceError
-from probekit.storage.files import lock, lockless, still_named
+from probekit.storage.files import lacks_locks, lock, name_is_of
 
 LOCK = "lock"
 RUNS = "runs"
@@ -33,7 +33,7 @@ def real_folder(path: Path) -> bool:
         return False
 
 
-def hold(path: Path, kind: int, *, create: bool = True) -> int | None:
+def acquire(path: Path, kind: int, *, create: bool = True) -> int | None:
     """Lock the file of this name; None where another process holds it and `kind` says not to wait.
 
     Raises
@@ -49,14 +49,14 @@ def hold(path: Path, kind: int, *, create: bool = True) -> int | None:
         try:
             # Where a file system has no locks, waiting for one is over at once, and all go on without.
             if not lock(fd, kind) and kind & fcntl.LOCK_NB:
-                if lockless(fd):
+                if lacks_locks(fd):
                     raise ResourceError(
                         f"The file system of {path} has no locks, so nobody can tell whether another process works on "
                         "it. Nothing was changed. Do this where it has them, or by hand once nothing runs."
                     )
                 os.close(fd)
                 return None
-            if still_named(fd, path):
+            if name_is_of(fd, path):
                 return fd
         except BaseException:
             os.close(fd)
@@ -64,13 +64,13 @@ def hold(path: Path, kind: int, *, create: bool = True) -> int | None:
         os.close(fd)
 
 
-def hidden_folder(root: Path, prefix: str) -> tuple[Path, int]:
+def make_hidden_folder(root: Path, prefix: str) -> tuple[Path, int]:
     """Make a folder ``<root>/<prefix><random>`` that is locked in ``runs/lock`` while its maker lives."""
     while True:
         folder = root / f"{prefix}{os.urandom(6).hex()}"
         try:
             (folder / RUNS).mkdir(parents=True)
-            fd = hold(folder / RUNS / LOCK, fcntl.LOCK_SH)
+            fd = acquire(folder / RUNS / LOCK, fcntl.LOCK_SH)
         except FileNotFoundError:  # a cleaner was faster than the lock
             if root.is_dir():
                 continue
@@ -83,12 +83,12 @@ def hidden_folder(root: Path, prefix: str) -> tuple[Path, int]:
 
 
 @contextlib.contextmanager
-def dead(folder: Path) -> Iterator[bool]:
+def claim_abandoned(folder: Path) -> Iterator[bool]:
     """Hold a hidden folder whose maker is dead; False where it may be alive, and in doubt."""
     try:
         if not real_folder(folder / RUNS):
             raise FileNotFoundError
-        fd = hold(folder / RUNS / LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB, create=False)
+        fd = acquire(folder / RUNS / LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB, create=False)
     except FileNotFoundError:
         yield _old(folder)
         return

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from probekit import plain
 from probekit.errors import UsageError, did_you_mean
 from probekit.example import Example
-from probekit.tasks.travel import Sent, found, leaving
+from probekit.tasks.pickling import FunctionReference, function_reference, resolve
 
 Kind = Literal["word", "span", "pair", "sentence", "tree"]
 
@@ -188,7 +188,9 @@ class ProbeTask:
     def __reduce__(self) -> tuple[Any, ...]:
         # Task files are modules of a package that another process has not loaded yet.
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
-        return _arrived, tuple(leaving(value, name) if callable(value) else value for name, value in values.items())
+        return _unpickled, tuple(
+            function_reference(value, name) if callable(value) else value for name, value in values.items()
+        )
 
     def with_option(self, option: str | None) -> ProbeTask:
         """Bind what the user typed after the colon."""
@@ -210,6 +212,6 @@ class ProbeTask:
         return replace(self, name=name, targets=targets, named=named, option=None, needs=needs)
 
 
-def _arrived(*values: Any) -> ProbeTask:
-    settled: list[Any] = [found(value) if isinstance(value, Sent) else value for value in values]
+def _unpickled(*values: Any) -> ProbeTask:
+    settled: list[Any] = [resolve(value) if isinstance(value, FunctionReference) else value for value in values]
     return ProbeTask(*settled)

@@ -24,7 +24,7 @@ import torch
 from probekit import extract
 from probekit.cache.write.staging import stage
 from probekit.corpus import open_corpus
-from probekit.extraction.plan import BATCH_TOKENS, batches
+from probekit.extraction.spec import BATCH_TOKENS, batches
 from probekit.models.sources.load import LoadedModel, load
 from probekit.models.sources.locate import locate
 

@@ -20,11 +20,11 @@ from planted import PLAN, corpus_of, digests, extract, identity_of, stage, tenso
 
 from probekit.cache.manage.verify import verify
 from probekit.cache.reader import ActivationCache
-from probekit.cache.write import deaths
+from probekit.cache.write import crashes
 from probekit.cache.write.shard import ShardWriter
 from probekit.cache.write.writer import CacheWriter
 from probekit.errors import CacheError, ResourceError
-from probekit.storage.direct import Pace
+from probekit.storage.direct_io import PageCacheCost
 
 CORPUS = corpus_of(2, per_shard=3)
 
@@ -71,7 +71,7 @@ def test_fault_01_killed_at_every_call(
     fast: Path, undisturbed: dict[str, str], direct: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if direct:
-        monkeypatch.setattr(Pace, "slow", True)
+        monkeypatch.setattr(PageCacheCost, "slow", True)
     at, killed = 1, 0
     while True:
         root = fast / str(at)
@@ -120,7 +120,7 @@ def test_fault_03_failed_at_every_call(
     fast: Path, undisturbed: dict[str, str], number: int, direct: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if direct:
-        monkeypatch.setattr(Pace, "slow", True)
+        monkeypatch.setattr(PageCacheCost, "slow", True)
     names, failed = calls_of(lambda: extract(fast / "counted", CORPUS)), 0
     for at in range(1, len(names) + 1):
         root = fast / str(at)
@@ -277,14 +277,14 @@ def test_fault_30_killed_again_and_again_over_one_shard(
     tmp_path: Path, undisturbed: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     def codes() -> list[int]:
-        return [ended_over_shard_1(tmp_path) for _ in range(deaths.LIMIT + 1)]
+        return [ended_over_shard_1(tmp_path) for _ in range(crashes.LIMIT + 1)]
 
-    assert codes() == [SIGKILLED] * deaths.LIMIT + [FAILED]
+    assert codes() == [SIGKILLED] * crashes.LIMIT + [FAILED]
     (folder,) = caches(tmp_path)
     assert leftovers(tmp_path) == []
     # A refusal is one run's: the next tries again, and a refused one names shard and remedy.
-    assert codes() == [SIGKILLED] * deaths.LIMIT + [FAILED]
-    for _ in range(deaths.LIMIT):
+    assert codes() == [SIGKILLED] * crashes.LIMIT + [FAILED]
+    for _ in range(crashes.LIMIT):
         ended_over_shard_1(tmp_path)
     with pytest.raises(ResourceError, match=r"Shard 1 \(3 examples\).*begun 5 times.*--batch-tokens"):
         extract(tmp_path, CORPUS)
@@ -296,8 +296,8 @@ def test_fault_30_an_interrupt_is_no_death(tmp_path: Path, undisturbed: dict[str
     def interrupt(_: str) -> None:
         raise KeyboardInterrupt
 
-    for _ in range(deaths.LIMIT - 1):
+    for _ in range(crashes.LIMIT - 1):
         assert ended_over_shard_1(tmp_path) == SIGKILLED
-    for _ in range(deaths.LIMIT):
+    for _ in range(crashes.LIMIT):
         assert ended_over_shard_1(tmp_path, interrupt) == BROKE
     assert digests(extract(tmp_path, CORPUS)) == undisturbed

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probekit.storage.direct import PAGE, TRIAL, Pace, Region, open_direct
+from probekit.storage.direct_io import PAGE, TRIAL, PageCacheCost, Region, open_direct
 
 
-class Slow(Pace):
+class Slow(PageCacheCost):
     """A page cache that is never worth it after `after` bytes."""
 
     def __init__(self, after: int = 0) -> None:
@@ -61,7 +61,7 @@ def test_every_way_writes_the_same_bytes(
 
     os.pwrite = picky
     try:
-        region = Region(fd, wide, pace=Slow(after), start=start, stop=start + total, piece=piece)
+        region = Region(fd, wide, cost=Slow(after), start=start, stop=start + total, piece=piece)
         cuts = np.concatenate([[0], np.cumsum(sizes)])
         pieces = list(itertools.pairwise(cuts))
         if swap and len(pieces) > 2:
@@ -90,7 +90,7 @@ def test_a_dear_page_cache_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     real = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda fd, view, offset: (seen.append(fd), real(fd, view, offset))[1])
     fd = os.open(path, os.O_RDWR)
-    region = Region(fd, wide, pace=Slow(after), start=0, stop=64 * PAGE, piece=4 * PAGE)
+    region = Region(fd, wide, cost=Slow(after), start=0, stop=64 * PAGE, piece=4 * PAGE)
     for row in range(64):
         region.write(bytes(PAGE), row * PAGE)
     region.finish()
@@ -101,8 +101,8 @@ def test_a_dear_page_cache_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_the_page_cache_is_judged_by_its_price() -> None:
     for seconds, slow in ((0.005, False), (0.5, True)):
-        pace = Pace()
-        pace.add(TRIAL - 1, seconds)
-        assert not pace.slow
-        pace.add(1, 0)
-        assert pace.slow is slow
+        cost = PageCacheCost()
+        cost.add(TRIAL - 1, seconds)
+        assert not cost.slow
+        cost.add(1, 0)
+        assert cost.slow is slow

@@ -29,7 +29,7 @@ from planted import (
 
 from probekit.cache.examples import read_examples
 from probekit.cache.export import export, frame
-from probekit.cache.format.names import INDEXES, TensorSpec, cache_key, sealed
+from probekit.cache.format.names import INDEXES, TensorSpec, cache_key, with_own_digest
 from probekit.cache.format.plan import read_plan
 from probekit.cache.layers import available_memory
 from probekit.cache.reader import ActivationCache
@@ -318,5 +318,5 @@ def test_a_cache_from_before_remarks_were_kept_opens(tmp_path: Path) -> None:
     plan = json.loads((cache / "plan.json").read_text())
     assert plan["corpus"].pop("remarks") == ["Left out: a.tsv."]
     del plan["sha256"]
-    (cache / "plan.json").write_bytes(sealed(plan))
+    (cache / "plan.json").write_bytes(with_own_digest(plan))
     assert "remarks" not in read_plan(cache).corpus

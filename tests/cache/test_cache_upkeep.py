@@ -210,7 +210,7 @@ def test_rm_deletes_all_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """A live writer of the folder."""
-    fd = locks.hold(folder / "runs/lock", fcntl.LOCK_SH)
+    fd = locks.acquire(folder / "runs/lock", fcntl.LOCK_SH)
     assert fd is not None
     try:
         yield
@@ -247,7 +247,7 @@ def test_gc_leaves_a_live_import_and_a_fresh_folder_alone(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("prefix", [leftovers.IMPORTING, leftovers.REMOVING, leftovers.PREFIX])
 def test_gc_takes_each_lock_again_before_it_deletes(tmp_path: Path, prefix: str) -> None:
-    folder, fd = locks.hidden_folder(tmp_path, prefix)
+    folder, fd = locks.make_hidden_folder(tmp_path, prefix)
     (folder / "corpus").mkdir()
     os.close(fd)
     found = garbage(tmp_path)
@@ -293,19 +293,19 @@ def test_fault_25_nothing_is_set_aside_or_freed_through_a_link(tmp_path: Path, o
 
 
 def test_a_repair_outlives_a_gc_of_what_it_sets_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from probekit.cache.write import settle
+    from probekit.cache.write import recovery
 
     folder = extract(tmp_path, CORPUS)
     (folder / "runs/aside").mkdir()
     truncate(folder / SHARD)
-    real, turn = settle.hold, iter([True])
+    real, turn = recovery.acquire, iter([True])
 
     def overtaken(path: Path, kind: int) -> int | None:
         if next(turn, False):
             assert len(collect(garbage(tmp_path))) == 1
         return real(path, kind)
 
-    monkeypatch.setattr(settle, "hold", overtaken)
+    monkeypatch.setattr(recovery, "acquire", overtaken)
     repair(folder)
     assert len(list((folder / "runs/aside").glob("00001*"))) == 2
     assert not (folder / SHARD).exists()
@@ -369,7 +369,7 @@ def test_what_vanishes_while_it_is_looked_at_is_no_fault(tmp_path: Path, monkeyp
     assert leftovers.size_of(folder) == 0
     before = verifying.read_manifest
 
-    def gone(found: plan.Plan) -> dict[str, object] | None:
+    def gone(found: plan.CachePlan) -> dict[str, object] | None:
         manifest = before(found)
         shutil.rmtree(other)
         return manifest
@@ -386,14 +386,14 @@ def test_a_writer_that_waited_for_a_removed_cache_begins_anew(tmp_path: Path, mo
     sound = digests(extract(tmp_path, CORPUS))
     (folder,) = tmp_path.iterdir()
     (folder / "manifest.json").unlink()
-    real, turn = writer.hold, iter([True])
+    real, turn = writer.acquire, iter([True])
 
     def overtaken(path: Path, kind: int) -> int | None:
         if next(turn, False):
             remove_all([folder])
         return real(path, kind)
 
-    monkeypatch.setattr(writer, "hold", overtaken)
+    monkeypatch.setattr(writer, "acquire", overtaken)
     assert extract(tmp_path, CORPUS) == folder
     assert digests(folder) == sound
 
@@ -409,7 +409,7 @@ def test_a_lock_whose_file_lost_its_name_does_not_count(tmp_path: Path, monkeypa
         return real(fd, kind)
 
     monkeypatch.setattr(locks, "lock", late)
-    fd = locks.hold(path, fcntl.LOCK_SH)
+    fd = locks.acquire(path, fcntl.LOCK_SH)
     assert fd is not None
     assert os.path.samestat(os.fstat(fd), path.stat())
     os.close(fd)

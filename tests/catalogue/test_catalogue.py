@@ -11,7 +11,7 @@ import pytest
 from rich_examples import PARSED, bare, columns, rich, with_notes
 
 from probekit.corpus import open_corpus
-from probekit.corpus.annotations import load_companions
+from probekit.corpus.annotations import load_annotation_readers
 from probekit.corpus.readers import load_readers
 from probekit.errors import InputError
 from probekit.example import Example
@@ -179,7 +179,7 @@ def test_what_can_be_joined_is_named_first_with_its_scheme(task: ProbeTask) -> N
     if not task.joined_by:
         return
     scheme = task.joined_by.partition(":")[0]
-    assert scheme in {**load_readers(), **load_companions()}
+    assert scheme in {**load_readers(), **load_annotation_readers()}
     with pytest.raises(InputError, match=rf"\(it has: upos\)\. Join it with --annotations {scheme}:"):
         check_needs(task, {"upos": ()}, "corpus 'x'")
 

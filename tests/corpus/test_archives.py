@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from probekit.corpus import open_corpus, reopen_corpus
-from probekit.corpus.archives import is_file, members, outer, parted
+from probekit.corpus.archives import enclosing_file, is_file, members, split_archive_path
 from probekit.corpus.lines import file_digest
 from probekit.errors import InputError, UsageError
 
@@ -159,12 +159,12 @@ def test_damage_is_an_error_of_the_input(kind: str, tmp_path: Path) -> None:
 def test_paths_are_parted_only_at_archives_that_are_there(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.zip", {"d/a.txt": "x\n"})
     inside = Path(f"{path}!d/a.txt")
-    assert parted(inside) == (path, "d/a.txt")
-    assert (outer(inside), outer(path)) == (path, path)
+    assert split_archive_path(inside) == (path, "d/a.txt")
+    assert (enclosing_file(inside), enclosing_file(path)) == (path, path)
     assert (is_file(inside), is_file(Path(f"{path}!d/b.txt"))) == (True, False)
     odd = tmp_path / "what!.txt"
     odd.write_text("a b\n")
-    assert parted(odd) is None
+    assert split_archive_path(odd) is None
     assert len(list(open_corpus(odd))) == 1
 
 

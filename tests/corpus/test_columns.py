@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from probekit.corpus import Corpus, open_corpus, reopen_corpus
-from probekit.corpus.sources import SourceRecord
+from probekit.corpus.opening import CorpusSource
 from probekit.errors import InputError, UsageError
 
 
@@ -85,7 +85,7 @@ def test_the_user_says_which_column_is_what_and_the_record_keeps_it(opened, tmp_
     assert [span.label for span in second.spans["entities"]] == ["PER"]
     assert "columns: word=2 ner=3 tag=4 (x.tab)." in corpus.remarks
     assert corpus.source is not None
-    again = reopen_corpus(SourceRecord.from_json(corpus.source.to_json()))
+    again = reopen_corpus(CorpusSource.from_json(corpus.source.to_json()))
     assert list(again) == [first, second]
 
 

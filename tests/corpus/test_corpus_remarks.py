@@ -9,13 +9,13 @@ import pytest
 
 from probekit.corpus import Corpus, Example, Notes, annotated, open_corpus, reopen_corpus
 from probekit.corpus.corpus import Part
-from probekit.corpus.notes import named
-from probekit.corpus.sources import SourceRecord
+from probekit.corpus.notes import list_names
+from probekit.corpus.opening import CorpusSource
 
 
 def test_names_beyond_a_few_are_a_number() -> None:
-    assert named(["a", "b"]) == "a, b"
-    assert named([str(i) for i in range(1005)]) == "0, 1, 2, 3, 4 and 1,000 more"
+    assert list_names(["a", "b"]) == "a, b"
+    assert list_names([str(i) for i in range(1005)]) == "0, 1, 2, 3, 4 and 1,000 more"
 
 
 def test_a_remark_is_made_once_and_names_its_files() -> None:
@@ -59,15 +59,15 @@ def test_a_record_keeps_what_opening_decided(tmp_path: Path) -> None:
     assert record is not None
     entry = json.loads(json.dumps(record.to_json()))
     entry["remarks"] = ["Left out: y.txt."]
-    again = reopen_corpus(SourceRecord.from_json(entry))
+    again = reopen_corpus(CorpusSource.from_json(entry))
     assert again.remarks == ("Left out: y.txt.",)
-    assert again.source == SourceRecord.from_json(entry)
+    assert again.source == CorpusSource.from_json(entry)
     del entry["remarks"]
-    assert reopen_corpus(SourceRecord.from_json(entry)).remarks == ()
+    assert reopen_corpus(CorpusSource.from_json(entry)).remarks == ()
 
 
 @pytest.mark.parametrize("wrong", ["Left out", [3], 7])
 def test_a_record_whose_remarks_are_no_sentences_is_refused(tmp_path: Path, wrong: object) -> None:
     entry = {"kind": "text", "locations": [], "options": {}, "digests": {}, "remarks": wrong}
     with pytest.raises(TypeError):
-        SourceRecord.from_json(entry)
+        CorpusSource.from_json(entry)

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probekit.corpus import Example, Span, open_corpus
-from probekit.corpus.readers._plain import marked_words, words_of
 from probekit.corpus.readers._rows import spans_of_tags
+from probekit.corpus.readers._tokenise import tokenise, tokenise_at_marks
 from probekit.errors import InputError, UsageError
 
 ROW = "1\tdog\tdog\tNOUN\tNN\t_\t0\troot\t_\t_"
@@ -475,19 +475,19 @@ def test_tags_become_spans_in_both_styles() -> None:
 
 
 def test_running_text_is_cut_at_signs_and_nothing_is_lost() -> None:
-    assert words_of("U.S. well-known 'x' 3.5%") == ["U.S", ".", "well-known", "'", "x", "'", "3.5", "%"]
+    assert tokenise("U.S. well-known 'x' 3.5%") == ["U.S", ".", "well-known", "'", "x", "'", "3.5", "%"]
     text = "naïve (1,000) e-mail_address — “ok”"
-    assert "".join(words_of(text)) == re.sub(r"\s", "", text)
+    assert "".join(tokenise(text)) == re.sub(r"\s", "", text)
 
 
 def test_running_text_is_cut_at_marks_too() -> None:
     text = "Ann's x-ray (of [MASK])"
     marks = [Span(16, 22, "b"), Span(0, 3, "a"), Span(6, 7, "c"), Span(0, len(text), "d")]
-    words, spans = marked_words(text, marks, solid="[MASK]")
+    words, spans = tokenise_at_marks(text, marks, solid="[MASK]")
     assert words == ("Ann", "'s", "x", "-", "ray", "(", "of", "[MASK]", ")")
     assert spans == [Span(7, 8, "b"), Span(0, 1, "a"), Span(2, 3, "c"), Span(0, 9, "d")]
-    assert marked_words("a 'b'", [Span(0, 2, "x")])[0] == ("a", "'", "b", "'")
-    assert marked_words("", []) == ((), [])
+    assert tokenise_at_marks("a 'b'", [Span(0, 2, "x")])[0] == ("a", "'", "b", "'")
+    assert tokenise_at_marks("", []) == ((), [])
 
 
 def test_a_two_column_file_without_bio_tags_has_the_column_tag(tmp_path: Path) -> None:

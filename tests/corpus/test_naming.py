@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from probekit.corpus import Corpus, open_corpus, reopen_corpus
-from probekit.corpus.naming import said_by, split_of_name
+from probekit.corpus.split_names import parse_name, split_of_name
 from probekit.errors import InputError, UsageError
 
 
@@ -54,9 +54,9 @@ def test_which_split_a_name_says(stems: str, split: str | None) -> None:
 
 
 def test_what_else_a_name_says() -> None:
-    assert said_by("train_dev").splits == ("train", "dev")
-    assert said_by("x-eval").unsure == "eval"
-    assert said_by("test.blind").rest == ("blind",)
+    assert parse_name("train_dev").splits == ("train", "dev")
+    assert parse_name("x-eval").unsure == "eval"
+    assert parse_name("test.blind").rest == ("blind",)
 
 
 @pytest.mark.parametrize("parts", ["a b", "1 2", "ca ct", "00000-of-00002 00001-of-00002", "a-1 b-1"])

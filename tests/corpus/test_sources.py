@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from probekit.corpus import Corpus, Example, SourceRecord, fingerprint, open_corpus, reopen_corpus
+from probekit.corpus import Corpus, CorpusSource, Example, fingerprint, open_corpus, reopen_corpus
 from probekit.corpus.lines import file_digest
 from probekit.corpus.readers import READERS, Reader, load_readers
 from probekit.errors import InputError, ProbekitError, UsageError
@@ -200,7 +200,7 @@ def treebank(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("one", [False, True])
 def test_a_recorded_source_opens_again_as_it_was(treebank: Path, one: bool, change) -> None:
     corpus = change(open_corpus(treebank / "b-dev.conllu" if one else treebank, name="called"))
-    record = SourceRecord.from_json(json.loads(json.dumps(corpus.source.to_json())))
+    record = CorpusSource.from_json(json.loads(json.dumps(corpus.source.to_json())))
     assert record == corpus.source
     again = reopen_corpus(record)
     assert list(again) == list(corpus)
@@ -245,13 +245,13 @@ def test_a_moved_source_gives_the_same_subsample(treebank: Path) -> None:
 @pytest.mark.parametrize(
     "record",
     [
-        SourceRecord("brackets", ("a",)),
-        SourceRecord("frame"),
-        SourceRecord("conllu"),
-        SourceRecord("hf", ("/no/such",)),
+        CorpusSource("brackets", ("a",)),
+        CorpusSource("frame"),
+        CorpusSource("conllu"),
+        CorpusSource("hf", ("/no/such",)),
     ],
 )
-def test_records_that_cannot_be_opened(record: SourceRecord) -> None:
+def test_records_that_cannot_be_opened(record: CorpusSource) -> None:
     with pytest.raises(InputError, match="--corpus"):
         reopen_corpus(record)
 
@@ -259,7 +259,7 @@ def test_records_that_cannot_be_opened(record: SourceRecord) -> None:
 @pytest.mark.parametrize("entry", [{}, {"kind": 1}, {"kind": "text", "locations": "a", "options": {}, "digests": {}}])
 def test_damaged_records_are_refused(entry: dict) -> None:
     with pytest.raises((KeyError, TypeError)):
-        SourceRecord.from_json(entry)
+        CorpusSource.from_json(entry)
 
 
 def test_the_grammar_opens_and_opens_again() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from probekit.corpus import Corpus, Example, open_corpus
-from probekit.corpus.naming import split_of_name
 from probekit.corpus.split import as_given, by_hash
+from probekit.corpus.split_names import split_of_name
 from probekit.errors import InputError, UsageError
 
 

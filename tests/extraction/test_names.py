@@ -13,7 +13,7 @@ from probekit import ActivationCache, extract
 from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError
 from probekit.extraction.result import Extraction
-from probekit.models.sources.kinds import find_model, name_of, shadowed
+from probekit.models.sources.find import find_model, shadowing_note, source_name
 from probekit.probing.choosing import find_cache
 
 WORDS = [["the", "doctor"], ["rivers"]]
@@ -64,7 +64,7 @@ def test_every_path_to_a_model_is_one_cache_and_chooses_it(here: Path, monkeypat
 def test_the_static_model_of_a_folder_or_a_file_has_one_name(here: Path) -> None:
     Path("vectors.txt").write_text("the 1 2\nrivers 3 4\n")
     Path("vectors.link").symlink_to("vectors.txt")
-    names = {name_of(f"static:{path}") for path in [*spellings("mm"), "link"]}
+    names = {source_name(f"static:{path}") for path in [*spellings("mm"), "link"]}
     files = {
         find_model(f"static:{path}").name for path in ["vectors.txt", "./vectors.txt", "vectors.link", "~/vectors.txt"]
     }
@@ -79,9 +79,9 @@ def test_the_name_is_that_of_the_folder(here: Path, name: str) -> None:
 
 def test_what_is_no_folder_keeps_its_name(here: Path) -> None:
     Path("round").symlink_to("round")
-    assert name_of("owner/name") == "owner/name"
-    assert name_of("minilm") == find_model("minilm").name == "minilm"
-    assert name_of("round") == "round"
+    assert source_name("owner/name") == "owner/name"
+    assert source_name("minilm") == find_model("minilm").name == "minilm"
+    assert source_name("round") == "round"
     for model in ("./round", "~nobody-of-this-name/mm", "static:~nobody-of-this-name/v.txt"):
         with pytest.raises(UsageError, match=r"no model folder|home folder"):
             find_model(model)
@@ -112,10 +112,16 @@ def test_the_whole_folder_of_a_model_in_the_cache_of_the_hub_bears_the_name_of_i
 
 def test_a_folder_that_the_hub_could_have_too_is_said(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(here / "hub"))
-    assert shadowed("mm") == shadowed("hub") == []
+    assert shadowing_note("mm") == shadowing_note("hub") == []
     (here / "hub/models--mm").mkdir(parents=True)
-    assert "not a model of that name on the hub" in shadowed("mm")[0]
-    assert shadowed("./mm") == shadowed(Path("other/mm")) == shadowed("owner/name") == shadowed("minilm") == []
+    assert "not a model of that name on the hub" in shadowing_note("mm")[0]
+    assert (
+        shadowing_note("./mm")
+        == shadowing_note(Path("other/mm"))
+        == shadowing_note("owner/name")
+        == shadowing_note("minilm")
+        == []
+    )
     said = f"The model 'other/mm' is the folder {here}/other/mm, not a model of that name on the hub"
     assert any(note.startswith(said) for note in extracted("other/mm").notes)
     assert extracted("./other/mm").notes == []
@@ -155,7 +161,7 @@ def test_a_cache_whose_model_was_kept_as_it_was_typed_is_found_or_named(
     here: Path, monkeypatch: pytest.MonkeyPatch, complete: bool
 ) -> None:
     with monkeypatch.context() as before:
-        before.setattr("probekit.models.sources.kinds._name_and_commit", lambda model: (model, None))
+        before.setattr("probekit.models.sources.find._name_and_commit", lambda model: (model, None))
         old = extract("./mm", WORDS, layers=[0], random_weights=None if complete else 0).cache
         assert ActivationCache.open(old).model["name"] == "./mm"
     if complete:

@@ -19,7 +19,7 @@ from probekit.cache.manage.verify import verify
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.extraction.cost import estimate
 from probekit.extraction.request import Request
-from probekit.models.sources.kinds import find_model
+from probekit.models.sources.find import find_model
 
 SENTENCES = [
     ["the", "doctor", "walked", "to", "The", "quiet", "house"],

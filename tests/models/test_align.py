@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from probekit.errors import InputError
 from probekit.models.tokens.align import Aligner, Encoded
-from probekit.models.tokens.certificate import Certificate
+from probekit.models.tokens.alignment_counts import AlignmentCounts
 
 every_family = pytest.mark.parametrize("name", FAMILIES)
 STRANGE = [
@@ -196,7 +196,7 @@ def test_tokens_that_cross_words_make_the_sentence_be_read_word_by_word() -> Non
     assert encoded.retokenised
     spelled = ["".join(tokenizer.convert_ids_to_tokens(encoded.ids[encoded.word == at])).strip() for at in range(3)]
     assert spelled == list(words)
-    assert Certificate.of([encoded], [words]).retokenised == 1
+    assert AlignmentCounts.of([encoded], [words]).retokenised == 1
 
 
 def test_surface_text_is_aligned_by_offsets() -> None:
@@ -213,20 +213,22 @@ def test_surface_text_is_aligned_by_offsets() -> None:
         aligner_of("bert").encode_text([("She walks", ("She", "quietly"))])
 
 
-def test_the_certificate_counts_names_and_adds_up() -> None:
+def test_the_counts_name_words_and_adds_up() -> None:
     aligner = aligner_of("bert")
     sentences = [("the", "\u200b", "running"), ("[SEP]", "house")]
     encoded = aligner.encode_words(sentences)
-    whole = Certificate.of(encoded, sentences, ["s1", "s2"])
-    parts = Certificate.of(encoded[:1], sentences[:1], ["s1"]) + Certificate.of(encoded[1:], sentences[1:], ["s2"])
+    whole = AlignmentCounts.of(encoded, sentences, ["s1", "s2"])
+    parts = AlignmentCounts.of(encoded[:1], sentences[:1], ["s1"]) + AlignmentCounts.of(
+        encoded[1:], sentences[1:], ["s2"]
+    )
     assert whole == parts
     assert (whole.examples, whole.words, whole.covered, whole.missing) == (2, 5, 4, 1)
     assert whole.covered + whole.missing == whole.words
     assert whole.missing_words == ("s1: \u200b",)
     assert whole.special_words == ("s2: [SEP]",)
     assert whole.tokens == sum(len(inner(item)) for item in encoded)
-    assert Certificate.from_json(whole.to_json()) == whole
-    assert Certificate.of([], []) == Certificate()
+    assert AlignmentCounts.from_json(whole.to_json()) == whole
+    assert AlignmentCounts.of([], []) == AlignmentCounts()
 
 
 def test_no_sentences_and_empty_sentences() -> None:
@@ -259,8 +261,8 @@ def test_real_text_and_a_real_byte_level_model(data: Path, models: Path) -> None
     encoded = Aligner(tokenizer).encode_words(sentences)
     theirs = tokenizer([" ".join(words) for words in sentences])["input_ids"]
     assert [item.ids.tolist() for item in encoded] == theirs
-    certificate = Certificate.of(encoded, sentences)
-    assert (certificate.words, certificate.covered, certificate.retokenised) == (25147, 25147, 0)
+    counts = AlignmentCounts.of(encoded, sentences)
+    assert (counts.words, counts.covered, counts.retokenised) == (25147, 25147, 0)
     for words, item in zip(sentences, encoded, strict=True):
         tokens = [tokenizer.decode(item.ids[item.word == at]).strip() for at in range(len(words))]
         assert tokens == list(words)

@@ -111,7 +111,7 @@ def test_fault_29_the_self_check_finds_wrong_positions(name: str, monkeypatch: p
 @pytest.mark.parametrize("name", ["bert", "t5", "bart", "deberta-v2", "distilbert"])
 def test_fault_29_the_self_check_finds_unmasked_pads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, encoded = fresh(name)
-    monkeypatch.setattr(forward_module.Batch, "padded", property(lambda self: False))
+    monkeypatch.setattr(forward_module.PaddedBatch, "padded", property(lambda self: False))
     with pytest.raises(NumericError, match="does not give what single"):
         self_check(model, encoded, model.layer_names)
 

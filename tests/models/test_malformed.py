@@ -19,7 +19,7 @@ from probekit.errors import UsageError
 from probekit.models.sources import digests
 from probekit.models.sources.load import load
 from probekit.models.sources.locate import locate
-from probekit.models.sources.weights import blamed
+from probekit.models.sources.weights import as_usage_error
 
 
 @pytest.fixture
@@ -70,11 +70,11 @@ def test_a_malformed_model_is_refused_by_the_name_of_its_file(
 
 
 def test_want_of_memory_is_not_blamed_on_a_file(tmp_path: Path) -> None:
-    with pytest.raises(MemoryError), blamed(tmp_path):
+    with pytest.raises(MemoryError), as_usage_error(tmp_path):
         raise MemoryError
-    with pytest.raises(torch.OutOfMemoryError), blamed(tmp_path):
+    with pytest.raises(torch.OutOfMemoryError), as_usage_error(tmp_path):
         raise torch.OutOfMemoryError
-    with pytest.raises(UsageError, match="IndexError"), blamed(tmp_path):
+    with pytest.raises(UsageError, match="IndexError"), as_usage_error(tmp_path):
         raise IndexError
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from probekit.errors import InputError, UsageError
 from probekit.models.sources import vectors
-from probekit.models.sources.kinds import find_model
+from probekit.models.sources.find import find_model
 from probekit.models.sources.static import InputTable, VectorFile, is_static
 from probekit.models.sources.vectors import read_vectors
-from probekit.models.tokens.certificate import Certificate
+from probekit.models.tokens.alignment_counts import AlignmentCounts
 from probekit.models.tokens.words import WordEncoder
 
 GLOVE = "the 1 -2.5 3e-1\nplan .5 +4 0\n. 0 0 0\n"
@@ -119,10 +119,10 @@ def test_a_word_is_looked_up_as_it_is_then_in_lower_case_then_given_the_mean() -
     assert [item.ids.tolist() for item in encoded] == [[0, 1, 2, 1], [4]]
     assert [item.word.tolist() for item in encoded] == [[0, 1, 2, 3], [0]]
     assert [(item.lowered, item.vectorless) for item in encoded] == [((0,), ()), ((), (0,))]
-    certificate = Certificate.of(encoded, sentences, ["s1", "s2"])
+    certificate = AlignmentCounts.of(encoded, sentences, ["s1", "s2"])
     assert (certificate.words, certificate.covered, certificate.missing) == (5, 5, 0)
     assert (certificate.lowered, certificate.vectorless, certificate.vectorless_words) == (1, 1, ("s2: Unheard",))
-    halves = [Certificate.of(encoded[at : at + 1], sentences[at : at + 1], [f"s{at + 1}"]) for at in (0, 1)]
+    halves = [AlignmentCounts.of(encoded[at : at + 1], sentences[at : at + 1], [f"s{at + 1}"]) for at in (0, 1)]
     assert halves[0] + halves[1] == certificate
 
 

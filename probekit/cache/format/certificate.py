@@ -49,7 +49,7 @@ def certificate(findings: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[st
     }
 
 
-def in_words(proved: Mapping[str, Any] | None) -> str:
+def certificate_line(proved: Mapping[str, Any] | None) -> str:
     """Return a certificate as one line."""
     if proved is None:
         return "not recorded: this cache was made before the check was kept; extract again to have it"

@@ -24,7 +24,7 @@ from probekit.cache.format.names import (
     shard_key,
     shard_name,
 )
-from probekit.cache.format.plan import Plan, check_fields, check_version
+from probekit.cache.format.plan import CachePlan, check_fields, check_version
 from probekit.errors import CacheError
 from probekit.storage.files import open_regular, read_small
 from probekit.storage.strict import canonical, parse_object
@@ -50,7 +50,7 @@ NAMES_KEPT = 20
 """Lists in the findings (words that are named) are cut at this length."""
 
 
-def read_header(plan: Plan, number: int) -> tuple[Header, str]:
+def read_header(plan: CachePlan, number: int) -> tuple[Header, str]:
     """Return the checked header of a shard and the sha256 of its bytes; reads nothing else."""
     path = plan.folder / "shards" / shard_name(number)
     fd = open_regular(path)
@@ -102,7 +102,7 @@ def check_receipt(receipt: Mapping[str, Any], header: Header, sha256: str, where
             raise CacheError(f"{where} does not belong to its shard: {name} differs.")
 
 
-def check_entry(plan: Plan, manifest: Mapping[str, Any], header: Header, sha256: str) -> None:
+def check_entry(plan: CachePlan, manifest: Mapping[str, Any], header: Header, sha256: str) -> None:
     """Refuse a shard that is not the one the manifest lists."""
     entry = manifest["shards"][header.number]
     where = f"Shard {header.number} of {plan.folder}"
@@ -114,7 +114,7 @@ def check_entry(plan: Plan, manifest: Mapping[str, Any], header: Header, sha256:
         raise CacheError(f"{where} holds other tensors than the manifest says.")
 
 
-def check_sums(plan: Plan, manifest: Mapping[str, Any], headers: Sequence[Header]) -> None:
+def check_sums(plan: CachePlan, manifest: Mapping[str, Any], headers: Sequence[Header]) -> None:
     """Refuse a manifest whose totals or findings are not the sums of its shards'."""
     where = plan.folder / MANIFEST
     totals = {"rows": _sum_rows([header.rows for header in headers]), "bytes": sum(header.size for header in headers)}
@@ -140,7 +140,7 @@ def tensor_list(header: Header) -> list[dict[str, Any]]:
     return [{"name": spec.name, "dtype": spec.dtype, "width": spec.width} for spec in specs]
 
 
-def build_manifest(plan: Plan, shards: Sequence[tuple[Mapping[str, Any], Header]]) -> dict[str, Any]:
+def build_manifest(plan: CachePlan, shards: Sequence[tuple[Mapping[str, Any], Header]]) -> dict[str, Any]:
     """Merge the receipts of all shards, in any order.
 
     Raises
@@ -165,7 +165,7 @@ def build_manifest(plan: Plan, shards: Sequence[tuple[Mapping[str, Any], Header]
     }
 
 
-def merge_shards(plan: Plan, shards: Sequence[tuple[Mapping[str, Any], Header]]) -> dict[str, Any]:
+def merge_shards(plan: CachePlan, shards: Sequence[tuple[Mapping[str, Any], Header]]) -> dict[str, Any]:
     """Add up some of a cache's shards: ``shards``, ``tensors``, ``totals`` and ``findings`` of a manifest.
 
     Raises
@@ -239,7 +239,7 @@ def _kind(value: Any) -> type:
     return float if isinstance(value, int | float) and not isinstance(value, bool) else object
 
 
-def read_manifest(plan: Plan) -> dict[str, Any] | None:
+def read_manifest(plan: CachePlan) -> dict[str, Any] | None:
     """Return the checked manifest of a cache, or None where it is incomplete.
 
     Raises

@@ -119,15 +119,15 @@ def shard_key(key: str, spec: ShardSpec) -> str:
     return hashlib.sha256(canonical({"cache": key, "shard": spec.number, "text": spec.sha256})).hexdigest()
 
 
-def sealed(data: Mapping[str, Any]) -> bytes:
+def with_own_digest(data: Mapping[str, Any]) -> bytes:
     """Return the bytes of a file that holds its own digest, so that no byte of it changes unseen."""
     return pretty({**data, "sha256": hashlib.sha256(canonical(data)).hexdigest()})
 
 
-def check_seal(data: Mapping[str, Any], raw: bytes, where: object) -> None:
-    """Refuse the bytes of a :func:`sealed` file that are not those of its fields."""
+def check_own_digest(data: Mapping[str, Any], raw: bytes, where: object) -> None:
+    """Refuse the bytes of a :func:`with_own_digest` file that are not those of its fields."""
     try:
-        same = sealed({name: value for name, value in data.items() if name != "sha256"}) == raw
+        same = with_own_digest({name: value for name, value in data.items() if name != "sha256"}) == raw
     except ValueError:  # a lone surrogate, or a number that is none
         same = False
     if not same:

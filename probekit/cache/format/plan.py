@@ -17,7 +17,15 @@ from types import MappingProxyType
 from typing import Any
 
 import probekit
-from probekit.cache.format.names import FORMAT_VERSION, PLAN, ShardSpec, cache_key, check_seal, is_digest, sealed
+from probekit.cache.format.names import (
+    FORMAT_VERSION,
+    PLAN,
+    ShardSpec,
+    cache_key,
+    check_own_digest,
+    is_digest,
+    with_own_digest,
+)
 from probekit.errors import CacheError
 from probekit.storage.files import check_folder, read_small
 from probekit.storage.strict import parse_object
@@ -52,7 +60,7 @@ class FormatVersionError(CacheError):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CachePlan:
     """A checked ``plan.json``."""
 
     folder: Path
@@ -70,7 +78,7 @@ def plan_bytes(
     identity: Mapping[str, Any], extras: Mapping[str, Any], corpus: Mapping[str, Any], shards: tuple[ShardSpec, ...]
 ) -> bytes:
     """Return the bytes of a plan."""
-    return sealed(
+    return with_own_digest(
         {
             "format": FORMAT_VERSION,
             "written_by": written_by(),
@@ -88,7 +96,7 @@ def written_by() -> str:
     return f"probekit {probekit.__version__}"
 
 
-def read_plan(folder: Path) -> Plan:
+def read_plan(folder: Path) -> CachePlan:
     """Read and check the plan of a cache.
 
     Raises
@@ -112,7 +120,7 @@ def read_plan(folder: Path) -> Plan:
         ) from None
 
 
-def _parse(folder: Path, raw: bytes) -> Plan:
+def _parse(folder: Path, raw: bytes) -> CachePlan:
     path = folder / PLAN
     data = parse_object(raw, path)
     check_version(data, path)
@@ -128,11 +136,11 @@ def _parse(folder: Path, raw: bytes) -> Plan:
     if data["key"] != cache_key(data["identity"]):
         raise CacheError(f"{path} is damaged: its key does not follow from its identity.")
     shards = _shards(data["shards"], data["corpus"], path)
-    check_seal(data, raw, path)
+    check_own_digest(data, raw, path)
     for name in ("corpus", "shards", "receipts", "runs"):
         if name != "runs" or os.path.lexists(folder / name):
             check_folder(folder / name)
-    return Plan(
+    return CachePlan(
         folder=folder,
         key=data["key"],
         identity=data["identity"],

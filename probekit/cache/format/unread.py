@@ -25,21 +25,23 @@ def notes(plan: Mapping[str, Any]) -> list[str]:
     heads, parts = left.get("heads"), left.get("parts")
     lines = []
     if parts:
-        lines.append(f"This model is several in one: its part for text is read; not read: {in_words(parts)}.")
+        lines.append(f"This model is several in one: its part for text is read; not read: {parameter_counts(parts)}.")
     if heads:
         total = sum(heads.values())
         are = "is" if total == 1 else "are"
-        lines.append(f"{counted(total)} of the checkpoint outside of the base model {are} not read: {in_words(heads)}.")
+        lines.append(
+            f"{counted(total)} of the checkpoint outside of the base model {are} not read: {parameter_counts(heads)}."
+        )
     return lines
 
 
-def described(plan: Mapping[str, Any]) -> str | None:
+def unread_line(plan: Mapping[str, Any]) -> str | None:
     """Return all that was not read in one line; None where nothing is known or all was read."""
     parts = plan.get(NOT_READ) or {}
-    return "; ".join(f"{kind}: {in_words(names)}" for kind, names in parts.items() if names) or None
+    return "; ".join(f"{kind}: {parameter_counts(names)}" for kind, names in parts.items() if names) or None
 
 
-def in_words(left: Mapping[str, int]) -> str:
+def parameter_counts(left: Mapping[str, int]) -> str:
     """Return names with how many parameters each stands for."""
     return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in left.items())
 

@@ -18,14 +18,14 @@ from typing import Any
 from probekit.cache.examples import SOURCE
 from probekit.cache.format.certificate import certificate
 from probekit.cache.format.names import MANIFEST, PLAN, corpus_name, receipt_name, shard_name
-from probekit.cache.format.plan import Plan, read_plan
+from probekit.cache.format.plan import CachePlan, read_plan
 from probekit.cache.location import cache_name
 from probekit.cache.manage.leftovers import IMPORTING, REMOVING, size_of
 from probekit.cache.manage.verify import alone, verify
 from probekit.cache.reader import ActivationCache, resume_command
 from probekit.errors import CacheError, ResourceError, UsageError
-from probekit.storage.files import open_regular, read_small, sync, sync_folder, write_all, writing
-from probekit.storage.locks import RUNS, delete, hidden_folder, real_folder
+from probekit.storage.files import disk_errors, open_regular, read_small, sync, sync_folder, write_all
+from probekit.storage.locks import RUNS, delete, make_hidden_folder, real_folder
 from probekit.storage.strict import parse_object
 
 _MARKS = {"format", "key", "identity"}
@@ -138,7 +138,7 @@ def _no_cache(path: Path, folder: Path) -> str | None:
         return "is a link: name the cache itself"
     if not real_folder(folder) or not os.path.lexists(folder / PLAN):
         return f"is not a cache: it holds no {PLAN}"
-    said = _said(folder)
+    said = _names_in_plan(folder)
     for part in _PARTS:
         # A cache may lack a folder; what stands in the place of one is somebody's.
         lacks = said is not None and said >= _MARKS and not os.path.lexists(folder / part)
@@ -155,7 +155,7 @@ def _no_cache(path: Path, folder: Path) -> str | None:
     return None
 
 
-def _said(folder: Path) -> set[str] | None:
+def _names_in_plan(folder: Path) -> set[str] | None:
     """Return the names in a folder's plan; None where nobody can read it."""
     try:
         return set(parse_object(read_small(folder / PLAN), PLAN))
@@ -183,11 +183,11 @@ def import_cache(source: Path | str, root: Path) -> Path:
     there = f"{target} is there already. Remove it first with `probekit cache rm {target}`."
     if os.path.lexists(target):
         raise CacheError(there)
-    with writing(root, "the imported cache", needed=opened.nbytes):
+    with disk_errors(root, "the imported cache", needed=opened.nbytes):
         root.mkdir(parents=True, exist_ok=True)
-        copy, held = hidden_folder(root, IMPORTING)
+        copy, held = make_hidden_folder(root, IMPORTING)
     try:
-        with writing(root, "the imported cache", needed=opened.nbytes):
+        with disk_errors(root, "the imported cache", needed=opened.nbytes):
             for part in _PARTS:
                 (copy / part).mkdir()
             for name in names:
@@ -197,7 +197,7 @@ def import_cache(source: Path | str, root: Path) -> Path:
         result = verify(copy)
         if not result.ok:
             raise CacheError(f"{source} is damaged: {result.problems[0].what} Nothing was imported.")
-        with writing(root, "the imported cache"):
+        with disk_errors(root, "the imported cache"):
             try:
                 os.rename(copy, target)
             except OSError as error:
@@ -211,7 +211,7 @@ def import_cache(source: Path | str, root: Path) -> Path:
     return target
 
 
-def _files_of(plan: Plan) -> list[str]:
+def _files_of(plan: CachePlan) -> list[str]:
     """Return the names of a cache's files by its plan; `CacheError` for anything else that lies there."""
     numbers = range(len(plan.shards))
     parts = {

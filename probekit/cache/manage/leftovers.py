@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probekit.cache.format.names import PLAN
-from probekit.cache.write.settle import ASIDE
+from probekit.cache.write.recovery import ASIDE
 from probekit.cache.write.staging import PREFIX
-from probekit.storage.files import writing
-from probekit.storage.locks import RUNS, dead, delete, hold, real_folder
+from probekit.storage.files import disk_errors
+from probekit.storage.locks import RUNS, acquire, claim_abandoned, delete, real_folder
 
 REMOVING = ".removing-"
 IMPORTING = ".importing-"
@@ -57,7 +57,7 @@ def collect(found: Sequence[Garbage]) -> list[Garbage]:
     """Delete what :func:`garbage` has listed, unless it came to life or vanished; return what was deleted."""
     deleted = []
     for item in found:
-        with writing(item.path.parent, "the removal"), contextlib.suppress(FileNotFoundError):
+        with disk_errors(item.path.parent, "the removal"), contextlib.suppress(FileNotFoundError):
             if _delete(item.path):
                 deleted.append(item)
     return deleted
@@ -73,7 +73,7 @@ def _found(root: Path) -> Iterator[tuple[Path, str]]:
             continue
         if path.name.startswith((REMOVING, IMPORTING, PREFIX)):
             what = "the corpus of an interrupted extraction"
-            with dead(path) as nobodys:
+            with claim_abandoned(path) as nobodys:
                 if nobodys:
                     yield path, what if path.name.startswith(PREFIX) else "an interrupted removal or import"
         elif os.path.isfile(path / PLAN):
@@ -97,7 +97,7 @@ def _unfinished(folder: Path) -> Iterator[Path]:
 def _abandoned(file: Path) -> Iterator[bool]:
     """Hold a temporary file whose writer is dead; False where it lives."""
     try:
-        fd = hold(file, fcntl.LOCK_EX | fcntl.LOCK_NB, create=False)
+        fd = acquire(file, fcntl.LOCK_EX | fcntl.LOCK_NB, create=False)
     except OSError:
         fd = None
     try:
@@ -109,7 +109,7 @@ def _abandoned(file: Path) -> Iterator[bool]:
 
 def _delete(path: Path) -> bool:
     if path.name.startswith((REMOVING, IMPORTING, PREFIX)):
-        with dead(path) as nobodys:
+        with claim_abandoned(path) as nobodys:
             if nobodys:
                 delete(path)
             return nobodys
@@ -126,7 +126,7 @@ def _delete(path: Path) -> bool:
 def _delete_aside(aside: Path) -> bool:
     if not real_folder(aside.parent) or not real_folder(aside):
         return False
-    fd = hold(aside / ".lock", fcntl.LOCK_EX)
+    fd = acquire(aside / ".lock", fcntl.LOCK_EX)
     assert fd is not None
     try:
         for file in sorted(aside.iterdir()):

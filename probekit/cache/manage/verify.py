@@ -26,12 +26,12 @@ from probekit.cache.format.manifest import (
     read_receipt,
 )
 from probekit.cache.format.names import MANIFEST, ShardSpec, corpus_name, receipt_name, shard_name
-from probekit.cache.format.plan import FormatVersionError, Plan, read_plan
-from probekit.cache.write.settle import check_bytes, damaged_tensors, inode, set_aside
+from probekit.cache.format.plan import CachePlan, FormatVersionError, read_plan
+from probekit.cache.write.recovery import check_bytes, damaged_tensors, file_identity, set_aside
 from probekit.cache.write.shard import receipt_bytes
 from probekit.errors import CacheError
-from probekit.storage.files import check_folder, read_small, writing
-from probekit.storage.locks import LOCK, RUNS, hold
+from probekit.storage.files import check_folder, disk_errors, read_small
+from probekit.storage.locks import LOCK, RUNS, acquire
 from probekit.storage.strict import pretty
 
 
@@ -108,7 +108,7 @@ def verify(path: Path | str) -> VerifyResult:
     raise CacheError(f"{path} cannot be verified: it was removed meanwhile.")
 
 
-def _verify(plan: Plan) -> VerifyResult:
+def _verify(plan: CachePlan) -> VerifyResult:
     problems: list[Problem] = []
     manifest = None
     try:
@@ -148,19 +148,19 @@ def repair(path: Path | str) -> VerifyResult:
     """
     folder = Path(path)
     plan = read_plan(folder)
-    with writing(folder, "the repair"), alone(folder):
+    with disk_errors(folder, "the repair"), alone(folder):
         result = verify(folder)
         if result.ok:
             return result
         # The manifest first: without it the cache is incomplete, never wrong.
-        set_aside(folder, folder / MANIFEST, inode(folder / MANIFEST))
+        set_aside(folder, folder / MANIFEST, file_identity(folder / MANIFEST))
         for problem in result.problems:
             for file in _files(plan, problem):
-                set_aside(folder, file, inode(file))
+                set_aside(folder, file, file_identity(file))
     return result
 
 
-def _rebuilt(plan: Plan) -> bytes:
+def _rebuilt(plan: CachePlan) -> bytes:
     pairs = []
     for spec in plan.shards:
         receipt = read_receipt(plan.folder, spec)
@@ -169,7 +169,7 @@ def _rebuilt(plan: Plan) -> bytes:
     return pretty(build_manifest(plan, pairs))
 
 
-def _files(plan: Plan, problem: Problem) -> list[Path]:
+def _files(plan: CachePlan, problem: Problem) -> list[Path]:
     if problem.part == "corpus":
         names = [SOURCE] if problem.shard is None else [corpus_name(problem.shard)]
         return [plan.folder / "corpus" / name for name in names]
@@ -187,7 +187,7 @@ def alone(folder: Path) -> Iterator[None]:
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder / RUNS)
         check_folder(folder / RUNS)
-        fd = hold(folder / RUNS / LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fd = acquire(folder / RUNS / LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         raise CacheError(f"There is no cache at {folder} any more: another process removed it.") from None
     if fd is None:
@@ -198,7 +198,7 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def _corpus_problems(plan: Plan) -> Iterator[Problem]:
+def _corpus_problems(plan: CachePlan) -> Iterator[Problem]:
     whole = hashlib.sha256()
     sound = True
     for spec in plan.shards:
@@ -218,7 +218,7 @@ def _corpus_problems(plan: Plan) -> Iterator[Problem]:
         yield Problem(None, "corpus", str(error))
 
 
-def _shard_problems(plan: Plan, spec: ShardSpec, manifest: dict[str, Any] | None) -> Iterator[Problem]:
+def _shard_problems(plan: CachePlan, spec: ShardSpec, manifest: dict[str, Any] | None) -> Iterator[Problem]:
     path = plan.folder / "shards" / shard_name(spec.number)
     try:
         header, sha256 = read_header(plan, spec.number)

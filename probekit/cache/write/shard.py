@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from probekit.cache.format.header import Header, Placed, build_header, file_size, parse_header, place
 from probekit.cache.format.names import NUMPY, ShardSpec, TensorSpec, receipt_name, shard_key, shard_name, with_indexes
-from probekit.cache.format.plan import Plan
-from probekit.cache.write import deaths
+from probekit.cache.format.plan import CachePlan
+from probekit.cache.write import crashes
 from probekit.errors import ResourceError
-from probekit.storage.direct import BUDGET, PIECE, Pace, Region, open_direct
-from probekit.storage.files import Temporary, free_bytes, publish_bytes, write_all, writing
+from probekit.storage.direct_io import BUDGET, PIECE, PageCacheCost, Region, open_direct
+from probekit.storage.files import Temporary, disk_errors, free_bytes, publish_bytes, write_all
 from probekit.storage.strict import pretty
 
 """How the stored dtypes come and go; numpy has no bfloat16, so its bits travel as uint16."""
@@ -39,14 +39,14 @@ class ShardWriter:
 
     Parameters
     ----------
-    plan : Plan
+    plan : CachePlan
         Of the cache.
     spec : ShardSpec
     rows : mapping of str to int
         Rows of each stack.
     tensors : sequence of TensorSpec
         The layers; index tensors are added for each stack.
-    pace : Pace, optional
+    cost : PageCacheCost, optional
         What earlier shards have learned about the page cache.
 
     Raises
@@ -57,12 +57,12 @@ class ShardWriter:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: CachePlan,
         spec: ShardSpec,
         *,
         rows: Mapping[str, int],
         tensors: Sequence[TensorSpec],
-        pace: Pace | None = None,
+        cost: PageCacheCost | None = None,
     ) -> None:
         self.folder = folder = plan.folder
         self._key = shard_key(plan.key, spec)
@@ -70,7 +70,7 @@ class ShardWriter:
         self._placed = place(with_indexes(tensors), rows)
         self.nbytes = file_size(self._placed)
         what = f"shard {spec.number}"
-        with writing(folder, what, needed=self.nbytes):
+        with disk_errors(folder, what, needed=self.nbytes):
             self._temporary = Temporary(folder / "shards", shard_name(spec.number))
             try:
                 self._allocate()
@@ -78,15 +78,15 @@ class ShardWriter:
             except BaseException:
                 self._temporary.close()
                 raise
-        pace = pace or Pace()
+        cost = cost or PageCacheCost()
         piece = min(PIECE, BUDGET // len(self._placed))
         self._states = {
-            name: _State(
+            name: _TensorProgress(
                 placed,
                 Region(
                     self._temporary.fd,
                     self._direct,
-                    pace=pace,
+                    cost=cost,
                     start=placed.offset,
                     stop=placed.offset + placed.nbytes,
                     piece=piece,
@@ -137,7 +137,7 @@ class ShardWriter:
             )
         if not 0 <= row <= row + len(block) <= placed.rows:
             raise ValueError(f"Rows {row}..{row + len(block)} of {name} lie outside its {placed.rows} rows.")
-        with writing(self.folder, f"shard {self.spec.number}"):
+        with disk_errors(self.folder, f"shard {self.spec.number}"):
             state.put(row, block)
 
     def publish(self, receipt: Mapping[str, Any]) -> bool:
@@ -154,7 +154,7 @@ class ShardWriter:
         ValueError
             If rows are missing, or the receipt is too long for the header.
         """
-        with writing(self.folder, f"shard {self.spec.number}", needed=self.nbytes):
+        with disk_errors(self.folder, f"shard {self.spec.number}", needed=self.nbytes):
             for state in self._states.values():
                 state.finish()
             digests = {name: state.digest(self._temporary.fd) for name, state in self._states.items()}
@@ -165,7 +165,7 @@ class ShardWriter:
                 parsed = parse_header(header, self.nbytes, f"shard {self.spec.number}")
                 data = receipt_bytes(parsed, hashlib.sha256(header).hexdigest())
                 publish_bytes(self.folder / "receipts" / receipt_name(self.spec.number), data)
-            deaths.forget(self.folder, self.spec)
+            crashes.forget(self.folder, self.spec)
         return won
 
     def _same(self, header: bytes) -> bool:
@@ -193,7 +193,7 @@ class ShardWriter:
         self.close()
 
 
-class _State:
+class _TensorProgress:
     """Which rows of one tensor have arrived, and the digest of those that came in order."""
 
     def __init__(self, placed: Placed, region: Region) -> None:

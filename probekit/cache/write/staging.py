@@ -20,15 +20,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from probekit.cache.examples import SOURCE, read_examples
-from probekit.cache.format.names import SHARD_EXAMPLES, SHARD_WORDS, ShardSpec, corpus_name, sealed
+from probekit.cache.format.names import SHARD_EXAMPLES, SHARD_WORDS, ShardSpec, corpus_name, with_own_digest
 from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS, Example
-from probekit.storage.files import publish_bytes, sync_folder, writing
-from probekit.storage.locks import dead, delete, hidden_folder
+from probekit.storage.files import disk_errors, publish_bytes, sync_folder
+from probekit.storage.locks import claim_abandoned, delete, make_hidden_folder
 from probekit.storage.strict import canonical
 
 if TYPE_CHECKING:
-    from probekit.corpus.corpus import Corpus, SourceRecord
+    from probekit.corpus.corpus import Corpus, CorpusSource
 
 PREFIX = ".staging-"
 
@@ -53,7 +53,7 @@ class StagedCorpus:
         What opening and reading it decided, one sentence each.
     annotations : tuple of str
         Names of all annotations and span layers seen, sorted.
-    source : SourceRecord or None
+    source : CorpusSource or None
         Where to read the annotations again.
     """
 
@@ -68,7 +68,7 @@ class StagedCorpus:
     notes: Mapping[str, int]
     remarks: tuple[str, ...]
     annotations: tuple[str, ...]
-    source: SourceRecord | None
+    source: CorpusSource | None
     _lock: int = field(default=-1, repr=False)
 
     def summary(self) -> dict[str, Any]:
@@ -133,20 +133,22 @@ def stage(corpus: Corpus, root: Path, *, subsample: int | None = None) -> Staged
         if subsample < 1:
             raise UsageError(f"The `subsample` option must be at least 1. Got {subsample}.")
         corpus = corpus.subsample(subsample)
-    with writing(root, "the corpus"):
+    with disk_errors(root, "the corpus"):
         root.mkdir(parents=True, exist_ok=True)
         remove_stale_staging(root)
-        folder, held = hidden_folder(root, PREFIX)
+        folder, held = make_hidden_folder(root, PREFIX)
     try:
-        with writing(root, "the corpus"):
+        with disk_errors(root, "the corpus"):
             (folder / "corpus").mkdir()
         tally = _Tally(folder / "corpus")
         for example in corpus:
             tally.add(example)
         tally.close(corpus.name, corpus.notes.counts)
-        with writing(root, "the corpus"):
+        with disk_errors(root, "the corpus"):
             record = corpus.source
-            publish_bytes(folder / "corpus" / SOURCE, sealed({"source": None if record is None else record.to_json()}))
+            publish_bytes(
+                folder / "corpus" / SOURCE, with_own_digest({"source": None if record is None else record.to_json()})
+            )
             sync_folder(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -173,7 +175,7 @@ def remove_stale_staging(root: Path) -> list[Path]:
     """Remove staged corpora whose process is dead; return them."""
     removed = []
     for folder in sorted(root.glob(PREFIX + "*")):
-        with contextlib.suppress(OSError), dead(folder) as nobodys:
+        with contextlib.suppress(OSError), claim_abandoned(folder) as nobodys:
             if nobodys:
                 delete(folder)
                 removed.append(folder)
@@ -211,7 +213,7 @@ class _Tally:
     def _flush(self) -> None:
         number = len(self.shards)
         data = b"".join(self._lines)
-        with writing(self.folder.parent, "the corpus", needed=len(data)):
+        with disk_errors(self.folder.parent, "the corpus", needed=len(data)):
             publish_bytes(self.folder / corpus_name(number), data)
         self.digest.update(data)
         sha256 = hashlib.sha256(data).hexdigest()

@@ -23,17 +23,17 @@ from probekit.cache.examples import SOURCE, read_source, read_text
 from probekit.cache.format.header import Header
 from probekit.cache.format.manifest import build_manifest, merge_shards, read_manifest
 from probekit.cache.format.names import MANIFEST, PLAN, RESUME, ShardSpec, TensorSpec, cache_key, corpus_name
-from probekit.cache.format.plan import Plan, plan_bytes, read_plan
+from probekit.cache.format.plan import CachePlan, plan_bytes, read_plan
 from probekit.cache.format.unread import NOT_READ
 from probekit.cache.location import cache_name, differences
-from probekit.cache.write import deaths
-from probekit.cache.write.settle import settle
+from probekit.cache.write import crashes
+from probekit.cache.write.recovery import recover_shard
 from probekit.cache.write.shard import ShardWriter
 from probekit.cache.write.staging import StagedCorpus
 from probekit.errors import CacheError, ProbekitError
-from probekit.storage.direct import Pace
-from probekit.storage.files import publish_bytes, read_small, remove_stale, sync_folder, writing
-from probekit.storage.locks import LOCK, RUNS, hold
+from probekit.storage.direct_io import PageCacheCost
+from probekit.storage.files import disk_errors, publish_bytes, read_small, remove_stale, sync_folder
+from probekit.storage.locks import LOCK, RUNS, acquire
 from probekit.storage.strict import canonical, pretty
 
 
@@ -43,15 +43,15 @@ class CacheWriter:
     Attributes
     ----------
     folder : Path
-    plan : Plan
+    plan : CachePlan
         The plan in force: the first writer's.
     """
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
+    def __init__(self, folder: Path, plan: CachePlan) -> None:
         self.folder = folder
         self.plan = plan
         self._lock = -1
-        self._pace = Pace()
+        self._cost = PageCacheCost()
 
     @classmethod
     def open(
@@ -96,7 +96,7 @@ class CacheWriter:
         folder = root / cache_name(identity["model"]["name"], staged.name, key)
         created = False
         while True:
-            with writing(root, "the plan of the cache"):
+            with disk_errors(root, "the plan of the cache"):
                 if not folder.exists():
                     created = _create(folder, plan_bytes(identity, plan, staged.summary(), staged.shards), staged)
             try:
@@ -125,10 +125,10 @@ class CacheWriter:
 
     def _take_lock(self) -> None:
         """Keep removers and repairs away; a complete cache that cannot be written is read without."""
-        with writing(self.folder, "the cache"):
+        with disk_errors(self.folder, "the cache"):
             try:
                 (self.folder / RUNS).mkdir(exist_ok=True)
-                held = hold(self.folder / RUNS / LOCK, fcntl.LOCK_SH)
+                held = acquire(self.folder / RUNS / LOCK, fcntl.LOCK_SH)
             except OSError:
                 if self.complete:
                     return
@@ -146,7 +146,7 @@ class CacheWriter:
                 "settings, pass --mixed to go on with both (the bytes then differ from an undisturbed run), or extract "
                 "under another --cache."
             )
-        with writing(self.folder, "the cache"):
+        with disk_errors(self.folder, "the cache"):
             remove_leftovers(self.folder)
             if resume_command:
                 path = self.folder / "runs" / RESUME
@@ -160,10 +160,10 @@ class CacheWriter:
         for spec in self.plan.shards:
             path = corpus / corpus_name(spec.number)
             if not os.path.lexists(path):
-                with writing(self.folder, f"corpus/{path.name}"):
+                with disk_errors(self.folder, f"corpus/{path.name}"):
                     publish_bytes(path, read_text(new, spec))
         if not os.path.lexists(corpus / SOURCE):
-            with writing(self.folder, f"corpus/{SOURCE}"):
+            with disk_errors(self.folder, f"corpus/{SOURCE}"):
                 publish_bytes(corpus / SOURCE, read_small(new / SOURCE))
         try:
             for spec in self.plan.shards:
@@ -183,7 +183,7 @@ class CacheWriter:
         A published shard without a receipt is adopted if it equals its own digests; whatever does
         not hold is set aside under ``runs/aside`` and returned as missing.
         """
-        return [spec for spec in self.plan.shards if settle(self.plan, spec) is None]
+        return [spec for spec in self.plan.shards if recover_shard(self.plan, spec) is None]
 
     def shard(self, spec: ShardSpec, *, rows: Mapping[str, int], tensors: Sequence[TensorSpec]) -> ShardWriter:
         """Begin a shard: allocate its file.
@@ -201,9 +201,9 @@ class CacheWriter:
         ResourceError
             If there is no room for it, or too many writers in a row were killed over it.
         """
-        with writing(self.folder, f"the record of shard {spec.number}"):
-            deaths.check(self.folder, spec)
-        return ShardWriter(self.plan, spec, rows=rows, tensors=tensors, pace=self._pace)
+        with disk_errors(self.folder, f"the record of shard {spec.number}"):
+            crashes.check(self.folder, spec)
+        return ShardWriter(self.plan, spec, rows=rows, tensors=tensors, cost=self._cost)
 
     def finish(self) -> dict[str, Any] | None:
         """Write the manifest if every shard is there; return it, or None where shards are missing.
@@ -220,7 +220,7 @@ class CacheWriter:
         if len(settled) < len(self.plan.shards):
             return None
         manifest = build_manifest(self.plan, settled)
-        with writing(self.folder, "the manifest"):
+        with disk_errors(self.folder, "the manifest"):
             publish_bytes(self.folder / MANIFEST, pretty(manifest))
         written = read_manifest(self.plan)
         if written != json.loads(canonical(manifest)):
@@ -232,12 +232,12 @@ class CacheWriter:
         return merge_shards(self.plan, self._settled()) | {"shards_planned": len(self.plan.shards)}
 
     def _settled(self) -> list[tuple[Mapping[str, Any], Header]]:
-        return [found for spec in self.plan.shards if (found := settle(self.plan, spec)) is not None]
+        return [found for spec in self.plan.shards if (found := recover_shard(self.plan, spec)) is not None]
 
     def record(self, run: Mapping[str, Any]) -> None:
         """Keep what is not part of the result (times, host, versions) under ``runs/``."""
         name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{os.urandom(3).hex()}.json"
-        with writing(self.folder, "the record of the run"):
+        with disk_errors(self.folder, "the record of the run"):
             publish_bytes(self.folder / "runs" / name, pretty(run))
 
     def close(self) -> None:
@@ -255,7 +255,7 @@ class CacheWriter:
         self.close()
 
 
-def _plan_of(folder: Path, key: str) -> Plan:
+def _plan_of(folder: Path, key: str) -> CachePlan:
     found = read_plan(folder)
     if found.key != key:
         raise CacheError(f"{folder} belongs to another key: {found.key}, not {key}.")
@@ -285,7 +285,7 @@ def remove_leftovers(folder: Path) -> None:
     """Remove what dead writers left half-written in a cache, and keep count of the shards they died over."""
     for name in ("corpus", "receipts", "runs", "."):
         remove_stale(folder / name)
-    deaths.count(folder, remove_stale(folder / "shards"))
+    crashes.count(folder, remove_stale(folder / "shards"))
 
 
 def _decisive(plan: Mapping[str, Any]) -> dict[str, Any]:

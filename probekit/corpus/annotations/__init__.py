@@ -1,9 +1,9 @@
-"""Companions: annotations of a treebank's sentences that sit in other files; one kind a file of this folder.
+"""Readers of annotations of a treebank's sentences that sit in other files; one kind a file of this folder.
 
-A companion file names sentences by id and words by place and form; it need not hold the whole text. A kind
-sets ``COMPANION = Companion(...)``, and is found by looking into this folder. Surprise: any corpus is a
-companion too (STREUSLE, PropBank, another version of the treebank); kinds are here only for files that no
-corpus could be read from.
+Such a file names sentences by id and words by place and form; it need not hold the whole text. A kind
+sets ``ANNOTATIONS = AnnotationReader(...)``, and is found by looking into this folder. Any corpus can be
+joined too (STREUSLE, PropBank, another version of the treebank); kinds are here only for files that no corpus could
+be read from.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from probekit.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """What a companion says of one sentence.
+class SentenceAnnotations:
+    """What a file of annotations says of one sentence.
 
     Attributes
     ----------
     id : str
         Of the sentence.
     forms : mapping of int to str
-        Words by place, from 0, as far as the companion tells; they must equal the treebank's.
+        Words by place, from 0, as far as the file tells; they must equal the treebank's.
     annotations, spans : mapping
         As in an Example.
     values : mapping of str to mapping of int to value
@@ -45,27 +45,29 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Companion:
-    """How one kind of companion file is read.
+class AnnotationReader:
+    """How one kind of file with annotations is read.
 
     Attributes
     ----------
     name : str
         The kind, as recorded; may also stand before a path (``uds:FOLDER``).
     read : callable
-        ``read(path, notes)`` yields layers, one a sentence.
+        ``read(path, notes)`` yields :class:`SentenceAnnotations`.
     suffixes : tuple of str
         Of its files, lower case with the dot; each is also read with ``.gz`` behind it.
     """
 
     name: str
-    read: Callable[[Path, Notes], Iterable[Layer]]
+    read: Callable[[Path, Notes], Iterable[SentenceAnnotations]]
     suffixes: tuple[str, ...]
 
 
-COMPANIONS = Registry("annotation", Companion, attribute="COMPANION", group="probekit.annotations", home=__name__)
+ANNOTATION_READERS = Registry(
+    "annotation", AnnotationReader, attribute="ANNOTATIONS", group="probekit.annotations", home=__name__
+)
 
 
-def load_companions() -> Mapping[str, Companion]:
+def load_annotation_readers() -> Mapping[str, AnnotationReader]:
     """Load the kind of every file in this folder and of installed packages, by name."""
-    return COMPANIONS.members()
+    return ANNOTATION_READERS.members()

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from probekit.corpus.annotations import Companion, Layer
+from probekit.corpus.annotations import AnnotationReader, SentenceAnnotations
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers._rows import Line, column, fault, fields_of
@@ -26,7 +26,7 @@ from probekit.corpus.readers._rows import Line, column, fault, fields_of
 HEADER = ("split", "sent_id", "pred_token", "pred_form", "arg_token", "arg_form", "attribute", "value", "confidence")
 
 
-def read(path: Path, notes: Notes) -> Iterator[Layer]:
+def read(path: Path, notes: Notes) -> Iterator[SentenceAnnotations]:
     """Yield what the file says of each sentence.
 
     Raises
@@ -46,11 +46,11 @@ def read(path: Path, notes: Notes) -> Iterator[Layer]:
             row = fields_of(path, line, HEADER)
             if sentence is None or sentence.id != row[1]:
                 if sentence is not None:
-                    yield sentence.layer()
+                    yield sentence.annotations()
                 sentence = _Sentence(row[1], f"{path}:{number}")
             sentence.take(path, line, row)
     if sentence is not None:
-        yield sentence.layer()
+        yield sentence.annotations()
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class _Sentence:
         else:
             self.values.setdefault("genericity", {}).setdefault(word, {})[attribute] = value
 
-    def layer(self) -> Layer:
+    def annotations(self) -> SentenceAnnotations:
         """Return what was said."""
         found: dict[str, Any] = dict(self.values)
         if self.pairs:
@@ -86,7 +86,7 @@ class _Sentence:
             for (predicate, argument), values in sorted(self.pairs.items()):
                 of_word[predicate] = (*of_word.get(predicate, ()), (argument, values))
             found["protoroles"] = of_word
-        return Layer(self.id, self.forms, values=found, place=self.place)
+        return SentenceAnnotations(self.id, self.forms, values=found, place=self.place)
 
     def _token(self, path: Path, line: Line, row: list[str], at: int) -> int | None:
         token, form = row[at], row[at + 1]
@@ -110,4 +110,4 @@ def _number(path: Path, line: Line, row: list[str]) -> float:
     return value
 
 
-COMPANION = Companion("uds", read, suffixes=(".tsv",))
+ANNOTATIONS = AnnotationReader("uds", read, suffixes=(".tsv",))

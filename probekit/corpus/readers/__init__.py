@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
+from probekit.corpus.split_names import split_of_name
 from probekit.errors import UsageError
 from probekit.example import Example
 from probekit.registry import Registry

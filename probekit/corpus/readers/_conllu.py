@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from probekit.corpus.notes import Notes
+from probekit.corpus.readers._conllu_plus import COLUMNS, HEADER, PlusColumns, plus_columns
 from probekit.corpus.readers._mentions import Mentions
-from probekit.corpus.readers._plus import COLUMNS, HEADER, Plus, plus_of
 from probekit.corpus.readers._rows import Documents, Line
 from probekit.errors import InputError
 from probekit.example import NOTHING, Example, FrozenDict, Span
@@ -41,7 +41,7 @@ class Builder:
         self._entity: tuple[int, int] | None = None
         self._feats: dict[str, Mapping[str, str]] = {"_": NOTHING}
         # of CoNLL-U Plus; None: the ten columns
-        self._plus: Plus | None = None
+        self._plus: PlusColumns | None = None
         self._begun = False
         self._clear()
 
@@ -78,7 +78,7 @@ class Builder:
             columns = tuple(value.upper().split())
             if self._begun and columns != (self._plus.names if self._plus else COLUMNS):
                 raise self._error(number, 1, f"{HEADER} changes inside the file", "Name the columns once, at its begin")
-            self._plus = None if columns == COLUMNS else plus_of(self.path, Line(number, line), columns)
+            self._plus = None if columns == COLUMNS else plus_columns(self.path, Line(number, line), columns)
         elif key == "global.Entity":
             names = value.split("-")
             entity = next((at for at, name in enumerate(names) if name in ("GRP", "eid")), None)

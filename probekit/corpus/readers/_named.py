@@ -62,7 +62,7 @@ def roles_of(
     return roles
 
 
-def said(roles: Mapping[str, str], names: Sequence[str]) -> str:
+def roles_remark(roles: Mapping[str, str], names: Sequence[str]) -> str:
     """Return what was taken for what, in a line."""
     taken = " ".join(f"{role}={name}" for name, role in roles.items())
     others = [name for name in names if name not in roles]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from random import Random
 
-from probekit.corpus.readers._altered import Change, Words, altered
+from probekit.corpus.readers._perturbation import Change, Words, perturbation_reader
 from probekit.example import Example
 
 SHORTEST = 4
@@ -32,4 +32,4 @@ def swapped(example: Example, draw: Random) -> Words | None:
     return (*words[:i], words[i + 1], words[i], *words[i + 2 :])
 
 
-READER = altered("bigram-shift", begin)
+READER = perturbation_reader("bigram-shift", begin)

@@ -24,8 +24,8 @@ from pathlib import Path
 
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
+from probekit.corpus.readers._column_layout import DOCUMENT, WORDS, ColumnLayout, layout_of, parse_option
 from probekit.corpus.readers._delimiters import split_fields
-from probekit.corpus.readers._layout import DOCUMENT, WORDS, Layout, layout_of, parse_option
 from probekit.corpus.readers._rows import (
     BIO,
     HEADER,
@@ -84,7 +84,7 @@ def _spans(annotations: Annotations) -> Mapping[str, tuple[Span, ...]]:
     return {layer: spans_of_tags(annotations[name]) for name, layer in TAGGED.items() if name in annotations}
 
 
-def _is_comment(layout: Layout, text: str) -> bool:
+def _is_comment(layout: ColumnLayout, text: str) -> bool:
     """Tell whether a line before a sentence is a comment: no row, or one that a row could not be."""
     if not text.startswith("#"):
         return False
@@ -94,7 +94,7 @@ def _is_comment(layout: Layout, text: str) -> bool:
     return any(name in TAGGED and not BIO.fullmatch(field) for name, field in zip(layout.names, fields, strict=True))
 
 
-def _columns(path: Path, layout: Layout, rows: Sequence[Line]) -> tuple[tuple[str, ...], Annotations]:
+def _columns(path: Path, layout: ColumnLayout, rows: Sequence[Line]) -> tuple[tuple[str, ...], Annotations]:
     """Return words and annotations of the rows of a sentence."""
     table = [_cut(path, layout, line) for line in rows]
     for line, fields in zip(rows, table, strict=True):
@@ -109,7 +109,7 @@ def _columns(path: Path, layout: Layout, rows: Sequence[Line]) -> tuple[tuple[st
     return words, {name: tuple(None if value == "_" else value for value in values) for name, values in columns.items()}
 
 
-def _cut(path: Path, layout: Layout, line: Line) -> list[str]:
+def _cut(path: Path, layout: ColumnLayout, line: Line) -> list[str]:
     fields, names = layout.cut(line.text), layout.names
     if len(fields) != len(names):
         at = column(fields, len(names)) if len(fields) > len(names) else len(line.text) + 1

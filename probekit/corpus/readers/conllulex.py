@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from probekit.corpus.lines import blocks
-from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._conllu import COLUMNS, Builder
 from probekit.corpus.readers._rows import HEADER, Line, fields_of, value_of
+from probekit.corpus.split_names import split_of_name
 from probekit.example import Example
 
 LEXICAL = ("SMWE", "LEXCAT", "LEXLEMMA", "SS", "SS2", "WMWE", "WCAT", "WLEMMA", "LEXTAG")

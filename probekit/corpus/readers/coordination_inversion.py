@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import NamedTuple
 
-from probekit.corpus.readers._altered import Change, Words, altered
+from probekit.corpus.readers._perturbation import Change, Words, perturbation_reader
 from probekit.errors import InputError
 from probekit.example import Example, Span
 
@@ -155,4 +155,4 @@ def _has_subject(heads: Sequence[int], relations: Sequence[str], verb: int) -> b
     )
 
 
-READER = altered("coordination-inversion", begin)
+READER = perturbation_reader("coordination-inversion", begin)

@@ -21,7 +21,7 @@ from probekit.corpus.lines import texts
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._delimiters import delimiter_of
-from probekit.corpus.readers._named import LABELS, TEXTS, check_options, roles_of, said
+from probekit.corpus.readers._named import LABELS, TEXTS, check_options, roles_of, roles_remark
 from probekit.corpus.records import example_from
 from probekit.errors import InputError
 from probekit.example import Example
@@ -67,7 +67,7 @@ def read(
         if not names:
             names = _names(row, path)
             roles = roles_of(names, columns or {}, place=f"{path}:1", reader="csv", path=path)
-            notes.remark(said(roles, names), path)
+            notes.remark(roles_remark(roles, names), path)
             continue
         if not any(row):
             notes.count("blank rows", f"{path}:{line}")

@@ -27,8 +27,8 @@ from typing import NamedTuple
 from probekit.corpus.lines import file_stem
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.readers._plain import marked_words, words_of
 from probekit.corpus.readers._rows import Line, fault, sentences
+from probekit.corpus.readers._tokenise import tokenise, tokenise_at_marks
 from probekit.example import SPLITS, Example, Span
 
 MASK = "[MASK]"
@@ -67,7 +67,7 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
             pairs += 1
         before = block
         marks = _marks(path, rows, block, notes)
-        words, spans = marked_words(block.sentence, marks, solid=MASK)
+        words, spans = tokenise_at_marks(block.sentence, marks, solid=MASK)
         layers = {"pronoun": tuple(spans[:1]), "candidates": tuple(spans[1:])}
         notes.at(path, rows[0].number)
         yield Example("", words, block.sentence, spans=layers, group=f"{file_stem(path)}:pair:{pairs - 1}")
@@ -95,7 +95,7 @@ def _block(path: Path, rows: list[Line]) -> _Block:
 def _twins(one: _Block, other: _Block) -> bool:
     if {name.casefold() for name in one.candidates} & {name.casefold() for name in other.candidates}:
         return True
-    words, others = (set(words_of(block.sentence.casefold())) for block in (one, other))
+    words, others = (set(tokenise(block.sentence.casefold())) for block in (one, other))
     return len(words & others) >= ALIKE * min(len(words), len(others))
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.readers._plain import marked_words
 from probekit.corpus.readers._rows import Line, column, fault, fields_of
+from probekit.corpus.readers._tokenise import tokenise_at_marks
 from probekit.example import Example, Span
 
 _COLUMNS = (
@@ -53,7 +53,7 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
                     problem = f"{_COLUMNS[at + 2]} is {fields[at + 2]!r:.40}"
                     raise fault(path, line, column(fields, at + 2), problem, "Write TRUE or FALSE")
                 marks.append(_mark(path, line, fields, at, label))
-            words, spans = marked_words(fields[1], marks)
+            words, spans = tokenise_at_marks(fields[1], marks)
             layers = {"pronoun": tuple(spans[:1]), "candidates": tuple(spans[1:])}
             notes.at(path, number)
             yield Example(fields[0], words, fields[1], spans=layers, group=fields[-1])

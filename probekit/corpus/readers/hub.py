@@ -17,10 +17,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader
 from probekit.corpus.records import RESERVED, example_from
+from probekit.corpus.split_names import split_of_name
 from probekit.corpus.values import plain
 from probekit.errors import InputError, NetworkError, UsageError
 from probekit.example import Example

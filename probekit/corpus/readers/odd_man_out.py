@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any
 
-from probekit.corpus.readers._altered import Change, Words, altered
+from probekit.corpus.readers._perturbation import Change, Words, perturbation_reader
 from probekit.errors import InputError
 from probekit.example import Example
 
@@ -76,4 +76,4 @@ def _band(count: int) -> int:
     return int(math.log2(count)) if count else 0
 
 
-READER = altered("odd-man-out", begin)
+READER = perturbation_reader("odd-man-out", begin)

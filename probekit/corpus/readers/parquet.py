@@ -19,7 +19,7 @@ from typing import Any
 from probekit.corpus.lines import check_regular
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.readers._named import LABELS, check_options, roles_of, said
+from probekit.corpus.readers._named import LABELS, check_options, roles_of, roles_remark
 from probekit.corpus.records import example_from
 from probekit.corpus.values import plain
 from probekit.errors import InputError, UsageError
@@ -52,7 +52,7 @@ def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) 
     if twice is not None:
         raise InputError(f"{path}: the column {twice!r} occurs twice. Name every column once.")
     roles = roles_of(names, columns or {}, place=str(path), reader="parquet", path=path)
-    notes.remark(said(roles, names), path)
+    notes.remark(roles_remark(roles, names), path)
     classes = _class_names(table.schema_arrow.metadata or {})
     number = 0
     for batch in _batches(table, path):

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from probekit.corpus.lines import blocks
-from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.readers._plain import words_of
 from probekit.corpus.readers._rows import Line, fault
+from probekit.corpus.readers._tokenise import tokenise
+from probekit.corpus.split_names import split_of_name
 from probekit.example import Example, Span
 
 _SENTENCE = re.compile(r"(\d+)\t\"(.*)\"\s*")
@@ -60,7 +60,7 @@ def _example(path: Path, block: Sequence[Line], notes: Notes) -> Example:
     places: dict[str, int] = {}
     for part in _MARK.split(sentence[2]):
         if part not in _MARKS:
-            words += words_of(part)
+            words += tokenise(part)
         elif part in places or (part[1] == "/" and "<" + part[2:] not in places):
             raise fault(
                 path, block[0], block[0].text.index(part) + 1, f"the mark {part} is out of place", "Mark each once"

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from probekit.corpus.lines import blocks, file_stem
-from probekit.corpus.naming import split_of_name
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._rows import Line, column, fault, fields_of
+from probekit.corpus.split_names import split_of_name
 from probekit.example import Example
 
 _SPLITS = {"tr": "train", "va": "dev", "te": "test"}

@@ -74,7 +74,7 @@ def find_stacks(model: nn.Module, config: Any, family: Family) -> tuple[Stack, .
         depth = _depth(config, name)
         blocks = family.blocks(module, config) if family.blocks else _outermost(module, depth)
         if blocks is None or len(blocks.outputs) != depth:
-            raise _strange(config, f"no list of {depth} blocks was found in {name or 'the model'}")
+            raise _unusual_error(config, f"no list of {depth} blocks was found in {name or 'the model'}")
         found.append((name, module, blocks))
     with restored(model, settling=True):
         _run(model, config)
@@ -99,7 +99,7 @@ def _depth(config: Any, name: str) -> int:
             if value < 1:
                 raise ValueError(f"{key} is {value}, and a model has at least one block")
             return value
-    raise _strange(config, "its config does not tell the number of layers")
+    raise _unusual_error(config, "its config does not tell the number of layers")
 
 
 def _outermost(module: nn.Module, depth: int) -> Blocks | None:
@@ -175,16 +175,16 @@ def _stack(
     if blocks.padded:
         states = [state[:, :5] if isinstance(state, torch.Tensor) else state for state in noted]
     if not all(map(_is_states, states)):
-        raise _strange(config, "its blocks do not pass on tensors of [batch, token, width]")
+        raise _unusual_error(config, "its blocks do not pass on tensors of [batch, token, width]")
     if any(next(queue, None) is not None for key, queue in queues.items() if key in map(id, blocks.outputs)):
-        raise _strange(config, "its blocks run more often than it has layers")
+        raise _unusual_error(config, "its blocks run more often than it has layers")
     if blocks.chained and any(state is not enters for state, (enters, _) in zip(noted, passed, strict=False)):
-        raise _strange(config, "something stands between its blocks")
+        raise _unusual_error(config, "something stands between its blocks")
     names = [tensor_name(number) for number in range(len(states))]
     # A model may end in a pooled vector (DPR): the outermost module that returns a state for every token counts.
     whole = next((part for part in _around(module, blocks.first) if _is_states(returned.get(id(part)))), None)
     if whole is None:
-        raise _strange(config, "it does not return hidden states")
+        raise _unusual_error(config, "it does not return hidden states")
     output = returned[id(whole)]
     if output.shape != states[-1].shape or not torch.equal(output, states[-1]):
         names.append(tensor_name(FINAL))
@@ -198,7 +198,7 @@ def _is_states(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.ndim == 3 and value.shape[:2] == (2, 5)
 
 
-def _strange(config: Any, what: str) -> UsageError:
+def _unusual_error(config: Any, what: str) -> UsageError:
     return UsageError(
         f"Models of type '{config.model_type}' are not understood: {what}. "
         "A file in probekit/models/architecture/families that finds its blocks makes them so."

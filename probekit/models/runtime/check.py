@@ -48,7 +48,7 @@ class Difference:
     row: int
 
 
-def witnesses(lengths: Sequence[int]) -> list[int]:
+def rows_to_check(lengths: Sequence[int]) -> list[int]:
     """Return the places of the longest, a middle and the shortest of some rows, the longest first."""
     order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
     return list(dict.fromkeys(order[place] for place in (0, len(order) // 2, -1))) if order else []
@@ -126,7 +126,7 @@ def refuse(loaded: LoadedModel, found: Sequence[Difference], names: Sequence[str
             )
 
 
-def shown(item: Encoded, name: str | None) -> str:
+def row_label(item: Encoded, name: str | None) -> str:
     """Return how an example is called in a message."""
     ids = " ".join(map(str, item.ids[:8].tolist())) + (" .." if len(item.ids) > 8 else "")
     if name is None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class PaddedBatch:
     """Padded rows.
 
     Attributes
@@ -58,7 +58,7 @@ class Batch:
         return places < self.lengths[:, None]
 
 
-def pad(encoded: Sequence[Encoded], pad_id: int, side: str = "right") -> Batch:
+def pad(encoded: Sequence[Encoded], pad_id: int, side: str = "right") -> PaddedBatch:
     """Lay encoded examples side by side.
 
     Parameters
@@ -69,19 +69,19 @@ def pad(encoded: Sequence[Encoded], pad_id: int, side: str = "right") -> Batch:
 
     Returns
     -------
-    Batch
+    PaddedBatch
     """
     if side not in ("right", "left"):
         raise UsageError(f"The `side` option must be right or left. Got '{side}'.")
     lengths = np.array([len(item.ids) for item in encoded], np.int64)
     ids = np.full((len(encoded), int(lengths.max())), pad_id, np.int64)
-    batch = Batch(ids, lengths, side, closed=all(item.suffix for item in encoded))
+    batch = PaddedBatch(ids, lengths, side, closed=all(item.suffix for item in encoded))
     # Row by row, a boolean mask visits the places in the order of the concatenated ids.
     ids[batch.real()] = np.concatenate([item.ids for item in encoded])
     return batch
 
 
-def forward(loaded: LoadedModel, batch: Batch) -> Any:
+def forward(loaded: LoadedModel, batch: PaddedBatch) -> Any:
     """Run the model once, without gradients and without a cache of keys and values.
 
     An encoder-decoder's decoder reads the same ids one place later, behind its start token: row t
@@ -91,7 +91,7 @@ def forward(loaded: LoadedModel, batch: Batch) -> Any:
     Parameters
     ----------
     loaded : LoadedModel
-    batch : Batch
+    batch : PaddedBatch
 
     Returns
     -------
@@ -112,7 +112,7 @@ def forward(loaded: LoadedModel, batch: Batch) -> Any:
     if loaded.decoder_start_id is not None:
         longer = extra_places(batch)
         wider = nn.functional.pad(ids, (0, longer), value=loaded.pad_id)
-        told = Batch(np.pad(batch.ids, ((0, 0), (0, longer))), batch.lengths + longer, batch.side)
+        told = PaddedBatch(np.pad(batch.ids, ((0, 0), (0, longer))), batch.lengths + longer, batch.side)
         inputs["decoder_input_ids"] = _shifted(wider, told, loaded.decoder_start_id)
         if "attention_mask" in inputs:
             mask = torch.from_numpy(told.real()).to(device, non_blocking=True)
@@ -124,12 +124,12 @@ def forward(loaded: LoadedModel, batch: Batch) -> Any:
             inputs["position_ids"] = positions
         elif loaded.family.positions is not None:
             context = loaded.family.positions(loaded.model, [positions] * len(loaded.stacks))
-    with restored(loaded.model), torch.inference_mode(), context, _told(loaded, batch):
+    with restored(loaded.model), torch.inference_mode(), context, _as_usage_error(loaded, batch):
         return loaded.model(**inputs)
 
 
 @contextmanager
-def _told(loaded: LoadedModel, batch: Batch) -> Iterator[None]:
+def _as_usage_error(loaded: LoadedModel, batch: PaddedBatch) -> Iterator[None]:
     """Say which model it is that cannot read some rows; what says more by itself passes through."""
     try:
         yield
@@ -144,12 +144,12 @@ def _told(loaded: LoadedModel, batch: Batch) -> Iterator[None]:
         ) from error
 
 
-def extra_places(batch: Batch) -> int:
+def extra_places(batch: PaddedBatch) -> int:
     """Return how many places more than the encoder a decoder reads: one where no token closes a text."""
     return 0 if batch.closed or batch.side == "left" else 1
 
 
-def _shifted(ids: torch.Tensor, batch: Batch, start: int) -> torch.Tensor:
+def _shifted(ids: torch.Tensor, batch: PaddedBatch, start: int) -> torch.Tensor:
     """[start, id 0, .., id n-2] in the places of [id 0, .., id n-1]; pads stay."""
     lengths = torch.from_numpy(batch.lengths).to(ids.device)
     first = ids.shape[1] - lengths if batch.side == "left" else torch.zeros_like(lengths)
@@ -160,7 +160,7 @@ def _shifted(ids: torch.Tensor, batch: Batch, start: int) -> torch.Tensor:
     return torch.where(real, shifted, ids)
 
 
-def _positions(loaded: LoadedModel, batch: Batch, real: torch.Tensor | None) -> torch.Tensor | None:
+def _positions(loaded: LoadedModel, batch: PaddedBatch, real: torch.Tensor | None) -> torch.Tensor | None:
     """Return position numbers [rows, width], or None where the model's own are right."""
     if real is None or batch.side == "right":
         return None

@@ -29,7 +29,7 @@ TASKS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ModelFolder:
     """The folder of a model.
 
     Attributes
@@ -46,7 +46,7 @@ class Found:
     remarks: tuple[str, ...] = ()
 
 
-def model_folder(folder: Path) -> Found:
+def model_folder(folder: Path) -> ModelFolder:
     """Go down from a folder of the hub's cache, or of sentence-transformers, to that of the model.
 
     Raises
@@ -55,12 +55,12 @@ def model_folder(folder: Path) -> Found:
         Several models are there and nothing says which.
     """
     if (folder / "config.json").exists():
-        return Found(folder)
+        return ModelFolder(folder)
     if (folder / "snapshots").is_dir():
         return _snapshot(folder)
     if (folder / "modules.json").is_file():
         return _first_module(folder)
-    return Found(folder)
+    return ModelFolder(folder)
 
 
 def refuse_pointers(folder: Path, names: Iterable[str]) -> None:
@@ -95,7 +95,7 @@ def no_model(folder: Path) -> UsageError:
     return UsageError(f"{folder} is no model folder: it has no config.json. Give one that save_pretrained wrote.")
 
 
-def unmerged(folder: Path) -> UsageError:
+def merging_advice(folder: Path) -> UsageError:
     """Say how the adapter in a folder becomes a model."""
     settings = _read(folder / "adapter_config.json")
     settings = settings if isinstance(settings, dict) else {}
@@ -110,7 +110,7 @@ def unmerged(folder: Path) -> UsageError:
     )
 
 
-def _snapshot(folder: Path) -> Found:
+def _snapshot(folder: Path) -> ModelFolder:
     snapshots = sorted(path.parent.name for path in (folder / "snapshots").glob("*/config.json"))
     try:
         main = (folder / "refs" / "main").read_text(encoding="utf-8")[:100].strip()
@@ -124,22 +124,22 @@ def _snapshot(folder: Path) -> Found:
     others = len(snapshots) - 1
     beside = f"; {others} other{'s are' if others > 1 else ' is'} beside it" if others else ""
     which = "named by its refs/main" if main else "the only one"
-    return Found(
+    return ModelFolder(
         folder / "snapshots" / chosen,
         chosen,
         (f"{folder} is a folder of the hub's cache: snapshots/{chosen} is read, {which}{beside}.",),
     )
 
 
-def _first_module(folder: Path) -> Found:
+def _first_module(folder: Path) -> ModelFolder:
     listed = _read(folder / "modules.json")
     parts = [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
     named = [path for part in parts if isinstance(path := part.get("path"), str) and Path(path).name == path]
     models = [path for path in named if path and (folder / path / "config.json").is_file() and _is_model(folder / path)]
     if len(models) != 1:
-        return Found(folder)
+        return ModelFolder(folder)
     rest = _listed([path for path in named if path and path != models[0]]) or "nothing"
-    return Found(
+    return ModelFolder(
         folder / models[0],
         remarks=(f"{folder} is a folder of sentence-transformers: its model {models[0]} is read; not read: {rest}.",),
     )

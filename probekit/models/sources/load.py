@@ -1,6 +1,6 @@
 """From a model's files to a model that is ready to be read.
 
-Enters: a :class:`~probekit.models.sources.locate.ModelSource`. Leaves: a :class:`LoadedModel`: the base
+Enters: a :class:`~probekit.models.sources.locate.TransformersSource`. Leaves: a :class:`LoadedModel`: the base
 model without its task head, in evaluation mode, in the precision that was asked for, never in the
 one the checkpoint happens to have. Surprise: loading turns TF32 off for the whole process, because
 a layer's vectors must not depend on the graphics card's shortcuts.
@@ -22,12 +22,20 @@ from probekit.models.architecture.families import Family, family_of
 from probekit.models.architecture.stacks import Stack, find_stacks
 from probekit.models.sources.nested import text_part
 from probekit.models.sources.unread import NotRead
-from probekit.models.sources.weights import blamed, pretrained, quiet, randomised, read_config, settle, token_table
+from probekit.models.sources.weights import (
+    as_usage_error,
+    prepare_for_inference,
+    pretrained,
+    quiet,
+    randomised,
+    read_config,
+    token_table,
+)
 from probekit.sites import tensor_name
 
 if TYPE_CHECKING:
-    from probekit.models.sources.kinds import Source
-    from probekit.models.sources.locate import ModelSource
+    from probekit.models.sources.find import ModelSource
+    from probekit.models.sources.locate import TransformersSource
     from probekit.models.tokens.words import Encoder
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -41,7 +49,7 @@ class LoadedModel:
 
     Attributes
     ----------
-    source : Source
+    source : ModelSource
     model : PreTrainedModel
         The base model, evaluation mode, no gradients.
     tokenizer : PreTrainedTokenizerBase
@@ -70,7 +78,7 @@ class LoadedModel:
         Parameters of the checkpoint outside of the base model; see :func:`~probekit.models.sources.unread.unread`.
     """
 
-    source: Source
+    source: ModelSource
     model: Any
     tokenizer: Any
     device: torch.device
@@ -125,7 +133,7 @@ class LoadedModel:
 
 
 def load(
-    source: ModelSource,
+    source: TransformersSource,
     *,
     dtype: str = "float32",
     device: str = "auto",
@@ -136,7 +144,7 @@ def load(
 
     Parameters
     ----------
-    source : ModelSource
+    source : TransformersSource
     dtype : {"float32", "float16", "bfloat16"}
         Computing precision.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -161,7 +169,7 @@ def load(
     place = torch.device(choose_device(device))
     exact_products()
     with quiet():
-        with blamed(source.folder / "config.json"):
+        with as_usage_error(source.folder / "config.json"):
             config = read_config(source, attention)
             digest: str | None = None
             not_read: NotRead = {}
@@ -172,7 +180,7 @@ def load(
             part, beside = text_part(model)
             if part is not model:
                 model, config, not_read = part, part.config, {**not_read, "parts": beside}
-            model = settle(model, place)
+            model = prepare_for_inference(model, place)
             family = family_of(config.model_type)
             stacks = find_stacks(model, config, family)
         tokenizer = _tokenizer(source)
@@ -204,7 +212,7 @@ def exact_products() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def _tokenizer(source: ModelSource) -> Any:
+def _tokenizer(source: TransformersSource) -> Any:
     from transformers import AutoTokenizer
 
     try:

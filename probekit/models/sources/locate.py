@@ -1,6 +1,6 @@
 """Find a model's files, and refuse those that would run foreign code.
 
-Enters: a name. Leaves: a :class:`ModelSource`: a local folder, checked, and its digests. Surprise:
+Enters: a name. Leaves: a :class:`TransformersSource`: a local folder, checked, and its digests. Surprise:
 nothing here imports torch or transformers; what a config asks for is judged before anything that
 would obey it is loaded. Refused: ``auto_map`` (code from the hub), keys that reach into
 transformers' internals or name attention kernels, weights that are not safetensors.
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit.errors import NetworkError, UsageError, check_recordable, did_you_mean
 from probekit.models.sources.digests import canonical, file_digest, text_digest
-from probekit.models.sources.folders import is_adapter, model_folder, no_model, refuse_pointers, unmerged
+from probekit.models.sources.folders import is_adapter, merging_advice, model_folder, no_model, refuse_pointers
 from probekit.storage.strict import too_deep
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ JSON_LIMIT = 200_000_000
 
 
 @dataclass(frozen=True)
-class ModelSource:
+class TransformersSource:
     """A model's files on this machine.
 
     Attributes
@@ -114,7 +114,7 @@ class ModelSource:
         return [name for name in TOKENIZER_FILES if (self.folder / name).is_file()]
 
 
-def locate(model: str | Path | None = None, *, revision: str | None = None) -> ModelSource:
+def locate(model: str | Path | None = None, *, revision: str | None = None) -> TransformersSource:
     """Find a model.
 
     Parameters
@@ -127,7 +127,7 @@ def locate(model: str | Path | None = None, *, revision: str | None = None) -> M
 
     Returns
     -------
-    ModelSource
+    TransformersSource
 
     Raises
     ------
@@ -219,10 +219,10 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _checked(name: str, folder: Path, revision: str | None) -> ModelSource:
+def _checked(name: str, folder: Path, revision: str | None) -> TransformersSource:
     refuse_pointers(folder, ("config.json", INDEX, *TOKENIZER_FILES))
     if is_adapter(folder):
-        raise unmerged(folder)
+        raise merging_advice(folder)
     config = _read_json(folder / "config.json")
     if config is None:
         raise no_model(folder)
@@ -236,7 +236,7 @@ def _checked(name: str, folder: Path, revision: str | None) -> ModelSource:
             f"{folder} has no tokenizer (tokenizer.json or a vocabulary): words cannot be encoded. Save the model's "
             "own beside it (tokenizer.save_pretrained)."
         )
-    return ModelSource(name, folder, revision, config, _weights(folder))
+    return TransformersSource(name, folder, revision, config, _weights(folder))
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

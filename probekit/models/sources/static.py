@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probekit.cache.format.naming import STATIC
+from probekit.cache.format.model_names import STATIC
 from probekit.errors import UsageError, check_recordable
 from probekit.models.sources.digests import file_digest, text_digest
-from probekit.models.sources.locate import ModelSource, locate
+from probekit.models.sources.locate import TransformersSource, locate
 from probekit.models.sources.vectors import read_vectors
 
 if TYPE_CHECKING:
@@ -88,9 +88,9 @@ class VectorFile:
                 f"The `random_weights` option needs an architecture to draw from, which {self.path} has not. "
                 "Leave it out, or name a model."
             )
-        from probekit.models.sources.lookup import of_words
+        from probekit.models.sources.embedding_table import word_vector_model
 
-        return of_words(self, read_vectors(self.path), dtype=dtype, device=device)
+        return word_vector_model(self, read_vectors(self.path), dtype=dtype, device=device)
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,11 @@ class InputTable:
     ----------
     name : str
         ``static:`` included.
-    model : ModelSource
+    model : TransformersSource
     """
 
     name: str
-    model: ModelSource
+    model: TransformersSource
 
     @property
     def revision(self) -> str | None:
@@ -127,12 +127,12 @@ class InputTable:
 
     def load(self, *, dtype: str = "float32", device: str = "auto", random_weights: int | None = None) -> LoadedModel:
         """Load the model, keep its table and its tokenizer."""
+        from probekit.models.sources.embedding_table import input_embedding_model
         from probekit.models.sources.load import load
-        from probekit.models.sources.lookup import of_model
 
         # On the CPU, since all but the table is let go of again.
         whole = load(self.model, dtype=dtype, device="cpu", random_weights=random_weights)
-        return of_model(self, whole, device=device)
+        return input_embedding_model(self, whole, device=device)
 
 
 def static_source(name: str, *, revision: str | None = None) -> VectorFile | InputTable:

@@ -1,6 +1,6 @@
 """The parameters of a model: read from its files, or drawn at random as its family does.
 
-Enters: a :class:`~probekit.models.sources.locate.ModelSource`. Leaves: a transformers model, evaluation
+Enters: a :class:`~probekit.models.sources.locate.TransformersSource`. Leaves: a transformers model, evaluation
 mode, no gradients, in the precision asked for. Surprise: random weights are drawn in float32 on
 the CPU and only then converted, so that a seed means the same state on every device and in every
 precision; their digest is of that float32 state.
@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from probekit.cache.format.unread import counted, in_words
+from probekit.cache.format.unread import counted, parameter_counts
 from probekit.errors import ProbekitError, ResourceError, UsageError, reason_of
 from probekit.models.sources.unread import NotRead, named, unread
 
 if TYPE_CHECKING:
-    from probekit.models.sources.locate import ModelSource
+    from probekit.models.sources.locate import TransformersSource
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def blamed(file: Path) -> Iterator[None]:
+def as_usage_error(file: Path) -> Iterator[None]:
     """Say which file of a model is at fault, whatever transformers raises while it obeys it.
 
     Raises
@@ -62,7 +62,7 @@ def blamed(file: Path) -> Iterator[None]:
         ) from error
 
 
-def read_config(source: ModelSource, attention: str | None) -> Any:
+def read_config(source: TransformersSource, attention: str | None) -> Any:
     """Return the transformers config, with the attention implementation that we choose, never the file's."""
     from transformers import AutoConfig
 
@@ -87,7 +87,7 @@ def token_table(model: Any) -> torch.Tensor | None:
     return table if isinstance(table, torch.Tensor) and table.dim() == 2 else None
 
 
-def pretrained(source: ModelSource, config: Any, dtype: torch.dtype) -> tuple[Any, NotRead]:
+def pretrained(source: TransformersSource, config: Any, dtype: torch.dtype) -> tuple[Any, NotRead]:
     """Read the base model from its safetensors files; return it and what of them is not read.
 
     Raises
@@ -118,7 +118,7 @@ def pretrained(source: ModelSource, config: Any, dtype: torch.dtype) -> tuple[An
     # The pooler is a head: no layer is read behind it.
     unset = sorted(key for key in info["missing_keys"] if "pooler" not in key)
     if unset:
-        has = f" It has others instead: {in_words(left['heads'])}." if left["heads"] else ""
+        has = f" It has others instead: {parameter_counts(left['heads'])}." if left["heads"] else ""
         raise UsageError(
             f"The checkpoint in {source.folder} leaves {len(unset)} parameters of the model unset "
             f"({named(unset)}): its layers would be partly random.{has} "
@@ -128,7 +128,7 @@ def pretrained(source: ModelSource, config: Any, dtype: torch.dtype) -> tuple[An
     return model, left
 
 
-def _dimensions(source: ModelSource) -> dict[str, int]:
+def _dimensions(source: TransformersSource) -> dict[str, int]:
     """Return how many dimensions each tensor of the files has; only their headers are read."""
     from safetensors import safe_open
 
@@ -139,7 +139,7 @@ def _dimensions(source: ModelSource) -> dict[str, int]:
     return found
 
 
-def _misshapen(source: ModelSource, config: Any, mismatched: list[tuple[str, Any, Any]]) -> UsageError:
+def _misshapen(source: TransformersSource, config: Any, mismatched: list[tuple[str, Any, Any]]) -> UsageError:
     """Say which parameters have other shapes than the config gives, and which of its fields may be why."""
     shapes = [
         f"{name} is {_shape(found)} there and {_shape(wanted)} by the config" for name, found, wanted in mismatched
@@ -201,7 +201,7 @@ def state_digest(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def settle(model: Any, device: torch.device) -> Any:
+def prepare_for_inference(model: Any, device: torch.device) -> Any:
     """Put a model on its device, ready to be read: no dropout, no gradients, no cache, no extra outputs."""
     try:
         model = model.to(device)

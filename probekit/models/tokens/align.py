@@ -1,7 +1,7 @@
-"""Words to tokens and back: which tokens belong to which word, with a certificate.
+"""Words to tokens and back: which tokens belong to which word, and how well they match.
 
 Enters: sequences of words (or a text and its words). Leaves: one :class:`Encoded` each, whose ids
-are those of the words joined by single spaces, and a :class:`Certificate` of what happened to the
+are those of the words joined by single spaces, and the :class:`AlignmentCounts` of what happened to the
 words. Surprise: a tokenizer's offsets are not believed. They must rise, stay inside one word, and
 cover text that the token's own spelling is found in; every word must get a token. Where one of
 these fails, the words' tokens are counted by encoding neighbours together, and where even these
@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import InputError, UsageError
-from probekit.models.tokens.certificate import Certificate as Certificate
 from probekit.models.tokens.tokenizer import Backend
 
 IntArray = NDArray[np.int32]

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 from probekit import plain as plainly
 from probekit.errors import UsageError
-from probekit.report.choice import by_role, floors_of, points_of, rows_of
+from probekit.report.conclusions import by_role, floors_of, points_of, rows_of
 from probekit.report.layers import LayerReport
-from probekit.report.render.beside import analysed, notes_of_each
+from probekit.report.render.details import depths_and_code_lengths, notes_of_each
 from probekit.report.render.drawing import (
     DOTS,
     GREY,
     MARKERS,
     SERIES,
     Columns,
+    CurveStyle,
     Label,
-    Pen,
     draw_curve,
     draw_floor,
-    finish,
+    finish_axes,
     headline,
     mark_chosen,
     own_axes,
@@ -72,7 +72,7 @@ def compare(reports: Sequence[LayerReport | str | os.PathLike[str]], names: Sequ
     )
     if len(found) < 2:
         raise UsageError(f"A comparison needs two reports or more. Got {len(found)}.")
-    chosen = plainly.texts(names, "names") if names is not None else _telling_names(found)
+    chosen = plainly.texts(names, "names") if names is not None else _distinct_names(found)
     if len(chosen) != len(found) or len(set(chosen)) != len(chosen):
         raise UsageError(
             f"A comparison needs one name of its own for each of {len(found)} reports. Got {list(chosen)}."
@@ -153,7 +153,7 @@ class Comparison:
         told = self._told(self.names)
         in_legend = max(map(len, told)) > _LONGEST_LABEL
         floors = set()
-        pens = [Pen(SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)]) for i in range(len(self.reports))]
+        pens = [CurveStyle(SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)]) for i in range(len(self.reports))]
         for report, name, metric, pen in zip(self.reports, told, self.metrics, pens, strict=True):
             points = points_of(report, metric=metric)
             for stack in report.stacks:
@@ -161,7 +161,7 @@ class Comparison:
                 mine.pop(None, None)
                 if not mine:
                     continue
-                dashed = Pen(pen.color, pen.marker, "--" if stack == "decoder" else "-")
+                dashed = CurveStyle(pen.color, pen.marker, "--" if stack == "decoder" else "-")
                 text = f"{name} {stack}".strip()
                 draw_curve(ax, mine, columns, dashed, label=text if in_legend else None)
                 values += [h for p in mine.values() for h in (p.value, p.low, p.high) if h is not None]
@@ -177,7 +177,7 @@ class Comparison:
                 draw_floor(ax, floor, DOTS, pen.color)
         if len(floors) == 1:
             labels.append(Label(next(iter(floors)), f"floor {number(next(iter(floors)))}", GREY))
-        finish(ax, columns, values, labels)
+        finish_axes(ax, columns, values, labels)
         if in_legend:
             ax.legend(loc="upper left", bbox_to_anchor=(0, -0.14), frameon=False, fontsize=9)
         ax.set_ylabel(f"test {self._measured()}")
@@ -275,7 +275,7 @@ def _facts(report: LayerReport, metric: str) -> str:
             for name, points in by_role(report, role, metric=metric).items():
                 if best.layer in points:
                     parts.append(f"{readable(name)} {number(points[best.layer].value)}")
-    parts += analysed(report, best.layer if best is not None else None)
+    parts += depths_and_code_lengths(report, best.layer if best is not None else None)
     return ", ".join(filter(None, parts)) or "no rows"
 
 
@@ -283,7 +283,7 @@ def _floor(report: LayerReport, metric: str) -> float | None:
     return max((point.value for point in floors_of(report, metric=metric).values()), default=None)
 
 
-def _telling_names(reports: tuple[LayerReport, ...]) -> tuple[str, ...]:
+def _distinct_names(reports: tuple[LayerReport, ...]) -> tuple[str, ...]:
     parts = [(report.task, report.model, report.corpus, readable(report.method)) for report in reports]
     telling = [i for i in range(4) if len({part[i] for part in parts}) > 1]
     names = [" / ".join(part[i] for i in telling) for part in parts]

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from probekit.errors import UsageError
-from probekit.report.choice import Point, by_role, floors_of
+from probekit.report.conclusions import Point, by_role, floors_of
 from probekit.report.render.drawing import (
     BLUE,
     DOTS,
@@ -21,11 +21,11 @@ from probekit.report.render.drawing import (
     STROKES,
     VERMILION,
     Columns,
+    CurveStyle,
     Label,
-    Pen,
     draw_curve,
     draw_floor,
-    finish,
+    finish_axes,
     headline,
     mark_chosen,
     own_axes,
@@ -64,9 +64,9 @@ def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | No
         color = _STACK_COLORS[stack]
         named = f" {stack}" if stack else ""
         for points, pen, text in (
-            (compared, Pen(VERMILION, "s" if stack != "decoder" else "v", "--", 1.6), label + named),
-            *((points, Pen(GREY, "d", "--", 1.6), readable(name) + named) for name, points in untrained.items()),
-            (score, Pen(color, _STACK_MARKERS[stack]), readable(report.method) + named),
+            (compared, CurveStyle(VERMILION, "s" if stack != "decoder" else "v", "--", 1.6), label + named),
+            *((points, CurveStyle(GREY, "d", "--", 1.6), readable(name) + named) for name, points in untrained.items()),
+            (score, CurveStyle(color, _STACK_MARKERS[stack]), readable(report.method) + named),
         ):
             mine = {layer: point for layer, point in points.items() if _owner(layer) == stack}
             if not mine:
@@ -84,7 +84,7 @@ def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | No
         chosen = score.get(report.best_layer(metric).layer)
     if chosen is not None:
         mark_chosen(ax, chosen, columns, _STACK_COLORS[split_layer(chosen.layer)[0]])
-    finish(ax, columns, values, labels)
+    finish_axes(ax, columns, values, labels)
     ax.set_ylabel(f"test {readable(metric)}")
     headline(
         ax,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit import plain
 from probekit.errors import ResourceError, UsageError
-from probekit.report.choice import Point
+from probekit.report.conclusions import Point
 from probekit.sites import Layer, split_layer
 from probekit.storage.files import replacing
 
@@ -40,7 +40,7 @@ _METADATA: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Pen:
+class CurveStyle:
     """How one curve looks."""
 
     color: str
@@ -85,7 +85,7 @@ class Columns:
 
 
 def draw_curve(
-    ax: Axes, points: Mapping[Layer, Point], columns: Columns, pen: Pen, *, label: str | None = None
+    ax: Axes, points: Mapping[Layer, Point], columns: Columns, pen: CurveStyle, *, label: str | None = None
 ) -> None:
     """Draw one stack's points: a line with its band over the depths, ``final`` as a mark apart."""
     inner = [point for layer, point in points.items() if isinstance(split_layer(layer)[1], int)]
@@ -117,7 +117,7 @@ def draw_floor(ax: Axes, value: float, dashes: Dashes, color: str = GREY) -> Non
     ax.axhline(value, color=color, linestyle=dashes, linewidth=1.2, zorder=1)
 
 
-def finish(ax: Axes, columns: Columns, values: Sequence[float], labels: Sequence[Label]) -> None:
+def finish_axes(ax: Axes, columns: Columns, values: Sequence[float], labels: Sequence[Label]) -> None:
     """Set limits, ticks, grid and the labels at the right edge, spread so that none overlap."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     room = 0.08 * (high - low) or 0.05

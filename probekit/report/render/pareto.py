@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probekit.errors import UsageError
-from probekit.report.choice import rows_of
+from probekit.report.conclusions import rows_of
 from probekit.report.render.drawing import GREY, MARKERS, PALE, SERIES, headline, own_axes, save_figure
 from probekit.report.render.wording import readable
 

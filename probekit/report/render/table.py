@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from probekit.report.choice import BestLayer, Point, by_role, centre_of_gravity, floors_of, rows_of
+from probekit.report.conclusions import BestLayer, Point, by_role, centre_of_gravity, floors_of, rows_of
 from probekit.report.render.wording import counted, depth, interval, number, percent, readable
 from probekit.sites import Layer
 

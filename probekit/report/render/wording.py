@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from probekit.report.choice import Point
+from probekit.report.conclusions import Point
 from probekit.report.measurement import Measurement
 
 _METHODS = {

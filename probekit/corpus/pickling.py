@@ -1,4 +1,4 @@
-"""How a corpus goes to another process: by where it was read from, or by its examples.
+"""How a corpus is pickled for another process: by where it was read from, or by its examples.
 
 What enters is a corpus; what leaves is a function and its plain arguments, as ``__reduce__`` gives them. Surprise: what
 no source gives again (objects in memory, annotations joined from them) goes as the examples of one pass, with the
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probekit.corpus.corpus import Corpus, Part, SourceRecord
+from probekit.corpus.corpus import Corpus, CorpusSource, Part
 from probekit.corpus.joining import reopen_annotated
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import load_readers
@@ -19,7 +19,7 @@ from probekit.corpus.split import SplitRule
 from probekit.example import Example
 
 
-def luggage(corpus: Corpus) -> tuple[Any, ...]:
+def reduce_corpus(corpus: Corpus) -> tuple[Any, ...]:
     """Return what makes the corpus again elsewhere: a function and its arguments.
 
     Parameters
@@ -38,14 +38,16 @@ def luggage(corpus: Corpus) -> tuple[Any, ...]:
     """
     record = corpus.source
     if record is not None and record.kind in load_readers() and corpus.reopens:
-        return _reopened, (record, corpus.name, corpus.licence)
+        return _from_source, (record, corpus.name, corpus.licence)
     examples = tuple(corpus)
-    held = _Held(examples, dict(corpus.notes.counts), {what: tuple(at) for what, at in corpus.notes.places.items()})
-    return _held, (held, corpus.name, corpus.licence, corpus.split_rule, tuple(corpus.remarks), record)
+    held = _HeldExamples(
+        examples, dict(corpus.notes.counts), {what: tuple(at) for what, at in corpus.notes.places.items()}
+    )
+    return _from_examples, (held, corpus.name, corpus.licence, corpus.split_rule, tuple(corpus.remarks), record)
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _HeldExamples:
     """Reads examples in memory, and counts again what the pass that made them left out."""
 
     examples: tuple[Example, ...]
@@ -61,7 +63,7 @@ class _Held:
         yield from self.examples
 
 
-class _Arrived(Corpus):
+class _UnpickledCorpus(Corpus):
     """A corpus that came by its examples: its source, if it has one, does not give all of them."""
 
     @property
@@ -69,14 +71,14 @@ class _Arrived(Corpus):
         return False
 
 
-def _held(
-    held: _Held, name: str, licence: str, split_rule: str, remarks: tuple[str, ...], record: SourceRecord | None
+def _from_examples(
+    held: _HeldExamples, name: str, licence: str, split_rule: str, remarks: tuple[str, ...], record: CorpusSource | None
 ) -> Corpus:
     def splits(identifier: str, group: str | None, given: str | None, where: str) -> str:
         assert given is not None
         return given
 
-    return _Arrived(
+    return _UnpickledCorpus(
         [Part(name, held)],
         name=name,
         splits=SplitRule(split_rule, splits),
@@ -86,11 +88,11 @@ def _held(
     )
 
 
-def _reopened(record: SourceRecord, name: str, licence: str) -> Corpus:
+def _from_source(record: CorpusSource, name: str, licence: str) -> Corpus:
     corpus = reopen_annotated(record)
     corpus.name, corpus.licence = name, licence
     return corpus
 
 
 # What opens a corpus again stands above what a corpus is.
-Corpus.packed = staticmethod(luggage)
+Corpus.reduced = staticmethod(reduce_corpus)

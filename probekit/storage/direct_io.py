@@ -43,7 +43,7 @@ def open_direct(path: Path) -> int | None:
         return None
 
 
-class Pace:
+class PageCacheCost:
     """What writing through the page cache has cost so far, in processor time of the writing threads."""
 
     def __init__(self) -> None:
@@ -68,18 +68,20 @@ class Region:
     ----------
     fd, direct : int
         Descriptors of the same file, the second opened with O_DIRECT (None: the ordinary way only).
-    pace : Pace
+    cost : PageCacheCost
         Shared by all regions of a writer.
     start, stop : int
     piece : int
         Bytes of the buffer.
     """
 
-    def __init__(self, fd: int, direct: int | None, *, pace: Pace, start: int, stop: int, piece: int = PIECE) -> None:
+    def __init__(
+        self, fd: int, direct: int | None, *, cost: PageCacheCost, start: int, stop: int, piece: int = PIECE
+    ) -> None:
         self._fd = fd
         self._may = direct
         self._direct: int | None = None
-        self._pace = pace
+        self._cost = cost
         self._next = start
         self._last = stop // PAGE * PAGE
         self._piece = piece
@@ -95,13 +97,13 @@ class Region:
         view = view.cast("B")
         if offset != self._next:
             self.finish()
-        elif self._may is not None and self._direct is None and self._pace.slow:
+        elif self._may is not None and self._direct is None and self._cost.slow:
             self._begin(offset)
         self._next = offset + len(view)
         if self._direct is None:
             started = time.thread_time()
             write_all(self._fd, view, offset)
-            self._pace.add(len(view), time.thread_time() - started)
+            self._cost.add(len(view), time.thread_time() - started)
             return
         head = max(0, min(self._stop - offset, len(view)))
         inside = max(head, min(self._last - offset, len(view)))

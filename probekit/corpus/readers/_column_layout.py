@@ -1,4 +1,4 @@
-"""Which column of a file is what: :class:`Layout`, from a header, from what the user said, or from the rows themselves.
+"""Which column of a file is what: :class:`ColumnLayout`, from a header, from the user, or from the rows themselves.
 
 What enters is a sample of rows, what leaves is the name of every column and how it was found. A column that counts
 (1, 2, 3 or 0, 1, 2 inside every sentence) is ``id`` and never a word; one that holds ``_``, ``-`` or ``-X-`` alone
@@ -38,7 +38,7 @@ _CHUNKS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ColumnLayout:
     """Names of the columns, how rows are cut, and who said so.
 
     Attributes
@@ -91,7 +91,7 @@ def parse_option(given: Mapping[str, str]) -> dict[str, int]:
 _WRITE = "Write columns:word=1,ner=2:FILE."
 
 
-def layout_of(path: Path, chosen: Mapping[str, int] | None = None) -> Layout:
+def layout_of(path: Path, chosen: Mapping[str, int] | None = None) -> ColumnLayout:
     """Find the layout of a file.
 
     Parameters
@@ -124,16 +124,16 @@ def layout_of(path: Path, chosen: Mapping[str, int] | None = None) -> Layout:
         if header.count("form") != 1 or len(set(header)) < len(header):
             advice = "Name each column once, the one with the words FORM"
             raise fault(path, first, 1, f"{HEADER} names the columns {' '.join(header).upper()}", advice)
-        return Layout(tuple("word" if name == "form" else name for name in header), tabs, "header")
+        return ColumnLayout(tuple("word" if name == "form" else name for name in header), tabs, "header")
     if chosen is not None:
         if max(chosen.values()) > width:
             problem = f"the rows have {width} columns, and column {max(chosen.values())} is asked for"
             raise fault(path, first, 1, problem, "Count the columns from 1")
         by_number = {at: name for name, at in chosen.items()}
-        return Layout(tuple(by_number.get(at, "") for at in range(1, width + 1)), tabs, "option")
+        return ColumnLayout(tuple(by_number.get(at, "") for at in range(1, width + 1)), tabs, "option")
     named = _first_row(table)
     if named is not None:
-        return Layout(named, tabs, "first row")
+        return ColumnLayout(named, tabs, "first row")
     return _found(path, first, table, tabs)
 
 
@@ -155,7 +155,7 @@ def _first_row(table: Sequence[Sequence[list[str]]]) -> tuple[str, ...] | None:
     return tuple(names) if len(set(names)) == len(names) else None
 
 
-def _found(path: Path, first: Line, table: Sequence[Sequence[list[str]]], tabs: bool) -> Layout:
+def _found(path: Path, first: Line, table: Sequence[Sequence[list[str]]], tabs: bool) -> ColumnLayout:
     """Name the columns by what the rows hold."""
     width = len(split_fields(first.text, tabs=tabs))
     columns = [[fields[at] for rows in table for fields in rows] for at in range(width)]
@@ -184,7 +184,7 @@ def _found(path: Path, first: Line, table: Sequence[Sequence[list[str]]], tabs: 
         problem = f"the column {names.index('word') + 1}, where the words should be, holds {word[0]!r:.40} in every row"
         raise fault(path, first, 1, problem, f"Say which column is the word: columns:word=2:{path.name}")
     left_out = f"; left out, for it says nothing: {', '.join(silent)}" if silent else ""
-    return Layout(tuple(names), tabs, "rows", left_out)
+    return ColumnLayout(tuple(names), tabs, "rows", left_out)
 
 
 def _arrangement(columns: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""CoNLL-U Plus: which of the columns that a file names are CoNLL-U's, and what becomes of the others: :class:`Plus`.
+"""CoNLL-U Plus: which of the columns that a file names are CoNLL-U's, and which are more: :class:`PlusColumns`.
 
 What enters is the header, then rows; what leaves is rows of the ten columns of CoNLL-U, ``_`` where the file has no
 such column, and annotations of those that the file has. Surprise: ``ID`` and ``FORM`` must be among them.
@@ -14,13 +14,13 @@ from typing import Any
 from probekit.corpus.readers._rows import BIO, HEADER, TAGGED, Line, column, fault, spans_of_tags
 from probekit.example import Span
 
-__all__ = ["COLUMNS", "HEADER", "Plus", "plus_of"]
+__all__ = ["COLUMNS", "HEADER", "PlusColumns", "plus_columns"]
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 
 
 @dataclass(frozen=True, slots=True)
-class Plus:
+class PlusColumns:
     """The columns of a file of CoNLL-U Plus.
 
     Attributes
@@ -67,7 +67,7 @@ class Plus:
         return found, spans
 
 
-def plus_of(path: Path, line: Line, names: Sequence[str]) -> Plus:
+def plus_columns(path: Path, line: Line, names: Sequence[str]) -> PlusColumns:
     """Return the columns that a header names.
 
     Raises
@@ -79,4 +79,4 @@ def plus_of(path: Path, line: Line, names: Sequence[str]) -> Plus:
         problem = f"{HEADER} names the columns {' '.join(names)}"
         raise fault(path, line, 1, problem, "Name each column once, ID and FORM among them (else: columns:FILE)")
     ten = tuple(names.index(name) if name in names else None for name in COLUMNS)
-    return Plus(tuple(names), ten, tuple(at for at, name in enumerate(names) if name not in COLUMNS))
+    return PlusColumns(tuple(names), ten, tuple(at for at, name in enumerate(names) if name not in COLUMNS))

@@ -1,4 +1,4 @@
-"""Which files of several are a corpus, and which splits their names say: files in, a :class:`Choice` out.
+"""Which files of several are a corpus, and which splits their names say: files in, a :class:`FileSelection` out.
 
 Files whose names say splits are taken before any others, and readers of annotated files before plain text, so that a
 treebank's README or LICENSE.txt is no corpus. Whatever else might have been meant is named in the remarks: a name
@@ -19,9 +19,9 @@ from pathlib import Path
 
 from probekit.corpus.archives import is_archive
 from probekit.corpus.lines import file_stem
-from probekit.corpus.naming import Said, said_by, split_of_name
-from probekit.corpus.notes import named
+from probekit.corpus.notes import list_names
 from probekit.corpus.readers import Reader
+from probekit.corpus.split_names import ParsedName, parse_name, split_of_name
 from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS
 
@@ -30,7 +30,7 @@ _DATA = (".arrow", ".json", ".parquet", ".tsv", ".xlsx", ".xml")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FileSelection:
     """The files of a corpus.
 
     Attributes
@@ -56,7 +56,7 @@ class _File:
 
     path: Path
     reader: Reader
-    said: Said
+    said: ParsedName
 
     @property
     def split(self) -> str | None:
@@ -69,7 +69,7 @@ class _File:
         return self.reader.rank, bool(self.reader.suffixes) and not own
 
 
-def choose(where: Path, known: Sequence[tuple[Path, Reader]], present: Sequence[Path]) -> Choice:
+def select_files(where: Path, known: Sequence[tuple[Path, Reader]], present: Sequence[Path]) -> FileSelection:
     """Choose the corpus among the files of a folder, a pattern or an archive.
 
     Parameters
@@ -88,8 +88,8 @@ def choose(where: Path, known: Sequence[tuple[Path, Reader]], present: Sequence[
     InputError
         Two files of one stem.
     """
-    files = [_File(path, reader, said) for (path, reader), said in zip(known, _said_by_all(known), strict=True)]
-    taken = _of_sure_names(files) or _of_one_set(where, files)
+    files = [_File(path, reader, said) for (path, reader), said in zip(known, _parsed_names(known), strict=True)]
+    taken = _with_clear_split(files) or _of_one_variant(where, files)
     chosen = taken or files
     rank = min(file.rank for file in chosen)
     readers = {file.reader.name: file.reader for file in chosen if file.rank == rank}
@@ -105,17 +105,17 @@ def choose(where: Path, known: Sequence[tuple[Path, Reader]], present: Sequence[
     others = [file for file in files if file not in found]
     _check_training(where, set(splits.values()), [file for file in others if file.reader is only], found)
     left = [path for path in present if all(file.path != path for file in found)]
-    remarks = [*_of_splits(found, splits), *_of_left(where, left, dict(known))]
-    return Choice(only, in_order([file.path for file in found], splits), splits, tuple(remarks))
+    remarks = [*_split_remarks(found, splits), *_left_out_remarks(where, left, dict(known))]
+    return FileSelection(only, sorted_by_split([file.path for file in found], splits), splits, tuple(remarks))
 
 
-def lone(path: Path, reader: Reader) -> Choice:
+def select_one(path: Path, reader: Reader) -> FileSelection:
     """Return the choice of a file that was named itself."""
     split = reader.split_of(file_stem(path))
-    return Choice(reader, (path,), {}, tuple(_of_lone(path.name, split)))
+    return FileSelection(reader, (path,), {}, tuple(_single_part_remarks(path.name, split)))
 
 
-def in_order(files: Sequence[Path], splits: Mapping[Path, str]) -> tuple[Path, ...]:
+def sorted_by_split(files: Sequence[Path], splits: Mapping[Path, str]) -> tuple[Path, ...]:
     """Sort files, train before dev before test, then by name; refuse two of one stem.
 
     Raises
@@ -136,7 +136,7 @@ def in_order(files: Sequence[Path], splits: Mapping[Path, str]) -> tuple[Path, .
     return tuple(sorted(files, key=key))
 
 
-def _said_by_all(known: Sequence[tuple[Path, Reader]]) -> list[Said]:
+def _parsed_names(known: Sequence[tuple[Path, Reader]]) -> list[ParsedName]:
     """Return what each name says to its reader: by its own rule where that knows any of them, else by all's.
 
     A reader that knows its files by their names (``train.c.txt``) does not know others (``wnli-test.tsv``).
@@ -144,12 +144,12 @@ def _said_by_all(known: Sequence[tuple[Path, Reader]]) -> list[Said]:
     own = [None if its.split_of is split_of_name else its.split_of(file_stem(path)) for path, its in known]
     knowing = {its.name for (_, its), split in zip(known, own, strict=True) if split is not None}
     return [
-        Said((split,)) if split else Said(()) if its.name in knowing else said_by(file_stem(path))
+        ParsedName((split,)) if split else ParsedName(()) if its.name in knowing else parse_name(file_stem(path))
         for (path, its), split in zip(known, own, strict=True)
     ]
 
 
-def _of_sure_names(files: Sequence[_File]) -> list[_File]:
+def _with_clear_split(files: Sequence[_File]) -> list[_File]:
     """Return the files whose names say one split and nothing that is not understood."""
     sure = [file for file in files if file.split and not file.said.rest]
     # Short codes are parts of a split (``train-ca``, ``train-ct``), unless they come back in another (``train.de``,
@@ -169,7 +169,7 @@ def _is_part(file: _File) -> bool:
     return file.said.numbered or file.said.coded
 
 
-def _of_one_set(where: Path, files: Sequence[_File]) -> list[_File]:
+def _of_one_variant(where: Path, files: Sequence[_File]) -> list[_File]:
     """Return the files of the one set that parts the data under an unknown word: ``train.gold``, ``dev.gold``."""
     sets: dict[tuple[str, ...], list[_File]] = {}
     for file in files:
@@ -181,8 +181,8 @@ def _of_one_set(where: Path, files: Sequence[_File]) -> list[_File]:
         mark = "!" if is_archive(where) else os.sep
         ending = _common_ending([file.path.name for file in next(iter(sets.values()))])
         raise UsageError(
-            f"{where}: several sets of splits ({named(['-'.join(rest) for rest in sets])}). Name the files of one by a "
-            f"pattern, such as '{pattern}{mark}*{ending}'."
+            f"{where}: several sets of splits ({list_names(['-'.join(rest) for rest in sets])}). Name the files of one "
+            f"by a pattern, such as '{pattern}{mark}*{ending}'."
         )
     return next(iter(sets.values()), [])
 
@@ -202,24 +202,24 @@ def _check_training(where: Path, splits: set[str], left: Sequence[_File], found:
         doubtful = [file for file in found if len(file.said.splits) > 1] if len(found) > 1 else []
         what = "no name says one split, but some say two"
     if doubtful:
-        shown = named([file.path.name + _doubt(file.path) for file in doubtful])
+        shown = list_names([file.path.name + _reason_left_out(file.path) for file in doubtful])
         raise UsageError(
             f"{where}: {what}: {shown}. Rename (or link) the one that trains so that its name ends in 'train', or give "
             "one file alone."
         )
 
 
-def _of_splits(found: Sequence[_File], splits: Mapping[Path, str]) -> list[str]:
+def _split_remarks(found: Sequence[_File], splits: Mapping[Path, str]) -> list[str]:
     """Say which files are which split, where it is more than one file each, and what is not used."""
     present = [split for split in SPLITS if split in splits.values()]
     if len(present) == 1 and present != ["train"]:
-        return _of_lone(named([file.path.name for file in found]), present[0])
+        return _single_part_remarks(list_names([file.path.name for file in found]), present[0])
     if present == ["dev", "test"]:
-        names = [named([path.name for path in splits if splits[path] == split]) for split in present]
+        names = [list_names([path.name for path in splits if splits[path] == split]) for split in present]
         return [f"No file trains beside dev ({names[0]}) and test ({names[1]}): a part of dev does, test stays whole."]
     if len(present) < 2 or (len(splits) == len(present) and all(_plain(path, splits[path]) for path in splits)):
         return []
-    shown = [f"{split}: {named([path.name for path in splits if splits[path] == split])}" for split in present]
+    shown = [f"{split}: {list_names([path.name for path in splits if splits[path] == split])}" for split in present]
     return [f"Splits by the names of the files: {'; '.join(shown)}."]
 
 
@@ -227,7 +227,7 @@ def _plain(path: Path, split: str) -> bool:
     return file_stem(path).lower().endswith(split)
 
 
-def _of_lone(names: str, split: str | None) -> list[str]:
+def _single_part_remarks(names: str, split: str | None) -> list[str]:
     """Say that a part which is meant for choosing or reporting is parted anew, since nothing stands beside it."""
     if split in (None, "train"):
         return []
@@ -237,27 +237,27 @@ def _of_lone(names: str, split: str | None) -> list[str]:
     ]
 
 
-def _of_left(where: Path, left: Sequence[Path], known: Mapping[Path, Reader]) -> list[str]:
+def _left_out_remarks(where: Path, left: Sequence[Path], known: Mapping[Path, Reader]) -> list[str]:
     """Name the files that are left out and might have been meant."""
     told: dict[str, list[str]] = {}
     for path in left:
         if path in known or _might_be_data(path):
-            told.setdefault(_doubt(path), []).append(path.name)
+            told.setdefault(_reason_left_out(path), []).append(path.name)
     if not told:
         return []
     count = sum(map(len, told.values()))
-    shown = "; ".join(f"{named(names)}{reason}" for reason, names in told.items())
+    shown = "; ".join(f"{list_names(names)}{reason}" for reason, names in told.items())
     return [f"{count:,} file{'s'[: count != 1]} of '{where.name}' {'is' if count == 1 else 'are'} left out: {shown}."]
 
 
 def _might_be_data(path: Path) -> bool:
-    said = said_by(file_stem(path))
+    said = parse_name(file_stem(path))
     return bool(said.splits or said.unsure) or path.suffix.lower() in _DATA
 
 
-def _doubt(path: Path) -> str:
+def _reason_left_out(path: Path) -> str:
     """Say, to stand behind its name, why a file was not taken for a split; nothing where the name says none."""
-    said = said_by(file_stem(path))
+    said = parse_name(file_stem(path))
     if len(said.splits) > 1:
         return f" (says {' and '.join(said.splits)})"
     if said.unsure:

@@ -15,7 +15,7 @@ _WORD = re.compile(r"[^\W_]+(?:[.,'’-][^\W_]+)*|\S")
 _CLITIC = re.compile(r"['’][^\W_]+")
 
 
-def words_of(text: str) -> list[str]:
+def tokenise(text: str) -> list[str]:
     """Cut running text into words.
 
     >>> words_of("Isn't it 3.5 m (or so)?")
@@ -24,7 +24,7 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def marked_words(text: str, marks: Iterable[Span], *, solid: str = "") -> tuple[tuple[str, ...], list[Span]]:
+def tokenise_at_marks(text: str, marks: Iterable[Span], *, solid: str = "") -> tuple[tuple[str, ...], list[Span]]:
     """Cut running text into words, at the ends of marked stretches too.
 
     Parameters
@@ -59,7 +59,7 @@ def marked_words(text: str, marks: Iterable[Span], *, solid: str = "") -> tuple[
             words.append(clitic[0])
             start = clitic.end()
         piece = text[start:stop]
-        words += [piece] if piece == solid else words_of(piece)
+        words += [piece] if piece == solid else tokenise(piece)
         before[stop] = len(words)
         start = stop
     return tuple(words), [Span(before[mark.start], before[mark.stop], mark.label) for mark in held]

@@ -1,6 +1,6 @@
 """What is checked of a shard's rows while it is extracted: that each is what its example gives alone.
 
-Enters: an engine and the pieces of a shard. Leaves: whether rows of unequal length may share a
+Enters: an engine and the segments of a shard. Leaves: whether rows of unequal length may share a
 batch, the largest difference found at every layer, and which rows were read twice. Surprise: what
 is compared are rows as they are kept, at either end of the shard, and before them one batch of
 mixed lengths, the sharpest test of masks and positions. Where that batch fails, padding changes
@@ -12,18 +12,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from probekit.extraction.batch import Piece
 from probekit.extraction.engine import Engine
-from probekit.models.runtime.check import Difference, witnesses
+from probekit.extraction.layout import Segment
+from probekit.models.runtime.check import Difference, rows_to_check
 
 
-class Proof:
+class BatchCheck:
     """The check of one shard.
 
     Parameters
     ----------
     engine : Engine
-    pieces : sequence of Piece
+    segments : sequence of Segment
         Of the whole shard, in order.
     limit : int
         Tokens of a batch, padding included.
@@ -36,11 +36,11 @@ class Proof:
         Layer -> largest difference to the same row alone, as a share of the layer's largest magnitude.
     """
 
-    def __init__(self, engine: Engine, pieces: Sequence[Piece], limit: int) -> None:
+    def __init__(self, engine: Engine, segments: Sequence[Segment], limit: int) -> None:
         self._engine = engine
-        self._pieces = pieces
-        self._lengths = [len(piece.encoded.ids) for piece in pieces]
-        self._due = witnesses(self._lengths)
+        self._segments = segments
+        self._lengths = [len(segment.encoded.ids) for segment in segments]
+        self._due = rows_to_check(self._lengths)
         self._rows: list[int] = []
         self.differences: dict[str, float] = {}
         self.padded = True
@@ -52,7 +52,7 @@ class Proof:
                 self._note(found, mixed)
 
     def follow(self, cut: slice) -> None:
-        """Compare what the engine has just run, the pieces of `cut`, with the same rows alone.
+        """Compare what the engine has just run, the segments of `cut`, with the same rows alone.
 
         Raises
         ------
@@ -62,11 +62,11 @@ class Proof:
         rows = [place - cut.start for place in self._due if cut.start <= place < cut.stop]
         if not rows:
             return
-        pieces = self._pieces[cut]
-        found = self._engine.compare(pieces, rows)
+        segments = self._segments[cut]
+        found = self._engine.compare(segments, rows)
         # A row that is not finite however it is read is the writer's to refuse: it names all of them.
-        self._engine.refuse([item for item in found if item.size == item.size], pieces)
-        self._note(found, [pieces[row] for row in rows])
+        self._engine.refuse([item for item in found if item.size == item.size], segments)
+        self._note(found, [segments[row] for row in rows])
 
     def to_json(self) -> dict[str, Any]:
         """Return what a receipt keeps; numbers are added over shards, those called largest are not."""
@@ -78,18 +78,18 @@ class Proof:
             "unpadded": 0 if self.padded else 1,
         }
 
-    def _mixed(self, limit: int) -> list[Piece] | None:
-        """Return the longest, a middle and the shortest of the pieces that a batch has room beside; None: none has."""
-        shared = [piece for piece, length in zip(self._pieces, self._lengths, strict=True) if 2 * length <= limit]
-        chosen = witnesses([len(piece.encoded.ids) for piece in shared])
+    def _mixed(self, limit: int) -> list[Segment] | None:
+        """Return the longest, a middle and the shortest segment of those that fit beside another; None: none does."""
+        shared = [segment for segment, length in zip(self._segments, self._lengths, strict=True) if 2 * length <= limit]
+        chosen = rows_to_check([len(segment.encoded.ids) for segment in shared])
         if len(chosen) < 2:
             return None
         if len(chosen) * len(shared[chosen[0]].encoded.ids) > limit:
             chosen = [chosen[0], chosen[-1]]
         return [shared[place] for place in chosen]
 
-    def _note(self, found: Sequence[Difference], pieces: Sequence[Piece]) -> None:
+    def _note(self, found: Sequence[Difference], segments: Sequence[Segment]) -> None:
         for item in found:
             rounded = float(f"{item.size:.2e}")
             self.differences[item.layer] = max(self.differences.get(item.layer, 0.0), rounded)
-        self._rows.extend(len(piece.encoded.ids) for piece in pieces)
+        self._rows.extend(len(segment.encoded.ids) for segment in segments)

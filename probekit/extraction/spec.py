@@ -137,9 +137,9 @@ def batch_tokens(spec: ExtractionSpec, device: str) -> int:
 
 
 def batches(lengths: Sequence[int], limit: int, *, padded: bool = True) -> list[slice]:
-    """Cut consecutive pieces into batches of at most ``limit`` tokens, padding included.
+    """Cut consecutive segments into batches of at most ``limit`` tokens, padding included.
 
-    A piece longer than the limit is a batch of its own. With lengths in decreasing order the
+    A segment longer than the limit is a batch of its own. With lengths in decreasing order the
     padding is smallest; without ``padded`` there is none, and only equal lengths share a batch.
     """
     out: list[slice] = []

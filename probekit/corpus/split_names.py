@@ -1,4 +1,4 @@
-"""Which split the name of a file says: a stem in, a :class:`Said` out.
+"""Which split the name of a file says: a stem in, a :class:`ParsedName` out.
 
 Recognised are, as a word of their own (between ``-``, ``_``, ``.``, ``+``, spaces, digits or a change to capitals)::
 
@@ -36,7 +36,7 @@ _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ParsedName:
     """What a name says.
 
     Attributes
@@ -70,21 +70,21 @@ class Said:
         return bool(self.rest) and all(len(word) == 2 for word in self.rest)
 
 
-def said_by(stem: str) -> Said:
+def parse_name(stem: str) -> ParsedName:
     """Return what a file's stem says.
 
     >>> said_by("cs_pdt-ud-train-00000-of-00002")
-    Said(splits=('train',), before=('cs', 'pdt', 'ud'), numbered=True, rest=(), unsure='')
+    ParsedName(splits=('train',), before=('cs', 'pdt', 'ud'), numbered=True, rest=(), unsure='')
     """
     words = [word.lower() for token in _TOKEN.findall(stem) for word in _CAPITAL.split(token)]
     places = [at for at, word in enumerate(words) if _splits_of(word) and not (at and words[at - 1] in _NEGATIONS)]
     if not places:
-        return Said(unsure=words[-1] if words and words[-1] in UNSURE else "")
+        return ParsedName(unsure=words[-1] if words and words[-1] in UNSURE else "")
     splits = tuple(dict.fromkeys(split for at in places for split in _splits_of(words[at])))
     behind = words[places[-1] + 1 :]
     numbers = [word for word in behind if _NUMBERS.fullmatch(word)]
     rest = tuple(word for word in behind if word not in _FILLERS and word not in numbers)
-    return Said(splits, tuple(words[: places[0]]), bool(numbers) or words[places[-1]] in _CONLL, rest)
+    return ParsedName(splits, tuple(words[: places[0]]), bool(numbers) or words[places[-1]] in _CONLL, rest)
 
 
 def says_split(word: str) -> bool:
@@ -94,7 +94,7 @@ def says_split(word: str) -> bool:
 
 def split_of_name(stem: str) -> str | None:
     """Return the split that a file's stem says (``en_ewt-ud-dev`` -> ``dev``), or None."""
-    said = said_by(stem)
+    said = parse_name(stem)
     return said.split if not said.rest or said.coded else None
 
 

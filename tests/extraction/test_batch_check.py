@@ -114,10 +114,10 @@ def test_a_row_that_depends_on_chance_is_refused_by_layer_and_example(
 
 
 def test_the_longest_the_shortest_and_one_between_are_read_twice() -> None:
-    assert check.witnesses([3, 9, 1, 9, 4]) == [1, 4, 2]
-    assert check.witnesses([5, 5]) == [0, 1]
-    assert check.witnesses([5]) == [0]
-    assert check.witnesses([]) == []
+    assert check.rows_to_check([3, 9, 1, 9, 4]) == [1, 4, 2]
+    assert check.rows_to_check([5, 5]) == [0, 1]
+    assert check.rows_to_check([5]) == [0]
+    assert check.rows_to_check([]) == []
 
 
 def test_every_shard_is_checked_and_the_cache_keeps_the_certificate(

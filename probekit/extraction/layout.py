@@ -1,9 +1,9 @@
 """From encoded examples to the rows of a shard and the batches that fill them.
 
-Enters: the encoded examples of one shard. Leaves: a :class:`Layout`, which fixes every row before
+Enters: the encoded examples of one shard. Leaves: a :class:`ShardLayout`, which fixes every row before
 the model runs. Examples lie in order of decreasing token count, all rows of one together, so a
 batch is one contiguous range of rows and row order does not depend on batching. Surprise: under
-``overflow="window"`` one example is several pieces, and each token's row comes from the piece in
+``overflow="window"`` one example is several segments, and each token's row comes from the segment in
 which it stands farthest from an edge.
 """
 
@@ -25,7 +25,7 @@ IntArray = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Segment:
     """What one row of a batch reads, and which of its tokens are kept.
 
     Attributes
@@ -45,10 +45,10 @@ class Piece:
 
 
 @dataclass(slots=True)
-class Layout:
+class ShardLayout:
     """The rows of one shard, decided before the model runs."""
 
-    pieces: list[Piece]
+    segments: list[Segment]
     example: IntArray
     word: IntArray
     token: IntArray
@@ -76,7 +76,7 @@ class Layout:
     @property
     def closed(self) -> bool:
         """Whether the tokenizer ends a text with a token of its own."""
-        return all(piece.encoded.suffix for piece in self.pieces)
+        return all(segment.encoded.suffix for segment in self.segments)
 
     def examples_of(self, stack: str) -> IntArray:
         """Return the example column of a stack."""
@@ -87,11 +87,13 @@ class Layout:
 
     @property
     def lengths(self) -> list[int]:
-        """Tokens the model reads for each piece, special ones included."""
-        return [len(piece.encoded.ids) for piece in self.pieces]
+        """Tokens the model reads for each segment, special ones included."""
+        return [len(segment.encoded.ids) for segment in self.segments]
 
 
-def lay_out(encoded: Sequence[Encoded], ids: Sequence[str], first: int, *, limit: int | None, overflow: str) -> Layout:
+def lay_out_shard(
+    encoded: Sequence[Encoded], ids: Sequence[str], first: int, *, limit: int | None, overflow: str
+) -> ShardLayout:
     """Fix the rows of a shard.
 
     Parameters
@@ -108,7 +110,7 @@ def lay_out(encoded: Sequence[Encoded], ids: Sequence[str], first: int, *, limit
 
     Returns
     -------
-    Layout
+    ShardLayout
 
     Raises
     ------
@@ -130,10 +132,10 @@ def lay_out(encoded: Sequence[Encoded], ids: Sequence[str], first: int, *, limit
                 truncated[ids[offset]] += lost
         fitted.append((first + offset, item))
     fitted.sort(key=lambda pair: -len(pair[1].ids))
-    pieces = [piece for ordinal, item in fitted for piece in _pieces(item, limit, ids[ordinal - first])]
+    segments = [segment for ordinal, item in fitted for segment in _segments(item, limit, ids[ordinal - first])]
     sizes = [len(item.ids) for _, item in fitted]
-    return Layout(
-        pieces=pieces,
+    return ShardLayout(
+        segments=segments,
         example=np.repeat(np.array([ordinal for ordinal, _ in fitted], np.int32), sizes),
         word=np.concatenate([item.word for _, item in fitted]).astype(np.int32),
         token=np.concatenate([item.ids for _, item in fitted]).astype(np.int32),
@@ -142,21 +144,21 @@ def lay_out(encoded: Sequence[Encoded], ids: Sequence[str], first: int, *, limit
     )
 
 
-def kept_rows(pieces: Sequence[Piece], width: int, *, shift: bool = False) -> NDArray[np.int64] | None:
-    """Return where the kept tokens lie in the flattened [pieces x width] batch; None when all do.
+def kept_rows(segments: Sequence[Segment], width: int, *, shift: bool = False) -> NDArray[np.int64] | None:
+    """Return where the kept tokens lie in the flattened [segments x width] batch; None when all do.
 
     ``shift`` speaks of a decoder, where the token that the encoder reads at t stands at t + 1.
     """
-    starts = np.array([piece.start for piece in pieces], np.int64)
-    stops = np.array([piece.stop for piece in pieces], np.int64)
+    starts = np.array([segment.start for segment in segments], np.int64)
+    stops = np.array([segment.stop for segment in segments], np.int64)
     if shift:
-        lengths = np.array([len(piece.encoded.ids) for piece in pieces], np.int64)
+        lengths = np.array([len(segment.encoded.ids) for segment in segments], np.int64)
         starts = np.where(starts == 0, 0, starts + 1)
-        closed = all(piece.encoded.suffix for piece in pieces)
+        closed = all(segment.encoded.suffix for segment in segments)
         stops = np.where((stops == lengths) & closed, lengths, stops + 1)
     if not starts.any() and (stops == width).all():
         return None
-    base = np.arange(len(pieces), dtype=np.int64) * width + starts
+    base = np.arange(len(segments), dtype=np.int64) * width + starts
     counts = stops - starts
     within = np.arange(counts.sum(), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
     return np.repeat(base, counts) + within
@@ -173,10 +175,10 @@ def _truncate(item: Encoded, limit: int) -> tuple[Encoded, int]:
     return _take(item, chosen), len(cut_words)
 
 
-def _pieces(item: Encoded, limit: int | None, name: str) -> list[Piece]:
+def _segments(item: Encoded, limit: int | None, name: str) -> list[Segment]:
     total = len(item.ids)
     if limit is None or total <= limit:
-        return [Piece(item, 0, total, name)]
+        return [Segment(item, 0, total, name)]
     room = limit - item.prefix - item.suffix
     inner = total - item.prefix - item.suffix
     stride = max(1, room // 2)
@@ -184,15 +186,15 @@ def _pieces(item: Encoded, limit: int | None, name: str) -> list[Piece]:
     starts.append(inner - room)
     # A token is taken from the window in which it is farthest from an edge: cut in the middle of overlaps.
     cuts = [0, *((a + room + b) // 2 for a, b in pairwise(starts)), inner]
-    pieces = []
+    segments = []
     for number, start in enumerate(starts):
         inside = np.arange(item.prefix + start, item.prefix + start + room)
         chosen = np.concatenate([np.arange(item.prefix), inside, np.arange(total - item.suffix, total)])
         low = item.prefix + cuts[number] - start
         high = item.prefix + cuts[number + 1] - start
         first, last = number == 0, number == len(starts) - 1
-        pieces.append(Piece(_take(item, chosen), 0 if first else low, limit if last else high, name))
-    return pieces
+        segments.append(Segment(_take(item, chosen), 0 if first else low, limit if last else high, name))
+    return segments
 
 
 def _take(item: Encoded, chosen: NDArray[np.int64]) -> Encoded:

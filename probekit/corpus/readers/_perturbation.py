@@ -29,7 +29,7 @@ Change = Callable[[Example, Random], Words | None]
 """Returns the changed words, or None where the sentence cannot be changed."""
 
 
-def altered(name: str, begin: Callable[[Iterable[Example]], Change]) -> Reader:
+def perturbation_reader(name: str, begin: Callable[[Iterable[Example]], Change]) -> Reader:
     """Make a reader ``<name>:<corpus>``.
 
     Parameters
@@ -48,7 +48,7 @@ def altered(name: str, begin: Callable[[Iterable[Example]], Change]) -> Reader:
 
 
 def _address(name: str, rest: str) -> Address:
-    from probekit.corpus.sources import open_corpus
+    from probekit.corpus.opening import open_corpus
 
     if not rest:
         raise UsageError(f"The corpus '{name}' is made from another. Name it: {name}:grammar, {name}:FOLDER.")
@@ -69,7 +69,7 @@ def _address(name: str, rest: str) -> Address:
 def _read(
     address: Address, notes: Notes, *, name: str, begin: Callable[[Iterable[Example]], Change]
 ) -> Iterator[Example]:
-    from probekit.corpus.sources import open_corpus
+    from probekit.corpus.opening import open_corpus
 
     corpus = open_corpus(address.options["of"])
     change = begin(corpus)

@@ -19,18 +19,18 @@ from typing import Any
 from probekit.cache.format.header import Header
 from probekit.cache.format.manifest import check_receipt, read_header, read_receipt
 from probekit.cache.format.names import ShardSpec, receipt_name, shard_name
-from probekit.cache.format.plan import Plan
+from probekit.cache.format.plan import CachePlan
 from probekit.cache.write.shard import hash_range, receipt_bytes
 from probekit.errors import CacheError, ResourceError
 from probekit.storage.files import (
     check_folder,
+    disk_errors,
     open_regular,
     publish_bytes,
     read_small,
     sync_folder,
-    writing,
 )
-from probekit.storage.locks import RUNS, hold
+from probekit.storage.locks import RUNS, acquire
 from probekit.storage.strict import parse_object
 
 ASIDE = "aside"
@@ -38,7 +38,7 @@ _DAMAGE = {errno.ELOOP, errno.EMLINK, errno.ENOENT}
 """Why a file does not open that is a link, or is gone; of any other reason it may recover."""
 
 
-def settle(plan: Plan, spec: ShardSpec) -> tuple[Mapping[str, Any], Header] | None:
+def recover_shard(plan: CachePlan, spec: ShardSpec) -> tuple[Mapping[str, Any], Header] | None:
     """Return receipt and header of a published shard, or None where it is missing.
 
     With a receipt that fits, only the header is read. Without one the shard is checked against its
@@ -53,7 +53,7 @@ def settle(plan: Plan, spec: ShardSpec) -> tuple[Mapping[str, Any], Header] | No
     path = plan.folder / "receipts" / receipt_name(spec.number)
     # The receipt first: a live writer publishes the shard before its receipt, so a receipt whose
     # shard is not there afterwards is a leftover, never a race.
-    receipt_seen, shard_seen = inode(path), inode(shard)
+    receipt_seen, shard_seen = file_identity(path), file_identity(shard)
     if shard_seen is None:
         set_aside(plan.folder, path, receipt_seen)
         return None
@@ -78,7 +78,7 @@ def settle(plan: Plan, spec: ShardSpec) -> tuple[Mapping[str, Any], Header] | No
         set_aside(plan.folder, shard, shard_seen)
         return None
     data = receipt_bytes(header, sha256)
-    with writing(plan.folder, f"the receipt of shard {spec.number}"):
+    with disk_errors(plan.folder, f"the receipt of shard {spec.number}"):
         publish_bytes(path, data)
     return parse_object(data, path), header
 
@@ -116,7 +116,7 @@ def _digest(fd: int, header: Header, name: str) -> str:
     return digest.hexdigest()
 
 
-def inode(path: Path) -> tuple[int, int] | None:
+def file_identity(path: Path) -> tuple[int, int] | None:
     """Return what tells a file from its replacement, or None where there is none."""
     try:
         found = os.lstat(path)
@@ -129,17 +129,17 @@ def set_aside(folder: Path, path: Path, seen: tuple[int, int] | None) -> None:
     """Move a file to ``runs/aside``, unless another process has replaced it since it was `seen`."""
     if seen is None:
         return
-    with writing(folder, f"{path.name} (set aside)"):
-        while inode(path) == seen:
+    with disk_errors(folder, f"{path.name} (set aside)"):
+        while file_identity(path) == seen:
             try:
                 aside = aside_folder(folder)
-                fd = hold(aside / ".lock", fcntl.LOCK_EX)
+                fd = acquire(aside / ".lock", fcntl.LOCK_EX)
             except FileNotFoundError:
                 check_folder(folder)
                 continue  # what was set aside before is being deleted
             assert fd is not None
             try:
-                if inode(path) == seen:
+                if file_identity(path) == seen:
                     os.rename(path, aside / f"{path.name}.{os.urandom(4).hex()}")
                     sync_folder(path.parent)
                 return

@@ -19,18 +19,18 @@ from probekit.errors import UsageError
 from probekit.models.architecture.families import ORDINARY, Blocks
 from probekit.models.architecture.stacks import Stack
 from probekit.models.sources.load import DTYPES, LoadedModel
-from probekit.models.sources.weights import settle, token_table
+from probekit.models.sources.weights import prepare_for_inference, token_table
 from probekit.models.tokens.words import WordEncoder
 from probekit.sites import tensor_name
 
 if TYPE_CHECKING:
-    from probekit.models.sources.kinds import Source
+    from probekit.models.sources.find import ModelSource
     from probekit.models.sources.vectors import WordVectors
 
 LAYER = tensor_name(0)
 
 
-class Lookup(nn.Module):
+class EmbeddingTable(nn.Module):
     """The table as a module.
 
     Parameters
@@ -54,12 +54,12 @@ class Lookup(nn.Module):
         return rows
 
 
-def of_words(source: Source, vectors: WordVectors, *, dtype: str, device: str) -> LoadedModel:
+def word_vector_model(source: ModelSource, vectors: WordVectors, *, dtype: str, device: str) -> LoadedModel:
     """Make a model of word vectors: one token a word, no special ones, no limit of length.
 
     Parameters
     ----------
-    source : Source
+    source : ModelSource
     vectors : WordVectors
     dtype : {"float32", "float16", "bfloat16"}
     device : {"auto", "cpu", "cuda", "mps"}
@@ -69,7 +69,7 @@ def of_words(source: Source, vectors: WordVectors, *, dtype: str, device: str) -
     LoadedModel
     """
     place = torch.device(choose_device(device))
-    model = settle(Lookup(torch.from_numpy(vectors.table).to(DTYPES[dtype])), place)
+    model = prepare_for_inference(EmbeddingTable(torch.from_numpy(vectors.table).to(DTYPES[dtype])), place)
     return LoadedModel(
         source=source,
         model=model,
@@ -89,12 +89,12 @@ def of_words(source: Source, vectors: WordVectors, *, dtype: str, device: str) -
     )
 
 
-def of_model(source: Source, whole: LoadedModel, *, device: str) -> LoadedModel:
+def input_embedding_model(source: ModelSource, whole: LoadedModel, *, device: str) -> LoadedModel:
     """Keep a model's input embeddings, its tokenizer and its limit of length; let go of the rest.
 
     Parameters
     ----------
-    source : Source
+    source : ModelSource
     whole : LoadedModel
     device : {"auto", "cpu", "cuda", "mps"}
 
@@ -114,7 +114,7 @@ def of_model(source: Source, whole: LoadedModel, *, device: str) -> LoadedModel:
             f"model of '{whole.source.name}'."
         )
     place = torch.device(choose_device(device))
-    model = settle(Lookup(table.detach().clone()), place)
+    model = prepare_for_inference(EmbeddingTable(table.detach().clone()), place)
     return replace(
         whole,
         source=source,
@@ -130,6 +130,6 @@ def of_model(source: Source, whole: LoadedModel, *, device: str) -> LoadedModel:
     )
 
 
-def _stacks(model: Lookup) -> tuple[Stack, ...]:
+def _stacks(model: EmbeddingTable) -> tuple[Stack, ...]:
     blocks = Blocks(first=model.reader, outputs=())
     return (Stack("", model, blocks, (LAYER,), {LAYER: model.table.embedding_dim}),)

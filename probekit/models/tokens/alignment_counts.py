@@ -1,6 +1,6 @@
 """What happened to the words of a corpus on their way to tokens, in figures.
 
-Enters: encoded examples and their words. Leaves: a :class:`Certificate`; certificates add up.
+Enters: encoded examples and their words. Leaves: :class:`AlignmentCounts`, which add up.
 Surprise: words are named, but only the first few; the counts are complete.
 """
 
@@ -19,7 +19,7 @@ NAMED, LONGEST = 20, 60
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class AlignmentCounts:
     """Counts over words.
 
     Attributes
@@ -61,7 +61,7 @@ class Certificate:
     @classmethod
     def of(
         cls, encoded: Sequence[Encoded], sentences: Sequence[Sequence[str]], names: Sequence[str] | None = None
-    ) -> Certificate:
+    ) -> AlignmentCounts:
         """Count encoded examples; ``names`` are the examples' ids, for naming words."""
         if not encoded:
             return cls()
@@ -97,9 +97,9 @@ class Certificate:
             ),
         )
 
-    def __add__(self, other: Certificate) -> Certificate:
+    def __add__(self, other: AlignmentCounts) -> AlignmentCounts:
         """Add the counts; the names stay the first few."""
-        return Certificate(
+        return AlignmentCounts(
             examples=self.examples + other.examples,
             words=self.words + other.words,
             tokens=self.tokens + other.tokens,
@@ -120,7 +120,7 @@ class Certificate:
         return {name: _plain(getattr(self, name)) for name in self.__slots__}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Certificate:
+    def from_json(cls, data: dict[str, Any]) -> AlignmentCounts:
         """Read what :meth:`to_json` wrote."""
         fields: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in data.items()}
         return cls(**fields)

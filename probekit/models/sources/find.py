@@ -1,6 +1,6 @@
 """What a MODEL can be: a transformers model, or a table of vectors behind ``static:``.
 
-Enters: what the user typed. Leaves: a :class:`Source`, which knows its digests and can load itself.
+Enters: what the user typed. Leaves: a :class:`ModelSource`, which knows its digests and can load itself.
 Surprise: nothing here imports torch; a source does, when it is loaded. A folder is called by its own name, whatever
 path led to it, and a snapshot in the hub's cache by its name on the hub: one model has one name.
 """
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from probekit.cache.format.naming import STATIC, own_name
+from probekit.cache.format.model_names import STATIC, resolved_name
 from probekit.errors import CacheError
 from probekit.models.sources.digests import stamp
 from probekit.models.sources.locate import DEFAULT, HUB_NAME, locate
@@ -27,8 +27,8 @@ _OF_HUB = re.compile(r".*/models--([^/]+?)(?:/snapshots/([0-9a-f]{40}))?")
 """Where the hub's cache keeps ``owner/name`` (as ``owner--name``), all of it or one commit."""
 
 
-class Source(Protocol):
-    """A model's files, whatever they are; see :class:`~probekit.models.sources.locate.ModelSource`."""
+class ModelSource(Protocol):
+    """A model's files, whatever they are; see :class:`~probekit.models.sources.locate.TransformersSource`."""
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ class Source(Protocol):
         """Load it; see :func:`probekit.models.sources.load.load`."""
 
 
-def find_model(model: str | Path | None = None, *, revision: str | None = None) -> Source:
+def find_model(model: str | Path | None = None, *, revision: str | None = None) -> ModelSource:
     """Find what a MODEL names.
 
     Parameters
@@ -65,7 +65,7 @@ def find_model(model: str | Path | None = None, *, revision: str | None = None) 
 
     Returns
     -------
-    Source
+    ModelSource
 
     Raises
     ------
@@ -83,7 +83,7 @@ def find_model(model: str | Path | None = None, *, revision: str | None = None) 
     return replace(table, name=name)
 
 
-def name_of(model: str) -> str:
+def source_name(model: str) -> str:
     """Return the one name of what a MODEL says, whether or not it is there; nothing is opened."""
     return _name_and_commit(model)[0]
 
@@ -95,10 +95,10 @@ def _name_and_commit(model: str) -> tuple[str, str | None]:
     whole = os.path.realpath(path)
     if (kept := _OF_HUB.fullmatch(whole)) and (kept[2] or os.path.isdir(os.path.join(whole, "snapshots"))):
         return before + kept[1].replace("--", "/"), kept[2]
-    return before + own_name(path), None
+    return before + resolved_name(path), None
 
 
-def shadowed(model: str | Path | None) -> list[str]:
+def shadowing_note(model: str | Path | None) -> list[str]:
     """Say of the name of a model elsewhere that a folder here bears it too, and is meant.
 
     Any ``owner/name`` may be on the hub; of a name alone there are few, so one must be in the hub's cache.
@@ -118,12 +118,12 @@ def _was_fetched(name: str) -> bool:
     return os.path.isdir(os.path.join(constants.HF_HUB_CACHE, f"models--{name}"))
 
 
-def stamps(source: Source) -> dict[Path, str]:
+def stamps(source: ModelSource) -> dict[Path, str]:
     """Return a stamp of each file of a model."""
     return {path: stamp(path) for path in source.files()}
 
 
-def check_unchanged(source: Source, before: Mapping[Path, str]) -> None:
+def check_unchanged(source: ModelSource, before: Mapping[Path, str]) -> None:
     """Refuse a model whose files were written to between hashing and loading: its key would be that of another one.
 
     Raises

@@ -15,7 +15,7 @@ STATIC = "static:"
 """What stands before the name of a model of which only the table of vectors is meant."""
 
 
-def own_name(path: str | os.PathLike[str]) -> str:
+def resolved_name(path: str | os.PathLike[str]) -> str:
     """Return the name that a folder or a file bears itself, links followed; of the root the root."""
     real = os.path.realpath(path)
     return os.path.basename(real) or real
@@ -36,6 +36,6 @@ def model_name(model: Mapping[str, Any]) -> str:
     return before + (os.path.basename(os.path.normpath(name.removeprefix(before))) or name)
 
 
-def renamed(identity: Mapping[str, Any]) -> dict[str, Any]:
+def with_model_name(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return an identity under the one name of its model."""
     return {**identity, "model": {**identity["model"], "name": model_name(identity["model"])}}

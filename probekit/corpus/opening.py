@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from probekit import plain
-from probekit.corpus.archives import is_archive, is_file, outer, parted
-from probekit.corpus.choosing import Choice, in_order
-from probekit.corpus.corpus import Corpus, Part, SourceRecord
+from probekit.corpus.archives import enclosing_file, is_archive, is_file, split_archive_path
+from probekit.corpus.corpus import Corpus, CorpusSource, Part
+from probekit.corpus.file_selection import FileSelection, sorted_by_split
 from probekit.corpus.folder import file_readers, files_of, holds_several, is_pattern, reader_of
 from probekit.corpus.lines import file_digest, file_stem
 from probekit.corpus.notes import Notes
@@ -62,10 +62,9 @@ def open_corpus(spec: object, *, name: str | None = None) -> Corpus:
     Notes
     -----
     In a folder with several of them, files named ``*-train``, ``*-dev`` and ``*-test`` are the splits; which other
-    spellings are known says :mod:`probekit.corpus.naming`. Files that are left out are named in ``Corpus.remarks``.
-    Anything else is split by a column ``split`` where the examples have one, else by hash of the document, or of the
-    sentence where there are no
-    documents: 80/10/10. ``Corpus.split_rule`` says which.
+    spellings are known says :mod:`probekit.corpus.split_names`. Files that are left out are named in
+    ``Corpus.remarks``. Anything else is split by a column ``split`` where the examples have one, else by hash of the
+    document, or of the sentence where there are no documents: 80/10/10. ``Corpus.split_rule`` says which.
     """
     if isinstance(spec, Corpus):
         if name is not None:
@@ -88,12 +87,12 @@ def open_corpus(spec: object, *, name: str | None = None) -> Corpus:
     return _of_objects(plain.listed(spec, "corpus", _KINDS), name)
 
 
-def reopen_corpus(record: SourceRecord | None, *, instead: object = None) -> Corpus:
+def reopen_corpus(record: CorpusSource | None, *, instead: object = None) -> Corpus:
     """Open what a cache was made from again, for its annotations.
 
     Parameters
     ----------
-    record : SourceRecord or None
+    record : CorpusSource or None
     instead : anything :func:`open_corpus` takes, optional
         Where the corpus is now (``--corpus``); a subsample that the cache was made from is drawn again.
 
@@ -129,7 +128,7 @@ def reopen_corpus(record: SourceRecord | None, *, instead: object = None) -> Cor
     return _drawn_again(corpus, record)
 
 
-def _drawn_again(corpus: Corpus, record: SourceRecord | None) -> Corpus:
+def _drawn_again(corpus: Corpus, record: CorpusSource | None) -> Corpus:
     for n, seed in record.options.get("subsample", ()) if record else ():
         corpus = corpus.subsample(n, seed)
     return corpus
@@ -170,14 +169,14 @@ def _of_path(path: Path, reader: Reader | None, name: str | None) -> Corpus:
     return _of_files(files_of(path, reader), folder=holds_several(path), name=name or _name_of_several(path))
 
 
-def _recorded(reader: Reader, files: Sequence[Path], record: SourceRecord) -> Choice:
+def _recorded(reader: Reader, files: Sequence[Path], record: CorpusSource) -> FileSelection:
     """Return the files of a record with the splits that were taken; of one that does not say, those of the names."""
     kept = record.options.get("splits")
     if kept is None:
         kept = [reader.split_of(file_stem(file)) for file in files]
         kept = kept if record.options.get("folder") and "train" in kept and len({*kept} - {None}) > 1 else []
     splits = {file: split for file, split in zip(files, kept, strict=False) if split in SPLITS}
-    return Choice(reader, in_order(files, splits), splits, record.remarks)
+    return FileSelection(reader, sorted_by_split(files, splits), splits, record.remarks)
 
 
 def _name_of_several(path: Path) -> str | None:
@@ -185,7 +184,13 @@ def _name_of_several(path: Path) -> str | None:
     if os.path.isdir(path):
         # The folder's own name: what leads to it, a link too, is spelling.
         return os.path.basename(os.path.realpath(path)) or None
-    archive = path if is_archive(path) else None if (inside := parted(path)) is None or is_file(path) else inside[0]
+    archive = (
+        path
+        if is_archive(path)
+        else None
+        if (inside := split_archive_path(path)) is None or is_file(path)
+        else inside[0]
+    )
     if archive is not None:
         return archive.name.partition(".")[0] or archive.name
     if not is_pattern(path):
@@ -194,7 +199,7 @@ def _name_of_several(path: Path) -> str | None:
     return "-".join(filter(None, (os.path.basename(os.path.realpath(path.parent)), shared)))
 
 
-def _of_files(choice: Choice, *, folder: bool, name: str | None) -> Corpus:
+def _of_files(choice: FileSelection, *, folder: bool, name: str | None) -> Corpus:
     reader, files = choice.reader, choice.files
     stems = [file_stem(file) for file in files]
     # A lone file named *-dev is a corpus like any other; parts are parts only beside one another.
@@ -209,12 +214,12 @@ def _of_files(choice: Choice, *, folder: bool, name: str | None) -> Corpus:
         check_recordable(path, InputError)
     label = name or (paths[0].parent.name if folder else stems[0])
 
-    def record() -> SourceRecord:
-        digests = {str(file): file_digest(file) for file in dict.fromkeys(map(outer, paths))}
+    def record() -> CorpusSource:
+        digests = {str(file): file_digest(file) for file in dict.fromkeys(map(enclosing_file, paths))}
         options = {"name": label, "folder": folder, "splits": [splits.get(file) for file in files]}
         if reader.options:
             options["reader"] = dict(reader.options)
-        return SourceRecord(reader.name, tuple(map(str, paths)), options, digests, choice.remarks)
+        return CorpusSource(reader.name, tuple(map(str, paths)), options, digests, choice.remarks)
 
     return Corpus(parts, name=label, splits=rule, record=record, remarks=choice.remarks)
 
@@ -236,9 +241,9 @@ def _of_address(reader: Reader, address: Address, name: str | None) -> Corpus:
         present = address.splits()
         return as_given(present, by=address.splits_by) if present else None
 
-    def record() -> SourceRecord:
+    def record() -> CorpusSource:
         digests = {file: file_digest(Path(file)) for file in address.files}
-        return SourceRecord(reader.name, address.locations, {**address.options, "name": label}, digests)
+        return CorpusSource(reader.name, address.locations, {**address.options, "name": label}, digests)
 
     part = Part(address.name, partial(reader.read, address))
     return Corpus([part], name=label, splits=rule, record=record, licence=address.licence)

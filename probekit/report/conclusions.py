@@ -164,7 +164,7 @@ def check_names(
             raise UsageError(f"The `{what}` must be {wanted}. Got '{text}'.{did_you_mean(text, there)}")
 
 
-def tested(tests: Any, best: int | str) -> tuple[int | str, ...] | None:
+def not_worse_layers(tests: Any, best: int | str) -> tuple[int | str, ...] | None:
     """Read the set of layers not worse than the best one out of a provenance's ``tests``."""
     layers = tests.get("not_worse") if isinstance(tests, Mapping) else None
     if not isinstance(layers, Sequence) or isinstance(layers, str):

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probekit.errors import InputError, UsageError
-from probekit.extraction.batch import kept_rows, lay_out
-from probekit.extraction.plan import batches, select_layers
+from probekit.extraction.layout import kept_rows, lay_out_shard
+from probekit.extraction.spec import batches, select_layers
 from probekit.models.tokens.align import Encoded
 from probekit.sites import parse_layers
 
@@ -22,7 +22,9 @@ def encoded(words: list[int], start: int = 100) -> Encoded:
 
 
 def test_rows_go_from_long_to_short_and_ties_keep_corpus_order() -> None:
-    layout = lay_out([encoded([1]), encoded([1, 1]), encoded([2])], ["a", "b", "c"], 10, limit=None, overflow="error")
+    layout = lay_out_shard(
+        [encoded([1]), encoded([1, 1]), encoded([2])], ["a", "b", "c"], 10, limit=None, overflow="error"
+    )
     assert layout.example.tolist() == [11] * 4 + [12] * 4 + [10] * 3
     assert layout.word.tolist() == [-1, 0, 1, -1, -1, 0, 0, -1, -1, 0, -1]
 
@@ -30,9 +32,9 @@ def test_rows_go_from_long_to_short_and_ties_keep_corpus_order() -> None:
 @given(st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=30), min_size=1, max_size=6), st.integers(5, 12))
 def test_windows_keep_every_token_once_in_order(sentences: list[list[int]], limit: int) -> None:
     items = [encoded(words) for words in sentences]
-    layout = lay_out(items, [str(i) for i in range(len(items))], 0, limit=limit, overflow="window")
+    layout = lay_out_shard(items, [str(i) for i in range(len(items))], 0, limit=limit, overflow="window")
     assert max(layout.lengths) <= limit
-    kept = np.concatenate([piece.encoded.ids[piece.start : piece.stop] for piece in layout.pieces])
+    kept = np.concatenate([segment.encoded.ids[segment.start : segment.stop] for segment in layout.segments])
     assert kept.tolist() == layout.token.tolist()
     for ordinal, item in enumerate(items):
         assert layout.token[layout.example == ordinal].tolist() == item.ids.tolist()
@@ -40,22 +42,22 @@ def test_windows_keep_every_token_once_in_order(sentences: list[list[int]], limi
 
 
 def test_a_window_gives_each_token_the_most_context() -> None:
-    layout = lay_out([encoded([1] * 40)], ["long"], 0, limit=22, overflow="window")
+    layout = lay_out_shard([encoded([1] * 40)], ["long"], 0, limit=22, overflow="window")
     # Windows of 20 words start at 0, 10, 20: the overlaps are cut in their middle.
-    inner = [(int(p.encoded.ids[1]) - 100 + p.start - 1, p.stop - p.start) for p in layout.pieces]
-    assert [piece.encoded.ids[1] - 100 for piece in layout.pieces] == [0, 10, 20]
+    inner = [(int(p.encoded.ids[1]) - 100 + p.start - 1, p.stop - p.start) for p in layout.segments]
+    assert [segment.encoded.ids[1] - 100 for segment in layout.segments] == [0, 10, 20]
     assert inner == [(-1, 16), (15, 10), (25, 16)]
 
 
 def test_truncation_never_leaves_half_a_word_and_counts_what_it_drops() -> None:
-    layout = lay_out([encoded([2, 2, 3, 1])], ["long"], 0, limit=8, overflow="truncate")
+    layout = lay_out_shard([encoded([2, 2, 3, 1])], ["long"], 0, limit=8, overflow="truncate")
     assert layout.word.tolist() == [-1, 0, 0, 1, 1, -1]
     assert layout.truncated == {"long": 2}
 
 
 def test_over_the_limit_is_an_error_that_names_example_and_remedy() -> None:
     with pytest.raises(InputError, match=r"'long' has 12 tokens; the model reads at most 8.*--overflow window"):
-        lay_out([encoded([10])], ["long"], 0, limit=8, overflow="error")
+        lay_out_shard([encoded([10])], ["long"], 0, limit=8, overflow="error")
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(1, 200))
@@ -69,21 +71,23 @@ def test_batches_cover_in_order_and_respect_the_limit(lengths: list[int], limit:
 
 @pytest.mark.parametrize("shift", [False, True])
 def test_kept_rows_point_at_the_kept_tokens(shift: bool) -> None:
-    layout = lay_out([encoded([1] * 9), encoded([1, 1]), encoded([3])], list("abc"), 0, limit=8, overflow="window")
+    layout = lay_out_shard(
+        [encoded([1] * 9), encoded([1, 1]), encoded([3])], list("abc"), 0, limit=8, overflow="window"
+    )
     width = max(layout.lengths)
-    grid = np.full((len(layout.pieces), width), -9, np.int64)
-    for row, piece in enumerate(layout.pieces):
-        ids = piece.encoded.ids
+    grid = np.full((len(layout.segments), width), -9, np.int64)
+    for row, segment in enumerate(layout.segments):
+        ids = segment.encoded.ids
         grid[row, : len(ids)] = np.concatenate([[7], ids[:-1]]) if shift else ids
-    rows = kept_rows(layout.pieces, width, shift=shift)
+    rows = kept_rows(layout.segments, width, shift=shift)
     assert rows is not None
     expected = layout.shifted(7)[1] if shift else layout.token
     assert grid.ravel()[rows].tolist() == expected.tolist()
 
 
 def test_nothing_is_gathered_when_nothing_is_padded() -> None:
-    layout = lay_out([encoded([1, 1]), encoded([2])], ["a", "b"], 0, limit=None, overflow="error")
-    assert kept_rows(layout.pieces, 4) is None
+    layout = lay_out_shard([encoded([1, 1]), encoded([2])], ["a", "b"], 0, limit=None, overflow="error")
+    assert kept_rows(layout.segments, 4) is None
 
 
 def test_layers_are_read_as_typed() -> None:

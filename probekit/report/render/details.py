@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from probekit.report.choice import by_role, points_of
+from probekit.report.conclusions import by_role, points_of
 from probekit.report.render.table import depths, notes
 from probekit.report.render.wording import readable
 from probekit.sites import Layer
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from probekit.report.layers import LayerReport
 
 
-def analysed(report: LayerReport, layer: Layer) -> list[str]:
+def depths_and_code_lengths(report: LayerReport, layer: Layer) -> list[str]:
     """Write the depths of a report, and what its labels cost at a layer, the chosen one.
 
     Parameters
