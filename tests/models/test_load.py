@@ -151,28 +151,35 @@ def test_loading_is_quiet_and_gives_the_voice_back(capfd: pytest.CaptureFixture[
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (level, bars)
 
 
+# Every folder in a child of its own, forked when torch has been imported and before anything is loaded.
 AUDIT = """
-import sys
+import json, os, sys
 from pathlib import Path
-folder = Path(sys.argv[1]).resolve()
-touched = []
-forbidden = ("subprocess.Popen", "os.system", "socket.connect", "pickle.find_class")
-def watch(event, args):
-    if event in ("import", "compile", "exec", "open", *forbidden):
-        touched.append((event, str(args[0] if event != "exec" else args[0].co_filename)))
 import torch, transformers
 import probekit.models.sources.load, probekit.models.sources.locate
-sys.addaudithook(watch)
-refused = ""
-try:
-    probekit.models.sources.load.load(probekit.models.sources.locate.locate(folder), device="cpu")
-except probekit.errors.UsageError as error:
-    refused = str(error)
-bad = [t for t in touched if t[0] in forbidden]
-bad += [t for t in touched if "evil" in t[1] or (t[0] in ("compile", "exec") and t[1].startswith(str(folder)))]
-bad += [("module", name) for name in sys.modules if "evil" in name or name.startswith("transformers_modules")]
-print(bad)
-print(refused)
+forbidden = ("subprocess.Popen", "os.system", "socket.connect", "pickle.find_class")
+def audit(folder):
+    touched = []
+    def watch(event, args):
+        if event in ("import", "compile", "exec", "open", *forbidden):
+            touched.append((event, str(args[0] if event != "exec" else args[0].co_filename)))
+    sys.addaudithook(watch)
+    refused = ""
+    try:
+        probekit.models.sources.load.load(probekit.models.sources.locate.locate(folder), device="cpu")
+    except probekit.errors.UsageError as error:
+        refused = str(error)
+    bad = [t for t in touched if t[0] in forbidden]
+    bad += [t for t in touched if "evil" in t[1] or (t[0] in ("compile", "exec") and t[1].startswith(str(folder)))]
+    bad += [("module", name) for name in sys.modules if "evil" in name or name.startswith("transformers_modules")]
+    print(json.dumps([folder.name, bad, refused]), flush=True)
+for folder in Path(sys.argv[1]).resolve().iterdir():
+    if os.fork() == 0:
+        try:
+            audit(folder)
+        finally:
+            os._exit(0)
+    os.wait()
 """
 
 
@@ -212,17 +219,29 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object]]] = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_fault_28_no_code_of_the_folder_is_run(folder: Path, name: str) -> None:
-    says, spoil = HOSTILE[name]
-    (folder / "modeling_evil.py").write_text("raise SystemExit('foreign code ran')")
-    (folder / "evil.py").write_text("raise SystemExit('foreign code ran')")
-    (folder / "pytorch_model.bin").write_bytes(b"\x80\x04cos\nsystem\n(S'false'\ntR.")
-    spoil(folder)
-    done = subprocess.run([sys.executable, "-c", AUDIT, str(folder)], capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[object], str]]:
+    """What loading each of the folders touched that it must not, and how it was refused."""
+    root = tmp_path_factory.mktemp("hostile")
+    for name, (_, spoil) in HOSTILE.items():
+        folder = shutil.copytree(tiny_model("bert"), root / name)
+        (folder / "modeling_evil.py").write_text("raise SystemExit('foreign code ran')")
+        (folder / "evil.py").write_text("raise SystemExit('foreign code ran')")
+        (folder / "pytorch_model.bin").write_bytes(b"\x80\x04cos\nsystem\n(S'false'\ntR.")
+        spoil(folder)
+    done = subprocess.run([sys.executable, "-c", AUDIT, str(root)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    bad, refused = done.stdout.rstrip("\n").split("\n", maxsplit=1) if says else (done.stdout.strip(), "")
-    assert bad == "[]"
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(name for name, _, _ in said) == sorted(HOSTILE), done.stderr[-2000:]
+    return {name: (bad, refused) for name, bad, refused in said}
+
+
+@pytest.mark.xdist_group("audit")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_fault_28_no_code_of_the_folder_is_run(audited: dict[str, tuple[list[object], str]], name: str) -> None:
+    says = HOSTILE[name][0]
+    bad, refused = audited[name]
+    assert bad == []
     assert says in refused
     assert bool(refused) == bool(says)
 
