@@ -68,7 +68,7 @@ ENTRANCES = {
 }
 """The public entry points, and what builds their frozen specs, may take more. So may the verbs of cli."""
 
-PUBLIC = {"save_estimator", "load_estimator", "from_frame", "predict_proba"}
+PUBLIC = {"save_estimator", "fit_layer", "load_estimator", "from_frame", "predict_proba"}
 """What only users call, beside the names in ``__all__``."""
 
 

@@ -82,6 +82,25 @@ def fit(matrix, problem):
 ESTIMATOR = Estimator("nearest-mean", study, seeded=False, reads="nothing: it has no strength")
 '''
 
+NUMBERS = '''"""Least squares."""
+import numpy as np
+from probekit.probing.estimators import Estimator
+from probekit.probing.problem import NumberResult, r_squared
+
+def study(layers, problems, settings):
+    for matrix in layers:
+        ones = [np.hstack([part, np.ones((len(part), 1))]) for part in (matrix.train, matrix.dev, matrix.test)]
+        yield matrix.layer, [fit(ones, problem) for problem in problems]
+
+def fit(parts, problem):
+    weights = np.linalg.lstsq(parts[0], problem.y_train, rcond=None)[0]
+    dev, test = (part @ weights for part in parts[1:])
+    scores = float(r_squared(dev, problem.y_dev)), float(r_squared(test, problem.y_test))
+    return NumberResult(problem.name, dev, test, *scores)
+
+ESTIMATOR = Estimator("least-squares", study, seeded=False, reads="nothing", targets="numbers")
+'''
+
 METRIC = '''"""Share of targets that are right."""
 import numpy as np
 from probekit.statistics.metrics import Metric
@@ -124,6 +143,7 @@ FILES = {
     "zoo/reader.py": READER,
     "zoo/annotation.py": ANNOTATION,
     "zoo/estimator.py": ESTIMATOR,
+    "zoo/numbers.py": NUMBERS,
     "zoo/metric.py": METRIC,
     "zoo/analysis.py": ANALYSIS,
     "zoo/family.py": FAMILY,
@@ -133,7 +153,7 @@ POINTS = {
     "probekit.tasks": ["zoo = zoo.tasks", "broken = zoo.broken"],
     "probekit.readers": ["moody = zoo.reader"],
     "probekit.annotations": ["toned = zoo.annotation"],
-    "probekit.estimators": ["nearest-mean = zoo.estimator:ESTIMATOR"],
+    "probekit.estimators": ["nearest-mean = zoo.estimator:ESTIMATOR", "least-squares = zoo.numbers:ESTIMATOR"],
     "probekit.metrics": ["hit_rate = zoo.metric"],
     "probekit.analyses": ["census = zoo.analysis"],
     "probekit.families": ["bert = zoo.family"],
@@ -211,6 +231,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, 
             "--fast",
             "--json",
         ],
+        "numbers": ["probe", "--task", "position", "--estimator", "least-squares", "--also", "strata", "--json"],
         "ends": ["probe", "--task", "ends:s", "--fast", "--json"],
         "tone": ["probe", "--task", "tone", "--annotations", "tones.toned", "--layers", "0", "--fast", "--json"],
         "tasks": ["tasks", "--json"],
@@ -223,7 +244,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, 
 
 
 def test_every_kind_of_another_package_is_used_from_the_command_line(said: dict[str, tuple[int, str, str]]) -> None:
-    for name in ("extract", "mood", "ends", "tone", "tasks"):
+    for name in ("extract", "mood", "numbers", "ends", "tone", "tasks"):
         code, _, err = said[name]
         assert (code, err.count("Traceback")) == (0, 0), (name, err)
     made = json.loads(said["extract"][1])
@@ -238,6 +259,10 @@ def test_every_kind_of_another_package_is_used_from_the_command_line(said: dict[
     assert scores["accuracy"] > 0.7
     assert {"control", "selectivity"} <= {row["method"] for row in test}
     assert "The census saw 4 layers." in report["notes"]
+    numbers = json.loads(said["numbers"][1])
+    found = {(row["method"], row["metric"]) for row in numbers["rows"]}
+    assert {("least-squares", "r2"), ("least-squares", "spearman"), ("control", "r2"), ("selectivity", "r2")} <= found
+    assert numbers["settings"]["metric"] == "r2"
     assert json.loads(said["ends"][1])["task"] == "ends:s"
     assert '"toned"' in json.dumps(json.loads(said["tone"][1])["corpus"]["annotations_from"])
     docs = {task["name"]: task["doc"] for task in json.loads(said["tasks"][1])["tasks"]}

@@ -26,7 +26,7 @@ from probekit.cli.options import (
 from probekit.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from probekit.probing.run import Probing
+    from probekit.probing.studies.study import Study
     from probekit.report import Comparison, LayerReport
 
 EXAMPLES = examples(
@@ -172,7 +172,6 @@ def probe_command(
     debug: Debug = False,
 ) -> None:
     """Fit a probe at every layer and report scores with their floors, control and intervals."""
-    from probekit.cache.reader import ActivationCache
     from probekit.probing.choosing import find_caches
     from probekit.probing.run import run_probes
     from probekit.probing.settings import Settings
@@ -199,14 +198,14 @@ def probe_command(
     check_writable(predictions, "predictions")
     _check_apart({"out": out, "predictions": predictions, "plot": plot, "trees": trees})
     asked = [replace(settings, task=name) for name in dict.fromkeys(task)]
-    done: list[Probing] = []
+    done: list[Study] = []
     caches = find_caches(on or (), model, corpus, cache)
     for place, found in enumerate(caches):
         if found.said:
             say(found.said, quiet=quiet or json)
         with progress_bar("probing", 1.0, quiet=quiet or json) as advance:
             studies = run_probes(
-                ActivationCache.open(found.path),
+                found.cache,
                 asked,
                 corpus=corpus,
                 annotations=annotations or [],
@@ -235,7 +234,7 @@ def probe_command(
     typer.echo("\n\n".join(str(_report_of(group).table()) for group in groups))
 
 
-def _report_of(group: Sequence[Probing]) -> LayerReport | Comparison:
+def _report_of(group: Sequence[Study]) -> LayerReport | Comparison:
     """Return what shows the reports of one task: the only one, or all side by side."""
     from probekit.report import compare
 
@@ -274,7 +273,7 @@ def _numbers(text: str | None) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def _say_targets(probing: Probing) -> None:
+def _say_targets(probing: Study) -> None:
     """Say what exactly was asked and of how many."""
     asked = probing.report.to_json()
     say(f"targets    {', '.join(f'{split} {count:,}' for split, count in asked['targets'].items())}")
@@ -296,7 +295,7 @@ class _Numbered:
 
 
 def _write(
-    probing: Probing,
+    probing: Study,
     place: _Numbered,
     *,
     out: Path | None,
@@ -305,12 +304,11 @@ def _write(
     quiet: bool,
 ) -> None:
     """Write what was asked for of one study."""
-    from probekit.probing.predictions import write_predictions
     from probekit.report.render.trees import save_trees
 
     if out is not None:
         say(f"report     {probing.report.write(place.of(out))}", quiet=quiet)
     if predictions is not None:
-        say(f"predicted  {write_predictions(probing, place.of(predictions))}", quiet=quiet)
+        say(f"predicted  {probing.write_predictions(place.of(predictions))}", quiet=quiet)
     if trees is not None:
         say(f"trees      {save_trees(probing.drawn(), place.of(trees))}", quiet=quiet)

@@ -67,9 +67,9 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A cache to probe, and what to say of how it was found; empty where the user named it."""
+    """A cache to probe, open, and what to say of how it was found; empty where the user named it."""
 
-    path: Path
+    cache: ActivationCache
     said: str = ""
 
 
@@ -95,17 +95,22 @@ def find_caches(on: Sequence[str | Path], model: str | None, corpus: Any, root: 
     """
     if not on:
         path = find_cache(None, model, corpus, root)
-        return [Found(path, f"probing    {path}")]
-    folders = [named for named in on if str(named) not in KINDS]
-    beside = None
-    if folders and len(folders) < len(on):
-        beside = ActivationCache.open(find_cache(folders[0], model, corpus, root)).identity
+        return [Found(ActivationCache.open(path), f"probing    {path}")]
+    named = {
+        place: Found(ActivationCache.open(find_cache(folder, model, corpus, root)))
+        for place, folder in enumerate(on)
+        if str(folder) not in KINDS
+    }
+    beside = next((found.cache.identity for found in named.values()), None)
+    folders = cache_root(root)
     return [
-        _newest(str(named), model, cache_root(root), beside)
-        if str(named) in KINDS
-        else Found(find_cache(named, model, corpus, root))
-        for named in on
+        named[place] if place in named else _found(*_newest(str(word), model, folders, beside))
+        for place, word in enumerate(on)
     ]
+
+
+def _found(path: Path, said: str) -> Found:
+    return Found(ActivationCache.open(path), said)
 
 
 def open_cache(on: Any, model: Any, corpus: Any, root: Any) -> ActivationCache:
@@ -133,7 +138,7 @@ def find_cache(on: str | Path | None, model: str | None, corpus: Any, root: str 
     """Return the cache to probe: the one named, else the newest complete one (of a model and corpus)."""
     folder = cache_root(root)
     if str(on) in KINDS:
-        return _newest(str(on), model, folder, None).path
+        return _newest(str(on), model, folder, None)[0]
     if on is not None:
         return named_cache(on, folder, KINDS)
     if model is None:
@@ -216,8 +221,8 @@ def _tokens(identity: Mapping[str, Any]) -> list[Any]:
     return [identity["corpus"]["fingerprint"], *model, *policy]
 
 
-def _newest(word: str, model: str | None, root: Path, beside: Mapping[str, Any] | None) -> Found:
-    """Return the newest complete cache of a kind; before all others, one that belongs beside a given identity."""
+def _newest(word: str, model: str | None, root: Path, beside: Mapping[str, Any] | None) -> tuple[Path, str]:
+    """Return the newest complete cache of a kind, before all others one that goes beside another."""
     kind = KINDS[word]
     entries = [entry for entry, _ in _of_kind(kind, root) if model is None or entry.model == source_name(model)]
     if not entries:
@@ -230,8 +235,8 @@ def _newest(word: str, model: str | None, root: Path, beside: Mapping[str, Any] 
     chosen = min(entries, key=lambda entry: len(_unlike(kind, entry, beside)))
     unlike = _unlike(kind, chosen, beside)
     if not unlike:
-        return Found(chosen.path, f"{word:10} {chosen.path}")
-    return Found(
+        return chosen.path, f"{word:10} {chosen.path}"
+    return (
         chosen.path,
         f"No cache {kind.what} has the {' and the '.join(kind.same)} of the first cache named. Taken instead: "
         f"{chosen.path}, which has another {' and another '.join(unlike)} ({chosen.model} on {chosen.corpus}).",

@@ -47,6 +47,18 @@ def word_type_codes(
     return codes, np.fromiter((key in number for key in keys), bool, len(keys))
 
 
+def word_type_means(
+    keys_train: Sequence[Hashable], train: NDArray[np.float64], keys: Sequence[Hashable]
+) -> NDArray[np.float64]:
+    """Predict for each key the mean of its training numbers; that of all where it was never seen."""
+    found: dict[Hashable, list[float]] = {}
+    for key, number in zip(keys_train, train, strict=True):
+        found.setdefault(key, []).append(number)
+    means = {key: float(np.mean(numbers)) for key, numbers in found.items()}
+    mean = float(train.mean())
+    return np.array([means.get(key, mean) for key in keys])
+
+
 def bag_of_words_codes(
     words: Mapping[str, Sequence[Sequence[str]]], y: Mapping[str, NDArray[np.int32]]
 ) -> tuple[dict[str, NDArray[np.int32]], float]:

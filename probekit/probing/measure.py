@@ -1,7 +1,7 @@
-"""From predictions to rows: scores, floors, control, selectivity, intervals and layer tests.
+"""From predictions to rows: scores, control, selectivity, intervals and layer tests, alike for every kind of target.
 
-Enters: a :class:`~probekit.probing.question.Question` and what each layer's fits predicted.
-Leaves: :class:`~probekit.report.Measurement` rows for dev and test, and the tests between layers.
+Enters: a :class:`~probekit.probing.question.Question` and, layer by layer, what its fits came to.
+Leaves: :class:`~probekit.report.Measurement` rows of one split, and the tests between layers.
 Surprise: all methods of a split share one set of resamples, so a difference of two rows can be
 read off theirs; tests between layers use dev, since they serve a choice.
 """
@@ -9,201 +9,159 @@ read off theirs; tests between layers use dev, since they serve a choice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from probekit.probing.floors import majority_code, word_type_codes
-from probekit.probing.problem import Result
-from probekit.probing.question import Part, Question
+from probekit.probing.question import Floor, Question
 from probekit.report import Measurement
-from probekit.statistics.bootstrap import LEVEL, Bootstrap, Resampled, bounds_of, interval
-from probekit.statistics.metrics import Metric, Scored, metrics_of
+from probekit.statistics.bootstrap import (
+    Resampled,
+    Score,
+    bounds_of,
+    bounds_of_difference,
+    interval,
+    mean_of_draws,
+)
 from probekit.statistics.significance import layer_tests
 
-CONTROL, SELECTIVITY, GAIN = "control", "selectivity", "gain_over_random"
 ONE_DRAW = "of this one draw of control labels; the interval leaves others out (--control-seeds 3 puts them in)"
 """What a row says that no variance between draws went into."""
 
 
-@dataclass(frozen=True, slots=True)
-class LayerOutcome:
-    """What the fits of one layer predicted.
+class Fit(Protocol):
+    """What a problem came to: a :class:`~probekit.probing.problem.Result`, or that of numbers or trees."""
 
-    Attributes
-    ----------
-    layer : int or str
-    task : Result
-        On the real labels.
-    controls : list of Result
-        On the control labels, one a draw.
-    """
+    @property
+    def strength(self) -> float | None:
+        """Chosen on dev."""
 
-    layer: int | str
-    task: Result
-    controls: list[Result]
+    @property
+    def strength_name(self) -> str | None:
+        """What it is."""
+
+    @property
+    def strengths(self) -> Sequence[float]:
+        """The grid."""
+
+    @property
+    def at_edge(self) -> bool:
+        """The choice is an end of the grid."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fit ended by itself."""
+
+    def predicted(self, split: str) -> Any:
+        """Return what is predicted of ``dev`` or ``test``."""
 
 
 class Measurer:
-    """Scores one split of a question.
+    """Turns what the layers of a study come to into the rows of one split.
 
     Parameters
     ----------
     question : Question
+    split : str
     blank : Measurement
-        Names and pooling that every row shares; its fields are replaced row by row.
-    method : str
-        Of the real rows, ``logistic``.
-    control_codes : mapping of int to int32 array
-        Labels of every target by the seed of the control draw.
-    resamples : int
-    draw : int
-        Seed of the resamples.
-    metrics : sequence of Metric
-        The main one, accuracy, first; by default accuracy and macro F1.
-    bag : int32 array [n], optional
-        What a bag of words predicts, for the floor of targets without a key.
+        What all rows share; its fields are replaced row by row.
     """
 
-    def __init__(
-        self,
-        question: Question,
-        blank: Measurement,
-        *,
-        split: str,
-        control_codes: Mapping[int, NDArray[np.int32]],
-        resamples: int,
-        draw: int,
-        metrics: Sequence[Metric] = (),
-        bag: NDArray[np.int32] | None = None,
-    ) -> None:
-        self.question = question
-        self.metrics = metrics or metrics_of(())
-        self.bag = bag
-        self.split = split
-        self.part: Part = question.parts[split]
-        self.control_seeds = list(control_codes)
-        self.controls = [codes[self.part.rows] for codes in control_codes.values()]
-        self.bootstrap = Bootstrap.draw(self.part.units, resamples=resamples, seed=draw)
-        self.blank = replace(
-            blank, split=split, n=len(self.part.y), n_groups=self.part.n_units, unit=self.part.unit, level=LEVEL
-        )
+    def __init__(self, question: Question, split: str, blank: Measurement) -> None:
+        self.question, self.split = question, split
+        self.scorer = question.scorer(question.parts[split])
+        self.blank = self.scorer.row(blank)
+        self.rows: list[Measurement] = []
+        self.main: dict[int | str, Score] = {}
 
-    def rows(self, outcomes: Sequence[LayerOutcome]) -> Iterator[Measurement]:
-        """Yield the rows of every layer, then the floors."""
-        for place, outcome in enumerate(outcomes):
-            yield from self._layer_rows(outcome, place)
-        yield from self._floor_rows()
+    def see(self, layer: int | str, results: Sequence[Fit]) -> None:
+        """Add the rows of a layer: every method of the task, the control, and what the main one is better by."""
+        question = self.question
+        blank, n = replace(self.blank, layer=layer), len(question.methods)
+        for method, fit in reversed(list(zip(question.methods, results[:n], strict=True))):
+            row, scores = fitted(replace(blank, method=method), fit), self._scores(fit)
+            self.rows += rows_of(self.scorer.metrics, row, scores)
+        self.main[layer] = scores[0]
+        drawn = []
+        for draw, (seed, fit) in enumerate(zip(question.seeds, results[n:], strict=True), start=1):
+            control = replace(row, method=question.control, role="control", seed=seed)
+            drawn.append((fitted(control, fit), self._scores(fit, draw)))
+        if drawn:
+            self.rows += beside(self.scorer.metrics, (row, scores), drawn, gain=question.gain)
 
-    def predicted(self, result: Result) -> NDArray[np.int32]:
-        """Return a result's predictions on this split."""
-        return result.test_codes if self.split == "test" else result.dev_codes
+    def add(self, floor: Floor) -> None:
+        """Add the rows of a floor."""
+        row = replace(self.blank, method=floor.method, role="floor", layer=None, note=floor.note)
+        row = replace(row, pooling=None, seed=None)
+        if floor.mask is None:
+            scores = self.scorer.scores(floor.predicted)
+            self.rows += rows_of(self.scorer.metrics, row, scores[:1] if floor.main else scores)
+            return
+        units = np.unique(self.scorer.part.resampled.of[floor.mask])
+        row = replace(row, n=int(floor.mask.sum()), n_groups=len(units))
+        if floor.mask.any():
+            self.rows += rows_of(self.scorer.metrics, row, self.scorer.scores(floor.predicted, mask=floor.mask))
 
-    def hits(self, outcomes: Sequence[LayerOutcome]) -> NDArray[np.bool_]:
-        """Return whether each layer is right, [n, layers]."""
-        return np.stack([self.predicted(outcome.task) == self.part.y for outcome in outcomes], axis=1)
-
-    def tests(self, outcomes: Sequence[LayerOutcome]) -> dict[str, Any] | None:
+    def tests(self) -> dict[str, Any] | None:
         """Test the layers of this split against each other; see :func:`layer_tests`."""
-        hits = self.hits(outcomes)
-        return layer_tests(
-            [outcome.layer for outcome in outcomes],
-            hits.mean(axis=0),
-            self.bootstrap.accuracy(hits),
-            split=self.split,
-            metric="accuracy",
-        )
+        points = np.array([value for value, _ in self.main.values()])
+        resampled = Resampled.stack([resampled for _, resampled in self.main.values()])
+        return layer_tests(list(self.main), points, resampled, split=self.split, metric=next(iter(self.scorer.metrics)))
 
-    def _layer_rows(self, outcome: LayerOutcome, place: int) -> Iterator[Measurement]:
-        codes = self.predicted(outcome.task)
-        row = fitted(replace(self.blank, layer=outcome.layer), outcome.task)
-        hits = [codes == self.part.y]
-        for control, gold in zip(outcome.controls, self.controls, strict=True):
-            hits.append(self.predicted(control) == gold)
-        table = np.stack(hits, axis=1)
-        points, resampled = table.mean(axis=0), self.bootstrap.accuracy(table)
-        yield scored(row, "accuracy", points[0], resampled[:, 0])
-        yield from self._further(row, codes)
-        if not outcome.controls:
-            return
-        control_row = replace(row, method=CONTROL, role="control")
-        if len(outcome.controls) > 1:
-            for draw, control in enumerate(outcome.controls):
-                seed = self.control_seeds[draw]
-                one = fitted(replace(control_row, seed=seed), control)
-                yield scored(one, "accuracy", points[1 + draw], resampled[:, 1 + draw])
-            control_row = replace(control_row, strength=None, seed=None, note=mean_of(len(outcome.controls)))
-        else:
-            control = outcome.controls[0]
-            control_row = fitted(replace(control_row, seed=self.control_seeds[0]), control)
-            control_row = replace(control_row, note=joined(control_row.note, ONE_DRAW))
-        drawn, mean = resampled[:, 1:].over_draws(points[1:]), points[1:].mean()
-        yield scored(control_row, "accuracy", mean, drawn)
-        note = mean_of(len(outcome.controls))
-        gained = replace(row, method=SELECTIVITY, role="difference")
-        gained = replace(gained, seed=control_row.seed, strength=None, note=note)
-        yield scored(gained, "accuracy", points[0] - mean, resampled[:, 0] - drawn)
-
-    def _further(self, row: Measurement, codes: NDArray[np.int32]) -> Iterator[Measurement]:
-        """Score predictions by every metric but accuracy."""
-        question, part = self.question, self.part
-        table = Scored(
-            classes=question.classes,
-            gold=part.y,
-            codes=codes,
-            labels=question.labels[part.rows],
-            units=part.units,
-            n_units=part.n_units,
-            example=question.table.example[part.rows],
-            start=question.table.spans[part.rows, 0, 0],
-        )
-        for metric in self.metrics:
-            if metric.name != "accuracy":
-                yield scored(row, metric.name, *metric.score(table, self.bootstrap), bounds=metric.bounds)
-
-    def _floor_rows(self) -> Iterator[Measurement]:
-        question, y = self.question, self.part.y
-        train = question.parts["train"]
-        majority = np.full(len(y), majority_code(train.y), np.int32)
-        yield from self._floor("majority", majority, note=f"'{question.classes[majority[0]]}'")
-        if self.bag is not None:
-            yield from self._floor("bag_of_words", self.bag)
-        if question.keys is None:
-            return
-        keys = question.keys[self.part.rows]
-        codes, seen = word_type_codes(question.keys[train.rows], train.y, keys)
-        yield from self._floor("word_type", codes, note=f"{(~seen).mean():.1%} of targets have an unseen form")
-        yield from self._floor("word_type_seen", codes, mask=seen)
-        yield from self._floor("word_type_unseen", codes, mask=~seen)
-
-    def _floor(
-        self, method: str, codes: NDArray[np.int32], *, mask: NDArray[np.bool_] | None = None, note: str = ""
-    ) -> Iterator[Measurement]:
-        y = self.part.y
-        row = replace(self.blank, method=method, role="floor", layer=None, note=note, pooling=None)
-        hits = (codes == y)[:, None]
-        if mask is None:
-            yield scored(row, "accuracy", hits.mean(), self.bootstrap.accuracy(hits)[:, 0])
-            yield from self._further(row, codes)
-            return
-        row = replace(row, n=int(mask.sum()), n_groups=len(np.unique(self.part.units[mask])))
-        if mask.any():
-            yield scored(row, "accuracy", hits[mask].mean(), self.bootstrap.accuracy(hits, mask)[:, 0])
+    def _scores(self, fit: Fit, draw: int = 0) -> list[Score]:
+        return self.scorer.scores(fit.predicted(self.split), draw=draw)
 
 
-def fitted(row: Measurement, result: Result) -> Measurement:
-    """Return the row with the strength that a fit chose, and what must be said of it."""
-    return replace(row, strength=result.strength, strength_name=result.strength_name, note=_note(result))
+Metrics = Mapping[str, tuple[float, float]]
+
+
+def beside(
+    metrics: Metrics,
+    task: tuple[Measurement, Sequence[Score]],
+    drawn: Sequence[tuple[Measurement, Sequence[Score]]],
+    *,
+    gain: str,
+) -> Iterator[Measurement]:
+    """Yield the rows of control draws, each where there are several, of their mean, and of what the task gains on it.
+
+    Parameters
+    ----------
+    metrics : mapping of str to (float, float)
+    task : (Measurement, sequence of Score)
+        A row of the task without its score, and the scores; those metrics that the draws have too are compared.
+    drawn : sequence of (Measurement, sequence of Score)
+        The same of each draw.
+    gain : str
+        Method of the difference.
+    """
+    note, (row, scores), (control, means) = mean_of(len(drawn)), task, drawn[0]
+    if len(drawn) > 1:
+        for one, of_draw in drawn:
+            yield from rows_of(metrics, one, of_draw)
+        control = replace(control, seed=None, strength=None, note=note)
+        means = [mean_of_draws(of_metric) for of_metric in zip(*(of_draw for _, of_draw in drawn), strict=True)]
+    else:
+        control = replace(control, note="; ".join(filter(None, (control.note, note))))
+    yield from rows_of(metrics, control, means)
+    row = replace(row, method=gain, role="difference", seed=control.seed, strength=None, note=note)
+    differences = [(a - c, b - d) for (a, b), (c, d) in zip(scores, means, strict=False)]
+    yield from rows_of(metrics, row, differences)
+
+
+def rows_of(metrics: Metrics, row: Measurement, scores: Sequence[Score]) -> Iterator[Measurement]:
+    """Yield a row a score, by the first metrics."""
+    for (metric, bounds), (value, resampled) in zip(metrics.items(), scores, strict=False):
+        yield scored(row, metric, value, resampled, bounds=bounds)
 
 
 def scored(
     row: Measurement, metric: str, value: float, resampled: Resampled, *, bounds: tuple[float, float] | None = None
 ) -> Measurement:
     """Return the row with a score and its interval, on the scale of the metric; of too few units there is none."""
-    if bounds is None:
-        bounds = bounds_of(metric, difference=row.role == "difference")
+    bounds = bounds_of(metric) if bounds is None else bounds
+    if row.role == "difference":
+        bounds = bounds_of_difference(bounds)
     ends = interval(float(value), resampled, bounds=bounds)
     row = replace(row, metric=metric, value=float(value))
     if ends is None:
@@ -211,20 +169,16 @@ def scored(
     return replace(row, low=ends[0], high=ends[1])
 
 
+def fitted(row: Measurement, fit: Fit) -> Measurement:
+    """Return the row with the strength that a fit chose, and what must be said of it."""
+    notes = []
+    if fit.at_edge:
+        notes.append(f"the strength is at the edge of the grid {fit.strengths[0]:g} .. {fit.strengths[-1]:g}")
+    if not fit.converged:
+        notes.append("the fit did not converge")
+    return replace(row, strength=fit.strength, strength_name=fit.strength_name, note="; ".join(notes))
+
+
 def mean_of(draws: int) -> str:
     """Return what the control and selectivity rows say of the draws behind them."""
     return f"mean of {draws} draws, whose variance is in the interval" if draws > 1 else ONE_DRAW
-
-
-def joined(*notes: str) -> str:
-    """Write several notes as one."""
-    return "; ".join(filter(None, notes))
-
-
-def _note(result: Result) -> str:
-    notes = []
-    if result.at_edge:
-        notes.append(f"the strength is at the edge of the grid {result.strengths[0]:g} .. {result.strengths[-1]:g}")
-    if not result.converged:
-        notes.append("the fit did not converge")
-    return "; ".join(notes)

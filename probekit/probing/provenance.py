@@ -11,6 +11,7 @@ from probekit.cache.format.certificate import certificate
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
 from probekit.models.sources.static import is_static
+from probekit.probing.estimators import Estimator
 from probekit.probing.settings import Settings
 from probekit.report import Measurement
 from probekit.report.render.wording import readable
@@ -66,7 +67,9 @@ def provenance_of(
     }
 
 
-def blank_row(cache: ActivationCache, settings: Settings, task: ProbeTask, *, method: str, metric: str) -> Measurement:
+def blank_row(
+    cache: ActivationCache, settings: Settings, task: ProbeTask, estimator: Estimator, *, metric: str
+) -> Measurement:
     """Return what the rows of a study share, as a row of the estimator that has no value yet."""
     return Measurement(
         stage="probe",
@@ -75,11 +78,12 @@ def blank_row(cache: ActivationCache, settings: Settings, task: ProbeTask, *, me
         corpus=cache.corpus["name"],
         split="test",
         layer=None,
-        method=method,
+        method=str(settings.estimator),
         role="estimator",
         metric=metric,
         value=None,
-        pooling=settings.pool,
+        pooling="learned" if estimator.tokens else settings.pool,
+        seed=settings.seed if estimator.seeded else None,
     )
 
 

@@ -1,207 +1,265 @@
-"""A task over a corpus, as numbers: codes for labels, the control draws, the floors' inputs.
+"""What a study asks of every layer, alike for labels, numbers and trees.
 
-Enters: a :class:`~probekit.features.TargetTable`. Leaves: a frozen :class:`Question` that every
-layer is asked. Surprise: classes are those of the training part; a label that training never
-showed is code -1, which no prediction equals, so it counts as an error and is listed.
+Enters: a :class:`~probekit.probing.dataset.Dataset`. Leaves: the problems that an estimator fits, what scores its
+predictions, and the floors. What differs is in :mod:`probekit.probing.studies`: one :class:`Question` a kind.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.errors import InputError
+from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS
-from probekit.features import Label, TargetTable, number_bins
-from probekit.probing.units import Units, units_of
+from probekit.features import TargetTable
+from probekit.probing.control import draw_seed
+from probekit.probing.dataset import Dataset
+from probekit.probing.settings import Settings
+from probekit.report import Measurement
+from probekit.report.render.trees import DrawnTree
+from probekit.statistics.bootstrap import LEVEL, Bootstrap, FloatArray, Score
+from probekit.statistics.units import Units, units_of
 from probekit.tasks import ProbeTask
-
-UNSEEN = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The rows of one split.
+    """What is asked in one split.
 
     Attributes
     ----------
-    rows : slice
-        Of the table, and of every layer's matrix.
-    y : int32 array [n]
-        Codes; -1 where training never showed the label.
+    split : str
+    rows : int64 array [n]
+        Of the table, and of every layer's matrix; of trees one a sentence.
     resampled : Units
         What the bootstrap resamples.
+    n : int
+        How many targets there are to be right or wrong about.
+    sizes : float64 array [n], optional
+        What each row weighs; by default all weigh the same.
     """
 
-    rows: slice
-    y: NDArray[np.int32]
+    split: str
+    rows: NDArray[np.int64]
     resampled: Units
+    n: int
+    sizes: FloatArray | None = None
 
-    @property
-    def units(self) -> NDArray[np.int64]:
-        """Document or sentence of each row, numbered from 0."""
-        return self.resampled.of
+    @classmethod
+    def of(cls, table: TargetTable, split: str) -> Part:
+        """Ask every target of a split."""
+        rows = np.arange(len(table))[table.part(split)]
+        return cls(split, rows, units_of(table.group, table.example[rows]), len(rows))
 
-    @property
-    def n_units(self) -> int:
-        """How many units there are."""
-        return self.resampled.n
-
-    @property
-    def unit(self) -> str:
-        """``document`` or ``sentence``."""
-        return self.resampled.unit
+    def take(self, rows: NDArray[np.int64]) -> Part:
+        """Ask some targets alone."""
+        return Part(self.split, self.rows[rows], self.resampled.take(rows), len(rows))
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A task's rows and labels, ready to be asked of every layer.
+class Scorer(ABC):
+    """Scores what is predicted of a part, with joint resamples of its units.
 
-    Attributes
-    ----------
-    task : ProbeTask
-    table : TargetTable
-    classes : list of str
-        By code.
-    labels : list of str
-        Of every row of the table; numbers as their bins.
-    parts : dict of str to Part
-        ``train``, ``dev``, ``test``.
-    sentences : int64 array [n train]
-        Sentence of each training row; samples take whole sentences.
-    keys : list or None
-        What the control task is keyed by; None: the task has none.
-    unseen : Counter
-        Labels of dev and test that training never showed.
-    notes : list of str
-    """
-
-    task: ProbeTask
-    table: TargetTable
-    classes: list[str]
-    labels: list[str]
-    parts: dict[str, Part]
-    sentences: NDArray[np.int64]
-    keys: list[Any] | None
-    unseen: Counter[str]
-    notes: list[str] = field(default_factory=list)
-
-
-def pose(task: ProbeTask, table: TargetTable, *, left_out: Counter[Label] | None = None) -> Question:
-    """Number the labels of a task.
+    All that is predicted of a part is scored under the same resamples, so that differences may be read off them.
 
     Parameters
     ----------
-    task : ProbeTask
-    table : TargetTable
-        Only targets that a token covers.
-    left_out : Counter, optional
-        What :func:`keep_top` left out, for the notes.
+    part : Part
+    metrics : mapping of str to (float, float)
+        Names, the main one first, with the least and the most that a score can be.
+    settings : Settings
+        Number and seed of the resamples.
+    """
+
+    def __init__(self, part: Part, metrics: Mapping[str, tuple[float, float]], settings: Settings) -> None:
+        self.part, self.metrics = part, metrics
+        self.bootstrap = Bootstrap.draw(
+            part.resampled.of, resamples=settings.n_resamples, seed=settings.seed, counted=part.sizes
+        )
+
+    @abstractmethod
+    def scores(self, predicted: Any, *, draw: int = 0, mask: NDArray[np.bool_] | None = None) -> list[Score]:
+        """Return a score a metric; only the main one of a control draw, and of rows that a mask picks.
+
+        Parameters
+        ----------
+        predicted : array or list
+            What a result predicts of the part.
+        draw : int
+            0: against what is true; k: against the k-th draw of the control.
+        mask : bool array [n], optional
+            Rows that count.
+        """
+
+    def row(self, blank: Measurement) -> Measurement:
+        """Return a row about this part."""
+        units = self.part.resampled
+        return replace(blank, split=self.part.split, n=self.part.n, n_groups=units.n, unit=units.unit, level=LEVEL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(ABC):
+    """A task over a corpus, ready to be asked of every layer.
+
+    Attributes
+    ----------
+    data : Dataset
+    settings : Settings
+        What was asked for, with what the data decided of it.
+    metrics : mapping of str to (float, float)
+        What predictions are scored by, the main one first, with bounds.
+    methods : sequence of str
+        Of the fits of the task, in the order of the problems, the main one first.
+    parts : mapping of str to Part
+        ``train``, ``dev``, ``test``.
+    problems : sequence
+        What is fitted: the task (by every method), then its control draws.
+    seeds : sequence of int
+        Of the control draws.
+    notes : list of str
+    """
+
+    kind: ClassVar[str]
+    """What is predicted: ``labels``, ``numbers``, ``trees``."""
+    control: ClassVar[str] = "control"
+    gain: ClassVar[str] = "selectivity"
+    """Methods of the rows of the control, and of what the task is better by."""
+    plain_floor: ClassVar[str] = ""
+    """The floor that is left to targets without a control in a fast run; empty where the control needs no keys."""
+
+    data: Dataset
+    settings: Settings
+    metrics: Mapping[str, tuple[float, float]]
+    methods: Sequence[str]
+    parts: Mapping[str, Part]
+    problems: Sequence[Any]
+    seeds: Sequence[int]
+    notes: list[str]
+
+    @classmethod
+    @abstractmethod
+    def check(cls, settings: Settings, task: ProbeTask) -> None:
+        """Refuse what was asked for and does not go with the task, before anything is read."""
+
+    @classmethod
+    @abstractmethod
+    def pose(cls, data: Dataset, settings: Settings, device: str) -> Self:
+        """Ask the targets of a data set; ``settings`` name the estimator."""
+
+    @abstractmethod
+    def scorer(self, part: Part) -> Scorer:
+        """Return what scores predictions of a part."""
+
+    @abstractmethod
+    def floors(self, scorers: Mapping[str, Scorer]) -> Iterator[tuple[str, Floor]]:
+        """Yield what methods that see no vector predict, with the split."""
+
+    @abstractmethod
+    def lines(self, predicted: Any) -> Iterator[dict[str, Any]]:
+        """Yield what is predicted of test, one JSON-able line a target or sentence."""
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what the report says besides; plain data."""
+        return {}
+
+    def drawn(self, predicted: Any, title: str) -> list[DrawnTree]:
+        """Return test sentences with the trees that are predicted, those of a handy length."""
+        raise not_over_trees("trees", self.task)
+
+    @property
+    def task(self) -> ProbeTask:
+        """What is asked."""
+        return self.data.source.task
+
+    @property
+    def table(self) -> TargetTable:
+        """Every target with a vector."""
+        return self.data.table
+
+    @property
+    def keys(self) -> list[Hashable] | None:
+        """What the control is keyed by; None: some target has none."""
+        return None if any(key is None for key in self.table.keys) else self.table.keys
+
+    @property
+    def sentences(self) -> NDArray[np.int64]:
+        """Sentence of each training row, [n train]; samples take whole sentences."""
+        return self.table.example[self.table.part("train")]
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What a method that sees no vector predicts of a part.
+
+    Attributes
+    ----------
+    method : str
+    predicted : array or list
+    note : str
+    mask : bool array [n], optional
+        The rows that it is about.
+    main : bool
+        Scored by the main metric alone.
+    """
+
+    method: str
+    predicted: Any
+    note: str = ""
+    mask: NDArray[np.bool_] | None = None
+    main: bool = False
+
+
+def check_parts(task: ProbeTask, table: TargetTable, *, least: int = 1) -> None:
+    """Refuse a table without anything to learn or score.
 
     Raises
     ------
     InputError
-        There is nothing to learn: no training rows, one class, or nothing to score.
+        A split has fewer targets than ``least``, one or two.
     """
-    train = table.part("train")
-    for split in SPLITS:
-        part = table.part(split)
-        if part.stop == part.start:
-            has = ", ".join(f"{name} {_size(table.part(name))}" for name in SPLITS)
+    sizes = {split: table.part(split).stop - table.part(split).start for split in SPLITS}
+    has = ", ".join(f"{split} {size}" for split, size in sizes.items())
+    for split, size in sizes.items():
+        if size < least:
+            few, what = "one target" if size else "no target", "learn" if split == "train" else "score"
             raise InputError(
-                f"The task '{task.name}' has no target in the {split} part ({has} targets): nothing to "
-                f"{'learn' if split == 'train' else 'score'}. Give a corpus with more examples, or with "
-                "splits of its own."
+                f"The task '{task.name}' has {few} in the {split} part ({has} targets): nothing to {what}. Give a "
+                "corpus with more examples, or with splits of its own."
             )
-    labels = _as_text(task, table, train)
-    counts = Counter(labels[train])
-    classes = sorted(counts)
-    if len(classes) < 2:
-        raise InputError(
-            f"The task '{task.name}' has the one label '{classes[0]}' in the training part: nothing to learn."
-        )
-    codes = {name: code for code, name in enumerate(classes)}
-    y = np.array([codes.get(label, UNSEEN) for label in labels], np.int32)
-    unseen = Counter(label for label, code in zip(labels, y, strict=True) if code == UNSEEN)
-    keys = None if any(key is None for key in table.keys) else table.keys
-    return Question(
-        task=task,
-        table=table,
-        classes=classes,
-        labels=labels,
-        parts={split: _part(table, y, split) for split in SPLITS},
-        sentences=table.example[train],
-        keys=keys,
-        unseen=unseen,
-        notes=_notes(task, table, counts, unseen, left_out or Counter()),
-    )
 
 
-def _part(table: TargetTable, y: NDArray[np.int32], split: str) -> Part:
-    rows = table.part(split)
-    return Part(rows, y[rows], units_of(table, table.example[rows]))
+def control_seeds(table: TargetTable, settings: Settings) -> list[int]:
+    """Return the seeds of the draws of the control; none where a target has no key."""
+    return [] if None in table.keys else [draw_seed(settings.seed, draw) for draw in range(settings.n_controls)]
 
 
-def keep_top(task: ProbeTask, table: TargetTable) -> tuple[TargetTable, Counter[Label]]:
-    """Keep the targets that the question is about, where it is about the most frequent labels alone.
-
-    Only what training showed and found too rare is left out. A label of dev or test that training never showed stays:
-    it counts as an error, or a corpus whose test part has labels of its own would be scored on the rest alone.
-
-    Returns
-    -------
-    table : TargetTable
-    left_out : Counter
-        How many targets of each label are left out.
-    """
-    counts = Counter(table.labels[table.part("train")])
-    if task.top_labels is None or len(counts) <= task.top_labels:
-        return table, Counter()
-    ranked = sorted(counts, key=lambda label: (-counts[label], str(label)))
-    rare = set(ranked[task.top_labels :])
-    kept = np.array([row for row, label in enumerate(table.labels) if label not in rare], np.int64)
-    return table.take(kept), Counter(label for label in table.labels if label in rare)
-
-
-def _as_text(task: ProbeTask, table: TargetTable, train: slice) -> list[str]:
-    if task.bins is None:
-        return [str(label) for label in table.labels]
-    values = np.array(table.labels, np.float64)
-    names, _ = number_bins(values, train, task.bins)
-    return names
-
-
-def _notes(
-    task: ProbeTask, table: TargetTable, counts: Counter[str], unseen: Counter[str], left_out: Counter[Label]
-) -> list[str]:
+def lost_notes(data: Dataset) -> list[str]:
+    """Say which targets no method sees: no token covers them, or their labels are not among the most frequent."""
     notes = []
-    if table.without_token:
-        lost = sum(table.without_token.values())
-        notes.append(f"{lost:,} targets are left out of every method: no token covers {_named(table.without_token)}.")
-    if left_out:
+    if lost := data.table.without_token:
+        notes.append(f"{lost.total():,} targets are left out of every method: no token covers {named(lost)}.")
+    if data.left_out:
         notes.append(
-            f"{left_out.total():,} targets are left out: training has their label, but not among the "
-            f"{task.top_labels:,} most frequent that are asked: {_named(left_out)}."
+            f"{data.left_out.total():,} targets are left out: training has their label, but not among the "
+            f"{data.source.task.top_labels:,} most frequent that are asked: {named(data.left_out)}."
         )
-    if unseen:
-        notes.append(
-            f"{sum(unseen.values()):,} dev or test labels never occur in training, so count as errors: "
-            f"{_named(unseen)}."
-        )
-    rare = [label for label, count in counts.items() if count == 1]
-    if rare:
-        notes.append(f"{len(rare)} of {len(counts)} labels occur once in training: {', '.join(sorted(rare)[:10])}.")
     return notes
 
 
-def _named(counts: Counter[Any]) -> str:
+def named(counts: Counter[Any]) -> str:
+    """Write the most frequent with their numbers."""
     shown = ", ".join(f"'{name}' ({count})" for name, count in counts.most_common(10))
     return shown + (f" and {len(counts) - 10} others" if len(counts) > 10 else "")
 
 
-def _size(part: slice) -> int:
-    return int(part.stop - part.start)
+def not_over_trees(option: str, task: ProbeTask) -> UsageError:
+    """Return the refusal of an option that trees alone have."""
+    return UsageError(
+        f"The `{option}` option is for tasks over trees (tree-distance, word-depth). '{task.name}' is of kind "
+        f"'{task.kind}'. Leave it out."
+    )

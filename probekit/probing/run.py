@@ -1,45 +1,27 @@
 """Probe: ask a task of every layer of a cache.
 
-Enters: names of tasks and a cache. Leaves: a :class:`~probekit.report.LayerReport` each. Surprise: the kind of the
-task and the estimator decide the study: trees have one of their own, and so have numbers.
+Enters: names of tasks and a cache. Leaves: a :class:`~probekit.report.LayerReport` each. All take one road,
+:mod:`probekit.probing.studies.study`; what its estimator predicts, labels, numbers or trees, decides what is asked.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from probekit import plain
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus, open_corpus
-from probekit.probing.asking import Source, find_sources
 from probekit.probing.choosing import open_cache
-from probekit.probing.estimators import Estimator, estimator_for
+from probekit.probing.dataset import find_sources
+from probekit.probing.estimators import estimator_for
 from probekit.probing.settings import Settings
-from probekit.probing.studies.labels import classify
-from probekit.probing.studies.numbers import regress
-from probekit.probing.studies.trees.study import probe_trees
+from probekit.probing.studies.study import Progress, Study, run_study
+from probekit.probing.studies.trees.projections import STRUCTURAL
 from probekit.report import LayerReport
-from probekit.report.render.trees import DrawnTree
 from probekit.tasks import ProbeTask
-
-Progress = Callable[[float, str], None]
-
-
-class Probing(Protocol):
-    """What a study leaves."""
-
-    @property
-    def report(self) -> LayerReport:
-        """The report."""
-
-    def predictions(self) -> Iterable[dict[str, Any]]:
-        """Return what the chosen layer predicted on test, one JSON-able line a target or sentence."""
-
-    def drawn(self, count: int = 4) -> list[DrawnTree]:
-        """Return some test sentences with predicted trees; UsageError where there are none."""
 
 
 def probe(
@@ -112,7 +94,7 @@ def probe(
         Memory for one layer's matrices, in GB; larger ones lie in temporary files.
     device : {"auto", "cpu", "cuda", "mps"}
     also : str or sequence of str
-        Analyses that ride beside the study and add rows: ``online-code`` [2]_ ...
+        Analyses beside the study, which add rows: ``online-code`` [2]_ ...
     metrics : str or sequence of str
         What labels are scored by besides accuracy, macro F1 and what the task names: any that fits them.
     cache : path, optional
@@ -220,7 +202,7 @@ def run_probe(
     annotations: Any = (),
     probes: Any = (),
     progress: Progress | None = None,
-) -> Probing:
+) -> Study:
     """Probe an open cache; see :func:`probe`."""
     return next(run_probes(cache, [settings], corpus=corpus, annotations=annotations, probes=probes, progress=progress))
 
@@ -233,7 +215,7 @@ def run_probes(
     annotations: Any = (),
     probes: Any = (),
     progress: Progress | None = None,
-) -> Iterator[Probing]:
+) -> Iterator[Study]:
     """Yield a study for each of some settings, of one reading of the corpus; see :func:`probe_tasks`."""
     if progress is not None:
         plain.called(progress, "progress")
@@ -241,28 +223,13 @@ def run_probes(
     # All of them before the first study, so that none is lost to the next one's fault.
     found = [estimator_for(asked.estimator, source.task) for asked, source in zip(settings, sources, strict=True)]
     for number, (asked, source, estimator) in enumerate(zip(settings, sources, found, strict=True)):
-        yield _study(cache, asked, source, estimator, progress=_share(progress, number, len(settings)))
+        share = _share(progress, number, len(settings))
+        yield run_study(cache, asked, source, estimator or STRUCTURAL, progress=share)
 
 
 def _once(corpus: Any) -> Corpus | None:
     """Open a corpus that is given, so that one of an iterator, which ends for good, can be read again."""
     return None if corpus is None else open_corpus(corpus)
-
-
-def _study(
-    cache: ActivationCache,
-    settings: Settings,
-    source: Source,
-    estimator: Estimator | None,
-    *,
-    progress: Progress | None,
-) -> Probing:
-    if estimator is None:
-        return probe_trees(cache, settings, source, progress=progress)
-    settings = replace(settings, estimator=estimator.name)
-    if estimator.targets == "numbers":
-        return regress(cache, settings, source, progress=progress)
-    return classify(cache, settings, source, progress=progress)
 
 
 def _share(progress: Progress | None, number: int, of: int) -> Progress | None:

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from probekit.errors import CacheError, InputError, ResourceError, UsageError
 from probekit.probing.estimator import VectorClassifier
 from probekit.probing.estimators import estimators
-from probekit.probing.ridge import RidgeProbe
+from probekit.probing.estimators.ridge import RidgeProbe
 from probekit.storage.files import replace_bytes
 from probekit.storage.strict import parse_object
 

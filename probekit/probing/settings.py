@@ -45,7 +45,7 @@ class Settings:
         GB for one layer; a larger one lies in temporary files.
     device : str
     also : tuple of str
-        Analyses that ride beside the study.
+        Analyses beside the study.
     metrics : tuple of str
         What labels are scored by besides what the task names.
     drop_repeated : bool

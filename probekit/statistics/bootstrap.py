@@ -229,9 +229,13 @@ class Bootstrap:
 
 def bounds_of(metric: str, *, difference: bool = False) -> tuple[float, float]:
     """Return the least and the most that a metric, or the difference of two scores by it, can be."""
-    low, high = BOUNDS.get(metric, SHARE)
-    if not difference:
-        return low, high
+    bounds = BOUNDS.get(metric, SHARE)
+    return bounds_of_difference(bounds) if difference else bounds
+
+
+def bounds_of_difference(bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return the least and the most that the difference of two scores can be."""
+    low, high = bounds
     return (low - high, high - low) if np.isfinite(low) else OPEN
 
 

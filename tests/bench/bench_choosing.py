@@ -24,11 +24,12 @@ from sklearn.linear_model import LogisticRegression
 
 from probekit import extract
 from probekit.cache.reader import ActivationCache
-from probekit.probing.asking import ask, find_sources
 from probekit.probing.control import control_codes
+from probekit.probing.dataset import find_sources, open_dataset
 from probekit.probing.problem import Problem, Result, Standardiser
 from probekit.probing.settings import Settings
 from probekit.probing.solvers.strengths import STRENGTHS, Vectors, fit_layer, fit_vectors
+from probekit.probing.studies.labels import Labels
 
 TASKS = ("pos", "deprel:universal", "morph:Number", "position", "word-length")
 LIMIT = 0.2
@@ -90,15 +91,15 @@ def posed(
 ) -> Iterator[tuple[int | str, list[np.ndarray], list[Problem], np.ndarray]]:
     """Yield layer, vectors by split, problems and sentences, of the first rows of each split, whole sentences."""
     settings = Settings(task=task, layers=list(layers))
-    asked = ask(cache, settings, find_sources(cache, [settings])[0])
-    question = asked.question
+    asked = open_dataset(cache, settings, find_sources(cache, [settings])[0])
+    question = Labels.pose(asked, settings)
     taken = []
     for split, most in (("train", rows), ("dev", HELD_OUT), ("test", HELD_OUT)):
         part = question.parts[split].rows
         examples = question.table.example[part]
         last = examples[min(most, len(examples)) - 1]
-        taken.append(slice(part.start, part.start + int(np.searchsorted(examples, last, "right"))))
-    codes = {"task": np.concatenate([question.parts[split].y for split in ("train", "dev", "test")])}
+        taken.append(slice(part[0], part[0] + int(np.searchsorted(examples, last, "right"))))
+    codes = {"task": question.codes[0]}
     if question.keys is not None:
         codes["control"] = control_codes(
             question.keys, codes["task"][taken[0]], n_classes=len(question.classes), seed=0

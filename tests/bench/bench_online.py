@@ -30,11 +30,12 @@ from sklearn.linear_model import LogisticRegression
 from probekit import extract, probe
 from probekit.cache.reader import ActivationCache
 from probekit.probing.analyses.code_length.online import blocks, online_codes
-from probekit.probing.asking import ask, find_sources
 from probekit.probing.control import control_codes
+from probekit.probing.dataset import find_sources, open_dataset
 from probekit.probing.problem import Problem, Standardiser
 from probekit.probing.settings import Settings
 from probekit.probing.solvers.strengths import STRENGTHS
+from probekit.probing.studies.labels import Labels
 
 LIMIT = 3.0
 """How many times the plain study the one with the code may take."""
@@ -82,11 +83,11 @@ def _whole(cache: ActivationCache, rounds: int) -> None:
 
 def _loop(cache: ActivationCache, layer: int, most: int) -> None:
     settings = Settings(task="pos", layers=[layer])
-    asked = ask(cache, settings, find_sources(cache, [settings])[0])
-    question = asked.question
+    asked = open_dataset(cache, settings, find_sources(cache, [settings])[0])
+    question = Labels.pose(asked, settings)
     stack, _ = asked.places[0]
     X = asked.poolers[stack].matrix(cache.layer(layer, stack))[question.parts["train"].rows]
-    y, groups = question.parts["train"].y, question.sentences
+    y, groups = question.problems[0].y_train, question.sentences
     control = control_codes(question.keys or [], y, n_classes=len(question.classes), seed=0)
     control = control[question.parts["train"].rows]
     kept = groups <= groups[min(most, len(y)) - 1]

@@ -27,14 +27,12 @@ from sklearn.linear_model import LogisticRegression
 
 from probekit import extract, probe
 from probekit.cache.reader import ActivationCache
-from probekit.corpus import reopen_corpus
-from probekit.features import Pooler, collect, matched
-from probekit.probing.control import control_codes
+from probekit.probing.dataset import find_sources, open_dataset
 from probekit.probing.problem import Problem, Standardiser
-from probekit.probing.question import pose
+from probekit.probing.settings import Settings
 from probekit.probing.solvers.objective import Objective, chunk_rows
 from probekit.probing.solvers.strengths import STRENGTHS, fit_layer
-from probekit.tasks import get_task
+from probekit.probing.studies.labels import Labels
 
 Layer = tuple[int | str, list[np.ndarray], list[Problem], np.ndarray]
 
@@ -81,19 +79,12 @@ def whole(data: Path) -> None:
 def layers_of(root: Path, wanted: list[int], draws: int) -> Iterator[Layer]:
     """Yield vectors by split, problems and sentences of each layer."""
     cache = ActivationCache.open(next(path.parent for path in root.glob("*/manifest.json")))
-    task = get_task("pos")
-    table = collect(task, matched(cache.examples(), reopen_corpus(cache.source), "EWT"), where="EWT")
-    pooler = Pooler(cache.index(""), table)
-    question = pose(task, pooler.table)
-    parts = [question.parts[split] for split in ("train", "dev", "test")]
-    n_classes = len(question.classes)
-    problems = [Problem("task", parts[0].y, parts[1].y, parts[2].y, n_classes)]
-    for draw in range(draws):
-        codes = control_codes(question.keys, parts[0].y, n_classes=n_classes, seed=draw)
-        problems.append(Problem(f"control {draw}", *(codes[part.rows] for part in parts), n_classes))
-    for layer in wanted:
-        X = pooler.matrix(cache.layer(layer, ""))
-        yield layer, [X[part.rows] for part in parts], problems, question.sentences
+    settings = Settings(task="pos", layers=wanted, control_seeds=draws)
+    data = open_dataset(cache, settings, find_sources(cache, [settings])[0])
+    question = Labels.pose(data, settings)
+    for stack, layer in data.places:
+        X = data.poolers[stack].matrix(cache.layer(layer, stack))
+        yield layer, [X[part.rows] for part in question.parts.values()], list(question.problems), question.sentences
 
 
 def measure(given: Layer, against_sklearn: bool) -> dict[str, float]:

@@ -27,11 +27,11 @@ import torch
 from probekit import extract, probe
 from probekit.cache.reader import ActivationCache
 from probekit.features import Pooler
-from probekit.probing.asking import find_sources
+from probekit.probing.dataset import find_sources
 from probekit.probing.settings import Settings
 from probekit.probing.studies.trees import fit
 from probekit.probing.studies.trees.batches import Sentences
-from probekit.probing.studies.trees.measure import guessed
+from probekit.probing.studies.trees.projections import guessed
 from probekit.probing.studies.trees.trees import trees_of
 from probekit.statistics.tree_scores import DISTANCE
 from probekit.statistics.trees import Tree
@@ -151,7 +151,7 @@ def _uuas(data: Data, B: np.ndarray) -> float:
     trees = data.trees["test"]
     metric = DISTANCE[0]
     units = np.zeros(len(trees), np.int64)
-    return float(metric.value(metric.counts(trees, guessed(data.X["test"], B, trees, depth=False), units, 1))[0])
+    return float(metric.value(metric.counts(trees, guessed(data.X["test"] @ B.T, trees, depth=False), units, 1))[0])
 
 
 if __name__ == "__main__":

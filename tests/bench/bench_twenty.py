@@ -34,11 +34,11 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus import reopen_annotated
 from probekit.features import matched
 from probekit.probing import run as sweep
-from probekit.probing.asking import ask, find_sources
-from probekit.probing.control import control_codes
+from probekit.probing.dataset import find_sources, open_dataset
 from probekit.probing.problem import Problem
 from probekit.probing.settings import Settings
 from probekit.probing.solvers.strengths import fit_layer
+from probekit.probing.studies.labels import Labels
 from probekit.sites import parse_layers
 
 SECONDS, GIGABYTES, RATIO = 20 * 60, 4.0, 1.1
@@ -234,7 +234,7 @@ def _count(setting: Setting) -> list[Found]:
     lines = []
     for task in setting.tasks:
         question = _asked(setting, task, "all")[0]
-        sizes = {split: len(part.y) for split, part in question.parts.items()}
+        sizes = {split: part.n for split, part in question.parts.items()}
         lines.append(counted(task, sizes, len(question.classes)))
         print(f"{task}: {sizes}, {len(question.classes)} classes {lines[-1].rule}", flush=True)
     return lines
@@ -243,22 +243,22 @@ def _count(setting: Setting) -> list[Found]:
 def _asked(setting: Setting, task: str, layers: Any) -> tuple[Any, Any]:
     cache = ActivationCache.open(setting.cache)
     settings = Settings(task=task, layers=layers)
-    asked = ask(cache, settings, find_sources(cache, [settings], annotations=companions([task], setting.data))[0])
-    return asked.question, lambda layer: asked.poolers[cache.stacks[0]].matrix(cache.layer(layer, cache.stacks[0]))
+    source = find_sources(cache, [settings], annotations=companions([task], setting.data))[0]
+    asked = open_dataset(cache, settings, source)
+    return Labels.pose(asked, settings), lambda layer: asked.poolers[cache.stacks[0]].matrix(
+        cache.layer(layer, cache.stacks[0])
+    )
 
 
 def _loop(setting: Setting, task: str, layer: int, most: int) -> None:
     """The fits of task and control at one layer, over some training targets: here, and by scikit-learn one by one."""
     question, matrix = _asked(setting, task, [layer])
     X, parts = matrix(layer), question.parts
-    train = parts["train"].rows
-    rows = slice(train.start, min(train.stop, train.start + most))
-    labels = {"task": np.concatenate([part.y for part in parts.values()])}
-    if question.keys is not None:
-        labels["control"] = control_codes(question.keys, parts["train"].y, n_classes=len(question.classes), seed=0)
-    dev, test = parts["dev"].rows, parts["test"].rows
-    problems = [_renumbered(name, codes[rows], codes[dev], codes[test]) for name, codes in labels.items()]
-    groups = question.sentences[: rows.stop - rows.start]
+    rows, dev, test = parts["train"].rows[:most], parts["dev"].rows, parts["test"].rows
+    # The task, and the control where there is one.
+    labels = zip(("task", "control"), question.codes, strict=False)
+    problems = [_renumbered(name, codes[rows], codes[dev], codes[test]) for name, codes in labels]
+    groups = question.sentences[: len(rows)]
     started = time.perf_counter()
     results = fit_layer(X[rows], X[dev], X_test=X[test], problems=problems, groups=groups)
     here = time.perf_counter() - started
@@ -267,7 +267,7 @@ def _loop(setting: Setting, task: str, layer: int, most: int) -> None:
     there = time.perf_counter() - started
     scores = ", ".join(f"{result.name} {result.test_score:.4f}" for result in results)
     print(
-        f"{task}, layer {layer}, {rows.stop - rows.start:,} rows: here {here:.1f} s ({scores}), scikit-learn "
+        f"{task}, layer {layer}, {len(rows):,} rows: here {here:.1f} s ({scores}), scikit-learn "
         f"{there:.1f} s ({' '.join(said)}): the loop takes {there / here:.1f} times as long",
         flush=True,
     )

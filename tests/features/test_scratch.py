@@ -71,7 +71,7 @@ def test_a_large_layer_is_let_go_before_the_next_one_is_read(
     ahead = probe(task, on=cache, layers="0,1,2", fast=True, **options)  # type: ignore[arg-type]
     assert max(alive) == 1
     alive.clear()
-    monkeypatch.setattr("probekit.probing.reading.READ_AHEAD", 0)
+    monkeypatch.setattr("probekit.probing.dataset.READ_AHEAD", 0)
     one_by_one = probe(task, on=cache, layers="0,1,2", fast=True, **options)  # type: ignore[arg-type]
     assert alive == [0, 0, 0]
     assert one_by_one.rows == ahead.rows

@@ -14,7 +14,7 @@ from small import LAYERS, SPLITS, Part
 from probekit.example import Example
 from probekit.probing.studies.trees.batches import Sentences
 from probekit.probing.studies.trees.fit import fit_projections
-from probekit.probing.studies.trees.measure import guessed
+from probekit.probing.studies.trees.projections import guessed
 from probekit.statistics.tree_scores import DEPTH, DISTANCE
 from probekit.statistics.trees import Tree, distances_of, spanning_tree
 from probekit.tasks import load_catalogue
@@ -75,6 +75,6 @@ def compare(part: Part, layer: int, *, depth: bool) -> None:
     assert ours.dev_loss == pytest.approx(again, rel=1e-3)
     assert again < theirs.dev * (1 + NOISE)
     tags = [sentence.xpos for sentence in part.sentences["test"]]
-    guesses = guessed(X["test"], ours.B, trees["test"], depth=depth)
+    guesses = guessed(X["test"] @ ours.B.T, trees["test"], depth=depth)
     right = (oracle.roots_right if depth else oracle.edges_right)(guesses, data["test"][1], tags)
     assert metric.counts(trees["test"], guesses, np.zeros(len(tags), np.int64), 1).tolist() == [list(right)]

@@ -12,10 +12,10 @@ import pytest
 from plain import layer_of, mean, token_rows
 
 from probekit import ActivationCache, LayerReport, extract, probe
-from probekit.probing.studies.trees import fit, study
+from probekit.probing.studies.trees import fit, projections
 from probekit.probing.studies.trees.batches import Sentences
 from probekit.probing.studies.trees.fit import Projection
-from probekit.probing.studies.trees.measure import guessed
+from probekit.probing.studies.trees.projections import guessed
 from probekit.statistics.tree_scores import DISTANCE
 from probekit.statistics.trees import Tree, distances_of, spanning_tree
 
@@ -103,7 +103,7 @@ def probed(cache: ActivationCache, layer: int, monkeypatch: pytest.MonkeyPatch) 
         kept.extend(plain(train, dev, sentences, **options))  # type: ignore[arg-type]
         return kept
 
-    monkeypatch.setattr(study, "fit_projections", keeping)
+    monkeypatch.setattr(projections, "fit_projections", keeping)
     monkeypatch.setattr(fit, "EPOCHS", 5)  # what is compared are scores, not how good the fit is
     report = probe("tree-distance", on=cache, layers=[layer], ranks=[RANK], fast=True)
     return report, kept[0].B.astype(np.float64)
@@ -179,7 +179,7 @@ def test_scores_of_planted_trees_are_those_of_plain_loops() -> None:
     found = []
     for B in (np.eye(24)[:12] @ turn, np.eye(24)[12:] @ turn, fitted.B.astype(np.float64)):
         plain = scores(*parts[2], B)
-        guesses, units = guessed(X[2].astype(np.float64), B, trees[2], depth=False), np.zeros(30, np.int64)
+        guesses, units = guessed(X[2].astype(np.float64) @ B.T, trees[2], depth=False), np.zeros(30, np.int64)
         here = [float(metric.value(metric.counts(trees[2], guesses, units, 1))[0]) for metric in DISTANCE]
         assert here[0] == pytest.approx(plain[0], abs=1e-9)
         assert here[1] == pytest.approx(plain[1], abs=1e-6)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tiny_models import tiny_model
 
-from probekit import extract
+from probekit import ActivationCache, extract
 from probekit.errors import CacheError, UsageError
 from probekit.probing.choosing import find_cache, find_caches
 
@@ -34,7 +34,7 @@ def make() -> Make:
 
 
 def found(*on: str | Path, model: str | None = None) -> list[Path]:
-    return [item.path for item in find_caches(on, model, None, None)]
+    return [item.cache.path for item in find_caches(on, model, None, None)]
 
 
 def test_random_is_of_the_model_and_corpus_of_the_first_named_although_others_are_newer(make: Make) -> None:
@@ -61,12 +61,12 @@ def test_where_none_fits_the_newest_is_taken_and_the_difference_said(make: Make)
     make(gpt, OTHER, random_weights=0)
     of_the_model = make(bert, OTHER, random_weights=0)
     (_, taken) = find_caches([trained, "random"], None, None, None)
-    assert taken.path == of_the_model
+    assert taken.cache.path == of_the_model
     assert taken.said.startswith("No cache with random weights has the model and the corpus of the first cache named.")
     assert f"{of_the_model}, which has another corpus (bert on " in taken.said
     of_the_text = make(gpt, ONE, random_weights=0)
     (_, taken) = find_caches([trained, "random"], None, None, None)
-    assert taken.path == of_the_text
+    assert taken.cache.path == of_the_text
     assert "which has another model (gpt2 on " in taken.said
 
 
@@ -98,7 +98,7 @@ def test_without_a_name_the_newest_is_probed_and_said(make: Make) -> None:
     make(str(tiny_model("bert")))
     newest = make(str(tiny_model("bert")), OTHER)
     (item,) = find_caches((), None, None, None)
-    assert (item.path, item.said) == (newest, f"probing    {newest}")
+    assert (item.cache.path, item.said) == (newest, f"probing    {newest}")
 
 
 def test_a_file_of_vectors_that_changed_is_refused_by_name(make: Make, tmp_path: Path) -> None:
@@ -113,3 +113,12 @@ def test_a_file_of_vectors_that_changed_is_refused_by_name(make: Make, tmp_path:
     assert found(model="static:vectors.txt") == [made]
     with pytest.raises(UsageError, match=r"Nor is there such a folder or file here; .*--model static:vectors\.txt\."):
         found(model=f"static:{path}")
+
+
+def test_a_cache_that_others_stand_beside_is_opened_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, _ = make(str(tiny_model("bert"))), make(str(tiny_model("bert")), random_weights=0)
+    opened: list[Path] = []
+    plain = ActivationCache.open
+    monkeypatch.setattr(ActivationCache, "open", lambda path: opened.append(Path(path)) or plain(path))
+    assert len(find_caches([trained, "random"], None, None, None)) == 2
+    assert opened.count(trained) == 1

@@ -25,8 +25,8 @@ from probekit.probing.estimators import (
     get_estimator,
 )
 from probekit.probing.estimators.logistic import LogisticProbe
+from probekit.probing.estimators.ridge import RidgeProbe
 from probekit.probing.problem import Problem, Standardiser
-from probekit.probing.ridge import RidgeProbe
 from probekit.probing.saving import Probe, load_estimator, save_estimator
 from probekit.probing.trained import NetworkProbe, TokenProbe
 

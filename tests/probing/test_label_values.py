@@ -14,7 +14,9 @@ import pytest
 from probekit.corpus import Corpus, Example, open_corpus
 from probekit.errors import InputError
 from probekit.features import TargetTable, collect
-from probekit.probing.question import UNSEEN, Question, keep_top, pose
+from probekit.probing.dataset import Dataset, Source, keep_top
+from probekit.probing.settings import Settings
+from probekit.probing.studies.labels import UNSEEN, Labels
 from probekit.tasks import ProbeTask, Target, get_task, load_catalogue
 
 
@@ -26,9 +28,14 @@ def table_of(task: ProbeTask, *parts: list[Example]) -> TargetTable:
     return collect(task, Corpus.from_examples([one for part in parts for one in part]), where="here")
 
 
-def asked(task: ProbeTask, *parts: list[Example]) -> Question:
-    table, left_out = keep_top(task, table_of(task, *parts))
-    return pose(task, table, left_out=left_out)
+def asked(task: ProbeTask, *parts: list[Example]) -> Labels:
+    return posed(task, table_of(task, *parts))
+
+
+def posed(task: ProbeTask, table: TargetTable) -> Labels:
+    kept, left_out = keep_top(task, table)
+    source = Source(task, None, 0, lambda: table)  # type: ignore[arg-type]
+    return Labels.pose(Dataset(None, source, kept, kept, left_out, {}, ()), Settings())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["label", "column:tag"])
@@ -41,8 +48,8 @@ def test_a_label_that_training_never_showed_stays_and_is_an_error(name: str) -> 
     ]
     question = asked(get_task(name), *parts)
     each = 1 if name == "label" else 2
-    assert len(question.parts["test"].y) == 8 * each
-    assert (question.parts["test"].y == UNSEEN).sum() == 4 * each
+    assert len(question.problems[0].y_test) == 8 * each
+    assert (question.problems[0].y_test == UNSEEN).sum() == 4 * each
     assert question.unseen == {"c": 4 * each}
     assert any("never occur in training, so count as errors: 'c'" in note for note in question.notes)
 
@@ -60,7 +67,7 @@ def test_every_task_that_keeps_the_most_frequent_keeps_what_training_never_showe
     kept, left_out = keep_top(task, table)
     assert left_out == {"rare": 2}
     assert kept.labels == [*kept_labels, "l0", "new", "l1"]
-    question = pose(task, kept, left_out=left_out)
+    question = posed(task, table)
     assert len(question.classes) == task.top_labels
     assert question.unseen == {"new": 1}
     assert any("2 targets are left out: training has their label" in note for note in question.notes)

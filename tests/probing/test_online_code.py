@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,12 +11,11 @@ from tiny_models import LAYERS, tiny_model
 
 from probekit import ActivationCache, extract, probe
 from probekit.errors import UsageError
-from probekit.probing.analyses import ANALYSES, Ride, Scene, analyses
+from probekit.probing.analyses import ANALYSES, Context, analyses
 from probekit.probing.analyses.code_length.online import online_codes
 from probekit.probing.analyses.online_code import CONTROL_METHOD, METHOD, OnlineCodes
 from probekit.probing.estimators import LayerMatrix, StudySettings, get_estimator
 from probekit.probing.problem import Problem
-from probekit.probing.settings import Settings
 from probekit.report import Measurement
 
 
@@ -47,21 +47,21 @@ def test_rows_are_the_codes_of_the_layer(opened: ActivationCache) -> None:
     X = (rng.normal(size=(3, 8))[y] + rng.normal(size=(300, 8))).astype(np.float32)
     asked = [Problem("task", y[:200], y[200:250], y[250:], 3)]
     study = StudySettings(np.arange(200) // 4, 7, "cpu")
-    coder = OnlineCodes(Scene(opened, None, asked, study, Settings(resamples=100)))  # type: ignore[arg-type]
-    ride = Ride([coder])
+    linear = get_estimator("logistic")
+    coder = OnlineCodes(Context(SimpleNamespace(problems=asked), linear, study, {}))  # type: ignore[arg-type]
     matrix = LayerMatrix(5, X[:200], X[200:250], X[250:])
-    for layer, results in get_estimator("logistic").study(ride.watch([matrix]), asked, study):
-        ride.see(layer, results)
+    for _, results in linear.study([matrix], asked, study):
+        coder.see(matrix, results)
     (code,) = online_codes(X[:200], asked, groups=study.sentences, seed=7)
     blank = Measurement(
         stage="probe", task="t", model="m", corpus="c", split="test", layer=None, method="", role="companion",
         metric="", value=None,
     )  # fmt: skip
-    bits, compression = ride.rows(blank)
+    bits, compression = coder.rows(blank)
     assert (bits.layer, bits.split, bits.n, bits.n_groups, bits.seed) == (5, "train", 200, 50, 7)
     assert (bits.value, compression.value, bits.strength) == (code.bits, code.compression, code.strength)
     assert (bits.role, bits.strength_name) == ("companion", "C")
-    assert "layer 5 takes fewest" in ride.notes()[0]
+    assert "layer 5 takes fewest" in coder.notes()[0]
 
 
 def test_another_estimator_has_no_code_length(opened: ActivationCache, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from probekit import LayerReport, extract, probe
 from probekit.cache.reader import LayerView
 from probekit.errors import UsageError
 from probekit.features import Pooler
+from probekit.probing.studies.trees import fit
 
 CORPUS = "grammar:n=80"
 
@@ -84,6 +85,21 @@ def test_it_can_be_asked_for_with_a_control_and_any_estimator(trained: Path, unt
     by_itself = probe("pos", untrained, layers="0,1", estimator=estimator, control_seeds=0)
     assert scores(report, "random_weights") == scores(by_itself, estimator)
     assert scores(report, estimator) != scores(by_itself, estimator)
+
+
+@pytest.mark.parametrize(
+    ("task", "estimator", "method"), [("position", "ridge", "ridge"), ("tree-distance", None, "rank_4")]
+)
+def test_it_has_every_score_of_numbers_and_trees(
+    trained: Path, untrained: Path, monkeypatch: pytest.MonkeyPatch, task: str, estimator: str | None, method: str
+) -> None:
+    monkeypatch.setattr(fit, "EPOCHS", 2)
+    asked = {"layers": "1", "estimator": estimator, "ranks": (4,) if estimator is None else (), "control_seeds": 0}
+    report = probe(task, trained, also=("random-weights",), **asked)  # type: ignore[arg-type]
+    by_itself = probe(task, untrained, **asked)  # type: ignore[arg-type]
+    found = {(row.metric, row.split, row.n): (row.value, row.low) for row in report.select("random_weights")}
+    assert found == {(row.metric, row.split, row.n): (row.value, row.low) for row in by_itself.select(method)}
+    assert {row.role for row in report.select("random_weights")} == {"floor"}
 
 
 def test_asked_for_without_such_a_cache_it_is_refused_and_of_an_untrained_model_there_is_none(

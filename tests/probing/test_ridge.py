@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
@@ -9,12 +11,17 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from tiny_models import LAYERS, tiny_model
 
-from probekit import ActivationCache, extract, probe
+from probekit import ActivationCache, extract, open_corpus, probe
 from probekit.errors import UsageError
 from probekit.probing.control import control_numbers, draw_seed
-from probekit.probing.problem import Standardiser
-from probekit.probing.ridge import STRENGTHS, Numbers, fit_ridge
+from probekit.probing.estimators.ridge import STRENGTHS, fit_ridge
+from probekit.probing.problem import NumberProblem, Standardiser
+from probekit.probing.run import run_probe
+from probekit.probing.settings import Settings
+from probekit.statistics.bootstrap import Bootstrap
 from probekit.statistics.numbers import METRICS, NumberScorer
+
+CORPUS = "grammar:n=200"
 
 
 def drawn(n: int = 500, d: int = 20) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +33,7 @@ def drawn(n: int = 500, d: int = 20) -> tuple[np.ndarray, np.ndarray]:
 def test_every_strength_is_scikit_learns_ridge() -> None:
     X, y = drawn()
     parts = (X[:300], X[300:400], X[400:])
-    (fit,) = fit_ridge(*parts, [Numbers("y", y[:300], y[300:400], y[400:])])
+    (fit,) = fit_ridge(*parts, [NumberProblem("y", y[:300], y[300:400], y[400:])])
     Z = [Standardiser.fit(parts[0]).transform(part) for part in parts]
     models = [Ridge(alpha=300 / C).fit(Z[0], y[:300]) for C in STRENGTHS]
     scores = [r2_score(y[300:400], model.predict(Z[1])) for model in models]
@@ -38,7 +45,7 @@ def test_every_strength_is_scikit_learns_ridge() -> None:
 def test_targets_fitted_together_equal_targets_fitted_alone() -> None:
     X, y = drawn()
     other = np.random.default_rng(1).standard_normal(500)
-    sets = [Numbers(name, v[:300], v[300:400], v[400:]) for name, v in (("y", y), ("noise", other))]
+    sets = [NumberProblem(name, v[:300], v[300:400], v[400:]) for name, v in (("y", y), ("noise", other))]
     together = fit_ridge(X[:300], X[300:400], X[400:], sets)
     (alone,) = fit_ridge(X[:300], X[300:400], X[400:], sets[1:])
     np.testing.assert_allclose(together[1].test, alone.test, atol=1e-6)
@@ -49,7 +56,7 @@ def test_scores_are_those_of_the_rows_of_every_resample() -> None:
     _, y = drawn(60)
     guess = y + np.random.default_rng(2).standard_normal(60)
     units = np.arange(60) // 5
-    scorer = NumberScorer(y, units, resamples=10, seed=0)
+    scorer = NumberScorer(y, Bootstrap.draw(units, resamples=10))
     scores = dict(zip(METRICS, scorer.scores(guess), strict=True))
     assert scores["r2"][0] == pytest.approx(r2_score(y, guess))
     assert scores["pearson"][0] == pytest.approx(pearsonr(y, guess).statistic)
@@ -74,7 +81,7 @@ def test_the_control_gives_a_form_one_number_of_the_training_part() -> None:
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> ActivationCache:
-    made = extract(tiny_model("bert"), "grammar:n=200", overflow="window", cache=tmp_path_factory.mktemp("root"))
+    made = extract(tiny_model("bert"), CORPUS, overflow="window", cache=tmp_path_factory.mktemp("root"))
     return ActivationCache.open(made.cache)
 
 
@@ -99,5 +106,32 @@ def test_a_study_of_numbers(opened: ActivationCache) -> None:
 def test_names_are_no_numbers(opened: ActivationCache) -> None:
     with pytest.raises(UsageError, match=r"the labels of 'pos' are names.*fits: .*knn, logistic, mlp"):
         probe("pos", on=opened, estimator="ridge")
-    with pytest.raises(UsageError, match="only mix goes with"):
-        probe("position", on=opened, estimator="ridge", also=["strata"])
+    with pytest.raises(UsageError, match="online-code` reads labels, and 'position' is asked for numbers"):
+        probe("position", on=opened, estimator="ridge", also=["online-code"])
+
+
+def test_analyses_read_numbers_too(opened: ActivationCache) -> None:
+    also = ("strata", "strengths", "training-sizes", "worst-errors")
+    settings = Settings(task="position", estimator="ridge", layers=(0, 1), fast=True, also=also)
+    study = run_probe(opened, settings)
+    report, best = study.report, study.report.best_layer().layer
+    lines = list(study.predictions())
+    y, guess = (np.array([line[name] for line in lines]) for name in ("gold", "predicted"))
+    trained = Counter(word for one in open_corpus(CORPUS) if one.split == "train" for word in one.words)
+    counts = np.array([trained[line["form"]] for line in lines])
+    for which, mask in (("10-99", (counts > 9) & (counts < 100)), ("100+", counts > 99)):
+        row = next(row for row in report.select(f"stratum:frequency in training {which}") if row.layer == best)
+        assert (row.metric, row.n) == ("r2", mask.sum())
+        assert row.value == pytest.approx(r2_score(y[mask], guess[mask]))
+        assert row.low <= row.value <= row.high
+    for layer, point in report.points(split="dev").items():
+        curve = [row for row in report.rows if row.method.startswith("strength:") and row.layer == layer]
+        assert len(curve) == 2 * len(STRENGTHS)
+        assert max(row.value for row in curve if row.split == "dev") == point.value
+        sizes = [row for row in report.rows if row.method.startswith("size:") and row.layer == layer]
+        assert sizes[-1].value == report.points()[layer].value > sizes[-2].value
+    notes = report.provenance["notes"]
+    place = next(i for i, note in enumerate(notes) if "largest of" in note)
+    worst = int(np.abs(guess - y).argmax())
+    assert notes[place + 1].startswith(f"{guess[worst]:.3g} for {y[worst]:.3g}, ")
+    assert f"[{lines[worst]['form']}]" in notes[place + 1]

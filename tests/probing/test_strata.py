@@ -76,7 +76,7 @@ def test_bands_hold_what_they_say(opened: ActivationCache, tmp_path: Path) -> No
 
 
 def test_a_network_has_no_confidence_to_read(opened: ActivationCache) -> None:
-    with pytest.raises(UsageError, match="--predictions"):
+    with pytest.raises(UsageError, match=r"needs a linear estimator.*Got the estimator 'mlp'.*fits: .*logistic"):
         run_probe(opened, Settings(task="pos", estimator="mlp", also=("worst-errors",)))
 
 

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from probekit.probing.studies.trees import fit
 from probekit.probing.studies.trees.batches import Group, Sentences, loss_of, predict, slope_of
 from probekit.probing.studies.trees.fit import fit_projections
-from probekit.probing.studies.trees.measure import guessed
+from probekit.probing.studies.trees.projections import guessed
 from probekit.statistics.tree_scores import DEPTH, DISTANCE, TREE_METRICS
 from probekit.statistics.trees import Tree, distances_of, spanning_tree, spanning_trees
 
@@ -196,7 +196,7 @@ def test_scores_are_those_of_the_paper() -> None:
 
 
 def scores(B: np.ndarray, X: np.ndarray, trees: list[Tree], *, depth: bool) -> dict[str, float]:
-    guesses, units = guessed(X, B, trees, depth=depth), np.zeros(len(trees), np.int64)
+    guesses, units = guessed(X @ B.T, trees, depth=depth), np.zeros(len(trees), np.int64)
     metrics = DEPTH if depth else DISTANCE
     return {m.name: float(m.value(m.counts(trees, guesses, units, 1))[0]) for m in metrics}
 

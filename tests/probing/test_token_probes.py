@@ -10,7 +10,7 @@ from tiny_models import tiny_model
 from probekit import ActivationCache, extract, probe, probe_tasks
 from probekit.errors import UsageError
 from probekit.features import Pooler, TokenGatherer, TokenRows
-from probekit.probing.asking import find_sources
+from probekit.probing.dataset import find_sources
 from probekit.probing.estimators.attention import AttentionProbe, attend
 from probekit.probing.estimators.bilinear import BilinearProbe
 from probekit.probing.estimators.bilstm import RecurrentProbe, mean_of

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from tiny_models import tiny_model
 
 from probekit import extract, probe
 from probekit.example import Example
-from probekit.probing.units import Units, units_notes, units_of
 from probekit.statistics.bootstrap import Bootstrap, interval
+from probekit.statistics.units import Units, units_notes, units_of
 
 WORDS = (("the", "DET"), ("dog", "NOUN"), ("sees", "VERB"), ("big", "ADJ"), ("cats", "NOUN"))
 SEEDS = {"train": 1, "dev": 2, "test": 3}
@@ -19,8 +17,7 @@ SEEDS = {"train": 1, "dev": 2, "test": 3}
 
 def resampled(documents: list[str | None]) -> Units:
     """The units of two rows a sentence."""
-    table = SimpleNamespace(group=documents)
-    return units_of(table, np.repeat(np.arange(len(documents)), 2))  # type: ignore[arg-type]
+    return units_of(documents, np.repeat(np.arange(len(documents)), 2))
 
 
 def test_documents_are_resampled_from_five_up() -> None:

@@ -16,16 +16,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from probekit.probing.analyses import Analysis, Scene
+from probekit.probing.analyses import Analysis, Context
 from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.estimators.mlp import fit_mlp_layers
-from probekit.probing.measure import scored
+from probekit.probing.measure import rows_of
 from probekit.probing.problem import Result
 from probekit.probing.solvers.network import NetworkSettings
 from probekit.report import Measurement
 from probekit.report.render.pareto import pareto_front
-from probekit.statistics.bootstrap import LEVEL, Bootstrap
 
 RANKS, HIDDEN = (1, 2, 4, 8, 16), (4, 16, 64)
 ROWS = 20_000
@@ -34,11 +33,10 @@ ROWS = 20_000
 class Complexity:
     """Trains probes of every size on each layer as it passes."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.problem = scene.problems[0]
-        rng = np.random.default_rng(scene.study.seed)
-        self.sample = whole_sentences(scene.study.sentences, ROWS, rng)
+    def __init__(self, context: Context) -> None:
+        self.scorers, self.study = context.scorers, context.study
+        self.problem = context.question.problems[0]
+        self.sample = whole_sentences(self.study.sentences, ROWS, np.random.default_rng(self.study.seed))
         self.fits: dict[int | str, dict[str, Result]] = {}
         self.parameters: dict[str, int] = {}
 
@@ -50,33 +48,26 @@ class Complexity:
         shapes += [(f"hidden:{hidden}", hidden, True) for hidden in HIDDEN]
         fits = {}
         for name, hidden, rectified in shapes:
-            settings = NetworkSettings(hidden=hidden, rectified=rectified, seed=self.scene.study.seed)
+            settings = NetworkSettings(hidden=hidden, rectified=rectified, seed=self.study.seed)
             ((fits[name],),) = fit_mlp_layers(
                 [matrix.train[self.sample]],
                 [matrix.dev],
                 X_test=[matrix.test],
                 problems=[problem],
                 settings=settings,
-                device=self.scene.study.device,
+                device=self.study.device,
             )
             self.parameters[name] = hidden * (d + classes) + classes + hidden * rectified
         self.fits[matrix.layer] = fits
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield accuracy and parameters of every probe."""
-        for split in ("dev", "test"):
-            part = self.scene.question.parts[split]
-            bootstrap = Bootstrap.draw(part.units, resamples=self.scene.resamples, seed=self.scene.study.seed)
-            row = replace(
-                blank, split=split, n=len(part.y), n_groups=part.n_units, unit=part.unit, seed=self.scene.study.seed
-            )
+        for split, scorer in self.scorers.items():
+            row = replace(scorer.row(blank), seed=self.study.seed)
             for layer, fits in self.fits.items():
-                hits = {
-                    name: (fit.dev_codes if split == "dev" else fit.test_codes) == part.y for name, fit in fits.items()
-                }
-                for name, right in hits.items():
-                    sized = replace(row, layer=layer, method=name, level=LEVEL)
-                    yield scored(sized, "accuracy", right.mean(), bootstrap.accuracy(right[:, None])[:, 0])
+                for name, fit in fits.items():
+                    sized = replace(row, layer=layer, method=name)
+                    yield from rows_of(scorer.metrics, sized, scorer.scores(fit.predicted(split))[:1])
                     yield replace(sized, level=None, metric="parameters", value=float(self.parameters[name]))
 
     def front(self, layer: int | str) -> list[str]:
@@ -95,4 +86,6 @@ class Complexity:
         ]
 
 
-ANALYSIS = Analysis("complexity", Complexity, "Accuracy against rank and hidden size, and the Pareto front.")
+ANALYSIS = Analysis(
+    "complexity", Complexity, "Accuracy against rank and hidden size, and the Pareto front.", needs=("vectors",)
+)

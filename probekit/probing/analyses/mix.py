@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,25 +26,24 @@ from torch import nn
 
 from probekit.example import SPLITS
 from probekit.features import TokenRows
-from probekit.probing.analyses import Analysis, Scene
-from probekit.probing.analyses._sampling import whole_sentences
+from probekit.probing.analyses import Analysis, Context
+from probekit.probing.analyses._sampling import Part, taken, whole_sentences
 from probekit.probing.analyses.scalar_mix.fit import FOLDS, STEPS, fit_mix, without_each_fold
 from probekit.probing.analyses.scalar_mix.learned import METHOD, STOPPED, LearnedMix
-from probekit.probing.estimators import LayerMatrix, LayerTokens, get_estimator
-from probekit.probing.measure import SELECTIVITY, mean_of, scored
-from probekit.probing.problem import Result, Standardiser
+from probekit.probing.estimators import LayerMatrix, LayerTokens
+from probekit.probing.measure import mean_of, rows_of
+from probekit.probing.problem import Standardiser
 from probekit.probing.solvers.training import Batch, Build, Mixed, train, training_of
 from probekit.probing.trained import data_of
 from probekit.report import Measurement
 from probekit.sites import split_layer
-from probekit.statistics.bootstrap import LEVEL, Bootstrap, FloatArray
+from probekit.statistics.bootstrap import LEVEL, FloatArray, mean_of_draws
 
 TRAIN_ROWS, HELD_OUT_ROWS = 10_000, 10_000
 """Targets kept of every layer at once; whole sentences."""
 NETWORK_FOLDS = 5
 """Parts of the training sentences, each left out once, for a probe that is a network."""
 
-Part = NDArray[np.float32] | TokenRows
 Fit = Callable[[NDArray[np.int64] | None], FloatArray]
 """Weights learned from some rows of the sample; None: from all of it."""
 
@@ -77,36 +77,32 @@ class ScalarMix:
     mix: LearnedMix
     stopped: LearnedMix | None = None
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.estimator = get_estimator(scene.estimator)
-        rng = np.random.default_rng(scene.study.seed)
-        question = scene.question
-        self.rows_of = {"train": whole_sentences(scene.study.sentences, TRAIN_ROWS, rng)}
-        for split in ("dev", "test"):
-            ordinals = question.table.example[question.parts[split].rows]
-            self.rows_of[split] = whole_sentences(ordinals, HELD_OUT_ROWS, rng)
-        self.sentences = scene.study.sentences[self.rows_of["train"]]
+    def __init__(self, context: Context) -> None:
+        self.question, self.estimator, self.study = context.question, context.estimator, context.study
+        rng, table = np.random.default_rng(self.study.seed), self.question.table
+        most = {"train": TRAIN_ROWS, "dev": HELD_OUT_ROWS, "test": HELD_OUT_ROWS}
+        self.rows_of = {split: whole_sentences(table.example[table.part(split)], most[split], rng) for split in SPLITS}
+        self.sentences = self.study.sentences[self.rows_of["train"]]
         self.problems = [
             replace(
                 problem, **{f"y_{split}": getattr(problem, f"y_{split}")[rows] for split, rows in self.rows_of.items()}
             )
-            for problem in scene.problems
+            for problem in self.question.problems
         ]
         self.layers: list[LayerMatrix | LayerTokens] = []
-        self.strengths: list[float] = []
+        self.results: list[Sequence[Any]] = []
         self.folds = FOLDS if self.estimator.network is None else NETWORK_FOLDS
 
-    def see(self, matrix: LayerMatrix | LayerTokens, results: Sequence[Result]) -> None:
+    def see(self, matrix: LayerMatrix | LayerTokens, results: Sequence[Any]) -> None:
         """Keep the sampled rows of a layer of the first stack, standardised; ``final`` is no depth."""
         stack, place = split_layer(matrix.layer)
         if not isinstance(place, int) or (self.layers and split_layer(self.layers[0].layer)[0] != stack):
             return
-        parts = {split: _take(getattr(matrix, split), rows) for split, rows in self.rows_of.items()}
+        parts = {split: taken(getattr(matrix, split), rows) for split, rows in self.rows_of.items()}
         standardiser = Standardiser.fit(_vectors(parts["train"]))
         kept = {split: _with(part, standardiser.transform(_vectors(part))) for split, part in parts.items()}
         self.layers.append(_layer(matrix.layer, kept))
-        self.strengths.append(results[0].strength)
+        self.results.append(results)
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield the weight of every layer, the centre of gravity and the scores of the mix."""
@@ -116,14 +112,14 @@ class ScalarMix:
         linear = self.estimator.network is None
         mix = self.mix = self._learned(self._fit(), self.folds)
         yield from mix.rows(replace(row, strength=self.C if linear else None, strength_name="C"))
-        if linear and len(self.layers) > 1:
+        if linear and self.question.kind == "labels" and len(self.layers) > 1:
             self.stopped = self._learned(self._jointly(Linear), NETWORK_FOLDS)
-            yield from self.stopped.rows(replace(row, method=STOPPED, strength=None, seed=self.scene.study.seed))
+            yield from self.stopped.rows(replace(row, method=STOPPED, strength=None, seed=self.study.seed))
         yield from self._scores(replace(blank, method=METHOD, strength=None))
 
     def _learned(self, fit: Fit, folds: int) -> LearnedMix:
         """Learn from all sampled rows, and without each part of their sentences."""
-        refits = [fit(rows) for rows in without_each_fold(self.sentences, folds, self.scene.study.seed)]
+        refits = [fit(rows) for rows in without_each_fold(self.sentences, folds, self.study.seed)]
         return LearnedMix([matrix.layer for matrix in self.layers], fit(None), np.stack(refits))
 
     def _fit(self) -> Fit:
@@ -135,8 +131,11 @@ class ScalarMix:
     def _linear(self) -> Fit:
         """Return how weights are learned under the linear probe, over means where the study reads tokens."""
         X, problem = np.stack([_vectors(layer.train) for layer in self.layers]), self.problems[0]
-        K, device = problem.n_classes, self.scene.study.device
-        fit = partial(fit_mix, X, problem.y_train, n_classes=K, C=self.C, device=device)
+        y, K, device = problem.y_train, getattr(problem, "n_classes", 1), self.study.device
+        if self.question.kind == "numbers":
+            # One scale for the numbers, so that the penalty means what it does for vectors of unit size.
+            y = (y - y.mean()) / (y.std() or 1.0)
+        fit = partial(fit_mix, X, y, n_classes=K, C=self.C, device=device)
         whole = fit()
 
         def learn(rows: NDArray[np.int64] | None) -> FloatArray:
@@ -149,16 +148,16 @@ class ScalarMix:
 
     def _jointly(self, build: Build) -> Fit:
         """Return how weights are learned together with a network, stopped on dev."""
-        device, problem = self.scene.study.device, self.problems[0]
+        device, problem = self.study.device, self.problems[0]
         codes = torch.from_numpy(problem.y_train.astype(np.int64)).to(device)
         y_dev = torch.from_numpy(problem.y_dev.astype(np.int64)).to(device)
-        training = training_of(len(codes), self.scene.study.seed)
+        training = training_of(len(codes), self.study.seed)
         dev = data_of(self.layers, "dev", device)
 
         def learn(rows: NDArray[np.int64] | None) -> FloatArray:
             chosen = np.arange(len(codes)) if rows is None else rows
             layers = [
-                _layer(layer.layer, {"train": _take(layer.train, chosen), "dev": layer.dev, "test": layer.test})
+                _layer(layer.layer, {"train": taken(layer.train, chosen), "dev": layer.dev, "test": layer.test})
                 for layer in self.layers
             ]
             y = codes[torch.from_numpy(chosen).to(device)]
@@ -170,26 +169,23 @@ class ScalarMix:
         return learn
 
     def _scores(self, blank: Measurement) -> Iterator[Measurement]:
-        """Fit the study's estimator to the mixed vectors, and yield what it scores."""
-        parts = {split: self._mixed([getattr(layer, split) for layer in self.layers]) for split in self.rows_of}
-        mixed = _layer("mix", parts)
-        study = replace(self.scene.study, sentences=self.sentences)
-        ((_, results),) = self.estimator.study([mixed], self.problems, study)
+        """Fit the study's estimator to the mixed vectors, and yield what it scores; of one layer there are its own."""
+        results = self.results[0]
+        if len(self.layers) > 1:
+            parts = {split: self._mixed([getattr(layer, split) for layer in self.layers]) for split in SPLITS}
+            study = replace(self.study, sentences=self.sentences, overwrite=True, curve=False)
+            ((_, results),) = self.estimator.study([_layer("mix", parts)], self.problems, study)
         for split in ("dev", "test"):
-            gold = [getattr(problem, f"y_{split}") for problem in self.problems]
-            hits = np.stack([getattr(r, f"{split}_codes") == y for r, y in zip(results, gold, strict=True)], axis=1)
-            units = self.scene.question.parts[split].units[self.rows_of[split]]
-            units = np.unique(units, return_inverse=True)[1]
-            bootstrap = Bootstrap.draw(units, resamples=self.scene.resamples, seed=self.scene.study.seed)
-            row = replace(blank, split=split, n=len(hits), n_groups=int(units.max()) + 1, level=LEVEL)
-            row = replace(row, unit=self.scene.question.parts[split].unit)
-            row = replace(row, strength=results[0].strength, strength_name=results[0].strength_name)
-            points, resampled = hits.mean(axis=0), bootstrap.accuracy(hits)
-            yield scored(row, "accuracy", points[0], resampled[:, 0])
-            if hits.shape[1] > 1:
-                gained = points[0] - points[1:].mean(), resampled[:, 0] - resampled[:, 1:].over_draws(points[1:])
-                of_draws = replace(row, role="difference", strength=None, note=mean_of(hits.shape[1] - 1))
-                yield replace(scored(of_draws, "accuracy", *gained), metric=SELECTIVITY)
+            part = self.question.parts[split]
+            scorer = self.question.scorer(part if len(self.layers) < 2 else part.take(self.rows_of[split]))
+            row = replace(scorer.row(blank), strength=results[0].strength, strength_name=results[0].strength_name)
+            scores, *drawn = (scorer.scores(fit.predicted(split), draw=draw) for draw, fit in enumerate(results))
+            yield from rows_of(scorer.metrics, row, scores)
+            if drawn:
+                mean, resampled = mean_of_draws([draw[0] for draw in drawn])
+                of_draws = replace(row, role="difference", strength=None, note=mean_of(len(drawn)))
+                (gained,) = rows_of(scorer.metrics, of_draws, [(scores[0][0] - mean, scores[0][1] - resampled)])
+                yield replace(gained, metric=self.question.gain)
 
     def _mixed(self, parts: Sequence[Part]) -> Part:
         mixed = np.zeros_like(_vectors(parts[0]))
@@ -200,12 +196,15 @@ class ScalarMix:
     @property
     def C(self) -> float:
         """The strength of the linear probe under which weights are learned: the median of the layers' own."""
-        return float(np.median(self.strengths)) if self.scene.estimator == "logistic" else 1.0
+        return float(np.median([results[0].strength for results in self.results])) if self.estimator.linear else 1.0
 
     def notes(self) -> list[str]:
         """Say the centre of gravity in one sentence, and what it is when learned as Tenney et al. do in another."""
         if self.stopped is None:
-            return [self.mix.note(len(self.sentences), f"'{self.estimator.name}' itself")]
+            how = f"'{self.estimator.name}' itself"
+            if self.question.kind == "numbers":
+                how = f"{self.estimator.name} at C = {self.C:g}"
+            return [self.mix.note(len(self.sentences), how)]
         centre, low, high = self.stopped.centre()
         return [
             self.mix.note(len(self.sentences), f"the linear probe at C = {self.C:g}"),
@@ -230,8 +229,9 @@ def _with(part: Part, vectors: NDArray[np.float32]) -> Part:
     return replace(part, vectors=vectors) if isinstance(part, TokenRows) else vectors
 
 
-def _take(part: Part, rows: NDArray[np.int64]) -> Part:
-    return part.take(rows) if isinstance(part, TokenRows) else part[rows]
-
-
-ANALYSIS = Analysis("mix", ScalarMix, "Learned weights of the layers under one probe, and their centre of gravity.")
+ANALYSIS = Analysis(
+    "mix",
+    ScalarMix,
+    "Learned weights of the layers under one probe, and their centre of gravity.",
+    targets=("labels", "numbers"),
+)

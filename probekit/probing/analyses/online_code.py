@@ -12,8 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from probekit.errors import UsageError
-from probekit.probing.analyses import Analysis, Scene
+from probekit.probing.analyses import Analysis, Context
 from probekit.probing.analyses.code_length.online import OnlineCode, online_codes
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.problem import Result
@@ -30,13 +29,8 @@ class OnlineCodes:
     .. [1] Voita & Titov 2020, Information-theoretic probing with minimum description length.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        if scene.estimator != "logistic":
-            raise UsageError(
-                "`--also online-code` prices labels with the logistic probe. Got the estimator "
-                f"'{scene.estimator}'. Leave out --estimator."
-            )
-        self.problems, self.study = scene.problems, scene.study
+    def __init__(self, context: Context) -> None:
+        self.problems, self.study = context.question.problems, context.study
         self.codes: dict[int | str, list[OnlineCode]] = {}
 
     def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
@@ -94,4 +88,9 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-ANALYSIS = Analysis("online-code", OnlineCodes, "Bits that the training labels cost, sent block by block.")
+ANALYSIS = Analysis(
+    "online-code",
+    OnlineCodes,
+    "Bits that the training labels cost, sent block by block.",
+    needs=("linear",),
+)

@@ -2,7 +2,7 @@
 
 Enters: each layer's predictions on test. Leaves: a row a layer and stratum, method ``stratum:<what> <which>``,
 with its n and interval. Surprise: strata of fewer than ten targets are left out, and named; the notes speak of
-the layer that dev chose.
+the layer that dev chose. Numbers are held against the mean of their own stratum.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.probing.analyses import Analysis, Scene
-from probekit.probing.estimators import LayerMatrix
-from probekit.probing.measure import scored
-from probekit.probing.problem import Result
+from probekit.probing.analyses import Analysis, Context
+from probekit.probing.measure import rows_of
+from probekit.probing.question import Question
 from probekit.report import Measurement
-from probekit.statistics.bootstrap import LEVEL, Bootstrap
+from probekit.statistics.bootstrap import Score
 
 LENGTHS, DISTANCES, FREQUENCIES = (10, 20, 40), (1, 2, 5, 10), (0, 9, 99)
 """Upper ends of the bands; the last band is open."""
@@ -37,10 +37,9 @@ class Strata:
         Which targets are in which band, by what they are banded.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.part = scene.question.parts["test"]
-        cut = dict(_bands(scene))
+    def __init__(self, context: Context) -> None:
+        self.scorer = context.scorers["test"]
+        cut = dict(_bands(context.question))
         kept = {what: {w: mask for w, mask in bands.items() if mask.sum() >= FEWEST} for what, bands in cut.items()}
         self.bands = {what: bands for what, bands in kept.items() if len(bands) > 1}
         self.left_out = [
@@ -49,34 +48,38 @@ class Strata:
             for which, mask in bands.items()
             if 0 < mask.sum() < FEWEST
         ]
-        self.hits: dict[int | str, NDArray[np.bool_]] = {}
+        self.scores: dict[int | str, dict[tuple[str, str], Score]] = {}
         self.dev: dict[int | str, float] = {}
 
-    def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
-        """Keep which test targets a layer has right."""
-        self.hits[matrix.layer] = results[0].test_codes == self.part.y
+    def see(self, matrix: Any, results: Sequence[Any]) -> None:
+        """Score a layer in every band, by the main metric."""
+        predicted, scores = results[0].predicted("test"), self.scorer.scores
+        self.scores[matrix.layer] = {
+            (what, which): scores(predicted, mask=mask)[0]
+            for what, bands in self.bands.items()
+            for which, mask in bands.items()
+        }
         self.dev[matrix.layer] = results[0].dev_score
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield one row a layer and stratum."""
-        bootstrap = Bootstrap.draw(self.part.units, resamples=self.scene.resamples, seed=self.scene.study.seed)
-        table = np.stack(list(self.hits.values()), axis=1)
+        units = self.scorer.part.resampled.of
         for what, bands in self.bands.items():
             for which, mask in bands.items():
-                resampled = bootstrap.accuracy(table, mask)
-                units = len(np.unique(self.part.units[mask]))
-                for place, layer in enumerate(self.hits):
-                    row = replace(blank, layer=layer, method=f"stratum:{what} {which}", level=LEVEL)
-                    row = replace(row, n=int(mask.sum()), n_groups=units, unit=self.part.unit, split="test")
-                    yield scored(row, "accuracy", table[mask, place].mean(), resampled[:, place])
+                row = replace(self.scorer.row(blank), method=f"stratum:{what} {which}")
+                row = replace(row, n=int(mask.sum()), n_groups=len(np.unique(units[mask])))
+                for layer, scores in self.scores.items():
+                    yield from rows_of(self.scorer.metrics, replace(row, layer=layer), [scores[what, which]])
 
     def notes(self) -> list[str]:
         """Say the strata of the layer that dev chose, one sentence a kind."""
         layer = max(self.dev, key=lambda place: self.dev[place])
-        hits = self.hits[layer]
+        scores = self.scores[layer]
         said = [
             f"By {what} (layer {layer}): "
-            + ", ".join(f"{which} {hits[mask].mean():.3f} (n {int(mask.sum()):,})" for which, mask in bands.items())
+            + ", ".join(
+                f"{which} {scores[what, which][0]:.3f} (n {int(mask.sum()):,})" for which, mask in bands.items()
+            )
             + "."
             for what, bands in self.bands.items()
         ]
@@ -87,18 +90,17 @@ class Strata:
         return said
 
 
-def _bands(scene: Scene) -> Iterator[tuple[str, dict[str, NDArray[np.bool_]]]]:
-    question = scene.question
-    table, rows = question.table, question.parts["test"].rows
-    lengths = np.array([len(example.words) for example in scene.cache.examples()])
+def _bands(question: Question) -> Iterator[tuple[str, dict[str, NDArray[np.bool_]]]]:
+    table, rows, keys = question.table, question.table.part("test"), question.keys
+    lengths = np.array([len(example.words) for example in question.data.cache.examples()])
     yield "sentence length", _cut(lengths[table.example[rows]], LENGTHS)
     if table.spans.shape[1] == 2:
         first, second = table.spans[rows, 0], table.spans[rows, 1]
         apart = np.maximum(first[:, 0], second[:, 0]) - np.minimum(first[:, 1], second[:, 1]) + 1
         yield "distance", _cut(np.maximum(apart, 0), DISTANCES)
-    if question.keys is not None:
-        counts = Counter(question.keys[question.parts["train"].rows])
-        seen = np.array([counts[key] for key in question.keys[rows]])
+    if keys is not None:
+        counts = Counter(keys[table.part("train")])
+        seen = np.array([counts[key] for key in keys[rows]])
         yield "frequency in training", _cut(seen, FREQUENCIES)
     genres = _genres([table.group[ordinal] for ordinal in table.example[rows]])
     if genres is not None:
@@ -129,4 +131,10 @@ def _genres(groups: Sequence[str | None]) -> list[str] | None:
     return None
 
 
-ANALYSIS = Analysis("strata", Strata, "Scores by sentence length, word frequency, distance and genre.")
+ANALYSIS = Analysis(
+    "strata",
+    Strata,
+    "Scores by sentence length, word frequency, distance and genre.",
+    targets=("labels", "numbers"),
+    looks=False,
+)

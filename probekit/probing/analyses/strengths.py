@@ -1,4 +1,4 @@
-"""Accuracy against the strength of the penalty, each at its optimum.
+"""Scores against the strength of the penalty, each at its optimum.
 
 Enters: what the study's own fits predict. Leaves: a row a layer and strength, method ``strength:<C>``, of dev and test.
 Surprise: nothing is fitted here. Beside this analysis the study takes every strength to its optimum and chooses among
@@ -8,13 +8,11 @@ these fits, so that its choice is the best of the curve on dev.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from typing import Any
 
-from probekit.errors import UsageError
-from probekit.probing.analyses import Analysis, Scene
-from probekit.probing.analyses._scoring import accuracy_rows
-from probekit.probing.estimators import LayerMatrix
-from probekit.probing.problem import Result, accuracy
+from probekit.probing.analyses import Analysis, Context
+from probekit.probing.analyses._scoring import score_rows
+from probekit.probing.problem import NumberResult, Result
 from probekit.report import Measurement
 from probekit.report.render.pareto import STRENGTH
 
@@ -22,27 +20,19 @@ from probekit.report.render.pareto import STRENGTH
 class Strengths:
     """Keeps every strength of each layer as it passes."""
 
-    def __init__(self, scene: Scene) -> None:
-        if scene.estimator != "logistic":
-            raise UsageError(
-                "`--also strengths` tells of the logistic probe at every penalty of its grid. Got the estimator "
-                f"'{scene.estimator}'. Leave out --estimator."
-            )
-        self.scene = scene
-        self.fits: dict[int | str, list[Result]] = {}
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.fits: dict[int | str, list[Result | NumberResult]] = {}
 
-    def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
+    def see(self, matrix: Any, results: Sequence[Result | NumberResult]) -> None:
         """Keep what the task's fits predict."""
-        y_dev = self.scene.problems[0].y_dev
-        self.fits[matrix.layer] = [
-            replace(results[0], strength=C, dev_codes=dev, test_codes=test, dev_score=accuracy(dev, y_dev), curve={})
-            for C, (dev, test) in results[0].curve.items()
-        ]
+        y_dev = self.context.question.problems[0].y_dev
+        self.fits[matrix.layer] = [results[0].at(C, y_dev) for C in results[0].curve]
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
-        """Yield the accuracy of every strength on dev and test."""
+        """Yield the main score of every strength on dev and test."""
         named = {layer: [(f"{STRENGTH}{fit.strength:g}", fit) for fit in fits] for layer, fits in self.fits.items()}
-        return accuracy_rows(self.scene, blank, named)
+        return score_rows(self.context, blank, named)
 
     def notes(self) -> list[str]:
         """Say the curve of every layer."""
@@ -53,5 +43,11 @@ class Strengths:
 
 
 ANALYSIS = Analysis(
-    "strengths", Strengths, "Accuracy against the strength of the penalty, each at its optimum.", curve=True
+    "strengths",
+    Strengths,
+    "Scores against the strength of the penalty, each at its optimum.",
+    targets=("labels", "numbers"),
+    needs=("linear",),
+    curve=True,
+    looks=False,
 )

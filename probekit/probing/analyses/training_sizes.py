@@ -1,4 +1,4 @@
-"""Accuracy against the size of the training part, layer by layer: what few labels are worth.
+"""Scores against the size of the training part, layer by layer: what few labels are worth.
 
 Enters: each layer's matrix. Leaves: a row a layer and size, method ``size:<rows>``, dev and test. Surprise: sizes
 are nested and cut at sentences; dev, where the strength is chosen, stays whole, which flatters small sizes alike
@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import UsageError
-from probekit.probing.analyses import Analysis, Scene
-from probekit.probing.analyses._scoring import accuracy_rows
-from probekit.probing.estimators import LayerMatrix
-from probekit.probing.problem import Result
-from probekit.probing.solvers.strengths import fit_layer
+from probekit.probing.analyses import Analysis, Context
+from probekit.probing.analyses._sampling import taken
+from probekit.probing.analyses._scoring import score_rows
+from probekit.probing.estimators import LayerMatrix, LayerTokens
 from probekit.report import Measurement
 
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
@@ -29,35 +29,25 @@ FEWEST = 20
 class TrainingSizes:
     """Fits the task on nested parts of the training rows of each layer."""
 
-    def __init__(self, scene: Scene) -> None:
-        if scene.estimator != "logistic":
-            raise UsageError(
-                "`--also training-sizes` fits the logistic probe. Got the estimator "
-                f"'{scene.estimator}'. Leave out --estimator."
-            )
-        self.scene = scene
-        self.problem = scene.problems[0]
-        self.parts = list(nested(scene.study.sentences, self.problem.y_train, seed=scene.study.seed))
+    def __init__(self, context: Context) -> None:
+        self.context, study = context, context.study
+        self.problem = context.question.problems[0]
+        self.parts = list(nested(study.sentences, self.problem.y_train, seed=study.seed))
         if not self.parts:
             raise UsageError(
-                f"`--also training-sizes` needs more than {len(scene.study.sentences):,} training rows: no part of "
-                "them holds two classes. Leave it out."
+                f"`--also training-sizes` needs more than {len(study.sentences):,} training rows: no part of "
+                "them holds two different labels. Leave it out."
             )
-        self.results: dict[int | str, list[Result]] = {}
+        self.results: dict[int | str, list[Any]] = {}
 
-    def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
+    def see(self, matrix: LayerMatrix | LayerTokens, results: Sequence[Any]) -> None:
         """Fit every size; the whole is the study's own fit."""
-        fits = []
+        fits, whole = [], replace(self.context.study, overwrite=False, curve=False)
         for rows in self.parts:
             problem = replace(self.problem, y_train=self.problem.y_train[rows])
-            (fit,) = fit_layer(
-                matrix.train[rows],
-                matrix.dev,
-                X_test=matrix.test,
-                problems=[problem],
-                groups=self.scene.study.sentences[rows],
-                device=self.scene.study.device,
-            )
+            study = replace(whole, sentences=whole.sentences[rows])
+            part = replace(matrix, train=taken(matrix.train, rows))  # type: ignore[arg-type]  # of the same kind
+            ((_, (fit,)),) = self.context.estimator.study([part], [problem], study)
             fits.append(fit)
         self.results[matrix.layer] = [*fits, results[0]]
 
@@ -67,10 +57,10 @@ class TrainingSizes:
         return [*map(len, self.parts), len(self.problem.y_train)]
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
-        """Yield accuracy on dev and test of every size and layer."""
+        """Yield the main score on dev and test of every size and layer."""
         names = [f"size:{size}" for size in self.sizes]
         named = {layer: list(zip(names, fits, strict=True)) for layer, fits in self.results.items()}
-        return accuracy_rows(self.scene, blank, named)
+        return score_rows(self.context, blank, named)
 
     def notes(self) -> list[str]:
         """Say for every size which layer is best on dev, and its test score."""
@@ -81,8 +71,8 @@ class TrainingSizes:
         return [f"By training size (layer chosen on dev, test score): {'; '.join(said)}."]
 
 
-def nested(sentences: NDArray[np.int64], y: NDArray[np.integer], *, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows of growing sets of sentences, each within the next; those with two classes at least."""
+def nested(sentences: NDArray[np.int64], y: NDArray[np.generic], *, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of growing sets of sentences, each within the next; those with two different labels at least."""
     _, codes, counts = np.unique(sentences, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(counts))
     reached = np.cumsum(counts[order])
@@ -95,4 +85,9 @@ def nested(sentences: NDArray[np.int64], y: NDArray[np.integer], *, seed: int) -
             yield rows
 
 
-ANALYSIS = Analysis("training-sizes", TrainingSizes, "Accuracy against the number of training labels.")
+ANALYSIS = Analysis(
+    "training-sizes",
+    TrainingSizes,
+    "Scores against the number of training labels.",
+    targets=("labels", "numbers"),
+)

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from probekit.probing.analyses import Analysis, Scene
+from probekit.probing.analyses import Analysis, Context
 from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.analyses.code_length.variational import VariationalCode, variational_codes
 from probekit.probing.estimators import LayerMatrix
@@ -31,23 +31,22 @@ class VariationalCodes:
     .. [1] Voita & Titov 2020, Information-theoretic probing with minimum description length.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.sample = whole_sentences(scene.study.sentences, ROWS, np.random.default_rng(scene.study.seed))
-        self.problems = [replace(problem, y_train=problem.y_train[self.sample]) for problem in scene.problems]
+    def __init__(self, context: Context) -> None:
+        self.study, problems = context.study, context.question.problems
+        self.sample = whole_sentences(self.study.sentences, ROWS, np.random.default_rng(self.study.seed))
+        self.problems = [replace(problem, y_train=problem.y_train[self.sample]) for problem in problems]
         self.codes: dict[int | str, list[VariationalCode]] = {}
 
     def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
         """Send the labels of a layer."""
-        study = self.scene.study
         self.codes[matrix.layer] = variational_codes(
-            matrix.train[self.sample], self.problems, seed=study.seed, device=study.device
+            matrix.train[self.sample], self.problems, seed=self.study.seed, device=self.study.device
         )
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield bits and compression of every layer, of the task and of the mean of its control draws."""
-        units = len(np.unique(self.scene.study.sentences[self.sample]))
-        seed = self.scene.study.seed
+        units = len(np.unique(self.study.sentences[self.sample]))
+        seed = self.study.seed
         blank = replace(
             blank, split="train", n=len(self.sample), n_groups=units, unit="sentence", seed=seed, strength=None
         )
@@ -79,4 +78,9 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-ANALYSIS = Analysis("variational-code", VariationalCodes, "Bits of a compressed probe and of the labels given it.")
+ANALYSIS = Analysis(
+    "variational-code",
+    VariationalCodes,
+    "Bits of a compressed probe and of the labels given it.",
+    needs=("vectors",),
+)

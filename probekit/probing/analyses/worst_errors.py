@@ -1,4 +1,4 @@
-"""The errors made with most confidence, each with its sentence.
+"""The errors made with most confidence, of numbers the largest, each with its sentence.
 
 Enters: each layer's vectors and its linear probe. Leaves: notes, of the layer that dev chose. Surprise: no
 rows; an error is an example, not a number.
@@ -7,14 +7,14 @@ rows; an error is an example, not a number.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.errors import UsageError
-from probekit.probing.analyses import Analysis, Scene
+from probekit.probing.analyses import Analysis, Context
 from probekit.probing.estimators import LayerMatrix
-from probekit.probing.problem import Result
+from probekit.probing.problem import NumberResult, Result
 from probekit.report import Measurement
 
 SHOWN, AROUND = 10, 8
@@ -22,37 +22,41 @@ SHOWN, AROUND = 10, 8
 
 
 class WorstErrors:
-    """Keeps the most confident errors of the best layer so far."""
+    """Keeps the worst errors of the best layer so far: of labels the most confident, of numbers the largest."""
 
-    def __init__(self, scene: Scene) -> None:
-        if scene.estimator != "logistic":
-            raise UsageError(
-                "`--also worst-errors` reads the confidence of the logistic probe. Got the estimator "
-                f"'{scene.estimator}'. Leave out --estimator, or write all predictions with --predictions."
-            )
-        self.scene = scene
-        self.part = scene.question.parts["test"]
-        self.best: tuple[float, int | str] = (-1.0, 0)
-        self.rows_: NDArray[np.int64] = np.zeros(0, np.int64)
-        self.confidence: NDArray[np.float64] = np.zeros(0)
-        self.codes: NDArray[np.int32] = np.zeros(0, np.int32)
-        self.errors = 0
+    def __init__(self, context: Context) -> None:
+        self.question = context.question
+        self.gold = context.question.problems[0].y_test
+        self.best: tuple[float, int | str] = (-np.inf, 0)
+        self.predicted: Any = None
+        self.head, self.worst = "", dict[int, str]()
 
-    def see(self, matrix: LayerMatrix, results: Sequence[Result]) -> None:
+    def see(self, matrix: LayerMatrix, results: Sequence[Any]) -> None:
         """Look at the errors of a layer that is better on dev than all before."""
         result = results[0]
-        if result.dev_score <= self.best[0] or result.coef is None or result.intercept is None:
-            return
-        self.best = (result.dev_score, matrix.layer)
-        wrong = np.flatnonzero(result.test_codes != self.part.y)
+        if result.dev_score > self.best[0]:
+            self.best = result.dev_score, matrix.layer
+            self.predicted = result.predicted("test")
+            look = self._confident if self.question.kind == "labels" else self._largest
+            self.head, self.worst = look(matrix, result)
+
+    def _confident(self, matrix: LayerMatrix, result: Result) -> tuple[str, dict[int, str]]:
+        """Return the wrong labels that were the surest, and how sure."""
+        wrong = np.flatnonzero(result.test_codes != self.gold)
+        assert result.coef is not None
         scores = (matrix.test[wrong] @ result.coef.T + result.intercept).astype(np.float64)
         if scores.shape[1] == 1:  # two classes are one column
             scores = np.hstack([np.zeros_like(scores), scores])
         scores -= scores.max(axis=1, keepdims=True)
         confidence = 1 / np.exp(scores).sum(axis=1)
         worst = np.argsort(-confidence, kind="stable")[:SHOWN]
-        self.rows_, self.confidence = wrong[worst], confidence[worst]
-        self.codes, self.errors = result.test_codes[self.rows_], len(wrong)
+        told = {int(wrong[place]): f" ({confidence[place]:.3f})" for place in worst}
+        return f"most confident of {len(wrong):,} test errors", told
+
+    def _largest(self, matrix: LayerMatrix, result: NumberResult) -> tuple[str, dict[int, str]]:
+        """Return the numbers that are furthest off."""
+        worst = np.argsort(-np.abs(result.test - self.gold), kind="stable")[:SHOWN]
+        return f"largest of {len(self.gold):,} test errors", dict.fromkeys(worst.tolist(), "")
 
     def rows(self, blank: Measurement) -> list[Measurement]:
         """Return nothing: errors are examples."""
@@ -60,20 +64,24 @@ class WorstErrors:
 
     def notes(self) -> list[str]:
         """Return one line for each error, the target in brackets."""
-        question = self.scene.question
-        table, first = question.table, self.part.rows.start
-        ordinals = {int(table.example[first + row]) for row in self.rows_}
-        words = {
-            ordinal: example.words for ordinal, example in enumerate(self.scene.cache.examples()) if ordinal in ordinals
-        }
-        head = f"The {len(self.rows_)} most confident of {self.errors:,} test errors (layer {self.best[1]}):"
-        lines = [head] if len(self.rows_) else []
-        for row, confidence, code in zip(self.rows_ + first, self.confidence, self.codes, strict=True):
-            ordinal = int(table.example[row])
-            shown = _marked(words[ordinal], table.spans[row])
-            said, gold = question.classes[code], question.labels[row]
-            lines.append(f"{said} for {gold} ({confidence:.3f}), {table.ids[ordinal]}: {shown}")
+        if not self.worst:
+            return []
+        table, rows = self.question.table, self.question.parts["test"].rows
+        ordinals = {int(table.example[rows[row]]) for row in self.worst}
+        examples = enumerate(self.question.data.cache.examples())
+        words = {ordinal: example.words for ordinal, example in examples if ordinal in ordinals}
+        predicted = dict(enumerate(self.question.lines(self.predicted)))
+        lines = [f"The {len(self.worst)} {self.head} (layer {self.best[1]}):"]
+        for place, sure in self.worst.items():
+            ordinal, line = int(table.example[rows[place]]), predicted[place]
+            shown = _marked(words[ordinal], table.spans[rows[place]])
+            said = f"{_short(line['predicted'])} for {_short(line['gold'])}{sure}"
+            lines.append(f"{said}, {table.ids[ordinal]}: {shown}")
         return lines
+
+
+def _short(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}"
 
 
 def _marked(words: Sequence[str], spans: NDArray[np.int64]) -> str:
@@ -89,4 +97,10 @@ def _marked(words: Sequence[str], spans: NDArray[np.int64]) -> str:
     return ("... " if start else "") + " ".join(shown) + (" ..." if stop < len(words) else "")
 
 
-ANALYSIS = Analysis("worst-errors", WorstErrors, "The most confident test errors, with their sentences.")
+ANALYSIS = Analysis(
+    "worst-errors",
+    WorstErrors,
+    "The worst test errors (of labels the most confident), with their sentences.",
+    targets=("labels", "numbers"),
+    needs=("linear",),
+)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from probekit.errors import UsageError
 from probekit.features import TokenRows
-from probekit.probing.problem import Problem, Result
 from probekit.registry import Registry
 from probekit.tasks import ProbeTask
 
@@ -80,8 +79,9 @@ class StudySettings:
     curve: bool = False
 
 
-# A study takes LayerMatrix, or LayerTokens where its estimator reads tokens.
-Study = Callable[[Iterable[Any], Sequence[Problem], StudySettings], Iterator[tuple[int | str, list[Result]]]]
+# A study takes LayerMatrix, or LayerTokens where its estimator reads tokens; and problems of its kind of targets:
+# Problem and Result of labels, NumberProblem and NumberResult of numbers.
+Study = Callable[[Iterable[Any], Sequence[Any], StudySettings], Iterator[tuple[int | str, list[Any]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,13 @@ class Estimator:
         Whether a seed changes the fit.
     reads : str
         What its strengths are, in words.
-    targets : {"labels", "numbers"}
-        What it predicts; numbers have a study of their own.
+    targets : {"labels", "numbers", "trees"}
+        What it predicts. Its study is given a :class:`~probekit.probing.problem.Problem` of each set of labels and
+        yields :class:`~probekit.probing.problem.Result`; of numbers
+        :class:`~probekit.probing.problem.NumberProblem` and :class:`~probekit.probing.problem.NumberResult`.
+    linear : bool
+        It is linear in the vectors, its strength is the C of an L2 penalty, and it tells what analyses ask of such a
+        probe: the coefficients of labels, and what every strength predicts where ``settings.curve`` is set.
     tokens : bool
         Whether it reads the tokens around the targets instead of one vector a target.
     pairs : bool
@@ -120,6 +125,7 @@ class Estimator:
     seeded: bool
     reads: str
     targets: str = "labels"
+    linear: bool = False
     tokens: bool = False
     pairs: bool = False
     network: Callable[[int, int, int], Any] | None = None

@@ -186,5 +186,6 @@ ESTIMATOR = Estimator(
     study,
     seeded=False,
     reads="C of the L2 penalty, larger is weaker",
+    linear=True,
     scikit=LogisticProbe,
 )

@@ -1,204 +1,213 @@
-"""The study of a classification task: every layer, floors, control, intervals, layer tests.
+"""Targets that have labels: codes, control labels, the floors of majority and word type.
 
-Enters: an open cache, settings, the task with its annotations. Leaves: a :class:`Classified`. Surprise: what
-rides beside (``--also``) sees each layer's matrix while it passes, and adds its rows at the end.
+Enters: a :class:`~probekit.probing.dataset.Dataset`. Leaves: a :class:`Labels`. Surprise: classes are those of the
+training part; a label that training never showed is code -1, which no prediction equals, so it counts as an error and
+is listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.cache.reader import ActivationCache
-from probekit.devices import choose_device
-from probekit.errors import UsageError
+from probekit.errors import InputError
 from probekit.example import SPLITS
-from probekit.probing.analyses import Ride, Scene, get_analysis
-from probekit.probing.asking import Source, ask
-from probekit.probing.choosing import find_untrained
-from probekit.probing.control import control_codes, draw_seed
-from probekit.probing.estimators import DEFAULT, StudySettings, get_estimator
-from probekit.probing.floors import bag_of_words_codes, words_of
-from probekit.probing.measure import LayerOutcome, Measurer
+from probekit.features import TargetTable, number_bins
+from probekit.probing.control import control_codes
+from probekit.probing.dataset import Dataset
+from probekit.probing.floors import bag_of_words_codes, majority_code, word_type_codes, words_of
 from probekit.probing.problem import Problem
-from probekit.probing.provenance import blank_row, no_control_notes, provenance_of, shared_notes
-from probekit.probing.question import Question
-from probekit.probing.reading import read_for
+from probekit.probing.question import (
+    Floor,
+    Part,
+    Question,
+    Scorer,
+    check_parts,
+    control_seeds,
+    lost_notes,
+    named,
+    not_over_trees,
+)
 from probekit.probing.settings import Settings
-from probekit.probing.units import units_notes
-from probekit.report import LayerReport
-from probekit.report.render.trees import DrawnTree
-from probekit.statistics.metrics import check_asked, metrics_of
+from probekit.statistics.bootstrap import Score
+from probekit.statistics.metrics import Metric, Scored, check_asked, metrics_of
 from probekit.tasks import ProbeTask
 
-UNTRAINED = "random-weights"
-"""The analysis that gives a task without a control its floor at every layer."""
-
-Progress = Callable[[float, str], None]
+UNSEEN = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Classified:
-    """A report, and what every layer predicted on test.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels(Question):
+    """Labels, ready to be asked of every layer.
 
     Attributes
     ----------
-    report : LayerReport
-    question : Question
-    outcomes : list of LayerOutcome
-        Predictions of every layer, for error analysis.
+    classes : list of str
+        By code.
+    labels : list of str
+        Of every row of the table; numbers as their bins.
+    codes : list of int32 array [n]
+        Of every row: the task's, -1 where training never showed the label, then those of each draw of the control.
+    scorings : list of Metric
+    unseen : Counter
+        Labels of dev and test that training never showed.
     """
 
-    report: LayerReport
-    question: Question
-    outcomes: list[LayerOutcome]
+    kind: ClassVar[str] = "labels"
+    plain_floor: ClassVar[str] = "majority"
 
-    def predictions(self) -> Iterator[dict[str, Any]]:
-        """Yield what the chosen layer predicted, one test target after the other."""
-        layer = self.report.best_layer().layer
-        outcome = next(outcome for outcome in self.outcomes if outcome.layer == layer)
-        table, part = self.question.table, self.question.parts["test"]
-        for row, (code, gold) in enumerate(zip(outcome.task.test_codes, part.y, strict=True), start=part.rows.start):
+    classes: list[str]
+    labels: list[str]
+    codes: list[NDArray[np.int32]]
+    scorings: list[Metric]
+    unseen: Counter[str]
+
+    @classmethod
+    def check(cls, settings: Settings, task: ProbeTask) -> None:
+        """Refuse ranks, and metrics that there are not."""
+        if settings.ranks:
+            raise not_over_trees("ranks", task)
+        check_asked(settings.metrics, (), task=task.name)
+
+    @classmethod
+    def pose(cls, data: Dataset, settings: Settings, device: str = "cpu") -> Self:
+        """Number the labels.
+
+        Raises
+        ------
+        InputError
+            There is nothing to learn: no training rows, one class, or nothing to score.
+        """
+        task, table = data.source.task, data.table
+        check_parts(task, table)
+        train, dev, test = (table.part(split) for split in SPLITS)
+        labels = _as_text(task, table, train)
+        counts = Counter(labels[train])
+        classes = sorted(counts)
+        if len(classes) < 2:
+            raise InputError(
+                f"The task '{task.name}' has the one label '{classes[0]}' in the training part: nothing to learn."
+            )
+        check_asked(settings.metrics, classes, task=task.name)
+        number = {name: code for code, name in enumerate(classes)}
+        y = np.array([number.get(label, UNSEEN) for label in labels], np.int32)
+        unseen = Counter(label for label, code in zip(labels, y, strict=True) if code == UNSEEN)
+        seeds = control_seeds(table, settings)
+        drawn = [control_codes(table.keys, y[train], n_classes=len(classes), seed=seed) for seed in seeds]
+        scorings = metrics_of((*task.metrics, *settings.metrics))
+        names = ["task", *(f"control {draw}" for draw in range(len(drawn)))]
+        return cls(
+            data=data,
+            settings=settings,
+            metrics={metric.name: metric.bounds for metric in scorings},
+            methods=[str(settings.estimator)],
+            parts={split: Part.of(table, split) for split in SPLITS},
+            problems=[
+                Problem(name, codes[train], codes[dev], codes[test], len(classes))
+                for name, codes in zip(names, (y, *drawn), strict=True)
+            ],
+            seeds=seeds,
+            notes=[*lost_notes(data), *_notes(counts, unseen)],
+            classes=classes,
+            labels=labels,
+            codes=[y, *drawn],
+            scorings=scorings,
+            unseen=unseen,
+        )
+
+    def scorer(self, part: Part) -> LabelScorer:
+        """Score codes of a part."""
+        return LabelScorer(self, part)
+
+    def floors(self, scorers: Mapping[str, Scorer]) -> Iterator[tuple[str, Floor]]:
+        """Yield the most frequent label, and that of each form or what a bag of words says where there are no forms."""
+        train, keys, y = self.table.part("train"), self.keys, self.codes[0]
+        majority = majority_code(y[train])
+        bags: dict[str, NDArray[np.int32]] = {}
+        if keys is None and not self.settings.fast:
+            words = words_of(self.table, self.data.cache.examples())
+            bags, _ = bag_of_words_codes(words, {split: y[self.table.part(split)] for split in SPLITS})
+        for split, scorer in scorers.items():
+            n = len(scorer.part.rows)
+            yield split, Floor("majority", np.full(n, majority, np.int32), note=f"'{self.classes[majority]}'")
+            if split in bags:
+                yield split, Floor("bag_of_words", bags[split])
+            if keys is None:
+                continue
+            codes, seen = word_type_codes(keys[train], y[train], keys[self.table.part(split)])
+            note = f"{(~seen).mean():.1%} of targets have an unseen form"
+            yield split, Floor("word_type", codes, note=note)
+            yield split, Floor("word_type_seen", codes, mask=seen)
+            yield split, Floor("word_type_unseen", codes, mask=~seen)
+
+    def lines(self, predicted: NDArray[np.int32]) -> Iterator[dict[str, Any]]:
+        """Yield what is predicted, one test target after the other."""
+        table, gold = self.table, self.codes[0]
+        for row, code in zip(self.parts["test"].rows.tolist(), predicted, strict=True):
             yield {
-                "layer": layer,
                 "example": table.ids[table.example[row]],
                 "spans": table.spans[row].tolist(),
                 "form": table.forms[row],
-                "gold": self.question.labels[row],
-                "predicted": self.question.classes[code],
-                "right": bool(code == gold),
+                "gold": self.labels[row],
+                "predicted": self.classes[code],
+                "right": bool(code == gold[row]),
             }
 
-    def drawn(self, count: int = 4) -> list[DrawnTree]:
-        """Refuse: labels are no trees."""
-        raise _not_trees("trees", self.question.task)
+    def provenance(self) -> dict[str, Any]:
+        """Say how many classes there are."""
+        return {"classes": len(self.classes)}
 
 
-def _not_trees(option: str, task: ProbeTask) -> UsageError:
-    return UsageError(
-        f"The `{option}` option is for tasks over trees (tree-distance, word-depth). '{task.name}' is of kind "
-        f"'{task.kind}'. Leave it out."
-    )
+class LabelScorer(Scorer):
+    """Scores codes of a part, by accuracy and the further metrics of a task."""
 
-
-def classify(
-    cache: ActivationCache, settings: Settings, source: Source, *, progress: Progress | None = None
-) -> Classified:
-    """Probe an open cache with a task whose targets have labels."""
-    if settings.ranks:
-        raise _not_trees("ranks", source.task)
-    estimator = get_estimator(settings.estimator or DEFAULT)
-    device = choose_device(settings.device, float64=True)
-    check_asked(settings.metrics, (), task=source.task.name)
-    metrics = metrics_of((*source.task.metrics, *settings.metrics))
-    asked = ask(cache, settings, source)
-    question = asked.question
-    check_asked(settings.metrics, question.classes, task=source.task.name)
-    controls = _controls(question, settings)
-    problems = _problems(question, controls)
-    halves = question.table.spans.shape[1] if settings.pair == "concat" else 1
-    also = _also(cache, settings, question)
-    looked_at = bool(set(also) - {UNTRAINED})
-    study = StudySettings(
-        question.sentences,
-        settings.seed,
-        device,
-        halves,
-        overwrite=not looked_at,
-        curve=any(get_analysis(name).curve for name in also),
-    )
-    scene = Scene(cache, question, problems, study, settings)
-    ride = Ride([get_analysis(name).begin(scene) for name in also])
-    outcomes: list[LayerOutcome] = []
-    layers = ride.watch(read_for(estimator, cache, asked.poolers, asked.places))
-    for layer, results in estimator.study(layers, problems, study):
-        outcomes.append(LayerOutcome(layer, results[0], results[1:]))
-        ride.see(layer, results)
-        if progress is not None:
-            progress(len(outcomes) / len(asked.places), f"layer {layer}")
-    blank = blank_row(cache, settings, source.task, method=estimator.name, metric="accuracy")
-    blank = replace(blank, pooling="learned" if estimator.tokens else settings.pool)
-    blank = replace(blank, seed=settings.seed if estimator.seeded else None)
-    bags = _bags(cache, question) if question.keys is None and not settings.fast else {}
-    measurers = [
-        Measurer(
-            question,
-            blank,
-            split=split,
-            control_codes=controls,
-            resamples=settings.n_resamples,
-            draw=settings.seed,
-            metrics=metrics,
-            bag=bags.get(split),
+    def __init__(self, question: Labels, part: Part) -> None:
+        super().__init__(part, question.metrics, question.settings)
+        self.further = question.scorings[1:]
+        self.gold = [codes[part.rows] for codes in question.codes]
+        self.table = Scored(
+            classes=question.classes,
+            gold=self.gold[0],
+            codes=self.gold[0],
+            labels=[question.labels[row] for row in part.rows],
+            units=part.resampled.of,
+            n_units=part.resampled.n,
+            example=question.table.example[part.rows],
+            start=question.table.spans[part.rows, 0, 0],
         )
-        for split in ("dev", "test")
-    ]
-    rows = [row for measurer in measurers for row in measurer.rows(outcomes)]
-    rows += ride.rows(replace(blank, role="companion"))
-    provenance = {
-        **provenance_of(
-            cache,
-            source.corpus,
-            settings,
-            source.task,
-            metric="accuracy",
-            unit=question.parts["test"].unit,
-            targets={split: len(question.parts[split].y) for split in SPLITS},
-            notes=[*_notes(cache, settings, question, source.repeated, untrained=UNTRAINED in also), *ride.notes()],
-        ),
-        "classes": len(question.classes),
-        "tests": None if settings.fast else measurers[0].tests(outcomes),
-    }
-    return Classified(LayerReport(tuple(rows), provenance), question, outcomes)
+
+    def scores(
+        self, predicted: NDArray[np.int32], *, draw: int = 0, mask: NDArray[np.bool_] | None = None
+    ) -> list[Score]:
+        """Return accuracy, and of the task's own labels the other scores."""
+        hits = predicted == self.gold[draw]
+        rows = hits if mask is None else hits[mask]
+        accuracy = float(rows.mean()), self.bootstrap.accuracy(hits[:, None], mask)[:, 0]
+        if draw or mask is not None:
+            return [accuracy]
+        table = replace(self.table, codes=predicted)
+        return [accuracy, *(metric.score(table, self.bootstrap) for metric in self.further)]
 
 
-def _also(cache: ActivationCache, settings: Settings, question: Question) -> tuple[str, ...]:
-    """Return what rides: what was asked for; and where there is no control, the untrained model if it was extracted."""
-    named = settings.also
-    if question.keys is not None or settings.fast or UNTRAINED in named or find_untrained(cache) is None:
-        return named
-    return (*named, UNTRAINED)
+def _as_text(task: ProbeTask, table: TargetTable, train: slice) -> list[str]:
+    if task.bins is None:
+        return [str(label) for label in table.labels]
+    names, _ = number_bins(np.array(table.labels, np.float64), train, task.bins)
+    return names
 
 
-def _bags(cache: ActivationCache, question: Question) -> dict[str, NDArray[np.int32]]:
-    """Return what a bag of words predicts for dev and test."""
-    words = words_of(question.table, cache.examples())
-    codes, _ = bag_of_words_codes(words, {split: part.y for split, part in question.parts.items()})
-    return codes
-
-
-def _notes(
-    cache: ActivationCache, settings: Settings, question: Question, repeated: int, *, untrained: bool
-) -> list[str]:
-    notes = list(question.notes)
-    if question.keys is None:
-        floors = ["majority" if settings.fast else "bag_of_words", *(["random_weights"] if untrained else [])]
-        notes += no_control_notes(question.task, cache, floors)
-        if settings.fast:
-            notes.append("--fast: no bag of words, and no random weights unless asked for.")
-    notes += units_notes({split: question.parts[split].resampled for split in ("dev", "test")})
-    return notes + shared_notes(settings, repeated=repeated)
-
-
-def _controls(question: Question, settings: Settings) -> dict[int, NDArray[np.int32]]:
-    """Draw control labels; return them by the seed of each draw."""
-    if question.keys is None:
-        return {}
-    y, n_classes = question.parts["train"].y, len(question.classes)
-    seeds = [draw_seed(settings.seed, draw) for draw in range(settings.n_controls)]
-    return {seed: control_codes(question.keys, y, n_classes=n_classes, seed=seed) for seed in seeds}
-
-
-def _problems(question: Question, controls: Mapping[int, NDArray[np.int32]]) -> list[Problem]:
-    train, dev, test = (question.parts[split] for split in SPLITS)
-    n_classes = len(question.classes)
-    task = Problem("task", train.y, dev.y, test.y, n_classes)
-    drawn = [
-        Problem(f"control {draw}", codes[train.rows], codes[dev.rows], codes[test.rows], n_classes)
-        for draw, codes in enumerate(controls.values())
-    ]
-    return [task, *drawn]
+def _notes(counts: Counter[str], unseen: Counter[str]) -> Sequence[str]:
+    notes = []
+    if unseen:
+        notes.append(
+            f"{unseen.total():,} dev or test labels never occur in training, so count as errors: {named(unseen)}."
+        )
+    rare = [label for label, count in counts.items() if count == 1]
+    if rare:
+        notes.append(f"{len(rare)} of {len(counts)} labels occur once in training: {', '.join(sorted(rare)[:10])}.")
+    return notes

@@ -1,19 +1,18 @@
 """What the intervals resample: the documents of a part, or its sentences where it has none to speak of.
 
-Enters: a table of targets. Leaves: the unit of every row, and what the report says of it. Surprise: a part of
-fewer than five documents is resampled by sentences, and the report says that its intervals are then too narrow,
-since sentences of one document are alike.
+Enters: the document of each sentence, the sentence of each row. Leaves: the unit of every row, and what a report says
+of it. Surprise: a part of fewer than five documents is resampled by sentences, and the report says that its intervals
+are then too narrow, since sentences of one document are alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.features import TargetTable
 from probekit.statistics.bootstrap import FEWEST_UNITS
 
 FEWEST_DOCUMENTS = FEWEST_UNITS
@@ -45,23 +44,29 @@ class Units:
         """Write how many: ``25 documents``."""
         return _counted(self.n, self.unit)
 
+    def take(self, rows: NDArray[np.int64]) -> Units:
+        """Keep the units of some rows, numbered anew."""
+        names, of = np.unique(self.of[rows], return_inverse=True)
+        return replace(self, of=of.astype(np.int64), n=len(names))
 
-def units_of(table: TargetTable, ordinals: NDArray[np.int64]) -> Units:
+
+def units_of(documents: Sequence[str | None], sentences: NDArray[np.int64]) -> Units:
     """Number what the bootstrap resamples: the document of each sentence where there are enough, else the sentence.
 
     Parameters
     ----------
-    table : TargetTable
-    ordinals : int64 array [n]
-        Sentence of each row.
+    documents : sequence of str or None
+        Document of each sentence of the corpus; None where that is not known.
+    sentences : int64 array [n]
+        Sentence of each row, a place among these.
     """
-    names = [table.group[i] for i in ordinals]
+    names = [documents[i] for i in sentences]
     number = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    documents = None if None in number else len(number)
-    if documents is not None and documents >= FEWEST_DOCUMENTS:
-        return Units(np.array([number[name] for name in names], np.int64), documents, "document", documents)
-    sentences, of = np.unique(ordinals, return_inverse=True)
-    return Units(of.astype(np.int64), len(sentences), "sentence", documents)
+    known = None if None in number else len(number)
+    if known is not None and known >= FEWEST_DOCUMENTS:
+        return Units(np.array([number[name] for name in names], np.int64), known, "document", known)
+    found, of = np.unique(sentences, return_inverse=True)
+    return Units(of.astype(np.int64), len(found), "sentence", known)
 
 
 def units_notes(units: Mapping[str, Units]) -> list[str]:
