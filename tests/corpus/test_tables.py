@@ -101,8 +101,9 @@ def test_documents_begin_in_every_form_in_use(tmp_path: Path, form: str, suffix:
 
 def test_documents_without_a_name_are_numbered_and_other_comments_said(tmp_path: Path) -> None:
     word = "1\tdog\t_\tNOUN\t_\t_\t0\troot\t_\t_\n\n"
-    text = f"# newdoc\n# newpar id = 3\n{word}# newdoc of 3 May\n{word}# newdocument = 4\n{word}"
+    known = "# newdoc\n# newpar id = 3\n# newpar_block = head (1 s)\n"
+    text = f"{known}{word}# newdoc of 3 May\n{word}# newdocument = 4\n{word}"
     corpus = open_corpus(write(tmp_path / "a.conllu", text))
     assert [example.group for example in corpus] == ["a:document:0"] * 3
     assert [remark[:48] for remark in corpus.remarks] == ["2 comments that begin with newdoc or newpar, but"]
-    assert "a.conllu:5" in corpus.remarks[0]
+    assert "a.conllu:6" in corpus.remarks[0]

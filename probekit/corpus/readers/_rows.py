@@ -80,7 +80,7 @@ def value_of(comment: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-_NEWPAR = re.compile(r"newpar(?:[ _]?(?:par_?)?id)?\s*(?:[=:].*)?", re.IGNORECASE)
+_NEWPAR = re.compile(r"newpar(?:_block|[ _]?(?:par_?)?id)?\s*(?:[=:].*)?", re.IGNORECASE)
 _NEWDOC = re.compile(r"newdoc(?:[ _]?(?:doc_?)?id)?\s*(?:[=:]\s*(?P<value>.*))?", re.IGNORECASE)
 
 
