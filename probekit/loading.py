@@ -1,6 +1,6 @@
 """A folder of Python files as the modules of a package of its own, so that each file is its own registration.
 
-Enters: a folder. Leaves: its modules, each with its file. Surprise: one thread at a time loads. A module must stand in
+Enters: a folder. Leaves: its modules, each with its file. One thread at a time loads. A module must stand in
 ``sys.modules`` before it has run, or its relative imports would not find it, and nobody else may take it from there
 half made.
 """

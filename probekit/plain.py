@@ -1,8 +1,8 @@
 """Plain values out of what people have at hand: numbers of numpy, torch and pandas, ranges, paths of any kind.
 
 Enters: what was given for an option. Leaves: an ``int``, ``float``, ``bool``, ``str``, ``Path`` or list of the same.
-What cannot be read so is a :class:`~probekit.errors.UsageError`. Surprise: nothing is rounded or guessed. A ``bool`` is
-no number, a float is no whole number even at 3.0, NaN is nothing at all, and a set is no list where order matters.
+What cannot be read so is a :class:`~probekit.errors.UsageError`. Nothing is rounded or guessed. A ``bool`` is no
+number, a float is no whole number even at 3.0, NaN is nothing at all, and a set is no list where order matters.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs of words of texts, by hash: what enters is lines, what leaves is a 64-bit number for every run of words.
 
-Case and signs are ignored, and a run may lie across lines. Surprise: two different runs of a text of ten million words
-share a number with one run of a sentence in one of 10^12 cases; nothing else but numbers is kept.
+Case and signs are ignored, and a run may lie across lines. Two different runs of a text of ten million words share a
+number with one run of a sentence in one of 10^12 cases; nothing else but numbers is kept.
 """
 
 from __future__ import annotations

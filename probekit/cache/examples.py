@@ -1,7 +1,7 @@
 """Read the stored examples of a shard: ids, words, text, split and group, no annotations.
 
-A corpus folder and a shard's spec enter, examples leave. Surprise: every read hashes the file, and
-compares it with the digest that the plan fixed, since a text of the right size can still be another.
+A corpus folder and a shard's spec enter, examples leave. Every read hashes the file, and compares it with the digest
+that the plan fixed, since a text of the right size can still be another.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where caches live and which there are.
 
-Options and environment enter, folders leave. Surprise: caches are listed newest first by the time
-their manifest was written; that time orders the list and decides nothing else. One folder that is
-damaged, of another version, or vanishing does not hide the others.
+Options and environment enter, folders leave. Caches are listed newest first by the time their manifest was written;
+that time orders the list and decides nothing else. One folder that is damaged, of another version, or vanishing does
+not hide the others.
 """
 
 from __future__ import annotations

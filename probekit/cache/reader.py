@@ -1,8 +1,8 @@
 """Read a complete cache: layers as mapped blocks, indexes, examples.
 
-A folder enters, arrays leave. Opening reads the manifest and the headers of the shards (sizes and
-digests are compared), never the data; ``probekit cache verify`` hashes that. Surprise: a cache without its manifest
-does not open, however many shards it has.
+A folder enters, arrays leave. Opening reads the manifest and the headers of the shards (sizes and digests are
+compared), never the data; ``probekit cache verify`` hashes that. A cache without its manifest does not open, however
+many shards it has.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The command line: one file a verb. Each parses, calls the function of the same name, and prints.
 
-Data goes to stdout, progress and messages to stderr. Surprise: no module here imports torch or
-transformers before a verb runs, so that ``--help`` is fast.
+Data goes to stdout, progress and messages to stderr. No module here imports torch or transformers before a verb runs,
+so that ``--help`` is fast.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Ctrl-C and SIGTERM: the first unwinds, so that every ``finally`` runs; a later one ends at once.
 
-Enters: nothing. Leaves: :class:`Stopped`, raised in the main thread. Surprise: an unwinding that
-takes longer than :data:`GRACE` (a thread inside a long computation) is cut short; a cache survives
-that as it survives ``kill -9``.
+Enters: nothing. Leaves: :class:`Stopped`, raised in the main thread. An unwinding that takes longer than :data:`GRACE`
+(a thread inside a long computation) is cut short; a cache survives that as it survives ``kill -9``.
 """
 
 from __future__ import annotations

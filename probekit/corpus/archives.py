@@ -4,8 +4,8 @@ What enters is the path of an archive; what leaves is the path of each of its fi
 which readers open like any other. Nothing is unpacked to disk. Links, devices, hidden files and archives inside
 archives are passed over; a name that leads outside, a file with a password and sizes no corpus has are refused.
 
-Surprise: the bytes of a file of a ``.tar.gz`` stand behind those of the files before it, so that reading in the
-archive's order costs one pass and any other order several.
+The bytes of a file of a ``.tar.gz`` stand behind those of the files before it, so that reading in the archive's order
+costs one pass and any other order several.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Files whose names say splits are taken before any others, and readers of annotat
 treebank's README or LICENSE.txt is no corpus. Whatever else might have been meant is named in the remarks: a name
 that says two splits, an unknown word behind a split, the same data in another form.
 
-Surprise: where no file trains but one that is left out might (``train_dev`` beside ``test``), nothing is guessed: that
-is an error.
+Where no file trains but one that is left out might (``train_dev`` beside ``test``), nothing is guessed: that is an
+error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Holds the promise that ids are unique, in little memory: :class:`UniqueIds`.
 
-Surprise: only eight bytes of hash are kept of an id (two different ids among a million meet with
-probability 3e-8), and nothing at all of the ids that were made from ordinals.
+Only eight bytes of hash are kept of an id (two different ids among a million meet with probability 3e-8), and nothing
+at all of the ids that were made from ordinals.
 """
 
 from __future__ import annotations

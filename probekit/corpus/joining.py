@@ -5,7 +5,7 @@ is the corpus with more annotations, so that one extraction serves them all. A s
 sentence where they do not is left without its annotations, counted and named. Annotations that the corpus has itself
 stay, and so do its splits, documents and texts.
 
-Surprise: the annotations are held in memory, although the corpus streams.
+The annotations are held in memory, although the corpus streams.
 """
 
 from __future__ import annotations

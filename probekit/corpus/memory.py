@@ -1,6 +1,6 @@
 """Corpora made of Python objects: lists of words in, a function that yields examples out.
 
-Surprise: strings are refused, because a string is also a sequence of one-letter words.
+Strings are refused, because a string is also a sequence of one-letter words.
 """
 
 from __future__ import annotations

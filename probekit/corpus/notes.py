@@ -1,7 +1,7 @@
 """What a reader left out or met on its way, counted and named: :class:`Notes`.
 
-Surprise: a reader also says here where it stands, so that a fault found later (an id that occurs
-twice) is reported with its place.
+A reader also says here where it stands, so that a fault found later (an id that occurs twice) is reported with its
+place.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Opens corpora: :func:`open_corpus` takes what a user names or holds, :func:`reopen_corpus` what a cache recorded.
-
-Surprise: opening reads nothing but names. Faults in the data show while iterating.
-"""
+"""Opens corpora: :func:`open_corpus` takes what a user names or holds, :func:`reopen_corpus` what a cache recorded."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """How a corpus is pickled for another process: by where it was read from, or by its examples.
 
-What enters is a corpus; what leaves is a function and its plain arguments, as ``__reduce__`` gives them. Surprise: what
-no source gives again (objects in memory, annotations joined from them) goes as the examples of one pass, with the
-splits that they have and what that pass left out.
+What enters is a corpus; what leaves is a function and its plain arguments, as ``__reduce__`` gives them. What no
+source gives again (objects in memory, annotations joined from them) goes as the examples of one pass, with the splits
+that they have and what that pass left out.
 """
 
 from __future__ import annotations

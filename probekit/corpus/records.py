@@ -1,8 +1,8 @@
 """From a record of named columns to an :class:`Example`: shared by the readers of JSONL, frames and the hub.
 
-The column ``words`` holds the words; ``id, text, group, split, spans`` mean what they mean in an
-Example; any other column is an annotation: a list as long as the words speaks of each word, anything
-that is not a list speaks of the whole example. Surprise: a list of another length is an error.
+The column ``words`` holds the words; ``id, text, group, split, spans`` mean what they mean in an Example; any other
+column is an annotation: a list as long as the words speaks of each word, anything that is not a list speaks of the
+whole example. A list of another length is an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sentences that occur in training and again where one chooses or reports: counted, and named by ordinal.
 
-What enters is a stream of examples with their splits. Surprise: eight bytes of hash stand for a
-sentence, so that a million sentences take some ten megabytes.
+What enters is a stream of examples with their splits. Eight bytes of hash stand for a sentence, so that a million
+sentences take some ten megabytes.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Which examples train, which choose, which report: rules that give every example its split.
 
-What enters is what the source says (file names, a column, nothing); what leaves is a
-:class:`SplitRule`, a sentence for the report and a function. Surprise: a source that names one part
-alone, or none, is split by hash; a train part beside one other gives up 10 % for the third, and dev beside test
-gives up most of itself for train: what a source calls test is never trained on beside another part.
+What enters is what the source says (file names, a column, nothing); what leaves is a :class:`SplitRule`, a sentence
+for the report and a function. A source that names one part alone, or none, is split by hash; a train part beside one
+other gives up 10 % for the third, and dev beside test gives up most of itself for train: what a source calls test is
+never trained on beside another part.
 """
 
 from __future__ import annotations

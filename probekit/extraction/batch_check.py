@@ -1,10 +1,9 @@
 """What is checked of a shard's rows while it is extracted: that each is what its example gives alone.
 
-Enters: an engine and the segments of a shard. Leaves: whether rows of unequal length may share a
-batch, the largest difference found at every layer, and which rows were read twice. Surprise: what
-is compared are rows as they are kept, at either end of the shard, and before them one batch of
-mixed lengths, the sharpest test of masks and positions. Where that batch fails, padding changes
-what this model says, and the shard is run in batches of equal length, which need none.
+Enters: an engine and the segments of a shard. Leaves: whether rows of unequal length may share a batch, the largest
+difference found at every layer, and which rows were read twice. What is compared are rows as they are kept, at either
+end of the shard, and before them one batch of mixed lengths, the sharpest test of masks and positions. Where that
+batch fails, padding changes what this model says, and the shard is run in batches of equal length, which need none.
 """
 
 from __future__ import annotations

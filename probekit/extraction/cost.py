@@ -1,8 +1,7 @@
 """What an extraction would cost: rows, bytes, time and free disk (``--dry-run``).
 
-Enters: a :class:`~probekit.extraction.request.Request`. Leaves: a frozen :class:`Cost`. Surprise:
-the time is measured, by running a few batches of the very corpus; rows are exact up to eight
-shards, beyond that estimated from eight.
+Enters: a :class:`~probekit.extraction.request.Request`. Leaves: a frozen :class:`Cost`. The time is measured, by
+running a few batches of the very corpus; rows are exact up to eight shards, beyond that estimated from eight.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The forward pass: a batch of segments in, the kept rows of every layer out.
 
-Enters: a live model. Leaves: float arrays in the stored precision, one block a layer, rows of
-kept tokens only. Surprise: bfloat16 leaves as uint16, because NumPy has no such type.
+Enters: a live model. Leaves: float arrays in the stored precision, one block a layer, rows of kept tokens only.
+Bfloat16 leaves as uint16, because NumPy has no such type.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What names a cache: everything that decides its vectors, and which caches of it there are already.
 
 Enters: a request, a model and a corpus that were found. Leaves: the identity whose hash is the key, and the complete
-cache that has it. Surprise: nothing here imports torch, so that a second run over a complete cache answers at once.
+cache that has it. Nothing here imports torch, so that a second run over a complete cache answers at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What the user asked an extraction for, as one frozen value.
 
 Enters: options as typed, in Python or on the command line. Leaves: a :class:`Request`, checked.
-Surprise: asking is cheap: neither the model nor the corpus is touched here.
 """
 
 from __future__ import annotations

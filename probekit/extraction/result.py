@@ -1,7 +1,7 @@
 """What an extraction made: a frozen :class:`Extraction`, read off the manifest.
 
-Enters: a manifest (or the state of an incomplete cache). Leaves: what the command prints.
-Surprise: a reused cache has a certificate too, for the manifest keeps it.
+Enters: a manifest (or the state of an incomplete cache). Leaves: what the command prints. A reused cache has a
+certificate too, for the manifest keeps it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Extract: run a model over a corpus once and keep every layer of every token.
 
-Enters: a model, a corpus, options. Leaves: a complete cache, or one that the same call resumes.
-Three things happen at once, so that the model is never kept waiting: the next shard is tokenised
-ahead, the model runs, and a thread writes and publishes behind it. Surprise: a second run over a
-complete cache returns at once and never imports torch.
+Enters: a model, a corpus, options. Leaves: a complete cache, or one that the same call resumes. Three things happen at
+once, so that the model is never kept waiting: the next shard is tokenised ahead, the model runs, and a thread writes
+and publishes behind it. A second run over a complete cache returns at once and never imports torch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One shard at a time: tokenise it, run its batches, write its rows behind the model's back.
 
-Enters: an engine, an encoder of words, a cache writer. Leaves: published shards with their receipts.
-Surprise: writing and hashing happen in a thread of their own, one batch behind; an error there
-surfaces at the next batch, and nothing half-written is left.
+Enters: an engine, an encoder of words, a cache writer. Leaves: published shards with their receipts. Writing and
+hashing happen in a thread of their own, one batch behind; an error there surfaces at the next batch, and nothing
+half-written is left.
 """
 
 from __future__ import annotations

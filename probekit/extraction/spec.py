@@ -1,8 +1,7 @@
 """What an extraction will do, decided before any model runs.
 
-Enters: what the user asked for. Leaves: a frozen :class:`ExtractionSpec`, the identity that names
-the cache, the tokens of a batch, and the cost. Surprise: nothing here imports torch, so that a
-second run over a complete cache answers at once.
+Enters: what the user asked for. Leaves: a frozen :class:`ExtractionSpec`, the identity that names the cache, the
+tokens of a batch, and the cost.
 """
 
 from __future__ import annotations

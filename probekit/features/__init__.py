@@ -1,9 +1,9 @@
 """From a cache, a task and a layer to vectors and labels.
 
 Enters: an :class:`~probekit.cache.reader.ActivationCache`, the examples with their annotations, a
-:class:`~probekit.tasks.ProbeTask`. Leaves: a :class:`TargetTable` (made once) and, for each layer, what an
-estimator reads: a matrix with one vector a target (:class:`Pooler`), or the tokens around the targets
-(:class:`TokenGatherer`). Surprise: labels come from the corpus, never from the cache.
+:class:`~probekit.tasks.ProbeTask`. Leaves: a :class:`TargetTable` (made once) and, for each layer, what an estimator
+reads: a matrix with one vector a target (:class:`Pooler`), or the tokens around the targets (:class:`TokenGatherer`).
+Labels come from the corpus, never from the cache.
 """
 
 from probekit.features.pooling import PAIRS, POOLS, Pooler

@@ -1,7 +1,7 @@
 """What a corpus must carry for a task to be asked of it, and what a task must answer.
 
 A :class:`~probekit.tasks.ProbeTask` and annotations or a target enter; a message leaves, or the target with its label
-in the one form that equal labels have. Surprise: a number is equal to another whatever its type, a text is not.
+in the one form that equal labels have. A number is equal to another whatever its type, a text is not.
 """
 
 from __future__ import annotations

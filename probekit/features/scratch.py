@@ -1,8 +1,8 @@
 """Matrices that lie in a temporary file, for layers larger than the memory they may take.
 
 Enters: a shape and a folder. Leaves: an array mapped from a file that has no name any more, so that nothing is left
-behind however the process ends. Surprise: the file's blocks are reserved before it is mapped; a full disk is an error
-here, and not a signal in the middle of a fit.
+behind however the process ends. The file's blocks are reserved before it is mapped; a full disk is an error here, and
+not a signal in the middle of a fit.
 """
 
 from __future__ import annotations

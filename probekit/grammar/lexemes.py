@@ -1,7 +1,7 @@
 """Lexemes: a lemma, its class, and its tokens with UD features and Penn tags.
 
-Surprise: as in English-EWT (UD 2.16) every finite verb, past tense too, bears the number and
-person of its subject, and ``you`` counts as ``Number=Sing|Person=2``.
+As in English-EWT (UD 2.16) every finite verb, past tense too, bears the number and person of its subject, and ``you``
+counts as ``Number=Sing|Person=2``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Numbers with their honesty: :class:`Measurement`, :class:`LayerReport`, their table and curve.
 
-What enters is rows that a stage measured; what leaves is a JSONL file, a table and a figure.
-Surprise: nothing here computes a score. Whatever is *chosen* (a layer) is chosen on dev rows, and
-whatever is *shown* is a test row.
+What enters is rows that a stage measured; what leaves is a JSONL file, a table and a figure. Nothing here computes a
+score. Whatever is *chosen* (a layer) is chosen on dev rows, and whatever is *shown* is a test row.
 """
 
 from probekit.report.conclusions import BestLayer, Point

@@ -1,9 +1,8 @@
 """A report on disk: JSONL, the header on the first line, then one row a line.
 
-What enters is a header and rows, what leaves is strict JSON (no NaN), written beside its place and
-renamed into it, so that a reader never sees half a report. Surprise: a report of a newer schema is
-a :class:`~probekit.errors.CacheError` (another version wrote it), a malformed one an
-:class:`~probekit.errors.InputError` with ``file:line``.
+What enters is a header and rows, what leaves is strict JSON (no NaN), written beside its place and renamed into it, so
+that a reader never sees half a report. A report of a newer schema is a :class:`~probekit.errors.CacheError` (another
+version wrote it), a malformed one an :class:`~probekit.errors.InputError` with ``file:line``.
 """
 
 from __future__ import annotations

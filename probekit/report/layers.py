@@ -1,8 +1,8 @@
 """Rows of measurements with their provenance: :class:`LayerReport`.
 
-What enters is the rows of one task on one model and corpus; what leaves is a frame, a file, a
-table, a figure, and the layer to use. Surprise: :meth:`LayerReport.best_layer` and
-:meth:`LayerReport.expected_layer` read only dev rows; the test rows never choose anything.
+What enters is the rows of one task on one model and corpus; what leaves is a frame, a file, a table, a figure, and the
+layer to use. :meth:`LayerReport.best_layer` and :meth:`LayerReport.expected_layer` read only dev rows; the test rows
+never choose anything.
 """
 
 from __future__ import annotations

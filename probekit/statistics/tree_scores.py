@@ -1,8 +1,8 @@
 """What tree probes are scored by: UUAS and DSpr of distances, root accuracy and NSpr of depths.
 
-Enters: predicted distances [n, n] or depths [n] of the sentences of a split. Leaves: counts that add up
-within a unit of the bootstrap, and how counts become a score. Surprise: Spearman correlations are averaged
-over sentences of one length first and over lengths 5 to 50 after, so that short sentences do not decide [1]_.
+Enters: predicted distances [n, n] or depths [n] of the sentences of a split. Leaves: counts that add up within a unit
+of the bootstrap, and how counts become a score. Spearman correlations are averaged over sentences of one length first
+and over lengths 5 to 50 after, so that short sentences do not decide [1]_.
 
 References
 ----------

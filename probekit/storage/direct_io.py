@@ -1,10 +1,9 @@
 """Write a region of a file through the page cache, or past it where that is dear.
 
-Rows that follow one another enter, their bytes reach the file. Where the page cache has to take
-fresh memory for every page (virtual machines), it can cost more processor time than hashing the
-data does, and the model needs that time: then whole pages go to the disk in large aligned pieces
-while the thread sleeps. Surprise: nothing depends on it. Rows out of order, and file systems that
-refuse, are written in the ordinary way, and the bytes are the same.
+Rows that follow one another enter, their bytes reach the file. Where the page cache has to take fresh memory for every
+page (virtual machines), it can cost more processor time than hashing the data does, and the model needs that time:
+then whole pages go to the disk in large aligned pieces while the thread sleeps. Nothing depends on it. Rows out of
+order, and file systems that refuse, are written in the ordinary way, and the bytes are the same.
 
 The page in which the way changes goes through the page cache alone: none is written both ways.
 """

@@ -1,9 +1,9 @@
 """Bytes to disk and back so that a crash, a full disk or a hostile file cannot fool a reader.
 
-Bytes and plain values enter, whole files leave: everything is written to a locked temporary file,
-synced, linked under its name exclusively, and the folder synced. Surprise: nothing of a cache is ever
-overwritten. A temporary file whose lock can be taken belongs to a dead writer. What people name themselves (a
-report, a figure) takes the place of an older file in one step: :func:`replacing`.
+Bytes and plain values enter, whole files leave: everything is written to a locked temporary file, synced, linked under
+its name exclusively, and the folder synced. Nothing of a cache is ever overwritten. A temporary file whose lock can be
+taken belongs to a dead writer. What people name themselves (a report, a figure) takes the place of an older file in
+one step: :func:`replacing`.
 
 On a file system without hard links the temporary is renamed instead, under an exclusive lock and
 after a check that the name is free; where locks are missing too, two writers may then replace one

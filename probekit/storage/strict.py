@@ -1,9 +1,8 @@
 """Strict JSON: what probekit writes, and the only JSON that it reads as its own or as a corpus.
 
 Plain values enter and text leaves, and the other way round; nothing here touches a disk. No key stands twice, and no
-number is NaN or infinite. Surprise: of a file of a cache, what could be read but not written again (a lone surrogate,
-a hundred lists in one another) is refused when it is read, so that keys and digests can be computed of whatever it
-holds.
+number is NaN or infinite. Of a file of a cache, what could be read but not written again (a lone surrogate, a hundred
+lists in one another) is refused when it is read, so that keys and digests can be computed of whatever it holds.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The catalogue of tasks: the files of ``probes/``, of users' folders and of installed packages.
 
 A task is one file: a docstring, one pure function from an :class:`~probekit.corpus.Example` to its
-:class:`~probekit.tasks.Target` list, and ``TASK = ProbeTask(...)``. Surprise: a folder of tasks is loaded as a package
-of its own name, so ``from ._helpers import ...`` works in it and two folders never collide.
+:class:`~probekit.tasks.Target` list, and ``TASK = ProbeTask(...)``. A folder of tasks is loaded as a package of its
+own name, so ``from ._helpers import ...`` works in it and two folders never collide.
 """
 
 from __future__ import annotations

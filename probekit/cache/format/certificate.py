@@ -1,9 +1,8 @@
 """The certificate of a cache: what extraction proved of the rows that it kept.
 
-Enters: the findings of a manifest and the plan's record of what the cache was made with. Leaves:
-one JSON object, or None for a cache that was written before there were certificates. Surprise: it
-is put together when it is read; what is kept lies in the receipts of the shards, so that parts
-of a cache that were made apart prove their own rows.
+Enters: the findings of a manifest and the plan's record of what the cache was made with. Leaves: one JSON object, or
+None for a cache that was written before there were certificates. It is put together when it is read; what is kept lies
+in the receipts of the shards, so that parts of a cache that were made apart prove their own rows.
 """
 
 from __future__ import annotations

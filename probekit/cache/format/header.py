@@ -1,9 +1,9 @@
 """The header of a shard: built before its rows are known to be good, checked before they are read.
 
-Tensor specs and digests enter, header bytes leave, and the other way round; nothing here touches a
-disk. A shard is a safetensors file: the index tensors first (so that what follows stays aligned),
-then one tensor a layer; its ``__metadata__`` holds the digests and the receipt. Surprise: the header
-is padded to a length that is known before the model runs, so that rows go to their final offsets.
+Tensor specs and digests enter, header bytes leave, and the other way round; nothing here touches a disk. A shard is a
+safetensors file: the index tensors first (so that what follows stays aligned), then one tensor a layer; its
+``__metadata__`` holds the digests and the receipt. The header is padded to a length that is known before the model
+runs, so that rows go to their final offsets.
 
 The digest of a data section is the sha256 of the concatenated sha256 of its tensors, in file order:
 each tensor can be hashed while its rows arrive, and a damaged one can be named.

@@ -1,7 +1,6 @@
 """The manifest of a cache: written last, its presence means complete.
 
-Receipts enter, ``manifest.json`` leaves; and it is checked on the way back. Surprise: it depends on
-the set of receipts only, never on the order in which shards were finished.
+Receipts enter, ``manifest.json`` leaves; and it is checked on the way back.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One name for one model, however its folder was spelled.
 
 Enters: what a cache recorded, or a path. Leaves: the name that reports, keys and folders bear: ``mm`` for ``mm/``,
-``./mm``, ``/data/mm`` and a link to it. Surprise: a name on the hub (``owner/mm``) looks like a relative folder; a
-cache of one holds its commit, a cache of a folder holds none.
+``./mm``, ``/data/mm`` and a link to it. A name on the hub (``owner/mm``) looks like a relative folder; a cache of one
+holds its commit, a cache of a folder holds none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Names, numbers and the key of a cache: what its files are called and what may stand in them.
 
-Plain values enter and leave; nothing here touches a disk. Surprise: the names in an identity (of
-the model, of the corpus) are part of the key, so one folder never speaks of two things.
+Plain values enter and leave; nothing here touches a disk. The names in an identity (of the model, of the corpus) are
+part of the key, so one folder never speaks of two things.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The plan of a cache: what it is, and how its corpus is cut into shards.
 
-`plan.json` is written once, together with the corpus, when a cache is created; everything a run
-needs to resume is in it. Surprise: its ``plan`` part fixes what changes bytes but not meaning
-(tokens per batch, device class, versions), and is not part of the key.
+`plan.json` is written once, together with the corpus, when a cache is created; everything a run needs to resume is in
+it. Its ``plan`` part fixes what changes bytes but not meaning (tokens per batch, device class, versions), and is not
+part of the key.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a cache says of the parameters of its checkpoint that the model did not read.
 
-Enters: the plan of a cache. Leaves: a line for people. Surprise: the record follows from the weights and
-the versions, so it is part of no key, and caches that were written before it was kept are resumed and read.
+Enters: the plan of a cache. Leaves: a line for people. The record follows from the weights and the versions, so it is
+part of no key, and caches that were written before it was kept are resumed and read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Look after the caches under a root: describe, remove, take in from elsewhere.
 
-A root or a cache folder enters; what was done leaves. Surprise: a cache is renamed before it is
-deleted, so that a removal that is interrupted leaves nothing that looks like a cache.
+A root or a cache folder enters; what was done leaves. A cache is renamed before it is deleted, so that a removal that
+is interrupted leaves nothing that looks like a cache.
 """
 
 from __future__ import annotations

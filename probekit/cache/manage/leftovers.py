@@ -1,8 +1,7 @@
 """Find and free what no result needs: what dead processes left, and what repairs set aside.
 
-A root enters, a list of places leaves, and what was deleted of it. Surprise: nothing is deleted
-because it was listed. Each lock is taken again and held while its place is deleted, so that what came
-to life in between stays.
+A root enters, a list of places leaves, and what was deleted of it. Nothing is deleted because it was listed. Each lock
+is taken again and held while its place is deleted, so that what came to life in between stays.
 """
 
 from __future__ import annotations

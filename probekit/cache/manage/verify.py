@@ -1,8 +1,7 @@
 """Hash everything in a cache and say what is wrong; mark what is damaged for recomputation.
 
-A folder enters, a list of problems leaves. Surprise: repair computes nothing. It moves what is
-damaged to ``runs/aside`` and takes the manifest away, so that the next ``probekit extract`` writes
-exactly what is missing.
+A folder enters, a list of problems leaves. Repair computes nothing. It moves what is damaged to ``runs/aside`` and
+takes the manifest away, so that the next ``probekit extract`` writes exactly what is missing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How often writers died over a shard, so that a shard that kills every writer ends in an error.
 
-The half-written files of dead writers enter; a refusal leaves once `LIMIT` of them died over the same
-shard in a row. Surprise: only a death counts (SIGKILL, out of memory, power). A writer that ends with
-an error or an interrupt takes its half-written file along, and leaves nothing to count.
+The half-written files of dead writers enter; a refusal leaves once `LIMIT` of them died over the same shard in a row.
+Only a death counts (SIGKILL, out of memory, power). A writer that ends with an error or an interrupt takes its
+half-written file along, and leaves nothing to count.
 """
 
 from __future__ import annotations

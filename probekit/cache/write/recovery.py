@@ -1,8 +1,7 @@
 """Decide what became of a shard: whole, to be adopted, or to be set aside.
 
-A plan and a shard's number enter; its receipt and header leave, or None where it must be written
-(again). Surprise: nothing is deleted. What does not hold is moved to ``runs/aside``, where
-``probekit cache gc`` finds it, and never through a link.
+A plan and a shard's number enter; its receipt and header leave, or None where it must be written (again). Nothing is
+deleted. What does not hold is moved to ``runs/aside``, where ``probekit cache gc`` finds it, and never through a link.
 """
 
 from __future__ import annotations

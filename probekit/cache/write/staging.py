@@ -1,9 +1,8 @@
 """Stage a corpus: one pass over its examples, written to disk before any model is loaded.
 
-A corpus enters, files of words leave: ``<root>/.staging-<random>/corpus/00042.jsonl``, one JSON
-object an example. Memory stays constant however long the corpus. Surprise: the staged folder *is*
-the future cache folder; opening a new cache renames it into place, so that plan and corpus appear
-together or not at all.
+A corpus enters, files of words leave: ``<root>/.staging-<random>/corpus/00042.jsonl``, one JSON object an example.
+Memory stays constant however long the corpus. The staged folder *is* the future cache folder; opening a new cache
+renames it into place, so that plan and corpus appear together or not at all.
 """
 
 from __future__ import annotations

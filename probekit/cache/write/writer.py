@@ -1,9 +1,9 @@
 """Create, join and complete a cache; many processes may do so at once.
 
-An identity, a plan and a staged corpus enter; a folder of shards leaves, complete once it has its
-manifest. A killed run loses the shards it was writing and nothing else: `missing` names what is
-left to do. Surprise: whoever comes first decides the plan; later writers join it or are refused. From
-the staged corpus on, a folder is never without a lock that says that somebody is at work.
+An identity, a plan and a staged corpus enter; a folder of shards leaves, complete once it has its manifest. A killed
+run loses the shards it was writing and nothing else: `missing` names what is left to do. Whoever comes first decides
+the plan; later writers join it or are refused. From the staged corpus on, a folder is never without a lock that says
+that somebody is at work.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ and rows, those of one sentence together; tokens count from 1. What leaves, a se
 ``genericity``  of each argument (``arg-kind``...) and predicate (``pred-dynamic``...) numbers by name;
 ``protoroles``  of each predicate a tuple of (place of the argument, numbers by name).
 
-Surprise: the column ``split`` is not used, for the treebank has the splits; nor is ``confidence``.
+The column ``split`` is not used, for the treebank has the splits; nor is ``confidence``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Which column of a file is what: :class:`ColumnLayout`, from a header, from the user, or from the rows themselves.
 
-What enters is a sample of rows, what leaves is the name of every column and how it was found. A column that counts
-(1, 2, 3 or 0, 1, 2 inside every sentence) is ``id`` and never a word; one that holds ``_``, ``-`` or ``-X-`` alone
-says nothing and is left out; of two columns the one of BIO tags is not the words, wherever it stands. Surprise: what
-is not one of the known arrangements is an error that says how to name the columns, never a guess.
+What enters is a sample of rows, what leaves is the name of every column and how it was found. A column that counts (1,
+2, 3 or 0, 1, 2 inside every sentence) is ``id`` and never a word; one that holds ``_``, ``-`` or ``-X-`` alone says
+nothing and is left out; of two columns the one of BIO tags is not the words, wherever it stands. What is not one of
+the known arrangements is an error that says how to name the columns, never a guess.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One sentence of CoNLL-U after the other: what enters is lines, what leaves is examples.
 
-Shared by the readers of CoNLL-U, of CoNLL-U Plus and of formats that add columns of their own. Surprise: the rows that
-are held have the ten columns of CoNLL-U, whatever columns the file has; the others are held beside them.
+Shared by the readers of CoNLL-U, of CoNLL-U Plus and of formats that add columns of their own. The rows that are held
+have the ten columns of CoNLL-U, whatever columns the file has; the others are held beside them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """CoNLL-U Plus: which of the columns that a file names are CoNLL-U's, and which are more: :class:`PlusColumns`.
 
 What enters is the header, then rows; what leaves is rows of the ten columns of CoNLL-U, ``_`` where the file has no
-such column, and annotations of those that the file has. Surprise: ``ID`` and ``FORM`` must be among them.
+such column, and annotations of those that the file has. ``ID`` and ``FORM`` must be among them.
 """
 
 from __future__ import annotations

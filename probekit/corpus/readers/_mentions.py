@@ -1,7 +1,7 @@
 """Brackets of entities inside one sentence: what enters is begins and ends, what leaves is spans.
 
-Surprise: an entity may hold a mention of itself, so an end closes the innermost open mention of its
-entity. What is open when the sentence ends, or ends without a beginning, lies across sentences.
+An entity may hold a mention of itself, so an end closes the innermost open mention of its entity. What is open when
+the sentence ends, or ends without a beginning, lies across sentences.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which of some named columns is the text, which are labels, ids, documents and splits: for tables of every kind.
 
-Enters: the names of the columns, and what the user said of them. Leaves: a role for each that has one; any other column
-is an annotation of its own name. Surprise: nothing is guessed where no column is called as a text is; that is an error
+Enters: the names of the columns, and what the user said of them. Leaves: a role for each that has one; any other
+column is an annotation of its own name. Nothing is guessed where no column is called as a text is; that is an error
 which lists them.
 """
 

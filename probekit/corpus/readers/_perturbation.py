@@ -1,8 +1,8 @@
 """Corpora made from others by changing half of the sentences: whether a vector knows that something is wrong.
 
-Enters: the name of another corpus and a change of a sentence. Leaves: its sentences, half of them changed, with
-the label ``I`` (inverted, changed) or ``O`` (as it was) [1]_. Surprise: only sentences that could be changed are
-kept, so that the label cannot be told by which sentences occur; a hash of the sentence decides which are.
+Enters: the name of another corpus and a change of a sentence. Leaves: its sentences, half of them changed, with the
+label ``I`` (inverted, changed) or ``O`` (as it was) [1]_. Only sentences that could be changed are kept, so that the
+label cannot be told by which sentences occur; a hash of the sentence decides which are.
 
 References
 ----------

@@ -1,7 +1,7 @@
 """Sentences of column files: what enters is lines, what leaves is blocks of comments and rows.
 
-Shared by the readers of column formats. Surprise: a line of nothing but whitespace (a lone tab) ends a
-sentence like an empty one, and is counted.
+Shared by the readers of column formats. A line of nothing but whitespace (a lone tab) ends a sentence like an empty
+one, and is counted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Words of running text: what enters is text that nobody tokenised, what leaves is words.
 
-Surprise: a full stop, comma, hyphen or apostrophe between letters or digits stays inside its word (``don't``,
-``3.5``, ``well-known``); any other sign is a word of its own.
+A full stop, comma, hyphen or apostrophe between letters or digits stays inside its word (``don't``, ``3.5``,
+``well-known``); any other sign is a word of its own.
 """
 
 from __future__ import annotations

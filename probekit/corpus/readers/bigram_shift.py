@@ -1,8 +1,7 @@
 """``bigram-shift:CORPUS``: two neighbouring words of half of the sentences are swapped.
 
-Needs nothing but words. Surprise: the two words differ, case ignored, and a last word without letters (the full stop)
-stays last, so that some short sentences cannot be changed and are left out.
-The task ``label:bigram_shift`` asks for it.
+Needs nothing but words. The two words differ, case ignored, and a last word without letters (the full stop) stays
+last, so that some short sentences cannot be changed and are left out. The task ``label:bigram_shift`` asks for it.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ written (``NP-SBJ``). A tree may run over many lines. ``# newdoc id = name`` bet
 its trees are then ``name-1``, ``name-2``. Where a folder or archive holds thirty files or more and they name no
 document (the Penn Treebank), each file is one.
 
-Surprise: traces (``-NONE-``) and phrases of nothing but traces are left out and counted, ``-LRB-`` and its like
-become the brackets that they stand for, and the outermost ``ROOT``, ``TOP`` or nameless bracket is no constituent.
+Traces (``-NONE-``) and phrases of nothing but traces are left out and counted, ``-LRB-`` and its like become the
+brackets that they stand for, and the outermost ``ROOT``, ``TOP`` or nameless bracket is no constituent.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ What enters are documents between ``#begin document`` and ``#end document``: the
 the last the brackets of coreference (``(3``, ``3)``, ``(3)|(5``, ``-`` or ``_``). What leaves is an example a
 sentence, its document the group, with the spans ``mentions`` whose label is the entity's number.
 
-Surprise: a mention that goes on in the next sentence is left out and counted, for examples are sentences.
+A mention that goes on in the next sentence is left out and counted, for examples are sentences.
 """
 
 from __future__ import annotations

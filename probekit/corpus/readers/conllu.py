@@ -9,8 +9,8 @@ root; None where the whole sentence has ``_``), ``feats`` (a mapping, empty wher
 ``# global.Entity`` names the fields of ``Entity=`` in MISC (GUM, CorefUD), its brackets become the spans
 ``mentions``, whose label is the entity, and ``entities``, whose label is its type.
 
-Surprise: heads must form a tree or a forest. No root or a cycle is an error; several roots are kept
-and counted, for older treebanks have them. A line of nothing but whitespace ends a sentence.
+Heads must form a tree or a forest. No root or a cycle is an error; several roots are kept and counted, for older
+treebanks have them. A line of nothing but whitespace ends a sentence.
 
 CoNLL-U Plus and PARSEME's ``.cupt`` name their columns in a first line, ``# global.columns = ID FORM ... PARSEME:MWE``:
 of the ten those that are there are read as above, any other is an annotation under its name in lower case

@@ -4,8 +4,8 @@ The corpus must have the columns ``upos``, ``head`` and ``deprel``, or ``xpos`` 
 labels of the Penn Treebank. Only sentences are kept whose root is joined with one other verb by a conjunction, each
 clause with a subject of its own; of trees of phrases, those whose sentence is two clauses (``S``) of that kind and a
 conjunction (``CC``). A capital letter stays at the front, and a full stop at the end. The task
-``label:coordination_inversion`` asks for it. Surprise: few sentences are of this kind: 464 of training, 48 of dev
-and 46 of test in EWT, 324, 74 and 59 in GUM.
+``label:coordination_inversion`` asks for it. Few sentences are of this kind: 464 of training, 48 of dev and 46 of test
+in EWT, 324, 74 and 59 in GUM.
 """
 
 from __future__ import annotations

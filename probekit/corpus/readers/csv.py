@@ -5,7 +5,7 @@ What enters is a first line of names and rows of cells, quoted as spreadsheets q
 :class:`Example`; any other column is an annotation of the whole example, a number where it is written as one.
 ``csv:text=body,label=stars:FILE`` names columns of other names, and ``encoding=`` an encoding other than UTF-8.
 
-Surprise: nothing is guessed of which column is the text where none has such a name: that is an error which lists them.
+Nothing is guessed of which column is the text where none has such a name: that is an error which lists them.
 """
 
 from __future__ import annotations

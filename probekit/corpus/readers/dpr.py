@@ -13,8 +13,8 @@ Where the lines leave it open, of the places that have the same words, capitals 
   without its article or possessive (``the suitcase`` in "the brown suitcase"), and left out if that fails;
 - ``[MASK]`` in place of a pronoun is one word, since the files do not tell the pronoun.
 
-The notes count each of these. Surprise: neighbours that share a candidate, or three quarters of their words, share a
-group, so that no split by hash parts twins; it is why some groups hold two pairs.
+The notes count each of these. Neighbours that share a candidate, or three quarters of their words, share a group, so
+that no split by hash parts twins; it is why some groups hold two pairs.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A row a sentence: the column ``words`` (or ``tokens``) holds lists; other column
 (``sentence_id``, ``sent_id``) tells which rows belong together, which must be neighbours; ``group``,
 ``split`` and ``text`` must not change inside a sentence; other columns are annotations of the words.
 
-Surprise: every missing value that pandas knows (NaN, NaT, NA) becomes None.
+Every missing value that pandas knows (NaN, NaT, NA) becomes None.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The built-in language, ``grammar`` or ``grammar:n=2000,seed=1``: generated, deterministic, with gold annotations.
 
-What enters is the number of sentences and a seed. Surprise: nothing is read; the record holds n and
-seed, and reopening generates the same sentences again.
+What enters is the number of sentences and a seed. Nothing is read; the record holds n and seed, and reopening
+generates the same sentences again.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Needs the extra ``hub``. The words are the column ``words`` or ``tokens``; where
 ``text`` or ``sentence`` is split at whitespace. Class labels become their names; the column ``id``, which
 need not be unique, becomes the annotation ``source_id``. No code of a dataset is ever run.
 
-Surprise: a list that has not one value a word cannot be an annotation of words; it is left out and
-counted. A hub dataset is fetched into the cache of Hugging Face once; a local folder is streamed.
+A list that has not one value a word cannot be an annotation of words; it is left out and counted. A hub dataset is
+fetched into the cache of Hugging Face once; a local folder is streamed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Universal NER files (``.iob2``): ID, word, BIO tag, a second tag, annotator, separated by tabs.
 
-What leaves is an example a sentence with the annotation ``ner`` and the spans ``entities``; ``# sent_id``
-gives the id, ``# text`` the text, ``# newdoc id`` the group. Surprise: the second tag (other
-annotators' views) and the annotator are left out.
+What leaves is an example a sentence with the annotation ``ner`` and the spans ``entities``; ``# sent_id`` gives the
+id, ``# text`` the text, ``# newdoc id`` the group. The second tag (other annotators' views) and the annotator are left
+out.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """JSON lines: an object a line, with ``words`` and any columns of annotation (see ``records.py``).
 
-``{"words": ["Dogs", "bark"], "upos": ["NOUN", "VERB"], "label": 1, "split": "train"}``. What leaves is an
-example a line. Surprise: a key that occurs twice and ``NaN`` are errors, although Python's parser
-takes both.
+``{"words": ["Dogs", "bark"], "upos": ["NOUN", "VERB"], "label": 1, "split": "train"}``. What leaves is an example a
+line. A key that occurs twice and ``NaN`` are errors, although Python's parser takes both.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 The corpus must have the column ``upos``, or ``xpos`` with the tags of the Penn Treebank (bracketed trees). The
 replacement bears the same tags (``xpos`` and features, where there are some) and occurs about as often; clitics
-(*'ve*, *'s*) are neither replaced nor put in, since that would show in the spelling. The task
-``label:odd_man_out`` asks for it. Of EWT 9,997 sentences of training, 1,452 of dev and 1,395 of test are kept, of GUM
-8,299, 1,291 and 1,281. Surprise: how often its neighbours occur with it is not held equal, as it was in the first
-study, since that takes counts of a larger corpus.
+(*'ve*, *'s*) are neither replaced nor put in, since that would show in the spelling. The task ``label:odd_man_out``
+asks for it. Of EWT 9,997 sentences of training, 1,452 of dev and 1,395 of test are kept, of GUM 8,299, 1,291 and
+1,281. How often its neighbours occur with it is not held equal, as it was in the first study, since that takes counts
+of a larger corpus.
 """
 
 from __future__ import annotations

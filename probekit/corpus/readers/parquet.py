@@ -5,7 +5,7 @@ What enters is a table whose columns have types. The column ``words`` or ``text`
 mean in an :class:`Example`; any other column is an annotation, of each word where it is a list, else of the whole.
 ``parquet:text=body,label=stars:FILE`` names columns of other names.
 
-Surprise: a file that the library `datasets` wrote knows the names of its class labels; they are read as these names.
+A file that the library `datasets` wrote knows the names of its class labels; they are read as these names.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ What enters is the CoNLL-2005 bracket notation (``(ARG0*``, ``*``, ``*)``); what
 sentence with ``xpos``, ``roleset`` (None on words that are no predicate) and ``roles``: for each word the
 spans that fill its roles, empty where it is no predicate. ``# sent_id`` gives the id.
 
-Surprise: the predicate is the word that bears the roleset; the brackets ``V`` and ``C-V`` around it and
-its particles are no roles and are left out. Continued (``C-``) and relative (``R-``) roles are kept.
+The predicate is the word that bears the roleset; the brackets ``V`` and ``C-V`` around it and its particles are no
+roles and are left out. Continued (``C-``) and relative (``R-``) roles are kept.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ What enters are blocks of a numbered sentence in quotation marks with ``<e1>``, 
 a line with the relation and a comment; what leaves is an example a sentence with the annotation ``relation``
 (``Cause-Effect(e2,e1)``; its direction is part of the label) and one span each in ``e1`` and ``e2``.
 
-Surprise: the sentences are not tokenised; they are cut into words here, at the marks too. Files whose names
-begin with TRAIN and TEST are the splits.
+The sentences are not tokenised; they are cut into words here, at the marks too. Files whose names begin with TRAIN and
+TEST are the splits.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ named after the file (``bigram_shift.te.txt`` -> ``bigram_shift``): the task ``l
 named after its split alone (``train.tsv``, as GLUE's are) gives ``label``; a first line ``sentence TAB label`` is
 passed over.
 
-Surprise: equal sentences share a group, so that no split by hash parts them.
+Equal sentences share a group, so that no split by hash parts them.
 """
 
 from __future__ import annotations

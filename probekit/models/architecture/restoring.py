@@ -1,10 +1,9 @@
 """A pass leaves the model as it found it, so that no row depends on what was read before it.
 
-Enters: a model. Leaves: a context; behind it every attribute, submodule, parameter, buffer and
-setting is the very object that it was. Some models change themselves while they read: BigBird
-swaps its attention on the first short input and never swaps back, dynamic rotary positions keep
-the longest length seen. Surprise: buffers are copied for it, since some are written into (the
-frequencies of LongRoPE); a parameter that is written into is an error.
+Enters: a model. Leaves: a context; behind it every attribute, submodule, parameter, buffer and setting is the very
+object that it was. Some models change themselves while they read: BigBird swaps its attention on the first short input
+and never swaps back, dynamic rotary positions keep the longest length seen. Buffers are copied for it, since some are
+written into (the frequencies of LongRoPE); a parameter that is written into is an error.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """The stacks of blocks inside a model, and where each layer is to be read.
 
-Enters: a loaded model. Leaves: one :class:`Stack`, or two for an encoder-decoder. Layers: 0 is
-what block 1 reads (the embedding output after its projection and norm), i is the raw output of
-block i, for every family; ``final`` is what the stack returns, and exists only where that differs
-from the last block's output (a final norm, an output projection). Surprise: nothing is believed
-from names: two short rows are run once, and the tensors that pass the hooks decide.
+Enters: a loaded model. Leaves: one :class:`Stack`, or two for an encoder-decoder. Layers: 0 is what block 1 reads (the
+embedding output after its projection and norm), i is the raw output of block i, for every family; ``final`` is what
+the stack returns, and exists only where that differs from the last block's output (a final norm, an output
+projection). Nothing is believed from names: two short rows are run once, and the tensors that pass the hooks decide.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Does a batch give what single sentences give? Asked of every shard before its states are kept.
 
-Enters: a loaded model and encoded examples. Leaves: the largest differences found, by layer, or a
-NumericError. Surprise: the rows that are read twice are the longest, the shortest and one between,
-because what goes wrong often does so at one end only: pads that are not masked, positions that
-change at a length, attention that is another on short inputs.
+Enters: a loaded model and encoded examples. Leaves: the largest differences found, by layer, or a NumericError. The
+rows that are read twice are the longest, the shortest and one between, because what goes wrong often does so at one
+end only: pads that are not masked, positions that change at a length, attention that is another on short inputs.
 """
 
 from __future__ import annotations

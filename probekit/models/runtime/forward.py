@@ -1,8 +1,8 @@
 """One forward pass over padded rows, so that a batch gives what single sentences give.
 
 Enters: encoded examples. Leaves: nothing; the states are read by :class:`~probekit.models.runtime.hooks.Capture`.
-Surprise: position numbers are passed only where the model's own would be wrong, which is under left
-padding; extraction pads on the right, and every pass starts from the model as it was loaded.
+Position numbers are passed only where the model's own would be wrong, which is under left padding; extraction pads on
+the right, and every pass starts from the model as it was loaded.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """sha256 of a model's files; of large ones remembered, because gigabytes take seconds.
 
-Enters: paths and JSON objects. Leaves: hex digests. Surprise: a remembered digest is believed only
-while device, inode, size and both times of the file are the same, to the nanosecond, and only
-files that have rested for some seconds are remembered, so that a write within one tick of the
-clock cannot go unseen. A memory that cannot be read or written is no error.
+Enters: paths and JSON objects. Leaves: hex digests. A remembered digest is believed only while device, inode, size and
+both times of the file are the same, to the nanosecond, and only files that have rested for some seconds are
+remembered, so that a write within one tick of the clock cannot go unseen. A memory that cannot be read or written is
+no error.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A table of vectors that is run like a model: ids in, their rows out, as layer 0 and the only one.
 
 Enters: word vectors, or a loaded model whose input embeddings are wanted. Leaves: a
-:class:`~probekit.models.sources.load.LoadedModel`. Surprise: nothing that reads models knows of this; hooks,
-batches, the self-check and the engine find one stack of no blocks and treat it as any other.
+:class:`~probekit.models.sources.load.LoadedModel`. Nothing that reads models knows of this; hooks, batches, the
+self-check and the engine find one stack of no blocks and treat it as any other.
 """
 
 from __future__ import annotations

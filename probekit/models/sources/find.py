@@ -1,8 +1,8 @@
 """What a MODEL can be: a transformers model, or a table of vectors behind ``static:``.
 
-Enters: what the user typed. Leaves: a :class:`ModelSource`, which knows its digests and can load itself.
-Surprise: nothing here imports torch; a source does, when it is loaded. A folder is called by its own name, whatever
-path led to it, and a snapshot in the hub's cache by its name on the hub: one model has one name.
+Enters: what the user typed. Leaves: a :class:`ModelSource`, which knows its digests and can load itself. Nothing here
+imports torch; a source does, when it is loaded. A folder is called by its own name, whatever path led to it, and a
+snapshot in the hub's cache by its name on the hub: one model has one name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Folders that hold a model a step further down, or hold something that only looks like one.
 
-Enters: a folder that a person named. Leaves: the folder of the model and what must be said of the choice, or
-a refusal that names the folder or the command that helps. Surprise: a step is only taken where the folder
-itself says which: by ``refs/main`` of the hub's cache, or by ``modules.json`` of sentence-transformers.
+Enters: a folder that a person named. Leaves: the folder of the model and what must be said of the choice, or a refusal
+that names the folder or the command that helps. A step is only taken where the folder itself says which: by
+``refs/main`` of the hub's cache, or by ``modules.json`` of sentence-transformers.
 """
 
 from __future__ import annotations

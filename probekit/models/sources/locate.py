@@ -1,9 +1,9 @@
 """Find a model's files, and refuse those that would run foreign code.
 
-Enters: a name. Leaves: a :class:`TransformersSource`: a local folder, checked, and its digests. Surprise:
-nothing here imports torch or transformers; what a config asks for is judged before anything that
-would obey it is loaded. Refused: ``auto_map`` (code from the hub), keys that reach into
-transformers' internals or name attention kernels, weights that are not safetensors.
+Enters: a name. Leaves: a :class:`TransformersSource`: a local folder, checked, and its digests. Nothing here imports
+torch or transformers; what a config asks for is judged before anything that would obey it is loaded. Refused:
+``auto_map`` (code from the hub), keys that reach into transformers' internals or name attention kernels, weights that
+are not safetensors.
 """
 
 from __future__ import annotations

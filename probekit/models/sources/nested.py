@@ -1,8 +1,8 @@
 """The text part of a model that is several models: text beside images or sound.
 
-Enters: a loaded model. Leaves: the part whose config is its ``text_config``, and how many parameters stand
-beside it; any other model as it is. Surprise: the whole is loaded first, because only its class knows how the
-names of the checkpoint map to the parts.
+Enters: a loaded model. Leaves: the part whose config is its ``text_config``, and how many parameters stand beside it;
+any other model as it is. The whole is loaded first, because only its class knows how the names of the checkpoint map
+to the parts.
 """
 
 from __future__ import annotations

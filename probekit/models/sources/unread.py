@@ -1,10 +1,9 @@
 """The parameters of a checkpoint that find no place in the base model: which may be left, and which may not.
 
-Enters: a base model, what transformers says of loading it, the tensors of the files. Leaves: the names
-that were not read, grouped; or a refusal. What counts is the place of a name: under a part of the base
-model (a block, the embeddings) it would have changed the vectors, outside it is a head. Surprise:
-transformers leaves out of its own account what a family ignores on purpose, so that the files' names are
-looked at too.
+Enters: a base model, what transformers says of loading it, the tensors of the files. Leaves: the names that were not
+read, grouped; or a refusal. What counts is the place of a name: under a part of the base model (a block, the
+embeddings) it would have changed the vectors, outside it is a head. Transformers leaves out of its own account what a
+family ignores on purpose, so that the files' names are looked at too.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Word vectors from text files: GloVe's format, and word2vec's, which says its size in the first line.
 
-Enters: a path, plain or ``.gz``, with one word a line and its values behind it, between single spaces.
-Leaves: :class:`WordVectors`, the words and one float32 table. Surprise: nothing is skipped. A word may
-stand twice only with the same values; a word may hold spaces, but what stands between its first part
-and the values may then not be all numbers, since that is a line with too many values.
+Enters: a path, plain or ``.gz``, with one word a line and its values behind it, between single spaces. Leaves:
+:class:`WordVectors`, the words and one float32 table. Nothing is skipped. A word may stand twice only with the same
+values; a word may hold spaces, but what stands between its first part and the values may then not be all numbers,
+since that is a line with too many values.
 """
 
 from __future__ import annotations

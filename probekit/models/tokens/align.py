@@ -1,11 +1,10 @@
 """Words to tokens and back: which tokens belong to which word, and how well they match.
 
-Enters: sequences of words (or a text and its words). Leaves: one :class:`Encoded` each, whose ids
-are those of the words joined by single spaces, and the :class:`AlignmentCounts` of what happened to the
-words. Surprise: a tokenizer's offsets are not believed. They must rise, stay inside one word, and
-cover text that the token's own spelling is found in; every word must get a token. Where one of
-these fails, the words' tokens are counted by encoding neighbours together, and where even these
-do not add up to the sentence's ids, the sentence is encoded word by word and counted as such.
+Enters: sequences of words (or a text and its words). Leaves: one :class:`Encoded` each, whose ids are those of the
+words joined by single spaces, and the :class:`AlignmentCounts` of what happened to the words. A tokenizer's offsets
+are not believed. They must rise, stay inside one word, and cover text that the token's own spelling is found in; every
+word must get a token. Where one of these fails, the words' tokens are counted by encoding neighbours together, and
+where even these do not add up to the sentence's ids, the sentence is encoded word by word and counted as such.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What happened to the words of a corpus on their way to tokens, in figures.
 
-Enters: encoded examples and their words. Leaves: :class:`AlignmentCounts`, which add up.
-Surprise: words are named, but only the first few; the counts are complete.
+Enters: encoded examples and their words. Leaves: :class:`AlignmentCounts`, which add up. Words are named, but only the
+first few; the counts are complete.
 """
 
 from __future__ import annotations

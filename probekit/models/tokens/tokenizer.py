@@ -1,9 +1,8 @@
 """A private copy of a tokenizer that reads every text as text.
 
-Enters: a transformers tokenizer. Leaves: ids and character offsets of plain texts, without special
-tokens, and the special tokens that belong around them. Surprise: in the copy, truncation and
-padding are off and special tokens cannot be spelled: a corpus word ``[SEP]`` or ``</s>`` gives
-ordinary pieces. The user's own tokenizer is never touched.
+Enters: a transformers tokenizer. Leaves: ids and character offsets of plain texts, without special tokens, and the
+special tokens that belong around them. In the copy, truncation and padding are off and special tokens cannot be
+spelled: a corpus word ``[SEP]`` or ``</s>`` gives ordinary pieces. The user's own tokenizer is never touched.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Several reports side by side: one table aligned by layer, one figure.
 
-What enters is reports of any tasks, models and corpora; what leaves is a :class:`Comparison`.
-Surprise: reports whose test items differ may be compared, but the table says so first, because
-then a difference of scores is also a difference of questions.
+What enters is reports of any tasks, models and corpora; what leaves is a :class:`Comparison`. Reports whose test items
+differ may be compared, but the table says so first, because then a difference of scores is also a difference of
+questions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What stands beside the scores of several models: depths, code lengths, and everybody's notes.
 
-Enters: reports and the heads they have in the table. Leaves: pieces of text. Surprise: a note that all
-reports share is said once, without a name; one of some of them with theirs.
+Enters: reports and the heads they have in the table. Leaves: pieces of text.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The strokes that every figure of a report is made of, and how a figure becomes a file.
 
-What enters is points by layer, what leaves is artists on the axes given. Lines are labelled where
-they end instead of in a legend, colours are Okabe and Ito's (told apart by all kinds of sight) and
-never speak alone: shape and dashes differ too. Surprise: files are drawn without pyplot and with
-the default style, so that the same report gives the same bytes on one machine.
+What enters is points by layer, what leaves is artists on the axes given. Lines are labelled where they end instead of
+in a legend, colours are Okabe and Ito's (told apart by all kinds of sight) and never speak alone: shape and dashes
+differ too. Files are drawn without pyplot and with the default style, so that the same report gives the same bytes on
+one machine.
 """
 
 from __future__ import annotations

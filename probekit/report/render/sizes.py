@@ -1,8 +1,7 @@
 """Accuracy against the number of training targets: a curve a layer, or a curve a model.
 
-Enters: reports with the rows of :mod:`probekit.probing.analyses.training_sizes`. Leaves: a figure. Surprise: with
-several reports each shows, at every size, the layer that dev chose at that size, so that models are compared at
-their best.
+Enters: reports with the rows of :mod:`probekit.probing.analyses.training_sizes`. Leaves: a figure. With several
+reports each shows, at every size, the layer that dev chose at that size, so that models are compared at their best.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The table of one report, for a terminal or a log.
 
-What enters is a report, what leaves is something rich prints in colour and ``str()`` writes as plain
-text. Surprise: the columns shown depend on the width; the score and its interval stay longest, and
-what is dropped is dropped whole and said in the last line, never cut in the middle of a number.
+What enters is a report, what leaves is something rich prints in colour and ``str()`` writes as plain text. The columns
+shown depend on the width; the score and its interval stay longest, and what is dropped is dropped whole and said in
+the last line, never cut in the middle of a number.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Sentences with two trees: the annotated one above the words, the one read off the vectors below.
 
-Enters: words and edges. Leaves: arcs on the axes given, and a legend that says which are which. Surprise: a wrong
-edge differs from a right one in colour and in dashes, and an edge that was missed is pale and dashed above.
+Enters: words and edges. Leaves: arcs on the axes given, and a legend that says which are which.
 """
 
 from __future__ import annotations

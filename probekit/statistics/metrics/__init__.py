@@ -1,10 +1,10 @@
 """What predictions are scored by: one file a metric, found by scanning this folder.
 
-A file sets ``METRIC = Metric(name, count, value, help)``; the file is its own registration. Enters: labels
-and predictions of a split. Leaves: a score, and its value in every resample of the units. Surprise: a
-metric is cut in two, counts that add up within a unit and a value of added counts, so that a thousand
-resamples cost one matrix product. Accuracy and macro F1 are given for every task; a task names what else
-it is scored by, and a user may ask for more (``--metric``).
+A file sets ``METRIC = Metric(name, count, value, help)``; the file is its own registration. Enters: labels and
+predictions of a split. Leaves: a score, and its value in every resample of the units. A metric is cut in two, counts
+that add up within a unit and a value of added counts, so that a thousand resamples cost one matrix product. Accuracy
+and macro F1 are given for every task; a task names what else it is scored by, and a user may ask for more
+(``--metric``).
 """
 
 from __future__ import annotations

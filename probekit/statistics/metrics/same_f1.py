@@ -1,7 +1,7 @@
 """F1 of pairs that are the same, :data:`SAME`: the official score of GAP over all rows [Webster et al. 2018].
 
-Both names of a row are decisions of their own, each right or wrong, as the data's scorer counts them. Surprise:
-accuracy is kind to a probe that never says so, since most names are not meant; this is not.
+Both names of a row are decisions of their own, each right or wrong, as the data's scorer counts them. Accuracy is kind
+to a probe that never says so, since most names are not meant; this is not.
 """
 
 from __future__ import annotations

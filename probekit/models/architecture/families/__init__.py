@@ -1,8 +1,7 @@
 """Where a model family differs from the common case: one small file each, found by scanning this folder.
 
-Enters: ``config.model_type``. Leaves: a :class:`Family`, whose unset fields mean "like everyone
-else". Surprise: most families need no file. A file defines ``FAMILY``; adding one is the whole
-registration.
+Enters: ``config.model_type``. Leaves: a :class:`Family`, whose unset fields mean "like everyone else". Most families
+need no file. A file defines ``FAMILY``; adding one is the whole registration.
 """
 
 from __future__ import annotations
