@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import probekit
-from probekit.cli.options import show_json
+from probekit.cli.output import show_json
 from probekit.errors import InputError, ResourceError
 from probekit.probing.estimators.logistic import LogisticProbe
 from probekit.probing.saving import load_estimator, save_estimator

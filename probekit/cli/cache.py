@@ -10,21 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from probekit.cli import maintenance
-from probekit.cli.maintenance import Folder, find_folder
-from probekit.cli.options import (
-    CacheRoot,
-    Debug,
-    Json,
-    Quiet,
-    Verbose,
-    counted,
-    describe_corpus,
-    examples,
-    human_age,
-    human_bytes,
-    say,
-    show_json,
-)
+from probekit.cli.maintenance import find_folder
+from probekit.cli.options import CacheFolder, CacheRoot, Debug, Json, Layers, Quiet, Verbose, examples
+from probekit.cli.output import counted, describe_corpus, human_age, human_bytes, say, show_json
 
 if TYPE_CHECKING:
     from probekit.cache.location import CacheEntry
@@ -96,7 +84,7 @@ def _row(entry: CacheEntry) -> dict[str, Any] | None:
     "info", short_help="Describe a cache.", epilog=examples("probekit cache info", "probekit cache info CACHE --json")
 )
 def info_command(
-    folder: Folder = None,
+    folder: CacheFolder = None,
     cache: CacheRoot = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -159,8 +147,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, int]]:
 )
 def export_command(
     file: Annotated[Path, typer.Argument(help="What to write: .npz, .npy, .csv or .parquet.", metavar="FILE")],
-    folder: Folder = None,
-    layers: Annotated[str, typer.Option("--layers", help="all, or a list like 0,3,final.", metavar="LIST")] = "all",
+    folder: CacheFolder = None,
+    layers: Layers = "all",
     words: Annotated[
         bool, typer.Option("--words", help="One row a word (mean of its tokens) in place of one a token.")
     ] = False,

@@ -11,7 +11,8 @@ from typing import Any
 
 import typer
 
-from probekit.cli.options import CacheRoot, Debug, Json, Quiet, Verbose, counted, examples, human_bytes, say, show_json
+from probekit.cli.options import CacheRoot, Debug, Json, Quiet, Verbose, examples
+from probekit.cli.output import counted, human_bytes, say, show_json
 from probekit.devices import present_devices
 
 EXAMPLES = examples("probekit doctor", "probekit doctor --cache /data/caches --json")

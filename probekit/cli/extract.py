@@ -9,21 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probekit.cli.options import (
-    CacheRoot,
-    Debug,
-    Device,
-    Json,
-    Verbose,
-    counted,
-    describe_corpus,
-    examples,
-    human_bytes,
-    human_time,
-    say,
-    set_quiet,
-    show_json,
-)
+from probekit.cli.options import CacheRoot, Debug, Device, DryRun, Json, Layers, Verbose, examples
+from probekit.cli.output import counted, describe_corpus, human_bytes, human_time, say, set_quiet, show_json
 from probekit.cli.progress import progress_bar
 from probekit.errors import UsageError
 
@@ -56,9 +43,7 @@ def extract_command(
             metavar="CORPUS",
         ),
     ] = "grammar",
-    layers: Annotated[
-        str, typer.Option("--layers", help="all, or a list like 0,3,6 or 0-3,final.", metavar="LIST")
-    ] = "all",
+    layers: Layers = "all",
     dtype: Annotated[
         str, typer.Option("--dtype", help="Precision of computing: float32, bfloat16 or float16.", metavar="NAME")
     ] = "float32",
@@ -121,7 +106,7 @@ def extract_command(
     mixed: Annotated[
         bool, typer.Option("--mixed", help="Resume even though versions or device differ from the first run.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and do nothing.")] = False,
+    dry_run: DryRun = False,
     cache: CacheRoot = None,
     json: Json = False,
     quiet: Annotated[

@@ -10,27 +10,8 @@ from typing import Annotated
 
 import typer
 
-from probekit.cli.options import (
-    CacheRoot,
-    Debug,
-    Json,
-    Quiet,
-    Verbose,
-    Yes,
-    confirm,
-    counted,
-    examples,
-    human_bytes,
-    say,
-    show_json,
-)
-
-Folder = Annotated[
-    Path | None,
-    typer.Argument(
-        help="A cache folder, or its name under the root. Default: the newest complete one.", metavar="CACHE"
-    ),
-]
+from probekit.cli.options import CacheFolder, CacheRoot, Debug, DryRun, Json, Quiet, Verbose, Yes, examples
+from probekit.cli.output import confirm, counted, human_bytes, say, show_json
 
 VERIFY_EXAMPLES = examples("probekit cache verify", "probekit cache verify --repair CACHE")
 GC_EXAMPLES = examples("probekit cache gc", "probekit cache gc --dry-run --json", "probekit cache gc --yes")
@@ -55,7 +36,7 @@ def find_folder(folder: Path | None, root: Path | None, *, opens: bool = True) -
 
 
 def verify_command(
-    folder: Folder = None,
+    folder: CacheFolder = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Set damaged shards aside, so that extract recomputes only them.")
     ] = False,
@@ -97,7 +78,7 @@ def verify_command(
 
 
 def gc_command(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what could be freed.")] = False,
+    dry_run: DryRun = False,
     yes: Yes = False,
     cache: CacheRoot = None,
     json: Json = False,

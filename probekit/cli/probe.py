@@ -14,15 +14,17 @@ from probekit.cli.options import (
     Debug,
     Device,
     Json,
+    Layers,
+    Plot,
+    Probes,
     Quiet,
     Verbose,
     check_figure,
     check_writable,
     examples,
     names_in,
-    say,
-    show_json,
 )
+from probekit.cli.output import say, show_json
 from probekit.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -73,9 +75,7 @@ def probe_command(
             metavar="FILE",
         ),
     ] = None,
-    layers: Annotated[
-        str, typer.Option("--layers", help="all, or a list like 0,3,6 or 0-3,final.", metavar="LIST")
-    ] = "all",
+    layers: Layers = "all",
     pool: Annotated[
         str,
         typer.Option(
@@ -108,10 +108,7 @@ def probe_command(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
-    probes: Annotated[
-        list[Path] | None,
-        typer.Option("--probes", help="A folder of your own task files; may be repeated.", metavar="DIR"),
-    ] = None,
+    probes: Probes = None,
     strict: Annotated[bool, typer.Option("--strict", help="Sentences repeated across splits are an error.")] = False,
     drop_repeated: Annotated[
         bool, typer.Option("--drop-repeated", help="Leave out dev and test sentences that repeat a training sentence.")
@@ -154,9 +151,7 @@ def probe_command(
         typer.Option("--predictions", help="Write test predictions of the chosen layer (JSONL).", metavar="FILE"),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Draw the layer curve (.png, .svg or .pdf).", metavar="FILE")
-    ] = None,
+    plot: Plot = None,
     trees: Annotated[
         Path | None,
         typer.Option(

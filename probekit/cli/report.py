@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from probekit.cli.options import Debug, Json, Quiet, Verbose, check_figure, examples, say, show_json
+from probekit.cli.options import Debug, Json, Plot, Quiet, Sizes, Verbose, check_figure, examples
+from probekit.cli.output import say, show_json
 
 app = typer.Typer(
     help="Show a report, or compare several.",
@@ -15,8 +16,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog=examples("probekit report show pos.jsonl", "probekit report compare pos.jsonl deprel.jsonl --plot both.png"),
 )
-
-Plot = Annotated[Path | None, typer.Option("--plot", help="Draw the layer curve (.png, .svg or .pdf).", metavar="FILE")]
 
 
 @app.command("show", epilog=examples("probekit report show pos.jsonl", "probekit report show pos.jsonl --plot pos.svg"))
@@ -29,12 +28,7 @@ def show_command(
             "--pareto", help="Draw accuracy against the size of the probe (of `--also complexity`).", metavar="FILE"
         ),
     ] = None,
-    sizes: Annotated[
-        Path | None,
-        typer.Option(
-            "--sizes", help="Draw accuracy against training targets (of `--also training-sizes`).", metavar="FILE"
-        ),
-    ] = None,
+    sizes: Sizes = None,
     strengths: Annotated[
         Path | None,
         typer.Option("--strengths", help="Draw accuracy against strength (of `--also strengths`).", metavar="FILE"),
@@ -79,14 +73,7 @@ def show_command(
 def compare_command(
     files: Annotated[list[Path], typer.Argument(help="Two reports or more.", metavar="FILE")],
     plot: Plot = None,
-    sizes: Annotated[
-        Path | None,
-        typer.Option(
-            "--sizes",
-            help="Draw the best layer of each against training targets (of `--also training-sizes`).",
-            metavar="FILE",
-        ),
-    ] = None,
+    sizes: Sizes = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -6,21 +6,17 @@ import os
 import shutil
 import sys
 import textwrap
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from probekit.cli.options import Debug, Json, Quiet, Verbose, examples, show_json
+from probekit.cli.options import Debug, Json, Probes, Quiet, Verbose, examples
+from probekit.cli.output import show_json
 
 EXAMPLES = examples("probekit tasks", "probekit tasks --probes ./my-tasks --json")
 
 
 def tasks_command(
-    probes: Annotated[
-        list[Path] | None,
-        typer.Option("--probes", help="A folder of your own task files; may be repeated.", metavar="DIR"),
-    ] = None,
+    probes: Probes = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

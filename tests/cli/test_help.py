@@ -111,6 +111,16 @@ def test_every_command_can_speak_json_and_show_its_faults(context: Any) -> None:
     assert {"--json", "--debug"} <= names
 
 
+def test_an_option_says_the_same_of_itself_in_every_command() -> None:
+    said: dict[str, set[str]] = {}
+    for name, context in _commands():
+        for parameter in context.command.params:
+            for option in parameter.opts:
+                if option.startswith("--") and (name, option) != ("probekit extract", "--quiet"):  # prints the folder
+                    said.setdefault(option, set()).add(parameter.help)
+    assert {option: helps for option, helps in said.items() if len(helps) > 1} == {}
+
+
 @pytest.mark.parametrize("context", LEAVES)
 def test_every_command_can_be_silent_or_say_more(context: Any) -> None:
     declared = {name for parameter in context.command.params for name in parameter.opts}

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from probekit.cache.reader import ActivationCache
 from probekit.cli import progress
 from probekit.cli.app import run
-from probekit.cli.options import human_age, human_bytes, human_time
+from probekit.cli.output import human_age, human_bytes, human_time
 from probekit.extraction import run as running
 
 Captured = pytest.CaptureFixture[str]

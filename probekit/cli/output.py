@@ -1,0 +1,109 @@
+"""What commands say and to whom: documents on stdout, messages on stderr, sizes and times for people."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import typer
+
+from probekit.errors import UsageError
+from probekit.storage.strict import dump
+
+_quiet = ContextVar("quiet", default=False)
+
+
+def set_quiet(context: typer.Context, value: bool) -> bool:
+    """Keep :func:`say` silent until the command ends."""
+    before = _quiet.set(value)
+    context.call_on_close(lambda: _quiet.reset(before))
+    return value
+
+
+def report_cost(context: typer.Context, value: bool) -> bool:
+    """Say at the end of the command, however it ends, what it took."""
+    if value:
+        began = time.perf_counter()
+        # With --json an error must stand alone on stderr.
+        context.call_on_close(lambda: say(_cost(time.perf_counter() - began), quiet=bool(context.params.get("json"))))
+    return value
+
+
+def _cost(seconds: float) -> str:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return f"took       {human_time(seconds)}, at most {human_bytes(peak)} of memory"
+
+
+def show_json(document: Mapping[str, Any]) -> None:
+    """Print the one document of a command on stdout; half a character, as in a path of other bytes, is escaped."""
+    typer.echo(dump(document).encode("utf-8", "backslashreplace").decode())
+
+
+def say(message: str, *, quiet: bool = False) -> None:
+    """Write a message for a person to stderr."""
+    if not (quiet or _quiet.get()):
+        print(message, file=sys.stderr)
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Ask before something is lost.
+
+    Raises
+    ------
+    UsageError
+        If there is nobody to ask.
+    """
+    if yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{question} Nobody can be asked here, so nothing was done: pass --yes to do it.")
+    if typer.confirm(question, err=True):
+        return True
+    say("Nothing was done.")
+    return False
+
+
+def counted(count: int, noun: str) -> str:
+    """Return ``1 shard``, ``2 shards``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def describe_corpus(corpus: Mapping[str, Any]) -> Iterator[str]:
+    """Yield lines that say what a corpus is, how it is split, and what its reader counted on its way."""
+    splits = ", ".join(f"{name} {count:,}" for name, count in corpus["splits"].items())
+    size = f"{counted(corpus['examples'], 'example')}, {counted(corpus['words'], 'word')} ({splits})"
+    yield f"corpus     {corpus['name']}: {size}"
+    yield f"splits     {corpus['split_rule']}"
+    if corpus["notes"]:
+        yield f"counted    {', '.join(f'{count:,} {name}' for name, count in sorted(corpus['notes'].items()))}"
+
+
+def human_bytes(count: float) -> str:
+    """Return ``366 MB`` and the like (powers of 1000)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 999.5:
+            return f"{count:.0f} {unit}" if unit in ("B", "kB") or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def human_time(seconds: float) -> str:
+    """Return ``45 s``, ``3 min 20 s`` and the like."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def human_age(seconds: float) -> str:
+    """Return ``45 s``, ``3 min``, ``5 h``, ``12 d``."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
