@@ -49,7 +49,7 @@ def load_folder(folder: Path, what: str = "task") -> list[tuple[Path, ModuleType
         return _modules(folder, what)
 
 
-class Place(NamedTuple):
+class Definition(NamedTuple):
     """Where a folder's file defines something: ``name`` may be dotted, ``TASK.targets``."""
 
     folder: Path
@@ -57,7 +57,7 @@ class Place(NamedTuple):
     name: str
 
 
-def definition_of(thing: Any, known_as: str) -> Place | None:
+def definition_of(thing: Any, known_as: str) -> Definition | None:
     """Find where a loaded folder defines a thing: under a dotted name in any file, else under the thing's own name."""
     modules = [(name, module) for name, module in list(sys.modules.items()) if name.startswith(_PACKAGE)]
     look = attrgetter(known_as)
@@ -71,9 +71,9 @@ def definition_of(thing: Any, known_as: str) -> Place | None:
     return _place(home, thing.__qualname__) if home in dict(modules) and hasattr(thing, "__qualname__") else None
 
 
-def _place(module: str, name: str) -> Place:
+def _place(module: str, name: str) -> Definition:
     package, _, file = module.partition(".")
-    return Place(Path(sys.modules[package].__path__[0]), file, name)
+    return Definition(Path(sys.modules[package].__path__[0]), file, name)
 
 
 def from_folder(folder: Path, module: str, name: str) -> Any:

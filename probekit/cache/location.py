@@ -223,7 +223,7 @@ def explain_difference(root: Path, identity: Mapping[str, Any]) -> list[str]:
     """
     lines = []
     for entry in list_caches(root):
-        if entry.identity is None or not _concerns(entry, identity):
+        if entry.identity is None or not _is_alike(entry, identity):
             continue
         if dict(entry.identity) == dict(identity):
             return []
@@ -235,7 +235,7 @@ def explain_difference(root: Path, identity: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _concerns(entry: CacheEntry, identity: Mapping[str, Any]) -> bool:
+def _is_alike(entry: CacheEntry, identity: Mapping[str, Any]) -> bool:
     """Whether a cache has the names of an identity, or the same weights and text under other ones."""
     model, corpus = identity["model"], identity["corpus"]
     if (entry.model, entry.corpus) == (model_name(model), corpus["name"]):

@@ -114,7 +114,7 @@ def info_command(
     typer.echo(f"settings   {', '.join(settings)}")
     if found["complete"]:
         layers = [f"{tensor['name']} {tensor['width']}" for tensor in found["tensors"] if tensor["width"]]
-        rows = ", ".join(f"{stack}: {count:,}" if stack else f"{count:,}" for stack, count in _rows(found))
+        rows = ", ".join(f"{stack}: {count:,}" if stack else f"{count:,}" for stack, count in _row_counts(found))
         typer.echo(f"rows       {rows}")
         typer.echo(f"layers     {', '.join(layers)}")
         typer.echo(f"checked    {certificate_line(found['certificate'])}")
@@ -132,7 +132,7 @@ def _is_setting(value: object) -> bool:
     return value is not None and value != [] and not isinstance(value, dict)
 
 
-def _rows(found: dict[str, Any]) -> list[tuple[str, int]]:
+def _row_counts(found: dict[str, Any]) -> list[tuple[str, int]]:
     return sorted(found["totals"]["rows"].items())
 
 

@@ -181,7 +181,7 @@ def probe_command(
         fast=fast,
         strict=strict,
         drop_repeated=drop_repeated,
-        ranks=_numbers(ranks),
+        ranks=_parse_numbers(ranks),
         max_ram=max_ram,
         device=device,
         also=tuple(also or ()),
@@ -213,13 +213,13 @@ def probe_command(
                     _say_targets(probing)
                 # Written at once: a later one that fails must not take this one with it. Reports of one task have
                 # numbers in a row.
-                written = _Numbered(number * len(caches) + place, len(asked) * len(caches))
+                written = _FileNumber(number * len(caches) + place, len(asked) * len(caches))
                 _write(probing, written, out=out, predictions=predictions, trees=trees, quiet=quiet or json)
     # One group a task, with a report of each cache.
     groups = [done[place :: len(asked)] for place in range(len(asked))]
     if plot is not None:
         for number, group in enumerate(groups):
-            path = _Numbered(number, len(groups)).of(plot)
+            path = _FileNumber(number, len(groups)).of(plot)
             say(f"plot       {_report_of(group).save_plot(path)}", quiet=quiet or json)
     if json:
         documents = [probing.report.to_json() for group in groups for probing in group]
@@ -258,7 +258,7 @@ def _check_apart(places: Mapping[str, Path | None]) -> None:
             raise UsageError(f"The `{option}` option names the file of `{other}`, {path}. Give it one of its own.")
 
 
-def _numbers(text: str | None) -> tuple[int, ...]:
+def _parse_numbers(text: str | None) -> tuple[int, ...]:
     """Read ``8,64``."""
     from probekit.errors import UsageError
 
@@ -278,7 +278,7 @@ def _say_targets(probing: Study) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbered:
+class _FileNumber:
     """The place of a file among several of one name."""
 
     number: int
@@ -291,7 +291,7 @@ class _Numbered:
 
 def _write(
     probing: Study,
-    place: _Numbered,
+    place: _FileNumber,
     *,
     out: Path | None,
     predictions: Path | None,

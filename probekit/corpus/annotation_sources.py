@@ -64,8 +64,8 @@ def open_source(given: Any) -> AnnotationSource:
         for its in [kind] if kind else load_annotation_readers().values():
             taken = [file for file in files if kind or _suffix(file) in its.suffixes]
             if taken:
-                return _of_files(its, taken)
-    return _of_corpus(open_corpus(given))
+                return _from_files(its, taken)
+    return _from_corpus(open_corpus(given))
 
 
 def _files(path: Path) -> list[Path]:
@@ -79,7 +79,7 @@ def _suffix(file: Path) -> str:
     return os.path.splitext(file.name.lower().removesuffix(".gz"))[1]
 
 
-def _of_files(kind: AnnotationReader, files: Sequence[Path]) -> AnnotationSource:
+def _from_files(kind: AnnotationReader, files: Sequence[Path]) -> AnnotationSource:
     paths = [Path(os.path.abspath(file)) for file in files]
 
     def read(notes: Notes) -> Iterator[SentenceAnnotations]:
@@ -110,7 +110,7 @@ def _combined(one: SentenceAnnotations, other: SentenceAnnotations) -> SentenceA
     return replace(one, forms=forms, values={**one.values, **other.values})
 
 
-def _of_corpus(corpus: Corpus) -> AnnotationSource:
+def _from_corpus(corpus: Corpus) -> AnnotationSource:
     def read(notes: Notes) -> Iterator[SentenceAnnotations]:
         for example in corpus:
             forms = dict(enumerate(example.words))
@@ -125,9 +125,9 @@ def reopen_source(record: CorpusSource) -> AnnotationSource:
     """Open what a cache recorded of annotations that were joined."""
     kind = load_annotation_readers().get(record.kind)
     if kind is None:
-        return _of_corpus(reopen_corpus(record))
+        return _from_corpus(reopen_corpus(record))
     files = [Path(location) for location in record.locations]
     for file in files:
         if not file.is_file():
             raise InputError(f"{file}: the annotations that were joined are gone. Say where they are now.")
-    return _of_files(kind, files)
+    return _from_files(kind, files)

@@ -1,9 +1,9 @@
 """Which files make up a corpus: a path in, the files of one reader out, with the splits their names tell.
 
-Which of a folder's files are taken is decided in ``choosing.py``. Where several readers take a suffix (``.conll``,
-``.txt``), the first lines of the file decide; a table under the suffix of running text is read by none, unless one
-recognises it. An archive is a folder of all the files in it; in a folder, archives are looked into only where no other
-file is a corpus.
+Which of a folder's files are taken is decided in ``file_selection.py``. Where several readers take a suffix
+(``.conll``, ``.txt``), the first lines of the file decide; a table under the suffix of running text is read by none,
+unless one recognises it. An archive is a folder of all the files in it; in a folder, archives are looked into only
+where no other file is a corpus.
 """
 
 from __future__ import annotations

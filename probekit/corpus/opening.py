@@ -74,14 +74,14 @@ def open_corpus(spec: object, *, name: str | None = None) -> Corpus:
     spec = plain.scalar(spec)
     if plain.is_path(spec):
         place = plain.location(spec, "corpus", _KINDS)
-        return _of_string(place, name) if isinstance(place, str) else _of_path(place, None, name)
+        return _open_string(place, name) if isinstance(place, str) else _open_path(place, None, name)
     for reader in load_readers().values():
         if reader.accepts is not None and reader.accepts(spec):
             label = name or reader.name
             return Corpus([Part(label, partial(reader.read, spec))], name=label)
     if isinstance(spec, bytes | Mapping) or not isinstance(spec, Iterable):
         raise UsageError(f"A corpus must be {_KINDS}. Got {type(spec).__name__}.")
-    return _of_objects(plain.listed(spec, "corpus", _KINDS), name)
+    return _open_objects(plain.listed(spec, "corpus", _KINDS), name)
 
 
 def reopen_corpus(record: CorpusSource | None, *, instead: object = None) -> Corpus:
@@ -104,7 +104,7 @@ def reopen_corpus(record: CorpusSource | None, *, instead: object = None) -> Cor
     """
     advice = "Say where the corpus is now with --corpus."
     if instead is not None:
-        return _drawn_again(open_corpus(instead), record)
+        return _resampled(open_corpus(instead), record)
     if record is None:
         raise InputError(f"The cache was made from objects in memory, which are gone. {advice}")
     reader = load_readers().get(record.kind)
@@ -113,7 +113,7 @@ def reopen_corpus(record: CorpusSource | None, *, instead: object = None) -> Cor
     reader = reader.with_options(record.options.get("reader", {}))
     name = record.options.get("name")
     if reader.restore is not None:
-        corpus = _of_address(reader, reader.restore(record.locations, record.options), name)
+        corpus = _open_address(reader, reader.restore(record.locations, record.options), name)
     else:
         files = [Path(location) for location in record.locations]
         if not files:
@@ -121,28 +121,30 @@ def reopen_corpus(record: CorpusSource | None, *, instead: object = None) -> Cor
         for file in files:
             if not is_file(file):
                 raise InputError(f"{file}: the file that the cache was made from is gone. {advice}")
-        corpus = _of_files(_recorded(reader, files, record), folder=bool(record.options.get("folder")), name=name)
-    return _drawn_again(corpus, record)
+        corpus = _open_files(
+            _recorded_files(reader, files, record), folder=bool(record.options.get("folder")), name=name
+        )
+    return _resampled(corpus, record)
 
 
-def _drawn_again(corpus: Corpus, record: CorpusSource | None) -> Corpus:
+def _resampled(corpus: Corpus, record: CorpusSource | None) -> Corpus:
     for n, seed in record.options.get("subsample", ()) if record else ():
         corpus = corpus.subsample(n, seed)
     return corpus
 
 
-def _of_string(spec: str, name: str | None) -> Corpus:
+def _open_string(spec: str, name: str | None) -> Corpus:
     scheme, _, rest = spec.partition(":")
     addresses = {reader.name: reader for reader in load_readers().values() if reader.address is not None}
     if scheme in addresses:
         reader = addresses[scheme]
         assert reader.address is not None
-        return _of_address(reader, reader.address(rest), name)
+        return _open_address(reader, reader.address(rest), name)
     chosen = file_readers().get(scheme) if rest else None
     given, _, beyond = rest.partition(":")
     if chosen is not None and _OPTIONS.fullmatch(given) and beyond and not os.path.exists(rest):
         chosen, rest = chosen.with_options(dict(pair.split("=") for pair in given.split(","))), beyond
-    path = _at_home(Path(spec if chosen is None else rest))
+    path = _expand_home(Path(spec if chosen is None else rest))
     missing = not os.path.exists(path)
     if missing and not rest and scheme in file_readers():
         raise UsageError(f"'{scheme}' is the name of a reader: a file or folder must follow it, {scheme}:PATH.")
@@ -152,21 +154,21 @@ def _of_string(spec: str, name: str | None) -> Corpus:
             f"There is no corpus '{spec:.80}'.{hint} Give a file, a folder, or one of: "
             f"{', '.join(f'{known}[:...]' for known in addresses)}."
         )
-    return _of_path(path, chosen, name)
+    return _open_path(path, chosen, name)
 
 
-def _at_home(path: Path) -> Path:
+def _expand_home(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
         raise UsageError(f"The corpus '{path}' names a home folder that does not exist.") from None
 
 
-def _of_path(path: Path, reader: Reader | None, name: str | None) -> Corpus:
-    return _of_files(files_of(path, reader), folder=holds_several(path), name=name or _name_of_several(path))
+def _open_path(path: Path, reader: Reader | None, name: str | None) -> Corpus:
+    return _open_files(files_of(path, reader), folder=holds_several(path), name=name or _name_of_several(path))
 
 
-def _recorded(reader: Reader, files: Sequence[Path], record: CorpusSource) -> FileSelection:
+def _recorded_files(reader: Reader, files: Sequence[Path], record: CorpusSource) -> FileSelection:
     """Return the files of a record with the splits that were taken; of one that does not say, those of the names."""
     kept = record.options.get("splits")
     if kept is None:
@@ -196,7 +198,7 @@ def _name_of_several(path: Path) -> str | None:
     return "-".join(filter(None, (os.path.basename(os.path.realpath(path.parent)), shared)))
 
 
-def _of_files(choice: FileSelection, *, folder: bool, name: str | None) -> Corpus:
+def _open_files(choice: FileSelection, *, folder: bool, name: str | None) -> Corpus:
     reader, files = choice.reader, choice.files
     stems = [file_stem(file) for file in files]
     # A lone file named *-dev is a corpus like any other; parts are parts only beside one another.
@@ -231,7 +233,7 @@ def _as_documents(reader: Reader) -> Callable[[Path, Notes], Iterator[Example]]:
     return read
 
 
-def _of_address(reader: Reader, address: Address, name: str | None) -> Corpus:
+def _open_address(reader: Reader, address: Address, name: str | None) -> Corpus:
     label = name or address.name
 
     def rule() -> SplitRule | None:
@@ -246,7 +248,7 @@ def _of_address(reader: Reader, address: Address, name: str | None) -> Corpus:
     return Corpus([part], name=label, splits=rule, record=record, licence=address.licence)
 
 
-def _of_objects(held: Sequence[Any], name: str | None) -> Corpus:
+def _open_objects(held: Sequence[Any], name: str | None) -> Corpus:
     if held and isinstance(held[0], Example):
         return Corpus.from_examples(held, name=name or "examples")
     return Corpus.from_words(held, name=name or "words")

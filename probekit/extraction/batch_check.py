@@ -50,7 +50,7 @@ class BatchCheck:
             if self.padded:
                 self._note(found, mixed)
 
-    def follow(self, cut: slice) -> None:
+    def compare(self, cut: slice) -> None:
         """Compare what the engine has just run, the segments of `cut`, with the same rows alone.
 
         Raises

@@ -57,7 +57,7 @@ def complete_cache(
     key = cache_key(identity)
     own = root / cache_name(identity["model"]["name"], identity["corpus"]["name"], key)
     damaged = None
-    found = [entry for entry in list_caches(root) if entry.complete and _is_of(entry, key)]
+    found = [entry for entry in list_caches(root) if entry.complete and _has_key(entry, key)]
     for entry in sorted(found, key=lambda entry: entry.key != key):
         try:
             ActivationCache.open(entry.path)
@@ -73,7 +73,7 @@ def complete_cache(
     return None
 
 
-def _is_of(entry: CacheEntry, key: str) -> bool:
+def _has_key(entry: CacheEntry, key: str) -> bool:
     return entry.key == key or (entry.identity is not None and cache_key(with_model_name(entry.identity)) == key)
 
 

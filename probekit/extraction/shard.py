@@ -108,7 +108,7 @@ class ShardRunner:
         counts = {stack: len(layout.examples_of(stack)) for stack in stacks}
         writer = cache.shard(shard, rows=counts, tensors=self.tensors)
         self._open.append(writer)
-        self._later(self._write_index, writer, layout, stacks)
+        self._submit(self._write_index, writer, layout, stacks)
         tally: dict[str, float] = dict.fromkeys((tensor.name for tensor in self.tensors), 0.0)
         at = dict.fromkeys(tally, 0)
         row = 0
@@ -116,20 +116,20 @@ class ShardRunner:
         for cut in batches(layout.lengths, self.limit, padded=check.padded):
             segments = layout.segments[cut]
             rows = self.engine.run(segments)
-            self._later(self._write, writer, dict(at), rows, tally, segments)
+            self._submit(self._write, writer, dict(at), rows, tally, segments)
             for name, block in rows.blocks.items():
                 at[name] += len(block)
-            check.follow(cut)
+            check.compare(cut)
             row += sum(segment.stop - segment.start for segment in segments)
             yield row
-        self._later(self._publish, writer, ready, tally, check)
+        self._submit(self._publish, writer, ready, tally, check)
 
     def drain(self) -> None:
         """Wait until everything is written."""
         while self._pending:
             self._pending.popleft().result()
 
-    def _later(self, act: Callable[..., None], *values: Any) -> None:
+    def _submit(self, act: Callable[..., None], *values: Any) -> None:
         while len(self._pending) >= LAG or (self._pending and self._pending[0].done()):
             self._pending.popleft().result()
         self._pending.append(self._behind.submit(act, *values))

@@ -16,7 +16,7 @@ from typing import Any
 
 from probekit.errors import CacheError, InputError, ResourceError, UsageError
 from probekit.report.measurement import Measurement, check_layer
-from probekit.report.version1 import upgraded
+from probekit.report.version1 import upgrade_row
 from probekit.storage.files import replace_bytes
 from probekit.storage.strict import decode, dump
 
@@ -81,7 +81,7 @@ def read_report(path: Path) -> tuple[dict[str, Any], list[Measurement]]:
     for number, line in enumerate(lines[1:], start=2):
         where = f"{path}:{number}"
         row = _parse(line, where)
-        rows.append(Measurement.from_json(upgraded(header, row) if version == 1 else row, where=where))
+        rows.append(Measurement.from_json(upgrade_row(header, row) if version == 1 else row, where=where))
     header["schema"] = SCHEMA
     # Reports of earlier versions hold no count.
     count = header.pop(COUNT, len(rows))

@@ -30,7 +30,7 @@ _STRENGTHS = {"knn": "k"} | dict.fromkeys(("mlp", "bilinear", "attention", "bils
 """What the strengths of an estimator were, if not values of C."""
 
 
-def upgraded(header: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+def upgrade_row(header: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row with what it lacks; a field that is not as it must be is left to its reader."""
     settings = header.get("settings")
     estimator = settings.get("estimator") if isinstance(settings, Mapping) else None

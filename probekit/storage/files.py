@@ -217,7 +217,7 @@ class Temporary:
         return True
 
     def _rename(self) -> bool:
-        with exclusive(self.folder / ".publish.lock"):
+        with exclusive_lock(self.folder / ".publish.lock"):
             if os.path.lexists(self.final):
                 return False
             os.rename(self.path, self.final)
@@ -232,7 +232,7 @@ class Temporary:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def exclusive_lock(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on a (created) lock file."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:

@@ -90,7 +90,7 @@ def claim_abandoned(folder: Path) -> Iterator[bool]:
             raise FileNotFoundError
         fd = acquire(folder / RUNS / LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB, create=False)
     except FileNotFoundError:
-        yield _old(folder)
+        yield _is_old(folder)
         return
     except (OSError, ResourceError):
         yield False
@@ -104,7 +104,7 @@ def claim_abandoned(folder: Path) -> Iterator[bool]:
         os.close(fd)
 
 
-def _old(folder: Path) -> bool:
+def _is_old(folder: Path) -> bool:
     try:
         return real_folder(folder) and time.time() - os.lstat(folder).st_mtime > OLD
     except OSError:

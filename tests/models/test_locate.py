@@ -169,10 +169,14 @@ def test_a_remembered_digest_is_forgotten_when_the_file_changes(tmp_path: Path, 
         memory = private_cache / digests.MEMORY
         remembered = json.loads(memory.read_text())
         (key,) = remembered
-        assert remembered[key] == digests._sealed(key, zeros)
-        memory.write_text(json.dumps({key: digests._sealed(key, "f" * 64)}))
+        assert remembered[key] == digests._with_checksum(key, zeros)
+        memory.write_text(json.dumps({key: digests._with_checksum(key, "f" * 64)}))
         assert digests.file_digest(large) == "f" * 64  # it is the memory that answers
-        for damaged in ("f" * 64, digests._sealed(key, zeros).replace("0", "1"), digests._sealed("another", zeros)):
+        for damaged in (
+            "f" * 64,
+            digests._with_checksum(key, zeros).replace("0", "1"),
+            digests._with_checksum("another", zeros),
+        ):
             memory.write_text(json.dumps({key: damaged}))
             assert digests.file_digest(large) == zeros
         large.write_bytes(bytes(digests.LARGE - 1) + b"1")

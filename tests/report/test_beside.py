@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from probekit.report import LayerReport, Measurement, compare
-from probekit.report.render.table import plain
+from probekit.report.render.table import render_plain
 
 Make = Callable[..., LayerReport]
 Row = Callable[..., Measurement]
@@ -21,7 +21,7 @@ def plus(report: LayerReport, *rows: Measurement) -> LayerReport:
 
 
 def whole(shown: Any) -> str:
-    return " ".join(plain(shown, 200).split())
+    return " ".join(render_plain(shown, 200).split())
 
 
 def test_the_centre_stands_beside_the_expected_layer(make_report: Make, make_row: Row) -> None:
@@ -72,15 +72,15 @@ def test_side_by_side_every_note_is_said_once_with_whose_it_is(analysed: LayerRe
         make_report(model="b", notes=["of b and c", "shared"]),
         make_report(model="c", notes=["shared", "of b and c"]),
     ]
-    said = [line for line in plain(compare([analysed, *others]), 200).split("\n") if line.startswith("note")]
+    said = [line for line in render_plain(compare([analysed, *others]), 200).split("\n") if line.startswith("note")]
     assert said == ["note: shared", "note (a): of a", "note (b, c): of b and c"]
 
 
 def test_notes_name_the_letters_that_a_narrow_table_has_for_heads(make_report: Make) -> None:
     names = ["a-model-with-a-long-name", "another-model-with-a-long-name"]
     comparison = compare([make_report(model=name, notes=[name.partition("-")[0]]) for name in names])
-    assert "note (A): a\nnote (B): another" in plain(comparison, 60)
-    assert "note (a-model-with-a-long-name): a" in plain(comparison, 120)
+    assert "note (A): a\nnote (B): another" in render_plain(comparison, 60)
+    assert "note (a-model-with-a-long-name): a" in render_plain(comparison, 120)
 
 
 def test_no_code_length_is_quoted_where_no_layer_was_chosen(make_report: Make, make_row: Row) -> None:

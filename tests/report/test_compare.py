@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from probekit.errors import UsageError
 from probekit.report import LayerReport, compare
-from probekit.report.render.table import plain
+from probekit.report.render.table import render_plain
 
 Make = Callable[..., LayerReport]
 
@@ -42,7 +42,7 @@ def test_alike_reports_are_said_to_be_alike(make_report: Make) -> None:
 
 def test_unlike_corpora_and_counts_are_said_before_the_scores(make_report: Make) -> None:
     comparison = compare([make_report(corpus="ewt"), make_report(corpus="gum", n=100)])
-    text = plain(comparison, 200)
+    text = render_plain(comparison, 200)
     assert "The corpora differ (ewt: ewt of ewt; gum: gum of gum): the scores are not of the same items." in text
     assert "The numbers of test items differ (ewt: 25,094 words; gum: 100 words)." in text
     assert text.index("corpora differ") < text.index("layer ")
@@ -80,10 +80,10 @@ def test_what_is_no_comparison_is_refused(make_report: Make, count: int, names: 
 
 def test_narrow_tables_shorten_names_then_intervals_before_they_drop_a_report(make_report: Make) -> None:
     comparison = compare([make_report(model=f"a-model-with-a-long-name-{i}") for i in range(3)])
-    assert body(plain(comparison, 120))["0"] == ["0.800", "[0.790,", "0.810]"] * 3
-    assert "A = a-model-with-a-long-name-0" in plain(comparison, 90)
-    assert body(plain(comparison, 45))["0"] == ["0.800"] * 3
-    assert "not shown at this width" in plain(comparison, 25)
+    assert body(render_plain(comparison, 120))["0"] == ["0.800", "[0.790,", "0.810]"] * 3
+    assert "A = a-model-with-a-long-name-0" in render_plain(comparison, 90)
+    assert body(render_plain(comparison, 45))["0"] == ["0.800"] * 3
+    assert "not shown at this width" in render_plain(comparison, 25)
 
 
 def test_every_report_is_drawn_with_its_own_shape_and_colour(make_report: Make) -> None:
@@ -97,7 +97,7 @@ def test_every_report_is_drawn_with_its_own_shape_and_colour(make_report: Make) 
 
 def test_the_floor_of_numbers_is_drawn_and_named_beside_that_of_labels(make_report: Make) -> None:
     comparison = compare([make_report(model="a", floors={"mean": 0.12}), make_report(model="b", floors={})])
-    assert "mean 0.120" in plain(comparison, 200)
+    assert "mean 0.120" in render_plain(comparison, 200)
     assert 0.12 in [line.get_ydata()[0] for line in comparison.plot(Figure().subplots()).lines]
 
 
@@ -134,7 +134,7 @@ def test_reports_without_a_common_metric_are_each_shown_by_their_own(make_report
     assert comparison.metric is None
     assert comparison.metrics == ("uuas", "r2", "accuracy")
     assert "No metric is common to all" in comparison.differences[0]
-    text = plain(comparison, 200)
+    text = render_plain(comparison, 200)
     assert "uuas (UUAS)" in text
     assert "r2 (R2)" in text
     assert body(text) == {"0": ["0.500", "0.100", "0.800"], "1": ["*0.600", "*0.300", "*0.900"]}

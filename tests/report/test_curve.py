@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from probekit.errors import ResourceError, UsageError
 from probekit.report import LayerReport
-from probekit.report.render.drawing import headline, spread
+from probekit.report.render.drawing import spread, write_title
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -137,7 +137,7 @@ def test_texts_at_the_edge_do_not_overlap(make_report: Make) -> None:
 def test_a_long_line_above_does_not_squeeze_the_axes() -> None:
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     ax = figure.subplots()
-    headline(ax, "title", "long " * 60)
+    write_title(ax, "title", "long " * 60)
     FigureCanvasAgg(figure).draw()
     assert ax.get_window_extent().width > 0.9 * figure.bbox.width
 

@@ -9,13 +9,13 @@ import pytest
 from rich.console import Console
 
 from probekit.report import LayerReport
-from probekit.report.render.table import plain
+from probekit.report.render.table import render_plain
 
 Make = Callable[..., LayerReport]
 
 
 def lines(report: LayerReport, width: int = 100) -> list[str]:
-    return plain(report.table(), width).split("\n")
+    return render_plain(report.table(), width).split("\n")
 
 
 def cells(report: LayerReport, layer: str, width: int = 100) -> list[str]:
@@ -64,7 +64,7 @@ def test_columns_that_were_not_measured_are_not_there(make_report: Make) -> None
 @pytest.mark.parametrize("width", [200, 80, 60, 45, 30, 20, 10])
 def test_no_number_is_cut_at_any_width(make_report: Make, width: int) -> None:
     report = make_report({**dict(enumerate([0.8] * 12)), "final": 0.7}, tests={"not_worse": [1]})
-    wide = {word.strip("[],") for word in plain(report.table(), 200).split()}
+    wide = {word.strip("[],") for word in render_plain(report.table(), 200).split()}
     narrow = lines(report, width)
     assert "0.800" in " ".join(narrow)
     for word in " ".join(narrow).split():
@@ -77,7 +77,7 @@ def test_narrow_tables_keep_the_interval_longest_and_say_what_is_missing(make_re
     assert cells(report, "1", 45) == ["1", "0.900", "[0.890,", "0.910]"]
     missing = " ".join(lines(report, 45)).partition("not shown at this width: ")[2]
     assert missing == "control, selectivity, the interval of selectivity, macro F1"
-    assert "not shown" not in plain(report.table(), 100)
+    assert "not shown" not in render_plain(report.table(), 100)
 
 
 def test_notes_of_the_report_and_of_its_rows_are_said_once(make_report: Make, make_row: Callable[..., object]) -> None:
@@ -85,7 +85,7 @@ def test_notes_of_the_report_and_of_its_rows_are_said_once(make_report: Make, ma
     rows.append(make_row(layer=None, method="majority", role="floor", note="'NOUN'"))
     rows.append(make_row(layer=3, note="of dev", split="dev"))
     report = make_report(notes=["one", "one"])
-    text = plain(LayerReport((*report.rows, *rows), report.provenance).table(), 200)  # type: ignore[arg-type]
+    text = render_plain(LayerReport((*report.rows, *rows), report.provenance).table(), 200)  # type: ignore[arg-type]
     assert text.count("note: one") == 1
     assert text.count("note: logistic (layer 0, 1, 2, 3, 4): strength at the edge of its grid") == 1
     assert "majority: 'NOUN'" in text

@@ -49,7 +49,7 @@ def size_of(path: Path) -> int:
 
 def garbage(root: Path) -> list[Garbage]:
     """Return what can be deleted under a root."""
-    return [Garbage(path, size_of(path), why) for path, why in _found(root)]
+    return [Garbage(path, size_of(path), why) for path, why in _find(root)]
 
 
 def collect(found: Sequence[Garbage]) -> list[Garbage]:
@@ -62,7 +62,7 @@ def collect(found: Sequence[Garbage]) -> list[Garbage]:
     return deleted
 
 
-def _found(root: Path) -> Iterator[tuple[Path, str]]:
+def _find(root: Path) -> Iterator[tuple[Path, str]]:
     try:
         folders = sorted(root.iterdir())
     except OSError:

@@ -216,7 +216,7 @@ class CacheWriter:
         present = read_manifest(self.plan)
         if present is not None:
             return present
-        settled = self._settled()
+        settled = self._finished()
         if len(settled) < len(self.plan.shards):
             return None
         manifest = build_manifest(self.plan, settled)
@@ -229,9 +229,9 @@ class CacheWriter:
 
     def progress(self) -> dict[str, Any]:
         """Return ``shards``, ``tensors``, ``totals`` and ``findings`` of what is there, and ``shards_planned``."""
-        return merge_shards(self.plan, self._settled()) | {"shards_planned": len(self.plan.shards)}
+        return merge_shards(self.plan, self._finished()) | {"shards_planned": len(self.plan.shards)}
 
-    def _settled(self) -> list[tuple[Mapping[str, Any], Header]]:
+    def _finished(self) -> list[tuple[Mapping[str, Any], Header]]:
         return [found for spec in self.plan.shards if (found := recover_shard(self.plan, spec)) is not None]
 
     def record(self, run: Mapping[str, Any]) -> None:

@@ -134,7 +134,7 @@ def layout_of(path: Path, chosen: Mapping[str, int] | None = None) -> ColumnLayo
     named = _first_row(table)
     if named is not None:
         return ColumnLayout(named, tabs, "first row")
-    return _found(path, first, table, tabs)
+    return _layout_of_rows(path, first, table, tabs)
 
 
 def _first_row(table: Sequence[Sequence[list[str]]]) -> tuple[str, ...] | None:
@@ -155,7 +155,7 @@ def _first_row(table: Sequence[Sequence[list[str]]]) -> tuple[str, ...] | None:
     return tuple(names) if len(set(names)) == len(names) else None
 
 
-def _found(path: Path, first: Line, table: Sequence[Sequence[list[str]]], tabs: bool) -> ColumnLayout:
+def _layout_of_rows(path: Path, first: Line, table: Sequence[Sequence[list[str]]], tabs: bool) -> ColumnLayout:
     """Name the columns by what the rows hold."""
     width = len(split_fields(first.text, tabs=tabs))
     columns = [[fields[at] for rows in table for fields in rows] for at in range(width)]
@@ -163,7 +163,7 @@ def _found(path: Path, first: Line, table: Sequence[Sequence[list[str]]], tabs: 
     open_columns: list[int] = []
     silent: list[str] = []
     for at in range(width):
-        if _counts([[fields[at] for fields in rows] for rows in table]):
+        if _is_counter([[fields[at] for fields in rows] for rows in table]):
             names[at] = "" if "id" in names else "id"
         elif len(columns[at]) > 1 and set(columns[at]) <= _SILENT:
             silent.append(str(at + 1))
@@ -215,7 +215,7 @@ def _arrangement(columns: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return ()
 
 
-def _counts(sentences: Sequence[Sequence[str]]) -> bool:
+def _is_counter(sentences: Sequence[Sequence[str]]) -> bool:
     """Tell whether a column counts inside every sentence, of which one at least has two rows."""
     if not any(len(values) > 1 for values in sentences):
         return False

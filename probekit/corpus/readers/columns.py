@@ -1,11 +1,11 @@
 """CoNLL column files: a word a line, its tags behind it, a blank line between sentences (``.conll``, ``.iob``).
 
 What enters is a file whose columns are separated by one tab each, or by blanks. ``columns:word=2,ner=3:FILE`` says
-which is what; else a first line ``# global.columns = FORM UPOS NER`` names them (``ID`` is skipped, ``_`` is no value),
-or a first row that holds names; else the rows tell (``_layout.py``): two are the word and ``ner`` where the tags are
-BIO, else ``tag``; three are word, ``xpos`` and ``chunk`` (CoNLL-2000) or ``ner`` (CoNLL-2002), by the kinds of the
-tags; four are word, ``xpos``, ``chunk``, ``ner`` (CoNLL-2003). A column that counts is skipped. The columns taken are
-said in the output and in reports.
+which is what; else a first line ``# global.columns = FORM UPOS NER`` names them (``ID`` is skipped, ``_`` is no
+value), or a first row that holds names; else the rows tell (``_column_layout.py``): two are the word and ``ner`` where
+the tags are BIO, else ``tag``; three are word, ``xpos`` and ``chunk`` (CoNLL-2000) or ``ner`` (CoNLL-2002), by the
+kinds of the tags; four are word, ``xpos``, ``chunk``, ``ner`` (CoNLL-2003). A column that counts is skipped. The
+columns taken are said in the output and in reports.
 
 A ``.txt`` or ``.tsv`` file is read too where its first rows are words with BIO tags (CrossNER, CoNLL-2000), or words
 with any tags behind tabs and a blank line between sentences.
@@ -145,10 +145,14 @@ def recognises(stem: str, head: Sequence[str]) -> bool:
     if all(map(BIO.fullmatch, tags)):
         levels = all(BIO.fullmatch(tag) for fields in rows for tag in fields[1:])
         return (tabs or any(tag != "O" for tag in tags)) and not (levels and len(rows[0]) > 2)
-    return tabs and (named or _parted(head)) and not any(len(field.split()) != 1 for fields in rows for field in fields)
+    return (
+        tabs
+        and (named or _has_blank_line_between(head))
+        and not any(len(field.split()) != 1 for fields in rows for field in fields)
+    )
 
 
-def _parted(head: Sequence[str]) -> bool:
+def _has_blank_line_between(head: Sequence[str]) -> bool:
     """Tell whether a blank line stands between rows."""
     text = [bool(line.strip()) for line in head]
     return any(not text[at] and any(text[:at]) and any(text[at:]) for at in range(len(text)))

@@ -38,7 +38,7 @@ def restored(model: nn.Module, *, settling: bool = False) -> Iterator[None]:
         A parameter was written into.
     """
     parts = list(model.modules())
-    kept = _kept(parts)
+    kept = _snapshot(parts)
     buffers = [(tensor, tensor._version, tensor.clone()) for tensor in _tensors(parts, "_buffers")]
     parameters = [(tensor, tensor._version) for tensor in _tensors(parts, "_parameters")]
     try:
@@ -46,7 +46,7 @@ def restored(model: nn.Module, *, settling: bool = False) -> Iterator[None]:
     finally:
         written = any(tensor._version != version for tensor, version in parameters)
         if not (written and settling):
-            _put_back(kept)
+            _restore(kept)
             for tensor, version, content in buffers:
                 if tensor._version != version:
                     tensor.copy_(content)
@@ -57,7 +57,7 @@ def restored(model: nn.Module, *, settling: bool = False) -> Iterator[None]:
         )
 
 
-def _kept(parts: list[nn.Module]) -> Kept:
+def _snapshot(parts: list[nn.Module]) -> Kept:
     """Copy, one level deep, the dictionaries that make up a model: those of its modules and configs."""
     settings: dict[int, dict[Any, Any]] = {}
     kept: Kept = []
@@ -72,7 +72,7 @@ def _kept(parts: list[nn.Module]) -> Kept:
     return kept + [(config, config.copy()) for config in settings.values()]
 
 
-def _put_back(kept: Kept) -> None:
+def _restore(kept: Kept) -> None:
     for now, before in kept:
         if len(now) != len(before) or list(now) != list(before) or not all(map(is_, now.values(), before.values())):
             now.clear()

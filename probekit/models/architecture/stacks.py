@@ -123,7 +123,7 @@ def _trial(model: nn.Module, config: Any, found: list[tuple[str, nn.Module, Bloc
         for block in {id(part): part for part in (blocks.first, *blocks.outputs)}.values():
             record: list[tuple[Any, Any]] = seen.setdefault(id(block), [])
             handles.append(block.register_forward_hook(_note(record), with_kwargs=True))
-        for part in _around(module, blocks.first):
+        for part in _enclosing(module, blocks.first):
             handles.append(part.register_forward_hook(_keep(returned, id(part))))
     try:
         with restored(model):
@@ -149,7 +149,7 @@ def _note(record: list[tuple[Any, Any]]) -> Any:
     return hook
 
 
-def _around(module: nn.Module, block: nn.Module) -> list[nn.Module]:
+def _enclosing(module: nn.Module, block: nn.Module) -> list[nn.Module]:
     """Return the modules that hold a block, the outermost first."""
     parts = next(name for name, part in module.named_modules() if part is block).split(".")
     return [module.get_submodule(".".join(parts[:depth])) for depth in range(len(parts))]
@@ -181,7 +181,7 @@ def _stack(
         raise _unusual_error(config, "something stands between its blocks")
     names = [tensor_name(number) for number in range(len(states))]
     # A model may end in a pooled vector (DPR): the outermost module that returns a state for every token counts.
-    whole = next((part for part in _around(module, blocks.first) if _is_states(returned.get(id(part)))), None)
+    whole = next((part for part in _enclosing(module, blocks.first) if _is_states(returned.get(id(part)))), None)
     if whole is None:
         raise _unusual_error(config, "it does not return hidden states")
     output = returned[id(whole)]

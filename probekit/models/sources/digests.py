@@ -35,18 +35,18 @@ def file_digest(path: Path) -> str:
     if before.st_size < LARGE:
         return digest_of(path)
     memory = _memory()
-    known = _recall(memory)
+    known = _load_memory(memory)
     key = _stamp(before)
     found = known.get(key)
-    if isinstance(found, str) and found == _sealed(key, found[:64]):
+    if isinstance(found, str) and found == _with_checksum(key, found[:64]):
         return found[:64]
     digest = digest_of(path)
     if memory is not None and time.time() - max(before.st_mtime, before.st_ctime) > REST_SECONDS:
-        _remember(memory, {**known, key: _sealed(key, digest)})
+        _save_memory(memory, {**known, key: _with_checksum(key, digest)})
     return digest
 
 
-def _sealed(key: str, digest: str) -> str:
+def _with_checksum(key: str, digest: str) -> str:
     """Return a digest with a seal: one that was damaged, or belongs to another file, is not believed."""
     return f"{digest} {text_digest([key, ' ', digest])[:16]}"
 
@@ -84,14 +84,14 @@ def _memory() -> Path | None:
         return None
 
 
-def _recall(memory: Path | None) -> dict[str, Any]:
+def _load_memory(memory: Path | None) -> dict[str, Any]:
     try:
         return parse_object(read_small(memory), memory) if memory is not None else {}
     except CacheError:
         return {}
 
 
-def _remember(memory: Path, known: Mapping[str, Any]) -> None:
+def _save_memory(memory: Path, known: Mapping[str, Any]) -> None:
     with contextlib.suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
         replace_bytes(memory, dump(dict(known)).encode())

@@ -187,20 +187,20 @@ def _from_hub(name: str, revision: str | None) -> Path:
     except errors.LocalEntryNotFoundError as error:
         # What the hub has answered stands behind the want of a copy here.
         if isinstance(error.__cause__, errors.HfHubHTTPError):
-            raise _answered(name, error.__cause__) from error
+            raise _hub_error(name, error.__cause__) from error
         raise NetworkError(
             f"'{name}' is no local folder, is not in the hub's cache, and the hub cannot be reached"
             f"{' (offline mode)' if _offline() else ''}.{did_you_mean(name, (DEFAULT,))} "
             f"Name a local folder, or '{DEFAULT}'."
         ) from error
     except errors.HfHubHTTPError as error:
-        raise _answered(name, error) from error
+        raise _hub_error(name, error) from error
     except (OSError, ValueError, errors.HTTPError) as error:  # ValueError: a proxy that answers with a page of its own
         raise NetworkError(f"'{name}' could not be fetched from the hub: {_first_line(error)}") from error
     return Path(folder)
 
 
-def _answered(name: str, error: Any) -> UsageError | NetworkError:
+def _hub_error(name: str, error: Any) -> UsageError | NetworkError:
     status = getattr(error.response, "status_code", 500)
     refused = status in (401, 403, 404)
     remedy = " Check the name, or log in (set HF_TOKEN)." if refused else " Try again later, or name a local folder."

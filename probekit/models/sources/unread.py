@@ -79,7 +79,7 @@ def unread(model: Any, unexpected: Collection[str], dimensions: Mapping[str, int
         kind = next((advice for pattern, advice in KINDS if any(map(pattern.search, inside))), OTHERWISE)
         raise UsageError(
             f"The checkpoint in {folder} has {counted(len(inside))} that the model of its config.json has no place "
-            f"for: {named(inside)}. {kind}"
+            f"for: {first_names(inside)}. {kind}"
         )
     left = {*unexpected, *_ignored(model, dimensions)}
     constants = {name for name in left if _constant(model, name, dimensions)}
@@ -90,7 +90,7 @@ def unread(model: Any, unexpected: Collection[str], dimensions: Mapping[str, int
     }
 
 
-def named(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
     """Return the first few names."""
     return ", ".join(names[:NAMED]) + (", .." if len(names) > NAMED else "")
 

@@ -20,7 +20,7 @@ from torch import nn
 
 from probekit.cache.format.unread import counted, parameter_counts
 from probekit.errors import ProbekitError, ResourceError, UsageError, reason_of
-from probekit.models.sources.unread import NotRead, named, unread
+from probekit.models.sources.unread import NotRead, first_names, unread
 
 if TYPE_CHECKING:
     from probekit.models.sources.locate import TransformersSource
@@ -114,17 +114,17 @@ def pretrained(source: TransformersSource, config: Any, dtype: torch.dtype) -> t
         raise UsageError(f"The weights in {source.folder} cannot be loaded: {error}. Fetch them again.") from error
     left = unread(model, info["unexpected_keys"], dimensions, source.folder)
     if info["mismatched_keys"]:
-        raise _misshapen(source, config, sorted(info["mismatched_keys"]))
+        raise _shape_error(source, config, sorted(info["mismatched_keys"]))
     # The pooler is a head: no layer is read behind it.
     unset = sorted(key for key in info["missing_keys"] if "pooler" not in key)
     if unset:
         has = f" It has others instead: {parameter_counts(left['heads'])}." if left["heads"] else ""
         raise UsageError(
             f"The checkpoint in {source.folder} leaves {len(unset)} parameters of the model unset "
-            f"({named(unset)}): its layers would be partly random.{has} "
+            f"({first_names(unset)}): its layers would be partly random.{has} "
             "Is it a checkpoint of another architecture? For random weights on purpose, use --random-weights."
         )
-    _hold(model)
+    _copy_from_file(model)
     return model, left
 
 
@@ -139,7 +139,7 @@ def _dimensions(source: TransformersSource) -> dict[str, int]:
     return found
 
 
-def _misshapen(source: TransformersSource, config: Any, mismatched: list[tuple[str, Any, Any]]) -> UsageError:
+def _shape_error(source: TransformersSource, config: Any, mismatched: list[tuple[str, Any, Any]]) -> UsageError:
     """Say which parameters have other shapes than the config gives, and which of its fields may be why."""
     shapes = [
         f"{name} is {_shape(found)} there and {_shape(wanted)} by the config" for name, found, wanted in mismatched
@@ -169,7 +169,7 @@ def _shape(shape: Any) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
-def _hold(model: nn.Module) -> None:
+def _copy_from_file(model: nn.Module) -> None:
     """Take the parameters out of the file that they are mapped from: a file written to later must not change them."""
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):

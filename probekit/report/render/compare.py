@@ -23,18 +23,18 @@ from probekit.report.render.drawing import (
     GREY,
     MARKERS,
     SERIES,
-    Columns,
     CurveStyle,
     Label,
+    LayerAxis,
     draw_curve,
     draw_floor,
     finish_axes,
-    headline,
     mark_chosen,
     own_axes,
     save_figure,
+    write_title,
 )
-from probekit.report.render.table import Column, chosen_layer, fitting, grid, plain
+from probekit.report.render.table import Column, chosen_layer, fitting, grid, render_plain
 from probekit.report.render.wording import counted, interval, number, readable, shortened
 from probekit.sites import Layer, layer_order, split_layer
 
@@ -95,7 +95,7 @@ class Comparison:
     names: tuple[str, ...]
 
     def __str__(self) -> str:
-        return plain(self)
+        return render_plain(self)
 
     @property
     def metric(self) -> str | None:
@@ -147,7 +147,7 @@ class Comparison:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw every curve on one axis and return it; the better floor of each is dotted in its colour."""
         ax = own_axes(ax)
-        columns = Columns(layer for report in self.reports for layer in report.layers)
+        columns = LayerAxis(layer for report in self.reports for layer in report.layers)
         values: list[float] = []
         labels: list[Label] = []
         told = self._told(self.names)
@@ -181,7 +181,7 @@ class Comparison:
         if in_legend:
             ax.legend(loc="upper left", bbox_to_anchor=(0, -0.14), frameon=False, fontsize=9)
         ax.set_ylabel(f"test {self._measured()}")
-        headline(ax, self._title(), self._subtitle())
+        write_title(ax, self._title(), self._subtitle())
         return ax
 
     def save_plot(self, path: str | Path) -> Path:

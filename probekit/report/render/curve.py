@@ -20,15 +20,15 @@ from probekit.report.render.drawing import (
     INK,
     STROKES,
     VERMILION,
-    Columns,
     CurveStyle,
     Label,
+    LayerAxis,
     draw_curve,
     draw_floor,
     finish_axes,
-    headline,
     mark_chosen,
     own_axes,
+    write_title,
 )
 from probekit.report.render.wording import counted, interval, number, percent, readable, shortened
 from probekit.sites import Layer, layer_order, split_layer
@@ -55,7 +55,7 @@ def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | No
         )
     ax = own_axes(ax)
     metric = metric or report.metric
-    columns = Columns(report.layers)
+    columns = LayerAxis(report.layers)
     compared, label = _compared(report, metric)
     untrained = {name: points for name, points in by_role(report, "floor", metric=metric).items() if None not in points}
     values: list[float] = []
@@ -86,7 +86,7 @@ def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | No
         mark_chosen(ax, chosen, columns, _STACK_COLORS[split_layer(chosen.layer)[0]])
     finish_axes(ax, columns, values, labels)
     ax.set_ylabel(f"test {readable(metric)}")
-    headline(
+    write_title(
         ax,
         " · ".join(map(shortened, filter(None, (report.task, report.model, report.corpus)))),
         _subtitle(report, metric, chosen),

@@ -58,7 +58,7 @@ class Label:
     color: str
 
 
-class Columns:
+class LayerAxis:
     """Where layers stand on the horizontal axis: ``final`` is not a depth, so it stands apart."""
 
     def __init__(self, layers: Iterable[Layer]) -> None:
@@ -85,7 +85,7 @@ class Columns:
 
 
 def draw_curve(
-    ax: Axes, points: Mapping[Layer, Point], columns: Columns, pen: CurveStyle, *, label: str | None = None
+    ax: Axes, points: Mapping[Layer, Point], columns: LayerAxis, pen: CurveStyle, *, label: str | None = None
 ) -> None:
     """Draw one stack's points: a line with its band over the depths, ``final`` as a mark apart."""
     inner = [point for layer, point in points.items() if isinstance(split_layer(layer)[1], int)]
@@ -104,7 +104,7 @@ def draw_curve(
             ax.vlines(columns.at(point.layer), point.low, point.high, color=pen.color, linewidth=2, alpha=0.4, zorder=2)
 
 
-def mark_chosen(ax: Axes, point: Point, columns: Columns, color: str, *, text: str = "chosen") -> None:
+def mark_chosen(ax: Axes, point: Point, columns: LayerAxis, color: str, *, text: str = "chosen") -> None:
     """Ring the layer that dev chose."""
     x = columns.at(point.layer)
     ax.plot([x], [point.value], "o", markersize=12, markerfacecolor="none", markeredgecolor=color, markeredgewidth=1.6)
@@ -117,7 +117,7 @@ def draw_floor(ax: Axes, value: float, dashes: Dashes, color: str = GREY) -> Non
     ax.axhline(value, color=color, linestyle=dashes, linewidth=1.2, zorder=1)
 
 
-def finish_axes(ax: Axes, columns: Columns, values: Sequence[float], labels: Sequence[Label]) -> None:
+def finish_axes(ax: Axes, columns: LayerAxis, values: Sequence[float], labels: Sequence[Label]) -> None:
     """Set limits, ticks, grid and the labels at the right edge, spread so that none overlap."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     room = 0.08 * (high - low) or 0.05
@@ -165,7 +165,7 @@ def spread(heights: Sequence[float], *, gap: float) -> list[float]:
     return moved
 
 
-def headline(ax: Axes, title: str, subtitle: str) -> None:
+def write_title(ax: Axes, title: str, subtitle: str) -> None:
     """Write what the figure shows, flush left above the axes; long names never squeeze the axes."""
     lines = subtitle.count("\n") + 1
     ax.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK, pad=8 + 12 * lines)

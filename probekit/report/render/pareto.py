@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from probekit.errors import UsageError
 from probekit.report.conclusions import rows_of
-from probekit.report.render.drawing import GREY, MARKERS, PALE, SERIES, headline, own_axes, save_figure
+from probekit.report.render.drawing import GREY, MARKERS, PALE, SERIES, own_axes, save_figure, write_title
 from probekit.report.render.wording import readable
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def plot_pareto(report: LayerReport, ax: Axes | None = None, *, by: str = "param
     ax.legend(loc="lower right", frameon=False, fontsize=9, labelcolor=GREY)
     title = " · ".join(filter(None, (report.task, report.model, report.corpus)))
     simpler = "simpler" if by == "strength" else "smaller"
-    headline(ax, title, f"lines: no {simpler} probe is better on dev; hollow: one is")
+    write_title(ax, title, f"lines: no {simpler} probe is better on dev; hollow: one is")
     return ax
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from probekit.errors import UsageError
 from probekit.report.conclusions import Point
-from probekit.report.render.drawing import GREY, MARKERS, PALE, SERIES, headline, own_axes, save_figure
+from probekit.report.render.drawing import GREY, MARKERS, PALE, SERIES, own_axes, save_figure, write_title
 from probekit.report.render.wording import readable, shortened
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def plot_sizes(reports: Sequence[LayerReport], names: Sequence[str] = (), ax: Ax
     ax.grid(axis="y", color=PALE, linewidth=0.6)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(loc="lower right", frameon=False, fontsize=9, labelcolor=GREY)
-    headline(ax, title, f"{said}; bands: intervals")
+    write_title(ax, title, f"{said}; bands: intervals")
     return ax
 
 

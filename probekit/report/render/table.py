@@ -44,7 +44,7 @@ class ReportTable:
         self.report = report
 
     def __str__(self) -> str:
-        return plain(self)
+        return render_plain(self)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
@@ -191,7 +191,7 @@ def grid(layers: tuple[int | str, ...], columns: list[Column], chosen: Layer) ->
     return table
 
 
-def plain(renderable: Any, width: int | None = None) -> str:
+def render_plain(renderable: Any, width: int | None = None) -> str:
     """Render without colour; ``width`` in characters: the terminal's (or ``COLUMNS``), 100 where there is none."""
     from io import StringIO
     from shutil import get_terminal_size
