@@ -69,6 +69,24 @@ def test_another_estimator_has_no_code_length(opened: ActivationCache, tmp_path:
         probe("pos", on=opened, estimator="mlp", also=["online-code"])
 
 
+@pytest.mark.parametrize(
+    ("name", "asked", "said"),
+    [
+        ("complexity", {"estimator": "attention"}, "needs an estimator that reads one vector a target.*'attention'"),
+        ("strengths", {"estimator": "knn"}, "needs a linear estimator with an L2 penalty.*'knn'.*fits: logistic"),
+        ("strata", {"task": "tree-distance"}, "reads labels or numbers, and 'tree-distance' is asked for trees"),
+        ("variational-code", {"task": "position", "estimator": "ridge"}, "reads labels, and 'position' is .* numbers"),
+    ],
+)
+def test_an_analysis_that_does_not_fit_is_refused_before_anything_is_read(
+    opened: ActivationCache, monkeypatch: pytest.MonkeyPatch, name: str, asked: dict[str, str], said: str
+) -> None:
+    monkeypatch.setattr(ActivationCache, "layer", None)
+    monkeypatch.setattr(ActivationCache, "index", None)
+    with pytest.raises(UsageError, match=f"`--also {name}` {said}"):
+        probe(**{"task": "pos", **asked}, on=opened, also=[name])  # type: ignore[arg-type]
+
+
 def test_every_analysis_is_named_as_its_file() -> None:
     for name, entry in ANALYSES.entries().items():
         assert entry.package or Path(entry.place).stem.replace("_", "-") == name

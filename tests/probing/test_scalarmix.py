@@ -12,7 +12,8 @@ from tiny_models import LAYERS, tiny_model
 from probekit import ActivationCache, extract, probe
 from probekit.probing.analyses.mix import METHOD, STOPPED
 from probekit.probing.analyses.scalar_mix.fit import fit_mix, half_width, mix_loss
-from probekit.probing.estimators import estimators
+from probekit.probing.estimators import estimators, logistic
+from probekit.probing.solvers import strengths
 from probekit.probing.solvers.training import Training
 
 
@@ -126,6 +127,20 @@ def test_any_estimator_takes_the_mix(
     (gained,) = report.select(METHOD, split="test", metric="selectivity")
     assert gained.low < gained.value < gained.high
     assert score.value > report.floor("majority").value - 0.1
+
+
+def test_a_mix_of_one_layer_is_the_layers_own_fit(
+    cache_of_layers: ActivationCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits = []
+    plain = strengths.fit_vectors
+    monkeypatch.setattr(logistic, "fit_vectors", lambda *a, **options: fits.append(1) or plain(*a, **options))
+    report = probe("pos", on=cache_of_layers, layers="1", also=["mix"], fast=True)
+    assert len(fits) == 1
+    for split in ("dev", "test"):
+        (mixed,) = report.select(METHOD, split=split, metric="accuracy")
+        (own,) = report.select("logistic", split=split, metric="accuracy")
+        assert (mixed.value, mixed.low, mixed.n) == (own.value, own.low, own.n)
 
 
 def test_the_interval_is_as_wide_as_the_centre_varies() -> None:

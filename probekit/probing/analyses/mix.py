@@ -203,7 +203,7 @@ class ScalarMix:
         if self.stopped is None:
             how = f"'{self.estimator.name}' itself"
             if self.question.kind == "numbers":
-                how = f"{self.estimator.name} at C = {self.C:g}"
+                how = f"ridge at C = {self.C:g}"
             return [self.mix.note(len(self.sentences), how)]
         centre, low, high = self.stopped.centre()
         return [
