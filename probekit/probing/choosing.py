@@ -1,6 +1,6 @@
 """Which cache is probed: the one that is named, else the newest complete one.
 
-Enters: what the user said of caches, model and corpus. Leaves: folders. Surprise: ``random`` and ``static``
+Enters: what the user said of caches, model and corpus. Leaves: folders. ``random`` and ``static``
 look first for what belongs beside the first cache that is named by its folder; where there is none they take the
 newest of those that differ least, and say in what. A model that is a local folder or file must still be the one
 that was extracted.

@@ -2,7 +2,7 @@
 
 Enters: what identifies each target (its word form, or a pair's forms) and the training labels.
 Leaves: codes drawn once per form from the training label distribution, the same form alike in all
-splits. Surprise: nothing is stored: a form's label is a hash of seed and form.
+splits. Nothing is stored: a form's label is a hash of seed and form.
 
 .. [1] Hewitt & Liang 2019, Designing and interpreting probes with control tasks.
 """

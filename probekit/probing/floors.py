@@ -1,7 +1,7 @@
 """Floors: what a method that never sees a vector scores.
 
-Enters: training codes and the targets' keys, or their words. Leaves: predicted codes for other rows. Surprise:
-the word-type floor is often high; a probe that does not clear it has shown nothing about context. Whole
+Enters: training codes and the targets' keys, or their words. Leaves: predicted codes for other rows.
+The word-type floor is often high; a probe that does not clear it has shown nothing about context. Whole
 sentences have no type to remember; their floor is a linear model of the words they contain.
 """
 

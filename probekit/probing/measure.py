@@ -2,7 +2,7 @@
 
 Enters: a :class:`~probekit.probing.question.Question` and, layer by layer, what its fits came to.
 Leaves: :class:`~probekit.report.Measurement` rows of one split, and the tests between layers.
-Surprise: all methods of a split share one set of resamples, so a difference of two rows can be
+All methods of a split share one set of resamples, so a difference of two rows can be
 read off theirs; tests between layers use dev, since they serve a choice.
 """
 

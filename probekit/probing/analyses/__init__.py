@@ -1,7 +1,7 @@
 """What may be asked beside a study, ``--also NAME``: one file each, found by scanning this folder.
 
 A file sets ``ANALYSIS = Analysis(name, begin, help)``; the file is its own registration. Enters: each layer's matrix
-with what the study's fits came to, as they pass. Leaves: more rows of the report, and sentences. Surprise: an analysis
+with what the study's fits came to, as they pass. Leaves: more rows of the report, and sentences. An analysis
 never reads the cache's vectors again; one that needs several layers at once keeps what it needs of each.
 """
 

@@ -1,6 +1,6 @@
 """The rows of fits that an analysis makes beside the study's own.
 
-Enters: results by layer and method. Leaves: their scores on dev and test. Surprise: they are scored under the resamples
+Enters: results by layer and method. Leaves: their scores on dev and test. They are scored under the resamples
 of the study, so that differences may be read off them.
 """
 

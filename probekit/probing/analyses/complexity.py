@@ -1,7 +1,7 @@
 """Accuracy against the size of the probe: linear maps of growing rank, networks of growing width.
 
 Enters: each layer's matrix. Leaves: a row a layer and probe, method ``rank:<r>`` or ``hidden:<h>``, with its
-accuracy and its parameters, and which probes no smaller one beats [1]_. Surprise: all are trained alike, by
+accuracy and its parameters, and which probes no smaller one beats [1]_. All are trained alike, by
 gradient steps stopped on dev, on at most :data:`ROWS` training rows, so that only their size differs.
 
 References

@@ -1,7 +1,7 @@
 """Scores by kind of target: sentence length, frequency of the word, seen or unseen, distance, genre.
 
 Enters: each layer's predictions on test. Leaves: a row a layer and stratum, method ``stratum:<what> <which>``,
-with its n and interval. Surprise: strata of fewer than ten targets are left out, and named; the notes speak of
+with its n and interval. Strata of fewer than ten targets are left out, and named; the notes speak of
 the layer that dev chose. Numbers are held against the mean of their own stratum.
 """
 

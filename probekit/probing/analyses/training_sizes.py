@@ -1,6 +1,6 @@
 """Scores against the size of the training part, layer by layer: what few labels are worth.
 
-Enters: each layer's matrix. Leaves: a row a layer and size, method ``size:<rows>``, dev and test. Surprise: sizes
+Enters: each layer's matrix. Leaves: a row a layer and size, method ``size:<rows>``, dev and test. Sizes
 are nested and cut at sentences; dev, where the strength is chosen, stays whole, which flatters small sizes alike
 at every layer.
 """

@@ -1,7 +1,7 @@
 """The variational code: bits of the probe and of the labels given it, layer by layer.
 
 Enters: each layer's training vectors. Leaves: rows of bits and compression, of the task and of its control.
-Surprise: at most :data:`ROWS` training rows are sent, whole sentences, the same at every layer; the compression,
+At most :data:`ROWS` training rows are sent, whole sentences, the same at every layer; the compression,
 not the bits, compares with the online code of all rows.
 """
 

@@ -1,6 +1,6 @@
 """The errors made with most confidence, of numbers the largest, each with its sentence.
 
-Enters: each layer's vectors and its linear probe. Leaves: notes, of the layer that dev chose. Surprise: no
+Enters: each layer's vectors and its linear probe. Leaves: notes, of the layer that dev chose. No
 rows; an error is an example, not a number.
 """
 

@@ -1,6 +1,6 @@
 """Targets that are numbers: R2 and correlations, control numbers, the floors of means.
 
-Enters: a :class:`~probekit.probing.dataset.Dataset` whose labels are numbers. Leaves: a :class:`Numbers`. Surprise: the
+Enters: a :class:`~probekit.probing.dataset.Dataset` whose labels are numbers. Leaves: a :class:`Numbers`. The
 control gives each word form the number of a random training target, so that what a memory of forms is worth is taken
 off as it is for labels.
 """

@@ -1,8 +1,8 @@
 """One study: a task asked of every layer, with its floors, control, intervals and layer tests.
 
 Enters: an open cache, settings, a task with its annotations, an estimator. Leaves: a :class:`Study`. What is asked,
-labels, numbers or trees, is a :class:`~probekit.probing.question.Question` of its own; all else is alike. Surprise:
-layers are scored as they pass, and analyses (``--also``) see each layer's matrix with what its fits came to.
+labels, numbers or trees, is a :class:`~probekit.probing.question.Question` of its own; all else is alike.
+Layers are scored as they pass, and analyses (``--also``) see each layer's matrix with what its fits came to.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a learned mix says of the layers: a weight each, the centre of gravity, their intervals.
 
 Enters: the weights, and those of refits that leave out a part of the training sentences. Leaves: rows and a sentence
-of the report. Surprise: the interval is a jackknife's, so unlike those of scores it speaks of other training data.
+of the report. The interval is a jackknife's, so unlike those of scores it speaks of other training data.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Targets that are trees: projections by rank, random ones as control, the chain of neighbours as floor.
 
-Enters: a :class:`~probekit.probing.dataset.Dataset` of kind ``tree``. Leaves: a :class:`Trees`. Surprise: the largest
+Enters: a :class:`~probekit.probing.dataset.Dataset` of kind ``tree``. Leaves: a :class:`Trees`. The largest
 rank is the report's method; random projections and the gain over them are of that rank.
 """
 

@@ -1,6 +1,6 @@
 """The trees of every split, from the targets of a task of kind ``tree``, one a word.
 
-Surprise: a word that no token covers has no vector, but stays a node while distances are counted, so that those of the
+A word that no token covers has no vector, but stays a node while distances are counted, so that those of the
 others are true.
 """
 
