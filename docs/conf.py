@@ -47,8 +47,22 @@ def _plain_references(app: Any, what: str, name: str, value: Any, options: Any, 
     lines[:] = [re.sub(r"^\s*\.\. (\[\d+\])", r"| \1", re.sub(r"(\[\d+\])_", r"\1", line)) for line in lines]
 
 
+def _one_attribute_each(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Write the attributes ``start, stop : int`` one by one, since napoleon takes the comma for a part of the type."""
+
+    def each(found: re.Match[str]) -> str:
+        names, rest = found[1].split(", "), found[2]
+        return "".join(f"{name}{rest}" for name in names)
+
+    before, head, after = "\n".join([*lines, ""]).partition("Attributes\n----------\n")
+    section, gap, others = after.partition("\n\n")
+    section = re.sub(r"^(\w+(?:, \w+)+)((?: :.*)?\n(?: +.*\n)*)", each, f"{section}\n", flags=re.MULTILINE)
+    lines[:] = (before + head + section.rstrip("\n") + gap + others).split("\n") if head else lines
+
+
 def setup(app: Any) -> None:
     """Register what this configuration adds."""
+    app.connect("autodoc-process-docstring", _one_attribute_each, priority=400)  # before napoleon's, at 500
     app.connect("autodoc-process-docstring", _plain_references)
 
 

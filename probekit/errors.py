@@ -77,6 +77,6 @@ def reason_of(error: BaseException) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean 'pos'?`` for a close name, else the empty string."""
+    """Return ``Did you mean 'pos'?`` behind a space for a close name, else the empty string."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{close[0]}'?" if close else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from self_check import self_check
 from tiny_models import FAMILIES, HEADS, LAYERS, LIMIT, WIDTH, tiny_model
 
 from probekit.errors import UsageError
+from probekit.models.architecture.families import family_of
+from probekit.models.architecture.stacks import find_stacks
 from probekit.models.runtime.check import TOLERANCES
 from probekit.models.runtime.forward import forward, pad
 from probekit.models.runtime.hooks import Capture
@@ -261,11 +264,29 @@ def test_a_causal_model_does_not_see_what_comes_after(name: str) -> None:
         torch.testing.assert_close(states[layer][:shared], others[layer][:shared], rtol=0, atol=1e-5)
 
 
+def test_types_of_another_form_are_refused_with_the_reason(tmp_path: Path) -> None:
+    from transformers import CanineConfig, CanineModel, CanineTokenizer, FSMTConfig, FSMTModel
+
+    sizes = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+    sizes |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "max_position_embeddings": 64}
+    fsmt = FSMTConfig(langs=["en", "de"], src_vocab_size=50, tgt_vocab_size=50, **sizes)
+    with pytest.raises(UsageError, match="'fsmt' are not understood: its blocks do not pass on"):
+        find_stacks(FSMTModel(fsmt).eval(), fsmt, family_of("fsmt"))
+    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    canine = CanineModel(CanineConfig(num_hash_buckets=64, max_position_embeddings=64, **small)).eval()
+    with pytest.raises(UsageError, match="'canine' are not understood: its config does not tell the size of a voc"):
+        find_stacks(canine, canine.config, family_of("canine"))
+    canine.save_pretrained(tmp_path)
+    CanineTokenizer().save_pretrained(tmp_path)
+    with pytest.raises(UsageError, match=r"has no tokenizer .* as CANINE's, is not understood"):
+        locate(tmp_path)
+
+
 def test_a_family_file_speaks_for_its_types_alone() -> None:
     from transformers import CONFIG_MAPPING
 
     from probekit.models.architecture.families import FAMILIES as REGISTRY
-    from probekit.models.architecture.families import ORDINARY, family_of
+    from probekit.models.architecture.families import ORDINARY
 
     found = REGISTRY.entries()
     assert {"albert", "bart", "deberta-v2"} <= set(found)

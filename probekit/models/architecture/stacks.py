@@ -136,7 +136,10 @@ def _trial(model: nn.Module, config: Any, found: list[tuple[str, nn.Module, Bloc
 
 def _run(model: nn.Module, config: Any) -> None:
     device = next(model.parameters()).device
-    ids = (torch.arange(10, device=device).reshape(2, 5) * 7 + 3) % config.vocab_size
+    size = getattr(config, "vocab_size", None)
+    if size is None:
+        raise _unusual_error(config, "its config does not tell the size of a vocabulary")
+    ids = (torch.arange(10, device=device).reshape(2, 5) * 7 + 3) % size
     decoder = {"decoder_input_ids": ids} if getattr(config, "is_encoder_decoder", False) else {}
     with torch.inference_mode():
         model(input_ids=ids, **decoder)

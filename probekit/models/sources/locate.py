@@ -234,7 +234,7 @@ def _checked(name: str, folder: Path, revision: str | None) -> TransformersSourc
     if not any((folder / vocabulary).is_file() for vocabulary in VOCABULARIES):
         raise UsageError(
             f"{folder} has no tokenizer (tokenizer.json or a vocabulary): words cannot be encoded. Save the model's "
-            "own beside it (tokenizer.save_pretrained)."
+            "own beside it (tokenizer.save_pretrained); one that has no such file, as CANINE's, is not understood."
         )
     return TransformersSource(name, folder, revision, config, _weights(folder))
 
