@@ -73,8 +73,9 @@ class ActivationCache:
     Attributes
     ----------
     path : Path
-    manifest, plan, identity, model, corpus : dict
-        The manifest; the parts of the plan; ``identity["model"]``; the corpus summary.
+    manifest, made_with, identity, model, corpus : dict
+        The manifest; the parts of ``plan.json`` (``made_with`` is its ``plan``); ``identity["model"]``; the corpus
+        summary.
     """
 
     complete = True
@@ -82,7 +83,7 @@ class ActivationCache:
     def __init__(self, plan: CachePlan, manifest: dict[str, Any], headers: Sequence[Header]) -> None:
         self.path = plan.folder
         self.manifest = manifest
-        self.plan = plan.extras
+        self.made_with = plan.made_with
         self.identity = plan.identity
         self.model: dict[str, Any] = plan.identity["model"]
         self.corpus = plan.corpus
@@ -193,7 +194,7 @@ class ActivationCache:
     @property
     def textless(self) -> tuple[int, ...] | None:
         """Ids of tokens that spell spaces and nothing else; None where the cache was written before they were kept."""
-        ids = self.plan.get(TEXTLESS)
+        ids = self.made_with.get(TEXTLESS)
         if ids is None:
             return None
         if not isinstance(ids, list) or not all(type(ident) is int for ident in ids):

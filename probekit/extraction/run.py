@@ -148,7 +148,9 @@ def extract_request(
         identity = identify(request, source, staged, loaded)
         if (done := complete_cache(request.root, identity, notify=notify)) is not None:
             cache = ActivationCache.open(done)
-            result = summarise(cache.manifest, done, request.spec, staged.summary(), made_with=cache.plan, reused=True)
+            result = summarise(
+                cache.manifest, done, request.spec, staged.summary(), made_with=cache.made_with, reused=True
+            )
             result.notes.extend([*remarks, *former_name_note(cache, identity)])
             return result
         notes = other_caches(request.root, identity)
@@ -181,7 +183,7 @@ def _extract(
     tensors = chosen_tensors(loaded, spec)
     tokeniser = tokeniser_for(loaded, spec)
     limit = batch_tokens(spec, loaded.device.type)
-    plan = {
+    made_with = {
         "tokens_per_batch": limit,
         "device": loaded.device.type,
         "attention": loaded.attention,
@@ -193,7 +195,7 @@ def _extract(
     names = [tensor.name for tensor in tensors]
     with (
         CacheWriter.open(
-            request.root, identity, plan, staged, mixed=request.mixed, resume_command=request.resume_command
+            request.root, identity, made_with, staged, mixed=request.mixed, resume_command=request.resume_command
         ) as writer,
         LocalEngine(loaded, names, store=spec.store) as engine,
         ShardRunner(engine, tensors, limit=limit, decoder_start=loaded.decoder_start_id) as runner,
@@ -205,10 +207,10 @@ def _extract(
         manifest = writer.finish()
         seconds = time.perf_counter() - started
         ran = {"seconds": seconds, "tokens": tokens, "shards": len(mine), "host": platform.node()}
-        writer.record({**ran, "model": str(loaded.source.files()[0]), **plan})
+        writer.record({**ran, "model": str(loaded.source.files()[0]), **made_with})
         summary = manifest if manifest is not None else writer.progress()
     return summarise(
-        summary, writer.folder, spec, staged.summary(), made_with=writer.plan.extras, seconds=seconds, tokens=tokens
+        summary, writer.folder, spec, staged.summary(), made_with=writer.plan.made_with, seconds=seconds, tokens=tokens
     )
 
 

@@ -51,7 +51,7 @@ def provenance_of(
             "annotations_from": None if record is None else record.to_json(),
         },
         "cache": str(cache.path),
-        "certificate": certificate(cache.manifest["findings"], cache.plan),
+        "certificate": certificate(cache.manifest["findings"], cache.made_with),
         "settings": {
             **settings.to_json(),
             "metric": metric,
@@ -63,7 +63,7 @@ def provenance_of(
             "reference": task.reference,
         },
         "targets": dict(targets),
-        "notes": [*source.remarks, *unread.notes(cache.plan), *_of_word_vectors(cache), *notes],
+        "notes": [*source.remarks, *unread.notes(cache.made_with), *_of_word_vectors(cache), *notes],
     }
 
 

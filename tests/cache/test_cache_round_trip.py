@@ -185,7 +185,7 @@ def test_another_plan_is_refused_unless_mixed(tmp_path: Path) -> None:
     with pytest.raises(CacheError, match=r"torch differs: old '2\.13\.0', new '2\.14\.0'.*--mixed"):
         extract(tmp_path, CORPUS, plan=other)
     folder = extract(tmp_path, CORPUS, plan=other, mixed=True)
-    assert ActivationCache.open(folder).plan == PLAN
+    assert ActivationCache.open(folder).made_with == PLAN
     assert extract(tmp_path, CORPUS, plan=other) == folder
 
 

@@ -53,7 +53,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_the_text_part_is_read_as_the_whole_reads_text(folder: Path, tmp_path: Path) -> None:
     made = extract(folder, [["a", "walk", "is", "quiet"], ["they", "run"]], cache=tmp_path, device="cpu")
     cache = ActivationCache.open(made.cache)
-    assert cache.plan[NOT_READ]["parts"].keys() == KINDS[folder.name][1]
+    assert cache.made_with[NOT_READ]["parts"].keys() == KINDS[folder.name][1]
     assert any("its part for text is read; not read: " in note and "vision" in note for note in made.notes)
     whole = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
     reader = whole.text_model if folder.name == "clip" else whole

@@ -168,7 +168,7 @@ def test_what_was_not_read_stays_with_the_cache_and_its_reports(
     assert said in made.notes
     assert said in extract(folder, corpus, cache=tmp_path / "caches", device="cpu").notes
     opened = ActivationCache.open(made.cache)
-    assert opened.plan[NOT_READ]["heads"] == {"cls": 5}
+    assert opened.made_with[NOT_READ]["heads"] == {"cls": 5}
     assert NOT_READ not in opened.identity["model"]
     report = probe("label", made, fast=True)
     assert said in report.provenance["notes"]

@@ -13,14 +13,14 @@ from typing import Any
 MADE_WITH = ("device", "attention", "torch", "transformers")
 
 
-def certificate(findings: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any] | None:
+def certificate(findings: Mapping[str, Any], made_with: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what was checked of a cache's rows.
 
     Parameters
     ----------
     findings : mapping
         Of a manifest.
-    plan : mapping
+    made_with : mapping
         What ``plan.json`` records under ``plan``.
 
     Returns
@@ -44,7 +44,7 @@ def certificate(findings: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[st
         "largest_difference": max(layers.values(), default=None),
         "layers": layers,
         "shards_unpadded": check.get("unpadded"),
-        "made_with": {name: plan[name] for name in MADE_WITH if name in plan},
+        "made_with": {name: made_with[name] for name in MADE_WITH if name in made_with},
     }
 
 

@@ -61,12 +61,12 @@ class FormatVersionError(CacheError):
 
 @dataclass(frozen=True, slots=True)
 class CachePlan:
-    """A checked ``plan.json``."""
+    """A checked ``plan.json``; ``made_with`` is its part ``plan``: what changes bytes but not meaning."""
 
     folder: Path
     key: str
     identity: dict[str, Any]
-    extras: dict[str, Any]
+    made_with: dict[str, Any]
     corpus: dict[str, Any]
     shards: tuple[ShardSpec, ...]
     written_by: str
@@ -75,7 +75,7 @@ class CachePlan:
 
 
 def plan_bytes(
-    identity: Mapping[str, Any], extras: Mapping[str, Any], corpus: Mapping[str, Any], shards: tuple[ShardSpec, ...]
+    identity: Mapping[str, Any], made_with: Mapping[str, Any], corpus: Mapping[str, Any], shards: tuple[ShardSpec, ...]
 ) -> bytes:
     """Return the bytes of a plan."""
     return with_own_digest(
@@ -84,7 +84,7 @@ def plan_bytes(
             "written_by": written_by(),
             "key": cache_key(identity),
             "identity": identity,
-            "plan": extras,
+            "plan": made_with,
             "corpus": corpus,
             "shards": [shard.to_json() for shard in shards],
         }
@@ -144,7 +144,7 @@ def _parse(folder: Path, raw: bytes) -> CachePlan:
         folder=folder,
         key=data["key"],
         identity=data["identity"],
-        extras=data["plan"],
+        made_with=data["plan"],
         corpus=data["corpus"],
         shards=shards,
         written_by=data["written_by"],

@@ -13,15 +13,15 @@ NOT_READ = "not_read"
 """In the plan: ``heads``, ``constants``, ``parts`` (of a model that is several): a name -> how many parameters."""
 
 
-def notes(plan: Mapping[str, Any]) -> list[str]:
+def notes(made_with: Mapping[str, Any]) -> list[str]:
     """Return what must be said: heads and parts that were not read. Masks and counters are no news.
 
     Parameters
     ----------
-    plan : mapping
+    made_with : mapping
         What ``plan.json`` records under ``plan``.
     """
-    left = plan.get(NOT_READ) or {}
+    left = made_with.get(NOT_READ) or {}
     heads, parts = left.get("heads"), left.get("parts")
     lines = []
     if parts:
@@ -35,9 +35,9 @@ def notes(plan: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def unread_line(plan: Mapping[str, Any]) -> str | None:
+def unread_line(made_with: Mapping[str, Any]) -> str | None:
     """Return all that was not read in one line; None where nothing is known or all was read."""
-    parts = plan.get(NOT_READ) or {}
+    parts = made_with.get(NOT_READ) or {}
     return "; ".join(f"{kind}: {parameter_counts(names)}" for kind, names in parts.items() if names) or None
 
 

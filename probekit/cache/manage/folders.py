@@ -55,7 +55,7 @@ def info(path: Path | str) -> dict[str, Any]:
         "model": plan.identity["model"],
         "corpus": plan.corpus,
         "identity": plan.identity,
-        "plan": plan.extras,
+        "plan": plan.made_with,
         "shards": len(plan.shards),
         "shards_done": shards_done(folder),
         "bytes": size_of(folder),
@@ -65,7 +65,7 @@ def info(path: Path | str) -> dict[str, Any]:
         return found | {"resume": resume_command(folder)}
     manifest = ActivationCache.open(folder).manifest
     found |= {name: manifest[name] for name in ("tensors", "totals", "findings")}
-    return found | {"certificate": certificate(manifest["findings"], plan.extras)}
+    return found | {"certificate": certificate(manifest["findings"], plan.made_with)}
 
 
 def shards_done(folder: Path) -> int:

@@ -58,7 +58,7 @@ class CacheWriter:
         cls,
         root: Path,
         identity: Mapping[str, Any],
-        plan: Mapping[str, Any],
+        made_with: Mapping[str, Any],
         staged: StagedCorpus,
         *,
         mixed: bool = False,
@@ -72,7 +72,7 @@ class CacheWriter:
         identity : mapping
             Everything the rows depend on, JSON-able. ``identity["model"]["name"]``,
             ``identity["corpus"]["name"]`` and ``identity["corpus"]["fingerprint"]`` must be there.
-        plan : mapping
+        made_with : mapping
             What changes bytes without changing meaning: tokens per batch, versions, device class.
         staged : StagedCorpus
             Moved into a new cache; left alone (for its owner to discard) where one exists.
@@ -88,7 +88,7 @@ class CacheWriter:
         ResourceError
             If the folder cannot be written.
         """
-        identity, plan = json.loads(canonical(identity)), json.loads(canonical(plan))
+        identity, made_with = json.loads(canonical(identity)), json.loads(canonical(made_with))
         corpus = identity["corpus"]
         if (corpus["name"], corpus["fingerprint"]) != (staged.name, staged.fingerprint):
             raise ValueError("The identity speaks of another corpus than the staged one.")
@@ -98,10 +98,10 @@ class CacheWriter:
         while True:
             with disk_errors(root, "the plan of the cache"):
                 if not folder.exists():
-                    created = _create(folder, plan_bytes(identity, plan, staged.summary(), staged.shards), staged)
+                    created = _create(folder, plan_bytes(identity, made_with, staged.summary(), staged.shards), staged)
             try:
                 writer = cls(folder, _plan_of(folder, key))
-                writer._enter(staged, plan, mixed=mixed, resume_command=resume_command)
+                writer._enter(staged, made_with, mixed=mixed, resume_command=resume_command)
             except ProbekitError:
                 if os.path.lexists(folder):
                     raise
@@ -110,14 +110,16 @@ class CacheWriter:
                 staged.release()
             return writer
 
-    def _enter(self, staged: StagedCorpus, plan: Mapping[str, Any], *, mixed: bool, resume_command: str | None) -> None:
+    def _enter(
+        self, staged: StagedCorpus, made_with: Mapping[str, Any], *, mixed: bool, resume_command: str | None
+    ) -> None:
         try:
             self._take_lock()
             if self.complete:
                 with contextlib.suppress(OSError):
                     remove_leftovers(self.folder)
             else:
-                self._join(plan, mixed=mixed, resume_command=resume_command)
+                self._join(made_with, mixed=mixed, resume_command=resume_command)
                 self._restore(staged)
         except BaseException:
             self.close()
@@ -138,8 +140,8 @@ class CacheWriter:
         # While this writer waited, the cache may have been removed and begun by another one.
         self.plan = _plan_of(self.folder, self.plan.key)
 
-    def _join(self, plan: Mapping[str, Any], *, mixed: bool, resume_command: str | None) -> None:
-        lines = differences(_decisive(self.plan.extras), _decisive(plan))
+    def _join(self, made_with: Mapping[str, Any], *, mixed: bool, resume_command: str | None) -> None:
+        lines = differences(_decisive(self.plan.made_with), _decisive(made_with))
         if lines and not mixed:
             raise CacheError(
                 f"{self.folder} was begun under another plan: {'; '.join(lines)}. Resume it under the old versions and "
@@ -288,6 +290,6 @@ def remove_leftovers(folder: Path) -> None:
     crashes.count(folder, remove_stale(folder / "shards"))
 
 
-def _decisive(plan: Mapping[str, Any]) -> dict[str, Any]:
+def _decisive(made_with: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides the bytes of the shards: all but what follows from it."""
-    return {name: value for name, value in plan.items() if name != NOT_READ}
+    return {name: value for name, value in made_with.items() if name != NOT_READ}
