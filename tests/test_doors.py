@@ -34,7 +34,7 @@ from probekit import (
 )
 from probekit.corpus import Span
 from probekit.extraction.result import Extraction
-from probekit.probing.choosing import open_cache
+from probekit.probing.cache_selection import open_cache
 from probekit.report import compare
 
 ROW = {"stage": "probe", "task": "t", "model": "m", "corpus": "c", "split": "test", "layer": 1, "method": "logistic"}

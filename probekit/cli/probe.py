@@ -167,7 +167,7 @@ def probe_command(
     debug: Debug = False,
 ) -> None:
     """Fit a probe at every layer and report scores with their floors, control and intervals."""
-    from probekit.probing.choosing import find_caches
+    from probekit.probing.cache_selection import find_caches
     from probekit.probing.run import run_probes
     from probekit.probing.settings import Settings
 

@@ -14,7 +14,7 @@ from typing import Any
 from probekit import plain
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus, open_corpus
-from probekit.probing.choosing import open_cache
+from probekit.probing.cache_selection import open_cache
 from probekit.probing.dataset import find_sources
 from probekit.probing.estimators import estimator_for
 from probekit.probing.settings import Settings

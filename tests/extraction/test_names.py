@@ -14,7 +14,7 @@ from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError
 from probekit.extraction.result import Extraction
 from probekit.models.sources.find import find_model, shadowing_note, source_name
-from probekit.probing.choosing import find_cache
+from probekit.probing.cache_selection import find_cache
 
 WORDS = [["the", "doctor"], ["rivers"]]
 

@@ -15,7 +15,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.errors import UsageError
 from probekit.probing.analyses import Analysis, Context
 from probekit.probing.analyses._scoring import score_rows
-from probekit.probing.choosing import can_be_trained, find_untrained
+from probekit.probing.cache_selection import can_be_trained, find_untrained
 from probekit.probing.dataset import poolers_of, read_for
 from probekit.report import Measurement
 from probekit.sites import split_layer

@@ -17,7 +17,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.devices import choose_device
 from probekit.errors import ResourceError
 from probekit.probing.analyses import Analysis, Context, Running, get_analysis
-from probekit.probing.choosing import find_untrained
+from probekit.probing.cache_selection import find_untrained
 from probekit.probing.dataset import Source, open_dataset
 from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens, StudySettings
 from probekit.probing.measure import Measurer

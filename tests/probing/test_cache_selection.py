@@ -12,7 +12,7 @@ from tiny_models import tiny_model
 
 from probekit import ActivationCache, extract
 from probekit.errors import CacheError, UsageError
-from probekit.probing.choosing import find_cache, find_caches
+from probekit.probing.cache_selection import find_cache, find_caches
 
 ONE, OTHER = [["the", "doctor"], ["rivers"]], [["a", "bright", "window"]]
 
