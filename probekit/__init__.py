@@ -21,6 +21,7 @@ _HOMES = {
     "ProbekitError": "probekit.errors",
     "Target": "probekit.tasks",
     "extract": "probekit.extraction.run",
+    "from_sklearn": "probekit.probing.scikit",
     "open_corpus": "probekit.corpus",
     "probe": "probekit.probing.run",
     "probe_tasks": "probekit.probing.run",
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from probekit.extraction.run import extract as extract
     from probekit.probing.run import probe as probe
     from probekit.probing.run import probe_tasks as probe_tasks
+    from probekit.probing.scikit import from_sklearn as from_sklearn
     from probekit.report import LayerReport as LayerReport
     from probekit.report import Measurement as Measurement
     from probekit.tasks import ProbeTask as ProbeTask

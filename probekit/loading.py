@@ -12,7 +12,7 @@ import importlib.util
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +47,21 @@ def load_folder(folder: Path, what: str = "task") -> list[tuple[Path, ModuleType
     """
     with LOADING:
         return _modules(folder, what)
+
+
+def load_file(path: Path, what: str) -> ModuleType:
+    """Import one file of a folder; what it imports of its folder is loaded with it, the others are not.
+
+    Raises
+    ------
+    UsageError
+        It is not there, or does not load, with the line.
+    """
+    if not path.is_file():
+        raise UsageError(f"The file '{path}' is not there. Give a {what} file, or the name of one that is known.")
+    with LOADING:
+        path = path.resolve()
+        return _module(_opened(path.parent, sorted(path.parent.glob("*.py"))), path, what)
 
 
 class Definition(NamedTuple):
@@ -101,6 +116,12 @@ def _package(folder: Path) -> str:
 
 def _modules(folder: Path, what: str = "task") -> list[tuple[Path, ModuleType]]:
     files = sorted(folder.glob("*.py"))
+    package = _opened(folder, files)
+    return [(path, _module(package, path, what)) for path in files if not path.stem.startswith("_")]
+
+
+def _opened(folder: Path, files: Sequence[Path]) -> str:
+    """Return the package of a folder; what was loaded of it is forgotten where a file changed since."""
     stamp = tuple((path.name, (stat := path.stat()).st_mtime_ns, stat.st_size) for path in files)
     package = _package(folder)
     if getattr(sys.modules.get(package), "stamp", None) != stamp:
@@ -111,7 +132,7 @@ def _modules(folder: Path, what: str = "task") -> list[tuple[Path, ModuleType]]:
         parent.__path__ = [str(folder)]
         parent.__dict__["stamp"] = stamp
         sys.modules[package] = parent
-    return [(path, _module(package, path, what)) for path in files if not path.stem.startswith("_")]
+    return package
 
 
 def _module(package: str, path: Path, what: str) -> ModuleType:

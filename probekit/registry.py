@@ -2,9 +2,10 @@
 
 Enters: a folder of modules, each of which sets one attribute (``TASK = ProbeTask(...)``). Leaves: its members by
 name. The file is its own registration; one whose name starts with ``_`` holds helpers. Folders of a user work like the
-built-in one; an installed package adds members through an entry point, ``probekit.tasks`` and the like, that names a
-module, an object, or a package whose modules are members. Surprise: a fault in the built-in folder or in a user's is
-an error, a fault of an installed package a warning: the others stay usable.
+built-in one, and a single file may be named by its path; an installed package adds members through an entry point,
+``probekit.tasks`` and the like, that names a module, an object, or a package whose modules are members. Surprise: a
+fault in the built-in folder or in a user's is an error, a fault of an installed package a warning: the others stay
+usable.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from probekit.errors import ProbekitError, UsageError, did_you_mean
-from probekit.loading import LOADING, line_of, load_folder
+from probekit.loading import LOADING, line_of, load_file, load_folder
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -138,6 +139,19 @@ class Registry(Generic[M]):
                 f"{self._missing()}"
             )
         return known[name]
+
+    def file(self, path: Path) -> M:
+        """Return the member of one file of a user; the others of its folder are left alone.
+
+        Raises
+        ------
+        UsageError
+            A file that is not there, does not load or sets no member, a name that is taken.
+        """
+        with LOADING:
+            entry = self._entry(load_file(path, self.what), str(path))
+            self._take(self.entries(), entry)
+            return entry.member
 
     def faults(self) -> tuple[str, ...]:
         """Return what is wrong with members that installed packages give, a sentence each."""

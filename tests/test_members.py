@@ -101,6 +101,12 @@ def fit(parts, problem):
 ESTIMATOR = Estimator("least-squares", study, seeded=False, reads="nothing", targets="numbers")
 '''
 
+DISCRIMINANTS = '''"""Linear discriminants, three lines around scikit-learn."""
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from probekit import from_sklearn
+ESTIMATOR = from_sklearn("lda", LinearDiscriminantAnalysis(solver="lsqr"), grid={"shrinkage": (0.9, 0.1)})
+'''
+
 METRIC = '''"""Share of targets that are right."""
 import numpy as np
 from probekit.statistics.metrics import Metric
@@ -144,6 +150,7 @@ FILES = {
     "zoo/annotation.py": ANNOTATION,
     "zoo/estimator.py": ESTIMATOR,
     "zoo/numbers.py": NUMBERS,
+    "zoo/discriminants.py": DISCRIMINANTS,
     "zoo/metric.py": METRIC,
     "zoo/analysis.py": ANALYSIS,
     "zoo/family.py": FAMILY,
@@ -153,7 +160,11 @@ POINTS = {
     "probekit.tasks": ["zoo = zoo.tasks", "broken = zoo.broken"],
     "probekit.readers": ["moody = zoo.reader"],
     "probekit.annotations": ["toned = zoo.annotation"],
-    "probekit.estimators": ["nearest-mean = zoo.estimator:ESTIMATOR", "least-squares = zoo.numbers:ESTIMATOR"],
+    "probekit.estimators": [
+        "nearest-mean = zoo.estimator:ESTIMATOR",
+        "least-squares = zoo.numbers:ESTIMATOR",
+        "lda = zoo.discriminants",
+    ],
     "probekit.metrics": ["hit_rate = zoo.metric"],
     "probekit.analyses": ["census = zoo.analysis"],
     "probekit.families": ["bert = zoo.family"],
@@ -232,7 +243,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, 
             "--json",
         ],
         "numbers": ["probe", "--task", "position", "--estimator", "least-squares", "--also", "strata", "--json"],
-        "ends": ["probe", "--task", "ends:s", "--fast", "--json"],
+        "ends": ["probe", "--task", "ends:s", "--estimator", "lda", "--fast", "--json"],
         "tone": ["probe", "--task", "tone", "--annotations", "tones.toned", "--layers", "0", "--fast", "--json"],
         "tasks": ["tasks", "--json"],
         "doctor": ["doctor", "--json"],
@@ -263,7 +274,9 @@ def test_every_kind_of_another_package_is_used_from_the_command_line(said: dict[
     found = {(row["method"], row["metric"]) for row in numbers["rows"]}
     assert {("least-squares", "r2"), ("least-squares", "spearman"), ("control", "r2"), ("selectivity", "r2")} <= found
     assert numbers["settings"]["metric"] == "r2"
-    assert json.loads(said["ends"][1])["task"] == "ends:s"
+    ends = json.loads(said["ends"][1])
+    assert ends["task"] == "ends:s"
+    assert {row["strength_name"] for row in ends["rows"] if row["method"] == "lda"} == {"shrinkage"}
     assert '"toned"' in json.dumps(json.loads(said["tone"][1])["corpus"]["annotations_from"])
     docs = {task["name"]: task["doc"] for task in json.loads(said["tasks"][1])["tasks"]}
     assert docs["mood"] == "The mood of each word, an annotation that no other task reads."

@@ -94,7 +94,8 @@ def probe_command(
         str | None,
         typer.Option(
             "--estimator",
-            help=f"One of {names_in('probing', 'estimators')}; by default logistic, of trees the structural probe.",
+            help=f"One of {names_in('probing', 'estimators')}, or a file of your own (lda.py); by default logistic, "
+            "of trees the structural probe.",
             metavar="NAME",
         ),
     ] = None,

@@ -267,8 +267,12 @@ def r_squared(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.asarray(1 - ((predicted - y) ** 2).sum(axis=0) / spread)
 
 
-def check_problems(problems: Sequence[Problem], strengths: Sequence[float], *, n: int, n_dev: int) -> None:
-    """Refuse a study that cannot mean anything, before any fit."""
+def check_problems(
+    problems: Sequence[Problem], strengths: Sequence[float], *, n: int, n_dev: int, weighted: bool = True
+) -> None:
+    """Refuse a study that cannot mean anything, before any fit; row weights where the estimator is not ``weighted``."""
+    if not weighted and any(problem.weights is not None for problem in problems):
+        raise UsageError("This estimator takes no row weights. Use the logistic probe for resamples.")
     if not strengths or not all(C > 0 for C in strengths) or list(strengths) != sorted(set(strengths)):
         raise UsageError(f"The strengths must be increasing numbers above 0, values of C. Got {list(strengths)}.")
     if n_dev == 0 and len(strengths) > 1:

@@ -49,6 +49,10 @@ def save_estimator(estimator: Probe, path: str | Path) -> Path:
     ResourceError
         The place cannot be written.
     """
+    if not isinstance(estimator, Probe):
+        raise UsageError(
+            f"A {type(estimator).__name__} is none of probekit's estimators. Save it by scikit-learn's own means."
+        )
     check_is_fitted(estimator)
     arrays: dict[str, np.ndarray] = {}
     plain: dict[str, Any] = {}
@@ -96,7 +100,7 @@ def load_estimator(path: str | Path) -> Probe:
     if document.get("format") != FORMAT:
         raise CacheError(f"{path}: not an estimator of this version ({document.get('format')}; this reads {FORMAT}).")
     made = [estimator.scikit() for estimator in estimators().values() if estimator.scikit is not None]
-    known = {type(probe).__name__: type(probe) for probe in made}
+    known = {type(probe).__name__: type(probe) for probe in made if isinstance(probe, Probe)}
     if document["estimator"] not in known:
         raise CacheError(f"{path}: an estimator '{document['estimator']}' is not among {', '.join(sorted(known))}.")
     params = {name: math.inf if value == "inf" else value for name, value in document["params"].items()}

@@ -232,9 +232,7 @@ def study_network(
 
 def check_trainable(problems: Sequence[Problem], *, n: int, n_dev: int) -> None:
     """Refuse what no network can be trained on."""
-    check_problems(problems, [1.0], n=n, n_dev=n_dev)
-    if any(problem.weights is not None for problem in problems):
-        raise UsageError("A probe that is a network takes no row weights. Use the logistic probe for resamples.")
+    check_problems(problems, [1.0], n=n, n_dev=n_dev, weighted=False)
     if n_dev == 0:
         raise UsageError("A probe that is a network stops on dev targets, and there are none. Give a dev split.")
 

@@ -1,6 +1,7 @@
 """The estimators that answer a task: one file each, found by scanning this folder.
 
-A file sets ``ESTIMATOR = Estimator(name, study)``; the file is its own registration. Surprise: a
+A file sets ``ESTIMATOR = Estimator(name, study)``, or what :func:`probekit.from_sklearn` gives; the file is its own
+registration. Surprise: a
 study is given the layers as a stream, so that a convex probe can hold one layer in memory and a
 network can train several at once.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,7 +147,9 @@ def estimators() -> Mapping[str, Estimator]:
 
 
 def get_estimator(name: str) -> Estimator:
-    """Find an estimator by name."""
+    """Find an estimator by name, or by the path of a file that sets ``ESTIMATOR``."""
+    if name.endswith(".py"):
+        return ESTIMATORS.file(Path(name))
     return ESTIMATORS.get(name, "estimator")
 
 

@@ -105,7 +105,7 @@ def study(
 ) -> Iterator[tuple[int | str, list[Result]]]:
     """Fit all strengths of all label sets of a layer together, and choose on dev."""
     for matrix in layers:
-        check_problems(problems, STRENGTHS, n=len(matrix.train), n_dev=len(matrix.dev))
+        check_problems(problems, STRENGTHS, n=len(matrix.train), n_dev=len(matrix.dev), weighted=False)
         standardiser = Standardiser.fit(matrix.train)
         X, dev, test = (
             torch.from_numpy(standardiser.transform(part)).to(settings.device)

@@ -114,7 +114,7 @@ def study(
 ) -> Iterator[tuple[int | str, list[Result]]]:
     """Find the neighbours of dev and test rows once a layer, and let them vote on every label set."""
     for matrix in layers:
-        check_problems(problems, [1.0], n=len(matrix.train), n_dev=len(matrix.dev))
+        check_problems(problems, [1.0], n=len(matrix.train), n_dev=len(matrix.dev), weighted=False)
         ks = [k for k in KS if k <= len(matrix.train)]
         probe = NeighbourProbe(device=settings.device).keep(matrix.train)
         near = [probe.neighbours(part, ks[-1]) for part in (matrix.dev, matrix.test)]
