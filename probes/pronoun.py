@@ -3,7 +3,7 @@
 Every candidate of the sentence gives a pair with the pronoun, ``same`` or ``other``. In twins a changed word turns
 the answer over, so that neither the two forms nor their distance tells it. The corpus must have the spans ``pronoun``
 and ``candidates`` (Definite Pronoun Resolution and Winograd schemas: ``dpr:FOLDER``; GAP, Webster et al. 2018,
-Apache-2.0: ``gap:FOLDER``).
+Apache-2.0: ``gap:FOLDER``). Scores by the gender of the pronoun are given where dev and test have pronouns of it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,6 @@ TASK = ProbeTask(
     targets,
     kind="pair",
     needs=("pronoun", "candidates"),
-    metrics=("same_f1",),
+    metrics=("same_f1", "same_f1_masculine", "same_f1_feminine", "same_f1_bias"),
     reference="Tenney et al. 2019, What do you learn from context? Probing for sentence structure",
 )

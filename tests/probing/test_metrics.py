@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 
 from probekit.errors import UsageError
 from probekit.statistics.bootstrap import Bootstrap
-from probekit.statistics.metrics import Scored, check_asked, metrics, metrics_of
+from probekit.statistics.metrics import Scored, check_asked, covering, metrics, metrics_of
 
 CLASSES = {name: list(metric.sample) for name, metric in metrics().items()}
 """Labels that each registered metric can score."""
@@ -29,7 +29,8 @@ def drawn(name: str, seed: int) -> Scored:
     gold[[3, 17]] = -1
     labels = [UNSEEN.get(name, "d") if code < 0 else classes[code] for code in gold]
     start = np.concatenate([np.arange(size) for size in sizes])
-    return Scored(classes, gold, codes, labels, example // 5, 6, example, start)
+    keys = [("Ann", "he" if place % 2 else "Her") for place in range(len(example))]
+    return Scored(classes, gold, codes, labels, example // 5, 6, example, start, keys)
 
 
 def spans(tags: Sequence[str]) -> set[tuple[int, int, str]]:
@@ -47,6 +48,24 @@ def spans(tags: Sequence[str]) -> set[tuple[int, int, str]]:
 
 BY_HAND = ("accuracy", "macro_f1", "span_f1", "relation_f1", "same_f1")
 """Metrics that :func:`plain` knows; every other is compared with itself on the rows of a resample."""
+
+
+def test_gender_is_that_of_the_pronoun_and_bias_their_ratio() -> None:
+    """Of eight pairs with *he* and *her* in turn; the rows of each are scored as if the others were not."""
+    labels = ["same", "same", "same", "other", "other", "same", "other", "other"]
+    said = ["same", "same", "other", "other", "other", "same", "same", "other"]
+    gold, codes = (np.array([["other", "same"].index(x) for x in part], np.int32) for part in (labels, said))
+    units, keys = np.arange(8), [("Ann", pronoun) for pronoun in ("he", "Her") * 4]
+    scored = Scored(["other", "same"], gold, codes, labels, units, 8, units, units, keys)
+    found = {name: metrics()[name].score(scored, Bootstrap.draw(units, resamples=2))[0] for name in metrics()}
+    assert found["same_f1_masculine"] == pytest.approx(f1_score(gold[::2], codes[::2]))
+    assert found["same_f1_feminine"] == pytest.approx(f1_score(gold[1::2], codes[1::2])) == 1
+    assert found["same_f1_bias"] == pytest.approx(1 / f1_score(gold[::2], codes[::2]))
+    named = metrics_of(("same_f1", "same_f1_masculine", "same_f1_bias"))
+    kept = covering(named, [keys[::2], keys[::2]], asked=(), task="pronoun")
+    assert [metric.name for metric in kept] == ["accuracy", "macro_f1", "same_f1", "same_f1_masculine"]
+    with pytest.raises(UsageError, match="'same_f1_bias' scores no target of 'pronoun'"):
+        covering(named, [keys[::2]], asked=("same_f1_bias",), task="pronoun")
 
 
 def plain(name: str, scored: Scored, examples: Sequence[int]) -> float:
@@ -85,7 +104,9 @@ def alone(name: str, scored: Scored, examples: Sequence[int]) -> float:
     every = np.concatenate(rows)
     labels = [scored.labels[row] for row in every]
     table = (scored.classes, scored.gold[every], scored.codes[every], labels, example, len(rows), example)
-    return metrics()[name].score(Scored(*table, scored.start[every]), Bootstrap.draw(example, resamples=2))[0]
+    return metrics()[name].score(
+        Scored(*table, scored.start[every], [scored.keys[row] for row in every]), Bootstrap.draw(example, resamples=2)
+    )[0]
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -112,7 +133,8 @@ def test_a_metric_keeps_its_bounds_and_is_best_where_all_is_right(name: str) -> 
         assert low <= point <= high
         assert resampled.values.min() >= low
         assert resampled.values.max() <= high
-    assert metric.score(right, bootstrap)[0] >= metric.score(scored, bootstrap)[0]
+    # A ratio without an upper bound has no best.
+    assert not np.isfinite(high) or metric.score(right, bootstrap)[0] >= metric.score(scored, bootstrap)[0]
     assert metric.help.endswith(".")
     assert metric.misfit is None or metric.misfit(metric.sample) == ""
     assert alone(name, scored, range(30)) == pytest.approx(metric.score(scored, bootstrap)[0])

@@ -35,7 +35,7 @@ from probekit.probing.question import (
 )
 from probekit.probing.settings import Settings
 from probekit.statistics.bootstrap import Score
-from probekit.statistics.metrics import Metric, Scored, check_asked, metrics_of
+from probekit.statistics.metrics import Metric, Scored, check_asked, covering, metrics_of
 from probekit.tasks import ProbeTask
 
 UNSEEN = -1
@@ -99,7 +99,9 @@ class Labels(Question):
         unseen = Counter(label for label, code in zip(labels, y, strict=True) if code == UNSEEN)
         seeds = control_seeds(table, settings)
         drawn = [control_codes(table.keys, y[train], n_classes=len(classes), seed=seed) for seed in seeds]
-        scorings = metrics_of((*task.metrics, *settings.metrics))
+        keys = [table.keys[table.part(split)] for split in ("dev", "test")]
+        named = metrics_of((*task.metrics, *settings.metrics))
+        scorings = covering(named, keys, asked=settings.metrics, task=task.name)
         names = ["task", *(f"control {draw}" for draw in range(len(drawn)))]
         return cls(
             data=data,
@@ -179,6 +181,7 @@ class LabelScorer(Scorer):
             n_units=part.resampled.n,
             example=question.table.example[part.rows],
             start=question.table.spans[part.rows, 0, 0],
+            keys=[question.table.keys[row] for row in part.rows],
         )
 
     def scores(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,8 @@ class Scored:
     n_units : int
     example, start : int64 array [n]
         Example, and first word of the (first) span.
+    keys : sequence
+        What the task knows each row by, the forms of its spans; empty where it has no keys.
     """
 
     classes: Sequence[str]
@@ -52,6 +55,7 @@ class Scored:
     n_units: int
     example: NDArray[np.int64]
     start: NDArray[np.int64]
+    keys: Sequence[Any] = ()
 
     def tally(self, columns: NDArray[np.integer], rows: NDArray[np.bool_], width: int) -> FloatArray:
         """Count rows by unit and column: [n_units, width].
@@ -87,6 +91,8 @@ class Metric:
         The least and the most that a score can be.
     sample : tuple of str
         Labels that it can score, for its tests.
+    covers : callable, optional
+        ``covers(keys)`` says whether any row of a split is one that it scores; where none is, a task goes without it.
     """
 
     name: str
@@ -96,6 +102,7 @@ class Metric:
     misfit: Callable[[Sequence[str]], str] | None = None
     bounds: tuple[float, float] = SHARE
     sample: tuple[str, ...] = ("a", "b", "c")
+    covers: Callable[[Sequence[Any]], bool] | None = None
 
     def score(self, scored: Scored, bootstrap: Bootstrap) -> tuple[float, Resampled]:
         """Return the score, and the score of every resample."""
@@ -145,6 +152,23 @@ def check_asked(asked: Sequence[str], classes: Sequence[str], *, task: str) -> N
                 f"The metric '{name}' does not fit the labels of '{task}': {why}. They can be scored by "
                 f"{', '.join(others)}."
             )
+
+
+def covering(
+    scorings: Sequence[Metric], splits: Sequence[Sequence[Any]], *, asked: Sequence[str], task: str
+) -> list[Metric]:
+    """Leave out metrics that score no row of some split, by the keys of each.
+
+    Raises
+    ------
+    UsageError
+        A user asks for one of them by ``--metric``.
+    """
+    kept = [its for its in scorings if its.covers is None or all(map(its.covers, splits))]
+    for its in scorings:
+        if its.name in asked and its not in kept:
+            raise UsageError(f"The metric '{its.name}' scores no target of '{task}' ({its.help}) Leave it out.")
+    return kept
 
 
 def f1(hits: FloatArray, predicted: FloatArray, gold: FloatArray) -> FloatArray:
