@@ -34,7 +34,7 @@ TASK = ProbeTask(
     targets,
     option="name",
     needs_of=lambda option: (option,),
-    settle=in_one_spelling,
+    finalise=in_one_spelling,
     top_labels=200,
     trial="chunk",
     reference="Belinkov et al. 2017, What do neural machine translation models learn about morphology?",

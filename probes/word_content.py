@@ -25,7 +25,7 @@ def targets(example: Example) -> Iterator[Target]:
         yield sentence_target(example, word)
 
 
-def settle(drafts: Sequence[Draft]) -> Iterable[Draft]:
+def finalise(drafts: Sequence[Draft]) -> Iterable[Draft]:
     """Keep the sentences that have exactly one of the words."""
     counts = Counter(draft.target.label for draft in drafts if draft.split == "train")
     ranked = sorted(counts, key=lambda word: (-counts[word], str(word)))
@@ -39,6 +39,6 @@ TASK = ProbeTask(
     "word-content",
     targets,
     kind="sentence",
-    settle=settle,
+    finalise=finalise,
     reference="Conneau et al. 2018, What you can cram into a single $&!#* vector",
 )

@@ -75,10 +75,10 @@ def normalised(annotations: Mapping[str, Any], n: int, where: str) -> Mapping[st
         if type(value) is not tuple:
             changed[name] = _normalised_value(value)
             continue
-        settle = _OF_NAME.get(name)
-        if settle is not None and not _is_fit(name, value, n):
-            changed[name] = tuple(settle(one, n, f"{where}: word {at}") for at, one in enumerate(value, 1))
-        elif settle is None and not _NORMALISED.issuperset(map(type, value)):
+        normalise = _OF_NAME.get(name)
+        if normalise is not None and not _is_fit(name, value, n):
+            changed[name] = tuple(normalise(one, n, f"{where}: word {at}") for at, one in enumerate(value, 1))
+        elif normalise is None and not _NORMALISED.issuperset(map(type, value)):
             changed[name] = tuple(map(_normalised_value, value))
     return {**annotations, **changed} if changed else annotations
 
@@ -91,7 +91,7 @@ def _normalised_value(value: Any) -> Any:
 
 
 def _is_fit(name: str, value: Sequence[Any], n: int) -> bool:
-    """Tell, at the cost of a look, whether a column of a settled name needs nothing done."""
+    """Tell, at the cost of a look, whether a column of such a name needs nothing done."""
     if name == "head" and value.count(None) == n:
         return True
     if not _FIT[name].issuperset(map(type, value)):

@@ -158,8 +158,8 @@ def collect(task: ProbeTask, examples: Iterable[Example], *, where: str) -> Targ
     check_needs(task, dict.fromkeys(seen), where)
     if len(labels) < 2:
         _check_names(task, names, where)
-    if task.settle is not None:
-        drafts = list(task.settle(drafts))
+    if task.finalise is not None:
+        drafts = list(task.finalise(drafts))
     if not drafts:
         raise InputError(f"The task '{task.name}' finds no target in {where}. Choose another task or corpus.")
     codes = {split: code for code, split in enumerate(SPLITS)}

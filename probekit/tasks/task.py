@@ -114,8 +114,8 @@ class ProbeTask:
     named : callable, optional
         ``named(example, option)`` yields what the option names beside what an example has in its place, so that
         a question without an answer can say which name occurs nowhere, and what does.
-    settle : callable, optional
-        ``settle(drafts)`` chooses among the targets of the whole corpus, a list of :class:`Draft`, where
+    finalise : callable, optional
+        ``finalise(drafts)`` chooses among the targets of the whole corpus, a list of :class:`Draft`, where
         which ones to ask depends on all of them (the frequency of words); it returns those to keep.
     bins : int or None
         Cut numeric labels into this many train-quantile bins.
@@ -146,7 +146,7 @@ class ProbeTask:
     needs_of: Callable[[str], tuple[str, ...]] | None = None
     joined_by: str = ""
     named: Callable[..., Iterable[tuple[str, str]]] | None = None
-    settle: Callable[[Sequence[Draft]], Iterable[Draft]] | None = None
+    finalise: Callable[[Sequence[Draft]], Iterable[Draft]] | None = None
     bins: int | None = None
     top_labels: int | None = None
     metrics: tuple[str, ...] = ()
@@ -164,7 +164,7 @@ class ProbeTask:
                 self._set(setting, plain.text(value, setting))
         for setting in ("needs", "choices", "metrics"):
             self._set(setting, plain.texts(getattr(self, setting), setting))
-        for setting in ("targets", "needs_of", "named", "settle", "sample"):
+        for setting in ("targets", "needs_of", "named", "finalise", "sample"):
             if (value := getattr(self, setting)) is not None or setting == "targets":
                 plain.called(value, setting)
         if not _NAME.fullmatch(self.name):
@@ -213,5 +213,5 @@ class ProbeTask:
 
 
 def _unpickled(*values: Any) -> ProbeTask:
-    settled: list[Any] = [resolve(value) if isinstance(value, FunctionReference) else value for value in values]
-    return ProbeTask(*settled)
+    resolved: list[Any] = [resolve(value) if isinstance(value, FunctionReference) else value for value in values]
+    return ProbeTask(*resolved)

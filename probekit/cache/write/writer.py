@@ -218,10 +218,10 @@ class CacheWriter:
         present = read_manifest(self.plan)
         if present is not None:
             return present
-        settled = self._finished()
-        if len(settled) < len(self.plan.shards):
+        finished = self._finished()
+        if len(finished) < len(self.plan.shards):
             return None
-        manifest = build_manifest(self.plan, settled)
+        manifest = build_manifest(self.plan, finished)
         with disk_errors(self.folder, "the manifest"):
             publish_bytes(self.folder / MANIFEST, pretty(manifest))
         written = read_manifest(self.plan)
