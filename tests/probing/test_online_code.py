@@ -74,7 +74,7 @@ def test_another_estimator_has_no_code_length(opened: ActivationCache, tmp_path:
     [
         ("complexity", {"estimator": "attention"}, "needs an estimator that reads one vector a target.*'attention'"),
         ("strengths", {"estimator": "knn"}, "needs a linear estimator with an L2 penalty.*'knn'.*fits: logistic"),
-        ("strata", {"task": "tree-distance"}, "reads labels or numbers, and 'tree-distance' is asked for trees"),
+        ("strata", {"task": "tree-distance"}, "reads labels or numbers, and 'tree-distance' is over trees"),
         ("variational-code", {"task": "position", "estimator": "ridge"}, "reads labels, and 'position' is .* numbers"),
     ],
 )

@@ -97,7 +97,7 @@ class Analysis:
         """Refuse a study that it does not fit, before anything is read."""
         if estimator.targets not in self.targets:
             raise UsageError(
-                f"`--also {self.name}` reads {' or '.join(self.targets)}, and '{task.name}' is asked for "
+                f"`--also {self.name}` reads {' or '.join(self.targets)}, and '{task.name}' is over "
                 f"{estimator.targets}. Leave it out."
             )
         for holds, wanted in (NEEDS[need] for need in self.needs):
