@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -103,35 +102,52 @@ def test_rows_do_not_depend_on_the_batch(tmp_path: Path) -> None:
         assert np.abs(a - b).max() <= 1e-5 * np.abs(a).max()
 
 
+# A child for each batch, forked when torch has been imported and before it runs: its threads do not survive a fork.
 DYING = """
 import os, signal, sys
+import torch, transformers
 import probekit.cache.write.staging
 probekit.cache.write.staging.SHARD_WORDS = 40
 from probekit import extract
 from probekit.extraction.engine import LocalEngine
-run, left = LocalEngine.run, [int(sys.argv[3])]
-def dying(self, pieces):
-    if left[0] == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    left[0] -= 1
-    return run(self, pieces)
-LocalEngine.run = dying
-sentences = [line.split() for line in open(sys.argv[4])]
-extract(sys.argv[1], sentences, batch_tokens=64, cache=sys.argv[2])
+run = LocalEngine.run
+def die_at(batch):
+    left = [batch]
+    def dying(self, pieces):
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+        return run(self, pieces)
+    LocalEngine.run = dying
+    extract(sys.argv[1], sentences, batch_tokens=64, cache=f"{sys.argv[2]}/{batch}")
+sentences = [line.split() for line in open(sys.argv[3])]
+for batch in map(int, sys.argv[4:]):
+    if os.fork() == 0:
+        try:
+            die_at(batch)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == -signal.SIGKILL
 """
+BATCHES = (0, 2, 5)
 
 
-@pytest.mark.parametrize("batch", [0, 2, 5])
-def test_fault_01_killed_at_a_batch_resumes_to_the_same_bytes(batch: int, tmp_path: Path) -> None:
-    """A process of its own, since threads of torch and of the tokenizer do not survive a fork."""
-    text = tmp_path / "sentences"
-    text.write_text("\n".join(map(" ".join, SENTENCES)))
-    command = [sys.executable, "-c", DYING, str(tiny_model("bert")), str(tmp_path / "killed"), str(batch), str(text)]
-    assert subprocess.run(command, check=False, timeout=120).returncode == -signal.SIGKILL
-    (left,) = (tmp_path / "killed").glob("*--*")
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Roots of extractions that were killed at a batch, named by its number."""
+    folder = tmp_path_factory.mktemp("killed")
+    (folder / "sentences").write_text("\n".join(map(" ".join, SENTENCES)))
+    words = [str(tiny_model("bert")), str(folder), str(folder / "sentences"), *map(str, BATCHES)]
+    subprocess.run([sys.executable, "-c", DYING, *words], check=True, timeout=120)
+    return folder
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_fault_01_killed_at_a_batch_resumes_to_the_same_bytes(batch: int, killed: Path, tmp_path: Path) -> None:
+    (left,) = (killed / str(batch)).glob("*--*")
     with pytest.raises(CacheError, match="incomplete"):
         ActivationCache.open(left)
-    resumed = extract(tiny_model("bert"), SENTENCES, batch_tokens=64, cache=tmp_path / "killed")
+    resumed = extract(tiny_model("bert"), SENTENCES, batch_tokens=64, cache=killed / str(batch))
     whole = extract(tiny_model("bert"), SENTENCES, batch_tokens=64, cache=tmp_path / "whole")
     assert resumed.cache == left
     assert digests(resumed.cache) == digests(whole.cache)

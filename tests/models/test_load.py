@@ -236,7 +236,6 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[ob
     return {name: (bad, refused) for name, bad, refused in said}
 
 
-@pytest.mark.xdist_group("audit")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_fault_28_no_code_of_the_folder_is_run(audited: dict[str, tuple[list[object], str]], name: str) -> None:
     says = HOSTILE[name][0]

@@ -35,8 +35,6 @@ print(json.dumps(ended))
 """
 MORE = {"sound": [], "short": ["--minutes", "0"], "spared": ["--kills", "1.5"], "flipped": []}
 
-pytestmark = pytest.mark.xdist_group("soak")
-
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
