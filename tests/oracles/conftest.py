@@ -13,6 +13,7 @@ import pytest
 import small
 
 
+@pytest.hookimpl(tryfirst=True)  # before the one that groups by module
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one worker run them all, so that the part is extracted once."""
     here = Path(__file__).parent
