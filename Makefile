@@ -18,7 +18,7 @@ demo: .venv/.installed-demo
 	@echo "The layer curve: $(abspath $(DEMO)/pos.png)"
 
 test: .venv/.installed-test lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope
 
 # The pages of docs/ as a site, docs/_build/index.html; a warning fails it.
 docs: .venv/.installed-docs

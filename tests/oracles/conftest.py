@@ -13,15 +13,6 @@ import pytest
 import small
 
 
-@pytest.hookimpl(tryfirst=True)  # before the one that groups by module
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run them all, so that the part is extracted once."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("oracles"))
-
-
 @pytest.fixture(scope="session")
 def part(data: Path, tmp_path_factory: pytest.TempPathFactory) -> small.Part:
     """Some 350 sentences of EWT and their vectors at layers 0, 3 and 6 of MiniLM; skips without PROBEKIT_DATA."""
