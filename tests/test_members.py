@@ -85,7 +85,7 @@ ESTIMATOR = Estimator("nearest-mean", study, seeded=False, reads="nothing: it ha
 NUMBERS = '''"""Least squares."""
 import numpy as np
 from probekit.probing.estimators import Estimator
-from probekit.probing.problem import NumberResult, r_squared
+from probekit.probing.number_problem import NumberResult, r_squared
 
 def study(layers, problems, settings):
     for matrix in layers:

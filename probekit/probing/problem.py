@@ -149,63 +149,6 @@ class Result:
         return self.dev_codes if split == "dev" else self.test_codes
 
 
-@dataclass(frozen=True, slots=True)
-class NumberProblem:
-    """One set of numbers over the rows of a layer.
-
-    Attributes
-    ----------
-    name : str
-    y_train, y_dev, y_test : ndarray of float64, one number a row
-    """
-
-    name: str
-    y_train: np.ndarray
-    y_dev: np.ndarray
-    y_test: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class NumberResult:
-    """What one problem of numbers came to.
-
-    Attributes
-    ----------
-    name : str
-    strength, strength_name, at_edge, strengths, dev_scores
-        As those of a :class:`Result`, with R2 for accuracy; None and empty where nothing is chosen.
-    dev_score, test_score : float
-        R2 of the chosen fit.
-    dev, test : ndarray of float64
-        Its predictions.
-    converged : bool
-    curve : mapping of float to (ndarray, ndarray) of float64
-        What every strength predicts of dev and test.
-    """
-
-    name: str
-    dev: np.ndarray
-    test: np.ndarray
-    dev_score: float
-    test_score: float
-    strength: float | None = None
-    strength_name: str | None = None
-    at_edge: bool = False
-    strengths: tuple[float, ...] = ()
-    dev_scores: tuple[float, ...] = ()
-    converged: bool = True
-    curve: Mapping[float, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-
-    def at(self, strength: float, y_dev: np.ndarray) -> NumberResult:
-        """Return what another strength of the curve came to."""
-        dev, test = self.curve[strength]
-        return replace(self, strength=strength, curve={}, dev=dev, test=test, dev_score=float(r_squared(dev, y_dev)))
-
-    def predicted(self, split: str) -> np.ndarray:
-        """Return the numbers predicted of ``dev`` or ``test``."""
-        return self.dev if split == "dev" else self.test
-
-
 def accuracy(codes: np.ndarray, y: np.ndarray) -> float:
     """Share of rows where the prediction is the label; NaN without rows."""
     return float(np.mean(codes == y)) if len(y) else float("nan")
@@ -258,13 +201,6 @@ def choose(
         row_passes=float(passes),
         converged=bool(converged[best]) if converged else True,
     )
-
-
-def r_squared(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return 1 - squared error / squared deviation, over the first axis; NaN where the targets are constant."""
-    spread = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(1 - ((predicted - y) ** 2).sum(axis=0) / spread)
 
 
 def check_problems(

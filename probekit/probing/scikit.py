@@ -1,8 +1,8 @@
-"""An estimator of any classifier of scikit-learn: ``from_sklearn("lda", LinearDiscriminantAnalysis(), grid=...)``.
+"""An estimator of any predictor of scikit-learn: ``from_sklearn("lda", LinearDiscriminantAnalysis(), grid=...)``.
 
-Enters: a classifier with the verbs of scikit-learn, and the values that one of its parameters may take. Leaves: an
-:class:`~probekit.probing.estimators.Estimator`. As for the others, each layer's vectors are centred and divided by one
-scale, that of its training rows, and dev chooses the value.
+Enters: a classifier or a regressor with the verbs of scikit-learn, and the values that one of its parameters may take.
+Leaves: an :class:`~probekit.probing.estimators.Estimator`. As for the others, each layer's vectors are centred and
+divided by one scale, that of its training rows, and dev chooses the value.
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import ConvergenceWarning
 
 from probekit.errors import UsageError, did_you_mean
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
+from probekit.probing.number_problem import NumberProblem, NumberResult, choose_number
 from probekit.probing.problem import Problem, Result, Standardiser, check_problems, choose
 
 SEED = "random_state"
 
 
-def from_sklearn(name: str, classifier: Any, *, grid: Mapping[str, Sequence[float]], reads: str = "") -> Estimator:
-    """Return the estimator that fits a classifier at every layer.
+def from_sklearn(name: str, predictor: Any, *, grid: Mapping[str, Sequence[float]], reads: str = "") -> Estimator:
+    """Return the estimator that fits a predictor, or a regressor for tasks of numbers, at every layer.
 
     Parameters
     ----------
     name : str
         What the user types, and the method of its rows in a report.
-    classifier : estimator of scikit-learn, or a pipeline that ends in one
+    predictor : classifier or regressor of scikit-learn, or a pipeline that ends in one
         Cloned for every fit. Where it has a ``random_state``, the seed of the run is passed.
     grid : mapping of str to sequence of float
         One parameter (of a pipeline ``step__parameter``) and its values, the simplest probe first: of values that are
@@ -46,17 +47,19 @@ def from_sklearn(name: str, classifier: Any, *, grid: Mapping[str, Sequence[floa
     Raises
     ------
     UsageError
-        No classifier, not one parameter, one that the classifier does not have, or values that are no numbers.
+        Neither, not one parameter, one that the predictor does not have, or values that are no numbers.
     """
-    if not is_classifier(classifier):
-        raise UsageError(f"from_sklearn('{name}', ...) takes a classifier of scikit-learn. Got {classifier!r}.")
+    if not is_classifier(predictor) and not is_regressor(predictor):
+        raise UsageError(
+            f"from_sklearn('{name}', ...) takes a classifier or a regressor of scikit-learn. Got {predictor!r}."
+        )
     if len(grid) != 1:
         raise UsageError(f"The `grid` of '{name}' must name one parameter, with its values. Got {list(grid)}.")
     ((parameter, values),) = grid.items()
-    known = classifier.get_params()
+    known = predictor.get_params()
     if parameter not in known:
         raise UsageError(
-            f"The `grid` of '{name}' must name a parameter of {type(classifier).__name__}. Got '{parameter}'."
+            f"The `grid` of '{name}' must name a parameter of {type(predictor).__name__}. Got '{parameter}'."
             f"{did_you_mean(parameter, known)}"
         )
     values = tuple(values)
@@ -64,33 +67,35 @@ def from_sklearn(name: str, classifier: Any, *, grid: Mapping[str, Sequence[floa
         raise UsageError(f"The values of '{parameter}' must be different numbers, the simplest first. Got {values}.")
     return Estimator(
         name,
-        partial(_study, classifier, parameter, values),
-        seeded=bool(_seeds(classifier, 0)),
-        reads=reads or f"{parameter} of {type(classifier).__name__}",
-        scikit=partial(clone, classifier),
+        partial(_study, predictor, parameter, values),
+        seeded=bool(_seeds(predictor, 0)),
+        reads=reads or f"{parameter} of {type(predictor).__name__}",
+        scikit=partial(clone, predictor),
         parameter=parameter,
+        targets="numbers" if is_regressor(predictor) else "labels",
     )
 
 
-def _seeds(classifier: Any, seed: int) -> dict[str, int]:
-    """Return the parameters that take the seed: the classifier's own, and those of what it is made of."""
-    return {name: seed for name in classifier.get_params() if name.rpartition("__")[2] == SEED}
+def _seeds(predictor: Any, seed: int) -> dict[str, int]:
+    """Return the parameters that take the seed: the predictor's own, and those of what it is made of."""
+    return {name: seed for name in predictor.get_params() if name.rpartition("__")[2] == SEED}
 
 
 def _study(
-    classifier: Any,
+    predictor: Any,
     parameter: str,
     values: Sequence[float],
     layers: Iterable[LayerMatrix],
-    problems: Sequence[Problem],
+    problems: Sequence[Problem | NumberProblem],
     settings: StudySettings,
-) -> Iterator[tuple[int | str, list[Result]]]:
-    """Fit every value to every label set of each layer."""
+) -> Iterator[tuple[int | str, list[Result | NumberResult]]]:
+    """Fit every value to every label set, or set of numbers, of each layer."""
     # scikit-learn takes seeds of 32 bits.
-    made = clone(classifier).set_params(**_seeds(classifier, settings.seed % 2**32))
+    made = clone(predictor).set_params(**_seeds(predictor, settings.seed % 2**32))
     probes = [clone(made).set_params(**{parameter: value}) for value in values]
     for matrix in layers:
-        check_problems(problems, [1.0], n=len(matrix.train), n_dev=len(matrix.dev), weighted=False)
+        labelled = [problem for problem in problems if isinstance(problem, Problem)]
+        check_problems(labelled, [1.0], n=len(matrix.train), n_dev=len(matrix.dev), weighted=False)
         if len(matrix.dev) == 0 and len(values) > 1:
             raise UsageError("A value is chosen on dev rows, and there are none. Give one value or a dev split.")
         standardiser = Standardiser.fit(matrix.train)
@@ -99,8 +104,12 @@ def _study(
 
 
 def _solve(
-    probes: Sequence[Any], parameter: str, values: Sequence[float], parts: Sequence[np.ndarray], problem: Problem
-) -> Result:
+    probes: Sequence[Any],
+    parameter: str,
+    values: Sequence[float],
+    parts: Sequence[np.ndarray],
+    problem: Problem | NumberProblem,
+) -> Result | NumberResult:
     train, *held_out = parts
     fitted, converged = [], []
     for probe, value in zip(probes, values, strict=True):
@@ -118,8 +127,10 @@ def _solve(
             if not issubclass(other.category, ConvergenceWarning):
                 warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
 
-    def codes(place: int) -> tuple[np.ndarray, np.ndarray]:
-        dev, test = (fitted[place].predict(part) if len(part) else np.empty(0, np.int32) for part in held_out)
+    def predicted(place: int) -> tuple[np.ndarray, np.ndarray]:
+        dev, test = (fitted[place].predict(part) if len(part) else problem.y_train[:0] for part in held_out)
         return dev, test
 
-    return choose(problem, values, codes, name=parameter, passes=len(values), converged=converged)
+    if isinstance(problem, NumberProblem):
+        return choose_number(problem, values, predicted, name=parameter, converged=converged)
+    return choose(problem, values, predicted, name=parameter, passes=len(values), converged=converged)

@@ -15,7 +15,8 @@ from probekit import ActivationCache, extract, open_corpus, probe
 from probekit.errors import UsageError
 from probekit.probing.control import control_numbers, draw_seed
 from probekit.probing.estimators.ridge import STRENGTHS, fit_ridge
-from probekit.probing.problem import NumberProblem, Standardiser
+from probekit.probing.number_problem import NumberProblem
+from probekit.probing.problem import Standardiser
 from probekit.probing.run import run_probe
 from probekit.probing.settings import Settings
 from probekit.statistics.bootstrap import Bootstrap
@@ -35,7 +36,7 @@ def test_every_strength_is_scikit_learns_ridge() -> None:
     parts = (X[:300], X[300:400], X[400:])
     (fit,) = fit_ridge(*parts, [NumberProblem("y", y[:300], y[300:400], y[400:])])
     Z = [Standardiser.fit(parts[0]).transform(part) for part in parts]
-    models = [Ridge(alpha=300 / C).fit(Z[0], y[:300]) for C in STRENGTHS]
+    models = [Ridge(alpha=1 / C).fit(Z[0], y[:300]) for C in STRENGTHS]
     scores = [r2_score(y[300:400], model.predict(Z[1])) for model in models]
     np.testing.assert_allclose(fit.dev_scores, scores, atol=1e-4)
     assert fit.strength == STRENGTHS[int(np.argmax(scores))]

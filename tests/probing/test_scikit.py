@@ -1,4 +1,4 @@
-"""Any classifier of scikit-learn as an estimator: what it fits, chooses and refuses."""
+"""Any classifier or regressor of scikit-learn as an estimator: what it fits, chooses and refuses."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tiny_models import tiny_model
 from probekit import extract, from_sklearn, probe
 from probekit.errors import UsageError
 from probekit.probing.estimators import LayerMatrix, StudySettings
+from probekit.probing.number_problem import NumberProblem
 from probekit.probing.problem import Problem, Standardiser
 from probekit.probing.saving import save_estimator
 
@@ -44,6 +45,21 @@ def solved(estimator: object, y: np.ndarray | None = None) -> object:
     ((layer, (result,)),) = estimator.study([matrix], [problem], SETTINGS)  # type: ignore[attr-defined]
     assert layer == 4
     return result
+
+
+def test_a_regressor_answers_tasks_of_numbers_at_the_value_that_dev_chooses() -> None:
+    X, labels = drawn()
+    y = labels + np.random.default_rng(1).normal(size=len(labels))
+    estimator = from_sklearn("least", Ridge(), grid={"alpha": (1000.0, 10.0, 0.1)})
+    assert estimator.targets == "numbers"
+    problem = NumberProblem("task", *(y[cut] for cut in CUTS))
+    ((_, (result,)),) = estimator.study([LayerMatrix(4, *(X[cut] for cut in CUTS))], [problem], SETTINGS)
+    Z = Standardiser.fit(X[CUTS[0]]).transform(X)
+    fits = [Ridge(alpha=value).fit(Z[CUTS[0]], y[CUTS[0]]) for value in result.strengths]
+    scores = [fit.score(Z[CUTS[1]], y[CUTS[1]]) for fit in fits]
+    assert result.dev_scores == pytest.approx(scores)
+    np.testing.assert_allclose(result.test, fits[int(np.argmax(scores))].predict(Z[CUTS[2]]))
+    assert result.strength_name == "alpha"
 
 
 def test_it_is_the_classifier_at_the_value_that_dev_chooses() -> None:
@@ -75,7 +91,7 @@ def test_the_seed_goes_where_there_is_one_and_steps_that_were_too_few_are_said()
 @pytest.mark.parametrize(
     ("classifier", "grid", "said"),
     [
-        (Ridge(), {"alpha": (1.0,)}, "takes a classifier"),
+        (StandardScaler(), {"with_std": (1.0,)}, "takes a classifier or a regressor"),
         (LinearDiscriminantAnalysis(), {}, "one parameter"),
         (LinearDiscriminantAnalysis(), {"shrinkag": (0.1,)}, "Did you mean 'shrinkage'"),
         (LinearDiscriminantAnalysis(), {"solver": ("svd", "lsqr")}, "different numbers"),

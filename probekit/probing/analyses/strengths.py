@@ -12,7 +12,8 @@ from typing import Any
 
 from probekit.probing.analyses import Analysis, Context
 from probekit.probing.analyses._scoring import score_rows
-from probekit.probing.problem import NumberResult, Result
+from probekit.probing.number_problem import NumberResult
+from probekit.probing.problem import Result
 from probekit.report import Measurement
 from probekit.report.render.pareto import STRENGTH
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from probekit.probing.analyses import Analysis, Context
 from probekit.probing.estimators import LayerMatrix
-from probekit.probing.problem import NumberResult, Result
+from probekit.probing.number_problem import NumberResult
+from probekit.probing.problem import Result
 from probekit.report import Measurement
 
 SHOWN, AROUND = 10, 8

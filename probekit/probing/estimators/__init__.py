@@ -103,8 +103,9 @@ class Estimator:
         What its strengths are, in words.
     targets : {"labels", "numbers", "trees"}
         What it predicts. Its study is given a :class:`~probekit.probing.problem.Problem` of each set of labels and
-        yields :class:`~probekit.probing.problem.Result`; of numbers
-        :class:`~probekit.probing.problem.NumberProblem` and :class:`~probekit.probing.problem.NumberResult`.
+        yields :class:`~probekit.probing.problem.Result`; of numbers a
+        :class:`~probekit.probing.number_problem.NumberProblem` and a
+        :class:`~probekit.probing.number_problem.NumberResult`.
     linear : bool
         It is linear in the vectors, its strength is the C of an L2 penalty, and it tells what analyses ask of such a
         probe: the coefficients of labels, and what every strength predicts where ``settings.curve`` is set.

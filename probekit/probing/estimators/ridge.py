@@ -19,7 +19,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from probekit.probing.estimator import require
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
-from probekit.probing.problem import NumberProblem, NumberResult, Standardiser, r_squared
+from probekit.probing.number_problem import NumberProblem, NumberResult, choose_number
+from probekit.probing.problem import Standardiser
 
 FloatArray = NDArray[np.float64]
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
@@ -61,29 +62,15 @@ def fit_ridge(
     covariance = (X.T @ X).double() / len(X)
     values, axes = torch.linalg.eigh(covariance)
     sides = axes.T @ ((X.T @ torch.from_numpy(Y.astype(np.float32)).to(device)).double() / len(X))
-    scale = values.clamp_min(0)[:, None] + 1 / torch.tensor(strengths, device=values.device, dtype=values.dtype)
+    penalties = [1 / (C * len(X)) for C in strengths]
+    scale = values.clamp_min(0)[:, None] + torch.tensor(penalties, device=values.device, dtype=values.dtype)
     out = []
     for column, problem in enumerate(problems):
         # One column a strength.
         W = axes @ (sides[:, column : column + 1] / scale)
         guesses = [(part @ W.float()).double().cpu().numpy() + means[column] for part in (X_dev, X_test)]
-        scores = np.nan_to_num(r_squared(guesses[0], problem.y_dev[:, None]), nan=-np.inf)
-        best = int(scores.argmax())
-        out.append(
-            NumberResult(
-                name=problem.name,
-                strength=float(strengths[best]),
-                strength_name="C",
-                at_edge=len(strengths) > 1 and best in (0, len(strengths) - 1),
-                strengths=tuple(map(float, strengths)),
-                dev_scores=tuple(scores.tolist()),
-                dev_score=float(scores[best]),
-                test_score=float(r_squared(guesses[1][:, best], problem.y_test)),
-                dev=guesses[0][:, best],
-                test=guesses[1][:, best],
-                curve={C: (guesses[0][:, i], guesses[1][:, i]) for i, C in enumerate(strengths)} if curve else {},
-            )
-        )
+        each = [(dev, test) for dev, test in zip(guesses[0].T, guesses[1].T, strict=True)]
+        out.append(choose_number(problem, strengths, each.__getitem__, name="C", curve=curve))
     return out
 
 
