@@ -108,13 +108,13 @@ def carried(task: str) -> Carried:
     text = printed(layer_curves())
     columns = slice(0, 3) if task == "pos" else slice(3, 6)
     scores = [line.split() for line in text.partition("task        pos ")[2].split("\n") if re.match(r"\d ", line)]
-    floors = re.search(rf"^{task}: .*word type ([\d.]+), majority ([\d.]+)", text, re.MULTILINE)
+    floors = re.search(rf"^{task}: .*majority ([\d.]+), word type ([\d.]+)", text, re.MULTILINE)
     chosen = re.search(rf"^{task} .*\((.*)\) +([\d.]+)$", text, re.MULTILINE)
     assert (len(scores), floors is None, chosen is None) == (7, False, False)
     return Carried(
         [[float(value) for value in row[1:][columns]] for row in scores],
-        majority=float(floors[2]),
-        word_type=float(floors[1]),
+        majority=float(floors[1]),
+        word_type=float(floors[2]),
         not_worse=len(chosen[1].split(",")),
         expected_layer=float(chosen[2]),
     )
