@@ -75,20 +75,28 @@ class Measurer:
         self.rows: list[Measurement] = []
         self.main: dict[int | str, Score] = {}
 
-    def see(self, layer: int | str, results: Sequence[Fit]) -> None:
-        """Add the rows of a layer: every method of the task, the control, and what the main one is better by."""
+    def see(self, layer: int | str, results: Sequence[Fit]) -> Any:
+        """Add the rows of a layer: every method of the task, the control, and what the main one is better by.
+
+        Returns
+        -------
+        array or list
+            What the main method predicts.
+        """
         question = self.question
         blank, n = replace(self.blank, layer=layer), len(question.methods)
         for method, fit in reversed(list(zip(question.methods, results[:n], strict=True))):
-            row, scores = fitted(replace(blank, method=method), fit), self._scores(fit)
+            predicted = fit.predicted(self.split)
+            row, scores = fitted(replace(blank, method=method), fit), self.scorer.scores(predicted)
             self.rows += rows_of(self.scorer.metrics, row, scores)
         self.main[layer] = scores[0]
         drawn = []
         for draw, (seed, fit) in enumerate(zip(question.seeds, results[n:], strict=True), start=1):
             control = replace(row, method=question.control, role="control", seed=seed)
-            drawn.append((fitted(control, fit), self._scores(fit, draw)))
+            drawn.append((fitted(control, fit), self.scorer.scores(fit.predicted(self.split), draw=draw)))
         if drawn:
             self.rows += beside(self.scorer.metrics, (row, scores), drawn, gain=question.gain)
+        return predicted
 
     def add(self, floor: Floor) -> None:
         """Add the rows of a floor."""
@@ -108,9 +116,6 @@ class Measurer:
         points = np.array([value for value, _ in self.main.values()])
         resampled = Resampled.stack([resampled for _, resampled in self.main.values()])
         return layer_tests(list(self.main), points, resampled, split=self.split, metric=next(iter(self.scorer.metrics)))
-
-    def _scores(self, fit: Fit, draw: int = 0) -> list[Score]:
-        return self.scorer.scores(fit.predicted(self.split), draw=draw)
 
 
 Metrics = Mapping[str, tuple[float, float]]

@@ -6,7 +6,7 @@ chosen on dev by R2. Labels have theirs in :mod:`probekit.probing.problem`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -79,7 +79,7 @@ def r_squared(predicted: np.ndarray, y: np.ndarray) -> np.ndarray:
 def choose_number(
     problem: NumberProblem,
     strengths: Sequence[float],
-    numbers: Callable[[int], tuple[np.ndarray, np.ndarray]],
+    predicted: Sequence[tuple[np.ndarray, np.ndarray]],
     *,
     name: str,
     converged: Sequence[bool] = (),
@@ -92,8 +92,8 @@ def choose_number(
     problem : NumberProblem
     strengths : sequence of float
         The grid, the simplest probe first.
-    numbers : callable
-        ``numbers(place)`` gives what a strength of the grid predicts of dev and of test.
+    predicted : sequence of (ndarray, ndarray)
+        The numbers that each strength predicts of dev and of test.
     name : str
         Of the strength.
     converged : sequence of bool
@@ -101,7 +101,6 @@ def choose_number(
     curve : bool
         Keep what every strength predicts.
     """
-    predicted = [numbers(place) for place in range(len(strengths))]
     scores = [float(r_squared(dev, problem.y_dev)) for dev, _ in predicted]
     best = int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))
     dev, test = predicted[best]

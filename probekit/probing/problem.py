@@ -7,7 +7,7 @@ prediction equals it, so it counts as an error without a special case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -157,7 +157,7 @@ def accuracy(codes: np.ndarray, y: np.ndarray) -> float:
 def choose(
     problem: Problem,
     strengths: Sequence[float],
-    codes: Callable[[int], tuple[np.ndarray, np.ndarray]],
+    predicted: Sequence[tuple[np.ndarray, np.ndarray]],
     *,
     name: str,
     last: bool = False,
@@ -171,8 +171,8 @@ def choose(
     problem : Problem
     strengths : sequence of float
         The grid, increasing.
-    codes : callable
-        ``codes(place)`` gives what a strength of the grid predicts of dev and of test.
+    predicted : sequence of (ndarray, ndarray)
+        The codes that each strength predicts of dev and of test.
     name : str
         Of the strength.
     last : bool
@@ -182,7 +182,6 @@ def choose(
     converged : sequence of bool
         Of each strength; empty: all have.
     """
-    predicted = [codes(place) for place in range(len(strengths))]
     scores = [accuracy(dev, problem.y_dev) for dev, _ in predicted]
     best = len(scores) - 1 - int(np.argmax(scores[::-1])) if last else int(np.argmax(scores))
     dev, test = (np.ascontiguousarray(part, dtype=np.int32) for part in predicted[best])

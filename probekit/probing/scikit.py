@@ -127,10 +127,8 @@ def _solve(
             if not issubclass(other.category, ConvergenceWarning):
                 warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
 
-    def predicted(place: int) -> tuple[np.ndarray, np.ndarray]:
-        dev, test = (fitted[place].predict(part) if len(part) else problem.y_train[:0] for part in held_out)
-        return dev, test
-
+    dev, test = ([fit.predict(part) if len(part) else problem.y_train[:0] for fit in fitted] for part in held_out)
+    predicted = list(zip(dev, test, strict=True))
     if isinstance(problem, NumberProblem):
         return choose_number(problem, values, predicted, name=parameter, converged=converged)
     return choose(problem, values, predicted, name=parameter, passes=len(values), converged=converged)

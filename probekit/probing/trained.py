@@ -38,7 +38,31 @@ from probekit.probing.solvers.training import Data, TokenData, Trained, Training
 HeldOut = tuple[Data, Tensor]
 
 
-class NetworkProbe(VectorClassifier, ABC):
+class EarlyStopped(VectorClassifier):
+    """Base of the probes that are networks: rows that are held out, or given, stop their training."""
+
+    weight_decay: float
+    learning_rate: float
+    max_epochs: int
+    patience: int
+    seed: int
+
+    def _check_training(self) -> None:
+        require_whole(self, "max_epochs", "patience")
+        require(isinstance(self.weight_decay, Real) and self.weight_decay >= 0, self, "weight_decay", "at least 0")
+        require(isinstance(self.learning_rate, Real) and self.learning_rate > 0, self, "learning_rate", "above 0")
+
+    def _hold_out(
+        self, X: Any, codes: np.ndarray, held_out: tuple[Any, Any] | None
+    ) -> tuple[tuple[Any, np.ndarray], tuple[Any, np.ndarray] | None]:
+        """Return what is trained on, and what stops it: what is given, else a tenth; of few rows nothing."""
+        if held_out is not None:
+            return (X, codes), (self._checked(held_out[0]), codes_of(held_out[1], self.classes_))
+        inner = inner_rows(X.home if isinstance(X, TokenRows) else np.arange(len(X)), int(self.seed))
+        return (_some(X, ~inner), codes[~inner]), (_some(X, inner), codes[inner]) if inner.any() else None
+
+
+class NetworkProbe(EarlyStopped, ABC):
     """Base of the probes that are networks: subclasses say which in ``build``.
 
     Parameters
@@ -111,18 +135,11 @@ class NetworkProbe(VectorClassifier, ABC):
         InputError
             Fewer than two classes, or as many labels as there are not targets.
         """
-        require_whole(self, "max_epochs", "patience")
-        require(isinstance(self.weight_decay, Real) and self.weight_decay >= 0, self, "weight_decay", "at least 0")
-        require(isinstance(self.learning_rate, Real) and self.learning_rate > 0, self, "learning_rate", "above 0")
+        self._check_training()
         X, codes, _ = self._learn_classes(X, y, None, FLOATS)
-        standardiser = Standardiser.fit(_vectors(X))
+        standardiser = Standardiser.fit(vectors_of(X))
         self.mean_, self.rms_ = standardiser.mean, standardiser.rms
-        if held_out is None:
-            inner = inner_rows(X.home if isinstance(X, TokenRows) else np.arange(len(X)), int(self.seed))
-            known = (_some(X, inner), codes[inner]) if inner.any() else None
-            X, codes = _some(X, ~inner), codes[~inner]
-        else:
-            known = self._checked(held_out[0]), codes_of(held_out[1], self.classes_)
+        (X, codes), known = self._hold_out(X, codes, held_out)
         stops = None if known is None else (self._data(known[0]), self._codes(known[1]))
         data = self._data(X)
         end = self.train(data, self._codes(codes), len(self.classes_), stops)
@@ -153,7 +170,7 @@ class NetworkProbe(VectorClassifier, ABC):
         return margins(fitted.scores(self._data(X), self.training(len(X))).double().cpu().numpy())
 
     def _data(self, X: Any) -> Data:
-        return _data([Standardiser(self.mean_, self.rms_).transform(_vectors(X))], X, self.device)
+        return _data([Standardiser(self.mean_, self.rms_).transform(vectors_of(X))], X, self.device)
 
     def _codes(self, codes: np.ndarray) -> Tensor:
         return torch.from_numpy(codes.astype(np.int64)).to(self.device)
@@ -242,23 +259,27 @@ def _solve(probe: NetworkProbe, grid: Sequence[float], data: Sequence[Data], pro
     y, y_dev = (torch.from_numpy(codes.astype(np.int64)).to(device) for codes in (problem.y_train, problem.y_dev))
     probes = [clone(probe).set_params(weight_decay=weight_decay) for weight_decay in grid]
     ends = [one.train(data[0], y, problem.n_classes, (data[1], y_dev)) for one in probes]
-
-    def codes(place: int) -> tuple[np.ndarray, np.ndarray]:
-        training = probes[place].training(len(y))
-        dev, test = (ends[place].scores(part, training).argmax(1).cpu().numpy() for part in data[1:])
-        return dev, test
-
-    passes = sum(end.epochs for end in ends)
-    converged = [end.converged for end in ends]
-    return choose(problem, grid, codes, name="weight decay", last=True, passes=passes, converged=converged)
+    dev, test = (
+        [end.scores(part, one.training(len(y))).argmax(1).cpu().numpy() for one, end in zip(probes, ends, strict=True)]
+        for part in data[1:]
+    )
+    return choose(
+        problem,
+        grid,
+        list(zip(dev, test, strict=True)),
+        name="weight decay",
+        last=True,
+        passes=sum(end.epochs for end in ends),
+        converged=[end.converged for end in ends],
+    )
 
 
 def data_of(layers: Sequence[LayerMatrix | LayerTokens], part: str, device: str) -> Data:
     """Return one split of a layer, standardised by its training rows; of several layers a stack for a learned mix."""
     found = []
     for layer in layers:
-        standardiser = Standardiser.fit(_vectors(layer.train))
-        found.append(standardiser.transform(_vectors(getattr(layer, part))))
+        standardiser = Standardiser.fit(vectors_of(layer.train))
+        found.append(standardiser.transform(vectors_of(getattr(layer, part))))
     return _data(found, getattr(layers[0], part), device)
 
 
@@ -274,7 +295,8 @@ def codes_of(labels: Any, classes: np.ndarray) -> np.ndarray:
     return np.array([known.get(label, -1) for label in np.asarray(labels).tolist()], np.int64)
 
 
-def _vectors(part: np.ndarray | TokenRows) -> np.ndarray:
+def vectors_of(part: np.ndarray | TokenRows) -> np.ndarray:
+    """Return the vectors [n, d] of what an estimator reads of a split."""
     return part.vectors if isinstance(part, TokenRows) else part
 
 

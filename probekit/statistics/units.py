@@ -69,6 +69,25 @@ def units_of(documents: Sequence[str | None], sentences: NDArray[np.int64]) -> U
     return Units(of.astype(np.int64), len(found), "sentence", known)
 
 
+def whole_units(units: NDArray[np.int64], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the rows of randomly chosen units, at most ``most`` of them (one unit at least), ascending.
+
+    Parameters
+    ----------
+    units : int64 array [n]
+        The unit of each row: a sentence, a document.
+    most : int
+    rng : Generator
+    """
+    if len(units) <= most:
+        return np.arange(len(units))
+    _, codes, sizes = np.unique(units, return_inverse=True, return_counts=True)
+    order = rng.permutation(len(sizes))
+    taken = np.zeros(len(sizes), bool)
+    taken[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), most, "right")))]] = True
+    return np.flatnonzero(taken[codes])
+
+
 def units_notes(units: Mapping[str, Units]) -> list[str]:
     """Say what is resampled where it is no document, which parts have too few units, and whether layers were tested.
 

@@ -29,7 +29,7 @@ from probekit.probing.estimators.ridge import RidgeProbe
 from probekit.probing.number_problem import NumberProblem
 from probekit.probing.problem import Problem, Standardiser
 from probekit.probing.saving import Probe, load_estimator, save_estimator
-from probekit.probing.trained import NetworkProbe, TokenProbe
+from probekit.probing.trained import EarlyStopped, NetworkProbe, TokenProbe
 
 QUICK: dict[str, dict[str, float]] = {
     "mlp": {"hidden": 32, "max_epochs": 60, "learning_rate": 3e-3},
@@ -93,7 +93,7 @@ def test_the_scikit_learn_contract(estimator: Probe, check: object) -> None:
 
 
 def test_scikit_learn_sees_every_estimator_of_ours() -> None:
-    bases = {NetworkProbe, TokenProbe}
+    bases = {EarlyStopped, NetworkProbe, TokenProbe}
     made = {kind for base in (VectorClassifier, *bases) for kind in base.__subclasses__()}
     assert {type(KINDS[name]) for name in OWN} >= made - bases
 

@@ -17,7 +17,6 @@ from dataclasses import replace
 import numpy as np
 
 from probekit.probing.analyses import Analysis, Context
-from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.estimators.mlp import fit_mlp_layers
 from probekit.probing.measure import rows_of
@@ -25,6 +24,7 @@ from probekit.probing.problem import Result
 from probekit.probing.solvers.network import NetworkSettings
 from probekit.report import Measurement
 from probekit.report.render.pareto import pareto_front
+from probekit.statistics.units import whole_units
 
 RANKS, HIDDEN = (1, 2, 4, 8, 16), (4, 16, 64)
 ROWS = 20_000
@@ -36,7 +36,7 @@ class Complexity:
     def __init__(self, context: Context) -> None:
         self.scorers, self.study = context.scorers, context.study
         self.problem = context.question.problems[0]
-        self.sample = whole_sentences(self.study.sentences, ROWS, np.random.default_rng(self.study.seed))
+        self.sample = whole_units(self.study.sentences, ROWS, np.random.default_rng(self.study.seed))
         self.fits: dict[int | str, dict[str, Result]] = {}
         self.parameters: dict[str, int] = {}
 

@@ -27,17 +27,18 @@ from torch import nn
 from probekit.example import SPLITS
 from probekit.features import TokenRows
 from probekit.probing.analyses import Analysis, Context
-from probekit.probing.analyses._sampling import Part, taken, whole_sentences
+from probekit.probing.analyses._sampling import Part, taken
 from probekit.probing.analyses.scalar_mix.fit import FOLDS, STEPS, fit_mix, without_each_fold
 from probekit.probing.analyses.scalar_mix.learned import METHOD, STOPPED, LearnedMix
 from probekit.probing.estimators import LayerMatrix, LayerTokens
 from probekit.probing.measure import mean_of, rows_of
 from probekit.probing.problem import Standardiser
 from probekit.probing.solvers.training import Batch, Build, Mixed, train, training_of
-from probekit.probing.trained import data_of
+from probekit.probing.trained import data_of, vectors_of
 from probekit.report import Measurement
 from probekit.sites import split_layer
 from probekit.statistics.bootstrap import LEVEL, FloatArray, mean_of_draws
+from probekit.statistics.units import whole_units
 
 TRAIN_ROWS, HELD_OUT_ROWS = 10_000, 10_000
 """Targets kept of every layer at once; whole sentences."""
@@ -81,7 +82,7 @@ class ScalarMix:
         self.question, self.estimator, self.study = context.question, context.estimator, context.study
         rng, table = np.random.default_rng(self.study.seed), self.question.table
         most = {"train": TRAIN_ROWS, "dev": HELD_OUT_ROWS, "test": HELD_OUT_ROWS}
-        self.rows_of = {split: whole_sentences(table.example[table.part(split)], most[split], rng) for split in SPLITS}
+        self.rows_of = {split: whole_units(table.example[table.part(split)], most[split], rng) for split in SPLITS}
         self.sentences = self.study.sentences[self.rows_of["train"]]
         self.problems = [
             replace(
@@ -99,8 +100,8 @@ class ScalarMix:
         if not isinstance(place, int) or (self.layers and split_layer(self.layers[0].layer)[0] != stack):
             return
         parts = {split: taken(getattr(matrix, split), rows) for split, rows in self.rows_of.items()}
-        standardiser = Standardiser.fit(_vectors(parts["train"]))
-        kept = {split: _with(part, standardiser.transform(_vectors(part))) for split, part in parts.items()}
+        standardiser = Standardiser.fit(vectors_of(parts["train"]))
+        kept = {split: _with(part, standardiser.transform(vectors_of(part))) for split, part in parts.items()}
         self.layers.append(_layer(matrix.layer, kept))
         self.results.append(results)
 
@@ -130,7 +131,7 @@ class ScalarMix:
 
     def _linear(self) -> Fit:
         """Return how weights are learned under the linear probe, over means where the study reads tokens."""
-        X, problem = np.stack([_vectors(layer.train) for layer in self.layers]), self.problems[0]
+        X, problem = np.stack([vectors_of(layer.train) for layer in self.layers]), self.problems[0]
         y, K, device = problem.y_train, getattr(problem, "n_classes", 1), self.study.device
         if self.question.kind == "numbers":
             # One scale for the numbers, so that the penalty means what it does for vectors of unit size.
@@ -188,9 +189,9 @@ class ScalarMix:
                 yield replace(gained, metric=self.question.gain)
 
     def _mixed(self, parts: Sequence[Part]) -> Part:
-        mixed = np.zeros_like(_vectors(parts[0]))
+        mixed = np.zeros_like(vectors_of(parts[0]))
         for weight, part in zip(self.mix.weights, parts, strict=True):
-            mixed += np.float32(weight) * _vectors(part)
+            mixed += np.float32(weight) * vectors_of(part)
         return _with(parts[0], mixed)
 
     @property
@@ -218,11 +219,7 @@ def _layer(layer: int | str, parts: Mapping[str, Part]) -> LayerMatrix | LayerTo
     train, dev, test = (parts[split] for split in SPLITS)
     if isinstance(train, TokenRows) and isinstance(dev, TokenRows) and isinstance(test, TokenRows):
         return LayerTokens(layer, train, dev, test)
-    return LayerMatrix(layer, _vectors(train), _vectors(dev), _vectors(test))
-
-
-def _vectors(part: Part) -> NDArray[np.float32]:
-    return part.vectors if isinstance(part, TokenRows) else part
+    return LayerMatrix(layer, vectors_of(train), vectors_of(dev), vectors_of(test))
 
 
 def _with(part: Part, vectors: NDArray[np.float32]) -> Part:

@@ -13,11 +13,11 @@ from dataclasses import replace
 import numpy as np
 
 from probekit.probing.analyses import Analysis, Context
-from probekit.probing.analyses._sampling import whole_sentences
 from probekit.probing.analyses.code_length.variational import VariationalCode, variational_codes
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.problem import Result
 from probekit.report import Measurement
+from probekit.statistics.units import whole_units
 
 METHOD, CONTROL_METHOD = "variational_code", "variational_code_control"
 ROWS = 20_000
@@ -33,7 +33,7 @@ class VariationalCodes:
 
     def __init__(self, context: Context) -> None:
         self.study, problems = context.study, context.question.problems
-        self.sample = whole_sentences(self.study.sentences, ROWS, np.random.default_rng(self.study.seed))
+        self.sample = whole_units(self.study.sentences, ROWS, np.random.default_rng(self.study.seed))
         self.problems = [replace(problem, y_train=problem.y_train[self.sample]) for problem in problems]
         self.codes: dict[int | str, list[VariationalCode]] = {}
 

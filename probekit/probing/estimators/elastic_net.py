@@ -121,15 +121,10 @@ def study(
 
 
 def _result(problem: Problem, number: int, predicted: Sequence[np.ndarray], end: Sparse) -> Result:
-    first, converged = number * len(STRENGTHS), end.converged.tolist()
-
-    def codes(place: int) -> tuple[np.ndarray, np.ndarray]:
-        dev, test = (part[:, first + place] for part in predicted)
-        return dev, test
-
-    passes = 2 * end.iterations * len(STRENGTHS)
-    converged = converged[first : first + len(STRENGTHS)]
-    return choose(problem, STRENGTHS, codes, name="C", passes=passes, converged=converged)
+    own = slice(number * len(STRENGTHS), (number + 1) * len(STRENGTHS))
+    dev, test = (part.T[own] for part in predicted)
+    passes, converged = 2 * end.iterations * len(STRENGTHS), end.converged[own].tolist()
+    return choose(problem, STRENGTHS, list(zip(dev, test, strict=True)), name="C", passes=passes, converged=converged)
 
 
 ESTIMATOR = Estimator(

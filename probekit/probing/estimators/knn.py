@@ -123,12 +123,8 @@ def study(
 
 def _result(problem: Problem, ks: Sequence[int], near: Sequence[NDArray[np.int64]]) -> Result:
     y = problem.y_train.astype(np.int64)
-
-    def codes(place: int) -> tuple[np.ndarray, np.ndarray]:
-        dev, test = (votes(y[rows[:, : ks[place]]], problem.n_classes).argmax(axis=1) for rows in near)
-        return dev, test
-
-    return choose(problem, ks, codes, name="k", last=True)
+    dev, test = ([votes(y[rows[:, :k]], problem.n_classes).argmax(axis=1) for k in ks] for rows in near)
+    return choose(problem, ks, list(zip(dev, test, strict=True)), name="k", last=True)
 
 
 ESTIMATOR = Estimator(

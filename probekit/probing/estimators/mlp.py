@@ -18,19 +18,19 @@ import torch
 from sklearn.base import clone
 from torch import Tensor, nn
 
-from probekit.probing.estimator import FLOATS, VectorClassifier, inner_rows, margins, require, require_whole
+from probekit.probing.estimator import FLOATS, margins, require, require_whole
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
 from probekit.probing.problem import Problem, Result, Standardiser, choose
 from probekit.probing.solvers.network import NetworkSettings, train_networks
 from probekit.probing.solvers.training import Batch, batch_of
-from probekit.probing.trained import check_trainable, codes_of
+from probekit.probing.trained import EarlyStopped, check_trainable
 
 NAME = "weight decay"
 TOGETHER = 2_000_000_000
 """Vectors of the layers that are trained together, in bytes; they stand twice in memory (read, standardised)."""
 
 
-class MLPProbe(VectorClassifier):
+class MLPProbe(EarlyStopped):
     """One hidden layer of ReLUs, Adam, early stopping on a tenth of the rows.
 
     Parameters
@@ -112,18 +112,12 @@ class MLPProbe(VectorClassifier):
         InputError
             Fewer than two classes.
         """
-        require_whole(self, "hidden", "max_epochs", "patience", *([] if self.batch_size is None else ["batch_size"]))
+        require_whole(self, "hidden", *([] if self.batch_size is None else ["batch_size"]))
         require(isinstance(self.dropout, Real) and 0 <= self.dropout < 1, self, "dropout", "a number in [0, 1)")
-        require(isinstance(self.weight_decay, Real) and self.weight_decay >= 0, self, "weight_decay", "at least 0")
-        require(isinstance(self.learning_rate, Real) and self.learning_rate > 0, self, "learning_rate", "above 0")
+        self._check_training()
         vectors, codes, _ = self._learn_classes(X, y, None, FLOATS)
         standardiser = Standardiser.fit(vectors)
-        if held_out is None:
-            inner = inner_rows(np.arange(len(vectors)), int(self.seed))
-            known = (vectors[inner], codes[inner]) if inner.any() else None
-            vectors, codes = vectors[~inner], codes[~inner]
-        else:
-            known = self._checked(held_out[0]), codes_of(held_out[1], self.classes_)
+        (vectors, codes), known = self._hold_out(vectors, codes, held_out)
 
         def given(X: np.ndarray, codes: np.ndarray) -> tuple[list[Tensor], Tensor]:
             rows = torch.from_numpy(standardiser.transform(X)).to(self.device)
@@ -232,7 +226,7 @@ def fit_mlp_layers(
 
 def _result(problem: Problem, codes: tuple[np.ndarray, np.ndarray], settings: NetworkSettings, epochs: int) -> Result:
     done = [epochs < settings.max_epochs]
-    return choose(problem, [settings.weight_decay], lambda _: codes, name=NAME, passes=epochs, converged=done)
+    return choose(problem, [settings.weight_decay], [codes], name=NAME, passes=epochs, converged=done)
 
 
 def study(

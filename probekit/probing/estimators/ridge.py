@@ -69,8 +69,8 @@ def fit_ridge(
         # One column a strength.
         W = axes @ (sides[:, column : column + 1] / scale)
         guesses = [(part @ W.float()).double().cpu().numpy() + means[column] for part in (X_dev, X_test)]
-        each = [(dev, test) for dev, test in zip(guesses[0].T, guesses[1].T, strict=True)]
-        out.append(choose_number(problem, strengths, each.__getitem__, name="C", curve=curve))
+        each = list(zip(guesses[0].T, guesses[1].T, strict=True))
+        out.append(choose_number(problem, strengths, each, name="C", curve=curve))
     return out
 
 

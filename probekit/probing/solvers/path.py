@@ -123,12 +123,16 @@ class Path:
             self.fits[place][wanted[place]] = fit
 
     def go_over(self, objective: Objective, totals: Sequence[float]) -> None:
-        """Forget the fits and go on over other rows, of ``totals``, from each label set's best fit."""
+        """Forget the fits and go on over more rows, of ``totals``, from each label set's best fit; patient no more.
+
+        Of so many rows neighbours differ little, and a fit that begins at the best one's optimum only to do no better
+        is on its way down.
+        """
         fits = [self.fits[i][self.best(i)] for i in range(objective.n_problems)]
         W, b = (torch.stack([getattr(fit, name) for fit in fits]) for name in ("W", "b"))
         objective.labels.penalty.copy_(self.objective.labels.penalty)
         self.objective, self.u, self.totals = objective, objective.coordinates(W, b), totals
-        self.fits = [{} for _ in fits]
+        self.fits, self.patient = [{} for _ in fits], False
 
     def best(self, place: int) -> float:
         """The finished strength that does best on dev; of equals the stronger penalty."""

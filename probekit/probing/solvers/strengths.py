@@ -23,6 +23,7 @@ from probekit.probing.solvers.lbfgs import Stopping
 from probekit.probing.solvers.objective import Labels, Objective, Preconditioner, covariance_basis, predict_codes
 from probekit.probing.solvers.path import Fit, Path
 from probekit.probing.solvers.workers import Workers, drive_on
+from probekit.statistics.units import whole_units
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """C of scikit-learn: the penalty is ||W||^2 / (2 C n) beside the mean loss."""
@@ -226,9 +227,6 @@ class _Study:
             starts = {i: path.best(i) for i in range(len(self.problems))}
             path.go_over(objective, self.totals(every))
             path.fit(starts)
-            # Of so many rows neighbours differ little, and a fit that begins at the best one's optimum only to do no
-            # better is on its way down.
-            path.patient = False
             self._refine(path, self.grid.strengths)
             objective.rows_read += first.rows_read
         return self._results(path, objective)
@@ -303,10 +301,4 @@ def _sample(n: int, groups: np.ndarray | None) -> np.ndarray | None:
     """At most ``SAMPLE_ROWS``, whole groups, the same for every layer; None: not worth it."""
     if n < WORTH * SAMPLE_ROWS:
         return None
-    if groups is None:
-        groups = np.arange(n)
-    _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = np.random.default_rng(0).permutation(len(sizes))
-    taken = np.zeros(len(sizes), dtype=bool)
-    taken[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), SAMPLE_ROWS, side="right")))]] = True
-    return np.flatnonzero(taken[codes])
+    return whole_units(np.arange(n) if groups is None else groups, SAMPLE_ROWS, np.random.default_rng(0))

@@ -121,13 +121,12 @@ def run_study(
     running = [analysis.begin(Context(question, estimator, study, scorers)) for analysis in analyses]
     predicted: dict[int | str, Any] = {}
     for layer, matrix, results in fitted(estimator, question, study, keep=bool(running)):
-        for measurer in measurers.values():
-            measurer.see(layer, results)
-        predicted[layer] = results[0].predicted("test")
+        main = {split: measurer.see(layer, results) for split, measurer in measurers.items()}
+        predicted[layer] = main["test"]
         for one in running:
             one.see(matrix, results)
         # The loop's names would keep this layer in memory while the next one is read.
-        del matrix, results
+        del matrix, results, main
         if progress is not None:
             progress(len(predicted) / len(question.data.places), f"layer {layer}")
     for split, floor in question.floors(scorers):
