@@ -1,0 +1,19 @@
+"""Sequential unfreezing: what is new, then the blocks with it, at last the embeddings [1]_.
+
+.. [1] Chronopoulou, Baziotis & Potamianos 2019, An embarrassingly simple approach for transfer learning from
+   pretrained language models.
+"""
+
+from __future__ import annotations
+
+from probekit.tuning.schedules import Depths, Schedule
+
+
+def trains(depths: Depths, epoch: float, *, blocks_at: float = 1.0, embeddings_at: float = 2.0) -> frozenset[int]:
+    """Return the last depth; from the epoch ``blocks_at`` the blocks too, from ``embeddings_at`` all."""
+    if epoch >= embeddings_at:
+        return frozenset(depths)
+    return frozenset(depths[1:] if epoch >= blocks_at else depths[-1:])
+
+
+SCHEDULE = Schedule("sequential", trains, "what is new, then all blocks, then embeddings (Chronopoulou et al. 2019)")
