@@ -7,7 +7,7 @@ Labels come from the corpus, never from the cache.
 """
 
 from probekit.features.pooling import PAIRS, POOLS, Pooler
-from probekit.features.table import Label, TargetTable, collect, matched, number_bins
+from probekit.features.table import Label, TargetTable, collect, keep_top, matched, number_bins
 from probekit.features.tokens import TokenGatherer, TokenRows
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "TokenGatherer",
     "TokenRows",
     "collect",
+    "keep_top",
     "matched",
     "number_bins",
 ]

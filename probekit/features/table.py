@@ -211,6 +211,27 @@ def _check_keys(task: ProbeTask, drafts: Sequence[Draft], ids: Sequence[str]) ->
         )
 
 
+def keep_top(task: ProbeTask, table: TargetTable) -> tuple[TargetTable, Counter[Label]]:
+    """Keep the targets that the task is about, where it is about the most frequent labels alone.
+
+    Only what training showed and found too rare is left out. A label of dev or test that training never showed stays:
+    it counts as an error, or a corpus whose test part has labels of its own would be scored on the rest alone.
+
+    Returns
+    -------
+    table : TargetTable
+    left_out : Counter
+        How many targets of each label are left out.
+    """
+    counts = Counter(table.labels[table.part("train")])
+    if task.top_labels is None or len(counts) <= task.top_labels:
+        return table, Counter()
+    ranked = sorted(counts, key=lambda label: (-counts[label], str(label)))
+    rare = set(ranked[task.top_labels :])
+    kept = np.array([row for row, label in enumerate(table.labels) if label not in rare], np.int64)
+    return table.take(kept), Counter(label for label in table.labels if label in rare)
+
+
 def number_bins(values: NDArray[np.float64], train: slice, bins: int) -> tuple[list[str], NDArray[np.float64]]:
     """Cut numbers into bins at quantiles of the training rows.
 

@@ -26,7 +26,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus, Example, reopen_annotated, repeated_ordinals
 from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS
-from probekit.features import Label, Pooler, TargetTable, TokenGatherer, collect, matched
+from probekit.features import Label, Pooler, TargetTable, TokenGatherer, collect, keep_top, matched
 from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens
 from probekit.probing.settings import Settings
 from probekit.sites import join_layer, parse_layers
@@ -146,27 +146,6 @@ def open_dataset(cache: ActivationCache, settings: Settings, source: Source) -> 
     table, left_out = keep_top(source.task, source.targets())
     poolers = poolers_of(cache, table, places, settings)
     return Dataset(cache, source, table, next(iter(poolers.values())).table, left_out, poolers, places)
-
-
-def keep_top(task: ProbeTask, table: TargetTable) -> tuple[TargetTable, Counter[Label]]:
-    """Keep the targets that the task is about, where it is about the most frequent labels alone.
-
-    Only what training showed and found too rare is left out. A label of dev or test that training never showed stays:
-    it counts as an error, or a corpus whose test part has labels of its own would be scored on the rest alone.
-
-    Returns
-    -------
-    table : TargetTable
-    left_out : Counter
-        How many targets of each label are left out.
-    """
-    counts = Counter(table.labels[table.part("train")])
-    if task.top_labels is None or len(counts) <= task.top_labels:
-        return table, Counter()
-    ranked = sorted(counts, key=lambda label: (-counts[label], str(label)))
-    rare = set(ranked[task.top_labels :])
-    kept = np.array([row for row, label in enumerate(table.labels) if label not in rare], np.int64)
-    return table.take(kept), Counter(label for label in table.labels if label in rare)
 
 
 def choose_layers(cache: ActivationCache, layers: str | Sequence[int | str]) -> list[Place]:

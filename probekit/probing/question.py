@@ -7,7 +7,6 @@ predictions, and the floors. What differs is in :mod:`probekit.probing.studies`:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
@@ -15,9 +14,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.errors import InputError, UsageError
-from probekit.example import SPLITS
+from probekit.errors import UsageError
 from probekit.features import TargetTable
+from probekit.features.labels import named
 from probekit.probing.control import draw_seed
 from probekit.probing.dataset import Dataset
 from probekit.probing.settings import Settings
@@ -214,25 +213,6 @@ class Floor:
     main: bool = False
 
 
-def check_parts(task: ProbeTask, table: TargetTable, *, least: int = 1) -> None:
-    """Refuse a table without anything to learn or score.
-
-    Raises
-    ------
-    InputError
-        A split has fewer targets than ``least``, one or two.
-    """
-    sizes = {split: table.part(split).stop - table.part(split).start for split in SPLITS}
-    has = ", ".join(f"{split} {size}" for split, size in sizes.items())
-    for split, size in sizes.items():
-        if size < least:
-            few, what = "one target" if size else "no target", "learn" if split == "train" else "score"
-            raise InputError(
-                f"The task '{task.name}' has {few} in the {split} part ({has} targets): nothing to {what}. Give a "
-                "corpus with more examples, or with splits of its own."
-            )
-
-
 def control_seeds(table: TargetTable, settings: Settings) -> list[int]:
     """Return the seeds of the draws of the control; none where a target has no key."""
     return [] if None in table.keys else [draw_seed(settings.seed, draw) for draw in range(settings.n_controls)]
@@ -249,12 +229,6 @@ def lost_notes(data: Dataset) -> list[str]:
             f"{data.source.task.top_labels:,} most frequent that are asked: {named(data.left_out)}."
         )
     return notes
-
-
-def named(counts: Counter[Any]) -> str:
-    """Write the most frequent with their numbers."""
-    shown = ", ".join(f"'{name}' ({count})" for name, count in counts.most_common(10))
-    return shown + (f" and {len(counts) - 10} others" if len(counts) > 10 else "")
 
 
 def not_over_trees(option: str, task: ProbeTask) -> UsageError:

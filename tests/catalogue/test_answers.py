@@ -13,8 +13,7 @@ import pytest
 from probekit.corpus import open_corpus
 from probekit.errors import InputError
 from probekit.example import Example, Span
-from probekit.features import collect
-from probekit.probing.dataset import keep_top
+from probekit.features import collect, keep_top
 from probekit.tasks import Target, get_task
 
 # id, form, lemma, upos, xpos, feats, head, deprel

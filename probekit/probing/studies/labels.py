@@ -8,16 +8,15 @@ is listed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.errors import InputError
 from probekit.example import SPLITS
-from probekit.features import TargetTable, number_bins
+from probekit.features.labels import check_parts, code_labels, label_notes
 from probekit.probing.control import control_codes
 from probekit.probing.dataset import Dataset
 from probekit.probing.floors import bag_of_words_codes, majority_code, word_type_codes, words_of
@@ -27,18 +26,14 @@ from probekit.probing.question import (
     Part,
     Question,
     Scorer,
-    check_parts,
     control_seeds,
     lost_notes,
-    named,
     not_over_trees,
 )
 from probekit.probing.settings import Settings
 from probekit.statistics.bootstrap import Score
 from probekit.statistics.metrics import Metric, Scored, check_asked, covering, metrics_of
 from probekit.tasks import ProbeTask
-
-UNSEEN = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +81,11 @@ class Labels(Question):
         task, table = data.source.task, data.table
         check_parts(task, table)
         train, dev, test = (table.part(split) for split in SPLITS)
-        labels = _as_text(task, table, train)
-        counts = Counter(labels[train])
-        classes = sorted(counts)
-        if len(classes) < 2:
-            raise InputError(
-                f"The task '{task.name}' has the one label '{classes[0]}' in the training part: nothing to learn."
-            )
-        check_asked(settings.metrics, classes, task=task.name)
-        number = {name: code for code, name in enumerate(classes)}
-        y = np.array([number.get(label, UNSEEN) for label in labels], np.int32)
-        unseen = Counter(label for label, code in zip(labels, y, strict=True) if code == UNSEEN)
+        coded = code_labels(task, table)
+        check_asked(settings.metrics, coded.classes, task=task.name)
+        y = coded.codes
         seeds = control_seeds(table, settings)
-        drawn = [control_codes(table.keys, y[train], n_classes=len(classes), seed=seed) for seed in seeds]
+        drawn = [control_codes(table.keys, y[train], n_classes=len(coded.classes), seed=seed) for seed in seeds]
         keys = [table.keys[table.part(split)] for split in ("dev", "test")]
         named = metrics_of((*task.metrics, *settings.metrics))
         scorings = covering(named, keys, asked=settings.metrics, task=task.name)
@@ -110,16 +97,16 @@ class Labels(Question):
             methods=[str(settings.estimator)],
             parts={split: Part.of(table, split) for split in SPLITS},
             problems=[
-                Problem(name, codes[train], codes[dev], codes[test], len(classes))
+                Problem(name, codes[train], codes[dev], codes[test], len(coded.classes))
                 for name, codes in zip(names, (y, *drawn), strict=True)
             ],
             seeds=seeds,
-            notes=[*lost_notes(data), *_notes(counts, unseen)],
-            classes=classes,
-            labels=labels,
+            notes=[*lost_notes(data), *label_notes(coded)],
+            classes=coded.classes,
+            labels=coded.labels,
             codes=[y, *drawn],
             scorings=scorings,
-            unseen=unseen,
+            unseen=coded.unseen,
         )
 
     def scorer(self, part: Part) -> LabelScorer:
@@ -195,22 +182,3 @@ class LabelScorer(Scorer):
             return [accuracy]
         table = replace(self.table, codes=predicted)
         return [accuracy, *(metric.score(table, self.bootstrap) for metric in self.further)]
-
-
-def _as_text(task: ProbeTask, table: TargetTable, train: slice) -> list[str]:
-    if task.bins is None:
-        return [str(label) for label in table.labels]
-    names, _ = number_bins(np.array(table.labels, np.float64), train, task.bins)
-    return names
-
-
-def _notes(counts: Counter[str], unseen: Counter[str]) -> Sequence[str]:
-    notes = []
-    if unseen:
-        notes.append(
-            f"{unseen.total():,} dev or test labels never occur in training, so count as errors: {named(unseen)}."
-        )
-    rare = [label for label, count in counts.items() if count == 1]
-    if rare:
-        notes.append(f"{len(rare)} of {len(counts)} labels occur once in training: {', '.join(sorted(rare)[:10])}.")
-    return notes

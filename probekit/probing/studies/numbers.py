@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from probekit.errors import UsageError
 from probekit.example import SPLITS
+from probekit.features.labels import check_parts
 from probekit.probing.control import control_numbers
 from probekit.probing.dataset import Dataset
 from probekit.probing.floors import bag_of_words_numbers, word_type_means, words_of
@@ -25,7 +26,6 @@ from probekit.probing.question import (
     Part,
     Question,
     Scorer,
-    check_parts,
     control_seeds,
     lost_notes,
     not_over_trees,
