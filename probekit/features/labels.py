@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,7 @@ def check_parts(task: ProbeTask, table: TargetTable, *, least: int = 1) -> None:
             )
 
 
-def named(counts: Counter[str]) -> str:
+def named(counts: Counter[Any]) -> str:
     """Write the most frequent with their numbers."""
     shown = ", ".join(f"'{name}' ({count})" for name, count in counts.most_common(10))
     return shown + (f" and {len(counts) - 10} others" if len(counts) > 10 else "")

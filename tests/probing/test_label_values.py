@@ -14,9 +14,10 @@ import pytest
 from probekit.corpus import Corpus, Example, open_corpus
 from probekit.errors import InputError
 from probekit.features import TargetTable, collect, keep_top
+from probekit.features.labels import UNSEEN
 from probekit.probing.dataset import Dataset, Source
 from probekit.probing.settings import Settings
-from probekit.probing.studies.labels import UNSEEN, Labels
+from probekit.probing.studies.labels import Labels
 from probekit.tasks import ProbeTask, Target, get_task, load_catalogue
 
 

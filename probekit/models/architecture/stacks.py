@@ -76,7 +76,7 @@ def find_stacks(model: nn.Module, config: Any, family: Family) -> tuple[Stack, .
             raise _unusual_error(config, f"no list of {depth} blocks was found in {name or 'the model'}")
         found.append((name, module, blocks))
     with restored(model, settling=True):
-        _run(model, config)
+        run_trial(model, config)
     return _trial(model, config, found)
 
 
@@ -127,14 +127,15 @@ def _trial(model: nn.Module, config: Any, found: list[tuple[str, nn.Module, Bloc
             handles.append(part.register_forward_hook(_keep(returned, id(part))))
     try:
         with restored(model):
-            _run(model, config)
+            run_trial(model, config)
     finally:
         for handle in handles:
             handle.remove()
     return tuple(_stack(config, part, seen, returned) for part in found)
 
 
-def _run(model: nn.Module, config: Any) -> None:
+def run_trial(model: nn.Module, config: Any) -> None:
+    """Run two rows of five tokens, so that hooks see what passes."""
     device = next(model.parameters()).device
     size = getattr(config, "vocab_size", None)
     if size is None:

@@ -1,0 +1,251 @@
+"""The targets of a task with the tokens of their examples, ready to be trained on.
+
+Enters: a corpus and a task, and what says which tokens there are: a live model, or a cache. Leaves: a frozen
+:class:`TuningData`. Surprise: both roads end in one :class:`~probekit.cache.reader.CacheIndex`, so that training from a
+cache and training from text lay out the same targets over the same tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.cache.reader import ActivationCache, CacheIndex
+from probekit.corpus import Corpus, repeated_ordinals
+from probekit.errors import InputError, UsageError
+from probekit.example import SPLITS, Example
+from probekit.extraction.layout import lay_out_shard
+from probekit.extraction.run import tokeniser_for
+from probekit.extraction.spec import ExtractionSpec
+from probekit.features import TargetTable, collect, keep_top, matched
+from probekit.features.labels import check_parts, code_labels, label_notes, named
+from probekit.features.pooling import Pooler, token_ranges
+from probekit.statistics.units import whole_units
+from probekit.tasks import ProbeTask
+
+if TYPE_CHECKING:
+    from probekit.models.sources.load import LoadedModel
+
+IntArray = NDArray[np.int64]
+TARGETS = ("labels", "numbers")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningData:
+    """A task over a corpus, laid out over tokens.
+
+    Attributes
+    ----------
+    task : ProbeTask
+    corpus : str
+        Its name.
+    table : TargetTable
+        Every target with a token, sorted by split and example.
+    targets : {"labels", "numbers"}
+        What is predicted.
+    classes : tuple of str
+        By code; empty for numbers.
+    labels : list of str
+        Of every row; empty for numbers.
+    gold : int32 or float64 array [n]
+        Codes (-1: a label that training never showed), or numbers.
+    index : CacheIndex
+        Example, word and token of every row of tokens.
+    first, sizes : int64 array [examples]
+        First token row and tokens of every example, special ones included.
+    spans : int64 array [n, s, 2]
+        Half-open token ranges of each target in its example.
+    held : int64 array [examples, 2]
+        Half-open range of the table's rows that lie in each example.
+    textless : tuple of int
+        Ids of tokens that spell spaces and nothing else.
+    training : int64 array
+        Ordinals of the training examples that are trained on.
+    notes : list of str
+    """
+
+    task: ProbeTask
+    corpus: str
+    table: TargetTable
+    targets: str
+    classes: tuple[str, ...]
+    labels: list[str]
+    gold: NDArray[Any]
+    index: CacheIndex
+    first: IntArray
+    sizes: IntArray
+    spans: IntArray
+    held: IntArray
+    textless: tuple[int, ...]
+    training: IntArray
+    notes: list[str]
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a head gives a target."""
+        return len(self.classes) or 1
+
+    def examples(self, split: str) -> IntArray:
+        """Return the examples of a split that hold a target; of ``train`` those that are trained on."""
+        return self.training if split == "train" else _ordinals(self.table, split)
+
+    def limited(self, n: int | None, seed: int) -> TuningData:
+        """Train on ``n`` examples only, drawn by a seed; dev and test stay whole."""
+        if n is None or n >= len(self.training):
+            return self
+        if n < 1:
+            raise UsageError(f"The `examples` option must be a whole number from 1. Got {n}.")
+        kept = whole_units(self.training, n, np.random.default_rng([seed, n]))
+        training = self.training[kept]
+        shown = {code for low, high in self.held[training] for code in np.asarray(self.gold[low:high]).tolist()}
+        if self.targets == "labels" and len(shown) < 2:
+            raise InputError(f"{n} training examples drawn with seed {seed} show one label only. Draw more.")
+        note = f"Trained on {len(training):,} of {len(self.training):,} training examples, drawn with seed {seed}."
+        return replace(self, training=training, notes=[*self.notes, note])
+
+
+def from_model(
+    loaded: LoadedModel, corpus: Corpus, task: ProbeTask, *, targets: str = "labels", spec: ExtractionSpec | None = None
+) -> TuningData:
+    """Lay out the targets of a corpus over the tokens of a live model.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+    corpus : Corpus
+    task : ProbeTask
+    targets : {"labels", "numbers"}
+    spec : ExtractionSpec, optional
+        How text is read: ``input``, ``max_length``, ``overflow``.
+
+    Raises
+    ------
+    InputError
+        An example is longer than the model reads, the corpus lacks an annotation, there is nothing to learn or score.
+    """
+    spec = spec or ExtractionSpec()
+    if spec.overflow == "window":
+        raise UsageError("Training reads every example at once: choose --overflow truncate, not window.")
+    examples = list(corpus)
+    tokeniser = tokeniser_for(loaded, spec)
+    encoded = tokeniser.encode(examples)
+    ids = [example.id for example in examples]
+    if not examples:
+        raise InputError(f"The corpus '{corpus.name}' has no example.")
+    layout = lay_out_shard(encoded, ids, 0, limit=tokeniser.limit, overflow=spec.overflow)
+    index = CacheIndex(layout.examples_of(""), layout.word, layout.token)
+    notes = list(corpus.remarks)
+    if cut := layout.truncated:
+        notes.append(f"{len(cut):,} examples are cut to the model's limit and lose {cut.total():,} words.")
+    return _lay_out(examples, corpus, task, targets, index, tuple(tokeniser.encoder.textless), notes)
+
+
+def from_cache(cache: ActivationCache, corpus: Corpus, task: ProbeTask, *, targets: str = "labels") -> TuningData:
+    """Lay out the targets of a corpus over the tokens of a cache that was made of it.
+
+    Raises
+    ------
+    CacheError
+        The corpus was edited after extraction.
+    UsageError
+        The cache was made with overlapping windows, or of a model with two stacks.
+    """
+    if cache.stacks != ("",):
+        raise UsageError("Models with an encoder and a decoder are not tuned: name a model with one stack of blocks.")
+    if cache.identity.get("overflow") == "window":
+        raise UsageError(
+            f"{cache.path.name} was made with --overflow window, and training reads every example at once. Extract "
+            "with --overflow truncate."
+        )
+    examples = list(matched(cache.examples(), corpus, f"the corpus '{corpus.name}'"))
+    return _lay_out(examples, corpus, task, targets, cache.index(), cache.textless or (), list(corpus.remarks))
+
+
+def _lay_out(
+    examples: Sequence[Example],
+    corpus: Corpus,
+    task: ProbeTask,
+    targets: str,
+    index: CacheIndex,
+    textless: tuple[int, ...],
+    notes: list[str],
+) -> TuningData:
+    if targets not in TARGETS:
+        raise UsageError(f"The `targets` option must be one of {', '.join(TARGETS)}. Got '{targets}'.")
+    if task.kind == "tree":
+        raise UsageError(f"'{task.name}' asks for trees, which no head predicts. Tune on deprel or another task.")
+    repeated = repeated_ordinals(examples)
+    if repeated:
+        notes.append(f"{len(repeated):,} dev or test examples repeat a training example.")
+    everything, left_out = keep_top(task, collect(task, examples, where=f"the corpus '{corpus.name}'"))
+    table = Pooler(index, everything).table
+    if lost := table.without_token:
+        notes.append(f"{lost.total():,} targets are left out: no token covers {named(lost)}.")
+    if left_out:
+        notes.append(f"{left_out.total():,} targets are left out: their labels are too rare: {named(left_out)}.")
+    check_parts(task, table, least=1 if targets == "labels" else 2)
+    classes: tuple[str, ...] = ()
+    labels: list[str] = []
+    gold: NDArray[Any]
+    if targets == "labels":
+        coded = code_labels(task, table)
+        classes, labels, gold = tuple(coded.classes), coded.labels, coded.codes
+        notes += label_notes(coded)
+    else:
+        gold = _numbers(task, table)
+    first, sizes = _ranges(index, len(examples))
+    low, high = token_ranges(index, table)
+    spans = np.stack([low, high], axis=2) - first[table.example][:, None, None]
+    held = np.zeros((len(examples), 2), np.int64)
+    starts = np.flatnonzero(np.diff(table.example, prepend=-1))
+    held[table.example[starts], 0] = starts
+    held[table.example[starts], 1] = np.append(starts[1:], len(table))
+    return TuningData(
+        task=task,
+        corpus=corpus.name,
+        table=table,
+        targets=targets,
+        classes=classes,
+        labels=labels,
+        gold=gold,
+        index=index,
+        first=first,
+        sizes=sizes,
+        spans=spans,
+        held=held,
+        textless=textless,
+        training=_ordinals(table, "train"),
+        notes=notes,
+    )
+
+
+def _numbers(task: ProbeTask, table: TargetTable) -> NDArray[np.float64]:
+    for row, label in enumerate(table.labels):
+        if isinstance(label, str):
+            raise InputError(
+                f"The task '{task.name}' labels '{table.forms[row]}' in example '{table.ids[table.example[row]]}' with "
+                f"the text {label!r}, and numbers were asked for. Leave out --targets numbers."
+            )
+    return np.array(table.labels, np.float64)
+
+
+def _ranges(index: CacheIndex, n: int) -> tuple[IntArray, IntArray]:
+    """Return the first row and the rows of every example; all rows of one stand together."""
+    starts = np.flatnonzero(np.diff(index.example, prepend=-1))
+    first, sizes = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    first[index.example[starts]] = starts
+    sizes[index.example[starts]] = np.diff(np.append(starts, len(index.example)))
+    return first, sizes
+
+
+def _ordinals(table: TargetTable, split: str) -> IntArray:
+    return np.unique(table.example[table.part(split)])
+
+
+def split_of(data: TuningData, ordinals: Iterable[int]) -> list[str]:
+    """Return the split of each of some examples that hold a target."""
+    return [SPLITS[data.table.split[data.held[ordinal, 0]]] for ordinal in ordinals]

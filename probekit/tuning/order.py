@@ -1,0 +1,56 @@
+"""The order of training, a pure function of (seed, epoch): which examples make which batch.
+
+Enters: tokens of every example, a seed, an epoch. Leaves: batches of examples. No state is kept, so that a run that was
+killed goes on with one number. Examples of like length stand together, since pads cost as much as tokens; which ones do
+differs by epoch, and so does the order of the batches.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+POOLED = 32
+"""Batches whose examples are sorted by length together."""
+
+
+def epoch_batches(examples: IntArray, sizes: IntArray, *, seed: int, epoch: int, batch_tokens: int) -> list[IntArray]:
+    """Return the batches of an epoch; every example is in one of them, once.
+
+    Parameters
+    ----------
+    examples : int64 array [n]
+        Ordinals.
+    sizes : int64 array [n]
+        Tokens of each.
+    seed, epoch : int
+    batch_tokens : int
+        Of a batch, pads included; an example of more is a batch alone.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(examples))
+    pool = max(1, int(POOLED * batch_tokens / max(1.0, float(sizes.mean()))))
+    batches: list[IntArray] = []
+    for start in range(0, len(order), pool):
+        some = order[start : start + pool]
+        some = some[np.argsort(-sizes[some], kind="stable")]
+        batches += [examples[some[cut]] for cut in cut_batches(sizes[some], batch_tokens)]
+    return [batches[place] for place in rng.permutation(len(batches))]
+
+
+def cut_batches(sizes: IntArray, batch_tokens: int) -> list[slice]:
+    """Cut consecutive examples, the longest first, into batches of so many tokens, pads included."""
+    cuts: list[slice] = []
+    start = 0
+    while start < len(sizes):
+        count = max(1, batch_tokens // int(sizes[start]))
+        cuts.append(slice(start, min(start + count, len(sizes))))
+        start += count
+    return cuts
+
+
+def sorted_batches(examples: IntArray, sizes: IntArray, batch_tokens: int) -> list[IntArray]:
+    """Return batches to predict: the longest first, so that memory runs out at once or never."""
+    order = np.argsort(-sizes, kind="stable")
+    return [examples[order[cut]] for cut in cut_batches(sizes[order], batch_tokens)]
