@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from probekit.tuning.options import FromOne, Part
 from probekit.tuning.rates import Rate
 
 
-def share(step: int, total: int, *, cut_fraction: float = 0.1, ratio: float = 32.0) -> float:
+def share(step: int, total: int, *, cut_fraction: Part = 0.1, ratio: FromOne = 32.0) -> float:
     """Return the share of the peak.
 
     ``cut_fraction`` of the steps go up; the lowest rate is one ``ratio``-th of the peak.

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from probekit.tuning.options import PartOrNone
 from probekit.tuning.rates import Rate
 
 
-def share(step: int, total: int, *, warmup: float = 0.1) -> float:
+def share(step: int, total: int, *, warmup: PartOrNone = 0.1) -> float:
     """Return the share of the peak; ``warmup`` is the share of the steps that go up."""
     up = int(total * warmup)
     return step / up if step < up else (total - step) / max(total - up, 1)

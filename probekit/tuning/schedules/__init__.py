@@ -45,7 +45,7 @@ class Schedule:
         UsageError
             An option that this schedule does not have, or a value that is not of its kind.
         """
-        return bound(self.trains, f"schedule '{self.name}'", options, epochs=epochs)
+        return bound(self.trains, f"schedule '{self.name}'", options, {"epochs": epochs})
 
 
 SCHEDULES = Registry("schedule", Schedule, attribute="SCHEDULE", group="probekit.schedules", home=__name__)

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from probekit.tuning.options import Positive
 from probekit.tuning.schedules import Depths, Schedule, whole
 
 
-def trains(depths: Depths, epoch: float, *, epochs_each: float = 1.0) -> frozenset[int]:
+def trains(depths: Depths, epoch: float, *, epochs_each: Positive = 1.0) -> frozenset[int]:
     """Return the last depth, and one more below for each ``epochs_each`` that are done."""
     return frozenset(depths[-1 - min(whole(epoch / epochs_each), len(depths) - 1) :])
 

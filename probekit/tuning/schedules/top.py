@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from probekit.tuning.options import Count
 from probekit.tuning.schedules import Depths, Schedule
 
 
-def trains(depths: Depths, epoch: float, *, blocks: int = 0) -> frozenset[int]:
+def trains(depths: Depths, epoch: float, *, blocks: Count = 0) -> frozenset[int]:
     """Return the last depth and so many below it."""
     return frozenset(depths[-1 - min(blocks, len(depths) - 1) :])
 

@@ -1,0 +1,151 @@
+"""Plans changed and compared as plain data: ``keep=3``, ``rate.peak=2e-5``, ``head=crf``.
+
+Enters: the JSON of a plan and what was typed. Leaves: the changed JSON, or the lines in which two plans differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from probekit.errors import UsageError, did_you_mean
+from probekit.storage.strict import decode, dump
+
+MADE_FROM = ("schema", "model", "task", "report", "why")
+"""What a plan was made from, and its reasons: they are not chosen, so they are not set."""
+LISTS = ("train", "read.layers", "read.mix")
+CHOICES = ("head", "schedule", "rate")
+"""Parts that are set by the name of a member, with its options behind a colon: ``gradual:epochs_each=2``."""
+_FREE = ("head.options", "schedule", "rate")
+"""Where a plan does not know the names of its own fields: they are options of a member."""
+
+_RANGE = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
+
+
+def changed(document: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON of a plan with some fields set by hand, each with a reason that says so.
+
+    Parameters
+    ----------
+    document : mapping
+    changes : sequence of str
+        ``field=value``, the field dotted. Lists are written ``3,4`` or ``3-5``; nothing behind the sign is none.
+
+    Raises
+    ------
+    UsageError
+        No such field, or none that may be set.
+    """
+    edited = _copy(document)
+    for change in changes:
+        field, sign, text = (part.strip() for part in change.partition("="))
+        if not sign:
+            raise UsageError(f"A change of a plan is written field=value, as in keep=3. Got '{change}'.")
+        if field.split(".")[0] in MADE_FROM:
+            raise UsageError(
+                f"The field '{field}' of a plan says what it was made from or why, and is not set. "
+                "Make a plan for another model or task anew."
+            )
+        _set(edited, "read.layers" if field == "read" else field, text)
+    touched = sorted({line.partition(":")[0] for line in differences(document, edited)})
+    kept = [reason for reason in edited.get("why", []) if not any(_same(reason["field"], field) for field in touched)]
+    return {**edited, "why": [*kept, *(_by_hand(field, document, edited) for field in touched)]}
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return a line for each field that differs: ``keep: 4 -> 3``; reasons are not compared."""
+    old, new = (dict(_leaves({key: plan[key] for key in plan if key != "why"})) for plan in (before, after))
+    return [
+        f"{field}: {_shown(old, field)} -> {_shown(new, field)}"
+        for field in dict.fromkeys([*old, *new])
+        if _shown(old, field) != _shown(new, field)
+    ]
+
+
+def _copy(value: Any) -> Any:
+    return decode(dump(value))
+
+
+def _set(document: dict[str, Any], field: str, text: str) -> None:
+    """Set one field of the document."""
+    *parts, last = field.split(".")
+    place = document
+    for depth, part in enumerate(parts):
+        if not isinstance(place.get(part), dict):
+            raise _unknown(".".join(parts[: depth + 1]), place)
+        place = place[part]
+    above = ".".join(parts)
+    if last not in place and above not in _FREE:
+        raise _unknown(field, place)
+    if field in CHOICES:
+        _choose(place, field, text)
+    elif isinstance(place.get(last), dict):
+        raise UsageError(
+            f"The field '{field}' of a plan is set in parts: {', '.join(f'{field}.{key}' for key in place[last])}."
+        )
+    else:
+        place[last] = _listed(text) if field in LISTS else _value(text)
+
+
+def _unknown(field: str, place: Mapping[str, Any]) -> UsageError:
+    known = [key for key in place if key not in MADE_FROM]
+    close = did_you_mean(field.split(".")[-1], known)
+    return UsageError(f"A plan has no field '{field}' that can be set; here it has {', '.join(known)}.{close}")
+
+
+def _choose(place: dict[str, Any], field: str, text: str) -> None:
+    """Name another member; options of the one before go with it, what every rate has stays."""
+    name, _, rest = text.partition(":")
+    options = {}
+    for pair in filter(None, rest.split(",")):
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise UsageError(f"Options of a {field} are written {field}=NAME:option=value. Got '{field}={text}'.")
+        options[key.strip()] = _value(value.strip())
+    shared = ("peak", "head_peak", "depth_factor") if field == "rate" else ()
+    kept = {key: place[field][key] for key in shared}
+    place[field] = {"name": name, "options": options} if field == "head" else {"name": name, **kept, **options}
+
+
+def _value(text: str) -> Any:
+    """Read a number, ``true``, ``null`` as JSON has them; what is none of them is a text."""
+    try:
+        return decode(text)
+    except ValueError:
+        return text
+
+
+def _listed(text: str) -> Any:
+    """Read ``3,4``, ``3-5``, JSON, or nothing."""
+    value = _value(text)
+    if value is None or isinstance(value, list):
+        return value
+    found: list[Any] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        ends = _RANGE.fullmatch(part)
+        found += range(int(ends[1]), int(ends[2]) + 1) if ends else [_value(part)]
+    return found
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for key, inner in value.items():
+        yield from _leaves(inner, f"{name}.{key}" if name else key)
+
+
+def _shown(leaves: Mapping[str, Any], field: str) -> str:
+    return dump(leaves[field]) if field in leaves else "none"
+
+
+def _same(reason: str, field: str) -> bool:
+    """Tell whether a reason speaks of a field, of a part of it, or of what it is a part of."""
+    return reason == field or reason.startswith(f"{field}.") or field.startswith(f"{reason}.")
+
+
+def _by_hand(field: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    old, new = (dict(_leaves(plan)) for plan in (before, after))
+    text = f"set by hand to {_shown(new, field)}; it was {_shown(old, field)}"
+    return {"field": field, "text": text, "evidence": {}}

@@ -1,0 +1,285 @@
+"""What to train, when, and how hard: :class:`TunePlan`.
+
+Enters: decisions, of a report's advice, of a catalogue or of a hand. Leaves: plain data that is written, edited,
+compared and run again. Depths are 0 for what runs before the first block, i for block i, and one above the last block
+kept for what is new, which always trains. Surprise: blocks above ``keep`` are removed, and no depth above the highest
+layer that is read can train, since nothing of it reaches the head.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from probekit import plain
+from probekit.errors import CacheError, InputError, ProbekitError, ResourceError, UsageError
+from probekit.storage.files import replace_bytes
+from probekit.storage.strict import canonical, decode, pretty
+from probekit.tuning.checking import depths, named, optional, read_part
+from probekit.tuning.editing import changed, differences
+from probekit.tuning.facts import ModelFacts
+from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ScheduleChoice
+from probekit.tuning.rates import get_rate
+from probekit.tuning.reasons import Reason
+from probekit.tuning.schedules import get_schedule
+
+VERSION = 1
+SCHEMA = f"probekit.plan/{VERSION}"
+_SCHEMA = re.compile(r"probekit\.plan/([1-9][0-9]{0,8})")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunePlan:
+    """A plan.
+
+    Attributes
+    ----------
+    model : ModelName
+    task : str
+    read : Read
+        Layers, none above ``keep``.
+    keep : int
+        The highest block that is kept; those above it are removed.
+    train : tuple of int
+        Depths from 0 to ``keep`` that train at some time; what is new always does. Empty: the head alone trains.
+    head : HeadChoice
+    rate : RateChoice
+    schedule : ScheduleChoice
+        When each depth of ``train`` and what is new trains.
+    loop : Loop
+    report : str or None
+        The sha256 of the report's file that it was made from.
+    why : tuple of Reason
+
+    Raises
+    ------
+    UsageError
+        A field of the wrong kind or out of its range, or fields that do not go together; they are named.
+    """
+
+    model: ModelName
+    task: str
+    read: Read
+    keep: int
+    train: tuple[int, ...]
+    head: HeadChoice
+    rate: RateChoice
+    schedule: ScheduleChoice = field(default_factory=ScheduleChoice)
+    loop: Loop = field(default_factory=Loop)
+    report: str | None = None
+    why: tuple[Reason, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, kind in _PARTS.items():
+            plain.one_of(getattr(self, name), name, kind, f"a {kind.__name__}")
+        object.__setattr__(self, "task", named(self.task, "task"))
+        object.__setattr__(self, "keep", plain.whole(self.keep, "keep", least=0))
+        object.__setattr__(self, "train", depths(self.train, "train"))
+        object.__setattr__(self, "report", optional(_sha256, self.report, "report.sha256"))
+        object.__setattr__(self, "why", plain.all_of(self.why, "why", Reason, "a list of Reasons"))
+        self._check_depths()
+        get_schedule(self.schedule.name).bind(self.loop.epochs, self.schedule.options)
+        get_rate(self.rate.name).bind(self.rate.options)
+
+    def _check_depths(self) -> None:
+        """Refuse layers that are read, or depths that train, where nothing is kept."""
+        highest = self.read.layers[-1]
+        wrong = []
+        if highest > self.keep:
+            under = sorted({min(layer, self.keep) for layer in self.read.layers})
+            wrong.append(("read.layers", self.read.layers, f"reach above keep={self.keep}", under))
+            highest = self.keep
+        if self.train and self.train[-1] > highest:
+            under = [depth for depth in self.train if depth <= highest]
+            why = f"reach above layer {highest}, the highest that is read, so nothing would train them"
+            wrong.append(("train", self.train, why, under))
+        if wrong:
+            said = "; ".join(f"{field} {list(value)} {why}" for field, value, why, _ in wrong)
+            sets = ", ".join(f"{field}={','.join(map(str, under))}" for field, _, _, under in wrong)
+            raise UsageError(f"The plan contradicts itself: {said}. Change them too: {sets}.")
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """The depths that train at some time, ascending; the last is what is new."""
+        return (*self.train, self.keep + 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that is written."""
+        return {
+            "schema": SCHEMA,
+            "model": self.model.to_json(),
+            "task": self.task,
+            "report": None if self.report is None else {"sha256": self.report},
+            "read": self.read.to_json(),
+            "keep": self.keep,
+            "train": list(self.train),
+            "head": self.head.to_json(),
+            "schedule": self.schedule.to_json(),
+            "rate": self.rate.to_json(),
+            "loop": self.loop.to_json(),
+            "why": [reason.to_json() for reason in self.why],
+        }
+
+    @classmethod
+    def from_json(cls, document: Any, *, where: str = "a plan") -> TunePlan:
+        """Build a plan from what :meth:`to_json` gave.
+
+        Raises
+        ------
+        InputError
+            A field is missing, unknown, of the wrong kind, or does not go with the others; ``where`` is named.
+        CacheError
+            A newer schema.
+        """
+        if not isinstance(document, Mapping):
+            raise InputError(f"{where}: a plan must be a JSON object. Got {type(document).__name__}.")
+        _check_schema(document.get("schema"), where)
+        try:
+            return _read(document)
+        except UsageError as error:
+            raise InputError(f"{where}: {error}") from error
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the plan, one field a line; equal plans give the same bytes.
+
+        Raises
+        ------
+        ResourceError
+            The place cannot be written.
+        """
+        place = plain.path(path, "path")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            replace_bytes(place, self.text().encode())
+        except OSError as error:
+            raise ResourceError(f"The plan cannot be written to '{place}': {error.strerror}.") from error
+        return place
+
+    def text(self) -> str:
+        """Return what :meth:`write` writes."""
+        return pretty(self.to_json()).decode()
+
+    @classmethod
+    def read_file(cls, path: str | os.PathLike[str]) -> TunePlan:
+        """Read what :meth:`write` wrote, edited or not.
+
+        Raises
+        ------
+        InputError
+            No such file, no strict JSON, or no plan; the file and the field are named.
+        CacheError
+            A newer schema.
+        """
+        place = plain.path(path, "path")
+        try:
+            document = decode(place.read_bytes().decode("utf-8"))
+            canonical(document)  # half a character can be read from an escape, and then not written again
+        except OSError as error:
+            raise InputError(f"The plan '{place}' cannot be read: {error.strerror}.") from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{place}: not a plan: {error}. Write one with `probekit tune --plan-only`.") from error
+        return cls.from_json(document, where=str(place))
+
+    def with_set(self, *changes: str) -> TunePlan:
+        """Return the plan with fields set as they are typed: ``keep=3``, ``rate.peak=2e-5``, ``head=crf``.
+
+        Changes count together, in whatever order. The reason of a field that is set is replaced by one that says so.
+
+        Parameters
+        ----------
+        *changes : str
+            Lists are written ``train=3,4`` or ``train=3-5``, and ``train=`` for none; a head, a schedule or a rate
+            ``schedule=gradual:epochs_each=2``; ``read=3`` is ``read.layers=3``.
+
+        Raises
+        ------
+        UsageError
+            No such field, a value of the wrong kind, or one that makes other fields invalid, which are named.
+        """
+        return _read(changed(self.to_json(), changes))
+
+    def check(self, facts: ModelFacts, task: str) -> TunePlan:
+        """Return the plan if it is for this model and task, and every depth is there.
+
+        Raises
+        ------
+        UsageError
+            It was made for another model or task, both are named; or the model has not so many blocks.
+        """
+        if self.model.digest != facts.digest:
+            raise UsageError(
+                f"The plan was made for the model '{self.model.name}' ({self.model.digest:.12}), not for "
+                f"'{facts.name}' ({facts.digest:.12}). Give that model, or make a plan for this one."
+            )
+        if self.task != task:
+            raise UsageError(f"The plan was made for the task '{self.task}', not for '{task}'. Make one for this task.")
+        if self.keep > facts.n_layers:
+            raise UsageError(
+                f"The plan keeps {self.keep} blocks (keep) of '{facts.name}', which has {facts.n_layers}. "
+                f"Set keep={facts.n_layers} or less."
+            )
+        return self
+
+    def because(self, *reasons: Reason) -> TunePlan:
+        """Return the plan with further reasons behind its own."""
+        return replace(self, why=(*self.why, *reasons))
+
+
+def diff(a: TunePlan, b: TunePlan) -> list[str]:
+    """Return a line for each field in which two plans differ (``keep: 4 -> 3``); reasons are not compared."""
+    return differences(a.to_json(), b.to_json())
+
+
+_PARTS = {
+    "model": ModelName,
+    "read": Read,
+    "head": HeadChoice,
+    "schedule": ScheduleChoice,
+    "rate": RateChoice,
+    "loop": Loop,
+}
+_FLAT = ("schedule", "rate")
+"""Parts whose options stand beside their name."""
+
+
+def _read(document: Mapping[str, Any]) -> TunePlan:
+    """Build a plan from its document; the schema was looked at before."""
+    values = {key: value for key, value in document.items() if key != "schema"}
+    for name, kind in _PARTS.items():
+        if name in values:
+            values[name] = read_part(kind, values[name], name, flat=name in _FLAT)
+    if values.get("report") is not None:
+        values["report"] = read_part(_Digest, values["report"], "report").sha256
+    if "why" in values:
+        reasons = plain.listed(values["why"], "why", "a list of reasons")
+        values["why"] = tuple(read_part(Reason, reason, "why") for reason in reasons)
+    return read_part(TunePlan, values, "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Digest:
+    sha256: str
+
+
+def _sha256(value: Any, name: str) -> str:
+    text = plain.text(value, name)
+    if not _SHA256.fullmatch(text):
+        raise plain.refused(name, "a sha256 of 64 digits", value)
+    return text
+
+
+def _check_schema(schema: Any, where: str) -> None:
+    match = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
+    error: ProbekitError
+    if match is None:
+        error = InputError(f"{where}: not a plan: its schema must be '{SCHEMA}'. Got {schema!r:.60}.")
+    elif int(match[1]) > VERSION:
+        error = CacheError(f"{where}: this plan was written as '{schema}'; here '{SCHEMA}' is read. Update probekit.")
+    else:
+        return
+    raise error
