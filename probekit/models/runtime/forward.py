@@ -84,10 +84,6 @@ def pad(encoded: Sequence[Encoded], pad_id: int, side: str = "right") -> PaddedB
 def forward(loaded: LoadedModel, batch: PaddedBatch) -> Any:
     """Run the model once, without gradients and without a cache of keys and values.
 
-    An encoder-decoder's decoder reads the same ids one place later, behind its start token: row t
-    of its states is about the token it reads at t, and a closing token is never read. Where the tokenizer
-    adds none, the decoder reads one place more, so that no word is lost.
-
     Parameters
     ----------
     loaded : LoadedModel
@@ -97,6 +93,33 @@ def forward(loaded: LoadedModel, batch: PaddedBatch) -> Any:
     -------
     ModelOutput
         What the model returns.
+
+    Raises
+    ------
+    UsageError
+        The model's own code fails on these rows.
+    """
+    with model_inputs(loaded, batch) as inputs, torch.inference_mode():
+        return loaded.model(**inputs)
+
+
+@contextmanager
+def model_inputs(loaded: LoadedModel, batch: PaddedBatch) -> Iterator[dict[str, torch.Tensor]]:
+    """Give what the model takes for a batch, and put the model back as it was behind the one pass that reads it.
+
+    An encoder-decoder's decoder reads the same ids one place later, behind its start token: row t
+    of its states is about the token it reads at t, and a closing token is never read. Where the tokenizer
+    adds none, the decoder reads one place more, so that no word is lost.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+    batch : PaddedBatch
+
+    Yields
+    ------
+    dict of str to Tensor
+        By the names of the model's arguments.
 
     Raises
     ------
@@ -124,8 +147,8 @@ def forward(loaded: LoadedModel, batch: PaddedBatch) -> Any:
             inputs["position_ids"] = positions
         elif loaded.family.positions is not None:
             context = loaded.family.positions(loaded.model, [positions] * len(loaded.stacks))
-    with restored(loaded.model), torch.inference_mode(), context, _as_usage_error(loaded, batch):
-        return loaded.model(**inputs)
+    with restored(loaded.model), context, _as_usage_error(loaded, batch):
+        yield inputs
 
 
 @contextmanager
