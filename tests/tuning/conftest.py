@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from probekit.report import LayerReport, Measurement
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.plan import TunePlan
 
@@ -61,3 +62,50 @@ def make_facts() -> Callable[..., ModelFacts]:
         )
 
     return make
+
+
+def report(
+    dev: Sequence[float] | Mapping[int | str, float],
+    *,
+    test: Mapping[int | str, float] | None = None,
+    not_worse: Sequence[int | str] | None = None,
+    floor: float | None = 0.2,
+    mix: Mapping[int, float] | None = None,
+    mix_dev: float = 0.0,
+    **settings: Any,
+) -> LayerReport:
+    """Dev scores by layer; the layers not worse than the best (None: not tested), a floor, weights of a mix."""
+    curve = dict(dev) if isinstance(dev, Mapping) else dict(enumerate(dev))
+    names = {"stage": "probe", "task": "deprel", "model": "minilm", "corpus": "ewt"}
+
+    def row(value: float, **changes: Any) -> Measurement:
+        usual = {"split": "dev", "layer": None, "method": "logistic", "role": "estimator", "metric": "accuracy"}
+        ends = {"low": value - 0.01, "high": value + 0.01, "level": 0.95, "n": 900}
+        return Measurement(value=value, **{**names, **usual, **ends, **changes})
+
+    rows = [row(value, layer=layer) for layer, value in curve.items()]
+    rows += [row(value, layer=layer, split="test") for layer, value in (test or curve).items()]
+    if floor is not None:
+        rows += [row(floor, method="majority", role="floor", split=split) for split in ("dev", "test")]
+        rows.append(row(floor / 2, method="word_type_unseen", role="floor", n=30))
+    if mix is not None:
+        shared = {"method": "scalar_mix", "role": "companion"}
+        rows += [row(weight, layer=layer, split="train", metric="weight", **shared) for layer, weight in mix.items()]
+        rows += [row(mix_dev, split=split, **shared) for split in ("dev", "test")]
+        rows.append(row(0.9, method="scalar_mix", role="difference"))
+    tests = None
+    if not_worse is not None:
+        tests = {"split": "dev", "metric": "accuracy", "level": 0.95, "not_worse": list(not_worse), "neighbours": []}
+    head = {
+        "task": "deprel",
+        "model": {"name": "minilm", "weights": DIGEST},
+        "corpus": {"name": "ewt"},
+        "settings": {"estimator": "logistic", "metric": "accuracy", "kind": "word", "pool": "mean", **settings},
+        "tests": tests,
+    }
+    return LayerReport(tuple(rows), head)
+
+
+@pytest.fixture
+def make_report() -> Callable[..., LayerReport]:
+    return report

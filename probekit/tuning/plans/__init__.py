@@ -1,0 +1,147 @@
+"""Plans without a report: the usual ways to tune a model, and the rivals of advice, one file each.
+
+Enters: the facts of a model and a task. Leaves: a :class:`~probekit.tuning.plan.TunePlan`. A file sets ``PLAN =
+PlanRecipe(name, lay, help)``; it is its own registration. Options stand behind the name, in the order in which the
+recipe has them or by their names: ``top:2``, ``random:3:7``, ``random:blocks=3:draw=7``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from probekit.errors import UsageError
+from probekit.registry import Registry
+from probekit.tuning.defaults import HEAD_PEAK, head_for, peak_for
+from probekit.tuning.facts import ModelFacts
+from probekit.tuning.options import bound
+from probekit.tuning.parts import HeadChoice, ModelName, RateChoice, Read, ScheduleChoice
+from probekit.tuning.plan import TunePlan
+from probekit.tuning.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """What a recipe decides; the rest is the same for all.
+
+    Attributes
+    ----------
+    keep : int
+        The highest block that is kept; the head reads it.
+    train : tuple of int
+        Depths.
+    text : str
+        In words.
+    schedule : ScheduleChoice
+    rate : mapping
+        Fields of the rate that differ from the usual ones.
+    pool : str or None
+        How tokens of a sentence become a vector; None: their mean.
+    """
+
+    keep: int
+    train: tuple[int, ...]
+    text: str
+    schedule: ScheduleChoice = field(default_factory=ScheduleChoice)
+    rate: Mapping[str, Any] = field(default_factory=dict)
+    pool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecipe:
+    """A way to tune.
+
+    Attributes
+    ----------
+    name : str
+    lay : callable
+        ``lay(facts, **options)`` gives a :class:`Laid`.
+    help : str
+        One line, with the paper.
+    also : tuple of str
+        Further names.
+    """
+
+    name: str
+    lay: Callable[..., Laid]
+    help: str
+    also: tuple[str, ...] = ()
+
+
+PLANS = Registry(
+    "plan",
+    PlanRecipe,
+    attribute="PLAN",
+    group="probekit.plans",
+    home=__name__,
+    names=lambda recipe: (recipe.name, *recipe.also),
+)
+
+
+def make_plan(name: str, facts: ModelFacts, task: str, *, kind: str = "word", labels: Sequence[str] = ()) -> TunePlan:
+    """Make a plan of the catalogue.
+
+    Parameters
+    ----------
+    name : str
+        ``full``, ``top:2``, ``head-only``, ``ulmfit`` ...
+    facts : ModelFacts
+    task : str
+    kind : {"word", "span", "pair", "sentence"}
+        Of the task's targets.
+    labels : sequence of str
+        Of the training targets: a head over sequences is chosen for labels like ``B-person``.
+
+    Raises
+    ------
+    UsageError
+        No such plan, an option that it does not have, or more blocks than the model has.
+    """
+    member, *given = name.split(":")
+    recipe = PLANS.get(member, "plan")
+    options = _options(recipe, given, name)
+    laid: Laid = bound(recipe.lay, f"plan '{recipe.name}'", options)(facts)
+    head, why = head_for(kind, labels)
+    rate = {"name": "warmup-linear", "peak": peak_for(facts.width), "head_peak": HEAD_PEAK, **laid.rate}
+    return TunePlan(
+        model=ModelName(facts.name, facts.digest),
+        task=task,
+        read=Read((laid.keep,), pool=laid.pool if laid.pool and kind == "sentence" else "mean"),
+        keep=laid.keep,
+        train=laid.train,
+        head=HeadChoice(head),
+        schedule=laid.schedule,
+        rate=RateChoice(**rate),
+        why=(Reason("train", f"the plan {name}: {laid.text}", {"n_layers": facts.n_layers}), Reason("head", why)),
+    )
+
+
+def blocks_of(facts: ModelFacts, blocks: int) -> int:
+    """Return a number of blocks if the model has so many.
+
+    Raises
+    ------
+    UsageError
+    """
+    if blocks > facts.n_layers:
+        raise UsageError(f"A plan of {blocks} blocks needs a model of so many; '{facts.name}' has {facts.n_layers}.")
+    return blocks
+
+
+def _options(recipe: PlanRecipe, given: Sequence[str], name: str) -> dict[str, str]:
+    """Return the options that were typed, by name."""
+    own = [
+        parameter.name
+        for parameter in inspect.signature(recipe.lay).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    if len(given) > len(own):
+        takes = ":".join([recipe.name, *(option.upper() for option in own)])
+        raise UsageError(f"The plan '{name}' has too many options: it is written {takes}.")
+    options = {}
+    for place, text in enumerate(given):
+        key, sign, value = text.partition("=")
+        options[key if sign else own[place]] = value if sign else text
+    return options
