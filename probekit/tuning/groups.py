@@ -1,9 +1,9 @@
 """The parameters of a model by depth: what schedules unfreeze, what rates fall over.
 
-Enters: a loaded model. Leaves: one :class:`DepthGroup` a depth: 0 what runs before the first block (embeddings), i
-block i, the last what is new. Together they hold every parameter once. Surprise: modules are sorted by when a trial
-run reaches them, not by name; what stands after a block (a final norm) belongs to that block, tied parameters to the
-lowest depth that uses them, and what no run reaches (a pooler) to none: it is listed apart and never trains.
+Enters: a loaded model. Leaves: one :class:`DepthGroup` a depth: 0 what the embeddings are made from, i block i. A
+parameter belongs to the lowest layer whose states depend on it, which the graph of a trial run tells; so parameters
+that several blocks share stand once, at the lowest. What no layer depends on never moves when layers are read, and is
+listed apart: what stands behind the last block (a final norm), and what is behind no state at all (a pooler).
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from probekit.models.architecture.restoring import restored
-from probekit.models.architecture.stacks import run_trial
+from probekit.models.runtime.forward import model_inputs
+from probekit.models.runtime.hooks import Capture
+from probekit.models.runtime.middle import trial_batch
+from probekit.sites import FINAL, tensor_name
+from probekit.tuning.facts import ModelFacts
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,67 +50,121 @@ class DepthGroup:
 
 @dataclass(frozen=True, slots=True)
 class Depths:
-    """All parameters of a model.
+    """All parameters of a model, each once.
 
     Attributes
     ----------
     groups : tuple of DepthGroup
-        Ascending, from 0 to the number of blocks.
+        Ascending, from 0 to the number of blocks. One is empty where its block shares the parameters of a lower one.
+    behind : dict of str to Parameter
+        What only ``final`` depends on.
     unused : dict of str to Parameter
-        What no run of the model reaches.
+        What no state depends on, in a trial run: besides poolers, experts that none of its tokens was given to.
     """
 
     groups: tuple[DepthGroup, ...]
+    behind: dict[str, nn.Parameter]
     unused: dict[str, nn.Parameter]
 
 
 def depths_of(loaded: LoadedModel) -> Depths:
     """Sort the parameters of a model by depth.
 
-    The blocks of an encoder-decoder count on from those of the encoder.
+    The blocks of a decoder count on from those of its encoder; the embeddings of both are of depth 0.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+
+    Returns
+    -------
+    Depths
     """
-    model = loaded.model
-    blocks = [block for stack in loaded.stacks for block in stack.blocks.outputs]
-    reached = _reached(model, blocks, loaded)
-    groups: list[dict[str, nn.Parameter]] = [{} for _ in range(len(blocks) + 1)]
+    blocks = sum(stack.n_layers for stack in loaded.stacks)
+    groups: list[dict[str, nn.Parameter]] = [{} for _ in range(blocks + 1)]
+    behind: dict[str, nn.Parameter] = {}
     unused: dict[str, nn.Parameter] = {}
-    for name, parameter in model.named_parameters():  # tied parameters once
-        depth = reached.get(id(parameter))
-        (unused if depth is None else groups[depth])[name] = parameter
-    return Depths(tuple(DepthGroup(depth, own) for depth, own in enumerate(groups)), unused)
+    lowest = _lowest(loaded)
+    for name, parameter in loaded.model.named_parameters():  # one that is tied comes once
+        depth = lowest.get(parameter)
+        (unused if depth is None else behind if depth > blocks else groups[depth])[name] = parameter
+    return Depths(tuple(DepthGroup(depth, own) for depth, own in enumerate(groups)), behind, unused)
 
 
-def _reached(model: nn.Module, blocks: Sequence[nn.Module], loaded: LoadedModel) -> dict[int, int]:
-    """Return the lowest depth at which a trial run comes to each parameter, by its id."""
-    found: dict[int, int] = {}
-    inside: list[int] = []
-    done = 0
+def facts_of(loaded: LoadedModel) -> ModelFacts:
+    """Return the plain numbers that plans are made from.
 
-    def enter(module: nn.Module, *_: object) -> None:
-        nonlocal done
-        if any(module is block for block in blocks):
-            done += 1
-            inside.append(done)
+    Parameters
+    ----------
+    loaded : LoadedModel
 
-    def leave(module: nn.Module, *_: object) -> None:
-        for parameter in module.parameters(recurse=False):
-            found.setdefault(id(parameter), inside[-1] if inside else done)
-        if any(module is block for block in blocks):
-            inside.pop()
+    Returns
+    -------
+    ModelFacts
+        Of its first stack.
+    """
+    stack = loaded.stacks[0]
+    sizes = tuple(group.size for group in depths_of(loaded).groups)
+    return ModelFacts(
+        name=loaded.source.name,
+        digest=loaded.weights_digest(),
+        n_layers=stack.n_layers,
+        width=loaded.width,
+        parameters_by_depth=sizes[: stack.n_layers + 1],
+        has_final=FINAL in stack.layer_names,
+    )
 
-    with _hooked(model, enter, leave), restored(model):
-        run_trial(model, loaded.config)
+
+def _lowest(loaded: LoadedModel) -> dict[Any, int]:
+    """Return the lowest depth of a layer that depends on each parameter; of ``final``, one more than the blocks."""
+    model = loaded.model
+    with torch.enable_grad(), _training(list(model.parameters())), restored(model):
+        model.eval()  # so that no block is left out by chance
+        with model_inputs(loaded, trial_batch(loaded)) as inputs, Capture(loaded, loaded.layer_names) as capture:
+            model(**inputs)
+            states = dict(capture.states)
+    found: dict[Any, int] = {}
+    seen: set[Any] = set()
+    for depth, name in _depths_of_layers(loaded):
+        for parameter in _reached(states[name].grad_fn, seen):
+            found.setdefault(parameter, depth)
     return found
 
 
+def _depths_of_layers(loaded: LoadedModel) -> list[tuple[int, str]]:
+    """Return the depth and the tensor name of every layer, ascending."""
+    found = []
+    below, blocks = 0, sum(stack.n_layers for stack in loaded.stacks)
+    for stack in loaded.stacks:
+        for number in range(stack.n_layers + 1):
+            found.append((below + number if number else 0, tensor_name(number, stack.name)))
+        if FINAL in stack.layer_names:
+            found.append((blocks + 1, stack.full_name(FINAL)))
+        below += stack.n_layers
+    return sorted(found)
+
+
+def _reached(start: Any, seen: set[Any]) -> Iterator[Any]:
+    """Yield the leaves of a graph of gradients that were not seen before."""
+    waiting = [start]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):  # of the nodes that add to a leaf
+            yield node.variable
+        waiting += [below for below, _ in node.next_functions]
+
+
 @contextmanager
-def _hooked(model: nn.Module, enter: object, leave: object) -> Iterator[None]:
-    handles = []
+def _training(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Let parameters take gradients for a while."""
+    before = [parameter.requires_grad for parameter in parameters]
     try:
-        for module in model.modules():
-            handles.append(module.register_forward_pre_hook(enter))  # type: ignore[arg-type]
-            handles.append(module.register_forward_hook(leave))  # type: ignore[arg-type]
+        for parameter in parameters:
+            parameter.requires_grad_(parameter.is_floating_point())
         yield
     finally:
-        for handle in handles:
-            handle.remove()
+        for parameter, was in zip(parameters, before, strict=True):
+            parameter.requires_grad_(was)
