@@ -17,7 +17,7 @@ class TokenBatch:
     Attributes
     ----------
     states : Tensor, shape (B, T, d)
-        At pads any numbers: nothing reads them.
+        At pads any finite numbers, which change nothing.
     real : Tensor of bool, shape (B, T)
         The tokens that are no pads, on whichever side those are.
     inside : Tensor of bool, shape (B, T)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import torch
 from plugins import install
-from token_batches import WIDTH, batch_of, rows_taken
+from token_batches import WIDTH, assert_close, batch_of, rows_taken
 
 from probekit.errors import UsageError
 from probekit.registry import Registry
@@ -17,7 +18,7 @@ from probekit.tuning.head_module import UNKNOWN, HeadModule, VectorHead
 from probekit.tuning.heads import HEADS, Head, HeadSpec, get_head
 from probekit.tuning.pooling import pool
 
-LENGTHS = [6, 9, 4, 7, 8]
+LENGTHS = [6, 9, 3, 8]
 CLASSES = ("a", "b", "c")
 CASES = [
     (name, kind, targets) for name, head in HEADS.members().items() for kind in head.kinds for targets in head.targets
@@ -29,7 +30,8 @@ def made(name: str, kind: str, targets: str, *, how: str = "", seed: int = 0) ->
     head = get_head(name)
     classes = CLASSES if targets == "labels" else ()
     spec = HeadSpec(WIDTH, len(classes) or 1, targets, kind, how or head.pools[0], classes, seed)
-    return head.make(spec, {})
+    small = {"hidden": 12} if "hidden" in signature(head.build).parameters else {}
+    return head.make(spec, small)
 
 
 def shaken(module: HeadModule, seed: int = 3) -> HeadModule:
@@ -49,7 +51,8 @@ def gold_of(batch: TokenBatch, targets: str) -> torch.Tensor:
 
 @by_case
 def test_a_batch_is_its_rows_one_by_one(name: str, kind: str, targets: str) -> None:
-    for how in get_head(name).pools:
+    head = get_head(name)
+    for how in head.pools if targets == head.targets[0] else head.pools[:1]:
         module, batch = shaken(made(name, kind, targets, how=how)), batch_of(LENGTHS, kind, pads=1e4)
         gold = gold_of(batch, targets)
         scores = module(batch)
@@ -63,43 +66,38 @@ def test_a_batch_is_its_rows_one_by_one(name: str, kind: str, targets: str) -> N
                 single.states[:, :length], single.real[:, :length], single.inside[:, :length], single.row, single.spans
             )
             own = module(single)
-            torch.testing.assert_close(own, scores[chosen], atol=1e-5, rtol=1e-5)
+            assert_close(own, scores[chosen])
             assert module.predict(own, single.row).allclose(predicted[chosen], atol=1e-5)
             losses = losses + module.loss(own, single.row, gold[chosen])
-        torch.testing.assert_close(losses, loss, atol=1e-4, rtol=1e-5)
+        assert_close(losses, loss, atol=1e-4)
 
 
 @by_case
 def test_neither_the_order_of_rows_nor_the_side_of_pads_matters(name: str, kind: str, targets: str) -> None:
     module, batch = shaken(made(name, kind, targets)), batch_of(LENGTHS, kind)
     scores = module(batch)
-    other, chosen = rows_taken(batch, [3, 0, 4, 2, 1])
+    other, chosen = rows_taken(batch, [3, 0, 2, 1])
     turned = module(other)
-    torch.testing.assert_close(turned, scores[chosen], atol=1e-5, rtol=1e-5)
+    assert_close(turned, scores[chosen])
     gold = gold_of(batch, targets)
-    torch.testing.assert_close(
-        module.loss(turned, other.row, gold[chosen]), module.loss(scores, batch.row, gold), atol=1e-4, rtol=1e-5
-    )
+    assert_close(module.loss(turned, other.row, gold[chosen]), module.loss(scores, batch.row, gold), atol=1e-4)
     assert module.predict(turned, other.row).allclose(module.predict(scores, batch.row)[chosen], atol=1e-5)
     # Other numbers at the pads, which stand before the row.
     left = module(batch_of(LENGTHS, kind, left=True, pads=-1e4))
-    torch.testing.assert_close(left, scores, atol=1e-5, rtol=1e-5)
+    assert_close(left, scores)
 
 
 @by_case
 def test_it_learns_what_is_planted(name: str, kind: str, targets: str) -> None:
-    module, batch = made(name, kind, targets), batch_of([8, 9, 10, 11, 12, 7] * 3, kind, seed=5)
+    module, batch = made(name, kind, targets), batch_of([8, 9, 7] * 3, kind, seed=5)
     gold = gold_of(batch, targets)
-    optimiser = torch.optim.Adam(module.parameters(), lr=0.03)
-    losses = []
-    module.eval()
-    for _ in range(40):
-        optimiser.zero_grad()
+    parameters, losses = list(module.eval().parameters()), []
+    for step in range(16):
         loss = module.loss(module(batch), batch.row, gold)
-        loss.backward()
-        assert all(part.grad is not None and part.grad.isfinite().all() for part in module.parameters())
-        optimiser.step()
-        losses.append(float(loss.detach()))
+        losses.append(loss.item())
+        for parameter, slope in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            assert slope.isfinite().all()
+            parameter.data -= 0.1 / (1 + step / 5) * slope.sign()
     assert losses[-1] < 0.5 * losses[0], losses[:: len(losses) - 1]
 
 
@@ -123,10 +121,8 @@ def test_states_have_gradients_and_pads_have_none(name: str, kind: str, targets:
     assert not batch.states.grad[~batch.real].any()
 
 
-@by_case
+@pytest.mark.parametrize(("name", "kind", "targets"), [case for case in CASES if case[2] == "labels"])
 def test_unknown_labels_cost_nothing(name: str, kind: str, targets: str) -> None:
-    if targets == "numbers":
-        pytest.skip("no labels")
     module, batch = shaken(made(name, kind, targets)), batch_of(LENGTHS, kind)
     scores, gold = module(batch), gold_of(batch, targets)
     unknown = torch.full_like(gold, UNKNOWN)
@@ -155,6 +151,17 @@ def test_options_are_read_and_refused_by_name(name: str) -> None:
         head.make(spec, {"dropout": "1.5"})
     found = [part.p for part in head.make(spec, {"dropout": "0.25"}).modules() if isinstance(part, torch.nn.Dropout)]
     assert 0.25 in found
+
+
+def test_what_a_head_does_not_fit_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"'crf' does not fit targets 'numbers'; it fits labels"):
+        get_head("crf").make(HeadSpec(WIDTH, 1, "numbers"), {})
+    with pytest.raises(UsageError, match=r"'pair' does not fit kind 'word'"):
+        get_head("pair").check(kind="word", targets="labels", pool="mean")
+    with pytest.raises(UsageError, match=r"pool 'meen'.* Did you mean 'mean'"):
+        get_head("linear").check(kind="word", targets="labels", pool="meen")
+    with pytest.raises(UsageError, match="Did you mean 'bilstm'"):
+        get_head("bilstn")
 
 
 PLUGGED = '''"""The bias alone."""

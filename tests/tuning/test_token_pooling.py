@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from token_batches import WIDTH, batch_of
+from token_batches import WIDTH, assert_close, batch_of
 
 from probekit.cache.reader import CacheIndex
 from probekit.features import Pooler, TargetTable
@@ -75,8 +75,8 @@ def test_maximum_and_concat_are_a_plain_loop(kind: str) -> None:
         parts = [batch.states[row, low:high] for low, high in target]
         most.append(torch.cat([part.amax(0) for part in parts]))
         whole.append(torch.cat([torch.cat([part[-1], part.amax(0), part.mean(0)]) for part in parts]))
-    torch.testing.assert_close(pool(batch, "max"), torch.stack(most))
-    torch.testing.assert_close(pool(batch, "concat"), torch.stack(whole))
+    assert_close(pool(batch, "max"), torch.stack(most))
+    assert_close(pool(batch, "concat"), torch.stack(whole))
 
 
 @pytest.mark.parametrize("how", POOLS)

@@ -1,0 +1,128 @@
+r"""A conditional random field over the words of a sentence [1]_, one label a word.
+
+The score of labels :math:`y` is :math:`a_{y_1} + \sum_t e_t(y_t) + \sum_t A_{y_{t-1} y_t} + b_{y_n}`, where the
+:math:`e` are linear in the pooled vector of each word; the loss is minus its log-probability among all sequences of
+labels, by the exact forward recursion, and the prediction is the best of them (Viterbi). Surprise: no transition is
+forbidden, whatever the labels are called: which follow each other is learned. At the start the transitions are zero,
+and the loss is that of the linear head.
+
+References
+----------
+.. [1] Lafferty, McCallum & Pereira 2001, Conditional random fields; Lample et al. 2016, Neural architectures for named
+   entity recognition.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from probekit.tuning.head_module import UNKNOWN, Scorer
+from probekit.tuning.heads import Head, HeadSpec, in_range
+
+NAME = "crf"
+
+
+class Chain(Scorer):
+    """Linear scores of words, and the chain over them.
+
+    The words of a sentence are its targets in the order in which they are given; a word without a target is passed
+    over. A word whose label is unknown is summed over in the loss.
+
+    Parameters
+    ----------
+    spec : HeadSpec
+    *layers : Module
+        From the pooled vector of a word to its scores.
+    """
+
+    def __init__(self, spec: HeadSpec, *layers: nn.Module) -> None:
+        super().__init__(spec, *layers)
+        self.start = nn.Parameter(torch.zeros(spec.outputs))
+        self.transitions = nn.Parameter(torch.zeros(spec.outputs, spec.outputs))  # from, to
+        self.end = nn.Parameter(torch.zeros(spec.outputs))
+
+    def loss(self, scores: Tensor, row: Tensor, gold: Tensor) -> Tensor:
+        """Return minus the log-probability of the known labels, summed over sentences; see :meth:`HeadModule.loss`."""
+        codes = torch.arange(scores.shape[1], device=scores.device)
+        right = (gold[:, None] == codes) | (gold == UNKNOWN)[:, None]
+        scores = scores.float()
+        both = torch.stack([scores, scores.masked_fill(~right, -torch.inf)], 1)  # [n, 2, C]
+        laid, lengths, _ = by_sentence(both, row)
+        every, known = self.log_partition(laid.movedim(2, 0).flatten(0, 1), lengths.repeat(2)).chunk(2)
+        return (every - known).sum()
+
+    def log_partition(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """Return the log of the summed exponentials of the scores of all sequences of labels.
+
+        Parameters
+        ----------
+        emissions : Tensor, shape (S, L, C)
+        lengths : Tensor of int64, shape (S,)
+
+        Returns
+        -------
+        Tensor, shape (S,)
+        """
+        forward = self.start + emissions[:, 0]
+        for place in range(1, emissions.shape[1]):
+            following = (forward[:, :, None] + self.transitions).logsumexp(1) + emissions[:, place]
+            forward = torch.where((place < lengths)[:, None], following, forward)
+        return (forward + self.end).logsumexp(1)
+
+    @torch.no_grad()
+    def predict(self, scores: Tensor, row: Tensor) -> Tensor:
+        """Return the codes of the best sequence of each sentence [n]."""
+        emissions, lengths, place = by_sentence(scores.float(), row)
+        codes = torch.arange(scores.shape[1], device=scores.device)
+        best, came = self.start + emissions[:, 0], []
+        for step in range(1, emissions.shape[1]):
+            value, pointer = (best[:, :, None] + self.transitions).max(1)
+            live = (step < lengths)[:, None]
+            best = torch.where(live, value + emissions[:, step], best)
+            came.append(torch.where(live, pointer, codes))  # behind its end a sentence stays at its last label
+        path = [(best + self.end).argmax(1)]
+        for pointer in reversed(came):
+            path.append(pointer.gather(1, path[-1][:, None])[:, 0])
+        return torch.stack(path[::-1], 1)[place]
+
+
+def by_sentence(scores: Tensor, row: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    """Lay the targets of every sentence in a row of its own.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (n, ...)
+    row : Tensor of int64, shape (n,)
+
+    Returns
+    -------
+    laid : Tensor, shape (S, L, ...)
+        Zero behind the end of a sentence.
+    lengths : Tensor of int64, shape (S,)
+    place : tuple of Tensor of int64, each of shape (n,)
+        Where in ``laid`` each target is.
+    """
+    _, sentence, lengths = row.unique(return_inverse=True, return_counts=True)
+    order = sentence.argsort(stable=True)
+    begins = lengths.cumsum(0) - lengths
+    number = torch.empty_like(order)
+    number[order] = torch.arange(len(order), device=row.device) - begins[sentence[order]]
+    laid = scores.new_zeros(len(lengths), int(lengths.max()) if len(lengths) else 1, *scores.shape[1:])
+    return laid.index_put((sentence, number), scores), lengths, (sentence, number)
+
+
+def build(spec: HeadSpec, *, dropout: float = 0.1) -> Chain:
+    """Return dropout, one linear layer and the chain."""
+    in_range(NAME, "dropout", dropout, low=0, below=1)
+    return Chain(spec, nn.Dropout(dropout), nn.Linear(spec.vector, spec.outputs))
+
+
+HEAD = Head(
+    NAME,
+    build,
+    "a linear chain over the words of a sentence (Lafferty et al. 2001)",
+    kinds=("word",),
+    targets=("labels",),
+    sentences=True,
+)
