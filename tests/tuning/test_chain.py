@@ -23,10 +23,10 @@ def chain(labels: int = LABELS, width: int = 4) -> Chain:
     return module
 
 
-@pytest.fixture
-def planted() -> tuple[Chain, torch.Tensor, torch.Tensor]:
+@pytest.fixture(params=[0, 1, 2])
+def planted(request: pytest.FixtureRequest) -> tuple[Chain, torch.Tensor, torch.Tensor]:
     """A chain with weights that none is zero, scores of words, and the sentence of each."""
-    draw = torch.Generator().manual_seed(0)
+    draw = torch.Generator().manual_seed(request.param)
     module = chain()
     with torch.no_grad():
         for parameter in (module.start, module.transitions, module.end):
