@@ -14,6 +14,7 @@ from typing import Any
 from probekit import plain
 from probekit.errors import UsageError
 from probekit.tuning.checking import Option, depths, named, optional, options_of, real
+from probekit.tuning.heads import POOLS
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -70,7 +71,7 @@ class Read:
                 f"The plan's read.mix has {len(self.mix)} weights for {len(self.layers)} layers (read.layers "
                 f"{list(self.layers)}): give one a layer, or null for none."
             )
-        object.__setattr__(self, "pool", named(self.pool, "read.pool"))
+        object.__setattr__(self, "pool", plain.choice(self.pool, "read.pool", tuple(POOLS)))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""

@@ -64,6 +64,7 @@ NOT_PLANS = [
     ("read.mix", [0.5], "`read.mix`"),
     ("read.mix", ["1"], "`read.mix`"),
     ("read.pool", "", "`read.pool`"),
+    ("read.pool", "men", "`read.pool` .* Did you mean .mean."),
     ("head", "crf", "`head` .* JSON object"),
     ("head.name", None, "`head.name`"),
     ("head.options", {"hidden": [3]}, "`head.options.hidden`"),
