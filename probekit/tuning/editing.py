@@ -11,6 +11,7 @@ from typing import Any
 
 from probekit.errors import UsageError, did_you_mean
 from probekit.storage.strict import decode, dump
+from probekit.tuning.options import spelled
 
 MADE_FROM = ("schema", "model", "task", "report", "why")
 """What a plan was made from, and its reasons: they are not chosen, so they are not set."""
@@ -96,13 +97,8 @@ def _unknown(field: str, place: Mapping[str, Any]) -> UsageError:
 
 def _choose(place: dict[str, Any], field: str, text: str) -> None:
     """Name another member; options of the one before go with it, what every rate has stays."""
-    name, _, rest = text.partition(":")
-    options = {}
-    for pair in filter(None, rest.split(",")):
-        key, sign, value = pair.partition("=")
-        if not sign:
-            raise UsageError(f"Options of a {field} are written {field}=NAME:option=value. Got '{field}={text}'.")
-        options[key.strip()] = _value(value.strip())
+    name, texts = spelled(text, field)
+    options = {key: _value(value) for key, value in texts.items()}
     shared = ("peak", "head_peak", "depth_factor") if field == "rate" else ()
     kept = {key: place[field][key] for key in shared}
     place[field] = {"name": name, "options": options} if field == "head" else {"name": name, **kept, **options}

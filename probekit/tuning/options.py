@@ -42,6 +42,24 @@ PartOrNone = Annotated[float, Range("from 0 to 1", lambda x: 0 <= x <= 1)]
 FromOne = Annotated[float, Range("1 or more", lambda x: x >= 1)]
 
 
+def spelled(text: str, what: str) -> tuple[str, dict[str, str]]:
+    """Take ``NAME:option=value,option=value`` apart.
+
+    Raises
+    ------
+    UsageError
+        An option without its name.
+    """
+    name, _, rest = text.partition(":")
+    options = {}
+    for pair in filter(None, (part.strip() for part in rest.split(","))):
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise UsageError(f"Options of a {what} are written NAME:option=value. Got '{text}'.")
+        options[key.strip()] = value.strip()
+    return name.strip(), options
+
+
 def bound(
     function: Callable[..., R], what: str, options: Mapping[str, Any], given: Mapping[str, Any] | None = None
 ) -> Callable[..., R]:

@@ -188,7 +188,7 @@ def test_what_trains_above_what_is_read_would_not_move(plan: TunePlan) -> None:
         ("keep=three", "`keep`"),
         ("train=a-b", "`train`"),
         ("schedule=gradul", "gradual"),
-        ("head=crf:x", "head=NAME:option=value"),
+        ("head=crf:x", "written NAME:option=value"),
         ("rate=constant:cut_fraction=1", "no option 'cut_fraction'"),
     ],
 )

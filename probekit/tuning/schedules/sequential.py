@@ -16,7 +16,8 @@ def trains(
     """Return the last depth; from the epoch ``blocks_at`` the blocks too, from ``embeddings_at`` all."""
     if epoch >= embeddings_at:
         return frozenset(depths)
-    return frozenset(depth for depth in depths if depth > 0) if epoch >= blocks_at else frozenset(depths[-1:])
+    blocks = [depth for depth in depths if depth > 0] if epoch >= blocks_at else []
+    return frozenset([*blocks, depths[-1]])
 
 
 SCHEDULE = Schedule("sequential", trains, "what is new, then all blocks, then embeddings (Chronopoulou et al. 2019)")
