@@ -1,25 +1,18 @@
 """The parameters of a model by depth: what schedules unfreeze, what rates fall over.
 
 Enters: a loaded model. Leaves: one :class:`DepthGroup` a depth: 0 what the embeddings are made from, i block i. A
-parameter belongs to the lowest layer whose states depend on it, which the graph of a trial run tells; so parameters
-that several blocks share stand once, at the lowest. What no layer depends on never moves when layers are read, and is
-listed apart: what stands behind the last block (a final norm), and what is behind no state at all (a pooler).
+parameter belongs to the lowest layer whose states depend on it; so one that several blocks share stands once, there.
+What no layer depends on never moves when layers are read, and is listed apart: what stands behind the last block (a
+final norm), and what is behind no state at all (a pooler).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import torch
-
-from probekit.models.architecture.restoring import restored
-from probekit.models.runtime.forward import model_inputs
-from probekit.models.runtime.hooks import Capture
-from probekit.models.runtime.middle import trial_batch
-from probekit.sites import FINAL, tensor_name
+from probekit.models.runtime.dependence import lowest_depths
+from probekit.sites import FINAL
 from probekit.tuning.facts import ModelFacts
 
 if TYPE_CHECKING:
@@ -84,7 +77,7 @@ def depths_of(loaded: LoadedModel) -> Depths:
     groups: list[dict[str, nn.Parameter]] = [{} for _ in range(blocks + 1)]
     behind: dict[str, nn.Parameter] = {}
     unused: dict[str, nn.Parameter] = {}
-    lowest = _lowest(loaded)
+    lowest = lowest_depths(loaded)
     for name, parameter in loaded.model.named_parameters():  # one that is tied comes once
         depth = lowest.get(parameter)
         (unused if depth is None else behind if depth > blocks else groups[depth])[name] = parameter
@@ -113,58 +106,3 @@ def facts_of(loaded: LoadedModel) -> ModelFacts:
         parameters_by_depth=sizes[: stack.n_layers + 1],
         has_final=FINAL in stack.layer_names,
     )
-
-
-def _lowest(loaded: LoadedModel) -> dict[Any, int]:
-    """Return the lowest depth of a layer that depends on each parameter; of ``final``, one more than the blocks."""
-    model = loaded.model
-    with torch.enable_grad(), _training(list(model.parameters())), restored(model):
-        model.eval()  # so that no block is left out by chance
-        with model_inputs(loaded, trial_batch(loaded)) as inputs, Capture(loaded, loaded.layer_names) as capture:
-            model(**inputs)
-            states = dict(capture.states)
-    found: dict[Any, int] = {}
-    seen: set[Any] = set()
-    for depth, name in _depths_of_layers(loaded):
-        for parameter in _reached(states[name].grad_fn, seen):
-            found.setdefault(parameter, depth)
-    return found
-
-
-def _depths_of_layers(loaded: LoadedModel) -> list[tuple[int, str]]:
-    """Return the depth and the tensor name of every layer, ascending."""
-    found = []
-    below, blocks = 0, sum(stack.n_layers for stack in loaded.stacks)
-    for stack in loaded.stacks:
-        for number in range(stack.n_layers + 1):
-            found.append((below + number if number else 0, tensor_name(number, stack.name)))
-        if FINAL in stack.layer_names:
-            found.append((blocks + 1, stack.full_name(FINAL)))
-        below += stack.n_layers
-    return sorted(found)
-
-
-def _reached(start: Any, seen: set[Any]) -> Iterator[Any]:
-    """Yield the leaves of a graph of gradients that were not seen before."""
-    waiting = [start]
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if hasattr(node, "variable"):  # of the nodes that add to a leaf
-            yield node.variable
-        waiting += [below for below, _ in node.next_functions]
-
-
-@contextmanager
-def _training(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Let parameters take gradients for a while."""
-    before = [parameter.requires_grad for parameter in parameters]
-    try:
-        for parameter in parameters:
-            parameter.requires_grad_(parameter.is_floating_point())
-        yield
-    finally:
-        for parameter, was in zip(parameters, before, strict=True):
-            parameter.requires_grad_(was)

@@ -1,0 +1,91 @@
+"""Which parameters the layers of a model depend on, as far as a gradient reaches.
+
+Enters: a loaded model. Leaves: the lowest depth at which states depend on each parameter. The graph that one trial run
+builds is walked, from the lowest layer up; no gradient is computed, and nothing is believed from names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from probekit.models.architecture.restoring import restored
+from probekit.models.runtime.forward import model_inputs
+from probekit.models.runtime.hooks import Capture
+from probekit.models.runtime.middle import trial_batch
+from probekit.sites import FINAL, tensor_name
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from probekit.models.sources.load import LoadedModel
+
+
+def lowest_depths(loaded: LoadedModel) -> dict[nn.Parameter, int]:
+    """Return the lowest depth at which states depend on each parameter.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+
+    Returns
+    -------
+    dict of Parameter to int
+        0 for what layer 0 is made from, i for block i, one more than the blocks for what only ``final`` depends on.
+        The blocks of a decoder count on from those of its encoder, and layer 0 of both is depth 0. A parameter that no
+        state depends on is missing.
+    """
+    model = loaded.model
+    with torch.enable_grad(), _training(list(model.parameters())), restored(model):
+        model.eval()  # so that no block is left out by chance
+        with model_inputs(loaded, trial_batch(loaded)) as inputs, Capture(loaded, loaded.layer_names) as capture:
+            model(**inputs)
+            states = dict(capture.states)
+    found: dict[nn.Parameter, int] = {}
+    seen: set[Any] = set()
+    for depth, name in _depths_of_layers(loaded):
+        for parameter in _reached(states[name].grad_fn, seen):
+            found.setdefault(parameter, depth)
+    return found
+
+
+def _depths_of_layers(loaded: LoadedModel) -> list[tuple[int, str]]:
+    """Return the depth and the tensor name of every layer, ascending."""
+    found = []
+    below, blocks = 0, sum(stack.n_layers for stack in loaded.stacks)
+    for stack in loaded.stacks:
+        for number in range(stack.n_layers + 1):
+            found.append((below + number if number else 0, tensor_name(number, stack.name)))
+        if FINAL in stack.layer_names:
+            found.append((blocks + 1, stack.full_name(FINAL)))
+        below += stack.n_layers
+    return sorted(found)
+
+
+def _reached(start: Any, seen: set[Any]) -> Iterator[Any]:
+    """Yield the leaves of a graph of gradients that were not seen before."""
+    waiting = [start]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):  # of the nodes that add to a leaf
+            yield node.variable
+        waiting += [below for below, _ in node.next_functions]
+
+
+@contextmanager
+def _training(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Let parameters take gradients for a while."""
+    before = [parameter.requires_grad for parameter in parameters]
+    try:
+        for parameter in parameters:
+            parameter.requires_grad_(parameter.is_floating_point())
+        yield
+    finally:
+        for parameter, was in zip(parameters, before, strict=True):
+            parameter.requires_grad_(was)
