@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 BASE, BASE_WIDTH = 5e-5, 768
 LOWEST, HIGHEST = 1e-5, 2e-4
@@ -17,8 +18,26 @@ def peak_for(width: int) -> float:
     return float(f"{min(HIGHEST, max(LOWEST, BASE * BASE_WIDTH / width)):.2g}")
 
 
-def head_for(kind: str, labels: Sequence[str] = ()) -> tuple[str, str]:
-    """Return the name of a head, and why it is taken.
+@dataclass(frozen=True, slots=True)
+class FittingHead:
+    """A head for a kind of target.
+
+    Attributes
+    ----------
+    name : str
+    pool : str or None
+        How it needs tokens to become vectors; None: any way does.
+    text : str
+        Why it is taken.
+    """
+
+    name: str
+    pool: str | None
+    text: str
+
+
+def head_for(kind: str, labels: Sequence[str] = ()) -> FittingHead:
+    """Return the head that fits targets.
 
     Parameters
     ----------
@@ -27,10 +46,12 @@ def head_for(kind: str, labels: Sequence[str] = ()) -> tuple[str, str]:
         Of the training targets; empty where they are not known, or are numbers.
     """
     if kind == "word" and bio_like(labels):
-        return "crf", "targets are words with labels like B-x and I-x, of which not every sequence is one: a CRF"
-    if kind in ("pair", "span"):
-        return kind, f"targets are {kind}s: the head of {kind}s"
-    return "linear", f"targets are {kind}s: one linear map of their vectors"
+        return FittingHead("crf", None, "words with labels like B-x and I-x, of which not every sequence is one: a CRF")
+    if kind == "span":
+        return FittingHead("span", "endpoints", "targets are spans: both ends of each, and attention between them")
+    if kind == "pair":
+        return FittingHead("pair", None, "targets are pairs: both vectors, their difference and product")
+    return FittingHead("linear", None, f"targets are {kind}s: one linear map of their vectors")
 
 
 def bio_like(labels: Sequence[str]) -> bool:

@@ -3,7 +3,7 @@
 Enters: a model of transformers with its task head, and the depths of the model below. Leaves: a callback and an
 optimizer::
 
-    depths = depths_of(load_model("minilm"))
+    depths = depths_of(find_model("minilm").load())
     optimizers = depth_optimizer(model, depths, steps=steps, rate="slanted-triangular", peak=1e-4, depth_factor=0.9)
     Trainer(model, ..., optimizers=optimizers, callbacks=[ScheduleCallback(model, depths, "gradual")])
 

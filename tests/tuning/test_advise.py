@@ -145,6 +145,9 @@ def test_the_head_and_the_pooling_fit_the_targets(make_report: Report, plan_of: 
     assert plan_of(make_report(RISING, kind="pair")).head.name == "pair"
     assert plan_of(make_report(RISING, pool="first")).read.pool == "first"
     assert plan_of(make_report(RISING, kind="sentence", pool="first")).read.pool == "mean"
+    assert plan_of(make_report(RISING, pool="learned")).read.pool == "mean"
+    spans = plan_of(make_report(RISING, kind="span"))
+    assert (spans.head.name, spans.read.pool) == ("span", "endpoints")
 
 
 # Reasons.
@@ -153,8 +156,8 @@ def test_the_head_and_the_pooling_fit_the_targets(make_report: Report, plan_of: 
 def test_every_decision_has_a_reason_with_the_report_s_numbers(make_report: Report, plan_of: Plan) -> None:
     plan = plan_of(make_report(RISING, not_worse=[4, 5, 6]), digest="b" * 64)
     assert [reason.field for reason in plan.why] == [
-        "keep", "read", "train", "rate.depth_factor", "head", "schedule", "rate.name", "rate.peak", "rate.head_peak",
-        "loop.epochs",
+        "keep", "read", "train", "rate.depth_factor", "head", "read.pool", "schedule", "rate.name", "rate.peak",
+        "rate.head_peak", "loop.epochs",
     ]  # fmt: skip
     keep = plan.why[0]
     assert keep.text == (

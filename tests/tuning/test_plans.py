@@ -8,6 +8,7 @@ import pytest
 
 from probekit.errors import UsageError
 from probekit.tuning.facts import ModelFacts
+from probekit.tuning.heads import get_head
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.plans import PLANS, make_plan
 
@@ -49,7 +50,8 @@ def test_random_blocks_differ_by_draw_alone(make_facts: Facts) -> None:
 
 def test_ulmfit_is_the_paper_s(make_facts: Facts) -> None:
     plan = make_plan("ulmfit", make_facts(width=768), "label", kind="sentence")
-    assert (plan.schedule.name, plan.rate.name, plan.read.pool) == ("gradual", "slanted-triangular", "concat")
+    assert (plan.schedule.name, plan.rate.name) == ("gradual", "slanted-triangular")
+    assert (plan.head.name, plan.read.pool) == ("concat-pool", "concat")
     assert plan.rate.head_peak == pytest.approx(plan.rate.peak * 2.6)
     assert plan.rate.depth_factor == pytest.approx(1 / 2.6)
 
@@ -100,4 +102,7 @@ def test_a_wrong_name_or_option_is_refused(make_facts: Facts, name: str, message
     ],
 )
 def test_the_head_fits_the_targets(make_facts: Facts, kind: str, labels: tuple[str, ...], head: str) -> None:
-    assert make_plan("full", make_facts(), "x", kind=kind, labels=labels).head.name == head
+    for recipe in PLANS.members():
+        plan = make_plan(recipe, make_facts(), "x", kind=kind, labels=labels)
+        assert plan.head.name == (head if (recipe, kind) != ("ulmfit", "sentence") else "concat-pool")
+        get_head(plan.head.name).check(kind=kind, targets="labels", pool=plan.read.pool)

@@ -22,7 +22,7 @@ from probekit.tuning.facts import ModelFacts
 from probekit.tuning.plan import SCHEMA, TunePlan
 from probekit.tuning.reasons import Evidence, Reason
 
-ORDER = ("keep", "read", "train", "depth-factor", "head", "schedule", "rate", "peak", "head-peak", "epochs")
+ORDER = ("keep", "read", "train", "depth-factor", "head", "pool", "schedule", "rate", "peak", "head-peak", "epochs")
 """The built-in rules, in the order in which they decide."""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from probekit.errors import UsageError
 from probekit.registry import Registry
-from probekit.tuning.defaults import HEAD_PEAK, head_for, peak_for
+from probekit.tuning.defaults import HEAD_PEAK, FittingHead, head_for, peak_for
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.options import bound
 from probekit.tuning.parts import HeadChoice, ModelName, RateChoice, Read, ScheduleChoice
@@ -37,8 +37,8 @@ class Laid:
     schedule : ScheduleChoice
     rate : mapping
         Fields of the rate that differ from the usual ones.
-    pool : str or None
-        How tokens of a sentence become a vector; None: their mean.
+    sentence_head : FittingHead or None
+        The head of whole sentences, where the recipe has its own.
     """
 
     keep: int
@@ -46,7 +46,7 @@ class Laid:
     text: str
     schedule: ScheduleChoice = field(default_factory=ScheduleChoice)
     rate: Mapping[str, Any] = field(default_factory=dict)
-    pool: str | None = None
+    sentence_head: FittingHead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +103,20 @@ def make_plan(name: str, facts: ModelFacts, task: str, *, kind: str = "word", la
     recipe = PLANS.get(member, "plan")
     options = _options(recipe, given, name)
     laid: Laid = bound(recipe.lay, f"plan '{recipe.name}'", options)(facts)
-    head, why = head_for(kind, labels)
+    head = head_for(kind, labels)
+    if kind == "sentence" and laid.sentence_head is not None:
+        head = laid.sentence_head
     rate = {"name": "warmup-linear", "peak": peak_for(facts.width), "head_peak": HEAD_PEAK, **laid.rate}
     return TunePlan(
         model=ModelName(facts.name, facts.digest),
         task=task,
-        read=Read((laid.keep,), pool=laid.pool if laid.pool and kind == "sentence" else "mean"),
+        read=Read((laid.keep,), pool=head.pool or "mean"),
         keep=laid.keep,
         train=laid.train,
-        head=HeadChoice(head),
+        head=HeadChoice(head.name),
         schedule=laid.schedule,
         rate=RateChoice(**rate),
-        why=(Reason("train", f"the plan {name}: {laid.text}", {"n_layers": facts.n_layers}), Reason("head", why)),
+        why=(Reason("train", f"the plan {name}: {laid.text}", {"n_layers": facts.n_layers}), Reason("head", head.text)),
     )
 
 

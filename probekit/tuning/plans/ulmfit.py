@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from probekit.tuning.defaults import peak_for
+from probekit.tuning.defaults import FittingHead, peak_for
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.parts import ScheduleChoice
 from probekit.tuning.plans import Laid, PlanRecipe
@@ -26,7 +26,7 @@ def lay(facts: ModelFacts) -> Laid:
             "depth_factor": 1 / FACTOR,
             "head_peak": peak_for(facts.width) * FACTOR,
         },
-        pool="concat",
+        sentence_head=FittingHead("concat-pool", "concat", "last token, maximum and mean of a sentence, two layers"),
     )
 
 

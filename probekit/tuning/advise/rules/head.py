@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from probekit.tuning.advise import Case, Decision, Rule
 from probekit.tuning.defaults import head_for
+from probekit.tuning.reasons import Evidence
 
 
 def decide(case: Case) -> Decision:
     """Return the name of the head."""
-    name, text = head_for(str(case.report.settings.get("kind") or "word"), case.labels)
-    return Decision("head", {"name": name, "options": {}}, text, {"labels": len(case.labels)} if case.labels else {})
+    head = head_for(str(case.report.settings.get("kind") or "word"), case.labels)
+    evidence: dict[str, Evidence] = {"labels": len(case.labels)} if case.labels else {}
+    return Decision("head", {"name": head.name, "options": {}}, head.text, evidence)
 
 
 RULE = Rule("head", decide, "by the kind of target; a CRF for labels like BIO")

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from probekit.tuning.advise import Case, Decision, Rule
 from probekit.tuning.advise.mixing import mixed
-from probekit.tuning.heads import POOLS
 from probekit.tuning.reasons import Evidence
 
 
 def decide(case: Case) -> Decision:
-    """Return layers, mix and pooling; tokens become a vector as they did for the probe."""
+    """Return layers and mix."""
     profile, keep = case.profile, case.decided["keep"]
-    settings = case.report.settings
-    pool = settings.get("pool") if settings.get("kind") != "sentence" else "mean"
-    pool = pool if pool in POOLS else "mean"
     if (weights := mixed(profile)) and profile.mix is not None:
         best = profile.dev[profile.peak]
         text = (
@@ -32,11 +28,11 @@ def decide(case: Case) -> Decision:
             "best": best,
             "weights": tuple(weights.values()),
         }
-        return Decision("read", {"layers": list(weights), "mix": list(weights.values()), "pool": pool}, text, evidence)
+        return Decision("read", {"layers": list(weights), "mix": list(weights.values())}, text, evidence)
     score = profile.score(keep)
     shown = "was not probed" if score is None else f"has {score:.3f} {profile.metric} on dev"
     text = f"layer {keep}, the highest block that is kept, {shown}"
-    read = {"layers": [keep], "mix": None, "pool": pool}
+    read = {"layers": [keep], "mix": None}
     return Decision("read", read, text, {} if score is None else {"layers": (keep,), "dev": (score,)})
 
 
