@@ -11,12 +11,10 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from probekit.features.labels import UNSEEN
 from probekit.tuning.batch import TokenBatch
 from probekit.tuning.heads import HeadSpec
 from probekit.tuning.pooling import pool
-
-UNKNOWN = -1
-"""Code of a label that training has not seen: it adds nothing to a loss."""
 
 
 class HeadModule(nn.Module, ABC):
@@ -48,7 +46,7 @@ class HeadModule(nn.Module, ABC):
         """
         if self.spec.targets == "numbers":
             return (scores.float()[:, 0] - gold.float()).square().sum() / 2
-        return F.cross_entropy(scores.float(), gold, ignore_index=UNKNOWN, reduction="sum")
+        return F.cross_entropy(scores.float(), gold, ignore_index=UNSEEN, reduction="sum")
 
     def predict(self, scores: Tensor, row: Tensor) -> Tensor:
         """Return the code of each target's label, or its number [n]; parameters as :meth:`loss`."""

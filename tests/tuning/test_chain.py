@@ -8,7 +8,7 @@ import pytest
 import torch
 from token_batches import assert_close
 
-from probekit.tuning.head_module import UNKNOWN
+from probekit.features.labels import UNSEEN
 from probekit.tuning.heads import HeadSpec, get_head
 from probekit.tuning.heads.crf import Chain, by_sentence
 
@@ -81,13 +81,13 @@ def test_the_loss_is_minus_the_log_probability_and_sums_over_unknown_labels(
 ) -> None:
     module, scores, row = planted
     gold = torch.arange(len(row)) % LABELS
-    gold[[1, 2, 7]] = UNKNOWN
+    gold[[1, 2, 7]] = UNSEEN
     expected = torch.zeros(())
     for sentence in row.unique():
         own = row == sentence
         sequences, every = written_out(module, scores[own])
         known = gold[own].tolist()
-        right = [all(a in (UNKNOWN, b) for a, b in zip(known, labels, strict=True)) for labels in sequences]
+        right = [all(a in (UNSEEN, b) for a, b in zip(known, labels, strict=True)) for labels in sequences]
         expected = expected - every.log_softmax(0)[torch.tensor(right)].logsumexp(0)
     loss = module.loss(scores, row, gold)
     assert_close(loss, expected, atol=1e-4)

@@ -133,14 +133,3 @@ HEADS = Registry("head", Head, attribute="HEAD", group="probekit.heads", home=__
 def get_head(name: str) -> Head:
     """Find a head by name."""
     return HEADS.get(name, "head")
-
-
-def in_range(head: str, option: str, value: float, *, low: float, below: float = float("inf")) -> None:
-    """Refuse an option of a head that is not in ``[low, below)``.
-
-    Raises
-    ------
-    UsageError
-    """
-    if not low <= value < below:
-        raise UsageError(f"The option `{option}` of the head '{head}' must be in [{low:g}, {below:g}). Got {value}.")

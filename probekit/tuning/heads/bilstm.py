@@ -14,10 +14,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from probekit.tuning.batch import TokenBatch
 from probekit.tuning.head_module import HeadModule
-from probekit.tuning.heads import Head, HeadSpec, in_range
+from probekit.tuning.heads import Head, HeadSpec
+from probekit.tuning.options import Dropout, Size
 from probekit.tuning.pooling import pool
-
-NAME = "bilstm"
 
 
 class Recurrent(HeadModule):
@@ -63,11 +62,9 @@ def words_in_front(batch: TokenBatch) -> tuple[TokenBatch, Tensor]:
     return TokenBatch(batch.states[rows, places], within, within, batch.row, spans, text), lengths
 
 
-def build(spec: HeadSpec, *, hidden: int = 128, dropout: float = 0.1) -> Recurrent:
+def build(spec: HeadSpec, *, hidden: Size = 128, dropout: Dropout = 0.1) -> Recurrent:
     """Return the network."""
-    in_range(NAME, "hidden", hidden, low=1)
-    in_range(NAME, "dropout", dropout, low=0, below=1)
     return Recurrent(spec, hidden=hidden, dropout=dropout)
 
 
-HEAD = Head(NAME, build, "a BiLSTM over the words of the example, pooled over the spans", reads="tokens")
+HEAD = Head("bilstm", build, "a BiLSTM over the words of the example, pooled over the spans", reads="tokens")

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from probekit.errors import UsageError, did_you_mean
 from probekit.tuning.head_module import Scorer
-from probekit.tuning.heads import Head, HeadSpec, in_range
+from probekit.tuning.heads import Head, HeadSpec
+from probekit.tuning.options import Dropout, Size
 
 NAME = "concat-pool"
 
@@ -42,12 +43,9 @@ NORMS = {"layer": nn.LayerNorm, "batch": BatchNorm}
 
 
 def build(
-    spec: HeadSpec, *, hidden: int = 50, dropout: float = 0.1, input_dropout: float = 0.4, norm: str = "layer"
+    spec: HeadSpec, *, hidden: Size = 50, dropout: Dropout = 0.1, input_dropout: Dropout = 0.4, norm: str = "layer"
 ) -> Scorer:
     """Return the two blocks, rectified units between them."""
-    in_range(NAME, "hidden", hidden, low=1)
-    in_range(NAME, "dropout", dropout, low=0, below=1)
-    in_range(NAME, "input_dropout", input_dropout, low=0, below=1)
     if norm not in NORMS:
         raise UsageError(
             f"The option `norm` of the head '{NAME}' must be one of {', '.join(NORMS)}. Got '{norm}'."

@@ -17,10 +17,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from probekit.tuning.head_module import UNKNOWN, Scorer
-from probekit.tuning.heads import Head, HeadSpec, in_range
-
-NAME = "crf"
+from probekit.features.labels import UNSEEN
+from probekit.tuning.head_module import Scorer
+from probekit.tuning.heads import Head, HeadSpec
+from probekit.tuning.options import Dropout
 
 
 class Chain(Scorer):
@@ -45,7 +45,7 @@ class Chain(Scorer):
     def loss(self, scores: Tensor, row: Tensor, gold: Tensor) -> Tensor:
         """Return minus the log-probability of the known labels, summed over sentences; see :meth:`HeadModule.loss`."""
         codes = torch.arange(scores.shape[1], device=scores.device)
-        right = (gold[:, None] == codes) | (gold == UNKNOWN)[:, None]
+        right = (gold[:, None] == codes) | (gold == UNSEEN)[:, None]
         scores = scores.float()
         both = torch.stack([scores, scores.masked_fill(~right, -torch.inf)], 1)  # [n, 2, C]
         laid, lengths, _ = by_sentence(both, row)
@@ -112,14 +112,13 @@ def by_sentence(scores: Tensor, row: Tensor) -> tuple[Tensor, Tensor, tuple[Tens
     return laid.index_put((sentence, number), scores), lengths, (sentence, number)
 
 
-def build(spec: HeadSpec, *, dropout: float = 0.1) -> Chain:
+def build(spec: HeadSpec, *, dropout: Dropout = 0.1) -> Chain:
     """Return dropout, one linear layer and the chain."""
-    in_range(NAME, "dropout", dropout, low=0, below=1)
     return Chain(spec, nn.Dropout(dropout), nn.Linear(spec.vector, spec.outputs))
 
 
 HEAD = Head(
-    NAME,
+    "crf",
     build,
     "a linear chain over the words of a sentence (Lafferty et al. 2001)",
     kinds=("word",),

@@ -5,15 +5,12 @@ from __future__ import annotations
 from torch import nn
 
 from probekit.tuning.head_module import Scorer
-from probekit.tuning.heads import Head, HeadSpec, in_range
+from probekit.tuning.heads import Head, HeadSpec
+from probekit.tuning.options import Dropout, Size
 
-NAME = "mlp"
 
-
-def build(spec: HeadSpec, *, hidden: int = 128, dropout: float = 0.1) -> Scorer:
+def build(spec: HeadSpec, *, hidden: Size = 128, dropout: Dropout = 0.1) -> Scorer:
     """Return two layers with rectified units between them, and dropout in front of each."""
-    in_range(NAME, "hidden", hidden, low=1)
-    in_range(NAME, "dropout", dropout, low=0, below=1)
     return Scorer(
         spec,
         nn.Dropout(dropout),
@@ -24,4 +21,4 @@ def build(spec: HeadSpec, *, hidden: int = 128, dropout: float = 0.1) -> Scorer:
     )
 
 
-HEAD = Head(NAME, build, "one hidden layer of rectified units over the pooled vector")
+HEAD = Head("mlp", build, "one hidden layer of rectified units over the pooled vector")

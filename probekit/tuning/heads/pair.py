@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from probekit.tuning.head_module import VectorHead
-from probekit.tuning.heads import Head, HeadSpec, in_range
-
-NAME = "pair"
+from probekit.tuning.heads import Head, HeadSpec
+from probekit.tuning.options import Count, Dropout
 
 
 class Pair(VectorHead):
@@ -53,12 +52,9 @@ class Pair(VectorHead):
         return scores
 
 
-def build(spec: HeadSpec, *, hidden: int = 128, rank: int = 0, dropout: float = 0.1) -> Pair:
+def build(spec: HeadSpec, *, hidden: Count = 128, rank: Count = 0, dropout: Dropout = 0.1) -> Pair:
     """Return the network."""
-    in_range(NAME, "hidden", hidden, low=0)
-    in_range(NAME, "rank", rank, low=0)
-    in_range(NAME, "dropout", dropout, low=0, below=1)
     return Pair(spec, hidden=hidden, rank=rank, dropout=dropout)
 
 
-HEAD = Head(NAME, build, "both spans, their difference and product (Conneau et al. 2017)", kinds=("pair",))
+HEAD = Head("pair", build, "both spans, their difference and product (Conneau et al. 2017)", kinds=("pair",))

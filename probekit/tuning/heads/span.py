@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from probekit.tasks import SPANS
 from probekit.tuning.batch import TokenBatch
 from probekit.tuning.head_module import HeadModule
-from probekit.tuning.heads import Head, HeadSpec, in_range
+from probekit.tuning.heads import Head, HeadSpec
+from probekit.tuning.options import Dropout, Size
 from probekit.tuning.pooling import first_of, last_of, windows
 
-NAME = "span"
 BINS = (1, 2, 3, 4, 7, 15, 31, 63)
 """The largest width of each bin; the last holds what is longer."""
 WIDTH_SIZE = 20
@@ -66,15 +66,13 @@ class Attentive(HeadModule):
         return scores
 
 
-def build(spec: HeadSpec, *, hidden: int = 128, dropout: float = 0.1) -> Attentive:
+def build(spec: HeadSpec, *, hidden: Size = 128, dropout: Dropout = 0.1) -> Attentive:
     """Return the network."""
-    in_range(NAME, "hidden", hidden, low=1)
-    in_range(NAME, "dropout", dropout, low=0, below=1)
     return Attentive(spec, hidden=hidden, dropout=dropout)
 
 
 HEAD = Head(
-    NAME,
+    "span",
     build,
     "both ends, attention between them and the width (Lee et al. 2017)",
     reads="tokens",
