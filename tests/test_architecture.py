@@ -68,7 +68,19 @@ ENTRANCES = {
 }
 """The public entry points, and what builds their frozen specs, may take more. So may the verbs of cli."""
 
-PUBLIC = {"save_estimator", "fit_layer", "load_estimator", "from_frame", "predict_proba"}
+PUBLIC = {
+    "save_estimator",
+    "fit_layer",
+    "load_estimator",
+    "from_frame",
+    "predict_proba",
+    # Of a trainer of transformers, which calls the events.
+    "ScheduleCallback",
+    "depth_optimizer",
+    "on_train_begin",
+    "on_step_begin",
+    "on_train_end",
+}
 """What only users call, beside the names in ``__all__``."""
 
 

@@ -127,8 +127,21 @@ def test_few_examples_freeze_the_lower_blocks_and_train_the_head_first(make_repo
     assert few.rate.depth_factor == many.rate.depth_factor == 0.9
 
 
-def test_embeddings_stay_frozen_with_few_examples(make_report: Report, plan_of: Plan) -> None:
-    assert plan_of(make_report([0.8] * 7, not_worse=range(7)), n_train=100).train == (1,)
+@pytest.mark.parametrize(
+    ("low", "train", "said"),
+    [
+        (0, (1,), "the embeddings are frozen, and no block, since layer 0 is needed"),
+        (2, (1, 2, 3), "the embeddings are frozen, and no block, since layer 2 is needed"),
+        (3, (2, 3, 4), "those below 2 are frozen, one below layer 3"),
+    ],
+)
+def test_embeddings_stay_frozen_with_few_examples(
+    make_report: Report, plan_of: Plan, low: int, train: tuple[int, ...], said: str
+) -> None:
+    curve = [0.5] * low + [0.8] * (7 - low)
+    plan = plan_of(make_report(curve, not_worse=range(low, 7)), n_train=100)
+    assert plan.train == train
+    assert said in next(reason.text for reason in plan.why if reason.field == "train")
 
 
 def test_a_narrower_model_takes_a_higher_rate(make_report: Report, make_facts: Facts) -> None:

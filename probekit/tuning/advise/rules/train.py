@@ -24,10 +24,13 @@ def decide(case: Case) -> Decision:
     if case.n_train >= FEW:
         text = f"{case.n_train:,} training examples, {FEW:,} or more: everything that is kept trains"
         return Decision("train", list(range(keep + 1)), text, evidence)
-    first = max(1, min(low, keep) - 1)
-    depths = list(range(first, keep + 1))
-    text = f"{case.n_train:,} training examples, fewer than {FEW:,}: what is below block {first} is frozen, one below "
-    return Decision("train", depths, f"{text}layer {low}, the lowest that is needed", evidence)
+    size = f"{case.n_train:,} training examples, fewer than {FEW:,}"
+    first = min(low, keep) - 1
+    if first > 1:
+        text = f"{size}: of the blocks those below {first} are frozen, one below layer {low}, the lowest that is needed"
+    else:
+        text = f"{size}: the embeddings are frozen, and no block, since layer {low} is needed"
+    return Decision("train", list(range(max(1, first), keep + 1)), text, evidence)
 
 
 RULE = Rule("train", decide, "few examples freeze what lies below (Kumar et al. 2022; Lee et al. 2019)")
