@@ -3,7 +3,7 @@
 Enters: a report, the facts of its model, how much there is to train on. Leaves: a
 :class:`~probekit.tuning.plan.TunePlan` whose every decision has its reason with the report's numbers. A file of
 ``rules`` sets ``RULE = Rule(name, decide, help)``; it is its own registration. Surprise: rules see what those before
-them decided, in the order of :data:`ORDER`; those of other packages come behind, by name, and one that decides a field
+them decided, in the order of :data:`ORDER`; all others come behind, by name, and one that decides a field
 again replaces decision and reason. Test rows choose nothing.
 """
 
@@ -23,7 +23,7 @@ from probekit.tuning.plan import SCHEMA, TunePlan
 from probekit.tuning.reasons import Evidence, Reason
 
 ORDER = ("keep", "read", "train", "depth-factor", "head", "pool", "schedule", "rate", "peak", "head-peak", "epochs")
-"""The built-in rules, in the order in which they decide."""
+"""The rules that others build on, in the order in which they decide; those not named here come behind."""
 
 
 @dataclass(frozen=True, slots=True)
