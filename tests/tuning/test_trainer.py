@@ -105,8 +105,7 @@ def depth_by_name(model: Any, depths: Depths) -> dict[str, int]:
 
 def planned(schedule: str, epochs: int) -> list[frozenset[int]]:
     """The depths that train at each step, two an epoch."""
-    name, _, option = schedule.partition(":")
-    trains = get_schedule(name).bind(epochs, dict([option.split("=")]) if option else {})
+    trains = get_schedule(schedule).bind(epochs, {})
     return [trains(range(TOP + 1), step / 2) for step in range(2 * epochs)]
 
 
@@ -137,13 +136,10 @@ def test_at_each_step_the_depths_of_the_schedule_move_and_no_others(both: tuple[
     check(model, depths, watch, planned("gradual", 5), idle=1)  # warm-up begins at a rate of 0
 
 
-@pytest.mark.parametrize(
-    ("kind", "schedule", "epochs"), [("gpt2", "chain-thaw", 6), ("distilbert", "sequential:embeddings_at=3", 4)]
-)
-def test_what_is_frozen_again_stands_still(tmp_path: Path, kind: str, schedule: str, epochs: int) -> None:
-    model, depths = loaded(kind)
-    watch = run(model, tmp_path, ScheduleCallback(model, depths, schedule), num_train_epochs=epochs)
-    check(model, depths, watch, planned(schedule, epochs))
+def test_what_is_frozen_again_stands_still(tmp_path: Path) -> None:
+    model, depths = loaded("gpt2")
+    watch = run(model, tmp_path, ScheduleCallback(model, depths, "chain-thaw"), num_train_epochs=6)
+    check(model, depths, watch, planned("chain-thaw", 6))
 
 
 def test_what_is_frozen_draws_no_dropout(both: tuple[Any, Depths, Any, Watch]) -> None:
