@@ -76,12 +76,13 @@ def test_the_best_sequence_is_the_best_of_all(planted: tuple[Chain, torch.Tensor
     assert not predicted.equal(word_by_word)
 
 
+@pytest.mark.parametrize("unknown", [[], [1, 2, 7]])
 def test_the_loss_is_minus_the_log_probability_and_sums_over_unknown_labels(
-    planted: tuple[Chain, torch.Tensor, torch.Tensor],
+    planted: tuple[Chain, torch.Tensor, torch.Tensor], unknown: list[int]
 ) -> None:
     module, scores, row = planted
     gold = torch.arange(len(row)) % LABELS
-    gold[[1, 2, 7]] = UNSEEN
+    gold[unknown] = UNSEEN
     expected = torch.zeros(())
     for sentence in row.unique():
         own = row == sentence

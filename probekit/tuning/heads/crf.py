@@ -44,13 +44,24 @@ class Chain(Scorer):
 
     def loss(self, scores: Tensor, row: Tensor, gold: Tensor) -> Tensor:
         """Return minus the log-probability of the known labels, summed over sentences; see :meth:`HeadModule.loss`."""
-        codes = torch.arange(scores.shape[1], device=scores.device)
-        right = (gold[:, None] == codes) | (gold == UNSEEN)[:, None]
         scores = scores.float()
-        both = torch.stack([scores, scores.masked_fill(~right, -torch.inf)], 1)  # [n, 2, C]
-        laid, lengths, _ = by_sentence(both, row)
-        every, known = self.log_partition(laid.movedim(2, 0).flatten(0, 1), lengths.repeat(2)).chunk(2)
-        return (every - known).sum()
+        emissions, lengths, _ = by_sentence(scores, row)
+        every = self.log_partition(emissions, lengths).sum()
+        unseen = gold == UNSEEN
+        if not unseen.any():  # as in training: one path, which costs no second recursion
+            return every - self.path(scores, gold, row)
+        right = (gold[:, None] == torch.arange(scores.shape[1], device=scores.device)) | unseen[:, None]
+        allowed = by_sentence(scores.masked_fill(~right, -torch.inf), row)[0]
+        return every - self.log_partition(allowed, lengths).sum()
+
+    def path(self, scores: Tensor, labels: Tensor, row: Tensor) -> Tensor:
+        """Return the score of given labels, summed over sentences."""
+        laid, lengths, (sentence, number) = by_sentence(labels, row)
+        first, last = number == 0, number == lengths[sentence] - 1
+        before = laid[sentence, (number - 1).clamp_min(0)]  # of the first word of a sentence: not looked at
+        steps = self.transitions[before, labels].where(~first, 0)
+        ends = self.start[labels].where(first, 0) + self.end[labels].where(last, 0)
+        return (scores.gather(1, labels[:, None])[:, 0] + steps + ends).sum()
 
     def log_partition(self, emissions: Tensor, lengths: Tensor) -> Tensor:
         """Return the log of the summed exponentials of the scores of all sequences of labels.
