@@ -85,6 +85,20 @@ class TuningData:
     notes: list[str]
 
     @property
+    def centre(self) -> float:
+        """Mean of the numbers that are trained on; heads predict numbers of mean 0."""
+        return float(self._trained_on.mean())
+
+    @property
+    def spread(self) -> float:
+        """Their standard deviation; 1 where they are all equal."""
+        return float(self._trained_on.std()) or 1.0
+
+    @property
+    def _trained_on(self) -> NDArray[Any]:
+        return np.concatenate([self.gold[low:high] for low, high in self.held[self.training]])
+
+    @property
     def outputs(self) -> int:
         """Numbers that a head gives a target."""
         return len(self.classes) or 1

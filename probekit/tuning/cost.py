@@ -1,0 +1,64 @@
+"""What a run cost, in plain numbers."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The cost of one run.
+
+    Attributes
+    ----------
+    trained : int
+        Parameters that trained at some time.
+    run : int
+        Parameters of what is run to predict.
+    stored : int
+        Bytes that the tuned tensors take on disk.
+    seconds : float
+        From the first step to the choice of the best, predictions of dev among them.
+    training_seconds : float
+        Of steps alone.
+    tokens : int
+        That were trained on, pads left out.
+    peak_memory : int
+        Bytes: of the device, on a CPU of the process so far.
+    from_cache : bool
+        Whether frozen layers were read and not run.
+    """
+
+    trained: int
+    run: int
+    stored: int
+    seconds: float
+    training_seconds: float
+    tokens: int
+    peak_memory: int
+    from_cache: bool
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens trained on in a second."""
+        return self.tokens / self.training_seconds if self.training_seconds else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {**asdict(self), "tokens_per_second": round(self.tokens_per_second, 1)}
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the most bytes that were in use: of a GPU by tensors, on a CPU by the process."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

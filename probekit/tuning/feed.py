@@ -1,0 +1,130 @@
+"""What a network is fed: batches laid out, with the states that a cache has for them.
+
+Enters: a :class:`~probekit.tuning.data.TuningData` and, where lower depths are frozen, the cache of their states.
+Leaves: scores of a batch, from the ids or from a cached layer. Where only a head trains that reads one vector a target,
+these vectors are made once and the model is never run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from probekit.cache.reader import ActivationCache
+from probekit.errors import UsageError
+from probekit.tuning.data import TuningData
+from probekit.tuning.layout import ExampleBatch, lay_out
+from probekit.tuning.network import Network
+from probekit.tuning.order import sorted_batches
+from probekit.tuning.pooling import pool
+
+IntArray = NDArray[np.int64]
+
+
+class Feed:
+    """Lays out batches and runs a network over them.
+
+    Parameters
+    ----------
+    network : Network
+    data : TuningData
+    cache : ActivationCache, optional
+        Of the same examples; None: everything runs from the ids.
+    batch_tokens : int
+        Of a batch that is predicted, pads included.
+    once : bool
+        Make the vectors that a head reads once, where nothing below it trains; else the model runs for every batch.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        data: TuningData,
+        *,
+        cache: ActivationCache | None = None,
+        batch_tokens: int = 1024,
+        once: bool = True,
+    ) -> None:
+        self.network, self.data, self.cache = network, data, cache
+        self.batch_tokens, self.once = batch_tokens, once
+        self.start = -1
+        self._vectors: Tensor | None = None
+
+    def set_lowest(self, depth: int) -> None:
+        """Say how far down the states change from now on: no run starts above the layer below that depth."""
+        start = self.network.start(depth) if self.cache is not None else -1
+        if self.cache is not None:
+            self._check_layers(start)
+        self.start, self._vectors = start, None
+        if self.once and depth > self.network.keep and self.network.scorer() is not None:
+            self._vectors = self._pooled()
+
+    def batch(self, examples: IntArray) -> ExampleBatch:
+        """Lay out some examples."""
+        return lay_out(self.data, examples, pad_id=self.network.loaded.pad_id)
+
+    def scores(self, batch: ExampleBatch) -> Tensor:
+        """Return the scores of the targets of a batch [n, outputs]."""
+        scorer = self.network.scorer()
+        if self._vectors is not None and scorer is not None:
+            return scorer(self._vectors[torch.from_numpy(batch.targets)].to(self.network.device))
+        return self.network(batch, self.given(batch), self.start)
+
+    def given(self, batch: ExampleBatch) -> dict[int, Tensor]:
+        """Return the cached states of a batch that the run needs, [B, T, d] by layer."""
+        if self.cache is None:
+            return {}
+        shape = batch.places.shape
+        return {
+            layer: torch.from_numpy(self.cache.layer(layer)[batch.places.reshape(-1)].reshape(*shape, -1)).to(
+                self.network.device
+            )
+            for layer in self.network.layers_needed(self.start)
+        }
+
+    def predict(self, examples: IntArray) -> NDArray[np.float64]:
+        """Return the codes, or the numbers, of the targets of some examples, in the order of the table."""
+        out = np.zeros(len(self.data.table))
+        rows = []
+        self.network.set_dropout(False)
+        with torch.no_grad():
+            for batch in self._batches(examples):
+                out[batch.targets] = self._predicted(batch)
+                rows.append(batch.targets)
+        return out[np.sort(np.concatenate(rows))]
+
+    def _predicted(self, batch: ExampleBatch) -> NDArray[np.float64]:
+        row = torch.from_numpy(batch.row).to(self.network.device)
+        found = self.network.head.predict(self.scores(batch).float(), row)
+        return found.double().cpu().numpy()
+
+    def _pooled(self) -> Tensor:
+        """Return the pooled vector of every target of the table that is used, [n, w]; zeros elsewhere."""
+        network, data = self.network, self.data
+        used = np.concatenate([data.examples(split) for split in ("train", "dev", "test")])
+        vectors: Tensor | None = None
+        for batch in self._batches(used):
+            with torch.no_grad():
+                pooled = pool(network.laid_out(batch, self.given(batch), self.start), network.head.spec.pool).cpu()
+            if vectors is None:
+                vectors = torch.zeros(len(data.table), pooled.shape[1])
+            vectors[torch.from_numpy(batch.targets)] = pooled
+        assert vectors is not None
+        return vectors
+
+    def _batches(self, examples: IntArray) -> Iterator[ExampleBatch]:
+        return map(self.batch, sorted_batches(examples, self.data.sizes[examples], self.batch_tokens))
+
+    def _check_layers(self, start: int) -> None:
+        assert self.cache is not None
+        kept = self.cache.layers()
+        missing = [layer for layer in self.network.layers_needed(start) if layer not in kept]
+        if missing:
+            raise UsageError(
+                f"Training from the cache needs layer {missing[0]}, and {self.cache.path.name} holds "
+                f"{', '.join(map(str, kept))}. Extract that layer too, or train without --on."
+            )

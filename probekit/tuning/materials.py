@@ -1,0 +1,188 @@
+"""What a plan is applied to: a model, a task over a corpus, and perhaps a cache of the model's states.
+
+Enters: names and paths, or a report that says most of them. Leaves: :class:`Materials`. Surprise: the cache decides
+which weights the model must have; one whose digests differ is refused, since its states would be another model's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probekit import plain
+from probekit.cache.location import cache_root, named_cache
+from probekit.cache.reader import ActivationCache
+from probekit.corpus import Corpus, open_corpus, reopen_annotated
+from probekit.corpus.corpus import CorpusSource
+from probekit.errors import CacheError, ProbekitError, UsageError
+from probekit.extraction.spec import ExtractionSpec
+from probekit.models.sources.find import find_model
+from probekit.report import LayerReport
+from probekit.tasks import ProbeTask, get_task
+from probekit.tuning.data import TuningData, from_cache, from_model
+from probekit.tuning.facts import ModelFacts
+from probekit.tuning.groups import depths_of
+
+if TYPE_CHECKING:
+    from probekit.models.sources.load import LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """A model, the targets of a task, and where states are cached.
+
+    Attributes
+    ----------
+    loaded : LoadedModel
+        Whole; no plan changes it.
+    facts : ModelFacts
+    data : TuningData
+    cache : ActivationCache or None
+    report : LayerReport or None
+    """
+
+    loaded: LoadedModel
+    facts: ModelFacts
+    data: TuningData
+    cache: ActivationCache | None
+    report: LayerReport | None
+
+
+def gather(
+    task: str | ProbeTask | None = None,
+    *,
+    report: LayerReport | str | os.PathLike[str] | None = None,
+    model: str | os.PathLike[str] | None = None,
+    corpus: Any = None,
+    annotations: Any = (),
+    on: str | os.PathLike[str] | ActivationCache | None = None,
+    probes: Any = (),
+    targets: str | None = None,
+    spec: ExtractionSpec | None = None,
+    device: str = "auto",
+    revision: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> Materials:
+    """Find and open everything.
+
+    Parameters
+    ----------
+    task : str or ProbeTask, optional
+        By default that of the report.
+    report : LayerReport or path, optional
+        Says task, model, corpus and cache where they are not given.
+    model : str or path, optional
+        By default that of the cache, or of the report; else ``minilm``.
+    corpus : anything :func:`~probekit.open_corpus` takes, optional
+    annotations : path or Corpus, or a sequence of them
+    on : path or ActivationCache, optional
+        A cache of the same model and corpus: frozen layers are read from it. By default the report's, if it is there.
+    probes : path or sequence of paths
+        Folders of your own tasks.
+    targets : {"labels", "numbers"}, optional
+        What is predicted; by default what the report's estimator predicts, else labels.
+    spec : ExtractionSpec, optional
+        How text is read, where there is no cache.
+    device : {"auto", "cpu", "cuda", "mps"}
+    revision : str, optional
+        Of a model on the hub.
+    cache : path, optional
+        Folder of caches.
+
+    Raises
+    ------
+    UsageError, InputError, CacheError
+    """
+    read = report if report is None or isinstance(report, LayerReport) else LayerReport.read(report)
+    chosen = _task(task, read, probes)
+    opened = _cache(on, read, cache)
+    source = find_model(_model(model, opened, read), revision=revision)
+    record = opened.source if opened is not None else _record(read)
+    if corpus is None and record is None:
+        raise UsageError("Say what to train on: --corpus FILE, or --on CACHE, or --report FILE.")
+    listed = plain.sources(annotations, "annotations", Corpus)
+    whole = reopen_annotated(record, instead=None if corpus is None else open_corpus(corpus), annotations=listed)
+    if opened is not None:
+        _check_same_model(opened, source.digests(), source.name)
+    loaded = source.load(device=device)
+    if len(loaded.stacks) != 1 or loaded.stacks[0].n_layers == 0:
+        raise UsageError(
+            f"'{source.name}' cannot be tuned: it has {'two stacks' if len(loaded.stacks) > 1 else 'no blocks'}. Name "
+            "a model with one stack of blocks, such as an encoder or a decoder."
+        )
+    predicted = targets or _targets(read)
+    if opened is not None:
+        data = from_cache(opened, whole, chosen, targets=predicted)
+    else:
+        data = from_model(loaded, whole, chosen, targets=predicted, spec=spec)
+    return Materials(loaded, facts_of(loaded), data, opened, read)
+
+
+def facts_of(loaded: LoadedModel) -> ModelFacts:
+    """Return the plain numbers of a model."""
+    stack = loaded.stacks[0]
+    sizes = tuple(group.size for group in depths_of(loaded).groups)
+    final = stack.layer_names[-1] == "final"
+    return ModelFacts(loaded.source.name, loaded.weights_digest(), stack.n_layers, loaded.width, sizes, final)
+
+
+def _task(task: str | ProbeTask | None, report: LayerReport | None, probes: Any) -> ProbeTask:
+    folders = plain.paths(probes, "probes")
+    if task is None:
+        if report is None:
+            raise UsageError("Name a task: --task pos; `probekit tasks` lists them.")
+        task = report.task
+    found = task.with_option(None) if isinstance(task, ProbeTask) else get_task(task, *folders)
+    if report is not None and report.task != found.name:
+        raise UsageError(
+            f"The report is about '{report.task}', not '{found.name}'. Give the report of this task, or leave out --task."
+        )
+    return found
+
+
+def _cache(on: Any, report: LayerReport | None, root: Any) -> ActivationCache | None:
+    """Open the cache that is named; that of the report where it is still there and whole."""
+    if isinstance(on, ActivationCache):
+        return on
+    if on is not None:
+        return ActivationCache.open(named_cache(plain.location(on, "on", "the folder of a cache"), cache_root(root)))
+    path = report.provenance.get("cache") if report is not None else None
+    if not isinstance(path, str) or not Path(path).is_dir():
+        return None
+    try:
+        return ActivationCache.open(path)
+    except ProbekitError:
+        return None
+
+
+def _model(model: Any, cache: ActivationCache | None, report: LayerReport | None) -> str:
+    if model is not None:
+        return str(plain.location(model, "model", "the name or the folder of a model"))
+    of_report = report.provenance.get("model") if report is not None else None
+    made = cache.model if cache is not None else of_report
+    name = made.get("name") if isinstance(made, Mapping) else None
+    return str(name or "minilm")
+
+
+def _record(report: LayerReport | None) -> CorpusSource | None:
+    corpus = report.provenance.get("corpus") if report is not None else None
+    record = corpus.get("annotations_from") if isinstance(corpus, Mapping) else None
+    return None if record is None else CorpusSource.from_json(record)
+
+
+def _targets(report: LayerReport | None) -> str:
+    return "numbers" if report is not None and report.metric == "r2" else "labels"
+
+
+def _check_same_model(cache: ActivationCache, now: Mapping[str, str], name: str) -> None:
+    if cache.model.get("random_weights") is not None:
+        raise CacheError(f"{cache.path.name} is of a model with random weights, which cannot be loaded to be tuned.")
+    changed = [part for part, value in now.items() if cache.model.get(part) not in (None, value)]
+    if changed:
+        raise CacheError(
+            f"{cache.path.name} was made from '{cache.model['name']}', whose {', '.join(changed)} are not those of "
+            f"'{name}' as it is now. Extract again, or name the model of the cache with --model."
+        )

@@ -1,0 +1,169 @@
+"""A model and its head as one network, of which some depths train.
+
+Enters: a model cut to what the plan keeps, a head. Leaves: a :class:`Network`: batches in, scores of targets out.
+Surprise: a depth that is frozen is in evaluation mode as well, whatever the rest does, so that it draws no dropout and
+says what it said when its states were cached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from probekit.models.runtime.middle import Middle
+from probekit.tuning.batch import TokenBatch
+from probekit.tuning.groups import Depths
+from probekit.tuning.head_module import HeadModule, VectorHead
+from probekit.tuning.layout import ExampleBatch
+from probekit.tuning.mix import Mix
+
+if TYPE_CHECKING:
+    from probekit.models.sources.load import LoadedModel
+
+Given = Mapping[int, Tensor]
+"""Cached states [B, T, d] by layer."""
+
+
+class Network(nn.Module):
+    """What is trained.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        Cut to the blocks that are kept.
+    depths : Depths
+        Of that model.
+    read : sequence of int
+        The layers that the head reads, one behind the other, or mixed.
+    head : HeadModule
+    mix : Mix, optional
+    """
+
+    def __init__(
+        self, loaded: LoadedModel, depths: Depths, read: Sequence[int], head: HeadModule, *, mix: Mix | None = None
+    ) -> None:
+        super().__init__()
+        self.body, self.head, self.mix = loaded.model, head, mix
+        self.read = tuple(read)
+        self.depths = depths
+        self._loaded = [loaded]  # in a list: no module of this one
+        self._middles: dict[int | None, Middle] = {}
+        self.trained: frozenset[int] = frozenset()
+
+    @property
+    def loaded(self) -> LoadedModel:
+        """The model."""
+        return self._loaded[0]
+
+    @property
+    def keep(self) -> int:
+        """Blocks."""
+        return len(self.depths.groups) - 1
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self.loaded.device
+
+    def named(self, depth: int) -> dict[str, nn.Parameter]:
+        """Return the parameters of a depth by their names in this network."""
+        if depth <= self.keep:
+            return {f"body.{name}": parameter for name, parameter in self.depths.groups[depth].parameters.items()}
+        new = (("head", self.head), ("mix", self.mix))
+        return {
+            f"{part}.{name}": parameter
+            for part, module in new
+            if module is not None
+            for name, parameter in module.named_parameters()
+        }
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield every parameter and buffer by name, tied ones once."""
+        yield from self.named_parameters()
+        yield from self.named_buffers()
+
+    def set_trained(self, depths: frozenset[int]) -> None:
+        """Let some depths train and freeze all others: no gradient, no dropout."""
+        self.trained = depths
+        self.requires_grad_(False)
+        self.eval()
+        for depth in depths:
+            for parameter in self.named(depth).values():
+                parameter.requires_grad_(True)
+        self.set_dropout(True)
+
+    def set_dropout(self, on: bool) -> None:
+        """Put the depths that train into training mode, or everything into evaluation mode."""
+        self.eval()
+        if not on:
+            return
+        for depth in self.trained:
+            if depth > self.keep:
+                self.head.train()
+                if self.mix is not None:
+                    self.mix.train()
+            else:
+                for module in self.depths.groups[depth].modules:
+                    module.training = True
+
+    def start(self, lowest: int) -> int:
+        """Return the layer whose cached states a run needs that reaches down to a depth; -1: none, it starts at ids."""
+        return min(lowest - 1, max(self.read))
+
+    def layers_needed(self, start: int) -> tuple[int, ...]:
+        """Return the layers that a run from a cached layer needs."""
+        if start < 0:
+            return ()
+        below = [layer for layer in self.read if layer <= start]
+        return tuple(sorted({*below, *([start] if max(self.read) > start else [])}))
+
+    def forward(self, batch: ExampleBatch, given: Given, start: int = -1) -> Tensor:
+        """Return the scores of the targets of a batch [n, outputs].
+
+        Parameters
+        ----------
+        batch : ExampleBatch
+        given : mapping of int to Tensor [B, T, d]
+            Cached states of :meth:`layers_needed`.
+        start : int
+            The layer the run starts at; -1: at the ids.
+        """
+        scores: Tensor = self.head(self.laid_out(batch, given, start))
+        return scores
+
+    def laid_out(self, batch: ExampleBatch, given: Given, start: int = -1) -> TokenBatch:
+        """Return what the head reads of a batch."""
+        above = [layer for layer in self.read if layer > start]
+        found = dict(given)
+        if above:
+            found.update(self._middle(start, above).run(batch.padded, given[start] if start >= 0 else None))
+        states = [found[layer].float() for layer in self.read]
+        if self.mix is not None:
+            state = self.mix(torch.stack(states))  # [layers, B, T, d] -> [B, T, d]
+        else:
+            state = states[0] if len(states) == 1 else torch.cat(states, dim=-1)
+
+        def placed(array: Any) -> Tensor:
+            return torch.from_numpy(array).to(self.device)
+
+        return TokenBatch(
+            state,
+            placed(batch.padded.real()),
+            placed(batch.inside),
+            placed(batch.row),
+            placed(batch.spans),
+            placed(batch.text),
+        )
+
+    def scorer(self) -> Callable[[Tensor], Tensor] | None:
+        """Return what scores pooled vectors, where these can be made once: of one place of reading, without a mix."""
+        return self.head.score if isinstance(self.head, VectorHead) and self.mix is None else None
+
+    def _middle(self, start: int, read: Sequence[int]) -> Middle:
+        key = start if start >= 0 else None
+        if key not in self._middles:
+            self._middles[key] = Middle(self.loaded, key, read)
+        return self._middles[key]

@@ -1,0 +1,72 @@
+"""AdamW over depths: a rate a depth, decay on matrices alone.
+
+Enters: a network, a plan. Leaves: an optimizer whose groups know their depth, and the rates of a step. Surprise: what
+is frozen has no gradient at all, since a gradient of zeros still moves a parameter by its momentum and its decay;
+moments of what was frozen and trains again are those it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from probekit.tuning.network import Network
+from probekit.tuning.plan import TunePlan
+from probekit.tuning.rates import Share, by_depth
+
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
+def make_optimizer(network: Network, plan: TunePlan) -> torch.optim.AdamW:
+    """Group the parameters of the depths that the plan trains, those of each with and without decay apart."""
+    groups: list[dict[str, Any]] = []
+    for depth in plan.depths:
+        parameters = network.named(depth).values()
+        for decays in (True, False):
+            own = [parameter for parameter in parameters if (parameter.ndim >= 2) is decays]
+            if own:
+                decay = plan.loop.weight_decay if decays else 0.0
+                groups.append({"params": own, "depth": depth, "weight_decay": decay, "lr": 0.0})
+    return torch.optim.AdamW(groups, lr=0.0)
+
+
+def rates_of(plan: TunePlan, share: float) -> dict[int, float]:
+    """Return the rate of every depth that trains at some time, at a share of the peak."""
+    top, rate = plan.keep, plan.rate
+    peaks = {depth: rate.peak * by_depth(depth, top, rate.depth_factor) for depth in plan.train}
+    peaks[top + 1] = rate.peak if rate.head_peak is None else rate.head_peak
+    return {depth: peak * share for depth, peak in peaks.items()}
+
+
+def set_rates(optimizer: torch.optim.Optimizer, rates: Mapping[int, float]) -> None:
+    """Give every group the rate of its depth."""
+    for group in optimizer.param_groups:
+        group["lr"] = rates[group["depth"]]
+
+
+def shares(plan: TunePlan, total: int, share: Share) -> list[float]:
+    """Return the share of the peak at every step; the last step has the last share."""
+    return [share(step, total) for step in range(total)]
+
+
+def moments(network: Network, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the state of an optimizer as tensors by name: ``head.weight/exp_avg``."""
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    return {
+        f"{names[id(parameter)]}/{key}": state[key].detach().cpu().contiguous()
+        for parameter, state in optimizer.state.items()
+        for key in MOMENTS
+    }
+
+
+def restore_moments(network: Network, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what :func:`moments` returned."""
+    parameters = dict(network.named_parameters())
+    for key, value in tensors.items():
+        name, _, moment = key.rpartition("/")
+        parameter = parameters[name]
+        place = "cpu" if moment == "step" else parameter.device
+        optimizer.state.setdefault(parameter, {})[moment] = value.to(place)

@@ -1,0 +1,245 @@
+"""Tune: from a plan and what it is applied to, to a tuned model with its scores.
+
+Enters: :class:`~probekit.tuning.materials.Materials`, a :class:`~probekit.tuning.plan.TunePlan`, a folder. Leaves: the
+folder of the run, complete, and a :class:`Tuned`. The model is cut to the blocks that the plan keeps, trained, and left
+at its best on dev; test is scored once, at the end, and chooses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from probekit import __version__
+from probekit.errors import CacheError
+from probekit.models.architecture.cut import cut
+from probekit.report import LayerReport, Measurement
+from probekit.tuning.cost import Cost, peak_memory
+from probekit.tuning.feed import Feed
+from probekit.tuning.folder import RunFolder
+from probekit.tuning.groups import depths_of
+from probekit.tuning.heads import HeadSpec, get_head
+from probekit.tuning.loop import MINUTES, Fitted, Progress, Trainer
+from probekit.tuning.materials import Materials
+from probekit.tuning.mix import Mix
+from probekit.tuning.network import Network
+from probekit.tuning.plan import TunePlan
+from probekit.tuning.scoring import SplitScorer
+
+SCHEMA = "probekit.run/1"
+RUN, PLAN, REPORT, CERTIFICATE, TENSORS = (
+    "run.json",
+    "plan.json",
+    "report.jsonl",
+    "certificate.json",
+    "tuned.safetensors",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What came of a plan.
+
+    Attributes
+    ----------
+    folder : Path
+    plan : TunePlan
+    network : Network
+        At its best on dev.
+    report : LayerReport
+        Scores on dev and test with their floor.
+    fitted : Fitted
+    cost : Cost
+    """
+
+    folder: Path
+    plan: TunePlan
+    network: Network
+    report: LayerReport
+    fitted: Fitted
+    cost: Cost
+
+
+def run_plan(
+    materials: Materials,
+    plan: TunePlan,
+    folder: Path,
+    *,
+    examples: int | None = None,
+    minutes: float = MINUTES,
+    once: bool = True,
+    progress: Progress | None = None,
+    told: Callable[[str], None] | None = None,
+) -> Tuned:
+    """Train by a plan; a run that was interrupted in this folder is gone on with.
+
+    Parameters
+    ----------
+    materials : Materials
+    plan : TunePlan
+    folder : Path
+        Of the run; empty, or of the same run.
+    examples : int, optional
+        Train on so many examples, drawn by the plan's seed.
+    minutes : float
+        Between checkpoints.
+    once : bool
+        Where only the head trains: make what it reads once.
+    progress : callable, optional
+        Called with the share done (0..1) and a note.
+    told : callable, optional
+        Called with what a person must know.
+
+    Raises
+    ------
+    UsageError
+        The plan is for another model or task, or its head does not fit the task.
+    CacheError
+        The folder holds another run.
+    NumericError, ResourceError
+    """
+    plan.check(materials.facts, materials.data.task.name)
+    data = materials.data.limited(examples, plan.loop.seed)
+    run = RunFolder(folder)
+    asked = _asked(materials, plan, examples)
+    _claim(run, asked)
+    network = network_of(materials, plan)
+    feed = Feed(network, data, cache=_useful(materials, plan), batch_tokens=plan.loop.batch_tokens, once=once)
+    plan.write(folder / PLAN)
+    began = time.perf_counter()
+    trainer = Trainer(network, plan, data, feed, run, minutes=minutes, progress=progress, told=told)
+    fitted = trainer.fit()
+    seconds = time.perf_counter() - began
+    rows = _rows(trainer, plan, materials)
+    trained = [parameter for depth in sorted(trainer.ever) for parameter in network.named(depth).values()]
+    tensors = {name: parameter for depth in sorted(trainer.ever) for name, parameter in network.named(depth).items()}
+    stored = run.write_tensors(TENSORS, tensors).stat().st_size
+    cost = Cost(
+        trained=sum(parameter.numel() for parameter in trained),
+        run=sum(parameter.numel() for parameter in network.parameters()),
+        stored=stored,
+        seconds=seconds,
+        training_seconds=fitted.at.seconds,
+        tokens=fitted.at.tokens,
+        peak_memory=peak_memory(network.device),
+        from_cache=feed.cache is not None,
+    )
+    run.write(
+        CERTIFICATE,
+        {"stages": [stage.to_json() for stage in fitted.stages], "frozen": fitted.frozen, "halved": fitted.halved},
+    )
+    report = LayerReport(tuple(rows), _provenance(materials, plan, data.notes, fitted, cost))
+    report.write(folder / REPORT)
+    run.write(RUN, {**asked, "complete": True, "cost": cost.to_json()})
+    run.drop_checkpoints()
+    return Tuned(folder, plan, network, report, fitted, cost)
+
+
+def network_of(materials: Materials, plan: TunePlan) -> Network:
+    """Cut the model, and put the plan's head on it."""
+    data, head = materials.data, get_head(plan.head.name)
+    loaded = cut(materials.loaded, plan.keep)
+    depths = depths_of(loaded)
+    width = loaded.width * (1 if plan.read.mix is not None else len(plan.read.layers))
+    spec = HeadSpec(
+        width=width,
+        outputs=data.outputs,
+        targets=data.targets,
+        kind=data.task.kind,
+        pool=plan.read.pool,
+        classes=data.classes,
+        seed=plan.loop.seed,
+    )
+    module = head.make(spec, plan.head.options).to(loaded.device)
+    mix = None if plan.read.mix is None else Mix(plan.read.mix).to(loaded.device)
+    return Network(loaded, depths, plan.read.layers, module, mix=mix)
+
+
+def _useful(materials: Materials, plan: TunePlan) -> Any:
+    """Return the cache where the plan freezes what it holds."""
+    return materials.cache if not plan.train or min(plan.train) > 0 else None
+
+
+def _asked(materials: Materials, plan: TunePlan, examples: int | None) -> dict[str, Any]:
+    """Return what makes two runs the same run."""
+    cache = materials.cache
+    return {
+        "schema": SCHEMA,
+        "model": {"name": materials.facts.name, "digest": materials.facts.digest},
+        "corpus": materials.data.corpus,
+        "task": materials.data.task.name,
+        "targets": materials.data.targets,
+        "classes": list(materials.data.classes),
+        "scale": [materials.data.centre, materials.data.spread] if materials.data.targets == "numbers" else None,
+        "examples": examples,
+        "cache": None if cache is None else str(cache.path),
+        "plan": plan.to_json(),
+        "probekit": __version__,
+    }
+
+
+def _claim(run: RunFolder, asked: dict[str, Any]) -> None:
+    """Take a folder for a run, or find it to be that run already.
+
+    Raises
+    ------
+    CacheError
+        It holds another run, whose first difference is named.
+    """
+    found = run.read(RUN)
+    if found is not None:
+        for name, value in asked.items():
+            if found.get(name) != value:
+                raise CacheError(
+                    f"{run.path} holds another run: its {name} is {found.get(name)!r:.80}, not {value!r:.80}. Give this "
+                    "run a folder of its own with --out."
+                )
+    run.write(RUN, {**asked, "complete": False})
+
+
+def _rows(trainer: Trainer, plan: TunePlan, materials: Materials) -> list[Measurement]:
+    layers = plan.read.layers
+    blank = Measurement(
+        stage="tune",
+        task=materials.data.task.name,
+        model=materials.facts.name,
+        corpus=materials.data.corpus,
+        split="test",
+        layer=layers[0] if len(layers) == 1 else None,
+        method="tuned",
+        role="estimator",
+        metric="accuracy",
+        value=None,
+        pooling=plan.read.pool,
+        seed=plan.loop.seed,
+    )
+    rows: list[Measurement] = []
+    for split in ("dev", "test"):
+        scorer = SplitScorer(trainer.data, split, seed=plan.loop.seed)
+        rows += scorer.measurements(trainer.predicted(split), blank)
+        name, guess = scorer.floor()
+        bare = Measurement(**{**blank.to_json(), "method": name, "role": "floor", "layer": None, "seed": None})
+        rows += scorer.measurements(guess, bare, floor=True)
+    return rows
+
+
+def _provenance(materials: Materials, plan: TunePlan, notes: list[str], fitted: Fitted, cost: Cost) -> dict[str, Any]:
+    stopped = f"Stopped after epoch {fitted.at.epoch}: dev did not get better for {plan.loop.patience} epochs."
+    said = [*notes, f"The model is that after epoch {fitted.at.best_epoch}, the best on dev."]
+    return {
+        "task": materials.data.task.name,
+        "model": {"name": materials.facts.name, "weights": materials.facts.digest},
+        "corpus": {"name": materials.data.corpus},
+        "plan": plan.to_json(),
+        "settings": {
+            "estimator": "tuned",
+            "metric": SplitScorer(materials.data, "dev").metrics[0],
+            "kind": materials.data.task.kind,
+            "probekit": __version__,
+        },
+        "cost": cost.to_json(),
+        "notes": [*said, stopped] if fitted.stopped else said,
+    }
