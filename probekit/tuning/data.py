@@ -145,17 +145,30 @@ def from_model(
     if spec.overflow == "window":
         raise UsageError("Training reads every example at once: choose --overflow truncate, not window.")
     examples = list(corpus)
-    tokeniser = tokeniser_for(loaded, spec)
-    encoded = tokeniser.encode(examples)
-    ids = [example.id for example in examples]
+    index, textless, notes = tokens_of(loaded, examples, spec, where=f"the corpus '{corpus.name}'")
+    return _lay_out(examples, corpus, task, targets, index, textless, [*corpus.remarks, *notes])
+
+
+def tokens_of(
+    loaded: LoadedModel, examples: Sequence[Example], spec: ExtractionSpec, *, where: str
+) -> tuple[CacheIndex, tuple[int, ...], list[str]]:
+    """Return the tokens that a model reads of some examples, those that are spaces alone, and what was cut off.
+
+    Raises
+    ------
+    InputError
+        There is no example, or one that is longer than the model reads.
+    """
     if not examples:
-        raise InputError(f"The corpus '{corpus.name}' has no example.")
-    layout = lay_out_shard(encoded, ids, 0, limit=tokeniser.limit, overflow=spec.overflow)
-    index = CacheIndex(layout.examples_of(""), layout.word, layout.token)
-    notes = list(corpus.remarks)
+        raise InputError(f"There is no example in {where}.")
+    tokeniser = tokeniser_for(loaded, spec)
+    ids = [example.id for example in examples]
+    layout = lay_out_shard(tokeniser.encode(examples), ids, 0, limit=tokeniser.limit, overflow=spec.overflow)
+    notes = []
     if cut := layout.truncated:
         notes.append(f"{len(cut):,} examples are cut to the model's limit and lose {cut.total():,} words.")
-    return _lay_out(examples, corpus, task, targets, index, tuple(tokeniser.encoder.textless), notes)
+    index = CacheIndex(layout.examples_of(""), layout.word, layout.token)
+    return index, tuple(tokeniser.encoder.textless), notes
 
 
 def from_cache(cache: ActivationCache, corpus: Corpus, task: ProbeTask, *, targets: str = "labels") -> TuningData:
@@ -211,13 +224,6 @@ def _lay_out(
         notes += label_notes(coded)
     else:
         gold = _numbers(task, table)
-    first, sizes = _ranges(index, len(examples))
-    low, high = token_ranges(index, table)
-    spans = np.stack([low, high], axis=2) - first[table.example][:, None, None]
-    held = np.zeros((len(examples), 2), np.int64)
-    starts = np.flatnonzero(np.diff(table.example, prepend=-1))
-    held[table.example[starts], 0] = starts
-    held[table.example[starts], 1] = np.append(starts[1:], len(table))
     return TuningData(
         task=task,
         corpus=corpus.name,
@@ -227,14 +233,23 @@ def _lay_out(
         labels=labels,
         gold=gold,
         index=index,
-        first=first,
-        sizes=sizes,
-        spans=spans,
-        held=held,
         textless=textless,
         training=_ordinals(table, "train"),
         notes=notes,
+        **places(index, table, len(examples)),
     )
+
+
+def places(index: CacheIndex, table: TargetTable, n: int) -> dict[str, IntArray]:
+    """Return where examples and targets lie among the tokens: ``first``, ``sizes``, ``spans``, ``held``."""
+    first, sizes = _ranges(index, n)
+    low, high = token_ranges(index, table)
+    held = np.zeros((n, 2), np.int64)
+    starts = np.flatnonzero(np.diff(table.example, prepend=-1))
+    held[table.example[starts], 0] = starts
+    held[table.example[starts], 1] = np.append(starts[1:], len(table))
+    spans = np.stack([low, high], axis=2) - first[table.example][:, None, None]
+    return {"first": first, "sizes": sizes, "spans": spans, "held": held}
 
 
 def _numbers(task: ProbeTask, table: TargetTable) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from probekit.errors import CacheError, ResourceError
+from probekit.errors import CacheError, ResourceError, UsageError
 from probekit.storage.files import digest_of, disk_errors, replace_bytes, sync_folder
 from probekit.storage.strict import dump, parse_object, pretty
 
@@ -39,6 +39,18 @@ class RunFolder:
         self.path = path
         with disk_errors(path, "the run"):
             path.mkdir(parents=True, exist_ok=True)
+
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        """Open a folder that must be there.
+
+        Raises
+        ------
+        UsageError
+        """
+        if not path.is_dir():
+            raise UsageError(f"There is no folder {path}. Name the folder that `probekit tune --out` wrote.")
+        return cls(path)
 
     def write(self, name: str, document: Mapping[str, Any]) -> Path:
         """Write a JSON document, whole or not at all."""

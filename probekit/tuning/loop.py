@@ -208,7 +208,8 @@ class Trainer:
         loss, tokens = self._backward(micros)
         if not math.isfinite(loss):
             raise NumericError(
-                f"The loss of step {self.at.step} (epoch {self.at.epoch + 1}) is {loss}, at a rate of {max(rates.values()):g}. "
+                f"The loss of step {self.at.step} (epoch {self.at.epoch + 1}) is {loss}, at rates of up to "
+                f"{max(rates.values()):g}. "
                 f"The last checkpoint in {self.folder.path} is kept. Lower the rate (--set rate.peak=...), or clip."
             )
         trained = [parameter for depth in sorted(depths) for parameter in self.network.named(depth).values()]

@@ -138,7 +138,7 @@ def _task(task: str | ProbeTask | None, report: LayerReport | None, probes: Any)
     found = task.with_option(None) if isinstance(task, ProbeTask) else get_task(task, *folders)
     if report is not None and report.task != found.name:
         raise UsageError(
-            f"The report is about '{report.task}', not '{found.name}'. Give the report of this task, or leave out --task."
+            f"The report is about '{report.task}', not '{found.name}'. Give that of this task, or leave out --task."
         )
     return found
 

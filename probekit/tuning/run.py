@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from probekit import __version__
 from probekit.errors import CacheError
@@ -27,15 +27,18 @@ from probekit.tuning.materials import Materials
 from probekit.tuning.mix import Mix
 from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
+from probekit.tuning.saving import check_save, save_network
 from probekit.tuning.scoring import SplitScorer
 
+if TYPE_CHECKING:
+    from probekit.models.sources.load import LoadedModel
+
 SCHEMA = "probekit.run/1"
-RUN, PLAN, REPORT, CERTIFICATE, TENSORS = (
+RUN, PLAN, REPORT, CERTIFICATE = (
     "run.json",
     "plan.json",
     "report.jsonl",
     "certificate.json",
-    "tuned.safetensors",
 )
 
 
@@ -71,6 +74,7 @@ def run_plan(
     examples: int | None = None,
     minutes: float = MINUTES,
     once: bool = True,
+    save: str = "whole",
     progress: Progress | None = None,
     told: Callable[[str], None] | None = None,
 ) -> Tuned:
@@ -86,6 +90,8 @@ def run_plan(
         Train on so many examples, drawn by the plan's seed.
     minutes : float
         Between checkpoints.
+    save : {"whole", "delta"}
+        The tuned model as transformers loads it, or what differs from the model it came from.
     once : bool
         Where only the head trains: make what it reads once.
     progress : callable, optional
@@ -102,6 +108,7 @@ def run_plan(
     NumericError, ResourceError
     """
     plan.check(materials.facts, materials.data.task.name)
+    check_save(save)
     data = materials.data.limited(examples, plan.loop.seed)
     run = RunFolder(folder)
     asked = _asked(materials, plan, examples)
@@ -114,13 +121,11 @@ def run_plan(
     fitted = trainer.fit()
     seconds = time.perf_counter() - began
     rows = _rows(trainer, plan, materials)
-    trained = [parameter for depth in sorted(trainer.ever) for parameter in network.named(depth).values()]
-    tensors = {name: parameter for depth in sorted(trainer.ever) for name, parameter in network.named(depth).items()}
-    stored = run.write_tensors(TENSORS, tensors).stat().st_size
+    trained = sum(parameter.numel() for depth in trainer.ever for parameter in network.named(depth).values())
     cost = Cost(
-        trained=sum(parameter.numel() for parameter in trained),
+        trained=trained,
         run=sum(parameter.numel() for parameter in network.parameters()),
-        stored=stored,
+        stored=save_network(run, network, trainer.ever, save),
         seconds=seconds,
         training_seconds=fitted.at.seconds,
         tokens=fitted.at.tokens,
@@ -140,22 +145,26 @@ def run_plan(
 
 def network_of(materials: Materials, plan: TunePlan) -> Network:
     """Cut the model, and put the plan's head on it."""
-    data, head = materials.data, get_head(plan.head.name)
+    data = materials.data
     loaded = cut(materials.loaded, plan.keep)
-    depths = depths_of(loaded)
-    width = loaded.width * (1 if plan.read.mix is not None else len(plan.read.layers))
+    return assemble(loaded, plan, kind=data.task.kind, targets=data.targets, classes=data.classes)
+
+
+def assemble(loaded: LoadedModel, plan: TunePlan, *, kind: str, targets: str, classes: tuple[str, ...]) -> Network:
+    """Put the head of a plan on a model that is cut already."""
+    mixed = plan.read.mix is not None
     spec = HeadSpec(
-        width=width,
-        outputs=data.outputs,
-        targets=data.targets,
-        kind=data.task.kind,
+        width=loaded.width * (1 if mixed else len(plan.read.layers)),
+        outputs=len(classes) or 1,
+        targets=targets,
+        kind=kind,
         pool=plan.read.pool,
-        classes=data.classes,
+        classes=classes,
         seed=plan.loop.seed,
     )
-    module = head.make(spec, plan.head.options).to(loaded.device)
-    mix = None if plan.read.mix is None else Mix(plan.read.mix).to(loaded.device)
-    return Network(loaded, depths, plan.read.layers, module, mix=mix)
+    module = get_head(plan.head.name).make(spec, plan.head.options).to(loaded.device)
+    mix = Mix(plan.read.mix).to(loaded.device) if plan.read.mix is not None else None
+    return Network(loaded, depths_of(loaded), plan.read.layers, module, mix=mix)
 
 
 def _useful(materials: Materials, plan: TunePlan) -> Any:
@@ -172,6 +181,7 @@ def _asked(materials: Materials, plan: TunePlan, examples: int | None) -> dict[s
         "corpus": materials.data.corpus,
         "task": materials.data.task.name,
         "targets": materials.data.targets,
+        "kind": materials.data.task.kind,
         "classes": list(materials.data.classes),
         "scale": [materials.data.centre, materials.data.spread] if materials.data.targets == "numbers" else None,
         "examples": examples,
@@ -194,8 +204,8 @@ def _claim(run: RunFolder, asked: dict[str, Any]) -> None:
         for name, value in asked.items():
             if found.get(name) != value:
                 raise CacheError(
-                    f"{run.path} holds another run: its {name} is {found.get(name)!r:.80}, not {value!r:.80}. Give this "
-                    "run a folder of its own with --out."
+                    f"{run.path} holds another run: its {name} is {found.get(name)!r:.80}, not {value!r:.80}. Give "
+                    "this run a folder of its own with --out."
                 )
     run.write(RUN, {**asked, "complete": False})
 

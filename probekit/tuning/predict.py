@@ -1,0 +1,252 @@
+"""A tuned model, opened again to predict.
+
+Enters: the folder of a run, a corpus. Leaves: what it predicts of each target, and scores where the corpus is labelled.
+Without labels every word is a target of a task over words, and every example of one over sentences; spans and pairs
+must be said by the corpus.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit import plain
+from probekit.corpus import open_corpus
+from probekit.errors import CacheError, InputError, UsageError
+from probekit.example import Example
+from probekit.extraction.spec import ExtractionSpec
+from probekit.features import TargetTable, collect
+from probekit.features.labels import UNSEEN
+from probekit.features.pooling import Pooler
+from probekit.models.architecture.cut import cut
+from probekit.models.sources.find import find_model
+from probekit.report import LayerReport, Measurement
+from probekit.tasks import ProbeTask, Target, get_task
+from probekit.tuning.data import TuningData, places, tokens_of
+from probekit.tuning.feed import Feed
+from probekit.tuning.folder import RunFolder
+from probekit.tuning.network import Network
+from probekit.tuning.plan import TunePlan
+from probekit.tuning.run import PLAN, REPORT, RUN, assemble
+from probekit.tuning.saving import DELTA, load_head, put
+from probekit.tuning.scoring import SplitScorer
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a tuned model says of a corpus.
+
+    Attributes
+    ----------
+    data : TuningData
+    values : float64 array [n]
+        Codes or numbers, in the order of the table.
+    labelled : bool
+        Whether the corpus says what is true.
+    report : LayerReport or None
+        Scores, where it does.
+    """
+
+    data: TuningData
+    values: NDArray[np.float64]
+    labelled: bool
+    report: LayerReport | None
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Yield one JSON-able line a target, in corpus order."""
+        table, data = self.data.table, self.data
+        for row in np.argsort(table.example, kind="stable").tolist():
+            value: Any = float(self.values[row])
+            line = {
+                "example": table.ids[table.example[row]],
+                "spans": table.spans[row].tolist(),
+                "form": table.forms[row],
+                "predicted": data.classes[int(value)] if data.targets == "labels" else value,
+            }
+            if self.labelled:
+                line["gold"] = data.labels[row] if data.targets == "labels" else float(data.gold[row])
+            yield line
+
+
+class TunedModel:
+    """A run, ready to predict; make one with :meth:`open`.
+
+    Attributes
+    ----------
+    folder : Path
+    plan : TunePlan
+    network : Network
+    """
+
+    def __init__(self, folder: Path, plan: TunePlan, network: Network, asked: dict[str, Any], task: ProbeTask) -> None:
+        self.folder, self.plan, self.network = folder, plan, network
+        self._asked, self.task = asked, task
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        model: str | None = None,
+        probes: Any = (),
+        device: str = "auto",
+    ) -> TunedModel:
+        """Open the folder of a complete run.
+
+        Parameters
+        ----------
+        folder : path
+        model : str, optional
+            Where the model is that a run of differences came from; by default it is looked for by its name.
+        probes : path or sequence of paths
+            Folders of your own tasks.
+        device : {"auto", "cpu", "cuda", "mps"}
+
+        Raises
+        ------
+        CacheError
+            The run is not complete, or its files do not go together.
+        UsageError
+            No run is there.
+        """
+        place = plain.path(folder, "folder")
+        run = RunFolder.existing(place)
+        asked = run.read(RUN)
+        if asked is None:
+            raise UsageError(f"{place} is no run of `probekit tune`: it has no {RUN}.")
+        if not asked.get("complete"):
+            raise CacheError(f"The run in {place} is not complete: run the same `probekit tune` command again.")
+        plan = TunePlan.read_file(place / PLAN)
+        if (place / DELTA).exists():
+            source = find_model(model or asked["model"]["name"])
+            if source.digests()["weights"] != asked["model"]["digest"]:
+                raise CacheError(
+                    f"The run in {place} differs from '{asked['model']['name']}' ({asked['model']['digest']:.12}), and "
+                    f"the model of that name has other weights now. Name the right one with --model."
+                )
+            loaded = cut(source.load(device=device), plan.keep)
+        else:
+            loaded = find_model(place).load(device=device)
+        network = assemble(loaded, plan, kind=asked["kind"], targets=asked["targets"], classes=tuple(asked["classes"]))
+        if (place / DELTA).exists():
+            put(network, run.read_tensors(DELTA), place / DELTA)
+        load_head(run, network)
+        network.set_trained(frozenset())
+        return cls(place, plan, network, asked, get_task(asked["task"], *plain.paths(probes, "probes")))
+
+    @property
+    def report(self) -> LayerReport:
+        """What the run was worth on its own dev and test."""
+        return LayerReport.read(self.folder / REPORT)
+
+    def predict(self, corpus: Any, *, spec: ExtractionSpec | None = None, batch_tokens: int = 2048) -> Predicted:
+        """Predict every target of a corpus, whatever its splits.
+
+        Raises
+        ------
+        InputError
+            The corpus does not say where spans or pairs are, or an example is too long.
+        """
+        opened = open_corpus(corpus)
+        where = f"the corpus '{opened.name}'"
+        examples = [replace(example, split="test") for example in opened]
+        index, textless, notes = tokens_of(self.network.loaded, examples, spec or ExtractionSpec(), where=where)
+        labelled = all(any(name in e.annotations or name in e.spans for e in examples) for name in self.task.needs)
+        task = self.task if labelled else _every(self.task)
+        table = Pooler(index, collect(task, examples, where=where)).table
+        data = self._data(table, index, textless, notes, opened.name, labelled, len(examples))
+        values = Feed(self.network, data, batch_tokens=batch_tokens).predict(data.examples("test"))
+        if data.targets == "numbers":
+            centre, spread = self._asked["scale"]
+            values = values * spread + centre
+        return Predicted(data, values, labelled, self._scores(data, values) if labelled else None)
+
+    def _data(
+        self,
+        table: TargetTable,
+        index: Any,
+        textless: tuple[int, ...],
+        notes: list[str],
+        name: str,
+        labelled: bool,
+        n: int,
+    ) -> TuningData:
+        classes, targets = tuple(self._asked["classes"]), self._asked["targets"]
+        labels = [str(label) for label in table.labels]
+        gold: NDArray[Any]
+        if targets == "numbers":
+            gold = np.array(table.labels if labelled else np.zeros(len(table)), np.float64)
+        else:
+            number = {label: code for code, label in enumerate(classes)}
+            gold = np.array([number.get(label, UNSEEN) for label in labels], np.int32)
+        return TuningData(
+            task=self.task,
+            corpus=name,
+            table=table,
+            targets=targets,
+            classes=classes,
+            labels=labels,
+            gold=gold,
+            index=index,
+            textless=textless,
+            training=np.zeros(0, np.int64),
+            notes=notes,
+            **places(index, table, n),
+        )
+
+    def _scores(self, data: TuningData, values: NDArray[np.float64]) -> LayerReport:
+        blank = Measurement(
+            stage="tune",
+            task=self.task.name,
+            model=self.folder.name,
+            corpus=data.corpus,
+            split="test",
+            layer=None,
+            method="tuned",
+            role="estimator",
+            metric="accuracy",
+            value=None,
+            pooling=self.plan.read.pool,
+            seed=self.plan.loop.seed,
+        )
+        scorer = SplitScorer(data, "test", seed=self.plan.loop.seed)
+        settings = {"estimator": "tuned", "metric": scorer.metrics[0], "kind": self.task.kind}
+        provenance = {
+            "task": self.task.name,
+            "model": {"name": self.folder.name},
+            "corpus": {"name": data.corpus},
+            "settings": settings,
+            "notes": data.notes,
+        }
+        return LayerReport(tuple(scorer.measurements(values, blank)), provenance)
+
+
+def _every(task: ProbeTask) -> ProbeTask:
+    """Return a task that has a target without a label for every word, or for every example.
+
+    Raises
+    ------
+    InputError
+        Its targets are spans or pairs, which must be given.
+    """
+    targets = {"word": _every_word, "sentence": _whole}.get(task.kind)
+    if targets is None:
+        raise InputError(
+            f"'{task.name}' is about the {task.kind}s that a corpus names, and this one lacks {', '.join(task.needs)}. "
+            "Give a corpus that has them; what they are labelled is not looked at."
+        )
+    return ProbeTask(name="unlabelled", kind=task.kind, targets=targets)
+
+
+def _every_word(example: Example) -> Sequence[Target]:
+    return [Target(((place, place + 1),), "") for place in range(len(example.words))]
+
+
+def _whole(example: Example) -> Sequence[Target]:
+    return [Target(((0, len(example.words)),), "")] if example.words else []

@@ -1,0 +1,97 @@
+"""A tuned model on disk: whole, as transformers loads it, or what differs from the model it came from.
+
+Enters: a network. Leaves: files in the folder of its run. Whole: ``config.json``, ``model.safetensors`` and the
+tokenizer, cut to the blocks that were kept, so that the folder of a run is a model like any other; its head lies beside
+them. What differs (``delta.safetensors``): the tensors of the depths that trained, to be put into the model whose
+digest the run names.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from probekit.errors import CacheError, UsageError
+from probekit.models.sources.weights import quiet
+from probekit.storage.files import disk_errors
+from probekit.tuning.folder import RunFolder
+from probekit.tuning.network import Network
+
+HEAD, DELTA = "head.safetensors", "delta.safetensors"
+SAVES = ("whole", "delta")
+
+
+def check_save(save: str) -> None:
+    """Refuse a way of saving that there is not."""
+    if save not in SAVES:
+        raise UsageError(f"The `save` option must be one of {', '.join(SAVES)}. Got '{save}'.")
+
+
+def save_network(run: RunFolder, network: Network, trained: frozenset[int], save: str) -> int:
+    """Write a network; return the bytes that it takes.
+
+    Parameters
+    ----------
+    run : RunFolder
+    network : Network
+    trained : frozenset of int
+        Depths that trained at some time.
+    save : {"whole", "delta"}
+    """
+    head = run.write_tensors(HEAD, network.named(network.keep + 1))
+    written = [head]
+    if save == "whole":
+        written += _save_whole(run.path, network)
+    else:
+        body = {
+            name: value for depth in sorted(trained) if depth <= network.keep for name, value in _of(network, depth)
+        }
+        written.append(run.write_tensors(DELTA, body))
+    return sum(file.stat().st_size for file in written)
+
+
+def load_head(run: RunFolder, network: Network) -> None:
+    """Put the saved head into a network."""
+    put(network, run.read_tensors(HEAD), run.path / HEAD)
+
+
+def put(network: Network, tensors: Mapping[str, torch.Tensor], where: Path) -> None:
+    """Put tensors into the parameters of their names.
+
+    Raises
+    ------
+    CacheError
+        A name that the network does not have, or another shape.
+    """
+    parameters = dict(network.named_parameters())
+    with torch.no_grad():
+        for name, value in tensors.items():
+            if name not in parameters or parameters[name].shape != value.shape:
+                raise CacheError(f"{where}: the tensor '{name}' has no place in the model that its plan describes.")
+            parameters[name].copy_(value)
+
+
+def _of(network: Network, depth: int) -> list[tuple[str, Any]]:
+    return list(network.named(depth).items())
+
+
+def _save_whole(folder: Path, network: Network) -> list[Path]:
+    """Write the model and its tokenizer beside one another first, and move them when they are whole."""
+    loaded = network.loaded
+    with disk_errors(folder, "the tuned model"), tempfile.TemporaryDirectory(dir=folder, prefix=".model-") as place:
+        with quiet():
+            loaded.model.save_pretrained(place)
+            loaded.tokenizer.save_pretrained(place)
+        files = [file for file in sorted(Path(place).rglob("*")) if file.is_file()]
+        moved = []
+        for file in files:
+            to = folder / file.relative_to(place)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(file, to)
+            moved.append(to)
+    return moved
