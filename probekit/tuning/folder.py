@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from probekit.errors import CacheError, ResourceError, UsageError
 from probekit.storage.files import digest_of, disk_errors, replace_bytes, sync_folder
@@ -145,13 +145,17 @@ class RunLog:
 
     Parameters
     ----------
-    path : Path
+    path : Path or None
+        None: nothing is written, another process does.
     keep : int
         Bytes that stay.
     """
 
-    def __init__(self, path: Path, keep: int = 0) -> None:
+    def __init__(self, path: Path | None, keep: int = 0) -> None:
         self.path = path
+        self._file: BinaryIO | None = None
+        if path is None:
+            return
         with disk_errors(path.parent, "the log"):
             self._file = open(path, "ab")  # noqa: SIM115  (closed by close)
             if self._file.tell() < keep:
@@ -160,9 +164,12 @@ class RunLog:
                     f"{path} is shorter than the checkpoint says. Remove the run's folder and start again."
                 )
             self._file.truncate(keep)
+            self._file.seek(0, os.SEEK_END)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Write a line."""
+        if self._file is None:
+            return
         try:
             self._file.write(dump(dict(row)).encode() + b"\n")
             self._file.flush()
@@ -173,12 +180,15 @@ class RunLog:
 
     def sync(self) -> int:
         """Force what is written to the disk; return its size."""
+        if self._file is None:
+            return 0
         os.fsync(self._file.fileno())
         return self._file.tell()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

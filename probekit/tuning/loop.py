@@ -30,6 +30,7 @@ from probekit.tuning.network import Network
 from probekit.tuning.optimizer import make_optimizer, moments, rates_of, restore_moments, set_rates
 from probekit.tuning.order import epoch_batches
 from probekit.tuning.plan import TunePlan
+from probekit.tuning.processes import Processes
 from probekit.tuning.rates import get_rate
 from probekit.tuning.schedules import get_schedule
 from probekit.tuning.scoring import SplitScorer
@@ -106,6 +107,8 @@ class Trainer:
         Where the log and the checkpoints go; a checkpoint that is there is gone on from.
     minutes : float
         Between checkpoints.
+    processes : Processes, optional
+        Those that train together; by default those that were started.
     progress : callable, optional
     told : callable, optional
         Called with what a person must know: that a batch was cut in two.
@@ -120,9 +123,11 @@ class Trainer:
         folder: RunFolder,
         *,
         minutes: float = MINUTES,
+        processes: Processes | None = None,
         progress: Progress | None = None,
         told: Callable[[str], None] | None = None,
     ) -> None:
+        self.processes = processes or Processes(network.device)
         self.network, self.plan, self.data, self.feed, self.folder = network, plan, data, feed, folder
         self.minutes, self.progress, self.told = minutes, progress, told
         self.epochs = [self._steps_of(epoch) for epoch in range(plan.loop.epochs)]
@@ -151,13 +156,16 @@ class Trainer:
             Memory or disk are full.
         """
         self.first = digests(self.network)
-        log = RunLog(self.folder.path / LOG, self._restore())
+        kept = self._restore()
+        self.processes.wait()
+        log = RunLog(self.folder.path / LOG if self.processes.main else None, kept)
         self._saved_at = time.monotonic()
         try:
             with torch.random.fork_rng():
                 stopped = self._epochs(log)
         finally:
             log.close()
+            self.processes.end()
         self._load(self.best)
         self.network.set_trained(frozenset())
         frozen = check_frozen(self.network, self.first, self.ever)
@@ -181,7 +189,8 @@ class Trainer:
                     seconds=self.at.seconds + done - began,
                 )
                 log.add({**row, "seconds": round(done - began, 6)})
-                if time.monotonic() - self._saved_at >= 60 * self.minutes:
+                self.processes.report({"loss": row["loss"], "norm": row["norm"]}, self.at.step)
+                if self.processes.main and time.monotonic() - self._saved_at >= 60 * self.minutes:
                     self._save(log)
                 if self.progress is not None:
                     self.progress(self.at.step / self.total, f"epoch {self.at.epoch + 1}, loss {row['loss']:.4f}")
@@ -213,7 +222,8 @@ class Trainer:
                 f"The last checkpoint in {self.folder.path} is kept. Lower the rate (--set rate.peak=...), or clip."
             )
         trained = [parameter for depth in sorted(depths) for parameter in self.network.named(depth).values()]
-        norm = self._clip(trained)
+        self.processes.add_up(trained)
+        norm = self.processes.clip(trained, math.inf if self.plan.loop.clip is None else self.plan.loop.clip)
         certified = self._before(share)
         self.optimizer.step()
         if certified is not None:
@@ -249,12 +259,14 @@ class Trainer:
                 self.told(f"Out of memory at step {self.at.step}: every batch is cut into {self._parts} from here on.")
 
     def _accumulate(self, micros: Sequence[IntArray]) -> tuple[float, int]:
-        batches = [self.feed.batch(micro) for micro in micros]
-        total = sum(len(batch.targets) for batch in batches)
+        held = self.data.held[np.concatenate(micros)]
+        total = int((held[:, 1] - held[:, 0]).sum())
+        mine = [self.processes.mine(micro) for micro in micros]
+        batches = [self.feed.batch(examples) for examples in mine if len(examples)]
         value, tokens = 0.0, 0
         self.network.set_dropout(True)
         for number, batch in enumerate(batches):
-            torch.manual_seed(_seed(self.plan.loop.seed, self.at.step, number))
+            torch.manual_seed(_seed(self.plan.loop.seed, self.at.step, number, self.processes.rank))
             row = torch.from_numpy(batch.row).to(self.network.device)
             with self._precision():
                 scores = self.feed.scores(batch)
@@ -262,7 +274,7 @@ class Trainer:
             loss.backward()
             value += float(loss.detach())
             tokens += batch.tokens
-        return value, tokens
+        return self.processes.total(value), int(self.processes.total(tokens))
 
     def _gold(self, batch: Any) -> Tensor:
         gold = gold_of(self.data, batch, self.network.device)
@@ -272,11 +284,6 @@ class Trainer:
         if self.plan.loop.precision == "float32":
             return contextlib.nullcontext()
         return torch.autocast(self.network.device.type, dtype=torch.bfloat16)
-
-    def _clip(self, trained: Sequence[Tensor]) -> float:
-        clip = self.plan.loop.clip
-        most = math.inf if clip is None else clip
-        return float(torch.nn.utils.clip_grad_norm_(trained, most, error_if_nonfinite=False))
 
     def _before(self, share: float) -> tuple[Digests, dict[str, bool]] | None:
         """Return the digests and gradients that a new stage is certified by; None where nothing is to be certified."""
@@ -303,6 +310,7 @@ class Trainer:
             waited=0 if better else self.at.waited + 1,
         )
         log.add({"step": self.at.step, "epoch": self.at.epoch, "dev": {self.dev.metrics[0]: value}})
+        self.processes.report({f"dev_{self.dev.metrics[0]}": value}, self.at.step)
 
     def predicted(self, split: str) -> NDArray[np.float64]:
         """Return what the network predicts of a split now: codes, or numbers as the task gives them."""
@@ -376,6 +384,6 @@ def _cut(examples: IntArray, parts: int) -> Iterator[IntArray]:
     yield from (part for part in np.array_split(examples, min(parts, len(examples))) if len(part))
 
 
-def _seed(seed: int, step: int, number: int) -> int:
-    """Return the seed of the dropout of one micro-batch."""
-    return int(np.random.SeedSequence([seed, step, number]).generate_state(1, np.uint64)[0] >> 1)
+def _seed(*numbers: int) -> int:
+    """Return the seed of the dropout of one micro-batch, of the numbers that it depends on."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

@@ -12,7 +12,6 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -48,9 +47,8 @@ def save_network(run: RunFolder, network: Network, trained: frozenset[int], save
     if save == "whole":
         written += _save_whole(run.path, network)
     else:
-        body = {
-            name: value for depth in sorted(trained) if depth <= network.keep for name, value in _of(network, depth)
-        }
+        depths = [depth for depth in sorted(trained) if depth <= network.keep]
+        body = {name: value for depth in depths for name, value in network.named(depth).items()}
         written.append(run.write_tensors(DELTA, body))
     return sum(file.stat().st_size for file in written)
 
@@ -74,10 +72,6 @@ def put(network: Network, tensors: Mapping[str, torch.Tensor], where: Path) -> N
             if name not in parameters or parameters[name].shape != value.shape:
                 raise CacheError(f"{where}: the tensor '{name}' has no place in the model that its plan describes.")
             parameters[name].copy_(value)
-
-
-def _of(network: Network, depth: int) -> list[tuple[str, Any]]:
-    return list(network.named(depth).items())
 
 
 def _save_whole(folder: Path, network: Network) -> list[Path]:
