@@ -1,0 +1,179 @@
+"""Tune: name a task, a report or a plan, and get a tuned model.
+
+Enters: what a user names. Leaves: the plan that follows, or a :class:`~probekit.tuning.run.Tuned`. A plan that is given
+stands; without one the report's advice is taken, and without a report the whole model is tuned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from probekit import plain
+from probekit.extraction.spec import ExtractionSpec
+from probekit.report import LayerReport
+from probekit.storage.strict import canonical
+from probekit.tasks import ProbeTask
+from probekit.tuning.advise import advise
+from probekit.tuning.loop import Progress
+from probekit.tuning.materials import Materials, gather
+from probekit.tuning.plan import TunePlan
+from probekit.tuning.plans import make_plan
+from probekit.tuning.run import Tuned, run_plan
+
+WITHOUT_REPORT = "full"
+RUNS = Path("runs")
+
+
+def tune(
+    task: str | ProbeTask | None = None,
+    *,
+    plan: TunePlan | str | os.PathLike[str] | None = None,
+    report: LayerReport | str | os.PathLike[str] | None = None,
+    model: str | os.PathLike[str] | None = None,
+    corpus: Any = None,
+    annotations: Any = (),
+    on: Any = None,
+    probes: Any = (),
+    targets: str | None = None,
+    changes: str | Sequence[str] = (),
+    examples: int | None = None,
+    save: str = "whole",
+    out: str | os.PathLike[str] | None = None,
+    input: str = "words",
+    max_length: int | None = None,
+    overflow: str = "error",
+    device: str = "auto",
+    revision: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    told: Callable[[str], None] | None = None,
+) -> Tuned:
+    """Fine-tune a model for a task, by a plan.
+
+    Parameters
+    ----------
+    task : str or ProbeTask, optional
+        By default that of the plan or the report.
+    plan : TunePlan, path or name, optional
+        A plan, a file of one, or one of the catalogue (``full``, ``top:2``, ``head-only``, ``ulmfit``). By default what
+        the report advises, and ``full`` without a report.
+    report : LayerReport or path, optional
+        Of this task and model; it also says where model, corpus and cache are.
+    model : str or path, optional
+    corpus : anything :func:`~probekit.open_corpus` takes, optional
+    annotations : path or Corpus, or a sequence of them
+    on : path or ActivationCache, optional
+        Frozen layers are read from this cache of the same model and corpus, and never run.
+    probes : path or sequence of paths
+        Folders of your own tasks.
+    targets : {"labels", "numbers"}, optional
+        What is predicted; by default labels, and numbers where the report's estimator predicts numbers.
+    changes : str or sequence of str
+        Fields of the plan to set, ``keep=3`` [1]_.
+    examples : int, optional
+        Train on so many training examples, drawn by the plan's seed.
+    save : {"whole", "delta"}
+        The tuned model as transformers loads it, or what differs from the model it came from.
+    out : path, optional
+        Folder of the run; by default one in ``runs``, named after task, model and plan. An interrupted run of the same
+        plan goes on.
+    input, max_length, overflow
+        How text is read where there is no cache; see :func:`~probekit.extract`. Overlapping windows are refused.
+    device : {"auto", "cpu", "cuda", "mps"}
+    revision : str, optional
+        Of a model on the hub.
+    cache : path, optional
+        Folder of caches.
+    progress : callable, optional
+        Called with the share done (0..1) and a note.
+    told : callable, optional
+        Called with what a person must know while it runs.
+
+    Returns
+    -------
+    Tuned
+
+    Raises
+    ------
+    UsageError, InputError, CacheError, NumericError, ResourceError, NetworkError
+
+    References
+    ----------
+    .. [1] :meth:`~probekit.tuning.plan.TunePlan.with_set`.
+    """
+    given = read_plan(plan)
+    materials = gather(
+        task if task is not None or given is None or isinstance(given, str) else given.task,
+        report=report,
+        model=model
+        if model is not None or given is None or isinstance(given, str) or on is not None
+        else given.model.name,
+        corpus=corpus,
+        annotations=annotations,
+        on=on,
+        probes=probes,
+        targets=targets,
+        spec=ExtractionSpec(input=input, max_length=max_length, overflow=overflow),
+        device=device,
+        revision=revision,
+        cache=cache,
+    )
+    chosen = plan_for(materials, given, changes=plain.texts(changes, "changes"), digest=digest_of_report(report))
+    folder = run_folder(materials, chosen, examples) if out is None else plain.path(out, "out")
+    return run_plan(materials, chosen, folder, examples=examples, save=save, progress=progress, told=told)
+
+
+def read_plan(plan: TunePlan | str | os.PathLike[str] | None) -> TunePlan | str | None:
+    """Return a plan, or the name of one in the catalogue."""
+    if plan is None or isinstance(plan, TunePlan):
+        return plan
+    if isinstance(plan, str) and not plan.endswith(".json") and not os.path.exists(plan):
+        return plan
+    return TunePlan.read_file(plan)
+
+
+def plan_for(
+    materials: Materials,
+    plan: TunePlan | str | None = None,
+    *,
+    changes: Sequence[str] = (),
+    examples: int | None = None,
+    digest: str | None = None,
+) -> TunePlan:
+    """Return the plan to run: the one given, the one of that name, or what the report advises.
+
+    Raises
+    ------
+    UsageError
+        The plan is for another model or task; a change that does not fit.
+    InputError
+        The report decides nothing.
+    """
+    data, facts = materials.data, materials.facts
+    if isinstance(plan, TunePlan):
+        made = plan
+    elif plan is None and materials.report is not None:
+        n_train = min(len(data.training), examples or len(data.training))
+        made = advise(materials.report, facts, n_train=n_train, task=data.task.name, labels=data.classes, digest=digest)
+    else:
+        made = make_plan(plan or WITHOUT_REPORT, facts, data.task.name, kind=data.task.kind, labels=data.classes)
+    return made.with_set(*changes).check(facts, data.task.name) if changes else made.check(facts, data.task.name)
+
+
+def digest_of_report(report: Any) -> str | None:
+    """Return the sha256 of a report's file; None of a report in memory."""
+    if report is None or isinstance(report, LayerReport):
+        return None
+    return hashlib.sha256(Path(report).read_bytes()).hexdigest()
+
+
+def run_folder(materials: Materials, plan: TunePlan, examples: int | None) -> Path:
+    """Return the folder of a run that nobody named: the same plan on the same targets gives the same."""
+    asked = {"plan": plan.to_json(), "corpus": materials.data.corpus, "examples": examples}
+    key = hashlib.sha256(canonical(asked)).hexdigest()[:12]
+    name = f"{plan.task.replace(':', '-')}--{materials.facts.name.rpartition('/')[2]}--{key}"
+    return RUNS / name
