@@ -24,7 +24,7 @@ from probekit.report import LayerReport
 from probekit.tasks import ProbeTask, get_task
 from probekit.tuning.data import TuningData, from_cache, from_model
 from probekit.tuning.facts import ModelFacts
-from probekit.tuning.groups import depths_of
+from probekit.tuning.groups import facts_of
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -119,14 +119,6 @@ def gather(
     else:
         data = from_model(loaded, whole, chosen, targets=predicted, spec=spec)
     return Materials(loaded, facts_of(loaded), data, opened, read)
-
-
-def facts_of(loaded: LoadedModel) -> ModelFacts:
-    """Return the plain numbers of a model."""
-    stack = loaded.stacks[0]
-    sizes = tuple(group.size for group in depths_of(loaded).groups)
-    final = stack.layer_names[-1] == "final"
-    return ModelFacts(loaded.source.name, loaded.weights_digest(), stack.n_layers, loaded.width, sizes, final)
 
 
 def _task(task: str | ProbeTask | None, report: LayerReport | None, probes: Any) -> ProbeTask:

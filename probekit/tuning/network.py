@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from probekit.models.runtime.middle import Middle
 from probekit.tuning.batch import TokenBatch
+from probekit.models.runtime.dependence import modules_of
 from probekit.tuning.groups import Depths
 from probekit.tuning.head_module import HeadModule, VectorHead
 from probekit.tuning.layout import ExampleBatch
@@ -50,6 +51,7 @@ class Network(nn.Module):
         self.read = tuple(read)
         self.depths = depths
         self._loaded = [loaded]  # in a list: no module of this one
+        self._by_depth = modules_of(loaded)
         self._middles: dict[int | None, Middle] = {}
         self.trained: frozenset[int] = frozenset()
 
@@ -106,7 +108,7 @@ class Network(nn.Module):
                 if self.mix is not None:
                     self.mix.train()
             else:
-                for module in self.depths.groups[depth].modules:
+                for module in self._by_depth[depth]:
                     module.training = True
 
     def start(self, lowest: int) -> int:

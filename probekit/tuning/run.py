@@ -28,6 +28,7 @@ from probekit.tuning.mix import Mix
 from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.saving import check_save, save_network
+from probekit.tuning.processes import Processes
 from probekit.tuning.scoring import SplitScorer
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def run_plan(
     *,
     examples: int | None = None,
     minutes: float = MINUTES,
+    processes: Processes | None = None,
     once: bool = True,
     save: str = "whole",
     progress: Progress | None = None,
@@ -92,6 +94,8 @@ def run_plan(
         Between checkpoints.
     save : {"whole", "delta"}
         The tuned model as transformers loads it, or what differs from the model it came from.
+    processes : Processes, optional
+        Those that train together; by default those that were started.
     once : bool
         Where only the head trains: make what it reads once.
     progress : callable, optional
@@ -117,7 +121,7 @@ def run_plan(
     feed = Feed(network, data, cache=_useful(materials, plan), batch_tokens=plan.loop.batch_tokens, once=once)
     plan.write(folder / PLAN)
     began = time.perf_counter()
-    trainer = Trainer(network, plan, data, feed, run, minutes=minutes, progress=progress, told=told)
+    trainer = Trainer(network, plan, data, feed, run, minutes=minutes, processes=processes, progress=progress, told=told)
     fitted = trainer.fit()
     seconds = time.perf_counter() - began
     rows = _rows(trainer, plan, materials)

@@ -106,12 +106,13 @@ def tune(
     .. [1] :meth:`~probekit.tuning.plan.TunePlan.with_set`.
     """
     given = read_plan(plan)
+    if isinstance(given, TunePlan):
+        task = given.task if task is None else task
+        model = given.model.name if model is None and on is None else model
     materials = gather(
-        task if task is not None or given is None or isinstance(given, str) else given.task,
+        task,
         report=report,
-        model=model
-        if model is not None or given is None or isinstance(given, str) or on is not None
-        else given.model.name,
+        model=model,
         corpus=corpus,
         annotations=annotations,
         on=on,

@@ -89,3 +89,41 @@ def _training(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     finally:
         for parameter, was in zip(parameters, before, strict=True):
             parameter.requires_grad_(was)
+
+
+def modules_of(loaded: LoadedModel) -> tuple[tuple[nn.Module, ...], ...]:
+    """Sort the modules of a model by depth: by when a trial run of its one stack first comes to them.
+
+    Returns
+    -------
+    tuple of tuple of Module
+        From depth 0 to the number of blocks. A module that serves several blocks stands at the lowest, what holds
+        blocks at 0, and what stands behind the last block at that block.
+    """
+    blocks = loaded.stacks[0].blocks
+    found: dict[nn.Module, int] = {}
+    depth = 0
+
+    def enter(module: nn.Module, *_: object) -> None:
+        nonlocal depth
+        if module is blocks.first and not depth:
+            depth = 1
+        found.setdefault(module, min(depth, len(blocks.outputs)))
+
+    def leave(module: nn.Module, *_: object) -> None:
+        nonlocal depth
+        if depth <= len(blocks.outputs) and module is blocks.outputs[max(depth, 1) - 1]:
+            depth += 1
+
+    handles = []
+    try:
+        for module in loaded.model.modules():
+            handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
+        with restored(loaded.model), torch.no_grad(), model_inputs(loaded, trial_batch(loaded)) as inputs:
+            loaded.model.eval()
+            loaded.model(**inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    depths = range(len(blocks.outputs) + 1)
+    return tuple(tuple(module for module, own in found.items() if own == wanted) for wanted in depths)

@@ -1,0 +1,65 @@
+"""``probekit predict``: what a tuned model says of a corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.options import Debug, Device, Json, Probes, Quiet, Verbose, check_writable, examples
+from probekit.cli.output import say, show_json
+
+EXAMPLES = examples(
+    "probekit predict runs/pos news.txt",
+    "probekit predict runs/pos en_ewt-ud-test.conllu --out predicted.jsonl",
+)
+
+
+def predict_command(
+    run: Annotated[Path, typer.Argument(help="The folder of a run of `probekit tune`.", metavar="RUN")],
+    corpus: Annotated[str, typer.Argument(help="A file, a folder, or what `extract` takes.", metavar="CORPUS")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="The model that a run of differences came from.", metavar="MODEL"),
+    ] = None,
+    probes: Probes = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option("--max-length", help="Tokens the model may read at once, special ones included.", metavar="N"),
+    ] = None,
+    overflow: Annotated[
+        str, typer.Option("--overflow", help="Longer examples: error or truncate.", metavar="NAME")
+    ] = "error",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the predictions here, not to stdout (JSONL).", metavar="FILE")
+    ] = None,
+    device: Device = "auto",
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Predict every target of a corpus, one JSON line each, and score them where it is labelled."""
+    from probekit.extraction.spec import ExtractionSpec
+    from probekit.storage.files import replace_bytes
+    from probekit.storage.strict import dump
+    from probekit.tuning.predict import TunedModel
+
+    check_writable(out, "out")
+    tuned = TunedModel.open(run, model=model, probes=probes or [], device=device)
+    predicted = tuned.predict(corpus, spec=ExtractionSpec(max_length=max_length, overflow=overflow))
+    for note in predicted.data.notes:
+        say(note, quiet=quiet or json)
+    if json:
+        scores = predicted.report.to_json() if predicted.report is not None else None
+        show_json({"schema": "probekit.predictions/1", "scores": scores, "predictions": list(predicted.lines())})
+        return
+    lines = "".join(dump(line) + "\n" for line in predicted.lines())
+    if out is None:
+        typer.echo(lines, nl=False)
+    else:
+        replace_bytes(out, lines.encode())
+        say(f"predicted  {out}", quiet=quiet)
+    if predicted.report is not None:
+        say(str(predicted.report.table()), quiet=quiet)
