@@ -34,7 +34,7 @@ def digest(tensor: Tensor) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class CertifiedStage:
     """What a stage moved.
 
     Attributes
@@ -59,12 +59,12 @@ class Stage:
         return {"step": self.step, "depths": list(self.depths), "moved": self.moved, "still": list(self.still)}
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Stage:
+    def from_json(cls, document: Mapping[str, Any]) -> CertifiedStage:
         """Read what :meth:`to_json` gave."""
         return cls(document["step"], tuple(document["depths"]), document["moved"], tuple(document["still"]))
 
 
-def check_moved(network: Network, before: Digests, step: int, pulled: Mapping[str, bool]) -> Stage:
+def check_moved(network: Network, before: Digests, step: int, pulled: Mapping[str, bool]) -> CertifiedStage:
     """Compare what moved in a step with what trains.
 
     Parameters
@@ -94,7 +94,7 @@ def check_moved(network: Network, before: Digests, step: int, pulled: Mapping[st
             + "; ".join(_differences(wrong, stuck, whole))
             + ". The run is stopped; nothing of it is kept as a result."
         )
-    return Stage(step, tuple(sorted(network.trained)), len(moved), tuple(still))
+    return CertifiedStage(step, tuple(sorted(network.trained)), len(moved), tuple(still))
 
 
 def check_frozen(network: Network, first: Digests, ever: frozenset[int]) -> int:

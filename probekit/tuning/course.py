@@ -72,12 +72,21 @@ class Course:
 
     def trains(self, step: int) -> frozenset[int]:
         """Return the depths that train at a step."""
-        return self._trains(self.plan.depths, step / self.steps_each)
+        return self.trains_at(step / self.steps_each)
+
+    def trains_at(self, epoch: float) -> frozenset[int]:
+        """Return the depths that train when so many epochs are done."""
+        return self._trains(self.plan.depths, epoch)
 
     def rates(self, step: int) -> dict[int, float]:
         """Return the rate of each depth that trains at a step."""
-        share, trains = self._share(step, self.steps), self.trains(step)
-        return {depth: peak * share for depth, peak in self.peaks.items() if depth in trains}
+        rates, trains = self.rates_at(step, self.steps), self.trains(step)
+        return {depth: rate for depth, rate in rates.items() if depth in trains}
+
+    def rates_at(self, step: int, total: int) -> dict[int, float]:
+        """Return the rate that each depth has at a step of so many, if it trains then."""
+        share = self._share(step, total)
+        return {depth: peak * share for depth, peak in self.peaks.items()}
 
     def stages(self) -> list[Stage]:
         """Return the stages, the first one first."""

@@ -23,6 +23,7 @@ from probekit.tuning.order import sorted_batches
 from probekit.tuning.pooling import pool
 
 IntArray = NDArray[np.int64]
+SIZED = 32
 
 
 class Feed:
@@ -96,6 +97,15 @@ class Feed:
                 out[batch.targets] = self._predicted(batch)
                 rows.append(batch.targets)
         return out[np.sort(np.concatenate(rows))]
+
+    def sizes(self) -> Tensor:
+        """Return the root mean square of every layer that is read, over the tokens of some training examples."""
+        examples = np.random.default_rng(0).permutation(self.data.training)[:SIZED]
+        batch = self.batch(examples)
+        real = torch.from_numpy(batch.padded.real())
+        with torch.no_grad():
+            states = self.network.states(batch, self.given(batch), self.start)
+        return torch.stack([state.cpu()[real].square().mean().sqrt() for state in states])
 
     def _predicted(self, batch: ExampleBatch) -> NDArray[np.float64]:
         row = torch.from_numpy(batch.row).to(self.network.device)

@@ -21,18 +21,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.errors import NumericError, ResourceError
-from probekit.tuning.certificate import Digests, Stage, check_frozen, check_moved, digests
+from probekit.tuning.certificate import CertifiedStage, Digests, check_frozen, check_moved, digests
+from probekit.tuning.course import Course
 from probekit.tuning.data import TuningData
 from probekit.tuning.feed import Feed
 from probekit.tuning.folder import LOG, RunFolder, RunLog
 from probekit.tuning.layout import gold_of
 from probekit.tuning.network import Network
-from probekit.tuning.optimizer import make_optimizer, moments, rates_of, restore_moments, set_rates
+from probekit.tuning.optimizer import make_optimizer, moments, restore_moments, set_rates
 from probekit.tuning.order import epoch_batches
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.processes import Processes
-from probekit.tuning.rates import get_rate
-from probekit.tuning.schedules import get_schedule
 from probekit.tuning.scoring import SplitScorer
 
 IntArray = NDArray[np.int64]
@@ -80,7 +79,7 @@ class Fitted:
     at : At
     stopped : bool
         Before the last epoch, since dev did not get better.
-    stages : tuple of Stage
+    stages : tuple of CertifiedStage
     frozen : int
         Parameters and buffers that are bit for bit what they were.
     halved : int
@@ -89,7 +88,7 @@ class Fitted:
 
     at: At
     stopped: bool
-    stages: tuple[Stage, ...]
+    stages: tuple[CertifiedStage, ...]
     frozen: int
     halved: int
 
@@ -132,13 +131,12 @@ class Trainer:
         self.minutes, self.progress, self.told = minutes, progress, told
         self.epochs = [self._steps_of(epoch) for epoch in range(plan.loop.epochs)]
         self.total = sum(map(len, self.epochs))
-        self.trains = get_schedule(plan.schedule.name).bind(plan.loop.epochs, plan.schedule.options)
-        self.share = get_rate(plan.rate.name).bind(plan.rate.options)
+        self.course = Course(plan, 1)
         self.optimizer = make_optimizer(network, plan)
         self.dev = SplitScorer(data, "dev", seed=plan.loop.seed)
         self.at = At()
         self.ever: frozenset[int] = frozenset()
-        self.stages: list[Stage] = []
+        self.stages: list[CertifiedStage] = []
         self.best: dict[str, Tensor] = {}
         self.first: Digests = {}
         self.halved = 0
@@ -201,7 +199,7 @@ class Trainer:
     def _enter_stage(self, steps: int) -> frozenset[int]:
         """Freeze and unfreeze as the schedule says; a new stage is certified by its first step that pulls."""
         now = self.at.epoch + self.at.place / steps
-        depths = self.trains(self.plan.depths, now)
+        depths = self.course.trains_at(now)
         if depths != self.network.trained:
             if not self.ever or min(depths) < min(self.ever):
                 self.feed.set_lowest(min(depths))
@@ -211,8 +209,7 @@ class Trainer:
         return depths
 
     def _step(self, micros: Sequence[IntArray], depths: frozenset[int]) -> tuple[dict[str, Any], int]:
-        share = self.share(self.at.step, self.total)
-        rates = rates_of(self.plan, share)
+        rates = self.course.rates_at(self.at.step, self.total)
         set_rates(self.optimizer, rates)
         loss, tokens = self._backward(micros)
         if not math.isfinite(loss):
@@ -224,7 +221,7 @@ class Trainer:
         trained = [parameter for depth in sorted(depths) for parameter in self.network.named(depth).values()]
         self.processes.add_up(trained)
         norm = self.processes.clip(trained, math.inf if self.plan.loop.clip is None else self.plan.loop.clip)
-        certified = self._before(share)
+        certified = self._before(max(rates.values()))
         self.optimizer.step()
         if certified is not None:
             self.stages.append(check_moved(self.network, certified[0], self.at.step, certified[1]))
@@ -285,9 +282,9 @@ class Trainer:
             return contextlib.nullcontext()
         return torch.autocast(self.network.device.type, dtype=torch.bfloat16)
 
-    def _before(self, share: float) -> tuple[Digests, dict[str, bool]] | None:
+    def _before(self, rate: float) -> tuple[Digests, dict[str, bool]] | None:
         """Return the digests and gradients that a new stage is certified by; None where nothing is to be certified."""
-        if not self._uncertified or share <= 0:
+        if not self._uncertified or rate <= 0:
             return None
         pulled = {
             name: bool((parameter.grad != 0).any())
@@ -363,7 +360,7 @@ class Trainer:
         self._load(inside.read_tensors("delta.safetensors"))
         restore_moments(self.network, self.optimizer, inside.read_tensors("optimizer.safetensors"))
         self.best = inside.read_tensors("best.safetensors")
-        self.stages = [Stage.from_json(stage) for stage in state["stages"]]
+        self.stages = [CertifiedStage.from_json(stage) for stage in state["stages"]]
         self.halved, self._parts = state["halved"], state["parts"]
         self.network.set_trained(frozenset(state["depths"]))
         self.feed.set_lowest(min(self.ever))

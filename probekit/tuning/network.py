@@ -19,7 +19,7 @@ from probekit.models.runtime.dependence import modules_of
 from probekit.tuning.groups import Depths
 from probekit.tuning.head_module import HeadModule, VectorHead
 from probekit.tuning.layout import ExampleBatch
-from probekit.tuning.mix import Mix
+from probekit.tuning.mix import ScalarMix
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -40,11 +40,17 @@ class Network(nn.Module):
     read : sequence of int
         The layers that the head reads, one behind the other, or mixed.
     head : HeadModule
-    mix : Mix, optional
+    mix : ScalarMix, optional
     """
 
     def __init__(
-        self, loaded: LoadedModel, depths: Depths, read: Sequence[int], head: HeadModule, *, mix: Mix | None = None
+        self,
+        loaded: LoadedModel,
+        depths: Depths,
+        read: Sequence[int],
+        head: HeadModule,
+        *,
+        mix: ScalarMix | None = None,
     ) -> None:
         super().__init__()
         self.body, self.head, self.mix = loaded.model, head, mix
@@ -81,6 +87,12 @@ class Network(nn.Module):
             if module is not None
             for name, parameter in module.named_parameters()
         }
+
+    def new_tensors(self) -> dict[str, Tensor]:
+        """Return all that is new, buffers of the mix among it."""
+        new = (("head", self.head), ("mix", self.mix))
+        parts = [(part, module.state_dict()) for part, module in new if module is not None]
+        return {f"{part}.{name}": value for part, state in parts for name, value in state.items()}
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield every parameter and buffer by name, tied ones once."""
@@ -138,13 +150,9 @@ class Network(nn.Module):
 
     def laid_out(self, batch: ExampleBatch, given: Given, start: int = -1) -> TokenBatch:
         """Return what the head reads of a batch."""
-        above = [layer for layer in self.read if layer > start]
-        found = dict(given)
-        if above:
-            found.update(self._middle(start, above).run(batch.padded, given[start] if start >= 0 else None))
-        states = [found[layer].float() for layer in self.read]
+        states = self.states(batch, given, start)
         if self.mix is not None:
-            state = self.mix(torch.stack(states))  # [layers, B, T, d] -> [B, T, d]
+            state = self.mix(states)  # [layers][B, T, d] -> [B, T, d]
         else:
             state = states[0] if len(states) == 1 else torch.cat(states, dim=-1)
 
@@ -159,6 +167,14 @@ class Network(nn.Module):
             placed(batch.spans),
             placed(batch.text),
         )
+
+    def states(self, batch: ExampleBatch, given: Given, start: int = -1) -> list[Tensor]:
+        """Return the states of the layers that are read, [B, T, d] each."""
+        above = [layer for layer in self.read if layer > start]
+        found = dict(given)
+        if above:
+            found.update(self._middle(start, above).run(batch.padded, given[start] if start >= 0 else None))
+        return [found[layer].float() for layer in self.read]
 
     def scorer(self) -> Callable[[Tensor], Tensor] | None:
         """Return what scores pooled vectors, where these can be made once: of one place of reading, without a mix."""

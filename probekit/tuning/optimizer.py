@@ -1,6 +1,6 @@
 """AdamW over depths: a rate a depth, decay on matrices alone.
 
-Enters: a network, a plan. Leaves: an optimizer whose groups know their depth, and the rates of a step. Surprise: what
+Enters: a network, a plan. Leaves: an optimizer whose groups know their depth. Surprise: what
 is frozen has no gradient at all, since a gradient of zeros still moves a parameter by its momentum and its decay;
 moments of what was frozen and trains again are those it had.
 """
@@ -15,7 +15,6 @@ from torch import Tensor
 
 from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
-from probekit.tuning.rates import Share, by_depth
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
@@ -33,23 +32,10 @@ def make_optimizer(network: Network, plan: TunePlan) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=0.0)
 
 
-def rates_of(plan: TunePlan, share: float) -> dict[int, float]:
-    """Return the rate of every depth that trains at some time, at a share of the peak."""
-    top, rate = plan.keep, plan.rate
-    peaks = {depth: rate.peak * by_depth(depth, top, rate.depth_factor) for depth in plan.train}
-    peaks[top + 1] = rate.peak if rate.head_peak is None else rate.head_peak
-    return {depth: peak * share for depth, peak in peaks.items()}
-
-
 def set_rates(optimizer: torch.optim.Optimizer, rates: Mapping[int, float]) -> None:
     """Give every group the rate of its depth."""
     for group in optimizer.param_groups:
         group["lr"] = rates[group["depth"]]
-
-
-def shares(plan: TunePlan, total: int, share: Share) -> list[float]:
-    """Return the share of the peak at every step; the last step has the last share."""
-    return [share(step, total) for step in range(total)]
 
 
 def moments(network: Network, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ from probekit.tuning.groups import depths_of
 from probekit.tuning.heads import HeadSpec, get_head
 from probekit.tuning.loop import MINUTES, Fitted, Progress, Trainer
 from probekit.tuning.materials import Materials
-from probekit.tuning.mix import Mix
+from probekit.tuning.mix import ScalarMix
 from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.saving import check_save, save_network
@@ -119,6 +119,9 @@ def run_plan(
     _claim(run, asked)
     network = network_of(materials, plan)
     feed = Feed(network, data, cache=_useful(materials, plan), batch_tokens=plan.loop.batch_tokens, once=once)
+    if network.mix is not None:
+        feed.set_lowest(plan.keep + 1)
+        network.mix.sizes.copy_(feed.sizes())
     plan.write(folder / PLAN)
     began = time.perf_counter()
     trainer = Trainer(network, plan, data, feed, run, minutes=minutes, processes=processes, progress=progress, told=told)
@@ -167,7 +170,11 @@ def assemble(loaded: LoadedModel, plan: TunePlan, *, kind: str, targets: str, cl
         seed=plan.loop.seed,
     )
     module = get_head(plan.head.name).make(spec, plan.head.options).to(loaded.device)
-    mix = Mix(plan.read.mix).to(loaded.device) if plan.read.mix is not None else None
+    mix = None
+    if plan.read.mix is not None:
+        mix = ScalarMix(len(plan.read.layers), start=plan.read.mix, sizes=[1.0] * len(plan.read.layers)).to(
+            loaded.device
+        )
     return Network(loaded, depths_of(loaded), plan.read.layers, module, mix=mix)
 
 

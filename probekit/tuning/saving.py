@@ -42,7 +42,7 @@ def save_network(run: RunFolder, network: Network, trained: frozenset[int], save
         Depths that trained at some time.
     save : {"whole", "delta"}
     """
-    head = run.write_tensors(HEAD, network.named(network.keep + 1))
+    head = run.write_tensors(HEAD, network.new_tensors())
     written = [head]
     if save == "whole":
         written += _save_whole(run.path, network)
@@ -66,7 +66,7 @@ def put(network: Network, tensors: Mapping[str, torch.Tensor], where: Path) -> N
     CacheError
         A name that the network does not have, or another shape.
     """
-    parameters = dict(network.named_parameters())
+    parameters = dict(network.tensors())
     with torch.no_grad():
         for name, value in tensors.items():
             if name not in parameters or parameters[name].shape != value.shape:
