@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from probekit.models.runtime.dependence import modules_of
 from probekit.models.runtime.middle import Middle
 from probekit.tuning.batch import TokenBatch
-from probekit.models.runtime.dependence import modules_of
 from probekit.tuning.groups import Depths
 from probekit.tuning.head_module import HeadModule, VectorHead
 from probekit.tuning.layout import ExampleBatch

@@ -24,7 +24,7 @@ from probekit.extraction.spec import ExtractionSpec
 from probekit.features import TargetTable, collect
 from probekit.features.labels import UNSEEN
 from probekit.features.pooling import Pooler
-from probekit.models.architecture.cut import cut
+from probekit.models.cut import cut
 from probekit.models.sources.find import find_model
 from probekit.report import LayerReport, Measurement
 from probekit.tasks import ProbeTask, Target, get_task

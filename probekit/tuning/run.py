@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit import __version__
 from probekit.errors import CacheError
-from probekit.models.architecture.cut import cut
+from probekit.models.cut import cut
 from probekit.report import LayerReport, Measurement
 from probekit.tuning.cost import Cost, peak_memory
 from probekit.tuning.feed import Feed
