@@ -41,11 +41,12 @@ ORDER = (
     "extraction",
     "features",
     "probing",
+    "tuning",
     "cli",
 )
 """Parts of the package from the ground up; a module imports its own part and those before it."""
 
-LIVE = {"models", "extraction"}
+LIVE = {"models", "extraction", "tuning"}
 """Parts that may see a live model."""
 
 WITHOUT = {part: {"torch", "transformers"} for part in ORDER if part not in (*LIVE, "features", "probing")}

@@ -127,13 +127,13 @@ def tune_command(
         list[str] | None,
         typer.Option("--report-to", help="Tell trackio, wandb or tensorboard every step.", metavar="NAME"),
     ] = None,
-    minutes: Annotated[
-        float, typer.Option("--minutes", help="Between checkpoints.", min=0.0, metavar="MINUTES")
-    ] = 5.0,
+    minutes: Annotated[float, typer.Option("--minutes", help="Between checkpoints.", min=0.0, metavar="MINUTES")] = 5.0,
     device: Device = "auto",
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder of the run; by default one in ./runs. The same plan goes on.", metavar="DIR"),
+        typer.Option(
+            "--out", help="Folder of the run; by default one in ./runs. The same plan goes on.", metavar="DIR"
+        ),
     ] = None,
     cache: CacheRoot = None,
     json: Json = False,
@@ -145,7 +145,7 @@ def tune_command(
     from probekit.errors import UsageError
     from probekit.extraction.spec import ExtractionSpec
     from probekit.tuning.bill import Bill, Entry
-    from probekit.tuning.draw import save_course
+    from probekit.tuning.draw import save_plan
     from probekit.tuning.materials import gather
     from probekit.tuning.plan import TunePlan
     from probekit.tuning.saving import check_save
@@ -175,12 +175,13 @@ def tune_command(
         revision=revision,
         cache=cache,
     )
-    asked = [*(changes or []), *(f"{field}={value}" for field, value in (("head", head), ("schedule", schedule)) if value)]
-    chosen = plan_for(
-        materials, given or plan, changes=asked, examples=train_examples, digest=digest_of_report(report)
-    )
+    asked = [
+        *(changes or []),
+        *(f"{field}={value}" for field, value in (("head", head), ("schedule", schedule)) if value),
+    ]
+    chosen = plan_for(materials, given or plan, changes=asked, examples=train_examples, digest=digest_of_report(report))
     if plot is not None:
-        say(f"plot       {save_course(chosen, plot)}", quiet=quiet or json)
+        say(f"plot       {save_plan(chosen, plot)}", quiet=quiet or json)
     if plan_only:
         typer.echo(chosen.text(), nl=False)
         return
@@ -197,7 +198,11 @@ def tune_command(
         for number in range(seeds):
             seeded = base.with_set(f"loop.seed={base.loop.seed + number}") if number else base
             several = len(strategies) * seeds > 1
-            folder = None if out is None else (out / strategy.replace(":", "-") / f"seed-{seeded.loop.seed}" if several else out)
+            folder = (
+                None
+                if out is None
+                else (out / strategy.replace(":", "-") / f"seed-{seeded.loop.seed}" if several else out)
+            )
             tuned = _run(
                 materials,
                 seeded,

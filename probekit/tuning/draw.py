@@ -7,9 +7,12 @@ so shades follow their logarithm; the lightest is still told from white, and a f
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from probekit.report.render.drawing import GREY, INK, own_axes, write_title
+from probekit import plain
+from probekit.report.render.drawing import GREY, INK, own_axes, save_figure, write_title
 from probekit.tuning.course import Course
 from probekit.tuning.plan import TunePlan
 
@@ -55,6 +58,11 @@ def draw_plan(plan: TunePlan, ax: Axes | None = None, *, steps_each: int = 100) 
     _label(ax, plan)
     _scale(ax, image, highest)
     return ax
+
+
+def save_plan(plan: TunePlan, path: str | os.PathLike[str], *, steps_each: int = 100) -> Path:
+    """Write the picture as PNG, SVG or PDF."""
+    return save_figure(plain.path(path, "path"), lambda ax: draw_plan(plan, ax, steps_each=steps_each))
 
 
 def _shade(rate: float | None, highest: float) -> float:

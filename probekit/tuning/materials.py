@@ -21,6 +21,7 @@ from probekit.errors import CacheError, ProbekitError, UsageError
 from probekit.extraction.spec import ExtractionSpec
 from probekit.models.sources.find import find_model
 from probekit.report import LayerReport
+from probekit.storage.strict import parse_object
 from probekit.tasks import ProbeTask, get_task
 from probekit.tuning.data import TuningData, from_cache, from_model
 from probekit.tuning.facts import ModelFacts
@@ -49,6 +50,14 @@ class Materials:
     data: TuningData
     cache: ActivationCache | None
     report: LayerReport | None
+
+    @property
+    def extraction_seconds(self) -> float:
+        """What the runs took that made the cache; 0 without one."""
+        if self.cache is None:
+            return 0.0
+        runs = [parse_object(file.read_bytes(), file) for file in sorted(self.cache.path.glob("runs/*.json"))]
+        return float(sum(run.get("seconds") or 0.0 for run in runs))
 
 
 def gather(

@@ -27,8 +27,8 @@ from probekit.tuning.materials import Materials
 from probekit.tuning.mix import ScalarMix
 from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
-from probekit.tuning.saving import check_save, save_network
 from probekit.tuning.processes import Processes
+from probekit.tuning.saving import check_save, save_network
 from probekit.tuning.scoring import SplitScorer
 
 if TYPE_CHECKING:
@@ -124,7 +124,9 @@ def run_plan(
         network.mix.sizes.copy_(feed.sizes())
     plan.write(folder / PLAN)
     began = time.perf_counter()
-    trainer = Trainer(network, plan, data, feed, run, minutes=minutes, processes=processes, progress=progress, told=told)
+    trainer = Trainer(
+        network, plan, data, feed, run, minutes=minutes, processes=processes, progress=progress, told=told
+    )
     fitted = trainer.fit()
     seconds = time.perf_counter() - began
     rows = _rows(trainer, plan, materials)
