@@ -20,11 +20,14 @@ _HOMES = {
     "ProbeTask": "probekit.tasks",
     "ProbekitError": "probekit.errors",
     "Target": "probekit.tasks",
+    "TunePlan": "probekit.tuning.plan",
+    "TunedModel": "probekit.tuning.predict",
     "extract": "probekit.extraction.run",
     "from_sklearn": "probekit.probing.scikit",
     "open_corpus": "probekit.corpus",
     "probe": "probekit.probing.run",
     "probe_tasks": "probekit.probing.run",
+    "tune": "probekit.tuning.tune",
 }
 
 __all__ = ["__version__", *_HOMES]
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
     from probekit.report import Measurement as Measurement
     from probekit.tasks import ProbeTask as ProbeTask
     from probekit.tasks import Target as Target
+    from probekit.tuning.plan import TunePlan as TunePlan
+    from probekit.tuning.predict import TunedModel as TunedModel
+    from probekit.tuning.tune import tune as tune
 
 
 def __getattr__(name: str) -> Any:

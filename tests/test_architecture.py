@@ -64,6 +64,8 @@ ENTRANCES = {
     ("probekit/extraction/run.py", "extract"),
     ("probekit/extraction/request.py", "build"),
     ("probekit/probing/run.py", "probe"),
+    ("probekit/tuning/materials.py", "gather"),
+    ("probekit/tuning/tune.py", "tune"),
     # scikit-learn's contract wants every setting of an estimator flat in its constructor.
     ("probekit/probing/estimators/mlp.py", "__init__"),
 }

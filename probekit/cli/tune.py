@@ -241,7 +241,7 @@ def _run(
     quiet: bool,
 ) -> Tuned:
     from probekit.tuning.processes import Processes
-    from probekit.tuning.run import run_plan
+    from probekit.tuning.run import Running, run_plan
     from probekit.tuning.tune import run_folder
 
     place = folder if folder is not None else run_folder(materials, plan, examples)
@@ -252,11 +252,10 @@ def _run(
             plan,
             place,
             examples=examples,
-            minutes=minutes,
             save=save,
-            processes=processes,
-            progress=advance,
-            told=lambda note: say(note, quiet=quiet),
+            running=Running(
+                minutes=minutes, processes=processes, progress=advance, told=lambda note: say(note, quiet=quiet)
+            ),
         )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import resource
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class Cost:
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         return {**asdict(self), "tokens_per_second": round(self.tokens_per_second, 1)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Cost:
+        """Read what :meth:`to_json` gave."""
+        return cls(**{own.name: document[own.name] for own in fields(cls)})
 
 
 def peak_memory(device: torch.device) -> int:

@@ -33,10 +33,14 @@ class RunFolder:
     ----------
     path : Path
         Made where it is not there.
+    writes : bool
+        Whether this process writes; of several that train together one does.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
+        if not writes:
+            return
         with disk_errors(path, "the run"):
             path.mkdir(parents=True, exist_ok=True)
 
@@ -62,6 +66,10 @@ class RunFolder:
         if not place.exists():
             return None
         return parse_object(place.read_bytes(), place)
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text, whole or not at all."""
+        return self._put(self.path / name, text.encode())
 
     def write_tensors(self, name: str, tensors: Tensors) -> Path:
         """Write tensors, whole or not at all."""
@@ -128,6 +136,8 @@ class RunFolder:
 
     def drop_checkpoints(self) -> None:
         """Remove checkpoints: the run is done."""
+        if not self.writes:
+            return
         for one in self._checkpoints():
             shutil.rmtree(one, ignore_errors=True)
 
@@ -135,8 +145,9 @@ class RunFolder:
         return sorted(place for place in self.path.glob(f"{CHECKPOINT}*") if (place / MANIFEST).is_file())
 
     def _put(self, place: Path, data: bytes) -> Path:
-        with disk_errors(self.path, "the run"):
-            replace_bytes(place, data)
+        if self.writes:
+            with disk_errors(self.path, "the run"):
+                replace_bytes(place, data)
         return place
 
 

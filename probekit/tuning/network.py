@@ -60,6 +60,7 @@ class Network(nn.Module):
         self._by_depth = modules_of(loaded)
         self._middles: dict[int | None, Middle] = {}
         self.trained: frozenset[int] = frozenset()
+        self.remarks: list[str] = []
 
     @property
     def loaded(self) -> LoadedModel:
@@ -183,5 +184,10 @@ class Network(nn.Module):
     def _middle(self, start: int, read: Sequence[int]) -> Middle:
         key = start if start >= 0 else None
         if key not in self._middles:
-            self._middles[key] = Middle(self.loaded, key, read)
+            self._middles[key] = middle = Middle(self.loaded, key, read)
+            if key and not middle.skips:
+                self.remarks.append(
+                    f"Models of type '{self.loaded.config.model_type}' cannot leave out the blocks below layer {key}: "
+                    "these run, and their states are replaced by the cached ones, which is right but no faster."
+                )
         return self._middles[key]

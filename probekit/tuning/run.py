@@ -18,6 +18,7 @@ from probekit.errors import CacheError
 from probekit.models.cut import cut
 from probekit.report import LayerReport, Measurement
 from probekit.tuning.cost import Cost, peak_memory
+from probekit.tuning.data import TuningData
 from probekit.tuning.feed import Feed
 from probekit.tuning.folder import RunFolder
 from probekit.tuning.groups import depths_of
@@ -45,26 +46,46 @@ RUN, PLAN, REPORT, CERTIFICATE = (
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What came of a plan.
+    """What came of a plan; the model itself is in the folder (:class:`~probekit.tuning.predict.TunedModel`).
 
     Attributes
     ----------
     folder : Path
     plan : TunePlan
-    network : Network
-        At its best on dev.
     report : LayerReport
         Scores on dev and test with their floor.
-    fitted : Fitted
     cost : Cost
     """
 
     folder: Path
     plan: TunePlan
-    network: Network
     report: LayerReport
-    fitted: Fitted
     cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How a run goes, which changes nothing that comes of it.
+
+    Attributes
+    ----------
+    minutes : float
+        Between checkpoints.
+    processes : Processes, optional
+        Those that train together; by default those that were started.
+    once : bool
+        Where only the head trains: make what it reads once.
+    progress : callable, optional
+        Called with the share done (0..1) and a note.
+    told : callable, optional
+        Called with what a person must know.
+    """
+
+    minutes: float = MINUTES
+    processes: Processes | None = None
+    once: bool = True
+    progress: Progress | None = None
+    told: Callable[[str], None] | None = None
 
 
 def run_plan(
@@ -73,14 +94,10 @@ def run_plan(
     folder: Path,
     *,
     examples: int | None = None,
-    minutes: float = MINUTES,
-    processes: Processes | None = None,
-    once: bool = True,
     save: str = "whole",
-    progress: Progress | None = None,
-    told: Callable[[str], None] | None = None,
+    running: Running | None = None,
 ) -> Tuned:
-    """Train by a plan; a run that was interrupted in this folder is gone on with.
+    """Train by a plan; a run that was interrupted in this folder is gone on with, a complete one is returned.
 
     Parameters
     ----------
@@ -90,18 +107,9 @@ def run_plan(
         Of the run; empty, or of the same run.
     examples : int, optional
         Train on so many examples, drawn by the plan's seed.
-    minutes : float
-        Between checkpoints.
     save : {"whole", "delta"}
         The tuned model as transformers loads it, or what differs from the model it came from.
-    processes : Processes, optional
-        Those that train together; by default those that were started.
-    once : bool
-        Where only the head trains: make what it reads once.
-    progress : callable, optional
-        Called with the share done (0..1) and a note.
-    told : callable, optional
-        Called with what a person must know.
+    running : Running, optional
 
     Raises
     ------
@@ -113,43 +121,52 @@ def run_plan(
     """
     plan.check(materials.facts, materials.data.task.name)
     check_save(save)
+    running = running or Running()
+    processes = running.processes or Processes(materials.loaded.device)
     data = materials.data.limited(examples, plan.loop.seed)
-    run = RunFolder(folder)
-    asked = _asked(materials, plan, examples)
-    _claim(run, asked)
-    network = network_of(materials, plan)
-    feed = Feed(network, data, cache=_useful(materials, plan), batch_tokens=plan.loop.batch_tokens, once=once)
-    if network.mix is not None:
-        feed.set_lowest(plan.keep + 1)
-        network.mix.sizes.copy_(feed.sizes())
-    plan.write(folder / PLAN)
+    run = RunFolder(folder, writes=processes.main)
+    asked = _asked(materials, plan, examples, save)
+    if (done := _claim(run, asked)) is not None:
+        return Tuned(folder, plan, LayerReport.read(folder / REPORT), Cost.from_json(done["cost"]))
+    run.write_text(PLAN, plan.text())
+    feed = _feed(materials, plan, data, once=running.once)
     began = time.perf_counter()
     trainer = Trainer(
-        network, plan, data, feed, run, minutes=minutes, processes=processes, progress=progress, told=told
+        plan, feed, run, minutes=running.minutes, processes=processes, progress=running.progress, told=running.told
     )
     fitted = trainer.fit()
     seconds = time.perf_counter() - began
     rows = _rows(trainer, plan, materials)
-    trained = sum(parameter.numel() for depth in trainer.ever for parameter in network.named(depth).values())
+    network, ever = feed.network, trainer.state.ever
     cost = Cost(
-        trained=trained,
+        trained=sum(parameter.numel() for depth in ever for parameter in network.named(depth).values()),
         run=sum(parameter.numel() for parameter in network.parameters()),
-        stored=save_network(run, network, trainer.ever, save),
+        stored=save_network(run, network, ever, save) if processes.main else 0,
         seconds=seconds,
         training_seconds=fitted.at.seconds,
         tokens=fitted.at.tokens,
         peak_memory=peak_memory(network.device),
         from_cache=feed.cache is not None,
     )
-    run.write(
-        CERTIFICATE,
-        {"stages": [stage.to_json() for stage in fitted.stages], "frozen": fitted.frozen, "halved": fitted.halved},
-    )
-    report = LayerReport(tuple(rows), _provenance(materials, plan, data.notes, fitted, cost))
-    report.write(folder / REPORT)
+    stages = [stage.to_json() for stage in fitted.stages]
+    run.write(CERTIFICATE, {"stages": stages, "frozen": fitted.frozen, "halved": fitted.halved})
+    notes = [*data.notes, *network.remarks]
+    report = LayerReport(tuple(rows), _provenance(materials, plan, notes, fitted, cost))
+    if processes.main:
+        report.write(folder / REPORT)
     run.write(RUN, {**asked, "complete": True, "cost": cost.to_json()})
     run.drop_checkpoints()
-    return Tuned(folder, plan, network, report, fitted, cost)
+    processes.wait()
+    return Tuned(folder, plan, report, cost)
+
+
+def _feed(materials: Materials, plan: TunePlan, data: TuningData, *, once: bool) -> Feed:
+    network = network_of(materials, plan)
+    feed = Feed(network, data, cache=_useful(materials, plan), batch_tokens=plan.loop.batch_tokens, once=once)
+    if network.mix is not None:
+        feed.set_lowest(plan.keep + 1)
+        network.mix.sizes.copy_(feed.sizes())
+    return feed
 
 
 def network_of(materials: Materials, plan: TunePlan) -> Network:
@@ -185,7 +202,7 @@ def _useful(materials: Materials, plan: TunePlan) -> Any:
     return materials.cache if not plan.train or min(plan.train) > 0 else None
 
 
-def _asked(materials: Materials, plan: TunePlan, examples: int | None) -> dict[str, Any]:
+def _asked(materials: Materials, plan: TunePlan, examples: int | None, save: str) -> dict[str, Any]:
     """Return what makes two runs the same run."""
     cache = materials.cache
     return {
@@ -198,14 +215,15 @@ def _asked(materials: Materials, plan: TunePlan, examples: int | None) -> dict[s
         "classes": list(materials.data.classes),
         "scale": [materials.data.centre, materials.data.spread] if materials.data.targets == "numbers" else None,
         "examples": examples,
+        "save": save,
         "cache": None if cache is None else str(cache.path),
         "plan": plan.to_json(),
         "probekit": __version__,
     }
 
 
-def _claim(run: RunFolder, asked: dict[str, Any]) -> None:
-    """Take a folder for a run, or find it to be that run already.
+def _claim(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any] | None:
+    """Take a folder for a run, or find it to be that run already; return the record of one that is complete.
 
     Raises
     ------
@@ -220,7 +238,10 @@ def _claim(run: RunFolder, asked: dict[str, Any]) -> None:
                     f"{run.path} holds another run: its {name} is {found.get(name)!r:.80}, not {value!r:.80}. Give "
                     "this run a folder of its own with --out."
                 )
+        if found.get("complete"):
+            return found
     run.write(RUN, {**asked, "complete": False})
+    return None
 
 
 def _rows(trainer: Trainer, plan: TunePlan, materials: Materials) -> list[Measurement]:

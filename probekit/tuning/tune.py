@@ -22,7 +22,7 @@ from probekit.tuning.loop import Progress
 from probekit.tuning.materials import Materials, gather
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.plans import make_plan
-from probekit.tuning.run import Tuned, run_plan
+from probekit.tuning.run import Running, Tuned, run_plan
 
 WITHOUT_REPORT = "full"
 RUNS = Path("runs")
@@ -125,7 +125,8 @@ def tune(
     )
     chosen = plan_for(materials, given, changes=plain.texts(changes, "changes"), digest=digest_of_report(report))
     folder = run_folder(materials, chosen, examples) if out is None else plain.path(out, "out")
-    return run_plan(materials, chosen, folder, examples=examples, save=save, progress=progress, told=told)
+    running = Running(progress=progress, told=told)
+    return run_plan(materials, chosen, folder, examples=examples, save=save, running=running)
 
 
 def read_plan(plan: TunePlan | str | os.PathLike[str] | None) -> TunePlan | str | None:
