@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probekit.cli.options import CacheRoot, Debug, Device, DryRun, Json, Layers, Verbose, examples
+from probekit.cli.options import (
+    CacheRoot,
+    Debug,
+    Device,
+    DryRun,
+    Json,
+    Layers,
+    MaxLength,
+    Overflow,
+    Revision,
+    Verbose,
+    examples,
+)
 from probekit.cli.output import counted, describe_corpus, human_bytes, human_time, say, set_quiet, show_json
 from probekit.cli.progress import progress_bar
 from probekit.errors import UsageError
@@ -66,18 +78,8 @@ def extract_command(
             "--input", help="words: the corpus's words joined by single spaces; text: its surface text.", metavar="NAME"
         ),
     ] = "words",
-    max_length: Annotated[
-        int | None,
-        typer.Option(
-            "--max-length", help="Tokens the model may read at once. Default: the model's limit.", min=1, metavar="N"
-        ),
-    ] = None,
-    overflow: Annotated[
-        str,
-        typer.Option(
-            "--overflow", help="For longer examples: error, truncate, or window (overlapping windows).", metavar="NAME"
-        ),
-    ] = "error",
+    max_length: MaxLength = None,
+    overflow: Overflow = "error",
     random_weights: Annotated[
         int | None,
         typer.Option(
@@ -87,9 +89,7 @@ def extract_command(
             metavar="SEED",
         ),
     ] = None,
-    revision: Annotated[
-        str | None, typer.Option("--revision", help="Of a hub model: a commit, tag or branch.", metavar="REVISION")
-    ] = None,
+    revision: Revision = None,
     subsample: Annotated[
         int | None,
         typer.Option(

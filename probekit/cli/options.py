@@ -21,6 +21,34 @@ Probes = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="NAME")]
 
+Annotations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--annotations",
+        help="A file or folder with more annotations of the corpus, joined by sentence id; may be repeated.",
+        metavar="FILE",
+    ),
+]
+
+# How a model is found, and how it reads.
+Revision = Annotated[
+    str | None, typer.Option("--revision", help="Of a hub model: a commit, tag or branch.", metavar="REVISION")
+]
+MaxLength = Annotated[
+    int | None,
+    typer.Option(
+        "--max-length", help="Tokens the model may read at once. Default: the model's limit.", min=1, metavar="N"
+    ),
+]
+Overflow = Annotated[
+    str,
+    typer.Option(
+        "--overflow",
+        help="For longer examples: error, truncate, or (to extract) window, overlapping windows.",
+        metavar="NAME",
+    ),
+]
+
 # Where caches are, and which one is meant.
 CacheRoot = Annotated[
     Path | None,

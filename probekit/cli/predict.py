@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from probekit.cli.options import Debug, Device, Json, Probes, Quiet, Verbose, check_writable, examples
+from probekit.cli.options import (
+    Debug,
+    Device,
+    Json,
+    MaxLength,
+    Overflow,
+    Probes,
+    Quiet,
+    Verbose,
+    check_writable,
+    examples,
+)
 from probekit.cli.output import say, show_json
 
 EXAMPLES = examples(
@@ -24,13 +35,8 @@ def predict_command(
         typer.Option("--model", help="The model that a run of differences came from.", metavar="MODEL"),
     ] = None,
     probes: Probes = None,
-    max_length: Annotated[
-        int | None,
-        typer.Option("--max-length", help="Tokens the model may read at once, special ones included.", metavar="N"),
-    ] = None,
-    overflow: Annotated[
-        str, typer.Option("--overflow", help="Longer examples: error or truncate.", metavar="NAME")
-    ] = "error",
+    max_length: MaxLength = None,
+    overflow: Overflow = "error",
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the predictions here, not to stdout (JSONL).", metavar="FILE")
     ] = None,

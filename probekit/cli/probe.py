@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probekit.cli.options import (
+    Annotations,
     CacheRoot,
     Debug,
     Device,
@@ -67,14 +68,7 @@ def probe_command(
             "--corpus", help="Where the annotations are, if not where the extraction read them.", metavar="CORPUS"
         ),
     ] = None,
-    annotations: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--annotations",
-            help="A file or folder with more annotations of the corpus, joined by sentence id; may be repeated.",
-            metavar="FILE",
-        ),
-    ] = None,
+    annotations: Annotations = None,
     layers: Layers = "all",
     pool: Annotated[
         str,

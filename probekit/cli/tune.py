@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probekit.cli.options import (
+    Annotations,
     CacheRoot,
     Debug,
     Device,
     Json,
+    MaxLength,
+    Overflow,
     Probes,
     Quiet,
+    Revision,
     Verbose,
     check_figure,
     check_writable,
@@ -74,16 +78,11 @@ def tune_command(
     model: Annotated[
         str | None, typer.Option("--model", help="Hub name or folder; by default the report's.", metavar="MODEL")
     ] = None,
-    revision: Annotated[
-        str | None, typer.Option("--revision", help="Branch, tag or commit, for names on the hub.", metavar="REV")
-    ] = None,
+    revision: Revision = None,
     corpus: Annotated[
         str | None, typer.Option("--corpus", help="What to train on; by default the report's.", metavar="CORPUS")
     ] = None,
-    annotations: Annotated[
-        list[str] | None,
-        typer.Option("--annotations", help="More annotations of the corpus; may be repeated.", metavar="FILE"),
-    ] = None,
+    annotations: Annotations = None,
     on: Annotated[
         Path | None,
         typer.Option("--on", help="A cache of the same model and corpus: frozen layers are read.", metavar="CACHE"),
@@ -96,13 +95,8 @@ def tune_command(
         int | None,
         typer.Option("--examples", help="Train on so many examples, drawn by the seed.", min=1, metavar="N"),
     ] = None,
-    max_length: Annotated[
-        int | None,
-        typer.Option("--max-length", help="Tokens the model may read at once, special ones included.", metavar="N"),
-    ] = None,
-    overflow: Annotated[
-        str, typer.Option("--overflow", help="Longer examples: error or truncate.", metavar="NAME")
-    ] = "error",
+    max_length: MaxLength = None,
+    overflow: Overflow = "error",
     seeds: Annotated[
         int, typer.Option("--seeds", help="Train so many times, with seeds one after the other.", min=1, metavar="N")
     ] = 1,
