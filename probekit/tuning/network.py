@@ -20,6 +20,7 @@ from probekit.tuning.groups import Depths
 from probekit.tuning.head_module import HeadModule, VectorHead
 from probekit.tuning.layout import ExampleBatch
 from probekit.tuning.mix import ScalarMix
+from probekit.tuning.plan import TunePlan
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -37,8 +38,8 @@ class Network(nn.Module):
         Cut to the blocks that are kept.
     depths : Depths
         Of that model.
-    read : sequence of int
-        The layers that the head reads, one behind the other, or mixed.
+    plan : TunePlan
+        Says which layers the head reads, and how many blocks are kept.
     head : HeadModule
     mix : ScalarMix, optional
     """
@@ -47,14 +48,14 @@ class Network(nn.Module):
         self,
         loaded: LoadedModel,
         depths: Depths,
-        read: Sequence[int],
+        plan: TunePlan,
         head: HeadModule,
         *,
         mix: ScalarMix | None = None,
     ) -> None:
         super().__init__()
         self.body, self.head, self.mix = loaded.model, head, mix
-        self.read = tuple(read)
+        self.read, self.keep = plan.read.layers, plan.keep
         self.depths = depths
         self._loaded = [loaded]  # in a list: no module of this one
         self._by_depth = modules_of(loaded)
@@ -66,11 +67,6 @@ class Network(nn.Module):
     def loaded(self) -> LoadedModel:
         """The model."""
         return self._loaded[0]
-
-    @property
-    def keep(self) -> int:
-        """Blocks."""
-        return len(self.depths.groups) - 1
 
     @property
     def device(self) -> torch.device:

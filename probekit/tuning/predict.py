@@ -130,7 +130,7 @@ class TunedModel:
                     f"The run in {place} differs from '{asked['model']['name']}' ({asked['model']['digest']:.12}), and "
                     f"the model of that name has other weights now. Name the right one with --model."
                 )
-            loaded = cut(source.load(device=device), plan.keep)
+            loaded = cut(source.load(device=device), max(1, plan.keep))
         else:
             loaded = find_model(place).load(device=device)
         network = assemble(loaded, plan, kind=asked["kind"], targets=asked["targets"], classes=tuple(asked["classes"]))

@@ -172,7 +172,7 @@ def _feed(materials: Materials, plan: TunePlan, data: TuningData, *, once: bool)
 def network_of(materials: Materials, plan: TunePlan) -> Network:
     """Cut the model, and put the plan's head on it."""
     data = materials.data
-    loaded = cut(materials.loaded, plan.keep)
+    loaded = cut(materials.loaded, max(1, plan.keep))  # a model of no block is none
     return assemble(loaded, plan, kind=data.task.kind, targets=data.targets, classes=data.classes)
 
 
@@ -194,7 +194,7 @@ def assemble(loaded: LoadedModel, plan: TunePlan, *, kind: str, targets: str, cl
         mix = ScalarMix(len(plan.read.layers), start=plan.read.mix, sizes=[1.0] * len(plan.read.layers)).to(
             loaded.device
         )
-    return Network(loaded, depths_of(loaded), plan.read.layers, module, mix=mix)
+    return Network(loaded, depths_of(loaded), plan, module, mix=mix)
 
 
 def _useful(materials: Materials, plan: TunePlan) -> Any:

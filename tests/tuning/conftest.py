@@ -72,15 +72,16 @@ def report(
     floor: float | None = 0.2,
     mix: Mapping[int, float] | None = None,
     mix_dev: float = 0.0,
+    reach: float = 0.06,
     **settings: Any,
 ) -> LayerReport:
-    """Dev scores by layer; the layers not worse than the best (None: not tested), a floor, weights of a mix."""
+    """Dev scores by layer, half their interval; the layers not worse than the best (None: not tested), a floor, weights of a mix."""
     curve = dict(dev) if isinstance(dev, Mapping) else dict(enumerate(dev))
     names = {"stage": "probe", "task": "deprel", "model": "minilm", "corpus": "ewt"}
 
     def row(value: float, **changes: Any) -> Measurement:
         usual = {"split": "dev", "layer": None, "method": "logistic", "role": "estimator", "metric": "accuracy"}
-        ends = {"low": value - 0.01, "high": value + 0.01, "level": 0.95, "n": 900}
+        ends = {"low": value - reach, "high": value + reach, "level": 0.95, "n": 900}
         return Measurement(value=value, **{**names, **usual, **ends, **changes})
 
     rows = [row(value, layer=layer) for layer, value in curve.items()]
@@ -91,7 +92,8 @@ def report(
     if mix is not None:
         shared = {"method": "scalar_mix", "role": "companion"}
         rows += [row(weight, layer=layer, split="train", metric="weight", **shared) for layer, weight in mix.items()]
-        rows += [row(mix_dev, split=split, **shared) for split in ("dev", "test")]
+        close = {"low": mix_dev - 0.01, "high": mix_dev + 0.01}
+        rows += [row(mix_dev, split=split, **close, **shared) for split in ("dev", "test")]
         rows.append(row(0.9, method="scalar_mix", role="difference"))
     tests = None
     if not_worse is not None:

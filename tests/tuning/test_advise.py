@@ -75,6 +75,14 @@ def test_layers_not_worse_are_those_of_the_report_s_tests(make_report: Report, p
     assert "layer 5 is best on dev (0.830 accuracy), and the report has no tests between layers" in untested.why[0].text
 
 
+def test_a_layer_more_than_a_standard_error_below_is_not_taken_though_it_is_not_shown_to_be_worse(
+    make_report: Report, plan_of: Plan
+) -> None:
+    wide, narrow = (make_report(RISING, not_worse=range(7), reach=reach) for reach in (0.1, 0.03))
+    assert plan_of(wide, frozen=True).keep == 3  # 0.83 - 0.1 / 1.96 = 0.779
+    assert plan_of(narrow, frozen=True).keep == 4  # 0.83 - 0.03 / 1.96 = 0.815
+
+
 def test_tests_on_other_rows_than_dev_do_not_count(make_report: Report, plan_of: Plan) -> None:
     report = make_report(RISING, not_worse=[2, 5])
     report.provenance["tests"]["split"] = "test"  # type: ignore[index]
@@ -174,7 +182,7 @@ def test_every_decision_has_a_reason_with_the_report_s_numbers(make_report: Repo
     ]  # fmt: skip
     keep = plan.why[0]
     assert keep.text == (
-        "layer 5 is best on dev (0.830 accuracy), and layer 4 (0.820) is the lowest that is not shown to be worse; one "
+        "layer 5 is best on dev (0.830 accuracy), and layer 4 (0.820) is the lowest that is not shown to be worse and within a standard error; one "
         "block above it (0.830) is kept to be tuned: 1 of 6 blocks are removed"
     )
     assert keep.evidence["dev"] == RISING

@@ -21,6 +21,10 @@ MIX = "scalar_mix"
 WITHOUT = "A plan without a report is `--plan full`, `--plan top:2` or `--plan head-only`."
 
 
+NORMAL = 1.96
+"""Half the width of a 95 % interval of a normal distribution, in standard errors."""
+
+
 @dataclass(frozen=True, slots=True)
 class LearnedMix:
     """A mix of layers that the probe learned.
@@ -50,13 +54,19 @@ class Profile:
     peak : int
         The layer of the best score; the lower one of equals.
     lowest : int
-        The lowest layer that the report's tests do not find worse than the best; the peak where it has no tests.
+        The lowest layer that the report's tests do not find worse than the best and whose score is within
+        one standard error of the best one's [1]_; the peak where it has no tests. Tests alone would reach down to the
+        embeddings where dev is small, since nothing is shown to be worse there.
     tested : bool
         Whether it has them.
     chance : float
         What is reached without knowing anything of a target: the lowest floor on dev; where none was measured, the
         lowest layer.
     mix : LearnedMix or None
+
+    References
+    ----------
+    .. [1] Breiman et al. 1984, Classification and regression trees (the rule of one standard error).
     """
 
     metric: str
@@ -105,11 +115,12 @@ def profile_of(report: LayerReport, facts: ModelFacts, task: str) -> Profile:
             f"plan. {WITHOUT}"
         )
     alike = _not_worse(report, peak, dev)
+    line = dev[peak] - _error(report, peak)
     return Profile(
         metric=report.metric,
         dev=dev,
         peak=peak,
-        lowest=peak if alike is None else min(alike),
+        lowest=peak if alike is None else min(its for its in alike if its == peak or dev[its] >= line),
         tested=alike is not None,
         chance=min(dev.values()) if chance is None else chance,
         mix=_mix(report),
@@ -163,6 +174,13 @@ def _not_worse(report: LayerReport, peak: int, dev: Mapping[int, float]) -> list
         return None
     places = [split_layer(layer) for layer in layers]
     return [place for owner, place in places if owner == stack and isinstance(place, int) and place in dev]
+
+
+def _error(report: LayerReport, peak: int) -> float:
+    """Return the standard error of the best score on dev: the interval's width over that of a normal one; 0 without."""
+    stack = report.stacks[0]
+    point = points_of(report, split="dev")[peak if not stack else f"{stack}:{peak}"]
+    return 0.0 if point.low is None or point.high is None else (point.high - point.low) / (2 * NORMAL)
 
 
 def _mix(report: LayerReport) -> LearnedMix | None:

@@ -50,7 +50,8 @@ def _lowest(case: Case) -> str:
         return f"{best}, and the report has no tests between layers"
     if low == peak:
         return f"{best}, and every layer below it is worse"
-    return f"{best}, and layer {low} ({profile.dev[low]:.3f}) is the lowest that is not shown to be worse"
+    score = f"layer {low} ({profile.dev[low]:.3f})"
+    return f"{best}, and {score} is the lowest that is not shown to be worse and within a standard error"
 
 
 def _removed(keep: int, n_layers: int) -> str:
