@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -99,8 +100,12 @@ def corpus_name(number: int) -> str:
     return f"{number:05d}.jsonl"
 
 
+@lru_cache(maxsize=4096)
 def parse_name(name: str) -> tuple[str, Site | None]:
-    """Return ``(stack, site)`` of a tensor's name; the site of an index tensor is None."""
+    """Return ``(stack, site)`` of a tensor's name; the site of an index tensor is None.
+
+    All shards have the same few names, and opening a cache asks for each several times a shard.
+    """
     if (site := read_tensor(name)) is not None:
         return site.stack, site
     stack, rest = split_stack(name)
