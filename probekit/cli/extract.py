@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probekit.cli.options import CacheRoot, Debug, Device, DryRun, Json, Layers, Verbose, examples
-from probekit.cli.output import counted, describe_corpus, human_bytes, human_time, say, set_quiet, show_json
-from probekit.cli.progress import progress_bar
+from probekit.cli.output import (
+    counted,
+    describe_corpus,
+    human_bytes,
+    human_time,
+    progress_bar,
+    say,
+    set_quiet,
+    show_json,
+)
 from probekit.errors import UsageError
 
 if TYPE_CHECKING:

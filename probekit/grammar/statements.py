@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from probekit.grammar import closed
-from probekit.grammar.chance import Table
 from probekit.grammar.clauses import Clause, Tense, draw_tense, finite_clause, nonfinite_phrase
-from probekit.grammar.complements import complement_event, embedded, finite_complement
 from probekit.grammar.events import (
     PLACES,
     Event,
@@ -18,8 +16,8 @@ from probekit.grammar.events import (
 )
 from probekit.grammar.lexicon import Frame
 from probekit.grammar.noun_phrases import common
-from probekit.grammar.relatives import rich_noun_phrase
-from probekit.grammar.speaker import Nominal, Speaker, adverb, prepositional, word
+from probekit.grammar.relatives import complement_event, embedded, finite_complement, rich_noun_phrase
+from probekit.grammar.speaker import Nominal, Speaker, Table, adverb, prepositional, word
 from probekit.grammar.tree import HEAD, Child, Leaf, Phrase, attach
 
 SUBORDINATORS = Table(

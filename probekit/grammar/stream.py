@@ -13,10 +13,9 @@ from itertools import count, islice
 from typing import Any
 
 from probekit.example import Example, FrozenDict, Span
-from probekit.grammar.chance import Chance
 from probekit.grammar.lexicon import lexicon
 from probekit.grammar.sentences import sentence
-from probekit.grammar.speaker import Role, Speaker
+from probekit.grammar.speaker import Chance, Role, Speaker
 from probekit.grammar.tree import Leaf, linearise, written
 
 SENTENCES = 10
