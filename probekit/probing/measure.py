@@ -15,8 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from probekit import __version__
-from probekit.cache.format import unread
-from probekit.cache.format.certificate import certificate
+from probekit.cache.format.certificate import certificate, unread_notes
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
 from probekit.models.sources.static import is_static
@@ -244,7 +243,7 @@ def provenance_of(
             "reference": task.reference,
         },
         "targets": dict(targets),
-        "notes": [*source.remarks, *unread.notes(cache.made_with), *_of_word_vectors(cache), *notes],
+        "notes": [*source.remarks, *unread_notes(cache.made_with), *_of_word_vectors(cache), *notes],
     }
 
 

@@ -11,7 +11,7 @@ import transformers
 from tiny_models import FAMILIES, write_model
 
 from probekit import ActivationCache, extract
-from probekit.cache.format.unread import NOT_READ
+from probekit.cache.format.certificate import NOT_READ
 from probekit.errors import UsageError
 from probekit.models.sources.load import load
 from probekit.models.sources.locate import locate

@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import nn
 
-from probekit.cache.format.unread import counted
+from probekit.cache.format.certificate import counted
 from probekit.errors import UsageError
 
 NotRead = Mapping[str, Mapping[str, int]]
