@@ -21,8 +21,8 @@ from probekit.grammar.events import Event, draw_copular, draw_event, draw_frame,
 from probekit.grammar.lexicon import lexicon
 from probekit.grammar.noun_phrases import common, with_preposition
 from probekit.grammar.relatives import frame_for, with_object_relative, with_participle, with_subject_relative
+from probekit.grammar.sentences import existence, there, two_verbs
 from probekit.grammar.speaker import Chance, Nominal, Speaker, Table
-from probekit.grammar.statements import existence, there, two_verbs
 from probekit.grammar.tree import HEAD, Leaf, Phrase, Token, linearise, written
 
 SORTS = ("person", "person", "animal", "tool", "document", "vehicle", "building", "event", "idea")
