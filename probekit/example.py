@@ -1,17 +1,19 @@
-"""What the model reads: :class:`Example`, one sentence or document, and its parts.
+"""What the model reads: :class:`Example`, one sentence or document, its parts and the values of its annotations.
 
-Surprise: an annotation is either one value a word (a tuple as long as ``words``) or one value for
-the whole example (anything that is not a tuple).
+A value enters as a file or a package holds it, and leaves in one form (:func:`normalised`). Surprise: an annotation is
+either one value a word (a tuple as long as ``words``) or one value for the whole example (anything that is not a
+tuple).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Never
 
 from probekit import plain
-from probekit.errors import UsageError
+from probekit.errors import InputError, UsageError
 
 
 class FrozenDict(dict[str, Any]):
@@ -164,3 +166,121 @@ def _span(given: Any) -> Span:
     if len(parts) != 3:
         raise plain.refused("spans", wanted, given)
     return Span(*parts)
+
+
+_NO_VALUE = ("", "_")
+_NUMBER = re.compile(r"\s*(\d{1,9})(?:\.0*)?\s*", re.ASCII)
+# Types of values that are as they shall be.
+_NORMALISED = {str, int, bool, type(None), FrozenDict}
+_FIT: Mapping[str, set[type]] = {"head": {int}, "feats": {FrozenDict}}
+
+
+def as_plain(value: Any) -> Any:
+    """Return a value of NumPy, Arrow or pandas as plain Python; their missing values as None."""
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return None if value != value else float(value)
+    if isinstance(value, list | tuple):
+        return [as_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {key: as_plain(one) for key, one in value.items()}
+    if hasattr(value, "tolist"):
+        return as_plain(value.tolist())
+    # pandas' NA and NaT are singletons that no import is worth.
+    return None if type(value).__name__ in ("NAType", "NaTType") else value
+
+
+def as_number(value: Any) -> Any:
+    """Return a number in the one form that all equal numbers have; anything else as it is.
+
+    >>> as_number(1.0), as_number(1.5), as_number("1.0")
+    (1, 1.5, '1.0')
+    """
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def normalised(annotations: Mapping[str, Any], n: int, where: str) -> Mapping[str, Any]:
+    """Bring the annotations of an example of n words to the one form of each.
+
+    Parameters
+    ----------
+    annotations : mapping
+        Of an :class:`Example`: a tuple speaks of each word, anything else of the whole example.
+    n : int
+    where : str
+        Begins every message: ``"file:line: example 's1'"``.
+
+    Returns
+    -------
+    mapping
+        The same one where nothing had to be done.
+
+    Raises
+    ------
+    InputError
+        A head that is no word of the example, features that cannot be read.
+    """
+    changed = {}
+    for name, value in annotations.items():
+        if type(value) in _NORMALISED:
+            continue
+        if type(value) is not tuple:
+            changed[name] = _normalised_value(value)
+            continue
+        normalise = _OF_NAME.get(name)
+        if normalise is not None and not _is_fit(name, value, n):
+            changed[name] = tuple(normalise(one, n, f"{where}: word {at}") for at, one in enumerate(value, 1))
+        elif normalise is None and not _NORMALISED.issuperset(map(type, value)):
+            changed[name] = tuple(map(_normalised_value, value))
+    return {**annotations, **changed} if changed else annotations
+
+
+def _normalised_value(value: Any) -> Any:
+    """Return a value as plain Python, equal numbers in one form; containers keep what they hold."""
+    if isinstance(value, list | tuple | Mapping):
+        return value
+    return as_number(as_plain(value))
+
+
+def _is_fit(name: str, value: Sequence[Any], n: int) -> bool:
+    """Tell, at the cost of a look, whether a column of such a name needs nothing done."""
+    if name == "head" and value.count(None) == n:
+        return True
+    if not _FIT[name].issuperset(map(type, value)):
+        return False
+    return name != "head" or (min(value, default=0) >= 0 and max(value, default=0) <= n)
+
+
+def _head(value: Any, n: int, where: str) -> int | None:
+    value = as_plain(value)
+    if value is None or value in _NO_VALUE:
+        return None
+    found: Any = as_number(value)
+    if isinstance(value, str) and (written := _NUMBER.fullmatch(value)):
+        found = int(written[1])
+    if type(found) is not int:
+        raise InputError(
+            f"{where} has the head {value!r:.40}, which is no number of a word. Write 1 for the first word, 0 for the "
+            "root, or call the column something else."
+        )
+    if not 0 <= found <= n:
+        raise InputError(
+            f"{where} has the head {found}, which is no word of the example (1 to {n}; 0 is the root). Correct it."
+        )
+    return found
+
+
+def _feats(value: Any, n: int, where: str) -> Mapping[str, Any]:
+    value = as_plain(value)
+    if value is None or value in _NO_VALUE:
+        return NOTHING
+    if isinstance(value, Mapping):
+        return FrozenDict((name, one) for name, one in value.items() if one is not None)
+    pairs = [pair.partition("=") for pair in value.split("|")] if isinstance(value, str) else []
+    if not pairs or not all(name and mark and one for name, mark, one in pairs):
+        raise InputError(f"{where} has the features {value!r:.60}. Write Name=Value|Name=Value, or a mapping of them.")
+    return FrozenDict((name, one) for name, _, one in pairs)
+
+
+_OF_NAME: Mapping[str, Callable[[Any, int, str], Any]] = {"head": _head, "feats": _feats}

@@ -15,7 +15,7 @@ import pytest
 import probekit
 from probekit.errors import InputError, UsageError
 from probekit.example import Example
-from probekit.features.checks import checked_target
+from probekit.features.table import checked_target
 from probekit.tasks import ProbeTask, Target, get_task, load_catalogue
 
 EXAMPLE = Example("s1", ("one", "two", "three"), annotations={"upos": ("X", "Y", None)})

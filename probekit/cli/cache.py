@@ -92,8 +92,7 @@ def info_command(
     debug: Debug = False,
 ) -> None:
     """Describe a cache: model, corpus, layers, alignment, what was checked, what it was made with."""
-    from probekit.cache.format.certificate import certificate_line
-    from probekit.cache.format.unread import NOT_READ, unread_line
+    from probekit.cache.format.certificate import NOT_READ, certificate_line, unread_line
     from probekit.cache.manage.folders import info
 
     found = info(find_folder(folder, cache))

@@ -22,8 +22,16 @@ from probekit.cli.options import (
     Verbose,
     examples,
 )
-from probekit.cli.output import counted, describe_corpus, human_bytes, human_time, say, set_quiet, show_json
-from probekit.cli.progress import progress_bar
+from probekit.cli.output import (
+    counted,
+    describe_corpus,
+    human_bytes,
+    human_time,
+    progress_bar,
+    say,
+    set_quiet,
+    show_json,
+)
 from probekit.errors import UsageError
 
 if TYPE_CHECKING:

@@ -1,11 +1,12 @@
-"""What commands say and to whom: documents on stdout, messages on stderr, sizes and times for people."""
+"""What commands say and to whom: documents on stdout, messages on stderr and, where a person watches, progress."""
 
 from __future__ import annotations
 
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -107,3 +108,35 @@ def human_age(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds // length:.0f} {unit}"
     return f"{max(0.0, seconds):.0f} s"
+
+
+Advance = Callable[[float, str], None]
+
+
+@contextmanager
+def progress_bar(title: str, total: float, *, quiet: bool = False) -> Iterator[Advance | None]:
+    """Yield ``advance(done, note)``; None when nobody watches.
+
+    Parameters
+    ----------
+    title : str
+    total : float
+        What ``done`` counts up to.
+    quiet : bool
+    """
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total, note="")
+        yield lambda done, note: bar.update(task, completed=done, note=note)

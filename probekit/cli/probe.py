@@ -25,8 +25,7 @@ from probekit.cli.options import (
     examples,
     names_in,
 )
-from probekit.cli.output import say, show_json
-from probekit.cli.progress import progress_bar
+from probekit.cli.output import progress_bar, say, show_json
 
 if TYPE_CHECKING:
     from probekit.probing.studies.study import Study
@@ -163,8 +162,8 @@ def probe_command(
 ) -> None:
     """Fit a probe at every layer and report scores with their floors, control and intervals."""
     from probekit.probing.cache_selection import find_caches
-    from probekit.probing.run import run_probes
     from probekit.probing.settings import Settings
+    from probekit.probing.studies.study import run_probes
 
     settings = Settings(
         layers=layers,

@@ -24,8 +24,7 @@ from probekit.cli.options import (
     examples,
     names_in,
 )
-from probekit.cli.output import say, show_json
-from probekit.cli.progress import progress_bar
+from probekit.cli.output import progress_bar, say, show_json
 
 if TYPE_CHECKING:
     from probekit.tuning.bill import Entry

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from probekit import plain
-from probekit.corpus.ids import UniqueIds
 from probekit.corpus.notes import Notes
+from probekit.corpus.repeats import UniqueIds
 from probekit.corpus.split import Sampler, SplitRule, as_given, by_hash
-from probekit.corpus.values import normalised
 from probekit.errors import InputError
-from probekit.example import SPLITS, Example
+from probekit.example import SPLITS, Example, normalised
 from probekit.storage.strict import canonical
 
 if TYPE_CHECKING:

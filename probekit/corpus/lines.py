@@ -21,8 +21,7 @@ from typing import IO
 from probekit.corpus.archives import open_member, split_archive_path
 from probekit.corpus.split_names import says_split
 from probekit.errors import InputError
-from probekit.storage.files import digest_of
-from probekit.storage.pointers import is_pointer
+from probekit.storage.files import digest_of, is_pointer
 
 BLOCK = 1 << 20
 LONGEST_LINE = 1 << 26

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from probekit.cache.format.model_names import with_model_name
-from probekit.cache.format.names import cache_key
+from probekit.cache.format.names import cache_key, with_model_name
 from probekit.cache.location import CacheEntry, cache_name, explain_difference, list_caches
 from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.format import unread
-from probekit.cache.format.certificate import certificate
+from probekit.cache.format.certificate import certificate, unread_notes
 from probekit.extraction.spec import ExtractionSpec
 from probekit.sites import read_tensor
 
@@ -142,7 +141,7 @@ def summarise(
         alignment=alignment,
         corpus=corpus,
         certificate=certificate(findings, made_with),
-        notes=[*unread.notes(made_with), *_notes(findings)],
+        notes=[*unread_notes(made_with), *_notes(findings)],
     )
 
 

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
+from probekit.cache.format.certificate import NOT_READ
 from probekit.cache.format.names import ShardSpec, TensorSpec
-from probekit.cache.format.unread import NOT_READ
 from probekit.cache.reader import TEXTLESS, ActivationCache
 from probekit.cache.write.staging import StagedCorpus, stage
 from probekit.cache.write.writer import CacheWriter

@@ -1,11 +1,15 @@
 """From token rows to one vector a target.
 
-Enters: the index of a cache, a :class:`~probekit.features.table.TargetTable`. Leaves: for each layer a float32
-matrix with one row a target. Surprise: a target that no token covers leaves the table here, counted by its words.
+Enters: the index of a cache, a :class:`~probekit.features.table.TargetTable`. Leaves: for each layer a float32 matrix
+with one row a target, in memory or in a temporary file that has no name any more (nothing is left behind however the
+process ends; its blocks are reserved first, so that a full disk is an error here). Surprise: a target that no token
+covers leaves the table here, counted by its words.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,8 +20,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from probekit.cache.reader import CacheIndex, LayerView
-from probekit.errors import UsageError, did_you_mean
-from probekit.features.scratch import zeros, zeros_like
+from probekit.errors import ResourceError, UsageError, did_you_mean
 from probekit.features.table import TargetTable
 
 POOLS = ("mean", "first", "last", "endpoints")
@@ -157,3 +160,38 @@ def _without(table: TargetTable, whole: NDArray[np.bool_]) -> TargetTable:
     # A count of its own: a table may be pooled several times, and each of its words is left out once.
     lost = Counter(table.forms[row] for row in np.flatnonzero(~whole))
     return replace(table.take(np.flatnonzero(whole)), without_token=lost)
+
+
+def zeros(shape: tuple[int, ...], folder: Path | None) -> NDArray[np.float32]:
+    """Return zeros of float32, in memory or (with a folder) in a temporary file of it.
+
+    Raises
+    ------
+    ResourceError
+        The folder cannot be written, or has no room.
+    """
+    size = 4 * int(np.prod(shape))
+    if folder is None or size == 0:
+        return np.zeros(shape, np.float32)
+    path = None
+    try:
+        handle, path = tempfile.mkstemp(prefix=".probekit-", suffix=".matrix", dir=folder)
+        try:
+            os.posix_fallocate(handle, 0, size)
+        finally:
+            os.close(handle)
+        return np.memmap(path, np.float32, "r+", shape=shape)
+    except OSError as error:
+        raise ResourceError(
+            f"A layer's matrix of {size / 1e9:.1f} GB does not go into a temporary file in {folder}: {error.strerror}. "
+            "Free some space, set TMPDIR to a folder with more, or raise --max-ram."
+        ) from error
+    finally:
+        if path is not None:
+            os.unlink(path)
+
+
+def zeros_like(X: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return zeros where ``X`` lies: in memory, or in a file of the same folder."""
+    name = X.filename if isinstance(X, np.memmap) else None
+    return zeros(shape, None if name is None else Path(name).parent)

@@ -16,14 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from probekit.grammar import closed
-from probekit.grammar.chance import Chance, Table
 from probekit.grammar.clauses import PERFECT, PROGRESSIVE, SIMPLE, Clause, Tense, finite_clause
 from probekit.grammar.events import Event, draw_copular, draw_event, draw_frame, draw_passive
 from probekit.grammar.lexicon import lexicon
 from probekit.grammar.noun_phrases import common, with_preposition
 from probekit.grammar.relatives import frame_for, with_object_relative, with_participle, with_subject_relative
-from probekit.grammar.speaker import Nominal, Speaker
-from probekit.grammar.statements import existence, there, two_verbs
+from probekit.grammar.sentences import existence, there, two_verbs
+from probekit.grammar.speaker import Chance, Nominal, Speaker, Table
 from probekit.grammar.tree import HEAD, Leaf, Phrase, Token, linearise, written
 
 SORTS = ("person", "person", "animal", "tool", "document", "vehicle", "building", "event", "idea")

@@ -1,4 +1,4 @@
-"""Clauses: an event gets tense, aspect, modality, voice, negation and an order of words.
+"""Clauses: an event gets tense and what time fits it, aspect, modality, voice, negation and an order of words.
 
 ``finite_clause`` leaves a :class:`Clause` that knows its finite verb, which agrees with the subject.
 """
@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from probekit.grammar import closed
-from probekit.grammar.chance import Table
+from probekit.grammar import closed, nouns
 from probekit.grammar.events import Event
 from probekit.grammar.lexemes import Verb
-from probekit.grammar.speaker import Nominal, Speaker, adverb
-from probekit.grammar.times import time_adjunct
-from probekit.grammar.tree import HEAD, Child, Leaf, Phrase
+from probekit.grammar.speaker import Nominal, Speaker, Table, adverb, prepositional, word
+from probekit.grammar.tree import HEAD, Child, Leaf, Phrase, token
 
 SIMPLE, MODAL, PROGRESSIVE, PERFECT, PERFECT_PROGRESSIVE = (
     "simple",
@@ -219,3 +217,53 @@ def _contract(speaker: Speaker, subject: Nominal, *, group: list[tuple[str, Leaf
         clitic = closed.contracted(first.token)
         if clitic is not None:
             first.token = clitic
+
+
+DAYS = [token(f"{day} {day} PROPN NNP Number=Sing") for day in nouns.DAYS.split()]
+YESTERDAY, TOMORROW, TODAY, TONIGHT, NIGHT = (
+    token(f"{day} {day} NOUN NN Number=Sing") for day in ["yesterday", "tomorrow", "today", "tonight", "night"]
+)
+LAST, NEXT = (token(f"{form} {form} ADJ JJ Degree=Pos") for form in ("last", "next"))
+AGO = token("ago ago ADV RB")
+SOON = token("soon soon ADV RB Degree=Pos")
+EVENTS = ("before", "after", "during")
+
+
+def time_adjunct(speaker: Speaker, event: Event, *, past: bool, future: bool) -> None:
+    """Add one adjunct of time to the end of an event."""
+    relation, phrase = _drawn(speaker, past=past, future=future)
+    event.add(relation, phrase, role="ARGM-TMP")
+
+
+def _drawn(speaker: Speaker, *, past: bool, future: bool) -> tuple[str, Phrase]:
+    chance = speaker.chance
+    roll = chance.random()
+    if roll < 0.2:
+        article: Child = ("det", Leaf(closed.THE))
+        if chance.happens(0.3):
+            return "obl", prepositional(closed.preposition("at"), word("NP", NIGHT))
+        noun = Phrase("NP", [article, (HEAD, Leaf(speaker.noun("part of day").token("Sing")))])
+        return "obl", prepositional(closed.preposition("in"), noun)
+    if roll < 0.4:
+        event = speaker.noun("event").token("Sing")
+        happening = Phrase("NP", [("det", Leaf(closed.THE)), (HEAD, Leaf(event))])
+        return "obl", prepositional(closed.preposition(chance.pick(EVENTS)), happening)
+    if roll < 0.58:
+        return "obl", prepositional(closed.preposition("on"), word("NP", chance.pick(DAYS)))
+    if past and roll < 0.7:
+        number = Leaf(chance.pick(closed.NUMBERS))
+        units = Phrase("NP", [("nummod", number), (HEAD, Leaf(speaker.noun("unit").token("Plur")))])
+        return "advmod", adverb(AGO, ("obl:unmarked", units))
+    if roll < 0.85 and (past or future):
+        when = Leaf(LAST if past else NEXT)
+        return "obl:unmarked", Phrase("NP", [("amod", when), (HEAD, Leaf(speaker.noun("period").token("Sing")))])
+    if past:
+        return "obl:unmarked", word("NP", YESTERDAY)
+    if future:
+        if chance.happens(0.4):
+            return "advmod", adverb(SOON)
+        return "obl:unmarked", word("NP", chance.pick((TOMORROW, TONIGHT)))
+    if roll < 0.8:
+        unit = Leaf(speaker.noun("unit").token("Sing"))
+        return "obl:unmarked", Phrase("NP", [("det", Leaf(closed.EVERY)), (HEAD, unit)])
+    return "obl:unmarked", word("NP", TODAY)

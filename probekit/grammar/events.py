@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from probekit.grammar import closed
-from probekit.grammar.chance import Table
 from probekit.grammar.lexemes import Adjective, Verb
 from probekit.grammar.lexicon import Frame
 from probekit.grammar.noun_phrases import common, joined, noun_phrase
-from probekit.grammar.speaker import Nominal, Speaker, adverb, prepositional, word
+from probekit.grammar.speaker import Nominal, Speaker, Table, adverb, prepositional, word
 from probekit.grammar.tree import HEAD, Child, Leaf, Phrase
 
 SUBJECT_ROLES = {"happen": "ARG1", "look": "ARG1", "be": "ARG1", "seem": "ARG1"}

@@ -6,9 +6,8 @@ Each comes as a :class:`~probekit.grammar.speaker.Nominal` with its number and p
 from __future__ import annotations
 
 from probekit.grammar import closed
-from probekit.grammar.chance import Table
 from probekit.grammar.lexemes import Adjective, Noun
-from probekit.grammar.speaker import Nominal, Speaker, prepositional, word
+from probekit.grammar.speaker import Nominal, Speaker, Table, prepositional, word
 from probekit.grammar.tree import HEAD, A, Child, Leaf, Phrase, Token, attach
 
 PERSONS = Table([(5, closed.I), (4, closed.YOU), (4, closed.HE), (4, closed.SHE), (4, closed.WE), (5, closed.THEY)])

@@ -2,18 +2,59 @@
 
 A document has its own stream of chance, its lexicon (that of its split), a cast of nouns it comes
 back to, and a leaning to past or present, so that its sentences have something in common, as those
-of real documents do.
+of real documents do. Surprise: every draw is made from ``random.Random.random()`` alone. Python promises the same
+sequence of it for the same seed (a string, hashed with SHA-512) on every platform and version; it makes no such promise
+for ``choice``, ``shuffle`` or ``sample``.
 """
 
 from __future__ import annotations
 
+import random
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import accumulate
+from typing import Generic, NamedTuple, TypeVar
 
-from probekit.grammar.chance import Chance
 from probekit.grammar.lexemes import Noun
 from probekit.grammar.lexicon import Lexicon
 from probekit.grammar.tree import HEAD, Child, Leaf, Phrase, Token
+
+T = TypeVar("T")
+
+
+class Table(Generic[T]):
+    """Items with weights, prepared for :meth:`Chance.draw`."""
+
+    __slots__ = ("cumulative", "items", "total")
+
+    def __init__(self, weighted: Iterable[tuple[float, T]]) -> None:
+        pairs = list(weighted)
+        self.items: list[T] = [item for _, item in pairs]
+        self.cumulative: list[float] = list(accumulate(weight for weight, _ in pairs))
+        self.total = self.cumulative[-1]
+
+
+class Chance:
+    """A stream of draws fixed by its seed."""
+
+    __slots__ = ("random",)
+
+    def __init__(self, seed: str) -> None:
+        self.random = random.Random(seed).random
+
+    def happens(self, probability: float) -> bool:
+        """Return True with this probability."""
+        return self.random() < probability
+
+    def pick(self, items: Sequence[T]) -> T:
+        """Return one of the items, all equally likely."""
+        return items[int(self.random() * len(items))]
+
+    def draw(self, table: Table[T]) -> T:
+        """Return one of the table's items by its weight."""
+        return table.items[bisect_right(table.cumulative, self.random() * table.total)]
+
 
 CAST = 4
 """Nouns of a sort that a document comes back to."""

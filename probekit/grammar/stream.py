@@ -1,4 +1,4 @@
-"""The corpus: sentence after sentence of the built-in language.
+"""The corpus: which sentences of the built-in language there are and how often, one after the other.
 
 ``generate(n, seed)`` gives the first ``n`` sentences of an endless corpus that the seed alone fixes:
 a longer run begins with the shorter one. Ten sentences make a document; of ten documents the second
@@ -8,22 +8,43 @@ document draws from a stream of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count, islice
 from typing import Any
 
 from probekit.example import Example, FrozenDict, Span
-from probekit.grammar.chance import Chance
+from probekit.grammar import closed, sentences
 from probekit.grammar.lexicon import lexicon
-from probekit.grammar.sentences import sentence
-from probekit.grammar.speaker import Role, Speaker
-from probekit.grammar.tree import Leaf, linearise, written
+from probekit.grammar.speaker import Chance, Role, Speaker, Table
+from probekit.grammar.tree import Leaf, Phrase, Token, linearise, written
 
 SENTENCES = 10
 """In a document."""
 
 SHORTEST, LONGEST = 4, 30
 """Words of a sentence, punctuation included; others are drawn again."""
+
+
+Maker = Callable[[Speaker], Phrase]
+KINDS: Table[tuple[Maker, Token]] = Table(
+    [
+        (28, (sentences.statement, closed.PERIOD)),
+        (11, (sentences.passive, closed.PERIOD)),
+        (14, (sentences.complex_statement, closed.PERIOD)),
+        (3, (sentences.existential, closed.PERIOD)),
+        (3, (sentences.extraposed, closed.PERIOD)),
+        (3, (sentences.gerund_subject, closed.PERIOD)),
+        (5, (sentences.command, closed.PERIOD)),
+        (1, (sentences.command, closed.EXCLAMATION)),
+        (5, (sentences.coordinated_clauses, closed.PERIOD)),
+        (6, (sentences.coordinated_verbs, closed.PERIOD)),
+        (7, (sentences.with_adverbial_clause, closed.PERIOD)),
+        (7, (sentences.yes_no_question, closed.QUESTION_MARK)),
+        (3, (sentences.subject_question, closed.QUESTION_MARK)),
+        (3, (sentences.object_question, closed.QUESTION_MARK)),
+        (3, (sentences.adverb_question, closed.QUESTION_MARK)),
+    ]
+)
 
 
 def split_of(document: int) -> str:
@@ -80,6 +101,14 @@ def _example(speaker: Speaker, name: str, *, group: str, split: str) -> Example:
         group=group,
         split=split,
     )
+
+
+def sentence(speaker: Speaker) -> Phrase:
+    """Draw a sentence with its final punctuation."""
+    make, mark = speaker.chance.draw(KINDS)
+    tree = make(speaker)
+    tree.children.append(("punct", Leaf(mark)))
+    return tree
 
 
 def columns(leaves: list[Leaf], roles: list[Role]) -> Mapping[str, Any]:

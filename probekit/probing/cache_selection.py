@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from probekit import plain
-from probekit.cache.format.model_names import model_name
+from probekit.cache.format.names import model_name
 from probekit.cache.location import CacheEntry, cache_root, differences, list_caches, named_cache, newest_complete
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import open_corpus

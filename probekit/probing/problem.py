@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from probekit.errors import InputError, NumericError, UsageError
-from probekit.features.scratch import zeros_like
+from probekit.features.pooling import zeros_like
 
 BLOCK = 2048
 """Rows worked on at a time."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from probekit.errors import UsageError
 from probekit.features import TargetTable
 from probekit.features.labels import named
-from probekit.probing.control import draw_seed
 from probekit.probing.dataset import Dataset
+from probekit.probing.floors import draw_seed
 from probekit.probing.settings import Settings
 from probekit.report import Measurement
 from probekit.report.render.trees import DrawnTree

@@ -15,11 +15,8 @@ from probekit import plain
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus, open_corpus
 from probekit.probing.cache_selection import open_cache
-from probekit.probing.dataset import find_sources
-from probekit.probing.estimators import estimator_for
 from probekit.probing.settings import Settings
-from probekit.probing.studies.study import Progress, Study, run_study
-from probekit.probing.studies.trees.projections import STRUCTURAL
+from probekit.probing.studies.study import Progress, run_probe, run_probes
 from probekit.report import LayerReport
 from probekit.tasks import ProbeTask
 
@@ -194,46 +191,6 @@ def probe_tasks(
         yield study.report
 
 
-def run_probe(
-    cache: ActivationCache,
-    settings: Settings,
-    *,
-    corpus: Any = None,
-    annotations: Any = (),
-    probes: Any = (),
-    progress: Progress | None = None,
-) -> Study:
-    """Probe an open cache; see :func:`probe`."""
-    return next(run_probes(cache, [settings], corpus=corpus, annotations=annotations, probes=probes, progress=progress))
-
-
-def run_probes(
-    cache: ActivationCache,
-    settings: Sequence[Settings],
-    *,
-    corpus: Any = None,
-    annotations: Any = (),
-    probes: Any = (),
-    progress: Progress | None = None,
-) -> Iterator[Study]:
-    """Yield a study for each of some settings, of one reading of the corpus; see :func:`probe_tasks`."""
-    if progress is not None:
-        plain.called(progress, "progress")
-    sources = find_sources(cache, settings, corpus=corpus, annotations=annotations, probes=probes)
-    # All of them before the first study, so that none is lost to the next one's fault.
-    found = [estimator_for(asked.estimator, source.task) for asked, source in zip(settings, sources, strict=True)]
-    for number, (asked, source, estimator) in enumerate(zip(settings, sources, found, strict=True)):
-        share = _share(progress, number, len(settings))
-        yield run_study(cache, asked, source, estimator or STRUCTURAL, progress=share)
-
-
 def _once(corpus: Any) -> Corpus | None:
     """Open a corpus that is given, so that one of an iterator, which ends for good, can be read again."""
     return None if corpus is None else open_corpus(corpus)
-
-
-def _share(progress: Progress | None, number: int, of: int) -> Progress | None:
-    """Return a progress whose end is that of one study among several."""
-    if progress is None or of == 1:
-        return progress
-    return lambda done, note: progress((number + done) / of, f"task {number + 1} of {of}, {note}")

@@ -3,7 +3,7 @@
 Bytes and plain values enter, whole files leave: everything is written to a locked temporary file, synced, linked under
 its name exclusively, and the folder synced. Nothing of a cache is ever overwritten. A temporary file whose lock can be
 taken belongs to a dead writer. What people name themselves (a report, a figure) takes the place of an older file in
-one step: :func:`replacing`.
+one step: :func:`replacing`. What Git LFS left as a pointer to what it should hold is told from a file.
 
 On a file system without hard links the temporary is renamed instead, under an exclusive lock and
 after a check that the name is free; where locks are missing too, two writers may then replace one
@@ -300,3 +300,15 @@ def remove_stale(folder: Path) -> list[str]:
             finally:
                 os.close(fd)
     return removed
+
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether Git LFS left a file as a pointer to the real one."""
+    try:
+        with path.open("rb") as handle:
+            return handle.read(len(LFS_POINTER)) == LFS_POINTER
+    except OSError:
+        return False

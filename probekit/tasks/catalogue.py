@@ -12,8 +12,7 @@ from pathlib import Path
 
 from probekit.errors import UsageError, check_recordable, did_you_mean
 from probekit.registry import Registry
-from probekit.tasks.pickling import catalogue_folder
-from probekit.tasks.task import ProbeTask
+from probekit.tasks.task import ProbeTask, catalogue_folder
 
 TASKS = Registry("task", ProbeTask, attribute="TASK", group="probekit.tasks", home=catalogue_folder)
 

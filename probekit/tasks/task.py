@@ -1,17 +1,21 @@
-"""Questions: :class:`ProbeTask`, and the :class:`Target` list that it makes of an example."""
+"""Questions: :class:`ProbeTask`, and the :class:`Target` list that it makes of an example.
+
+A task is pickled for another process by where its functions are defined: folder, file and name.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from probekit import plain
 from probekit.errors import UsageError, did_you_mean
 from probekit.example import Example
-from probekit.tasks.pickling import FunctionReference, function_reference, resolve
+from probekit.loading import definition_of, from_folder
 
 Kind = Literal["word", "span", "pair", "sentence", "tree"]
 
@@ -19,6 +23,46 @@ SPANS = {"word": 1, "span": 1, "pair": 2, "sentence": 1, "tree": 1}
 """How many spans a target of each kind has."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*(?::.+)?")
+
+
+def catalogue_folder() -> Path:
+    """Where the bundled tasks are: inside the wheel, or beside the package in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "probes"
+    return inside if inside.is_dir() else package.parent / "probes"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionReference:
+    """A function of a folder of task files by where it is defined; no folder: the bundled catalogue."""
+
+    folder: str | None
+    module: str
+    name: str
+    args: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+
+def function_reference(function: Any, setting: str) -> Any:
+    """Return where a function is defined, if a task file does; any other as it is."""
+    if isinstance(function, partial):
+        inner = function_reference(function.func, setting)
+        reference = isinstance(inner, FunctionReference)
+        return replace(inner, args=function.args, keywords=function.keywords) if reference else function
+    place = definition_of(function, f"TASK.{setting}")
+    if place is None:
+        return function
+    bundled = place.folder == catalogue_folder().resolve()
+    return FunctionReference(None if bundled else str(place.folder), place.module, place.name)
+
+
+def resolve(reference: FunctionReference) -> Callable[..., Any]:
+    """Import the function that a reference names."""
+    folder = catalogue_folder().resolve() if reference.folder is None else Path(reference.folder)
+    function = from_folder(folder, reference.module, reference.name)
+    return (
+        partial(function, *reference.args, **reference.keywords) if reference.args or reference.keywords else function
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ from sklearn.linear_model import LogisticRegression
 
 from probekit import extract
 from probekit.cache.reader import ActivationCache
-from probekit.probing.control import control_codes
 from probekit.probing.dataset import find_sources, open_dataset
+from probekit.probing.floors import control_codes
 from probekit.probing.problem import Problem, Result, Standardiser
 from probekit.probing.settings import Settings
 from probekit.probing.solvers.strengths import STRENGTHS, Vectors, fit_layer, fit_vectors

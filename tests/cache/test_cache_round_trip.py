@@ -29,6 +29,7 @@ from planted import (
 
 from probekit.cache.examples import read_examples
 from probekit.cache.export import export, frame
+from probekit.cache.format import names
 from probekit.cache.format.names import INDEXES, TensorSpec, cache_key, with_own_digest
 from probekit.cache.format.plan import read_plan
 from probekit.cache.layers import available_memory
@@ -52,6 +53,16 @@ def expected(cache: ActivationCache, dtype: str) -> dict[str, np.ndarray]:
     for spec in cache.shards:
         parts.append(shard_arrays(list(read_examples(cache.path / "corpus", spec)), spec, dtype=dtype))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def test_opening_a_cache_reads_each_name_once(cache: ActivationCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    plain = names.read_tensor
+    monkeypatch.setattr(names, "read_tensor", lambda name: read.append(name) or plain(name))
+    names.parse_name.cache_clear()
+    again = ActivationCache.open(cache.path)
+    assert len(again.shards) > 1
+    assert len(read) == len(set(read))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])

@@ -16,7 +16,7 @@ from probekit.corpus.readers import load_readers
 from probekit.errors import InputError
 from probekit.example import Example
 from probekit.features import collect
-from probekit.features.checks import check_needs, checked_target
+from probekit.features.table import check_needs, checked_target
 from probekit.statistics.metrics import metrics
 from probekit.statistics.tree_scores import TREE_METRICS
 from probekit.tasks import SPANS, TASKS, ProbeTask, catalogue_folder, get_task, load_catalogue

@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from probekit.cache.reader import ActivationCache
-from probekit.cli import progress
+from probekit.cli import output
 from probekit.cli.app import run
 from probekit.cli.output import human_age, human_bytes, human_time
 from probekit.extraction import run as running
@@ -154,7 +154,7 @@ def test_progress_is_shown_to_a_person_only(
     quiet: bool, terminal: bool, shown: bool, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
-    with progress.progress_bar("counting", 1.0, quiet=quiet) as advance:
+    with output.progress_bar("counting", 1.0, quiet=quiet) as advance:
         assert (advance is not None) is shown
         if advance is not None:
             advance(0.5, "half")

@@ -45,9 +45,10 @@ main(sys.argv[1:])
 STUCK = """
 import sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
-from probekit.cli import main, signals
-import probekit.probing.run as sweep
-signals.GRACE = 1.0
+from probekit import cli
+from probekit.cli import main
+import probekit.probing.studies.study as sweep
+cli.GRACE = 1.0
 def stuck(*values, **options):
     print("at work", file=sys.stderr, flush=True)
     with ThreadPoolExecutor(1) as pool:

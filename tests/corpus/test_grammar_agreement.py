@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from probekit.grammar import AgreementPair, agreement_pairs, morphology
+from probekit.grammar import AgreementPair, agreement_pairs, lexemes
 from probekit.grammar.agreement import CONSTRUCTIONS
 
 SINGULAR_FORMS = {"is", "was", "has", "does"}
@@ -36,7 +36,7 @@ def test_the_good_verb_agrees_and_the_bad_one_does_not(pairs: list[AgreementPair
         good, bad = pair.good[pair.verb], pair.bad[pair.verb]
         shorter, longer = sorted((good, bad), key=len)
         if good.lower() not in SINGULAR_FORMS | PLURAL_FORMS:
-            assert longer == morphology.third_person(shorter)
+            assert longer == lexemes.third_person(shorter)
             assert (good == longer) == (pair.number == "Sing"), pair
         else:
             assert is_singular(good) == (pair.number == "Sing"), pair
@@ -121,4 +121,4 @@ def test_pairs_are_fixed_by_the_seed() -> None:
     ],
 )
 def test_spelling(rule: str, lemma: str, form: str | None) -> None:
-    assert getattr(morphology, rule)(lemma) == form
+    assert getattr(lexemes, rule)(lemma) == form

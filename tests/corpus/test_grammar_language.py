@@ -13,8 +13,8 @@ from sklearn.linear_model import SGDClassifier
 
 from probekit.example import Example
 from probekit.grammar import generate
+from probekit.grammar.lexemes import third_person
 from probekit.grammar.lexicon import homographs, owner
-from probekit.grammar.morphology import third_person
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from probekit import ActivationCache, extract, probe
 from probekit.cache.reader import LayerView
 from probekit.errors import ResourceError
 from probekit.features import Pooler
-from probekit.features.scratch import zeros, zeros_like
+from probekit.features.pooling import zeros, zeros_like
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_a_layer_in_a_file_gives_the_same_report(
 ) -> None:
     monkeypatch.delenv("TMPDIR", raising=False)
     in_files = []
-    monkeypatch.setattr("probekit.features.scratch.np.memmap", _noting(in_files))
+    monkeypatch.setattr("probekit.features.pooling.np.memmap", _noting(in_files))
     held = probe(task, on=cache, layers="0,1", fast=True, **options)  # type: ignore[arg-type]
     assert in_files == []
     mapped = probe(task, on=cache, layers="0,1", fast=True, max_ram=1e-7, **options)  # type: ignore[arg-type]

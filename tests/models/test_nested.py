@@ -11,7 +11,7 @@ import transformers
 from tiny_models import FAMILIES, write_model
 
 from probekit import ActivationCache, extract
-from probekit.cache.format.unread import NOT_READ
+from probekit.cache.format.certificate import NOT_READ
 from probekit.errors import UsageError
 from probekit.models.sources.load import load
 from probekit.models.sources.locate import locate
@@ -83,7 +83,7 @@ def test_two_encoders_put_together_are_read_by_that_of_text(tmp_path: Path) -> N
 
 
 def test_a_model_without_a_config_of_text_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from probekit.models.sources.nested import text_part
+    from probekit.models.sources.unread import text_part
 
     with torch.device("meta"):
         model = transformers.CLIPModel(KINDS["clip"][0]())

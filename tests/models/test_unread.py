@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from tiny_models import FAMILIES, tiny_model
 
 from probekit import ActivationCache, extract, probe
-from probekit.cache.format.unread import NOT_READ, notes
+from probekit.cache.format.certificate import NOT_READ, unread_notes
 from probekit.cache.write.writer import CacheWriter
 from probekit.errors import UsageError
 from probekit.models.sources.load import load
@@ -140,7 +140,7 @@ def test_constants_of_older_files_are_no_parameters(folder: Path, tmp_path: Path
     plant(folder, *old)
     left = load(locate(folder), device="cpu").not_read
     assert left == {"heads": {}, "constants": dict.fromkeys(old, 1)}
-    assert notes({NOT_READ: left}) == []
+    assert unread_notes({NOT_READ: left}) == []
     gpt2 = Path(shutil.copytree(tiny_model("gpt2"), tmp_path / "gpt2"))
     plant(gpt2, *(f"h.{block}.attn.masked_bias" for block in range(3)), shape=())
     plant(gpt2, *(f"h.{block}.attn.bias" for block in range(3)), shape=(1, 1, 8, 8))

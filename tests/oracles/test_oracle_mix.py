@@ -12,7 +12,7 @@ import small
 import torch
 from scipy.optimize import minimize
 
-from probekit.probing.analyses.scalar_mix.fit import fit_mix, without_each_fold
+from probekit.probing.analyses._scalar_mix import fit_mix, without_each_fold
 
 ROWS, C = 500, 0.1
 

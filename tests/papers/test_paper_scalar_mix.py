@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad, minimize
 
-from probekit.probing.analyses.scalar_mix.fit import fit_mix
+from probekit.probing.analyses._scalar_mix import fit_mix
 
 LOUD = (0.3, 1.0, 0.6, 0.0)
 """How much each planted layer says of the label, beside noise of size 1."""

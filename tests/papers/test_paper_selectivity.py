@@ -15,7 +15,7 @@ from scipy.stats import chisquare
 
 from probekit import ActivationCache, LayerReport, probe
 from probekit.corpus import Example
-from probekit.probing.control import control_codes
+from probekit.probing.floors import control_codes
 
 LAYERS = (0, 1, 2)
 A_FEW = 3.01 / 1000

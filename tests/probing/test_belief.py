@@ -8,8 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from probekit.probing.control import control_codes, draw_seed
-from probekit.probing.floors import majority_code, word_type_codes
+from probekit.probing.floors import control_codes, draw_seed, majority_code, word_type_codes
 from probekit.statistics.bootstrap import FEWEST_UNITS, Bootstrap, Resampled, bounds_of, interval
 from probekit.statistics.significance import holm, neighbours, not_worse
 
@@ -48,7 +47,7 @@ def test_pairs_are_told_apart_however_their_forms_are_cut() -> None:
 def test_control_labels_are_the_same_in_another_process() -> None:
     keys = ["the", "dog", "Ünïcode", "\ud800"]
     code = (
-        "import numpy as np; from probekit.probing.control import control_codes;"
+        "import numpy as np; from probekit.probing.floors import control_codes;"
         "y = np.repeat([0, 1, 2], [600, 300, 100]).astype(np.int32);"
         f"print(control_codes({keys!a}, y, n_classes=3, seed=5).tolist())"
     )

@@ -10,7 +10,7 @@ from probekit import ActivationCache, extract, probe
 from probekit.errors import InputError
 from probekit.example import Example
 from probekit.features import collect
-from probekit.probing.control import draw_seed
+from probekit.probing.floors import draw_seed
 from probekit.statistics.bootstrap import Resampled, mean_of_draws
 from probekit.tasks import ProbeTask, Target
 

@@ -13,12 +13,12 @@ from tiny_models import LAYERS, tiny_model
 
 from probekit import ActivationCache, extract, open_corpus, probe
 from probekit.errors import UsageError
-from probekit.probing.control import control_numbers, draw_seed
 from probekit.probing.estimators.ridge import STRENGTHS, fit_ridge
+from probekit.probing.floors import control_numbers, draw_seed
 from probekit.probing.number_problem import NumberProblem
 from probekit.probing.problem import Standardiser
-from probekit.probing.run import run_probe
 from probekit.probing.settings import Settings
+from probekit.probing.studies.study import run_probe
 from probekit.statistics.bootstrap import Bootstrap
 from probekit.statistics.numbers import METRICS, NumberScorer
 

@@ -10,8 +10,8 @@ import torch
 from tiny_models import LAYERS, tiny_model
 
 from probekit import ActivationCache, extract, probe
+from probekit.probing.analyses._scalar_mix import fit_mix, half_width, mix_loss
 from probekit.probing.analyses.mix import METHOD, STOPPED
-from probekit.probing.analyses.scalar_mix.fit import fit_mix, half_width, mix_loss
 from probekit.probing.estimators import estimators, logistic
 from probekit.probing.solvers import strengths
 from probekit.probing.solvers.training import Training

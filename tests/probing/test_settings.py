@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from probekit.probing.provenance import shared_notes
+from probekit.probing.measure import shared_notes
 from probekit.probing.settings import Settings
 
 

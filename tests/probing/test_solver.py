@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from probekit.devices import Workers
 from probekit.probing.solvers.lbfgs import MOST_PAIRS, Memory, Minimum, Stopping, minimise
 from probekit.probing.solvers.objective import Labels, Objective, Preconditioner, covariance_basis
-from probekit.probing.solvers.workers import Workers
 
 CURVATURES = torch.tensor([0.01, 1.0, 400.0], dtype=torch.float64)
 

@@ -14,8 +14,8 @@ from probekit import ActivationCache, extract, probe
 from probekit.corpus import open_corpus
 from probekit.errors import UsageError
 from probekit.probing.analyses.strata import _genres
-from probekit.probing.run import run_probe
 from probekit.probing.settings import Settings
+from probekit.probing.studies.study import run_probe
 
 CORPUS = "grammar:n=200"
 

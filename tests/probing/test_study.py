@@ -9,8 +9,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from probekit.errors import InputError, NumericError, UsageError
-from probekit.probing.control import control_codes
 from probekit.probing.estimators.mlp import fit_mlp_layers
+from probekit.probing.floors import control_codes
 from probekit.probing.problem import Problem, Result, Standardiser
 from probekit.probing.solvers import strengths as studies
 from probekit.probing.solvers.network import NetworkSettings

@@ -75,7 +75,7 @@ def report(
     reach: float = 0.06,
     **settings: Any,
 ) -> LayerReport:
-    """Dev scores by layer, half their interval; the layers not worse than the best (None: not tested), a floor, weights of a mix."""
+    """Dev scores by layer, a floor, weights of a mix; not_worse None: not tested; reach: half an interval."""
     curve = dict(dev) if isinstance(dev, Mapping) else dict(enumerate(dev))
     names = {"stage": "probe", "task": "deprel", "model": "minilm", "corpus": "ewt"}
 

@@ -182,7 +182,8 @@ def test_every_decision_has_a_reason_with_the_report_s_numbers(make_report: Repo
     ]  # fmt: skip
     keep = plan.why[0]
     assert keep.text == (
-        "layer 5 is best on dev (0.830 accuracy), and layer 4 (0.820) is the lowest that is not shown to be worse and within a standard error; one "
+        "layer 5 is best on dev (0.830 accuracy), and layer 4 (0.820) is the lowest that is not shown to be worse "
+        "and within a standard error; one "
         "block above it (0.830) is kept to be tuned: 1 of 6 blocks are removed"
     )
     assert keep.evidence["dev"] == RISING

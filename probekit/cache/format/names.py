@@ -1,15 +1,19 @@
 """Names, numbers and the key of a cache: what its files are called and what may stand in them.
 
-Plain values enter and leave; nothing here touches a disk. The names in an identity (of the model, of the corpus) are
-part of the key, so one folder never speaks of two things.
+Plain values enter and leave; of the disk only links are followed. The names in an identity (of the model, of the
+corpus) are part of the key, so one folder never speaks of two things; a model has one however its folder was spelled
+(``mm`` for ``mm/``, ``./mm``, ``/data/mm`` and a link to it). A name on the hub (``owner/mm``) looks like a relative
+folder; a cache of one holds its commit, a cache of a folder holds none.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -99,8 +103,12 @@ def corpus_name(number: int) -> str:
     return f"{number:05d}.jsonl"
 
 
+@lru_cache(maxsize=4096)
 def parse_name(name: str) -> tuple[str, Site | None]:
-    """Return ``(stack, site)`` of a tensor's name; the site of an index tensor is None."""
+    """Return ``(stack, site)`` of a tensor's name; the site of an index tensor is None.
+
+    All shards have the same few names, and opening a cache asks for each several times a shard.
+    """
     if (site := read_tensor(name)) is not None:
         return site.stack, site
     stack, rest = split_stack(name)
@@ -152,3 +160,33 @@ def rank(name: str) -> tuple[int, ...]:
 def is_digest(value: object) -> bool:
     """Tell whether a value is a sha256 in hex."""
     return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value, re.ASCII) is not None
+
+
+STATIC = "static:"
+"""What stands before the name of a model of which only the table of vectors is meant."""
+
+
+def resolved_name(path: str | os.PathLike[str]) -> str:
+    """Return the name that a folder or a file bears itself, links followed; of the root the root."""
+    real = os.path.realpath(path)
+    return os.path.basename(real) or real
+
+
+def model_name(model: Mapping[str, Any]) -> str:
+    """Return the one name of a cache's model, also where an older version kept the path as it was typed.
+
+    Parameters
+    ----------
+    model : mapping
+        Of an identity: ``name``, and ``revision`` where it came from the hub.
+    """
+    name: str = model["name"]
+    if model.get("revision") is not None:
+        return name
+    before = STATIC if name.startswith(STATIC) else ""
+    return before + (os.path.basename(os.path.normpath(name.removeprefix(before))) or name)
+
+
+def with_model_name(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an identity under the one name of its model."""
+    return {**identity, "model": {**identity["model"], "name": model_name(identity["model"])}}

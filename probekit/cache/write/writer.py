@@ -20,11 +20,11 @@ from types import TracebackType
 from typing import Any
 
 from probekit.cache.examples import SOURCE, read_source, read_text
+from probekit.cache.format.certificate import NOT_READ
 from probekit.cache.format.header import Header
 from probekit.cache.format.manifest import build_manifest, merge_shards, read_manifest
 from probekit.cache.format.names import MANIFEST, PLAN, RESUME, ShardSpec, TensorSpec, cache_key, corpus_name
 from probekit.cache.format.plan import CachePlan, plan_bytes, read_plan
-from probekit.cache.format.unread import NOT_READ
 from probekit.cache.location import cache_name, differences
 from probekit.cache.write import crashes
 from probekit.cache.write.recovery import recover_shard

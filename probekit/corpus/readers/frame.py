@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.records import example_from
-from probekit.corpus.values import plain
 from probekit.errors import InputError
-from probekit.example import Example
+from probekit.example import Example, as_plain
 
 if TYPE_CHECKING:
     import pandas
@@ -62,7 +61,7 @@ def _rows(frame: pandas.DataFrame, columns: list[str]) -> Iterator[tuple[int, di
     # In slices: tolist() of a whole column would hold every value twice.
     for start in range(0, len(frame), _ROWS):
         part = frame.iloc[start : start + _ROWS]
-        values = [[plain(value) for value in part.iloc[:, at].tolist()] for at in range(len(columns))]
+        values = [[as_plain(value) for value in part.iloc[:, at].tolist()] for at in range(len(columns))]
         for number, row in enumerate(zip(*values, strict=True), start):
             yield number, dict(zip(columns, row, strict=True))
 

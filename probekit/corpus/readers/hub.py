@@ -21,9 +21,8 @@ from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader
 from probekit.corpus.records import RESERVED, example_from
 from probekit.corpus.split_names import split_of_name
-from probekit.corpus.values import plain
 from probekit.errors import InputError, NetworkError, UsageError
-from probekit.example import Example
+from probekit.example import Example, as_plain
 
 LISTS = ("words", "tokens")
 TEXTS = ("text", "sentence")
@@ -168,7 +167,7 @@ def _converter(dataset: Any, where: str) -> Callable[[dict[str, Any], str, Notes
     labels = {name: names for name, feature in features.items() if (names := _label_names(feature))}
 
     def convert(record: dict[str, Any], place: str, notes: Notes) -> dict[str, Any]:
-        values = {name: _named_labels(plain(value), labels.get(name)) for name, value in record.items()}
+        values = {name: _named_labels(as_plain(value), labels.get(name)) for name, value in record.items()}
         column = next((name for name in LISTS if name in values), None)
         if column is not None:
             words = values.pop(column)

@@ -21,9 +21,8 @@ from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._named import LABELS, check_options, roles_of, roles_remark
 from probekit.corpus.records import example_from
-from probekit.corpus.values import plain
 from probekit.errors import InputError, UsageError
-from probekit.example import Example
+from probekit.example import Example, as_plain
 
 ROWS = 1_000
 """Rows that are held at once."""
@@ -60,7 +59,7 @@ def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) 
             number += 1
             where = f"{path}: row {number}"
             notes.at(path, number)
-            record = {roles.get(name, name): _named(plain(value), classes.get(name)) for name, value in row.items()}
+            record = {roles.get(name, name): _named(as_plain(value), classes.get(name)) for name, value in row.items()}
             words = record.pop("text")
             record["words"] = words.split() if isinstance(words, str) else words
             if record["words"]:

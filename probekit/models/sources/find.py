@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from probekit.cache.format.model_names import STATIC, resolved_name
+from probekit.cache.format.names import STATIC, resolved_name
 from probekit.errors import CacheError
 from probekit.models.sources.digests import stamp
 from probekit.models.sources.locate import DEFAULT, HUB_NAME, locate

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from probekit.errors import UsageError
-from probekit.storage.pointers import is_pointer
+from probekit.storage.files import is_pointer
 
 SHOWN = 5
 TASKS = {

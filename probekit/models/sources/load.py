@@ -20,8 +20,7 @@ from probekit.devices import choose_device
 from probekit.errors import UsageError, reason_of
 from probekit.models.architecture.families import Family, family_of
 from probekit.models.architecture.stacks import Stack, find_stacks
-from probekit.models.sources.nested import text_part
-from probekit.models.sources.unread import NotRead
+from probekit.models.sources.unread import NotRead, text_part
 from probekit.models.sources.weights import (
     as_usage_error,
     prepare_for_inference,

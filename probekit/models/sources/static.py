@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probekit.cache.format.model_names import STATIC
+from probekit.cache.format.names import STATIC
 from probekit.errors import UsageError, check_recordable
 from probekit.models.sources.digests import file_digest, text_digest
 from probekit.models.sources.locate import TransformersSource, locate

@@ -3,7 +3,9 @@
 Enters: a base model, what transformers says of loading it, the tensors of the files. Leaves: the names that were not
 read, grouped; or a refusal. What counts is the place of a name: under a part of the base model (a block, the
 embeddings) it would have changed the vectors, outside it is a head. Transformers leaves out of its own account what a
-family ignores on purpose, so that the files' names are looked at too.
+family ignores on purpose, so that the files' names are looked at too. Of a model that is several models (text beside
+images or sound) the part whose config is its ``text_config`` is taken, once the whole is loaded: only its class knows
+how the names of the checkpoint map to the parts.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 
 from torch import nn
 
-from probekit.cache.format.unread import counted
+from probekit.cache.format.certificate import counted
 from probekit.errors import UsageError
 
 NotRead = Mapping[str, Mapping[str, int]]
@@ -133,3 +135,44 @@ def _group(model: nn.Module, name: str, constants: Collection[str]) -> str:
     if name in constants or first in dict(model.named_children()):
         return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
     return first
+
+
+DEPTHS = ("num_hidden_layers", "num_layers", "encoder_layers")
+
+
+def text_part(model: Any) -> tuple[Any, dict[str, int]]:
+    """Return the model that reads text, and the parts beside it: a name -> how many parameters.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+
+    Returns
+    -------
+    (PreTrainedModel, dict)
+        The model itself and nothing beside it, where its own config tells the number of layers.
+
+    Raises
+    ------
+    UsageError
+        Its config holds those of several models, and none of its parts reads text by itself.
+    """
+    from transformers import PreTrainedModel
+
+    config = model.config
+    if any(isinstance(getattr(config, key, None), int) for key in DEPTHS):
+        return model, {}
+    nested = sorted(key for key, value in vars(config).items() if key.endswith("_config") and value is not None)
+    if not nested:
+        return model, {}
+    text = getattr(config, "text_config", None)
+    for name, module in model.named_modules():
+        if name and isinstance(module, PreTrainedModel) and type(module.config) is type(text):
+            part = module.base_model  # without its head
+            own = {id(parameter) for parameter in part.parameters()}
+            others = (key for key, parameter in model.named_parameters() if id(parameter) not in own)
+            return part, dict(sorted(Counter(key.partition(".")[0] for key in others).items()))
+    raise UsageError(
+        f"Models of type '{config.model_type}' are several models in one ({', '.join(nested)}), and no part of them "
+        "was found that reads text by itself. Name a model of text alone."
+    )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from probekit.cache.format.unread import counted, parameter_counts
+from probekit.cache.format.certificate import counted, parameter_counts
 from probekit.errors import ProbekitError, ResourceError, UsageError, reason_of
 from probekit.models.sources.unread import NotRead, first_names, unread
 

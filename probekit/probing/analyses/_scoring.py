@@ -1,4 +1,4 @@
-"""The rows of fits that an analysis makes beside the study's own.
+"""What analyses that fit beside the study share: some of the rows that an estimator reads, and scores as report rows.
 
 Enters: results by layer and method. Leaves: their scores on dev and test. They are scored under the resamples
 of the study, so that differences may be read off them.
@@ -9,9 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.features import TokenRows
 from probekit.probing.analyses import Context
 from probekit.probing.measure import Fit, rows_of
 from probekit.report import Measurement
+
+Part = NDArray[np.float32] | TokenRows
+
+
+def taken(part: Part, rows: NDArray[np.int64]) -> Part:
+    """Return some rows of what an estimator reads of a split."""
+    return part.take(rows) if isinstance(part, TokenRows) else part[rows]
 
 
 def score_rows(

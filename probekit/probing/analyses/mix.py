@@ -27,9 +27,8 @@ from torch import nn
 from probekit.example import SPLITS
 from probekit.features import TokenRows
 from probekit.probing.analyses import Analysis, Context
-from probekit.probing.analyses._sampling import Part, taken
-from probekit.probing.analyses.scalar_mix.fit import FOLDS, STEPS, fit_mix, without_each_fold
-from probekit.probing.analyses.scalar_mix.learned import METHOD, STOPPED, LearnedMix
+from probekit.probing.analyses._scalar_mix import FOLDS, METHOD, STEPS, STOPPED, LearnedMix, fit_mix, without_each_fold
+from probekit.probing.analyses._scoring import Part, taken
 from probekit.probing.estimators import LayerMatrix, LayerTokens
 from probekit.probing.measure import mean_of, rows_of
 from probekit.probing.problem import Standardiser

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from probekit.errors import UsageError
 from probekit.probing.analyses import Analysis, Context
-from probekit.probing.analyses._sampling import taken
-from probekit.probing.analyses._scoring import score_rows
+from probekit.probing.analyses._scoring import score_rows, taken
 from probekit.probing.estimators import LayerMatrix, LayerTokens
 from probekit.report import Measurement
 

@@ -26,7 +26,7 @@ from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
 from probekit.probing.problem import Problem, Result
 from probekit.probing.solvers.lbfgs import Minimum, Stopping, minimise
 from probekit.probing.solvers.objective import Labels, Objective, Preconditioner, covariance_basis
-from probekit.probing.solvers.rounding import reround
+from probekit.probing.solvers.path import reround
 from probekit.probing.solvers.strengths import Vectors, fit_vectors
 
 REROUNDS = 2

@@ -16,7 +16,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from probekit.probing.solvers.workers import Workers
+from probekit.devices import Workers
 
 CHUNK_NUMBERS_CPU = 1 << 20
 """Numbers held per row block on a CPU, vectors and scores: 4 MB in float32, so that it stays in the cache."""

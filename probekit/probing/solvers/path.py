@@ -3,8 +3,10 @@
 Enters: an objective of one column set a label set, and dev rows. Leaves: a :class:`Fit` for every strength that was
 fitted. Surprise: the path goes from strong penalties to weak ones, never from nothing straight to a weak one. An
 unfinished weak fit that began at nothing does on dev as the stronger ones do, since it is on its way through them
-(early stopping), and so tells nothing of where it ends; one that began at the optimum of its stronger neighbour
-tells by its way whether it goes up or down.
+(early stopping), and so tells nothing of where it ends; one that began at the optimum of its stronger neighbour tells
+by its way whether it goes up or down. Coordinates are fitted anew on the way (:func:`reround`): the first ones take
+every class at its frequency, but a probe that has learned is sure of most rows, its Hessian is smaller by as much, and
+a gradient measured in the old coordinates would call it done too early.
 
 .. [1] Friedman, Hastie & Tibshirani 2010, Regularization paths for generalized linear models via coordinate descent.
 """
@@ -20,7 +22,6 @@ from torch import Tensor
 
 from probekit.probing.solvers.lbfgs import Memory, Stopping, minimise
 from probekit.probing.solvers.objective import Objective, predict_codes
-from probekit.probing.solvers.rounding import reround
 
 MARGIN, ERRORS = 0.002, 1.0
 """A strength trails when it is behind the best on dev by more than this, and than so many standard errors of the
@@ -204,3 +205,51 @@ class _Watch:
         self.before[places], self.trailed[places] = score, trails
         self.left[places] |= leave
         return leave
+
+
+def reround(objective: Objective, keep: Tensor, u: Tensor, memory: Memory) -> None:
+    """Change the coordinates of the problems ``keep``; objective, points and memory change in place.
+
+    Parameters
+    ----------
+    objective : Objective
+    keep : Tensor of int64, shape (n_kept,)
+    u : Tensor, shape (n_problems, size)
+    memory : Memory
+        Of all problems.
+    """
+    W, b = objective.weights(u[keep], keep)
+    diagonal, bias = curvature(objective, keep, W, b)
+    old = torch.cat([objective.scale[keep], objective.bias_scale[keep, :, None]], dim=2).flatten(1)
+    objective.scale[keep] = (diagonal + objective.labels.penalty[keep, None, None]).rsqrt().to(u.dtype)
+    objective.bias_scale[keep] = bias.rsqrt().to(u.dtype)
+    new = torch.cat([objective.scale[keep], objective.bias_scale[keep, :, None]], dim=2).flatten(1)
+    u[keep] *= old / new
+    memory.rescale(keep, old / new)
+
+
+def curvature(objective: Objective, keep: Tensor, W: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the diagonal of the mean loss's Hessian along the eigenvectors, and of the intercepts.
+
+    Returns
+    -------
+    diagonal : Tensor of float64, shape (n_kept, columns, d)
+    bias : Tensor of float64, shape (n_kept, columns)
+        Both at least a small part of what they are for a class at its frequency.
+    """
+    B, K = b.shape
+    rows, X, along = objective.some_rows
+    Z = (X @ W.reshape(B * K, -1).T + b.reshape(B * K)).view(len(X), B, K)
+    P = Z.sigmoid() if K == 1 else Z.softmax(2)
+    doubt = (P * (1 - P)).reshape(len(X), B * K)
+    if objective.labels.weights is not None:
+        table = objective.labels.weights[rows][:, objective.labels.sets[keep]]
+        doubt *= (table / table.sum(0)).repeat_interleave(K, dim=1)
+    else:
+        doubt /= len(X)
+    priors = objective.labels.column_priors()[keep]
+    spread = (priors * (1 - priors)).clamp_min(1e-3 / objective.n)
+    least = 1e-4 * spread
+    floor = least[:, :, None] * (objective.values + 1e-6 * objective.values.max()).double()
+    diagonal = (doubt.T @ along).double().view(B, K, -1)
+    return torch.maximum(diagonal, floor), torch.maximum(doubt.sum(0).double().view(B, K), least)

@@ -17,12 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probekit.devices import choose_device
+from probekit.devices import Workers, choose_device, drive_on
 from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
 from probekit.probing.solvers.lbfgs import Stopping
 from probekit.probing.solvers.objective import Labels, Objective, Preconditioner, covariance_basis, predict_codes
 from probekit.probing.solvers.path import Fit, Path
-from probekit.probing.solvers.workers import Workers, drive_on
 from probekit.statistics.units import whole_units
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)

@@ -145,7 +145,7 @@ Data = VectorData | TokenData
 
 
 class Mixed(nn.Module):
-    """A learned mix of layers (:mod:`~probekit.probing.analyses.scalar_mix`) in front of a network, at unit size."""
+    """A learned mix of layers (:mod:`~probekit.probing.analyses.mix`) in front of a network, at unit size."""
 
     def __init__(self, network: nn.Module, gram: Tensor) -> None:
         super().__init__()

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from probekit.example import SPLITS
 from probekit.features.labels import check_parts, code_labels, label_notes
-from probekit.probing.control import control_codes
 from probekit.probing.dataset import Dataset
-from probekit.probing.floors import bag_of_words_codes, majority_code, word_type_codes, words_of
+from probekit.probing.floors import bag_of_words_codes, control_codes, majority_code, word_type_codes, words_of
 from probekit.probing.problem import Problem
 from probekit.probing.question import (
     Floor,

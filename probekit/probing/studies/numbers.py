@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from probekit.errors import UsageError
 from probekit.example import SPLITS
 from probekit.features.labels import check_parts
-from probekit.probing.control import control_numbers
 from probekit.probing.dataset import Dataset
-from probekit.probing.floors import bag_of_words_numbers, word_type_means, words_of
+from probekit.probing.floors import bag_of_words_numbers, control_numbers, word_type_means, words_of
 from probekit.probing.number_problem import NumberProblem
 from probekit.probing.question import (
     Floor,

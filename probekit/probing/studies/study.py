@@ -13,19 +13,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from probekit import plain
 from probekit.cache.reader import ActivationCache
 from probekit.devices import choose_device
 from probekit.errors import ResourceError
 from probekit.probing.analyses import Analysis, Context, Running, get_analysis
 from probekit.probing.cache_selection import find_untrained
-from probekit.probing.dataset import Source, open_dataset
-from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens, StudySettings
-from probekit.probing.measure import Measurer
-from probekit.probing.provenance import blank_row, no_control_notes, provenance_of, shared_notes
+from probekit.probing.dataset import Source, find_sources, open_dataset
+from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens, StudySettings, estimator_for
+from probekit.probing.measure import Measurer, blank_row, no_control_notes, provenance_of, shared_notes
 from probekit.probing.question import Question
 from probekit.probing.settings import Settings
 from probekit.probing.studies.labels import Labels
 from probekit.probing.studies.numbers import Numbers
+from probekit.probing.studies.trees.projections import STRUCTURAL
 from probekit.probing.studies.trees.question import Trees
 from probekit.report import LayerReport
 from probekit.report.render.trees import DrawnTree
@@ -93,6 +94,46 @@ class Study:
         layer = self.report.best_layer().layer
         assert layer is not None
         return self.question.drawn(self.predicted[layer], f"layer {layer}")[:count]
+
+
+def run_probe(
+    cache: ActivationCache,
+    settings: Settings,
+    *,
+    corpus: Any = None,
+    annotations: Any = (),
+    probes: Any = (),
+    progress: Progress | None = None,
+) -> Study:
+    """Probe an open cache; see :func:`~probekit.probe`."""
+    return next(run_probes(cache, [settings], corpus=corpus, annotations=annotations, probes=probes, progress=progress))
+
+
+def run_probes(
+    cache: ActivationCache,
+    settings: Sequence[Settings],
+    *,
+    corpus: Any = None,
+    annotations: Any = (),
+    probes: Any = (),
+    progress: Progress | None = None,
+) -> Iterator[Study]:
+    """Yield a study for each of some settings, of one reading of the corpus; see :func:`~probekit.probe_tasks`."""
+    if progress is not None:
+        plain.called(progress, "progress")
+    sources = find_sources(cache, settings, corpus=corpus, annotations=annotations, probes=probes)
+    # All of them before the first study, so that none is lost to the next one's fault.
+    found = [estimator_for(asked.estimator, source.task) for asked, source in zip(settings, sources, strict=True)]
+    for number, (asked, source, estimator) in enumerate(zip(settings, sources, found, strict=True)):
+        share = _share(progress, number, len(settings))
+        yield run_study(cache, asked, source, estimator or STRUCTURAL, progress=share)
+
+
+def _share(progress: Progress | None, number: int, of: int) -> Progress | None:
+    """Return a progress whose end is that of one study among several."""
+    if progress is None or of == 1:
+        return progress
+    return lambda done, note: progress((number + done) / of, f"task {number + 1} of {of}, {note}")
 
 
 def run_study(

@@ -34,8 +34,18 @@ from probekit.report.render.drawing import (
     save_figure,
     write_title,
 )
-from probekit.report.render.table import Column, chosen_layer, fitting, grid, render_plain
-from probekit.report.render.wording import counted, interval, number, readable, shortened
+from probekit.report.render.table import (
+    Column,
+    chosen_layer,
+    counted,
+    fitting,
+    grid,
+    interval,
+    number,
+    readable,
+    render_plain,
+    shortened,
+)
 from probekit.sites import Layer, layer_order, split_layer
 
 if TYPE_CHECKING:

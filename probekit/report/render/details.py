@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from probekit.report.conclusions import by_role, points_of
-from probekit.report.render.table import depths, notes
-from probekit.report.render.wording import readable
+from probekit.report.render.table import depths, notes, readable
 from probekit.sites import Layer
 
 if TYPE_CHECKING:

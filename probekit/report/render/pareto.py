@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from probekit.errors import UsageError
 from probekit.report.conclusions import rows_of
 from probekit.report.render.drawing import GREY, MARKERS, PALE, SERIES, own_axes, save_figure, write_title
-from probekit.report.render.wording import readable
+from probekit.report.render.table import readable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from probekit.errors import UsageError
 from probekit.report.conclusions import Point
 from probekit.report.render.drawing import GREY, MARKERS, PALE, SERIES, own_axes, save_figure, write_title
-from probekit.report.render.wording import readable, shortened
+from probekit.report.render.table import readable, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""The table of one report, for a terminal or a log.
+"""The table of one report, for a terminal or a log; and how names and numbers are written, here and in figures.
 
 What enters is a report, what leaves is something rich prints in colour and ``str()`` writes as plain text. The columns
 shown depend on the width; the score and its interval stay longest, and what is dropped is dropped whole and said in
@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from probekit.report.conclusions import BestLayer, Point, by_role, centre_of_gravity, floors_of, rows_of
-from probekit.report.render.wording import counted, depth, interval, number, percent, readable
 from probekit.sites import Layer
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from probekit.report.layers import LayerReport
+
+from collections.abc import Mapping
+
+from probekit.report.measurement import Measurement
 
 PLAIN_WIDTH = 100
 
@@ -217,3 +220,66 @@ def _values(points: dict[Layer, Point]) -> dict[Layer, str]:
 
 def _intervals(points: dict[Layer, Point]) -> dict[Layer, str]:
     return {layer: interval(point) for layer, point in points.items()}
+
+
+_METHODS = {
+    "word_type": "word type",
+    "word_type_seen": "seen forms",
+    "word_type_unseen": "unseen forms",
+    "mlp": "MLP",
+    "r2": "R2",
+    "uuas": "UUAS",
+    "dspr": "DSpr",
+    "nspr": "NSpr",
+}
+_KINDS = {"word": "words", "span": "spans", "pair": "pairs", "sentence": "sentences", "tree": "sentences"}
+
+
+def readable(name: str) -> str:
+    """Write the name of a method or metric for people: ``word_type`` -> ``word type``."""
+    return _METHODS.get(name, name.replace("_f1", "_F1").replace("_", " "))
+
+
+def number(value: float | None) -> str:
+    """Write a score with three decimals; ``-`` where there is none."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def interval(point: Point | None) -> str:
+    """Write an interval as ``[0.931, 0.942]``; empty where there is none."""
+    if point is None or point.low is None or point.high is None:
+        return ""
+    return f"[{point.low:.3f}, {point.high:.3f}]"
+
+
+def depth(point: Point) -> str:
+    """Write a depth in layers with its interval: ``2.31 [2.10, 2.52]``."""
+    if point.low is None or point.high is None:
+        return f"{point.value:.2f}"
+    return f"{point.value:.2f} [{point.low:.2f}, {point.high:.2f}]"
+
+
+def counted(settings: Mapping[str, Any], row: Measurement) -> str:
+    """Write what the score of a row was counted over: ``25,094 words in 316 documents``."""
+    if row.n is None:
+        return ""
+    things = _KINDS.get(str(settings.get("kind")), "targets")
+    text = f"{row.n:,} {things}"
+    if row.n_groups is not None:
+        unit = row.unit or settings.get("unit")
+        groups = f"{unit}s" if isinstance(unit, str) and unit else "groups"
+        text += f" in {row.n_groups:,} {groups}"
+    return text
+
+
+def percent(level: float | None) -> str:
+    """Write the coverage of an interval: ``95 % interval``; empty where there is none."""
+    return "" if level is None else f"{100 * level:g} % interval"
+
+
+def shortened(name: str, length: int = 28) -> str:
+    """Leave out the middle of a long name: both ends tell models apart (owner, size)."""
+    if len(name) <= length:
+        return name
+    keep = (length - 1) // 2
+    return f"{name[:keep]}…{name[-keep:]}"

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probekit.devices import Workers
 from probekit.probing.solvers.lbfgs import Memory, Stopping, minimise
 from probekit.probing.solvers.objective import Labels, Objective, Preconditioner, chunk_rows
 from probekit.probing.solvers.strengths import FEW_ROWS
-from probekit.probing.solvers.workers import Workers
 
 TOL, TOL_OF_FEW, CHEAP = 3e-4, 1e-6, 0.15
 """Estimated relative excess of a fit's objective over its minimum. Of many rows bits hardly change by it; but where

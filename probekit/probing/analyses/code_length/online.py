@@ -17,14 +17,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from probekit.devices import choose_device
+from probekit.devices import Workers, choose_device, drive_on
 from probekit.errors import InputError, UsageError
-from probekit.features.scratch import zeros_like
+from probekit.features.pooling import zeros_like
 from probekit.probing.analyses.code_length.blocks import Sender
 from probekit.probing.problem import Problem, Standardiser
 from probekit.probing.solvers.objective import covariance_basis
 from probekit.probing.solvers.strengths import STRENGTHS
-from probekit.probing.solvers.workers import Workers, drive_on
 
 FRACTIONS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.0625, 0.125, 0.25, 0.5, 1.0)
 """Shares of the rows at which a block ends, as in the paper."""

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from probekit.errors import UsageError
 from probekit.example import SPLITS
-from probekit.probing.control import draw_seed
 from probekit.probing.dataset import Dataset
+from probekit.probing.floors import draw_seed
 from probekit.probing.question import Floor, Part, Question, Scorer
 from probekit.probing.settings import Settings
 from probekit.probing.studies.trees.batches import Sentences

@@ -7,6 +7,8 @@ multinomial logistic classifier whose weights are penalised; the centre of gravi
 with none the penalty would favour a single layer, since a mean of layers is shorter than each. Layers are
 centred and scaled by one number first, so that a weight means the same in every one. The weights of the layers move
 slowly while the classifier catches up, so descent is in coordinates in which the classifier's curvature is about one.
+What is said of the layers (a weight each, the centre of gravity) has the interval of a jackknife over refits that leave
+out a part of the training sentences: unlike those of scores it speaks of other training data.
 
 References
 ----------
@@ -17,7 +19,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,6 +27,8 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 from torch import Tensor
 
+from probekit.report import Measurement
+from probekit.sites import split_layer
 from probekit.statistics.bootstrap import LEVEL, FloatArray
 
 ITERATIONS, MEMORY = 400, 30
@@ -199,3 +203,53 @@ def half_width(refits: FloatArray) -> float:
     n = len(refits)
     deviation = np.sqrt((n - 1) / n * np.square(refits - refits.mean()).sum())
     return float(student.ppf(0.5 + LEVEL / 2, n - 1) * deviation)
+
+
+METHOD = "scalar_mix"
+STOPPED = "scalar_mix_early_stopped"
+"""Learned as Tenney et al. (2019) learn theirs: no penalty, Adam, stopped on dev."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedMix:
+    """Weights of layers.
+
+    Attributes
+    ----------
+    layers : sequence of int or str
+    weights : float64 array [layers]
+    refits : float64 array [folds, layers]
+    """
+
+    layers: Sequence[int | str]
+    weights: FloatArray
+    refits: FloatArray
+
+    def centre(self) -> tuple[float, float, float]:
+        """Return the centre of gravity and its interval, which ends at the first and the last depth."""
+        depths = np.array([split_layer(layer)[1] for layer in self.layers], np.float64)
+        centre, wide = float(self.weights @ depths), half_width(self.refits @ depths)
+        return centre, max(float(depths.min()), centre - wide), min(float(depths.max()), centre + wide)
+
+    def rows(self, row: Measurement) -> Iterator[Measurement]:
+        """Yield the weight of every layer and the centre of gravity, made from ``row``; of one layer nothing."""
+        if len(self.layers) < 2:
+            return
+        for place, layer in enumerate(self.layers):
+            wide, weight = half_width(self.refits[:, place]), float(self.weights[place])
+            low, high = max(0.0, weight - wide), min(1.0, weight + wide)
+            yield replace(row, layer=layer, metric="weight", value=weight, low=low, high=high)
+        centre, low, high = self.centre()
+        yield replace(row, metric="centre_of_gravity", value=centre, low=low, high=high)
+
+    def note(self, n: int, how: str) -> str:
+        """Say it in one sentence."""
+        if len(self.layers) < 2:
+            return f"There is no mix of layer {self.layers[0]} alone."
+        shown = ", ".join(f"{weight:.2f}" for weight in self.weights)
+        centre, low, high = self.centre()
+        return (
+            f"Scalar mix of layers {', '.join(map(str, self.layers))} (weights {shown}; {n:,} training rows; "
+            f"learned under {how}): centre of gravity {centre:.2f} [{low:.2f}, {high:.2f}], of {len(self.refits)} "
+            "refits that leave out sentences."
+        )

@@ -1,1 +1,0 @@
-"""A learned mix of all layers."""
