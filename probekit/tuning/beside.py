@@ -1,15 +1,16 @@
 """Features beside each other: states of layers and word vectors, word by word.
 
-Enters: a table of word vectors, the words of a corpus. Leaves: for every token the states with the vector of its word
-behind them. Every token of a word is given the word's vector, so however a word is pooled its vector is the same;
-special tokens and pads are given zeros. Surprise: a word without a vector is not left out but given the mean of all,
-as a table that is run as a model gives it; how many those were, and which, is counted.
+Enters: the file of word vectors that a plan names, the words of a corpus. Leaves: for every token the states with the
+vector of its word behind them. Every token of a word is given the word's vector, so however a word is pooled its vector
+is the same; special tokens and pads are given zeros. Surprise: a word without a vector is not left out but given the
+mean of all, as a table that is run as a model gives it; how many those were, and which, is counted.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,11 +18,46 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from probekit.corpus.notes import list_names
-from probekit.models.sources.vectors import WordVectors
+from probekit.errors import CacheError
+from probekit.models.sources.vectors import WordVectors, read_vectors
 from probekit.models.tokens.words import WordEncoder
+from probekit.storage.files import digest_of
+from probekit.tuning.parts import WordFile
 
 NONE = -1
 """Row of a token that is in no word."""
+
+
+def read_word_file(choice: WordFile, instead: Path | None = None) -> WordVectors:
+    """Read the word vectors of a plan.
+
+    Parameters
+    ----------
+    choice : WordFile
+    instead : path, optional
+        Where the file is now.
+
+    Raises
+    ------
+    CacheError
+        There is no such file, or it is not the one that the plan was made with.
+    InputError
+        It holds no word vectors.
+    """
+    place = instead or Path(choice.file)
+    if not place.is_file():
+        raise CacheError(
+            f"The plan reads the word vectors {choice.file} beside the model (read.beside), and there is no file "
+            f"{place}. They are not kept in a run: put the file back, or say where it is: `probekit predict RUN CORPUS "
+            "--beside FILE`, `probekit tune PLAN --set read.beside=FILE`."
+        )
+    if (found := digest_of(place)) != choice.sha256:
+        raise CacheError(
+            f"{place} is not the file of word vectors that the plan was made with (read.beside): its sha256 is "
+            f"{found:.12}, not {choice.sha256:.12}. Give that file, or make a plan with this one: --set "
+            f"read.beside={place}."
+        )
+    return read_vectors(place)
 
 
 class WordRows:
@@ -93,14 +129,13 @@ def rows_of_tokens(rows: Sequence[NDArray[np.int64]], word: Tensor) -> Tensor:
 
 
 class Beside(nn.Module):
-    """Lays word vectors beside states.
+    """Lays word vectors beside states; they do not train, are not saved with the model, and must be given again.
 
     Parameters
     ----------
     vectors : WordVectors
-    trained : bool
-        Whether the table is a parameter: saved with the model and moved by training, the vector of unknown words with
-        it. Else it is neither, and must be given again.
+    name : str
+        Of their file.
 
     Attributes
     ----------
@@ -110,14 +145,11 @@ class Beside(nn.Module):
 
     table: Tensor
 
-    def __init__(self, vectors: WordVectors, *, trained: bool = False) -> None:
+    def __init__(self, vectors: WordVectors, name: str = "the table") -> None:
         super().__init__()
-        table = torch.from_numpy(vectors.table)
-        self.width = table.shape[1]
-        if trained:
-            self.table = nn.Parameter(table.clone())
-        else:
-            self.register_buffer("table", table, persistent=False)
+        self.vectors, self.name = vectors, name
+        self.register_buffer("table", torch.from_numpy(vectors.table), persistent=False)
+        self.width = self.table.shape[1]
 
     def forward(self, states: Sequence[Tensor], rows: Tensor) -> Tensor:
         """Lay everything side by side.

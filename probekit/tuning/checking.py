@@ -7,6 +7,7 @@ filled in or left aside.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from itertools import pairwise
@@ -18,6 +19,7 @@ from probekit.errors import UsageError, did_you_mean
 Option = str | int | float | bool
 P = TypeVar("P")
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 WHOLES = "whole numbers from 0 on, ascending, none twice"
 
 
@@ -52,6 +54,14 @@ def named(value: Any, name: str) -> str:
     """Return the text that a field was given, if it is not empty."""
     if not (text := plain.text(value, name)):
         raise plain.refused(name, "a name", value)
+    return text
+
+
+def sha256(value: Any, name: str) -> str:
+    """Return the sha256 that a field was given, if it looks like one."""
+    text = plain.text(value, name)
+    if not _SHA256.fullmatch(text):
+        raise plain.refused(name, "a sha256 of 64 digits", value)
     return text
 
 

@@ -53,6 +53,8 @@ class TuningData:
         Of every row; empty for numbers.
     gold : int32 or float64 array [n]
         Codes (-1: a label that training never showed), or numbers.
+    words : list of sequence of str
+        Of every example.
     index : CacheIndex
         Example, word and token of every row of tokens.
     first, sizes : int64 array [examples]
@@ -75,6 +77,7 @@ class TuningData:
     classes: tuple[str, ...]
     labels: list[str]
     gold: NDArray[Any]
+    words: list[Sequence[str]]
     index: CacheIndex
     first: IntArray
     sizes: IntArray
@@ -232,6 +235,7 @@ def _lay_out(
         classes=classes,
         labels=labels,
         gold=gold,
+        words=[example.words for example in examples],
         index=index,
         textless=textless,
         training=_ordinals(table, "train"),

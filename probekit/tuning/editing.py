@@ -12,10 +12,13 @@ from typing import Any
 from probekit.errors import UsageError, did_you_mean
 from probekit.storage.strict import decode, dump
 from probekit.tuning.options import spelled
+from probekit.tuning.parts import WordFile
 
 MADE_FROM = ("schema", "model", "task", "report", "why")
 """What a plan was made from, and its reasons: they are not chosen, so they are not set."""
 LISTS = ("train", "read.layers", "read.mix")
+FILES = ("read.beside",)
+"""Files that are set by their place, and whose digest the plan keeps."""
 CHOICES = ("head", "schedule", "rate")
 """Parts that are set by the name of a member, with its options behind a colon: ``gradual:epochs_each=2``."""
 _FREE = ("head.options", "schedule", "rate")
@@ -55,12 +58,15 @@ def changed(document: Mapping[str, Any], changes: Sequence[str]) -> dict[str, An
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return a line for each field that differs: ``keep: 4 -> 3``; reasons are not compared."""
+    """Return a line for each field that differs: ``keep: 4 -> 3``; reasons are not compared.
+
+    A part that one plan has and the other has not (``null``) is told by its fields.
+    """
     old, new = (dict(_leaves({key: plan[key] for key in plan if key != "why"})) for plan in (before, after))
     return [
         f"{field}: {_shown(old, field)} -> {_shown(new, field)}"
         for field in dict.fromkeys([*old, *new])
-        if _shown(old, field) != _shown(new, field)
+        if _shown(old, field) != _shown(new, field) and not any(other.startswith(f"{field}.") for other in (*old, *new))
     ]
 
 
@@ -81,6 +87,8 @@ def _set(document: dict[str, Any], field: str, text: str) -> None:
         raise _unknown(field, place)
     if field in CHOICES:
         _choose(place, field, text)
+    elif field in FILES:
+        place[last] = None if text in ("", "null") else WordFile.of(text).to_json()
     elif isinstance(place.get(last), dict):
         raise UsageError(
             f"The field '{field}' of a plan is set in parts: {', '.join(f'{field}.{key}' for key in place[last])}."

@@ -8,6 +8,7 @@ these vectors are made once and the model is never run again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from probekit.cache.reader import ActivationCache
 from probekit.errors import UsageError
+from probekit.tuning.beside import WordRows, rows_of_tokens
 from probekit.tuning.data import TuningData
 from probekit.tuning.layout import ExampleBatch, lay_out
 from probekit.tuning.network import Network
@@ -39,6 +41,11 @@ class Feed:
         Of a batch that is predicted, pads included.
     once : bool
         Make the vectors that a head reads once, where nothing below it trains; else the model runs for every batch.
+
+    Attributes
+    ----------
+    remarks : list of str
+        Words that the table beside the model does not know, counted and named.
     """
 
     def __init__(
@@ -54,6 +61,12 @@ class Feed:
         self.batch_tokens, self.once = batch_tokens, once
         self.start = -1
         self._vectors: Tensor | None = None
+        self._rows: list[IntArray] = []
+        self.remarks: list[str] = []
+        if (beside := network.beside) is not None:
+            found = WordRows(beside.vectors)
+            self._rows = found.look_up(data.words)
+            self.remarks = found.remarks(beside.name)
 
     def set_lowest(self, depth: int) -> None:
         """Say how far down the states change from now on: no run starts above the layer below that depth."""
@@ -66,7 +79,11 @@ class Feed:
 
     def batch(self, examples: IntArray) -> ExampleBatch:
         """Lay out some examples."""
-        return lay_out(self.data, examples, pad_id=self.network.loaded.pad_id)
+        batch = lay_out(self.data, examples, pad_id=self.network.loaded.pad_id)
+        if self.network.beside is None:
+            return batch
+        word = np.where(batch.inside, self.data.index.word[batch.places], -1).astype(np.int64)
+        return replace(batch, beside=rows_of_tokens([self._rows[e] for e in examples], torch.from_numpy(word)))
 
     def scores(self, batch: ExampleBatch) -> Tensor:
         """Return the scores of the targets of a batch [n, outputs]."""

@@ -40,6 +40,8 @@ class ExampleBatch:
         Half-open token ranges of each target in its row.
     targets : int64 array [n]
         Row of each target in the table.
+    beside : Tensor of int64 [B, T], optional
+        Row of each token's word in a table of word vectors, where there is one.
     """
 
     padded: PaddedBatch
@@ -49,6 +51,7 @@ class ExampleBatch:
     row: IntArray
     spans: IntArray
     targets: IntArray
+    beside: torch.Tensor | None = None
 
     @property
     def tokens(self) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from probekit.models.runtime.dependence import modules_of
 from probekit.models.runtime.middle import Middle
 from probekit.tuning.batch import TokenBatch
+from probekit.tuning.beside import Beside
 from probekit.tuning.groups import Depths
 from probekit.tuning.head_module import HeadModule, VectorHead
 from probekit.tuning.layout import ExampleBatch
@@ -42,6 +43,8 @@ class Network(nn.Module):
         Says which layers the head reads, and how many blocks are kept.
     head : HeadModule
     mix : ScalarMix, optional
+    beside : Beside, optional
+        Word vectors that stand behind the states.
     """
 
     def __init__(
@@ -52,9 +55,10 @@ class Network(nn.Module):
         head: HeadModule,
         *,
         mix: ScalarMix | None = None,
+        beside: Beside | None = None,
     ) -> None:
         super().__init__()
-        self.body, self.head, self.mix = loaded.model, head, mix
+        self.body, self.head, self.mix, self.beside = loaded.model, head, mix, beside
         self.read, self.keep = plan.read.layers, plan.keep
         self.depths = depths
         self._loaded = [loaded]  # in a list: no module of this one
@@ -149,7 +153,10 @@ class Network(nn.Module):
         """Return what the head reads of a batch."""
         states = self.states(batch, given, start)
         if self.mix is not None:
-            state = self.mix(states)  # [layers][B, T, d] -> [B, T, d]
+            states = [self.mix(states)]  # [layers][B, T, d] -> [B, T, d]
+        if self.beside is not None:
+            assert batch.beside is not None
+            state = self.beside(states, batch.beside.to(self.device))
         else:
             state = states[0] if len(states) == 1 else torch.cat(states, dim=-1)
 

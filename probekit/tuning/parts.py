@@ -7,13 +7,15 @@ head under ``options``, since heads of other packages may call an option what th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from probekit import plain
-from probekit.errors import UsageError
-from probekit.tuning.checking import Option, depths, named, optional, options_of, real
+from probekit.errors import InputError, UsageError
+from probekit.storage.files import digest_of
+from probekit.tuning.checking import Option, depths, named, optional, options_of, read_part, real, sha256
 from probekit.tuning.heads import POOLS
 
 PRECISIONS = ("float32", "bfloat16")
@@ -43,6 +45,45 @@ class ModelName:
 
 
 @dataclass(frozen=True, slots=True)
+class WordFile:
+    """A file of word vectors, in the format of GloVe or word2vec.
+
+    Attributes
+    ----------
+    file : str
+        Its place.
+    sha256 : str
+        Of its bytes; another file is refused.
+    """
+
+    file: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "file", named(self.file, "read.beside.file"))
+        object.__setattr__(self, "sha256", sha256(self.sha256, "read.beside.sha256"))
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> WordFile:
+        """Name a file that is there.
+
+        Raises
+        ------
+        InputError
+            It cannot be read.
+        """
+        place = plain.path(path, "read.beside").absolute()
+        try:
+            return cls(str(place), digest_of(place))
+        except OSError as error:
+            raise InputError(f"The word vectors '{place}' (read.beside) cannot be read: {error.strerror}.") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {"file": self.file, "sha256": self.sha256}
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """What the head reads.
 
@@ -55,11 +96,14 @@ class Read:
         one behind the other.
     pool : str
         How the tokens of a span become one vector.
+    beside : WordFile or None
+        Word vectors that stand behind the states of every word.
     """
 
     layers: tuple[int, ...]
     mix: tuple[float, ...] | None = None
     pool: str = "mean"
+    beside: WordFile | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", depths(self.layers, "read.layers"))
@@ -72,10 +116,20 @@ class Read:
                 f"{list(self.layers)}): give one a layer, or null for none."
             )
         object.__setattr__(self, "pool", plain.choice(self.pool, "read.pool", tuple(POOLS)))
+        object.__setattr__(self, "beside", optional(_word_file, self.beside, "read.beside"))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
-        return {"layers": list(self.layers), "mix": None if self.mix is None else list(self.mix), "pool": self.pool}
+        return {
+            "layers": list(self.layers),
+            "mix": None if self.mix is None else list(self.mix),
+            "pool": self.pool,
+            "beside": None if self.beside is None else self.beside.to_json(),
+        }
+
+
+def _word_file(value: Any, name: str) -> WordFile:
+    return value if isinstance(value, WordFile) else read_part(WordFile, value, name)
 
 
 def _weights(value: Any, name: str) -> tuple[float, ...]:

@@ -19,7 +19,7 @@ from probekit import plain
 from probekit.errors import CacheError, InputError, ProbekitError, ResourceError, UsageError
 from probekit.storage.files import replace_bytes
 from probekit.storage.strict import canonical, decode, pretty
-from probekit.tuning.checking import depths, named, optional, read_part
+from probekit.tuning.checking import depths, named, optional, read_part, sha256
 from probekit.tuning.editing import changed, differences
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ScheduleChoice
@@ -30,7 +30,6 @@ from probekit.tuning.schedules import get_schedule
 VERSION = 1
 SCHEMA = f"probekit.plan/{VERSION}"
 _SCHEMA = re.compile(r"probekit\.plan/([1-9][0-9]{0,8})")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +79,7 @@ class TunePlan:
         object.__setattr__(self, "task", named(self.task, "task"))
         object.__setattr__(self, "keep", plain.whole(self.keep, "keep", least=0))
         object.__setattr__(self, "train", depths(self.train, "train"))
-        object.__setattr__(self, "report", optional(_sha256, self.report, "report.sha256"))
+        object.__setattr__(self, "report", optional(sha256, self.report, "report.sha256"))
         object.__setattr__(self, "why", plain.all_of(self.why, "why", Reason, "a list of Reasons"))
         self._check_depths()
         get_schedule(self.schedule.name).bind(self.loop.epochs, self.schedule.options)
@@ -194,7 +193,8 @@ class TunePlan:
         ----------
         *changes : str
             Lists are written ``train=3,4`` or ``train=3-5``, and ``train=`` for none; a head, a schedule or a rate
-            ``schedule=gradual:epochs_each=2``; ``read=3`` is ``read.layers=3``.
+            ``schedule=gradual:epochs_each=2``; ``read=3`` is ``read.layers=3``; ``read.beside=vectors.txt`` names a
+            file of word vectors, whose sha256 is put into the plan.
 
         Raises
         ------
@@ -264,13 +264,6 @@ def _read(document: Mapping[str, Any]) -> TunePlan:
 @dataclass(frozen=True, slots=True)
 class _Digest:
     sha256: str
-
-
-def _sha256(value: Any, name: str) -> str:
-    text = plain.text(value, name)
-    if not _SHA256.fullmatch(text):
-        raise plain.refused(name, "a sha256 of 64 digits", value)
-    return text
 
 
 def _check_schema(schema: Any, where: str) -> None:

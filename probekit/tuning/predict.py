@@ -26,8 +26,10 @@ from probekit.features.labels import UNSEEN
 from probekit.features.pooling import Pooler
 from probekit.models.cut import cut
 from probekit.models.sources.find import find_model
+from probekit.models.sources.vectors import WordVectors
 from probekit.report import LayerReport, Measurement
 from probekit.tasks import ProbeTask, Target, get_task
+from probekit.tuning.beside import read_word_file
 from probekit.tuning.data import TuningData, places, tokens_of
 from probekit.tuning.feed import Feed
 from probekit.tuning.folder import RunFolder
@@ -94,6 +96,7 @@ class TunedModel:
         folder: str | os.PathLike[str],
         *,
         model: str | None = None,
+        beside: str | os.PathLike[str] | None = None,
         probes: Any = (),
         device: str = "auto",
     ) -> TunedModel:
@@ -104,6 +107,8 @@ class TunedModel:
         folder : path
         model : str, optional
             Where the model is that a run of differences came from; by default it is looked for by its name.
+        beside : path, optional
+            Where the word vectors are that the run reads beside the model; by default where they were.
         probes : path or sequence of paths
             Folders of your own tasks.
         device : {"auto", "cpu", "cuda", "mps"}
@@ -111,7 +116,7 @@ class TunedModel:
         Raises
         ------
         CacheError
-            The run is not complete, or its files do not go together.
+            The run is not complete, its files do not go together, or its word vectors are not there.
         UsageError
             No run is there.
         """
@@ -123,6 +128,7 @@ class TunedModel:
         if not asked.get("complete"):
             raise CacheError(f"The run in {place} is not complete: run the same `probekit tune` command again.")
         plan = TunePlan.read_file(place / PLAN)
+        vectors = _word_vectors(plan, beside)
         if (place / DELTA).exists():
             source = find_model(model or asked["model"]["name"])
             if source.digests()["weights"] != asked["model"]["digest"]:
@@ -133,7 +139,14 @@ class TunedModel:
             loaded = cut(source.load(device=device), max(1, plan.keep))
         else:
             loaded = find_model(place).load(device=device)
-        network = assemble(loaded, plan, kind=asked["kind"], targets=asked["targets"], classes=tuple(asked["classes"]))
+        network = assemble(
+            loaded,
+            plan,
+            kind=asked["kind"],
+            targets=asked["targets"],
+            classes=tuple(asked["classes"]),
+            vectors=vectors,
+        )
         if (place / DELTA).exists():
             put(network, run.read_tensors(DELTA), place / DELTA)
         load_head(run, network)
@@ -160,8 +173,10 @@ class TunedModel:
         labelled = all(any(name in e.annotations or name in e.spans for e in examples) for name in self.task.needs)
         task = self.task if labelled else _every(self.task)
         table = Pooler(index, collect(task, examples, where=where)).table
-        data = self._data(table, index, textless, notes, opened.name, labelled, len(examples))
-        values = Feed(self.network, data, batch_tokens=batch_tokens).predict(data.examples("test"))
+        data = self._data(table, index, textless, examples, name=opened.name, labelled=labelled)
+        feed = Feed(self.network, data, batch_tokens=batch_tokens)
+        data.notes.extend([*notes, *feed.remarks])
+        values = feed.predict(data.examples("test"))
         if data.targets == "numbers":
             centre, spread = self._asked["scale"]
             values = values * spread + centre
@@ -172,10 +187,10 @@ class TunedModel:
         table: TargetTable,
         index: Any,
         textless: tuple[int, ...],
-        notes: list[str],
+        examples: Sequence[Example],
+        *,
         name: str,
         labelled: bool,
-        n: int,
     ) -> TuningData:
         classes, targets = tuple(self._asked["classes"]), self._asked["targets"]
         labels = [str(label) for label in table.labels]
@@ -193,11 +208,12 @@ class TunedModel:
             classes=classes,
             labels=labels,
             gold=gold,
+            words=[example.words for example in examples],
             index=index,
             textless=textless,
             training=np.zeros(0, np.int64),
-            notes=notes,
-            **places(index, table, n),
+            notes=[],
+            **places(index, table, len(examples)),
         )
 
     def _scores(self, data: TuningData, values: NDArray[np.float64]) -> LayerReport:
@@ -225,6 +241,15 @@ class TunedModel:
             "notes": data.notes,
         }
         return LayerReport(tuple(scorer.measurements(values, blank)), provenance)
+
+
+def _word_vectors(plan: TunePlan, beside: Any) -> WordVectors | None:
+    instead = None if beside is None else plain.path(beside, "beside")
+    if plan.read.beside is not None:
+        return read_word_file(plan.read.beside, instead)
+    if instead is not None:
+        raise UsageError(f"The run reads no word vectors beside its model, and {instead} was given. Leave it out.")
+    return None
 
 
 def _every(task: ProbeTask) -> ProbeTask:

@@ -17,6 +17,7 @@ from probekit import __version__
 from probekit.errors import CacheError
 from probekit.models.cut import cut
 from probekit.report import LayerReport, Measurement
+from probekit.tuning.beside import Beside, read_word_file
 from probekit.tuning.cost import Cost, peak_memory
 from probekit.tuning.data import TuningData
 from probekit.tuning.feed import Feed
@@ -34,6 +35,7 @@ from probekit.tuning.scoring import SplitScorer
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
+    from probekit.models.sources.vectors import WordVectors
 
 SCHEMA = "probekit.run/1"
 RUN, PLAN, REPORT, CERTIFICATE = (
@@ -130,6 +132,9 @@ def run_plan(
         return Tuned(folder, plan, LayerReport.read(folder / REPORT), Cost.from_json(done["cost"]))
     run.write_text(PLAN, plan.text())
     feed = _feed(materials, plan, data, once=running.once)
+    if running.told is not None:
+        for remark in feed.remarks:
+            running.told(remark)
     began = time.perf_counter()
     trainer = Trainer(
         plan, feed, run, minutes=running.minutes, processes=processes, progress=running.progress, told=running.told
@@ -150,7 +155,7 @@ def run_plan(
     )
     stages = [stage.to_json() for stage in fitted.stages]
     run.write(CERTIFICATE, {"stages": stages, "frozen": fitted.frozen, "halved": fitted.halved})
-    notes = [*data.notes, *network.remarks]
+    notes = [*data.notes, *feed.remarks, *network.remarks]
     report = LayerReport(tuple(rows), _provenance(materials, plan, notes, fitted, cost))
     if processes.main:
         report.write(folder / REPORT)
@@ -172,15 +177,28 @@ def _feed(materials: Materials, plan: TunePlan, data: TuningData, *, once: bool)
 def network_of(materials: Materials, plan: TunePlan) -> Network:
     """Cut the model, and put the plan's head on it."""
     data = materials.data
+    vectors = None if plan.read.beside is None else read_word_file(plan.read.beside)
     loaded = cut(materials.loaded, max(1, plan.keep))  # a model of no block is none
-    return assemble(loaded, plan, kind=data.task.kind, targets=data.targets, classes=data.classes)
+    return assemble(loaded, plan, kind=data.task.kind, targets=data.targets, classes=data.classes, vectors=vectors)
 
 
-def assemble(loaded: LoadedModel, plan: TunePlan, *, kind: str, targets: str, classes: tuple[str, ...]) -> Network:
-    """Put the head of a plan on a model that is cut already."""
+def assemble(
+    loaded: LoadedModel,
+    plan: TunePlan,
+    *,
+    kind: str,
+    targets: str,
+    classes: tuple[str, ...],
+    vectors: WordVectors | None = None,
+) -> Network:
+    """Put the head of a plan on a model that is cut already, word vectors beside it where the plan reads some."""
     mixed = plan.read.mix is not None
+    beside = None
+    if plan.read.beside is not None:
+        assert vectors is not None
+        beside = Beside(vectors, Path(plan.read.beside.file).name).to(loaded.device)
     spec = HeadSpec(
-        width=loaded.width * (1 if mixed else len(plan.read.layers)),
+        width=loaded.width * (1 if mixed else len(plan.read.layers)) + (beside.width if beside is not None else 0),
         outputs=len(classes) or 1,
         targets=targets,
         kind=kind,
@@ -194,7 +212,7 @@ def assemble(loaded: LoadedModel, plan: TunePlan, *, kind: str, targets: str, cl
         mix = ScalarMix(len(plan.read.layers), start=plan.read.mix, sizes=[1.0] * len(plan.read.layers)).to(
             loaded.device
         )
-    return Network(loaded, depths_of(loaded), plan, module, mix=mix)
+    return Network(loaded, depths_of(loaded), plan, module, mix=mix, beside=beside)
 
 
 def _useful(materials: Materials, plan: TunePlan) -> Any:

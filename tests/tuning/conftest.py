@@ -16,7 +16,7 @@ DOCUMENT: dict[str, Any] = {
     "model": {"name": "minilm", "digest": DIGEST},
     "task": "deprel",
     "report": {"sha256": "a" * 64},
-    "read": {"layers": [4], "mix": None, "pool": "mean"},
+    "read": {"layers": [4], "mix": None, "pool": "mean", "beside": None},
     "keep": 4,
     "train": [3, 4],
     "head": {"name": "linear", "options": {}},
