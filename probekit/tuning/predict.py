@@ -223,7 +223,7 @@ class TunedModel:
             model=self.folder.name,
             corpus=data.corpus,
             split="test",
-            layer=None,
+            layer=self.plan.read.layers[-1],
             method="tuned",
             role="estimator",
             metric="accuracy",

@@ -263,14 +263,13 @@ def _claim(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _rows(trainer: Trainer, plan: TunePlan, materials: Materials) -> list[Measurement]:
-    layers = plan.read.layers
     blank = Measurement(
         stage="tune",
         task=materials.data.task.name,
         model=materials.facts.name,
         corpus=materials.data.corpus,
         split="test",
-        layer=layers[0] if len(layers) == 1 else None,
+        layer=plan.read.layers[-1],
         method="tuned",
         role="estimator",
         metric="accuracy",

@@ -8,6 +8,7 @@ digest the run names.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -81,11 +82,15 @@ def _save_whole(folder: Path, network: Network) -> list[Path]:
         with quiet():
             loaded.model.save_pretrained(place)
             loaded.tokenizer.save_pretrained(place)
+        umask = os.umask(0)
+        os.umask(umask)
+        readable = 0o666 & ~umask  # safetensors writes for the owner alone
         files = [file for file in sorted(Path(place).rglob("*")) if file.is_file()]
         moved = []
         for file in files:
             to = folder / file.relative_to(place)
             to.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(file, to)
+            to.chmod(readable)
             moved.append(to)
     return moved

@@ -18,8 +18,10 @@ from probekit.report import LayerReport
 from probekit.storage.strict import canonical
 from probekit.tasks import ProbeTask
 from probekit.tuning.advise import advise
+from probekit.tuning.heads import get_head
 from probekit.tuning.loop import Progress
 from probekit.tuning.materials import Materials, gather
+from probekit.tuning.options import bound
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.plans import make_plan
 from probekit.tuning.run import Running, Tuned, run_plan
@@ -163,7 +165,11 @@ def plan_for(
         made = advise(materials.report, facts, n_train=n_train, task=data.task.name, labels=data.classes, digest=digest)
     else:
         made = make_plan(plan or WITHOUT_REPORT, facts, data.task.name, kind=data.task.kind, labels=data.classes)
-    return made.with_set(*changes).check(facts, data.task.name) if changes else made.check(facts, data.task.name)
+    made = (made.with_set(*changes) if changes else made).check(facts, data.task.name)
+    head = get_head(made.head.name)
+    head.check(kind=data.task.kind, targets=data.targets, pool=made.read.pool)
+    bound(head.build, f"head '{head.name}'", made.head.options)
+    return made
 
 
 def digest_of_report(report: Any) -> str | None:
