@@ -230,7 +230,7 @@ class Trainer:
         value, tokens = 0.0, 0
         self.network.set_dropout(True)
         for number, batch in enumerate(batches):
-            torch.manual_seed(_seed(self.plan.loop.seed, self.state.at.step, number, self.processes.rank))
+            _seed(self.network.device, self.plan.loop.seed, self.state.at.step, number, self.processes.rank)
             row = torch.from_numpy(batch.row).to(self.network.device)
             with self._precision():
                 scores = self.feed.scores(batch)
@@ -295,6 +295,10 @@ def _cut(examples: IntArray, parts: int) -> Iterator[IntArray]:
     yield from (part for part in np.array_split(examples, min(parts, len(examples))) if len(part))
 
 
-def _seed(*numbers: int) -> int:
-    """Return the seed of the dropout of one micro-batch, of the numbers that it depends on."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+def _seed(device: torch.device, *numbers: int) -> None:
+    """Seed the dropout of one micro-batch by the numbers that it depends on."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+    # Not torch.manual_seed: it tells every kind of device, and where there is none it keeps the stack of each call.
+    torch.random.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        getattr(torch, device.type).manual_seed(seed)
