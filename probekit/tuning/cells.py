@@ -150,7 +150,8 @@ def run_cells(
                     dev=entry.dev,
                     test=entry.test,
                     seconds=entry.seconds,
-                    extraction_seconds=entry.extraction_seconds,
+                    # A report is made from a cache, whether or not its plan is trained from one.
+                    extraction_seconds=materials.extraction_seconds if planned else entry.extraction_seconds,
                     probing_seconds=asked.probing_seconds if planned else 0.0,
                     **_profiles(profile if planned else None),
                 )

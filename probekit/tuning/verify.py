@@ -311,7 +311,8 @@ class Verdict:
         if (constant := self.constant()) is not None:
             said.append(f"constant: {constant.keep} blocks kept, {len(constant.train) or 'none'} trained")
         if (share := self.seconds()) is not None:
-            said.append(f"with probing and extraction the plans took {share:.0%} of the seconds of full tuning")
+            probed = "probing and " if any(plan.probing_seconds for plan, _ in self._runs(None)) else ""
+            said.append(f"with {probed}extraction the plans took {share:.0%} of the seconds of full tuning")
         for trained in (0, SOME, None):
             if ranks := self.ranks("profile", trained):
                 mean = float(np.mean(list(ranks.values())))
