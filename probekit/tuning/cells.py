@@ -19,11 +19,11 @@ from probekit.storage.strict import canonical, parse_object
 from probekit.tuning.advise.profile import Profile, profile_of
 from probekit.tuning.bill import Entry
 from probekit.tuning.folder import RunLog
+from probekit.tuning.grid import ASIDE, PARTS, Cell, Line, grid, rivals
 from probekit.tuning.materials import Materials
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.plans import make_plan
 from probekit.tuning.run import Running, run_plan
-from probekit.tuning.verify import ASIDE, PARTS, Cell, Line, grid, rivals
 
 
 class LineFile:

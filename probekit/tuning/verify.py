@@ -1,141 +1,27 @@
 """Was the plan right? What it reached, beside every depth and beside choices that read no report.
 
-Enters: one :class:`Line` a run: a cell (blocks kept, depths trained) of a task, of so many training examples and a
-seed. Leaves: a :class:`Verdict`: the regret, paired differences from each rival with intervals, and how well the
-probe's profile ranks depths. Everything that is chosen (the oracle's cell, the constant) is chosen on dev; test scores
-are what is compared. Surprise: the oracle of a seed is chosen on the dev scores of the other seeds, so that the noise
-of one run does not look like knowledge, and a regret may be negative.
+Enters: one :class:`~probekit.tuning.grid.Line` a run: a cell (blocks kept, depths trained) of a task, of so many
+training examples and a seed. Leaves: a :class:`Verdict`: the regret, paired differences from each rival with intervals,
+and how well the probe's profile ranks depths. Everything that is chosen (the oracle's cell, the constant) is chosen on
+dev; test scores are what is compared. Surprise: the oracle of a seed is chosen on the dev scores of the other seeds, so
+that the noise of one run does not look like knowledge, and a regret may be negative.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr, t
 
-from probekit.errors import InputError, UsageError
+from probekit.errors import UsageError
 from probekit.tuning.facts import ModelFacts
-from probekit.tuning.plans import make_plan
+from probekit.tuning.grid import ASIDE, DEVELOPMENT, SOME, Cell, Line, grid, rivals
 
-DEVELOPMENT, ASIDE = "development", "aside"
-PARTS = (DEVELOPMENT, ASIDE)
-"""Tasks on which rules are made, and those on which they are judged."""
-DRAWS = 3
-SOME = 2
-"""Blocks that the cells train which train neither none nor all."""
 LEVEL = 0.95
 RIVALS = ("last", "random", "uniform", "full", "constant")
-
-
-class Cell(NamedTuple):
-    """Blocks kept, the highest of which is read, and depths trained."""
-
-    keep: int
-    train: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """What one run came to.
-
-    Attributes
-    ----------
-    task : str
-        With the corpus that it is asked of.
-    part : {"development", "aside"}
-    n : int
-        Training examples.
-    seed : int
-    keep, train
-        The cell.
-    planned : bool
-        Whether the report's plan was run, with its rates; else what the catalogue trains at.
-    plan : str
-        The sha256 of the plan that was run.
-    metric : str
-    dev, test : float
-    seconds, extraction_seconds, probing_seconds : float
-        Of training, of the cache it read from, of the report it was planned by.
-    profile, mix : dict of str to float
-        Of a plan that was made from a report: dev score by layer, and weight in the learned mix; else empty.
-    """
-
-    task: str
-    part: str
-    n: int
-    seed: int
-    keep: int
-    train: tuple[int, ...]
-    planned: bool
-    plan: str
-    metric: str
-    dev: float
-    test: float
-    seconds: float
-    extraction_seconds: float = 0.0
-    probing_seconds: float = 0.0
-    profile: Mapping[str, float]
-    mix: Mapping[str, float]
-
-    @property
-    def cell(self) -> Cell:
-        """The cell."""
-        return Cell(self.keep, self.train)
-
-    @property
-    def all_seconds(self) -> float:
-        """All that it cost."""
-        return self.seconds + self.extraction_seconds + self.probing_seconds
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {**asdict(self), "train": list(self.train)}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any], where: str) -> Line:
-        """Read what :meth:`to_json` gave.
-
-        Raises
-        ------
-        InputError
-            A field is missing or unknown; ``where`` is named.
-        """
-        names = [own.name for own in fields(cls)]
-        if odd := sorted(set(names) ^ set(document)):
-            raise InputError(f"{where}: not a line of `tune --verify`: the field '{odd[0]}' is missing or unknown.")
-        return cls(**{**document, "train": tuple(document["train"])})
-
-
-def grid(n_layers: int) -> list[Cell]:
-    """Return every depth with nothing trained, two blocks, everything below; two of one or two blocks are no cell."""
-    cells = []
-    for keep in range(1, n_layers + 1):
-        cells.append(Cell(keep, ()))
-        if keep > SOME:
-            cells.append(Cell(keep, tuple(range(keep - SOME + 1, keep + 1))))
-        cells.append(Cell(keep, tuple(range(keep + 1))))
-    return cells
-
-
-def rivals(cell: Cell, facts: ModelFacts) -> dict[str, list[Cell]]:
-    """Return what is tuned without a report, as many blocks as a cell trains: the last, some at random, at even steps.
-
-    Where it trains none, the last layer is read, and random and even steps would be the same.
-    """
-    k = sum(depth > 0 for depth in cell.train)
-
-    def of(name: str) -> Cell:
-        plan = make_plan(name, facts, "any")
-        return Cell(plan.keep, plan.train)
-
-    found = {"last": [of(f"top:{k}" if k else "head-only")], "full": [of("full")]}
-    if k:
-        found["random"] = [of(f"random:{k}:{draw}") for draw in range(DRAWS)]
-        found["uniform"] = [of(f"uniform:{k}")]
-    return found
 
 
 @dataclass(frozen=True, slots=True)

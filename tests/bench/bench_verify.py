@@ -27,9 +27,10 @@ from probekit.corpus import Corpus, open_corpus
 from probekit.example import Example
 from probekit.tuning.cells import Asked, LineFile, run_cells
 from probekit.tuning.facts import ModelFacts
+from probekit.tuning.grid import ASIDE, DEVELOPMENT, PARTS, Line, grid
 from probekit.tuning.materials import gather
 from probekit.tuning.tune import plan_for
-from probekit.tuning.verify import ASIDE, DEVELOPMENT, PARTS, Line, Verdict, grid
+from probekit.tuning.verify import Verdict
 
 TASKS = Path(__file__).with_name("verify.json")
 HELD_OUT = 1000

@@ -18,9 +18,10 @@ from probekit.errors import InputError, UsageError
 from probekit.example import Example
 from probekit.tuning.cells import Asked, LineFile, run_cells
 from probekit.tuning.facts import ModelFacts
+from probekit.tuning.grid import ASIDE, DEVELOPMENT, Cell, Line, grid, rivals
 from probekit.tuning.materials import gather
 from probekit.tuning.tune import plan_for
-from probekit.tuning.verify import ASIDE, DEVELOPMENT, Cell, Line, Verdict, grid, rivals
+from probekit.tuning.verify import Verdict
 
 LAYERS = 6
 ALL = tuple(range(LAYERS + 1))
