@@ -37,6 +37,7 @@ EXAMPLES = examples(
     "probekit tune --report pos.jsonl --plan-only > plan.json",
     "probekit tune plan.json --report pos.jsonl --set keep=3 --out runs/pos",
     "probekit tune --task pos --plan head-only --on CACHE",
+    "probekit tune --report pos.jsonl --verify cells.jsonl --examples 1500 --seeds 3",
     "probekit tune --report pos.jsonl --beside full --beside head-only --seeds 3 --bill bill.png",
 )
 
@@ -103,6 +104,14 @@ def tune_command(
         list[str] | None,
         typer.Option("--beside", help="Run this plan of the catalogue too; may be repeated.", metavar="NAME"),
     ] = None,
+    verify: Annotated[
+        Path | None,
+        typer.Option(
+            "--verify",
+            help="Was the report right? Run every depth and rival beside the plan, one line each in this file (JSONL).",
+            metavar="FILE",
+        ),
+    ] = None,
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Print the plan and do nothing.")] = False,
     plot: Annotated[
         Path | None,
@@ -149,6 +158,7 @@ def tune_command(
     check_save(save)
     check_figure(plot)
     check_figure(bill, "bill")
+    check_writable(verify, "verify")
     check_writable(None if out is None else out / "run.json", "out")
     given = TunePlan.read_file(plan_file) if plan_file is not None else None
     if given is not None:
@@ -177,6 +187,17 @@ def tune_command(
         say(f"plot       {save_plan(chosen, plot)}", quiet=quiet or json)
     if plan_only:
         typer.echo(chosen.text(), nl=False)
+        return
+    if verify is not None:
+        _verify(
+            materials,
+            chosen,
+            verify,
+            seeds=range(chosen.loop.seed, chosen.loop.seed + seeds),
+            examples=train_examples,
+            json=json,
+            quiet=quiet,
+        )
         return
     strategies = {_strategy(given, plan, report): chosen}
     for name in beside or []:
@@ -250,6 +271,30 @@ def _run(
                 minutes=minutes, processes=processes, progress=advance, told=lambda note: say(note, quiet=quiet)
             ),
         )
+
+
+def _verify(
+    materials: Materials,
+    plan: TunePlan,
+    file: Path,
+    *,
+    seeds: range,
+    examples: int | None,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Run every cell that the file does not have yet, and say whether the plan was right."""
+    from probekit.tuning.cells import Asked, LineFile, run_cells
+    from probekit.tuning.verify import Verdict
+
+    asked = Asked(seeds=tuple(seeds), examples=examples)
+    with LineFile(file) as lines:
+        found = run_cells(materials, plan, lines, asked, told=lambda note: say(note, quiet=quiet or json))
+    verdict = Verdict(found, materials.facts)
+    if json:
+        show_json(verdict.to_json())
+    else:
+        typer.echo(str(verdict))
 
 
 def _strategy(given: TunePlan | None, plan: str | None, report: Path | None) -> str:

@@ -20,6 +20,7 @@ from probekit.tuning.network import Network
 
 Digests = dict[str, str]
 NAMED = 5
+ADAM_EPS = 1e-8
 
 
 def digests(network: Network) -> Digests:
@@ -31,6 +32,18 @@ def digest(tensor: Tensor) -> str:
     """Return the sha256 of the bytes of a tensor."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
     return hashlib.sha256(flat.view(torch.uint8).numpy().data).hexdigest()
+
+
+def pulls(parameter: Tensor, rate: float) -> bool:
+    """Tell whether a step of Adam at a rate must move a number; those of a slow warm-up may round to none."""
+    grad = parameter.grad
+    if grad is None:
+        return False
+    size = grad.detach().abs()
+    step = rate * size / (size + ADAM_EPS)
+    value = parameter.detach().abs()
+    spacing = torch.nextafter(value, torch.full_like(value, torch.inf)) - value
+    return bool((step > spacing).any())
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,7 @@ class CertifiedStage:
     moved : int
         Parameters that moved; they are those of these depths.
     still : tuple of str
-        Parameters of these depths whose gradient was zero in every number, so that nothing pulled at them.
+        Parameters of these depths that nothing pulled at: every gradient was zero, or its step less than rounding.
     """
 
     step: int
@@ -74,7 +87,7 @@ def check_moved(network: Network, before: Digests, step: int, pulled: Mapping[st
         Digests from before the step.
     step : int
     pulled : mapping of str to bool
-        Whether the gradient of each parameter had a number that is not zero; those without a gradient are not in it.
+        What :func:`pulls` said of each parameter with a gradient; those without one are not in it.
 
     Raises
     ------
@@ -87,7 +100,8 @@ def check_moved(network: Network, before: Digests, step: int, pulled: Mapping[st
     wrong = sorted(moved - planned)
     stuck = sorted(name for name in planned - moved if pulled.get(name, True))
     still = sorted(name for name in planned - moved if not pulled.get(name, True))
-    whole = [depth for depth in sorted(network.trained) if set(network.named(depth)) <= {*still, *stuck}]
+    own = {depth: set(network.named(depth)) for depth in sorted(network.trained)}  # empty where blocks share parameters
+    whole = [depth for depth, names in own.items() if names and names <= {*still, *stuck}]
     if wrong or stuck or whole:
         raise NumericError(
             f"Step {step} does not train what the plan names (depths {', '.join(map(str, sorted(network.trained)))}): "

@@ -7,6 +7,7 @@ cache and training from text lay out the same targets over the same tokens.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from probekit.features import TargetTable, collect, keep_top, matched
 from probekit.features.labels import check_parts, code_labels, label_notes, named
 from probekit.features.pooling import Pooler, token_ranges
 from probekit.statistics.units import whole_units
+from probekit.storage.strict import canonical
 from probekit.tasks import ProbeTask
 
 if TYPE_CHECKING:
@@ -86,6 +88,17 @@ class TuningData:
     textless: tuple[int, ...]
     training: IntArray
     notes: list[str]
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of what is learned from and scored: tokens, targets, what is true of them, splits."""
+        table, whole = self.table, hashlib.sha256()
+        for array in (self.index.example, self.index.word, self.index.token, self.spans, self.held, self.training):
+            whole.update(np.ascontiguousarray(array, "<i8").data)
+        whole.update(np.ascontiguousarray(table.split, "<i8").data)
+        whole.update(canonical([list(table.ids), list(self.classes), self.labels]))
+        whole.update(np.ascontiguousarray(self.gold, "<f8").data)
+        return whole.hexdigest()
 
     @property
     def centre(self) -> float:

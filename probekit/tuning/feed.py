@@ -7,7 +7,7 @@ these vectors are made once and the model is never run again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.cache.reader import ActivationCache
-from probekit.errors import UsageError
+from probekit.errors import NumericError, ResourceError, UsageError
 from probekit.tuning.beside import WordRows, rows_of_tokens
 from probekit.tuning.data import TuningData
 from probekit.tuning.layout import ExampleBatch, lay_out
@@ -26,6 +26,7 @@ from probekit.tuning.pooling import pool
 
 IntArray = NDArray[np.int64]
 SIZED = 32
+SMALLER = "Out of memory: some batches that are predicted were cut in two."
 
 
 class Feed:
@@ -70,10 +71,9 @@ class Feed:
 
     def set_lowest(self, depth: int) -> None:
         """Say how far down the states change from now on: no run starts above the layer below that depth."""
-        start = self.network.start(depth) if self.cache is not None else -1
-        if self.cache is not None:
-            self._check_layers(start)
-        self.start, self._vectors = start, None
+        self.check_layers(depth)
+        self.start = self.network.start(depth) if self.cache is not None else -1
+        self._vectors = None
         if self.once and depth > self.network.keep and self.network.scorer() is not None:
             self._vectors = self._pooled()
 
@@ -109,10 +109,9 @@ class Feed:
         out = np.zeros(len(self.data.table))
         rows = []
         self.network.set_dropout(False)
-        with torch.no_grad():
-            for batch in self._batches(examples):
-                out[batch.targets] = self._predicted(batch)
-                rows.append(batch.targets)
+        for batch, found in self._each(examples, self._predicted):
+            out[batch.targets] = found.double().numpy()
+            rows.append(batch.targets)
         return out[np.sort(np.concatenate(rows))]
 
     def sizes(self) -> Tensor:
@@ -124,32 +123,59 @@ class Feed:
             states = self.network.states(batch, self.given(batch), self.start)
         return torch.stack([state.cpu()[real].square().mean().sqrt() for state in states])
 
-    def _predicted(self, batch: ExampleBatch) -> NDArray[np.float64]:
+    def _predicted(self, batch: ExampleBatch) -> Tensor:
         row = torch.from_numpy(batch.row).to(self.network.device)
-        found = self.network.head.predict(self.scores(batch).float(), row)
-        return found.double().cpu().numpy()
+        scores = self.scores(batch).float()
+        if not bool(scores.isfinite().all()):
+            raise NumericError("The model gives scores that are not finite. Train it at a lower rate.")
+        return self.network.head.predict(scores, row)
 
     def _pooled(self) -> Tensor:
         """Return the pooled vector of every target of the table that is used, [n, w]; zeros elsewhere."""
         network, data = self.network, self.data
         used = np.concatenate([data.examples(split) for split in ("train", "dev", "test")])
         vectors: Tensor | None = None
-        for batch in self._batches(used):
-            with torch.no_grad():
-                pooled = pool(network.laid_out(batch, self.given(batch), self.start), network.head.spec.pool).cpu()
+        for batch, pooled in self._each(
+            used, lambda batch: pool(network.laid_out(batch, self.given(batch), self.start), network.head.spec.pool)
+        ):
             if vectors is None:
                 vectors = torch.zeros(len(data.table), pooled.shape[1])
             vectors[torch.from_numpy(batch.targets)] = pooled
         assert vectors is not None
         return vectors
 
-    def _batches(self, examples: IntArray) -> Iterator[ExampleBatch]:
-        return map(self.batch, sorted_batches(examples, self.data.sizes[examples], self.batch_tokens))
+    def _each(self, examples: IntArray, run: Callable[[ExampleBatch], Tensor]) -> Iterator[tuple[ExampleBatch, Tensor]]:
+        """Yield batches without gradients and what each gives; one that does not fit into memory is cut in two."""
+        waiting = sorted_batches(examples, self.data.sizes[examples], self.batch_tokens)[::-1]
+        while waiting:
+            some = waiting.pop()
+            try:
+                batch = self.batch(some)
+                with torch.no_grad():
+                    found = run(batch).cpu()
+            except (torch.OutOfMemoryError, MemoryError) as error:
+                if len(some) == 1:
+                    raise ResourceError(
+                        f"An example of {self.data.sizes[some[0]]:,} tokens does not fit into memory alone. Cut "
+                        "examples (--max-length with --overflow truncate)."
+                    ) from error
+                waiting += np.array_split(some, 2)[::-1]
+                if SMALLER not in self.remarks:
+                    self.remarks.append(SMALLER)
+            else:
+                yield batch, found
 
-    def _check_layers(self, start: int) -> None:
-        assert self.cache is not None
+    def check_layers(self, depth: int) -> None:
+        """Refuse a cache that lacks a layer that a run needs which reaches down to a depth.
+
+        Raises
+        ------
+        UsageError
+        """
+        if self.cache is None:
+            return
         kept = self.cache.layers()
-        missing = [layer for layer in self.network.layers_needed(start) if layer not in kept]
+        missing = [layer for layer in self.network.layers_needed(self.network.start(depth)) if layer not in kept]
         if missing:
             raise UsageError(
                 f"Training from the cache needs layer {missing[0]}, and {self.cache.path.name} holds "

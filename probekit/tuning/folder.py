@@ -7,14 +7,25 @@ whole under its name, the number of steps done; an older one goes when the newer
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from probekit.errors import CacheError, ResourceError, UsageError
-from probekit.storage.files import digest_of, disk_errors, replace_bytes, sync_folder
+from probekit.errors import CacheError, UsageError
+from probekit.storage.files import (
+    digest_of,
+    disk_errors,
+    lacks_locks,
+    lock,
+    remove_stale,
+    replace_bytes,
+    sync_folder,
+)
 from probekit.storage.strict import dump, parse_object, pretty
 
 if TYPE_CHECKING:
@@ -24,6 +35,8 @@ Tensors = Mapping[str, "Tensor"]
 CHECKPOINT = "checkpoint-"
 MANIFEST = "manifest.json"
 LOG = "log.jsonl"
+SAVING = ".model-*"
+"""Folders in which a model is written before its files are moved."""
 
 
 class RunFolder:
@@ -43,6 +56,26 @@ class RunFolder:
             return
         with disk_errors(path, "the run"):
             path.mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep another process from training in this folder meanwhile.
+
+        Raises
+        ------
+        CacheError
+            One does.
+        """
+        if not self.writes:
+            yield
+            return
+        fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if not lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB) and not lacks_locks(fd):
+                raise CacheError(f"Another process trains in {self.path}. Wait for it, or name another folder (--out).")
+            yield
+        finally:
+            os.close(fd)
 
     @classmethod
     def existing(cls, path: Path) -> RunFolder:
@@ -121,9 +154,16 @@ class RunFolder:
         CacheError
             A checkpoint does not have the digests that it was written with.
         """
-        for left in self.path.glob(f".{CHECKPOINT}*"):
-            shutil.rmtree(left, ignore_errors=True)
         found = self._checkpoints()
+        if self.writes:
+            for left in (
+                *self.path.glob(f".{CHECKPOINT}*"),
+                *self.path.glob(f"{CHECKPOINT}*"),
+                *self.path.glob(SAVING),
+            ):
+                if left not in found:
+                    shutil.rmtree(left, ignore_errors=True)
+            remove_stale(self.path)
         if not found:
             return None
         newest = found[-1]
@@ -164,11 +204,13 @@ class RunLog:
 
     def __init__(self, path: Path | None, keep: int = 0) -> None:
         self.path = path
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         if path is None:
             return
+        self._folder = path.parent
         with disk_errors(path.parent, "the log"):
-            self._file = open(path, "ab")  # noqa: SIM115  (closed by close)
+            # Without a buffer: what a full disk did not take would be written again when the file is closed.
+            self._file = open(path, "ab", buffering=0)  # noqa: SIM115  (closed by close)
             if self._file.tell() < keep:
                 self._file.close()
                 raise CacheError(
@@ -181,23 +223,21 @@ class RunLog:
         """Write a line."""
         if self._file is None:
             return
-        try:
-            self._file.write(dump(dict(row)).encode() + b"\n")
-            self._file.flush()
-        except OSError as error:
-            raise ResourceError(
-                f"{self.path} cannot be written: {error.strerror}. Free space and run it again."
-            ) from error
+        with disk_errors(self._folder, "the log"):
+            line = memoryview(dump(dict(row)).encode() + b"\n")
+            while line:
+                line = line[self._file.write(line) :]
 
     def sync(self) -> int:
         """Force what is written to the disk; return its size."""
         if self._file is None:
             return 0
-        os.fsync(self._file.fileno())
-        return self._file.tell()
+        with disk_errors(self._folder, "the log"):
+            os.fsync(self._file.fileno())
+            return self._file.tell()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; every line was written by :meth:`add`, or it raised."""
         if self._file is not None:
             self._file.close()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.errors import NumericError, ResourceError
-from probekit.tuning.certificate import CertifiedStage, Digests, check_frozen, check_moved, digests
+from probekit.tuning.certificate import CertifiedStage, Digests, check_frozen, check_moved, digests, pulls
 from probekit.tuning.course import Course
 from probekit.tuning.feed import Feed
 from probekit.tuning.folder import LOG, RunFolder, RunLog
@@ -31,7 +31,7 @@ from probekit.tuning.order import epoch_batches
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.processes import Processes
 from probekit.tuning.scoring import SplitScorer
-from probekit.tuning.state import At, TrainingState, load_tensors
+from probekit.tuning.state import At, TrainingState, copied, load_tensors
 
 IntArray = NDArray[np.int64]
 Progress = Callable[[float, str], None]
@@ -114,6 +114,8 @@ class Trainer:
         ResourceError
             Memory or disk are full.
         """
+        for depth in self.plan.depths:  # whatever the schedule reaches, before the first step
+            self.feed.check_layers(depth)
         self.first = digests(self.network)
         kept = self.state.restore(self.folder, self.network, self.optimizer)
         if self.state.ever:
@@ -178,16 +180,12 @@ class Trainer:
         rates = self.course.rates_at(self.state.at.step, self.total)
         set_rates(self.optimizer, rates)
         loss, tokens = self._backward(micros)
-        if not math.isfinite(loss):
-            raise NumericError(
-                f"The loss of step {self.state.at.step} (epoch {self.state.at.epoch + 1}) is {loss}, at rates of up to "
-                f"{max(rates.values()):g}. "
-                f"The last checkpoint in {self.folder.path} is kept. Lower the rate (--set rate.peak=...), or clip."
-            )
+        self._refuse_endless("loss", loss, rates)
         trained = [parameter for depth in sorted(depths) for parameter in self.network.named(depth).values()]
         self.processes.add_up(trained)
         norm = self.processes.clip(trained, math.inf if self.plan.loop.clip is None else self.plan.loop.clip)
-        certified = self._before(max(rates.values()))
+        self._refuse_endless("norm of the gradient", norm, rates)
+        certified = self._before(rates)
         self.optimizer.step()
         if certified is not None:
             self.state.stages.append(check_moved(self.network, certified[0], self.state.at.step, certified[1]))
@@ -203,6 +201,15 @@ class Trainer:
             "tokens": tokens,
         }
         return row, tokens
+
+    def _refuse_endless(self, what: str, value: float, rates: Mapping[int, float]) -> None:
+        """Stop before a number that is not finite gets into a parameter, and so into a checkpoint."""
+        if not math.isfinite(value):
+            raise NumericError(
+                f"The {what} of step {self.state.at.step} (epoch {self.state.at.epoch + 1}) is {value}, at rates of up "
+                f"to {max(rates.values()):g}. The last checkpoint in {self.folder.path} is kept. Lower the rate "
+                "(--set rate.peak=...), or clip."
+            )
 
     def _backward(self, micros: Sequence[IntArray]) -> tuple[float, int]:
         """Add up the gradient of a step; a batch that does not fit into memory is cut in two, and that is said."""
@@ -230,7 +237,7 @@ class Trainer:
         value, tokens = 0.0, 0
         self.network.set_dropout(True)
         for number, batch in enumerate(batches):
-            torch.manual_seed(_seed(self.plan.loop.seed, self.state.at.step, number, self.processes.rank))
+            _seed(self.network.device, self.plan.loop.seed, self.state.at.step, number, self.processes.rank)
             row = torch.from_numpy(batch.row).to(self.network.device)
             with self._precision():
                 scores = self.feed.scores(batch)
@@ -249,13 +256,14 @@ class Trainer:
             return contextlib.nullcontext()
         return torch.autocast(self.network.device.type, dtype=torch.bfloat16)
 
-    def _before(self, rate: float) -> tuple[Digests, dict[str, bool]] | None:
-        """Return the digests and gradients that a new stage is certified by; None where nothing is to be certified."""
-        if not self.state.uncertified or rate <= 0:
+    def _before(self, rates: Mapping[int, float]) -> tuple[Digests, dict[str, bool]] | None:
+        """Return digests, and what must move, to certify a new stage by; None where nothing is to be certified."""
+        if not self.state.uncertified or max(rates.values()) <= 0:
             return None
         pulled = {
-            name: bool((parameter.grad != 0).any())
-            for name, parameter in self.network.named_parameters()
+            name: pulls(parameter, rates[depth])
+            for depth in self.network.trained
+            for name, parameter in self.network.named(depth).items()
             if parameter.grad is not None
         }
         return digests(self.network), pulled
@@ -264,7 +272,8 @@ class Trainer:
         value = self.dev.value(self.predicted("dev"))
         better = self.state.at.best is None or value > self.state.at.best
         if better:
-            self.state.best = self.state.changed(self.network)
+            # What trains only later as well: the best may be of before.
+            self.state.best = copied(self.network, self.plan.depths)
         self.state.at = replace(
             self.state.at,
             epoch=self.state.at.epoch + 1,
@@ -295,6 +304,10 @@ def _cut(examples: IntArray, parts: int) -> Iterator[IntArray]:
     yield from (part for part in np.array_split(examples, min(parts, len(examples))) if len(part))
 
 
-def _seed(*numbers: int) -> int:
-    """Return the seed of the dropout of one micro-batch, of the numbers that it depends on."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+def _seed(device: torch.device, *numbers: int) -> None:
+    """Seed the dropout of one micro-batch by the numbers that it depends on."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+    # Not torch.manual_seed: it tells every kind of device, and where there is none it keeps the stack of each call.
+    torch.random.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        getattr(torch, device.type).manual_seed(seed)

@@ -7,7 +7,7 @@ says what it said when its states were cached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -112,17 +112,15 @@ class Network(nn.Module):
 
     def set_dropout(self, on: bool) -> None:
         """Put the depths that train into training mode, or everything into evaluation mode."""
-        self.eval()
+        _set_modes(self.modules(), False)
         if not on:
             return
         for depth in self.trained:
             if depth > self.keep:
-                self.head.train()
-                if self.mix is not None:
-                    self.mix.train()
+                new = (self.head, self.mix)
+                _set_modes((inner for part in new if part is not None for inner in part.modules()), True)
             else:
-                for module in self._by_depth[depth]:
-                    module.training = True
+                _set_modes(self._by_depth[depth], True)
 
     def start(self, lowest: int) -> int:
         """Return the layer whose cached states a run needs that reaches down to a depth; -1: none, it starts at ids."""
@@ -194,3 +192,9 @@ class Network(nn.Module):
                     "these run, and their states are replaced by the cached ones, which is right but no faster."
                 )
         return self._middles[key]
+
+
+def _set_modes(modules: Iterable[nn.Module], training: bool) -> None:
+    """Set the modes of modules, and of none inside them; past ``__setattr__``, since every step does this to all."""
+    for module in modules:
+        module.__dict__["training"] = training

@@ -223,7 +223,19 @@ class TunePlan:
                 f"The plan keeps {self.keep} blocks (keep) of '{facts.name}', which has {facts.n_layers}. "
                 f"Set keep={facts.n_layers} or less."
             )
+        self._check_shared(facts)
         return self
+
+    def _check_shared(self, facts: ModelFacts) -> None:
+        """Refuse depths that own no parameter where the block does not train whose parameters they use."""
+        sizes = facts.parameters_by_depth
+        for depth in self.train:
+            owner = max((own for own in range(depth + 1) if sizes[own]), default=depth)
+            if not sizes[depth] and owner not in self.train:
+                raise UsageError(
+                    f"The plan trains depth {depth} of '{facts.name}' (train), whose parameters are those of depth "
+                    f"{owner}, which it freezes. Train {owner} too, or leave {depth} out."
+                )
 
     def because(self, *reasons: Reason) -> TunePlan:
         """Return the plan with further reasons behind its own."""

@@ -3,8 +3,9 @@
 Enters: a :class:`~probekit.tuning.batch.TokenBatch`. Leaves: [n, d * parts * s], the spans of a target one behind the
 other. Mean, first, last and endpoints are what :class:`~probekit.features.Pooler` makes of the same rows: the mean is
 over all tokens of the range, the first is the first one with text. Concat is the last token, the maximum and the mean
-[1]_. Surprise: sums go over padded windows, not over scattered rows, since scattered sums differ from run to run on
-a GPU.
+[1]_. Surprise: sums go over windows of spans of one length, not over scattered rows, since scattered sums differ from
+run to run on a GPU; nor over windows padded to the longest, since one address of many tokens makes those of all words
+long.
 
 References
 ----------
@@ -72,14 +73,28 @@ def last_of(batch: TokenBatch) -> Tensor:
 
 def mean_of(batch: TokenBatch) -> Tensor:
     """Return the mean of every span [n, s, d]."""
-    states, within = windows(batch)
-    return states.masked_fill(~within[..., None], 0).sum(2) / within.sum(2)[..., None]
+    return _of_windows(batch, lambda states: states.mean(1))
 
 
 def maximum_of(batch: TokenBatch) -> Tensor:
     """Return the largest number of every span in each direction [n, s, d]."""
-    states, within = windows(batch)
-    return states.masked_fill(~within[..., None], -torch.inf).amax(2)
+    return _of_windows(batch, lambda states: states.amax(1))
+
+
+def _of_windows(batch: TokenBatch, reduce: Callable[[Tensor], Tensor]) -> Tensor:
+    """Reduce the states of every span [m, w, d] -> [m, d], spans of one length at a time, so that none has a pad."""
+    first, stop = (ends.flatten() for ends in batch.spans.unbind(2))
+    if not len(first):
+        return batch.states.new_zeros(*batch.spans.shape[:2], batch.states.shape[2])
+    row = batch.row.repeat_interleave(batch.spans.shape[1])
+    lengths = stop - first
+    order, parts = [], []
+    for length in lengths.unique().tolist():
+        own = (lengths == length).nonzero()[:, 0]
+        places = first[own, None] + torch.arange(length, device=first.device)
+        parts.append(reduce(batch.states[row[own, None], places]))
+        order.append(own)
+    return torch.cat(parts)[torch.cat(order).argsort()].unflatten(0, batch.spans.shape[:2])
 
 
 _PARTS: dict[str, tuple[Callable[[TokenBatch], Tensor], ...]] = {

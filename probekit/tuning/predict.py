@@ -35,7 +35,7 @@ from probekit.tuning.feed import Feed
 from probekit.tuning.folder import RunFolder
 from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
-from probekit.tuning.run import PLAN, REPORT, RUN, assemble
+from probekit.tuning.run import PLAN, REPORT, RUN, WHERE, assemble
 from probekit.tuning.saving import DELTA, load_head, put
 from probekit.tuning.scoring import SplitScorer
 
@@ -130,7 +130,9 @@ class TunedModel:
         plan = TunePlan.read_file(place / PLAN)
         vectors = _word_vectors(plan, beside)
         if (place / DELTA).exists():
-            source = find_model(model or asked["model"]["name"])
+            # A folder's name alone finds nothing from elsewhere, and a name on the hub may have moved on.
+            known = asked[WHERE] if Path(asked[WHERE]).is_dir() else asked["model"]["name"]
+            source = find_model(model or known)
             if source.digests()["weights"] != asked["model"]["digest"]:
                 raise CacheError(
                     f"The run in {place} differs from '{asked['model']['name']}' ({asked['model']['digest']:.12}), and "
@@ -175,8 +177,8 @@ class TunedModel:
         table = Pooler(index, collect(task, examples, where=where)).table
         data = self._data(table, index, textless, examples, name=opened.name, labelled=labelled)
         feed = Feed(self.network, data, batch_tokens=batch_tokens)
-        data.notes.extend([*notes, *feed.remarks])
         values = feed.predict(data.examples("test"))
+        data.notes.extend([*notes, *feed.remarks])
         if data.targets == "numbers":
             centre, spread = self._asked["scale"]
             values = values * spread + centre

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,10 @@ from probekit.models.cut import cut
 from probekit.report import LayerReport, Measurement
 from probekit.tuning.beside import Beside, read_word_file
 from probekit.tuning.cost import Cost, peak_memory
+from probekit.tuning.course import Course
 from probekit.tuning.data import TuningData
 from probekit.tuning.feed import Feed
-from probekit.tuning.folder import RunFolder
+from probekit.tuning.folder import LOG, RunFolder
 from probekit.tuning.groups import depths_of
 from probekit.tuning.heads import HeadSpec, get_head
 from probekit.tuning.loop import MINUTES, Fitted, Progress, Trainer
@@ -30,7 +31,7 @@ from probekit.tuning.mix import ScalarMix
 from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.processes import Processes
-from probekit.tuning.saving import check_save, save_network
+from probekit.tuning.saving import HEAD, check_save, save_network
 from probekit.tuning.scoring import SplitScorer
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from probekit.models.sources.vectors import WordVectors
 
 SCHEMA = "probekit.run/1"
+WHERE = "model_folder"
+"""Field of the record that is no part of what makes two runs the same run."""
+MODEL_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
 RUN, PLAN, REPORT, CERTIFICATE = (
     "run.json",
     "plan.json",
@@ -127,10 +131,20 @@ def run_plan(
     processes = running.processes or Processes(materials.loaded.device)
     data = materials.data.limited(examples, plan.loop.seed)
     run = RunFolder(folder, writes=processes.main)
-    asked = _asked(materials, plan, examples, save)
-    if (done := _claim(run, asked)) is not None:
-        return Tuned(folder, plan, LayerReport.read(folder / REPORT), Cost.from_json(done["cost"]))
-    run.write_text(PLAN, plan.text())
+    asked = _asked(materials, data, plan, examples, save)
+    with run.held():
+        if (done := _claim(run, asked)) is not None:
+            return Tuned(folder, plan, LayerReport.read(folder / REPORT), Cost.from_json(done["cost"]))
+        run.write_text(PLAN, plan.text())
+        return _trained(materials, plan, run, data, asked, replace(running, processes=processes))
+
+
+def _trained(
+    materials: Materials, plan: TunePlan, run: RunFolder, data: TuningData, asked: dict[str, Any], running: Running
+) -> Tuned:
+    """Train, score and save in a folder that is this run's."""
+    processes = running.processes
+    assert processes is not None
     feed = _feed(materials, plan, data, once=running.once)
     if running.told is not None:
         for remark in feed.remarks:
@@ -146,7 +160,7 @@ def run_plan(
     cost = Cost(
         trained=sum(parameter.numel() for depth in ever for parameter in network.named(depth).values()),
         run=sum(parameter.numel() for parameter in network.parameters()),
-        stored=save_network(run, network, ever, save) if processes.main else 0,
+        stored=save_network(run, network, ever, asked["save"]) if processes.main else 0,
         seconds=seconds,
         training_seconds=fitted.at.seconds,
         tokens=fitted.at.tokens,
@@ -158,11 +172,11 @@ def run_plan(
     notes = [*data.notes, *feed.remarks, *network.remarks]
     report = LayerReport(tuple(rows), _provenance(materials, plan, notes, fitted, cost))
     if processes.main:
-        report.write(folder / REPORT)
+        report.write(run.path / REPORT)
     run.write(RUN, {**asked, "complete": True, "cost": cost.to_json()})
     run.drop_checkpoints()
     processes.wait()
-    return Tuned(folder, plan, report, cost)
+    return Tuned(run.path, plan, report, cost)
 
 
 def _feed(materials: Materials, plan: TunePlan, data: TuningData, *, once: bool) -> Feed:
@@ -216,22 +230,24 @@ def assemble(
 
 
 def _useful(materials: Materials, plan: TunePlan) -> Any:
-    """Return the cache where the plan freezes what it holds."""
-    return materials.cache if not plan.train or min(plan.train) > 0 else None
+    """Return the cache where the plan freezes what it holds, if only at first."""
+    return materials.cache if min(Course(plan, 1).trains_at(0.0)) > 0 else None
 
 
-def _asked(materials: Materials, plan: TunePlan, examples: int | None, save: str) -> dict[str, Any]:
+def _asked(materials: Materials, data: TuningData, plan: TunePlan, examples: int | None, save: str) -> dict[str, Any]:
     """Return what makes two runs the same run."""
     cache = materials.cache
     return {
         "schema": SCHEMA,
         "model": {"name": materials.facts.name, "digest": materials.facts.digest},
-        "corpus": materials.data.corpus,
-        "task": materials.data.task.name,
-        "targets": materials.data.targets,
-        "kind": materials.data.task.kind,
-        "classes": list(materials.data.classes),
-        "scale": [materials.data.centre, materials.data.spread] if materials.data.targets == "numbers" else None,
+        WHERE: str(materials.loaded.source.files()[0].parent.absolute()),
+        "corpus": data.corpus,
+        "data": data.digest,
+        "task": data.task.name,
+        "targets": data.targets,
+        "kind": data.task.kind,
+        "classes": list(data.classes),
+        "scale": [data.centre, data.spread] if data.targets == "numbers" else None,
         "examples": examples,
         "save": save,
         "cache": None if cache is None else str(cache.path),
@@ -251,13 +267,18 @@ def _claim(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any] | None:
     found = run.read(RUN)
     if found is not None:
         for name, value in asked.items():
-            if found.get(name) != value:
+            if name != WHERE and found.get(name) != value:
                 raise CacheError(
                     f"{run.path} holds another run: its {name} is {found.get(name)!r:.80}, not {value!r:.80}. Give "
                     "this run a folder of its own with --out."
                 )
         if found.get("complete"):
             return found
+    elif there := [name for name in (*MODEL_FILES, REPORT, CERTIFICATE, LOG, HEAD) if (run.path / name).exists()]:
+        raise CacheError(
+            f"{run.path} is not the folder of a run, and holds {', '.join(there)}, which a run would write over. Give "
+            "it a folder of its own with --out."
+        )
     run.write(RUN, {**asked, "complete": False})
     return None
 

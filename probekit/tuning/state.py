@@ -6,7 +6,7 @@ numbers in it, since order and dropout are functions of the step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -59,7 +59,7 @@ class TrainingState:
         Depths that have trained so far.
     stages : list of CertifiedStage
     best : dict of str to Tensor
-        What has trained, as it was at its best on dev.
+        What trains at some time, as it was when dev was at its best.
     uncertified : bool
         Whether the stage that runs is still to be certified.
     parts : int
@@ -88,7 +88,7 @@ class TrainingState:
             "parts": self.parts,
             "halved": self.halved,
         }
-        tensors = {"delta": self.changed(network), "optimizer": moments(network, optimizer), "best": self.best}
+        tensors = {"delta": copied(network, self.ever), "optimizer": moments(network, optimizer), "best": self.best}
         folder.save_checkpoint(self.at.step, document, tensors)
 
     def restore(self, folder: RunFolder, network: Network, optimizer: torch.optim.Optimizer) -> int:
@@ -109,13 +109,12 @@ class TrainingState:
         network.set_trained(frozenset(document["depths"]))
         return int(document["log"])
 
-    def changed(self, network: Network) -> dict[str, Tensor]:
-        """Copy what has trained so far."""
-        return {
-            name: parameter.detach().clone()
-            for depth in sorted(self.ever)
-            for name, parameter in network.named(depth).items()
-        }
+
+def copied(network: Network, depths: Iterable[int]) -> dict[str, Tensor]:
+    """Copy the parameters of some depths, by name."""
+    return {
+        name: parameter.detach().clone() for depth in sorted(depths) for name, parameter in network.named(depth).items()
+    }
 
 
 def load_tensors(network: Network, tensors: Mapping[str, Tensor]) -> None:

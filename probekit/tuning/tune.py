@@ -181,7 +181,7 @@ def digest_of_report(report: Any) -> str | None:
 
 def run_folder(materials: Materials, plan: TunePlan, examples: int | None) -> Path:
     """Return the folder of a run that nobody named: the same plan on the same targets gives the same."""
-    asked = {"plan": plan.to_json(), "corpus": materials.data.corpus, "examples": examples}
+    asked = {"plan": plan.to_json(), "data": materials.data.digest, "examples": examples}
     key = hashlib.sha256(canonical(asked)).hexdigest()[:12]
     name = f"{plan.task.replace(':', '-')}--{materials.facts.name.rpartition('/')[2]}--{key}"
     return RUNS / name

@@ -97,3 +97,24 @@ def test_a_batch_moves_and_takes_other_states() -> None:
     assert wider.states.shape[2] == 2
     assert wider.text is None
     assert wider.row.equal(batch.row)
+
+
+@pytest.mark.parametrize("how", ["mean", "max"])
+def test_a_long_span_makes_no_other_longer(how: str) -> None:
+    batch = batch_of([300], "word")
+    spans = torch.stack([torch.arange(200), torch.arange(200) + 1], 1)[:, None]  # [n, 1, 2]
+    whole = torch.cat([spans, torch.tensor([[[0, 300]]])])
+    row = torch.zeros(len(whole), dtype=torch.long)
+    sizes: list[int] = []
+
+    class Watched(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            made = function(*args, **(kwargs or {}))
+            if isinstance(made, torch.Tensor):
+                sizes.append(made.numel())
+            return made
+
+    with Watched():
+        pooled = pool(TokenBatch(batch.states, batch.real, batch.inside, row, whole), how)
+    assert_close(pooled[:200], batch.states[0, :200])
+    assert max(sizes) <= batch.states.numel()  # windows padded to the longest would be 201 x 300 x d

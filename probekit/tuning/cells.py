@@ -1,0 +1,187 @@
+"""Run a plan beside every depth and every rival, one JSON line a run.
+
+Enters: :class:`~probekit.tuning.materials.Materials`, the plan that a report advises, seeds. Leaves: the lines, found
+or new. A run whose line is in the file is not run again; what a killed process left of a line is cut off. The tuned
+models are not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from probekit.errors import UsageError
+from probekit.storage.files import disk_errors
+from probekit.storage.strict import canonical, parse_object
+from probekit.tuning.advise.profile import Profile, profile_of
+from probekit.tuning.bill import Entry
+from probekit.tuning.folder import RunLog
+from probekit.tuning.grid import ASIDE, PARTS, Cell, Line, grid, rivals
+from probekit.tuning.materials import Materials
+from probekit.tuning.plan import TunePlan
+from probekit.tuning.plans import make_plan
+from probekit.tuning.run import Running, run_plan
+
+
+class LineFile:
+    """Lines of runs on disk.
+
+    Parameters
+    ----------
+    path : Path
+        Made where it is not there.
+
+    Raises
+    ------
+    InputError, CacheError
+        A whole line is no line of a run; it is named.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with disk_errors(path.parent, "the lines of runs"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            data = path.read_bytes() if path.exists() else b""
+        whole = data[: data.rfind(b"\n") + 1]
+        self.lines = [
+            Line.from_json(parse_object(line, path), f"{path}:{number}")
+            for number, line in enumerate(whole.splitlines(), start=1)
+        ]
+        self._log = RunLog(path, len(whole))
+
+    def find(self, task: str, n: int, plan: str) -> Line | None:
+        """Return the line of a run that was done."""
+        return next((line for line in self.lines if (line.task, line.n, line.plan) == (task, n, plan)), None)
+
+    def add(self, line: Line) -> None:
+        """Write a line, and force it to the disk."""
+        self._log.add(line.to_json())
+        self._log.sync()
+        self.lines.append(line)
+
+    def __enter__(self) -> LineFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._log.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is judged.
+
+    Attributes
+    ----------
+    seeds : tuple of int
+        Each draws the training examples again where ``examples`` says how many.
+    examples : int or None
+        Training examples; None: all.
+    task : str or None
+        What lines call it; by default the task and the corpus.
+    part : {"development", "aside"}
+    probing_seconds : float
+        What the report cost.
+    """
+
+    seeds: tuple[int, ...] = (0,)
+    examples: int | None = None
+    task: str | None = None
+    part: str = ASIDE
+    probing_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.part not in PARTS:
+            raise UsageError(f"The part of a task must be one of {', '.join(PARTS)}. Got '{self.part}'.")
+
+
+def run_cells(
+    materials: Materials,
+    plan: TunePlan,
+    file: LineFile,
+    asked: Asked,
+    *,
+    only: Callable[[Cell], bool] | None = None,
+    told: Callable[[str], None] | None = None,
+) -> list[Line]:
+    """Run what is not in the file yet; return the lines of all.
+
+    Parameters
+    ----------
+    materials : Materials
+    plan : TunePlan
+        Of a report; its seed is replaced.
+    file : LineFile
+    asked : Asked
+    only : callable, optional
+        Which cells to run beside the plan; by default all.
+    told : callable, optional
+        Called with each line that is new, in words.
+    """
+    facts, data = materials.facts, materials.data
+    n = min(len(data.training), asked.examples or len(data.training))
+    task = asked.task or f"{plan.task} on {data.corpus}"
+    cell = Cell(plan.keep, plan.train)
+    beside = [other for cells in rivals(cell, facts).values() for other in cells]
+    cells = [other for other in dict.fromkeys([*grid(facts.n_layers), *beside]) if only is None or only(other)]
+    profile = None if materials.report is None else profile_of(materials.report, facts, plan.task)
+    usual = make_plan("full", facts, plan.task, kind=data.task.kind, labels=data.classes)
+    found = []
+    for seed in asked.seeds:
+        todo = [(plan, True), *((_with(usual, other), False) for other in cells)]
+        for one, planned in todo:
+            seeded = one.with_set(f"loop.seed={seed}")
+            digest = hashlib.sha256(canonical({**seeded.to_json(), "why": []})).hexdigest()
+            line = file.find(task, n, digest)
+            if line is None:
+                entry = _run(materials, seeded, asked.examples, file.path.parent)
+                line = Line(
+                    task=task,
+                    part=asked.part,
+                    n=n,
+                    seed=seed,
+                    keep=seeded.keep,
+                    train=seeded.train,
+                    planned=planned,
+                    plan=digest,
+                    metric=entry.metric,
+                    dev=entry.dev,
+                    test=entry.test,
+                    seconds=entry.seconds,
+                    # A report is made from a cache, whether or not its plan is trained from one.
+                    extraction_seconds=materials.extraction_seconds if planned else entry.extraction_seconds,
+                    probing_seconds=asked.probing_seconds if planned else 0.0,
+                    **_profiles(profile if planned else None),
+                )
+                file.add(line)
+                if told is not None:
+                    what = "the plan" if planned else f"keep {line.keep}, train {','.join(map(str, line.train)) or '-'}"
+                    told(f"{task}, seed {seed}, {what}: dev {line.dev:.3f}, {line.seconds:.1f} s")
+            found.append(line)
+    return found
+
+
+def _with(plan: TunePlan, cell: Cell) -> TunePlan:
+    """Return the plan with another cell; rates, head and loop stay those of the catalogue."""
+    train = ",".join(map(str, cell.train))
+    return plan.with_set(f"keep={cell.keep}", f"read.layers={cell.keep}", f"train={train}")
+
+
+def _run(materials: Materials, plan: TunePlan, examples: int | None, near: Path) -> Entry:
+    with tempfile.TemporaryDirectory(dir=near, prefix=".cell-") as folder:
+        tuned = run_plan(
+            materials, plan, Path(folder) / "run", examples=examples, save="delta", running=Running(minutes=60)
+        )
+        return Entry.of("cell", tuned, extraction_seconds=materials.extraction_seconds)
+
+
+def _profiles(profile: Profile | None) -> dict[str, dict[str, float]]:
+    if profile is None:
+        return {"profile": {}, "mix": {}}
+    mix = profile.mix.weights if profile.mix is not None else {}
+    return {
+        name: {str(layer): value for layer, value in of.items()}
+        for name, of in (("profile", profile.dev), ("mix", mix))
+    }

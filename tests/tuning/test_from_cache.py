@@ -1,0 +1,101 @@
+"""Training from cached layers is training from the text: the same targets, the same losses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_models import tiny_model
+from tuned_runs import cached, corpus, log_of, losses, materials, plan_of, trainer_of
+
+from probekit import ActivationCache, extract
+from probekit.errors import UsageError
+from probekit.tuning.data import from_cache
+from probekit.tuning.run import Running, run_plan
+
+PLANS = {
+    "head-only": ("head-only",),
+    "first": ("head-only", "read.pool=first", "head=mlp:dropout=0.1"),
+    "max": ("head-only", "read.pool=max", "read.layers=1,3"),
+    "mix": ("head-only", "read.layers=0,1,2,3", "read.mix=0.1,0.2,0.3,0.4"),
+    "crf": ("head-only", "head=crf:dropout=0"),
+    "top-1": ("top:1", "head=linear:dropout=0.1"),
+    "gradual": ("top:3", "schedule=gradual:epochs_each=0.5"),
+    "whole": ("ulmfit", "schedule=gradual:epochs_each=0.4"),
+    "between": ("top:1", "read.layers=0,2", "train=2", "head=bilstm:hidden=4,dropout=0"),
+}
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2"])
+def test_the_same_targets_over_the_same_tokens(family: str) -> None:
+    live, stored = materials(family).data, materials(family, on=True).data
+    for name in ("gold", "first", "sizes", "spans", "held", "training"):
+        assert np.array_equal(getattr(live, name), getattr(stored, name)), name
+    assert live.digest == stored.digest
+    assert live.textless == stored.textless
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [*(("bert", name) for name in PLANS), ("gpt2", "first"), ("gpt2", "gradual"), ("gpt2", "whole")],
+)
+def test_the_same_losses(family: str, name: str, tmp_path: Path) -> None:
+    # top-1 and gradual draw dropout in the blocks that train: what is frozen draws none, or the two would differ
+    own = materials(family, on=True)
+    plan = plan_of(own, *PLANS[name])
+    live = trainer_of(own, plan, tmp_path / "live", cache=False, once=False)
+    live.fit()
+    stored = trainer_of(own, plan, tmp_path / "stored")
+    stored.fit()
+    assert losses(tmp_path / "live") == pytest.approx(losses(tmp_path / "stored"), abs=1e-4)
+    assert live.predicted("test") == pytest.approx(stored.predicted("test"))
+    lowest = min(plan.depths)
+    assert stored.feed.start == min(lowest - 1, max(plan.read.layers))
+    if name == "gradual":
+        assert [row["depths"][0] for row in log_of(tmp_path / "stored") if "loss" in row][-1] == lowest == 1
+
+
+def test_vectors_made_once_are_those_made_each_time(tmp_path: Path) -> None:
+    own = materials()
+    plan = plan_of(own, "head-only", "head=linear:dropout=0.2")
+    for once in (True, False):
+        trainer = trainer_of(own, plan, tmp_path / str(once), once=once)
+        trainer.fit()
+        assert (trainer.feed._vectors is not None) is once
+    assert losses(tmp_path / "True") == pytest.approx(losses(tmp_path / "False"), abs=1e-5)
+
+
+def test_half_precision_is_trained_from_as_well(tmp_path: Path) -> None:
+    half = ActivationCache.open(extract(str(tiny_model("bert")), corpus(), cache=tmp_path, store="float16").cache)
+    own = materials()
+    data = from_cache(half, corpus(), own.data.task)
+    plan = plan_of(own, "top:1")
+    trainer = trainer_of(own, plan, tmp_path / "half", data=data)
+    trainer.feed.cache = half
+    trainer.fit()
+    trainer_of(own, plan, tmp_path / "live").fit()
+    assert losses(tmp_path / "half") == pytest.approx(losses(tmp_path / "live"), abs=1e-2)
+
+
+def test_a_layer_that_is_missing_is_found_before_the_first_step(tmp_path: Path) -> None:
+    few = ActivationCache.open(extract(str(tiny_model("bert")), corpus(), cache=tmp_path, layers="2,3").cache)
+    own = materials()
+    trainer = trainer_of(own, plan_of(own, "top:3", "schedule=gradual"), tmp_path / "run")
+    trainer.feed.cache = few
+    with pytest.raises(UsageError, match=r"needs layer 0, and .* holds 2, 3"):
+        trainer.fit()
+    assert losses_or_none(tmp_path / "run") is None
+
+
+def losses_or_none(folder: Path) -> list[float] | None:
+    return losses(folder) if (folder / "log.jsonl").exists() else None
+
+
+def test_a_cache_is_used_where_its_layers_are_frozen_at_first(tmp_path: Path) -> None:
+    own = materials(on=True)
+    for number, (name, used) in enumerate([("full", False), ("ulmfit", True), ("head-only", True)]):
+        plan = plan_of(own, name, "loop.epochs=1")
+        tuned = run_plan(own, plan, tmp_path / str(number), running=Running())
+        assert tuned.cost.from_cache is used
+    assert cached("bert").path == own.cache.path

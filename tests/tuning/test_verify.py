@@ -1,0 +1,240 @@
+"""Verdicts on planted scores, where the truth is known; and the file of lines that they are made from."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import t
+from tiny_models import tiny_model
+
+from probekit.corpus import open_corpus
+from probekit.errors import InputError, UsageError
+from probekit.example import Example
+from probekit.tuning.cells import Asked, LineFile, run_cells
+from probekit.tuning.facts import ModelFacts
+from probekit.tuning.grid import ASIDE, DEVELOPMENT, Cell, Line, grid, rivals
+from probekit.tuning.materials import gather
+from probekit.tuning.tune import plan_for
+from probekit.tuning.verify import Verdict
+
+LAYERS = 6
+ALL = tuple(range(LAYERS + 1))
+Score = Callable[[str, int, Cell], float]
+
+
+@pytest.fixture
+def facts(make_facts: Callable[..., ModelFacts]) -> ModelFacts:
+    return make_facts(n_layers=LAYERS)
+
+
+def line(task: str, seed: int, cell: Cell, dev: float, test: float, **changes: object) -> Line:
+    return Line(
+        **{
+            "task": task, "part": ASIDE, "n": 1500, "seed": seed, "keep": cell.keep, "train": cell.train,
+            "planned": False, "plan": "a" * 64, "metric": "accuracy", "dev": dev, "test": test, "seconds": 10.0,
+            "profile": {}, "mix": {}, **changes,
+        }
+    )  # fmt: skip
+
+
+def planted(
+    facts: ModelFacts, plan: Cell, dev: Score, test: Score, *, tasks: Sequence[str] = ("a", "b"), seeds: int = 3
+) -> list[Line]:
+    """Every cell and rival, and the plan with the scores of its cell."""
+    profile = {str(depth): 0.1 * depth for depth in range(LAYERS + 1)}
+    others = [other for cells in rivals(plan, facts).values() for other in cells]
+    lines = []
+    for task, seed in itertools.product(tasks, range(seeds)):
+        cells = dict.fromkeys([*grid(LAYERS), *others])
+        lines += [line(task, seed, cell, dev(task, seed, cell), test(task, seed, cell)) for cell in cells]
+        score = dev(task, seed, plan), test(task, seed, plan)
+        lines.append(line(task, seed, plan, *score, planned=True, seconds=4.0, probing_seconds=1.0, profile=profile))
+    return lines
+
+
+def by_depth(task: str, seed: int, cell: Cell) -> float:
+    """Best at depth 4 with everything below trained."""
+    return 0.9 - 0.02 * abs(cell.keep - 4) - 0.01 * (cell.keep + 1 - len(cell.train))
+
+
+BEST = Cell(4, (0, 1, 2, 3, 4))
+PLAN = Cell(4, (3, 4))
+
+
+def test_the_cells_are_the_depths_with_none_two_and_all_trained() -> None:
+    cells = grid(LAYERS)
+    assert len(cells) == len(set(cells)) == 16
+    assert [cell for cell in cells if cell.keep == 3] == [(3, ()), (3, (2, 3)), (3, (0, 1, 2, 3))]
+    assert [cell.train for cell in cells if cell.keep == 2] == [(), (0, 1, 2)]
+
+
+def test_rivals_train_as_many_blocks(facts: ModelFacts) -> None:
+    found = rivals(PLAN, facts)
+    assert found["last"] == [(6, (5, 6))]
+    assert found["full"] == [(6, ALL)]
+    assert [len(cell.train) for cell in [*found["random"], *found["uniform"]]] == [2] * 4
+    assert len(set(found["random"])) > 1
+    assert rivals(Cell(3, ()), facts).keys() == {"last", "full"}
+    assert rivals(Cell(3, ()), facts)["last"] == [(6, ())]
+
+
+def test_a_plan_that_is_the_oracle_has_no_regret(facts: ModelFacts) -> None:
+    verdict = Verdict(planted(facts, BEST, by_depth, by_depth), facts)
+    assert verdict.oracle("a", 1500, 0) == BEST
+    regret = verdict.regret()
+    assert (regret.value, regret.low, regret.high, regret.tasks, regret.runs) == (0, 0, 0, 2, 6)
+
+
+def test_a_plan_that_is_worse_has_the_regret_that_was_planted(facts: ModelFacts) -> None:
+    verdict = Verdict(planted(facts, PLAN, by_depth, by_depth), facts)
+    assert verdict.regret().value == pytest.approx(0.03)
+
+
+def test_a_rival_is_worse_by_what_was_planted_with_its_interval(facts: ModelFacts) -> None:
+    last = rivals(PLAN, facts)["last"][0]
+    worse = {("a", 0): 0.02, ("a", 1): 0.04, ("b", 0): 0.05, ("b", 1): 0.05, ("c", 0): 0.0, ("c", 1): 0.02}
+
+    def test(task: str, seed: int, cell: Cell) -> float:
+        return 0.8 - (worse[task, seed] if cell == last else 0)
+
+    verdict = Verdict(planted(facts, PLAN, by_depth, test, tasks=("a", "b", "c"), seeds=2), facts)
+    gap = verdict.against("last")
+    assert gap is not None
+    means = np.array([0.03, 0.05, 0.01])
+    reach = t.ppf(0.975, 2) * means.std(ddof=1) / np.sqrt(3)
+    assert (gap.value, gap.low, gap.high) == pytest.approx((0.03, 0.03 - reach, 0.03 + reach))
+    assert (gap.tasks, gap.runs) == (3, 6)
+    own = verdict.against("last", "a")
+    assert own is not None
+    assert (own.value, own.high) == pytest.approx((0.03, 0.03 + t.ppf(0.975, 1) * 0.01))
+    uniform = verdict.against("uniform")
+    assert uniform is not None
+    assert uniform.value == pytest.approx(0)
+
+
+def test_random_blocks_count_by_their_mean(facts: ModelFacts) -> None:
+    draws = rivals(PLAN, facts)["random"]
+    verdict = Verdict(
+        planted(facts, PLAN, by_depth, lambda _t, _s, cell: 0.1 * draws.index(cell) if cell in draws else 0.5), facts
+    )
+    gap = verdict.against("random")
+    assert gap is not None
+    assert gap.value == pytest.approx(0.5 - np.mean([0.1 * draws.index(cell) for cell in draws]))
+
+
+def test_the_oracle_of_a_seed_does_not_see_that_seed(facts: ModelFacts) -> None:
+    lucky = Cell(1, ())
+
+    def dev(task: str, seed: int, cell: Cell) -> float:
+        return 1.0 if cell == lucky and seed == 2 else by_depth(task, 0, cell) - 0.5
+
+    verdict = Verdict(planted(facts, PLAN, dev, by_depth), facts)
+    assert verdict.oracle("a", 1500, 2) == BEST
+    assert verdict.oracle("a", 1500, 0) == lucky
+
+
+def test_test_scores_choose_nothing(facts: ModelFacts) -> None:
+    lines = planted(facts, PLAN, by_depth, by_depth)
+    lines += [replace(one, part=DEVELOPMENT, task=f"dev {one.task}") for one in lines if not one.planned]
+    shuffled = [one.test for one in lines]
+    random.Random(0).shuffle(shuffled)
+    permuted = [replace(one, test=score) for one, score in zip(lines, shuffled, strict=True)]
+    before, after = Verdict(lines, facts), Verdict(permuted, facts)
+    assert before.regret().value != after.regret().value
+    assert before.constant() == after.constant() == BEST
+    for task, seed in itertools.product("ab", range(3)):
+        assert before.oracle(task, 1500, seed) == after.oracle(task, 1500, seed)
+
+
+def test_the_constant_is_chosen_on_development_tasks_alone(facts: ModelFacts) -> None:
+    wide = Cell(6, ALL)
+    # An easy task does not outvote a hard one: what counts is what a cell loses there.
+    easy = planted(facts, PLAN, lambda *_: 0.99, lambda *_: 0.5, tasks=("easy",))
+    hard = planted(facts, PLAN, lambda _t, _s, cell: 0.2 + (cell == wide) * 0.05, lambda *_: 0.5, tasks=("hard",))
+    lines = [replace(one, part=DEVELOPMENT) for one in [*easy, *hard]]
+    aside = planted(facts, PLAN, by_depth, by_depth)
+    verdict = Verdict([*lines, *aside], facts)
+    assert verdict.constant() == wide
+    gap = verdict.against("constant")
+    assert gap is not None
+    assert gap.value == pytest.approx(by_depth("a", 0, PLAN) - by_depth("a", 0, wide))
+    assert Verdict(aside, facts).constant() is None
+    assert Verdict(aside, facts).against("constant") is None
+    assert verdict.tasks == ["a", "b"]
+    assert Verdict([*lines, *aside], facts, DEVELOPMENT).tasks == ["easy", "hard"]
+
+
+def test_the_profile_is_compared_with_what_tuning_from_each_depth_gives(facts: ModelFacts) -> None:
+    def rising(task: str, seed: int, cell: Cell) -> float:
+        return 0.1 * cell.keep * (-1 if task == "b" else 1)
+
+    ranks = Verdict(planted(facts, PLAN, rising, rising), facts).ranks("profile", None)
+    assert ranks == pytest.approx({"a (1,500)": 1.0, "b (1,500)": -1.0})
+
+
+def test_seconds_count_the_probing(facts: ModelFacts) -> None:
+    assert Verdict(planted(facts, PLAN, by_depth, by_depth), facts).seconds() == pytest.approx((4 + 1) / 10)
+
+
+def test_of_one_run_there_is_no_interval_and_the_table_says_what_the_oracle_saw(facts: ModelFacts) -> None:
+    verdict = Verdict(planted(facts, PLAN, by_depth, by_depth, tasks=("a",), seeds=1), facts)
+    assert (verdict.regret().low, verdict.regret().value) == (None, pytest.approx(0.03))
+    assert "of one seed the oracle is chosen on the dev of the run" in str(verdict)
+    assert verdict.to_json()["regret"]["value"] == pytest.approx(0.03)
+    with pytest.raises(UsageError, match="No plan was run"):
+        Verdict(planted(facts, PLAN, by_depth, by_depth), facts, DEVELOPMENT)
+
+
+def test_a_half_line_is_cut_and_a_wrong_one_named(tmp_path: Path) -> None:
+    path = tmp_path / "cells.jsonl"
+    first = line("a", 0, PLAN, 0.5, 0.25)
+    with LineFile(path) as file:
+        file.add(first)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:40])
+    with LineFile(path) as again:
+        assert again.lines == [first]
+        again.add(replace(first, seed=1))
+    with LineFile(path) as twice:
+        assert [one.seed for one in twice.lines] == [0, 1]
+    path.write_text('{"task": "a"}\n')
+    with pytest.raises(InputError, match=r"cells.jsonl:1: .*'dev' is missing or unknown"):
+        LineFile(path)
+
+
+def test_what_was_run_is_not_run_again(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    examples = []
+    for split, n in (("train", 12), ("dev", 4), ("test", 4)):
+        for number in range(n):
+            words = tuple(draw.choices(["run", "walk", "house", "garden"], k=4))
+            tags = tuple("VERB" if word in ("run", "walk") else "NOUN" for word in words)
+            examples.append(Example(f"{split}-{number}", words, split=split, annotations={"upos": tags}))
+    materials = gather("pos", model=tiny_model("bert"), corpus=open_corpus(examples, name="tiny"), device="cpu")
+    plan = plan_for(materials, "head-only", changes=["keep=2", "read=2", "loop.epochs=1"])
+    told: list[str] = []
+    asked = Asked(seeds=(0, 1), examples=8)
+
+    def two(cell: Cell) -> bool:
+        return cell in (Cell(1, ()), Cell(3, ()))
+
+    with LineFile(tmp_path / "cells.jsonl") as file:
+        lines = run_cells(materials, plan, file, asked, only=two, told=told.append)
+    assert [(one.seed, one.planned, one.keep, one.n) for one in lines] == [
+        (0, True, 2, 8), (0, False, 1, 8), (0, False, 3, 8), (1, True, 2, 8), (1, False, 1, 8), (1, False, 3, 8),
+    ]  # fmt: skip
+    assert len(told) == 6
+    assert [entry.name for entry in tmp_path.iterdir()] == ["cells.jsonl"]
+    with LineFile(tmp_path / "cells.jsonl") as again:
+        assert run_cells(materials, plan, again, asked, only=two, told=told.append) == lines
+    assert len(told) == 6
+    assert "tiny" in lines[0].task
+    assert Verdict(lines, materials.facts).regret().runs == 2
+    with pytest.raises(UsageError, match="part of a task"):
+        Asked(part="test")
