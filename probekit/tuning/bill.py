@@ -17,7 +17,8 @@ import numpy as np
 from scipy.stats import t
 
 from probekit import plain
-from probekit.report.render.drawing import save_figure
+from probekit.report.render.drawing import INK, own_axes, save_figure, write_title
+from probekit.statistics.bootstrap import bounds_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,8 +207,6 @@ class Bill:
         ax : Axes, optional
         by : {"trained", "seconds"}
         """
-        from probekit.report.render.drawing import own_axes
-
         by = plain.choice(by, "by", ("trained", "seconds"))
         ax = own_axes(ax)
         for number, total in enumerate(self.totals):
@@ -217,12 +216,16 @@ class Bill:
                 if total.low is None or total.high is None
                 else [[total.test - total.low], [total.high - total.test]]
             )
-            ax.errorbar([x], [total.test], yerr=error, fmt=_MARKS[number % len(_MARKS)], color="black", capsize=3)
+            ax.errorbar([x], [total.test], yerr=error, fmt=_MARKS[number % len(_MARKS)], color=INK, capsize=3)
             ax.annotate(total.strategy, (x, total.test), xytext=(6, 4), textcoords="offset points")
         ax.set_xscale("log")
         ax.set_xlabel("parameters that train" if by == "trained" else "seconds")
         ax.set_ylabel(f"test {self.entries[0].metric}")
         ax.margins(x=0.25, y=0.15)
+        for side in ("top", "right"):
+            ax.spines[side].set_visible(False)
+        seeds = max(total.seeds for total in self.totals)
+        write_title(ax, "the bill", f"95 % intervals over {seeds} seeds" if seeds > 1 else "one seed, so no interval")
         return ax
 
     def save_plot(self, path: str | os.PathLike[str], *, by: str = "trained") -> Path:
@@ -254,7 +257,8 @@ def _total(entries: Sequence[Entry]) -> Total:
     low = high = None
     if len(test) > 1:
         reach = float(t.ppf((1 + LEVEL) / 2, len(test) - 1) * test.std(ddof=1) / np.sqrt(len(test)))
-        low, high = float(test.mean() - reach), float(test.mean() + reach)
+        least, most = bounds_of(entries[0].metric)
+        low, high = max(least, float(test.mean() - reach)), min(most, float(test.mean() + reach))
     values["peak_memory"] = max(entry.peak_memory for entry in entries)
     return Total(**values, seeds=len(entries), low=low, high=high)
 

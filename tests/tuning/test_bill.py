@@ -1,0 +1,71 @@
+"""The bill: means over seeds with their interval, and an advice that looks at dev alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from probekit.errors import UsageError
+from probekit.tuning.bill import Bill, Entry
+
+HEAD = Entry(
+    "head-only",
+    0,
+    metric="accuracy",
+    dev=0.8,
+    test=0.78,
+    trained=770,
+    run=22_000_000,
+    stored=3_000,
+    peak_memory=10**9,
+    seconds=2.0,
+    extraction_seconds=20.0,
+    tokens_per_second=1000.0,
+)
+
+
+def runs(strategy: str, dev: list[float], **changes: float) -> list[Entry]:
+    whole = replace(HEAD, strategy=strategy, **changes)
+    return [replace(whole, seed=seed, dev=value, test=value - 0.02) for seed, value in enumerate(dev)]
+
+
+def test_a_strategy_is_the_mean_of_its_seeds_with_the_interval_of_student() -> None:
+    total = Bill(runs("full", [0.8, 0.9, 1.0])).totals[0]
+    assert (total.seeds, total.dev, total.test) == (3, pytest.approx(0.9), pytest.approx(0.88))
+    # 4.3027 is the 97.5 % quantile at 2 degrees of freedom; the spread is 0.1
+    assert total.low == pytest.approx(0.88 - 4.302653 * 0.1 / 3**0.5)
+    assert total.high == 1.0  # an accuracy ends there
+
+
+def test_one_seed_has_no_interval_and_says_so() -> None:
+    bill = Bill([*runs("full", [0.9], trained=100_000), HEAD])
+    assert bill.totals[0].low is None
+    assert "of one seed it cannot be said" in bill.advice()
+
+
+def test_the_advice_is_to_fine_tune_where_the_gain_is_more_than_chance() -> None:
+    heads = runs("head-only", [0.80, 0.81, 0.80])
+    better = runs("full", [0.90, 0.91, 0.91], trained=100_000, seconds=200.0)
+    alike = runs("full", [0.90, 0.71, 0.82], trained=100_000, seconds=200.0)
+    assert Bill([*heads, *better]).advice().startswith("Fine-tune: full has 0.907 accuracy on dev, head-only 0.803")
+    assert Bill([*heads, *alike]).advice().startswith("Extract features")
+
+
+def test_the_advice_does_not_look_at_test() -> None:
+    entries = [*runs("head-only", [0.8, 0.81]), *runs("full", [0.9, 0.92], trained=100_000)]
+    turned = [replace(entry, test=1 - entry.test) for entry in entries]
+    assert Bill(entries).advice() == Bill(turned).advice()
+
+
+def test_the_table_names_every_cost_and_the_figure_is_written(tmp_path: Path) -> None:
+    bill = Bill([*runs("full", [0.9, 0.92], trained=100_000), *runs("head-only", [0.8, 0.81])], probing_seconds=12)
+    table = str(bill)
+    assert "100,000" in table
+    assert "2.0 + 20.0" in table
+    assert "12 s of probing" in table
+    assert list(bill.frame["strategy"]) == ["full", "head-only"]
+    assert bill.save_plot(tmp_path / "bill.png", by="seconds").stat().st_size > 1000
+    with pytest.raises(UsageError, match="trained"):
+        bill.plot(by="cost")
