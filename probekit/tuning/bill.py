@@ -218,10 +218,14 @@ class Bill:
             )
             ax.errorbar([x], [total.test], yerr=error, fmt=_MARKS[number % len(_MARKS)], color=INK, capsize=3)
             ax.annotate(total.strategy, (x, total.test), xytext=(6, 4), textcoords="offset points")
-        ax.set_xscale("log")
         ax.set_xlabel("parameters that train" if by == "trained" else "seconds")
         ax.set_ylabel(f"test {self.entries[0].metric}")
+        ax.set_xscale("log")
         ax.margins(x=0.25, y=0.15)
+        spots = [x for x in _ROUND if ax.get_xlim()[0] <= x <= ax.get_xlim()[1]]
+        ax.set_xticks(spots[:: 1 + len(spots) // 6], minor=False)
+        ax.set_xticks([], minor=True)
+        ax.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)
         seeds = max(total.seeds for total in self.totals)
@@ -243,6 +247,7 @@ class Bill:
         }
 
 
+_ROUND = [unit * 10**power for power in range(11) for unit in (1, 2, 5)]
 _MARKS = ("o", "s", "^", "D", "v", "P", "X")
 _MEAN = ("dev", "test", "seconds", "extraction_seconds", "tokens_per_second")
 
