@@ -25,7 +25,7 @@ class Cost:
     stored : int
         Bytes that the tuned tensors take on disk.
     seconds : float
-        From the first step to the choice of the best, predictions of dev among them.
+        From measuring what is read to the choice of the best, predictions of dev among them.
     training_seconds : float
         Of steps alone.
     tokens : int

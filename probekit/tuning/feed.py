@@ -25,7 +25,7 @@ from probekit.tuning.order import sorted_batches
 from probekit.tuning.pooling import pool
 
 IntArray = NDArray[np.int64]
-SIZED = 32
+SIZED, MEASURED = 32, 256
 SMALLER = "Out of memory: some batches that are predicted were cut in two."
 
 
@@ -76,6 +76,27 @@ class Feed:
         self._vectors = None
         if self.once and depth > self.network.keep and self.network.scorer() is not None:
             self._vectors = self._pooled()
+
+    def measure(self, lowest: int) -> None:
+        """Learn the sizes of what is read, of some training examples, before anything trains.
+
+        Parameters
+        ----------
+        lowest : int
+            The lowest depth that is to train: the cache need not have a layer above it.
+        """
+        network = self.network
+        once, self.once = self.once, False
+        self.set_lowest(lowest)
+        self.once = once
+        network.set_dropout(False)
+        if network.mix is not None:
+            network.mix.sizes.copy_(self.sizes())
+        some = np.random.default_rng(0).permutation(self.data.training)[:MEASURED]
+        with torch.no_grad():
+            laid = (network.laid_out(batch, self.given(batch), self.start) for batch in self._batches(some))
+            vectors = torch.cat([pool(batch, "mean").unflatten(1, (-1, batch.states.shape[2])) for batch in laid])
+        network.sized.learn(vectors.flatten(0, 1))
 
     def batch(self, examples: IntArray) -> ExampleBatch:
         """Lay out some examples."""

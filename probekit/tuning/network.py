@@ -21,6 +21,7 @@ from probekit.tuning.groups import Depths
 from probekit.tuning.head_module import HeadModule, VectorHead
 from probekit.tuning.layout import ExampleBatch
 from probekit.tuning.mix import ScalarMix
+from probekit.tuning.sizing import Sized
 from probekit.tuning.plan import TunePlan
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Network(nn.Module):
         self.body, self.head, self.mix, self.beside = loaded.model, head, mix, beside
         self.read, self.keep = plan.read.layers, plan.keep
         self.depths = depths
+        self.sized = Sized(head.spec.width)
         self._loaded = [loaded]  # in a list: no module of this one
         self._by_depth = modules_of(loaded)
         self._middles: dict[int | None, Middle] = {}
@@ -90,8 +92,8 @@ class Network(nn.Module):
         }
 
     def new_tensors(self) -> dict[str, Tensor]:
-        """Return all that is new, buffers of the mix among it."""
-        new = (("head", self.head), ("mix", self.mix))
+        """Return all that is new, buffers among it."""
+        new = (("head", self.head), ("mix", self.mix), ("sized", self.sized))
         parts = [(part, module.state_dict()) for part, module in new if module is not None]
         return {f"{part}.{name}": value for part, state in parts for name, value in state.items()}
 
@@ -162,7 +164,7 @@ class Network(nn.Module):
             return torch.from_numpy(array).to(self.device)
 
         return TokenBatch(
-            state,
+            self.sized(state),
             placed(batch.padded.real()),
             placed(batch.inside),
             placed(batch.row),

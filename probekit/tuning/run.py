@@ -150,6 +150,7 @@ def _trained(
         for remark in feed.remarks:
             running.told(remark)
     began = time.perf_counter()
+    feed.measure(min(plan.depths))
     trainer = Trainer(
         plan, feed, run, minutes=running.minutes, processes=processes, progress=running.progress, told=running.told
     )
@@ -181,11 +182,7 @@ def _trained(
 
 def _feed(materials: Materials, plan: TunePlan, data: TuningData, *, once: bool) -> Feed:
     network = network_of(materials, plan)
-    feed = Feed(network, data, cache=_useful(materials, plan), batch_tokens=plan.loop.batch_tokens, once=once)
-    if network.mix is not None:
-        feed.set_lowest(plan.keep + 1)
-        network.mix.sizes.copy_(feed.sizes())
-    return feed
+    return Feed(network, data, cache=_useful(materials, plan), batch_tokens=plan.loop.batch_tokens, once=once)
 
 
 def network_of(materials: Materials, plan: TunePlan) -> Network:
