@@ -9,6 +9,17 @@ BASE, BASE_WIDTH = 5e-5, 768
 LOWEST, HIGHEST = 1e-5, 2e-4
 HEAD_PEAK = 1e-3
 """Peak rate of what starts new."""
+ALONE_PEAK = 1e-2
+"""The same where nothing else trains: vectors have one size, and none can be moved away from what was pretrained."""
+
+EPOCHS, ALONE_EPOCHS = 5, 30
+PATIENCE, ALONE_PATIENCE = 3, 10
+
+
+def head_peak_for(train: Sequence[int]) -> float:
+    """Return the peak rate of the head beside the depths that train."""
+    return HEAD_PEAK if train else ALONE_PEAK
+
 
 _MARKS = frozenset("BIESLU")
 
@@ -16,6 +27,16 @@ _MARKS = frozenset("BIESLU")
 def peak_for(width: int) -> float:
     """Return the peak rate of the blocks of a model of some width: 5e-5 at 768, twice that at half of it."""
     return float(f"{min(HIGHEST, max(LOWEST, BASE * BASE_WIDTH / width)):.2g}")
+
+
+def epochs_for(train: Sequence[int]) -> int:
+    """Return the epochs beside the depths that train: many of the head alone, whose steps cost next to nothing."""
+    return EPOCHS if train else ALONE_EPOCHS
+
+
+def patience_for(train: Sequence[int]) -> int:
+    """Return the epochs to wait for a better dev score: so many that a rate near its peak ends nothing."""
+    return PATIENCE if train else ALONE_PATIENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from probekit.tuning.groups import Depths
 from probekit.tuning.head_module import HeadModule, VectorHead
 from probekit.tuning.layout import ExampleBatch
 from probekit.tuning.mix import ScalarMix
-from probekit.tuning.sizing import Sized
 from probekit.tuning.plan import TunePlan
+from probekit.tuning.sizing import Sized
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel

@@ -106,3 +106,9 @@ def test_the_head_fits_the_targets(make_facts: Facts, kind: str, labels: tuple[s
         plan = make_plan(recipe, make_facts(), "x", kind=kind, labels=labels)
         assert plan.head.name == (head if (recipe, kind) != ("ulmfit", "sentence") else "concat-pool")
         get_head(plan.head.name).check(kind=kind, targets="labels", pool=plan.read.pool)
+
+
+def test_the_head_alone_trains_faster_and_longer(make_facts: Facts) -> None:
+    alone, blocks = make_plan("head-only", make_facts(), "pos"), make_plan("top:2", make_facts(), "pos")
+    assert (alone.rate.head_peak, alone.loop.epochs, alone.loop.patience) == (1e-2, 30, 10)
+    assert (blocks.rate.head_peak, blocks.loop.epochs, blocks.loop.patience) == (1e-3, 5, 3)

@@ -22,7 +22,20 @@ from probekit.tuning.facts import ModelFacts
 from probekit.tuning.plan import SCHEMA, TunePlan
 from probekit.tuning.reasons import Evidence, Reason
 
-ORDER = ("keep", "read", "train", "depth-factor", "head", "pool", "schedule", "rate", "peak", "head-peak", "epochs")
+ORDER = (
+    "keep",
+    "read",
+    "train",
+    "depth-factor",
+    "head",
+    "pool",
+    "schedule",
+    "rate",
+    "peak",
+    "head-peak",
+    "epochs",
+    "patience",
+)
 """The rules that others build on, in the order in which they decide; those not named here come behind."""
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from probekit.errors import UsageError
 from probekit.registry import Registry
-from probekit.tuning.defaults import HEAD_PEAK, FittingHead, head_for, peak_for
+from probekit.tuning.defaults import FittingHead, epochs_for, head_for, head_peak_for, patience_for, peak_for
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.options import bound
-from probekit.tuning.parts import HeadChoice, ModelName, RateChoice, Read, ScheduleChoice
+from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ScheduleChoice
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.reasons import Reason
 
@@ -106,7 +106,7 @@ def make_plan(name: str, facts: ModelFacts, task: str, *, kind: str = "word", la
     head = head_for(kind, labels)
     if kind == "sentence" and laid.sentence_head is not None:
         head = laid.sentence_head
-    rate = {"name": "warmup-linear", "peak": peak_for(facts.width), "head_peak": HEAD_PEAK, **laid.rate}
+    rate = {"name": "warmup-linear", "peak": peak_for(facts.width), "head_peak": head_peak_for(laid.train), **laid.rate}
     return TunePlan(
         model=ModelName(facts.name, facts.digest),
         task=task,
@@ -116,6 +116,7 @@ def make_plan(name: str, facts: ModelFacts, task: str, *, kind: str = "word", la
         head=HeadChoice(head.name),
         schedule=laid.schedule,
         rate=RateChoice(**rate),
+        loop=Loop(epochs=epochs_for(laid.train), patience=patience_for(laid.train)),
         why=(Reason("train", f"the plan {name}: {laid.text}", {"n_layers": facts.n_layers}), Reason("head", head.text)),
     )
 

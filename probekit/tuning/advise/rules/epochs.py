@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from probekit.tuning.advise import Case, Decision, Rule
 from probekit.tuning.advise.rules.train import FEW
+from probekit.tuning.defaults import EPOCHS, epochs_for
 
-EPOCHS, MORE = 5, 10
+MORE = 10
 
 
 def decide(case: Case) -> Decision:
     """Return the number of epochs."""
+    if not case.decided["train"]:
+        epochs = epochs_for(())
+        text = f"the head alone trains, whose steps cost next to nothing: at most {epochs} epochs"
+        return Decision("loop.epochs", epochs, text, {"n_train": case.n_train, "epochs": epochs})
     few = case.n_train < FEW
     epochs = MORE if few else EPOCHS
     size = f"fewer than {FEW:,}" if few else f"{FEW:,} or more"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from probekit.tuning.advise import Case, Decision, Rule
-from probekit.tuning.defaults import HEAD_PEAK
+from probekit.tuning.defaults import head_peak_for
 
 
 def decide(case: Case) -> Decision:
     """Return the peak of the head."""
-    peak = case.decided["rate"]["peak"]
-    text = f"the head starts new: {HEAD_PEAK:.0e}, {HEAD_PEAK / peak:.0f} times the rate of the highest block"
-    return Decision("rate.head_peak", HEAD_PEAK, text, {"peak": peak, "head_peak": HEAD_PEAK})
+    peak, own = case.decided["rate"]["peak"], head_peak_for(case.decided["train"])
+    beside = "" if case.decided["train"] else ", higher since nothing else trains"
+    text = f"the head starts new: {own:.0e}, {own / peak:.0f} times the rate of the highest block{beside}"
+    return Decision("rate.head_peak", own, text, {"peak": peak, "head_peak": own})
 
 
 RULE = Rule("head-peak", decide, "what starts new takes more than what was pretrained")
