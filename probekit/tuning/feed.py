@@ -93,9 +93,12 @@ class Feed:
         if network.mix is not None:
             network.mix.sizes.copy_(self.sizes())
         some = np.random.default_rng(0).permutation(self.data.training)[:MEASURED]
-        with torch.no_grad():
-            laid = (network.laid_out(batch, self.given(batch), self.start) for batch in self._batches(some))
-            vectors = torch.cat([pool(batch, "mean").unflatten(1, (-1, batch.states.shape[2])) for batch in laid])
+
+        def means(batch: ExampleBatch) -> Tensor:
+            laid = network.laid_out(batch, self.given(batch), self.start)
+            return pool(laid, "mean").unflatten(1, (-1, laid.states.shape[2]))  # [n, s, d]
+
+        vectors = torch.cat([found for _, found in self._each(some, means)])
         network.sized.learn(vectors.flatten(0, 1))
 
     def batch(self, examples: IntArray) -> ExampleBatch:

@@ -100,7 +100,8 @@ def test_the_head_is_wider_by_the_vectors(
     network = network_of(materials, plan_of(materials, f"read.beside={planted[1]}", *changes))
     assert network.head.spec.width == width + 2
     assert "beside.table" not in network.new_tensors()
-    assert network.named(network.keep + 1).keys() == network.new_tensors().keys() - {"mix.sizes", "sized.centre", "sized.scale"}
+    fixed = {"mix.sizes", "sized.centre", "sized.scale"}
+    assert network.named(network.keep + 1).keys() == network.new_tensors().keys() - fixed
 
 
 def test_what_only_the_vectors_tell_is_learned(
