@@ -34,10 +34,10 @@ def predict_command(
         str | None,
         typer.Option("--model", help="The model that a run of differences came from.", metavar="MODEL"),
     ] = None,
-    beside: Annotated[
+    vectors: Annotated[
         Path | None,
         typer.Option(
-            "--beside", help="Where the word vectors are that the run reads beside its model.", metavar="FILE"
+            "--vectors", help="Where the word vectors are that the run reads beside its model.", metavar="FILE"
         ),
     ] = None,
     probes: Probes = None,
@@ -59,7 +59,7 @@ def predict_command(
     from probekit.tuning.predict import TunedModel
 
     check_writable(out, "out")
-    tuned = TunedModel.open(run, model=model, beside=beside, probes=probes or [], device=device)
+    tuned = TunedModel.open(run, model=model, beside=vectors, probes=probes or [], device=device)
     predicted = tuned.predict(corpus, spec=ExtractionSpec(max_length=max_length, overflow=overflow))
     for note in predicted.data.notes:
         say(note, quiet=quiet or json)

@@ -49,7 +49,7 @@ def read_word_file(choice: WordFile, instead: Path | None = None) -> WordVectors
         raise CacheError(
             f"The plan reads the word vectors {choice.file} beside the model (read.beside), and there is no file "
             f"{place}. They are not kept in a run: put the file back, or say where it is: `probekit predict RUN CORPUS "
-            "--beside FILE`, `probekit tune PLAN --set read.beside=FILE`."
+            "--vectors FILE`, `probekit tune PLAN --set read.beside=FILE`."
         )
     if (found := digest_of(place)) != choice.sha256:
         raise CacheError(

@@ -33,9 +33,10 @@ from probekit.tuning.beside import read_word_file
 from probekit.tuning.data import TuningData, places, tokens_of
 from probekit.tuning.feed import Feed
 from probekit.tuning.folder import RunFolder
+from probekit.tuning.identity import PLAN, REPORT, RUN, WHERE
 from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
-from probekit.tuning.run import PLAN, REPORT, RUN, WHERE, assemble
+from probekit.tuning.run import assemble
 from probekit.tuning.saving import DELTA, load_head, put
 from probekit.tuning.scoring import SplitScorer
 

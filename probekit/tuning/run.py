@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probekit import __version__
-from probekit.errors import CacheError
 from probekit.models.cut import cut
 from probekit.report import LayerReport, Measurement
 from probekit.tuning.beside import Beside, read_word_file
@@ -22,32 +21,22 @@ from probekit.tuning.cost import Cost, peak_memory
 from probekit.tuning.course import Course
 from probekit.tuning.data import TuningData
 from probekit.tuning.feed import Feed
-from probekit.tuning.folder import LOG, RunFolder
+from probekit.tuning.folder import RunFolder
 from probekit.tuning.groups import depths_of
 from probekit.tuning.heads import HeadSpec, get_head
+from probekit.tuning.identity import CERTIFICATE, PLAN, REPORT, RUN, claim, identity_of
 from probekit.tuning.loop import MINUTES, Fitted, Progress, Trainer
 from probekit.tuning.materials import Materials
 from probekit.tuning.mix import ScalarMix
 from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.processes import Processes
-from probekit.tuning.saving import HEAD, check_save, save_network
+from probekit.tuning.saving import check_save, save_network
 from probekit.tuning.scoring import SplitScorer
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
     from probekit.models.sources.vectors import WordVectors
-
-SCHEMA = "probekit.run/1"
-WHERE = "model_folder"
-"""Field of the record that is no part of what makes two runs the same run."""
-MODEL_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
-RUN, PLAN, REPORT, CERTIFICATE = (
-    "run.json",
-    "plan.json",
-    "report.jsonl",
-    "certificate.json",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +120,9 @@ def run_plan(
     processes = running.processes or Processes(materials.loaded.device)
     data = materials.data.limited(examples, plan.loop.seed)
     run = RunFolder(folder, writes=processes.main)
-    asked = _asked(materials, data, plan, examples, save)
+    asked = identity_of(materials, data, plan, examples, save)
     with run.held():
-        if (done := _claim(run, asked)) is not None:
+        if (done := claim(run, asked)) is not None:
             return Tuned(folder, plan, LayerReport.read(folder / REPORT), Cost.from_json(done["cost"]))
         run.write_text(PLAN, plan.text())
         return _trained(materials, plan, run, data, asked, replace(running, processes=processes))
@@ -229,55 +218,6 @@ def assemble(
 def _useful(materials: Materials, plan: TunePlan) -> Any:
     """Return the cache where the plan freezes what it holds, if only at first."""
     return materials.cache if min(Course(plan, 1).trains_at(0.0)) > 0 else None
-
-
-def _asked(materials: Materials, data: TuningData, plan: TunePlan, examples: int | None, save: str) -> dict[str, Any]:
-    """Return what makes two runs the same run."""
-    cache = materials.cache
-    return {
-        "schema": SCHEMA,
-        "model": {"name": materials.facts.name, "digest": materials.facts.digest},
-        WHERE: str(materials.loaded.source.files()[0].parent.absolute()),
-        "corpus": data.corpus,
-        "data": data.digest,
-        "task": data.task.name,
-        "targets": data.targets,
-        "kind": data.task.kind,
-        "classes": list(data.classes),
-        "scale": [data.centre, data.spread] if data.targets == "numbers" else None,
-        "examples": examples,
-        "save": save,
-        "cache": None if cache is None else str(cache.path),
-        "plan": plan.to_json(),
-        "probekit": __version__,
-    }
-
-
-def _claim(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any] | None:
-    """Take a folder for a run, or find it to be that run already; return the record of one that is complete.
-
-    Raises
-    ------
-    CacheError
-        It holds another run, whose first difference is named.
-    """
-    found = run.read(RUN)
-    if found is not None:
-        for name, value in asked.items():
-            if name != WHERE and found.get(name) != value:
-                raise CacheError(
-                    f"{run.path} holds another run: its {name} is {found.get(name)!r:.80}, not {value!r:.80}. Give "
-                    "this run a folder of its own with --out."
-                )
-        if found.get("complete"):
-            return found
-    elif there := [name for name in (*MODEL_FILES, REPORT, CERTIFICATE, LOG, HEAD) if (run.path / name).exists()]:
-        raise CacheError(
-            f"{run.path} is not the folder of a run, and holds {', '.join(there)}, which a run would write over. Give "
-            "it a folder of its own with --out."
-        )
-    run.write(RUN, {**asked, "complete": False})
-    return None
 
 
 def _rows(trainer: Trainer, plan: TunePlan, materials: Materials) -> list[Measurement]:

@@ -133,7 +133,7 @@ def test_a_run_predicts_with_the_same_file_alone(
     assert any(UNKNOWN in note for note in predicted.data.notes)
 
     moved = here.rename(tmp_path / "moved.txt")
-    with pytest.raises(CacheError, match=r"there is no file .*vectors\.txt.*--beside FILE"):
+    with pytest.raises(CacheError, match=r"there is no file .*vectors\.txt.*--vectors FILE"):
         TunedModel.open(tmp_path / "run")
     again = TunedModel.open(tmp_path / "run", beside=moved).predict(test)
     assert np.array_equal(again.values, predicted.values)
