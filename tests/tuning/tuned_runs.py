@@ -124,9 +124,7 @@ def trainer_of(
         without_dropout(network)
     data = data or own.data
     feed = Feed(network, data, cache=own.cache if cache else None, batch_tokens=plan.loop.batch_tokens, once=once)
-    if network.mix is not None:
-        feed.set_lowest(plan.keep + 1)
-        network.mix.sizes.copy_(feed.sizes())
+    feed.measure(min(plan.depths))
     return Trainer(plan, feed, RunFolder(folder), processes=Processes(torch.device("cpu")), **options)
 
 
