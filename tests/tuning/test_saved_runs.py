@@ -109,7 +109,7 @@ def test_sentences_labels_and_numbers(task: str, targets: str, tmp_path: Path) -
     predicted = model.predict(of_test())
     for one, other in zip(scores(predicted.report), scores(run.report), strict=True):
         assert one[0] == other[0]
-        assert one[1:] == pytest.approx(other[1:], rel=1e-6)
+        assert one[1:] == pytest.approx(other[1:], rel=1e-4)
     bare: Predicted = model.predict(of_test(annotations={}))
     assert bare.values == pytest.approx(predicted.values, abs=1e-4)
     assert len(list(bare.lines())) == 8
