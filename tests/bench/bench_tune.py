@@ -36,8 +36,8 @@ from probekit.tuning.tune import plan_for
 
 TASK = "pos"
 ALIKE = 1e-4
-READ = (4, 6)
-"""The layers that the two plans start at."""
+READ = (4, 5, 6)
+"""The layers that the two plans may start at."""
 
 
 def main() -> None:
