@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ class Trainer:
         ResourceError
             Memory or disk are full.
         """
-        for depth in self.plan.depths:  # whatever the schedule reaches, before the first step
+        for depth in sorted(self._lowest()):  # whatever the schedule reaches, before the first step
             self.feed.check_layers(depth)
         self.first = digests(self.network)
         kept = self.state.restore(self.folder, self.network, self.optimizer)
@@ -163,6 +164,11 @@ class Trainer:
                 began = time.perf_counter()
             self._end_epoch(log)
         return False
+
+    def _lowest(self) -> set[int]:
+        """Return how far down the states change, in one stage after the other."""
+        done = [epoch + place / len(steps) for epoch, steps in enumerate(self.epochs) for place in range(len(steps))]
+        return set(accumulate((min(self.course.trains_at(one)) for one in done), min))
 
     def _enter_stage(self, steps: int) -> frozenset[int]:
         """Freeze and unfreeze as the schedule says; a new stage is certified by its first step that pulls."""
