@@ -52,6 +52,12 @@ GRACE = 5.0
 ECHO = 1.0
 """Seconds within which a second signal is taken for an echo of the first (a process group gets both)."""
 
+KEPT = {
+    "extract": "Finished shards are kept; resume with",
+    "tune": "The last checkpoint is kept; go on with",
+}
+"""What a command leaves behind, and how it goes on."""
+
 WORDS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}
 
 
@@ -112,7 +118,7 @@ def stoppable(arguments: Sequence[str]) -> Iterator[None]:
 def message(arguments: Sequence[str], stopped: Stopped) -> str:
     """Return what is said on stderr: what happened, and what to type to go on."""
     command = shlex.join(["probekit", *arguments])
-    then = "Finished shards are kept; resume with" if arguments[:1] == ["extract"] else "Run it again with"
+    then = KEPT.get(arguments[0] if arguments else "", "Run it again with")
     said = f"{WORDS[signal.Signals(stopped.number)]}. {then}: {command}"
     if "--json" in arguments:
         found = {"kind": "stopped", "exit_code": stopped.exit_code, "message": said}
