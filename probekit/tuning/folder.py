@@ -24,6 +24,7 @@ from probekit.storage.files import (
     lock,
     remove_stale,
     replace_bytes,
+    sync,
     sync_folder,
 )
 from probekit.storage.strict import dump, parse_object, pretty
@@ -233,7 +234,7 @@ class RunLog:
         if self._file is None:
             return 0
         with disk_errors(self._folder, "the log"):
-            os.fsync(self._file.fileno())
+            sync(self._file.fileno())
             return self._file.tell()
 
     def close(self) -> None:
