@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import t
 
 from probekit import plain
@@ -168,7 +169,7 @@ class Bill:
         if len(both) < 2:
             return None
         gaps = np.array([scores[0][seed] - scores[1][seed] for seed in both])
-        return float(t.ppf((1 + LEVEL) / 2, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps)))
+        return _reach(gaps)
 
     def __str__(self) -> str:
         """Return the table."""
@@ -252,6 +253,11 @@ _MARKS = ("o", "s", "^", "D", "v", "P", "X")
 _MEAN = ("dev", "test", "seconds", "extraction_seconds", "tokens_per_second")
 
 
+def _reach(values: NDArray[np.float64]) -> float:
+    """Return half the interval of a mean, by Student's t."""
+    return float(t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+
+
 def _total(entries: Sequence[Entry]) -> Total:
     values: dict[str, Any] = {}
     for field in fields(Entry):
@@ -261,7 +267,7 @@ def _total(entries: Sequence[Entry]) -> Total:
     test = np.array([entry.test for entry in entries])
     low = high = None
     if len(test) > 1:
-        reach = float(t.ppf((1 + LEVEL) / 2, len(test) - 1) * test.std(ddof=1) / np.sqrt(len(test)))
+        reach = _reach(test)
         least, most = bounds_of(entries[0].metric)
         low, high = max(least, float(test.mean() - reach)), min(most, float(test.mean() + reach))
     values["peak_memory"] = max(entry.peak_memory for entry in entries)

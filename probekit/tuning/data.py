@@ -8,7 +8,7 @@ cache and training from text lay out the same targets over the same tokens.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from probekit.cache.reader import ActivationCache, CacheIndex
 from probekit.corpus import Corpus, repeated_ordinals
 from probekit.errors import InputError, UsageError
-from probekit.example import SPLITS, Example
+from probekit.example import Example
 from probekit.extraction.layout import lay_out_shard
 from probekit.extraction.run import tokeniser_for
 from probekit.extraction.spec import ExtractionSpec
@@ -290,8 +290,3 @@ def _ranges(index: CacheIndex, n: int) -> tuple[IntArray, IntArray]:
 
 def _ordinals(table: TargetTable, split: str) -> IntArray:
     return np.unique(table.example[table.part(split)])
-
-
-def split_of(data: TuningData, ordinals: Iterable[int]) -> list[str]:
-    """Return the split of each of some examples that hold a target."""
-    return [SPLITS[data.table.split[data.held[ordinal, 0]]] for ordinal in ordinals]

@@ -31,8 +31,9 @@ from probekit.tuning.optimizer import make_optimizer, set_rates
 from probekit.tuning.order import epoch_batches
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.processes import Processes
+from probekit.tuning.saving import put
 from probekit.tuning.scoring import SplitScorer
-from probekit.tuning.state import At, TrainingState, copied, load_tensors
+from probekit.tuning.state import At, TrainingState, copied
 
 IntArray = NDArray[np.int64]
 Progress = Callable[[float, str], None]
@@ -102,6 +103,8 @@ class Trainer:
         self.course = Course(plan, 1)
         self.optimizer = make_optimizer(self.network, plan)
         self.dev = SplitScorer(self.data, "dev", seed=plan.loop.seed)
+        numbers = self.data.targets == "numbers"  # every batch and every prediction of them needs both
+        self.centre, self.spread = (self.data.centre, self.data.spread) if numbers else (0.0, 1.0)
         self.state = TrainingState()
         self.first: Digests = {}
 
@@ -130,7 +133,7 @@ class Trainer:
         finally:
             log.close()
             self.processes.end()
-        load_tensors(self.network, self.state.best)
+        put(self.network, self.state.best, self.folder.path)
         self.network.set_trained(frozenset())
         frozen = check_frozen(self.network, self.first, self.state.ever)
         return Fitted(self.state.at, stopped, tuple(self.state.stages), frozen, self.state.halved)
@@ -158,9 +161,8 @@ class Trainer:
                     self.state.save(self.folder, self.network, self.optimizer, log.sync())
                     self._saved_at = time.monotonic()
                 if self.progress is not None:
-                    self.progress(
-                        self.state.at.step / self.total, f"epoch {self.state.at.epoch + 1}, loss {row['loss']:.4f}"
-                    )
+                    note = f"epoch {self.state.at.epoch + 1}, loss {row['loss']:.4f}"
+                    self.progress(self.state.at.step / self.total, note)
                 began = time.perf_counter()
             self._end_epoch(log)
         return False
@@ -255,7 +257,7 @@ class Trainer:
 
     def _gold(self, batch: Any) -> Tensor:
         gold = gold_of(self.data, batch, self.network.device)
-        return gold if self.data.targets == "labels" else (gold - self.data.centre) / self.data.spread
+        return gold if self.data.targets == "labels" else (gold - self.centre) / self.spread
 
     def _precision(self) -> Any:
         if self.plan.loop.precision == "float32":
@@ -293,8 +295,7 @@ class Trainer:
 
     def predicted(self, split: str) -> NDArray[np.float64]:
         """Return what the network predicts of a split now: codes, or numbers as the task gives them."""
-        found = self.feed.predict(self.data.examples(split))
-        return found if self.data.targets == "labels" else found * self.data.spread + self.data.centre
+        return self.feed.predict(self.data.examples(split)) * self.spread + self.centre
 
     def _steps_of(self, epoch: int) -> list[list[IntArray]]:
         """Return the steps of an epoch, each of so many micro-batches as are accumulated."""

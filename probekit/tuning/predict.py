@@ -27,7 +27,7 @@ from probekit.features.pooling import Pooler
 from probekit.models.cut import cut
 from probekit.models.sources.find import find_model
 from probekit.models.sources.vectors import WordVectors
-from probekit.report import LayerReport, Measurement
+from probekit.report import LayerReport
 from probekit.tasks import ProbeTask, Target, get_task
 from probekit.tuning.beside import read_word_file
 from probekit.tuning.data import TuningData, places, tokens_of
@@ -38,7 +38,7 @@ from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.run import assemble
 from probekit.tuning.saving import DELTA, load_head, put
-from probekit.tuning.scoring import SplitScorer
+from probekit.tuning.scoring import SplitScorer, blank_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,20 +220,7 @@ class TunedModel:
         )
 
     def _scores(self, data: TuningData, values: NDArray[np.float64]) -> LayerReport:
-        blank = Measurement(
-            stage="tune",
-            task=self.task.name,
-            model=self.folder.name,
-            corpus=data.corpus,
-            split="test",
-            layer=self.plan.read.layers[-1],
-            method="tuned",
-            role="estimator",
-            metric="accuracy",
-            value=None,
-            pooling=self.plan.read.pool,
-            seed=self.plan.loop.seed,
-        )
+        blank = blank_row(self.plan, data, self.folder.name)
         scorer = SplitScorer(data, "test", seed=self.plan.loop.seed)
         settings = {"estimator": "tuned", "metric": scorer.metrics[0], "kind": self.task.kind}
         provenance = {

@@ -32,7 +32,7 @@ from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.processes import Processes
 from probekit.tuning.saving import check_save, save_network
-from probekit.tuning.scoring import SplitScorer
+from probekit.tuning.scoring import SplitScorer, blank_row
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -209,9 +209,7 @@ def assemble(
     module = get_head(plan.head.name).make(spec, plan.head.options).to(loaded.device)
     mix = None
     if plan.read.mix is not None:
-        mix = ScalarMix(len(plan.read.layers), start=plan.read.mix, sizes=[1.0] * len(plan.read.layers)).to(
-            loaded.device
-        )
+        mix = ScalarMix(len(plan.read.layers), start=plan.read.mix).to(loaded.device)
     return Network(loaded, depths_of(loaded), plan, module, mix=mix, beside=beside)
 
 
@@ -221,20 +219,7 @@ def _useful(materials: Materials, plan: TunePlan) -> Any:
 
 
 def _rows(trainer: Trainer, plan: TunePlan, materials: Materials) -> list[Measurement]:
-    blank = Measurement(
-        stage="tune",
-        task=materials.data.task.name,
-        model=materials.facts.name,
-        corpus=materials.data.corpus,
-        split="test",
-        layer=plan.read.layers[-1],
-        method="tuned",
-        role="estimator",
-        metric="accuracy",
-        value=None,
-        pooling=plan.read.pool,
-        seed=plan.loop.seed,
-    )
+    blank = blank_row(plan, materials.data, materials.facts.name)
     rows: list[Measurement] = []
     for split in ("dev", "test"):
         scorer = SplitScorer(trainer.data, split, seed=plan.loop.seed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,27 @@ from probekit.statistics.metrics import Metric, Scored, metrics_of
 from probekit.statistics.numbers import METRICS, NumberScorer
 from probekit.statistics.units import Units, units_of
 from probekit.tuning.data import TuningData
+from probekit.tuning.plan import TunePlan
 
 RESAMPLES = 1000
+
+
+def blank_row(plan: TunePlan, data: TuningData, model: str) -> Measurement:
+    """Return what the rows of a tuned model share, as a row that has no value yet."""
+    return Measurement(
+        stage="tune",
+        task=data.task.name,
+        model=model,
+        corpus=data.corpus,
+        split="test",
+        layer=plan.read.layers[-1],
+        method="tuned",
+        role="estimator",
+        metric="accuracy",
+        value=None,
+        pooling=plan.read.pool,
+        seed=plan.loop.seed,
+    )
 
 
 class SplitScorer:
@@ -40,26 +60,23 @@ class SplitScorer:
         self.gold = data.gold[self.rows]
         self.units: Units = units_of(data.table.group, data.table.example[self.rows])
         self.seed = seed
-        self._bootstrap: Bootstrap | None = None
 
-    @property
+    @cached_property
     def bootstrap(self) -> Bootstrap:
         """Joint resamples of the units of the split, drawn once."""
-        if self._bootstrap is None:
-            self._bootstrap = Bootstrap.draw(self.units.of, resamples=RESAMPLES, seed=self.seed)
-        return self._bootstrap
+        return Bootstrap.draw(self.units.of, resamples=RESAMPLES, seed=self.seed)
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics of the task, the one it is chosen by first."""
-        return tuple(METRICS) if self.data.targets == "numbers" else tuple(its.name for its in self._of_labels())
+        return tuple(METRICS) if self.data.targets == "numbers" else tuple(its.name for its in self._of_labels)
 
     def value(self, predicted: NDArray[np.float64]) -> float:
         """Return the main metric alone, without resamples."""
         if self.data.targets == "numbers":
             y = self.gold - self.gold.mean()
             return float(1 - ((self.gold - predicted) ** 2).sum() / max((y**2).sum(), 1e-300))
-        metric = self._of_labels()[0]
+        metric = self._of_labels[0]
         counts = metric.count(self._scored(predicted))
         return float(metric.value(counts.sum(axis=0, keepdims=True))[0])
 
@@ -68,7 +85,7 @@ class SplitScorer:
         if self.data.targets == "numbers":
             return NumberScorer(self.gold, self.bootstrap).scores(predicted)
         scored = self._scored(predicted)
-        return [metric.score(scored, self.bootstrap) for metric in self._of_labels()]
+        return [metric.score(scored, self.bootstrap) for metric in self._of_labels]
 
     def measurements(
         self, predicted: NDArray[np.float64], blank: Measurement, *, floor: bool = False
@@ -106,8 +123,9 @@ class SplitScorer:
     def _bounds(self, name: str) -> tuple[float, float]:
         if self.data.targets == "numbers":
             return bounds_of(name)
-        return next(its.bounds for its in self._of_labels() if its.name == name)
+        return next(its.bounds for its in self._of_labels if its.name == name)
 
+    @cached_property
     def _of_labels(self) -> Sequence[Metric]:
         """The task's own metrics before those of every task."""
         own = self.data.task.metrics

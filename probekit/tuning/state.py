@@ -6,7 +6,7 @@ numbers in it, since order and dropout are functions of the step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -16,6 +16,7 @@ from probekit.tuning.certificate import CertifiedStage
 from probekit.tuning.folder import RunFolder
 from probekit.tuning.network import Network
 from probekit.tuning.optimizer import moments, restore_moments
+from probekit.tuning.saving import put
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class TrainingState:
         self.ever = frozenset(document["ever"])
         self.stages = [CertifiedStage.from_json(stage) for stage in document["stages"]]
         self.uncertified, self.parts, self.halved = (document[name] for name in ("uncertified", "parts", "halved"))
-        load_tensors(network, inside.read_tensors("delta.safetensors"))
+        put(network, inside.read_tensors("delta.safetensors"), found)
         restore_moments(network, optimizer, inside.read_tensors("optimizer.safetensors"))
         self.best = inside.read_tensors("best.safetensors")
         network.set_trained(frozenset(document["depths"]))
@@ -115,11 +116,3 @@ def copied(network: Network, depths: Iterable[int]) -> dict[str, Tensor]:
     return {
         name: parameter.detach().clone() for depth in sorted(depths) for name, parameter in network.named(depth).items()
     }
-
-
-def load_tensors(network: Network, tensors: Mapping[str, Tensor]) -> None:
-    """Put tensors into the parameters of their names."""
-    parameters = dict(network.named_parameters())
-    with torch.no_grad():
-        for name, value in tensors.items():
-            parameters[name].copy_(value)
