@@ -24,7 +24,7 @@ test: .venv/.installed-test lint
 docs: .venv/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build
 
-# All take about an hour and a half with PROBEKIT_DATA; some: make bench BENCH="online structural".
+# All take about an hour with PROBEKIT_DATA; some: make bench BENCH="online structural".
 bench: .venv/.installed-test
 	$(BIN)/python tests/bench/run.py $(BENCH)
 

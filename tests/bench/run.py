@@ -1,8 +1,8 @@
 """Every benchmark, one after the other: ``make bench``. Each prints ratios taken in one run.
 
-About an hour and a half where PROBEKIT_DATA has UD English EWT, most of it the twenty tasks, together and alone;
-minutes for any other. Enters: names, or none for all. Leaves: what each prints, its seconds, and their sum.
-Surprise: those that probe the whole of EWT share one extraction.
+Enters: names, or none for all that take minutes. Leaves: what each prints, its seconds, and their sum.
+Surprise: those that probe the whole of EWT share one extraction; ``verify`` takes hours and a file for its lines, so
+it is run by itself (``bench_verify.py``), as are the twenty tasks one by one (``bench_twenty.py --parts``).
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 SHARING = ("online", "structural", "twenty")
 """Benchmarks over all layers of MiniLM on EWT, which one root of caches serves."""
-ASKED = {"twenty": ["--parts"]}
+BY_ITSELF = ("verify",)
 
 
 def main() -> None:
     """Run what is named, or all: ``python tests/bench/run.py extract probe``."""
     known = sorted(path.stem.removeprefix("bench_") for path in FOLDER.glob("bench_*.py"))
+    known = [name for name in known if name not in BY_ITSELF]
     wanted = sys.argv[1:] or known
     if unknown := [name for name in wanted if name not in known]:
         sys.exit(f"There is no benchmark '{unknown[0]}'. There are: {', '.join(known)}.")
@@ -31,7 +32,7 @@ def main() -> None:
         for name in wanted:
             print(f"== {name}", flush=True)
             started = time.perf_counter()
-            sys.argv = [f"bench_{name}.py", *ASKED.get(name, []), *(["--cache", root] if name in SHARING else [])]
+            sys.argv = [f"bench_{name}.py", *(["--cache", root] if name in SHARING else [])]
             try:
                 runpy.run_path(str(FOLDER / f"bench_{name}.py"), run_name="__main__")
             except SystemExit as end:
