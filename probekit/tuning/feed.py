@@ -61,6 +61,7 @@ class Feed:
         self.network, self.data, self.cache = network, data, cache
         self.batch_tokens, self.once = batch_tokens, once
         self.start = -1
+        self._lowest: int | None = None
         self._vectors: Tensor | None = None
         self._rows: list[IntArray] = []
         self.remarks: list[str] = []
@@ -71,7 +72,10 @@ class Feed:
 
     def set_lowest(self, depth: int) -> None:
         """Say how far down the states change from now on: no run starts above the layer below that depth."""
+        if depth == self._lowest:
+            return
         self.check_layers(depth)
+        self._lowest = depth
         self.start = self.network.start(depth) if self.cache is not None else -1
         self._vectors = None
         if self.once and depth > self.network.keep and self.network.scorer() is not None:
@@ -86,20 +90,31 @@ class Feed:
             The lowest depth that is to train: the cache need not have a layer above it.
         """
         network = self.network
-        once, self.once = self.once, False
-        self.set_lowest(lowest)
-        self.once = once
         network.set_dropout(False)
+        self.set_lowest(lowest)
         if network.mix is not None:
             network.mix.sizes.copy_(self.sizes())
         some = np.random.default_rng(0).permutation(self.data.training)[:MEASURED]
+        network.sized.learn(self._means(some))
 
-        def means(batch: ExampleBatch) -> Tensor:
-            laid = network.laid_out(batch, self.given(batch), self.start)
-            return pool(laid, "mean").unflatten(1, (-1, laid.states.shape[2]))  # [n, s, d]
-
-        vectors = torch.cat([found for _, found in self._each(some, means)])
-        network.sized.learn(vectors.flatten(0, 1))
+    @property
+    def route(self) -> str | None:
+        """Where states come from while the lowest depth trains, in words; None where they come from the ids."""
+        assert self._lowest is not None
+        if self.cache is not None and self.start >= 0:
+            if self._vectors is None:
+                return f"What is below layer {self.start} is read from {self.cache.path.name}."
+            read = ", ".join(map(str, self.network.read))
+            return f"The head trains on layer {read} of {self.cache.path.name}; the model is not run."
+        if self._vectors is not None:
+            examples = len(self._used())
+            return f"The model is run once, over {examples:,} examples; the head trains on what it gave."
+        if (frozen := min(self._lowest - 1, self.network.keep)) > 0:
+            needed = ", ".join(map(str, self.network.layers_needed(self.network.start(self._lowest))))
+            return (
+                f"Every batch runs the {frozen} blocks that are frozen; a cache of layer {needed} (--on) spares that."
+            )
+        return None
 
     def batch(self, examples: IntArray) -> ExampleBatch:
         """Lay out some examples."""
@@ -154,19 +169,31 @@ class Feed:
             raise NumericError("The model gives scores that are not finite. Train it at a lower rate.")
         return self.network.head.predict(scores, row)
 
+    def _used(self) -> IntArray:
+        return np.concatenate([self.data.examples(split) for split in ("train", "dev", "test")])
+
     def _pooled(self) -> Tensor:
         """Return the pooled vector of every target of the table that is used, [n, w]; zeros elsewhere."""
-        network, data = self.network, self.data
-        used = np.concatenate([data.examples(split) for split in ("train", "dev", "test")])
         vectors: Tensor | None = None
-        for batch, pooled in self._each(
-            used, lambda batch: pool(network.laid_out(batch, self.given(batch), self.start), network.head.spec.pool)
-        ):
+        for batch, pooled in self._each(self._used(), self._pool(self.network.head.spec.pool)):
             if vectors is None:
-                vectors = torch.zeros(len(data.table), pooled.shape[1])
+                vectors = torch.zeros(len(self.data.table), pooled.shape[1])
             vectors[torch.from_numpy(batch.targets)] = pooled
         assert vectors is not None
         return vectors
+
+    def _means(self, examples: IntArray) -> Tensor:
+        """Return the mean of the tokens of each span of some examples, [n * s, d]."""
+        spec = self.network.head.spec
+        if self._vectors is not None and spec.pool == "mean":
+            means = self._vectors[np.concatenate([np.arange(*self.data.held[example]) for example in examples])]
+        else:
+            means = torch.cat([found for _, found in self._each(examples, self._pool("mean"))])
+        return means.unflatten(1, (-1, spec.width)).flatten(0, 1)
+
+    def _pool(self, how: str) -> Callable[[ExampleBatch], Tensor]:
+        """Return what runs a batch and pools its targets [n, w]."""
+        return lambda batch: pool(self.network.laid_out(batch, self.given(batch), self.start), how)
 
     def _each(self, examples: IntArray, run: Callable[[ExampleBatch], Tensor]) -> Iterator[tuple[ExampleBatch, Tensor]]:
         """Yield batches without gradients and what each gives; one that does not fit into memory is cut in two."""

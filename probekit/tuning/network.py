@@ -146,11 +146,12 @@ class Network(nn.Module):
         start : int
             The layer the run starts at; -1: at the ids.
         """
-        scores: Tensor = self.head(self.laid_out(batch, given, start))
+        laid = self.laid_out(batch, given, start)
+        scores: Tensor = self.head(laid.with_states(self.sized(laid.states)))
         return scores
 
     def laid_out(self, batch: ExampleBatch, given: Given, start: int = -1) -> TokenBatch:
-        """Return what the head reads of a batch."""
+        """Return what the head reads of a batch, not brought to size yet."""
         states = self.states(batch, given, start)
         if self.mix is not None:
             states = [self.mix(states)]  # [layers][B, T, d] -> [B, T, d]
@@ -164,7 +165,7 @@ class Network(nn.Module):
             return torch.from_numpy(array).to(self.device)
 
         return TokenBatch(
-            self.sized(state),
+            state,
             placed(batch.padded.real()),
             placed(batch.inside),
             placed(batch.row),
@@ -181,8 +182,13 @@ class Network(nn.Module):
         return [found[layer].float() for layer in self.read]
 
     def scorer(self) -> Callable[[Tensor], Tensor] | None:
-        """Return what scores pooled vectors, where these can be made once: of one place of reading, without a mix."""
-        return self.head.score if isinstance(self.head, VectorHead) and self.mix is None else None
+        """Return what scores vectors that were pooled and not sized yet; None where a head or a mix reads tokens."""
+        head = self.head
+        if not isinstance(head, VectorHead) or self.mix is not None:
+            return None
+        # Size is a shift and one positive factor: every way of pooling gives the same before it as behind it.
+        width = head.spec.width
+        return lambda X: head.score(self.sized(X.unflatten(1, (-1, width))).flatten(1))
 
     def _middle(self, start: int, read: Sequence[int]) -> Middle:
         key = start if start >= 0 else None

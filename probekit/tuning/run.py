@@ -135,11 +135,13 @@ def _trained(
     processes = running.processes
     assert processes is not None
     feed = _feed(materials, plan, data, once=running.once)
-    if running.told is not None:
-        for remark in feed.remarks:
-            running.told(remark)
+    told = running.told or (lambda note: None)
+    for remark in feed.remarks:
+        told(remark)
     began = time.perf_counter()
     feed.measure(min(plan.depths))
+    if feed.route is not None:
+        told(feed.route)
     trainer = Trainer(
         plan, feed, run, minutes=running.minutes, processes=processes, progress=running.progress, told=running.told
     )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny_models import tiny_model
-from tuned_runs import cached, corpus, log_of, losses, materials, plan_of, trainer_of
+from tuned_runs import SPLITS, cached, corpus, log_of, losses, materials, plan_of, trainer_of
 
 from probekit import ActivationCache, extract
 from probekit.errors import UsageError
 from probekit.tuning.data import from_cache
-from probekit.tuning.run import Running, run_plan
+from probekit.tuning.feed import Feed
+from probekit.tuning.folder import RunFolder
+from probekit.tuning.loop import Trainer
+from probekit.tuning.run import Running, network_of, run_plan
 
 PLANS = {
     "head-only": ("head-only",),
@@ -66,14 +70,45 @@ def test_vectors_made_once_are_those_made_each_time(tmp_path: Path) -> None:
     assert losses(tmp_path / "True") == pytest.approx(losses(tmp_path / "False"), abs=1e-5)
 
 
+def test_without_a_cache_a_model_below_a_head_reads_every_example_once(tmp_path: Path) -> None:
+    own = materials()
+    plan = plan_of(own, "head-only")
+    network, rows = network_of(own, plan), []
+    network.body.register_forward_pre_hook(
+        lambda module, args, inputs: rows.append(len(inputs["input_ids"])), with_kwargs=True
+    )
+    feed = Feed(network, own.data)
+    feed.measure(min(plan.depths))
+    trainer = Trainer(plan, feed, RunFolder(tmp_path))
+    trainer.fit()
+    trainer.predicted("test")
+    assert sum(rows) == sum(SPLITS.values())
+
+
+def test_it_is_said_where_states_come_from(tmp_path: Path) -> None:
+    held = cached("bert").path.name
+    for number, (name, on, said) in enumerate(
+        [
+            ("head-only", False, ["The model is run once, over 40 examples; the head trains on what it gave."]),
+            ("head-only", True, [f"The head trains on layer 3 of {held}; the model is not run."]),
+            ("top:1", True, [f"What is below layer 2 is read from {held}."]),
+            ("top:1", False, ["Every batch runs the 2 blocks that are frozen; a cache of layer 2 (--on) spares that."]),
+            ("full", True, []),
+        ]
+    ):
+        told: list[str] = []
+        own = materials(on=on)
+        plan = plan_of(own, name, "loop.epochs=1")
+        run_plan(own, plan, tmp_path / str(number), running=Running(told=told.append))
+        assert told == said
+
+
 def test_half_precision_is_trained_from_as_well(tmp_path: Path) -> None:
     half = ActivationCache.open(extract(str(tiny_model("bert")), corpus(), cache=tmp_path, store="float16").cache)
     own = materials()
     data = from_cache(half, corpus(), own.data.task)
     plan = plan_of(own, "top:1")
-    trainer = trainer_of(own, plan, tmp_path / "half", data=data)
-    trainer.feed.cache = half
-    trainer.fit()
+    trainer_of(replace(own, cache=half), plan, tmp_path / "half", data=data).fit()
     trainer_of(own, plan, tmp_path / "live").fit()
     assert losses(tmp_path / "half") == pytest.approx(losses(tmp_path / "live"), abs=1e-2)
 
