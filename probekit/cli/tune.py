@@ -230,7 +230,7 @@ def tune_command(
             )
             entries.append(Entry.of(strategy, tuned, extraction_seconds=materials.extraction_seconds))
             runs.append(tuned)
-    whole = Bill(entries)
+    whole = Bill(entries, probing_seconds=materials.probing_seconds)
     if bill is not None:
         say(f"bill       {whole.save_plot(bill)}", quiet=quiet or json)
     if json:

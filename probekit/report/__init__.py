@@ -6,7 +6,7 @@ score. Whatever is *chosen* (a layer) is chosen on dev rows, and whatever is *sh
 
 from probekit.report.conclusions import BestLayer, Point
 from probekit.report.files import SCHEMA
-from probekit.report.layers import LayerReport
+from probekit.report.layers import SECONDS, STUDY, LayerReport
 from probekit.report.measurement import ROLES, Measurement
 from probekit.report.render.compare import Comparison, compare
 from probekit.sites import Layer, join_layer, layer_order, split_layer
@@ -14,6 +14,8 @@ from probekit.sites import Layer, join_layer, layer_order, split_layer
 __all__ = [
     "ROLES",
     "SCHEMA",
+    "SECONDS",
+    "STUDY",
     "BestLayer",
     "Comparison",
     "Layer",

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from probekit.report.render.table import ReportTable
 
 
+SECONDS, STUDY = "seconds", "study"
+"""Of the provenance: what was measured by the clock; and of that, what no analysis took."""
+
+
 @dataclass(frozen=True)
 class LayerReport:
     """The answer to one task at every layer of one model.
@@ -47,8 +51,9 @@ class LayerReport:
     provenance : mapping
         JSON-able. ``schema`` (filled in), ``task``, ``model`` and ``corpus`` (dicts with a
         ``name`` and digests), ``cache`` (path), ``settings`` (``estimator``, ``metric``, ``kind``
-        and whatever else was set), ``notes`` (a list of sentences), and ``tests``:
-        ``{"split", "metric", "level", "not_worse": [layers], "neighbours": [...]}``.
+        and whatever else was set), ``notes`` (a list of sentences), ``tests``:
+        ``{"split", "metric", "level", "not_worse": [layers], "neighbours": [...]}``, and ``seconds`` by the clock, of
+        the ``study`` and of each analysis by name: all that differs where the same is measured again.
     """
 
     rows: tuple[Measurement, ...]
@@ -88,6 +93,12 @@ class LayerReport:
         """What was set when it was measured."""
         settings = self.provenance.get("settings")
         return settings if isinstance(settings, Mapping) else {}
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """What it took by the clock: the ``study``, and each analysis beside it by name; empty where unknown."""
+        seconds = self.provenance.get(SECONDS)
+        return seconds if isinstance(seconds, Mapping) else {}
 
     @property
     def method(self) -> str:

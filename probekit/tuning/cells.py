@@ -16,13 +16,13 @@ from pathlib import Path
 from probekit.errors import UsageError
 from probekit.storage.files import disk_errors
 from probekit.storage.strict import canonical, parse_object
-from probekit.tuning.advise.profile import Profile, profile_of
 from probekit.tuning.bill import Entry
 from probekit.tuning.folder import RunLog
 from probekit.tuning.grid import ASIDE, PARTS, Cell, Line, grid, rivals
 from probekit.tuning.materials import Materials
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.plans import make_plan
+from probekit.tuning.profiles import profiles_of
 from probekit.tuning.run import Running, run_plan
 
 
@@ -82,15 +82,12 @@ class Asked:
     task : str or None
         What lines call it; by default the task and the corpus.
     part : {"development", "aside"}
-    probing_seconds : float
-        What the report cost.
     """
 
     seeds: tuple[int, ...] = (0,)
     examples: int | None = None
     task: str | None = None
     part: str = ASIDE
-    probing_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.part not in PARTS:
@@ -126,7 +123,7 @@ def run_cells(
     cell = Cell(plan.keep, plan.train)
     beside = [other for cells in rivals(cell, facts).values() for other in cells]
     cells = [other for other in dict.fromkeys([*grid(facts.n_layers), *beside]) if only is None or only(other)]
-    profile = None if materials.report is None else profile_of(materials.report, facts, plan.task)
+    profiles = {} if materials.report is None else profiles_of(materials.report, facts, plan.task)
     usual = make_plan("full", facts, plan.task, kind=data.task.kind, labels=data.classes)
     found = []
     for seed in asked.seeds:
@@ -152,8 +149,8 @@ def run_cells(
                     seconds=entry.seconds,
                     # A report is made from a cache, whether or not its plan is trained from one.
                     extraction_seconds=materials.extraction_seconds if planned else entry.extraction_seconds,
-                    probing_seconds=asked.probing_seconds if planned else 0.0,
-                    **_profiles(profile if planned else None),
+                    probing_seconds=(materials.probing_seconds or 0.0) if planned else 0.0,
+                    profiles=profiles if planned else {},
                 )
                 file.add(line)
                 if told is not None:
@@ -175,13 +172,3 @@ def _run(materials: Materials, plan: TunePlan, examples: int | None, near: Path)
             materials, plan, Path(folder) / "run", examples=examples, save="delta", running=Running(minutes=60)
         )
         return Entry.of("cell", tuned, extraction_seconds=materials.extraction_seconds)
-
-
-def _profiles(profile: Profile | None) -> dict[str, dict[str, float]]:
-    if profile is None:
-        return {"profile": {}, "mix": {}}
-    mix = profile.mix.weights if profile.mix is not None else {}
-    return {
-        name: {str(layer): value for layer, value in of.items()}
-        for name, of in (("profile", profile.dev), ("mix", mix))
-    }

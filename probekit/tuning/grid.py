@@ -50,8 +50,9 @@ class Line:
     dev, test : float
     seconds, extraction_seconds, probing_seconds : float
         Of training, of the cache it read from, of the report it was planned by.
-    profile, mix : dict of str to float
-        Of a plan that was made from a report: dev score by layer, and weight in the learned mix; else empty.
+    profiles : mapping of str to mapping of str to float
+        Of a plan that was made from a report: by each name of :data:`~probekit.tuning.profiles.PROFILES` that the
+        report has a value by layer, greater is better; else empty.
     """
 
     task: str
@@ -68,8 +69,7 @@ class Line:
     seconds: float
     extraction_seconds: float = 0.0
     probing_seconds: float = 0.0
-    profile: Mapping[str, float]
-    mix: Mapping[str, float]
+    profiles: Mapping[str, Mapping[str, float]]
 
     @property
     def cell(self) -> Cell:

@@ -20,7 +20,7 @@ from probekit.corpus.corpus import CorpusSource
 from probekit.errors import CacheError, ProbekitError, UsageError
 from probekit.extraction.spec import ExtractionSpec
 from probekit.models.sources.find import find_model
-from probekit.report import LayerReport
+from probekit.report import STUDY, LayerReport
 from probekit.storage.strict import parse_object
 from probekit.tasks import ProbeTask, get_task
 from probekit.tuning.data import TuningData, from_cache, from_model
@@ -29,6 +29,10 @@ from probekit.tuning.groups import facts_of
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
+
+
+READ = (STUDY, "mix")
+"""Parts of a report that a plan is made from: the curve, and the learned mix. Other analyses are not its cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,14 @@ class Materials:
             return 0.0
         runs = [parse_object(file.read_bytes(), file) for file in sorted(self.cache.path.glob("runs/*.json"))]
         return float(sum(run.get("seconds") or 0.0 for run in runs))
+
+    @property
+    def probing_seconds(self) -> float | None:
+        """What the report took, as far as a plan reads it; None without a report, or where it does not say."""
+        seconds = {} if self.report is None else self.report.seconds
+        if STUDY not in seconds:
+            return None
+        return float(sum(spent for name, spent in seconds.items() if name in READ))
 
 
 def gather(

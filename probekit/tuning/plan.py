@@ -52,7 +52,7 @@ class TunePlan:
         When each depth of ``train`` and what is new trains.
     loop : Loop
     report : str or None
-        The sha256 of the report's file that it was made from.
+        The sha256 of the report that it was made from, as read from its file and without the seconds in it.
     why : tuple of Reason
 
     Raises

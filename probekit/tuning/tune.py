@@ -14,7 +14,7 @@ from typing import Any
 
 from probekit import plain
 from probekit.extraction.spec import ExtractionSpec
-from probekit.report import LayerReport
+from probekit.report import SECONDS, LayerReport
 from probekit.storage.strict import canonical
 from probekit.tasks import ProbeTask
 from probekit.tuning.advise import advise
@@ -173,10 +173,11 @@ def plan_for(
 
 
 def digest_of_report(report: Any) -> str | None:
-    """Return the sha256 of a report's file; None of a report in memory."""
+    """Return the sha256 of a report's file without its seconds, which differ each time; None of a report in memory."""
     if report is None or isinstance(report, LayerReport):
         return None
-    return hashlib.sha256(Path(report).read_bytes()).hexdigest()
+    document = LayerReport.read(report).to_json()
+    return hashlib.sha256(canonical({name: value for name, value in document.items() if name != SECONDS})).hexdigest()
 
 
 def run_folder(materials: Materials, plan: TunePlan, examples: int | None) -> Path:

@@ -19,6 +19,7 @@ from scipy.stats import spearmanr, t
 from probekit.errors import UsageError
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.grid import ASIDE, DEVELOPMENT, SOME, Cell, Line, grid, rivals
+from probekit.tuning.profiles import PROFILES
 
 LEVEL = 0.95
 RIVALS = ("last", "random", "uniform", "full", "constant")
@@ -89,6 +90,11 @@ class Verdict:
         """Those judged."""
         return sorted({task for task, _ in self._plans})
 
+    @property
+    def profiles(self) -> list[str]:
+        """Those that the reports have which the plans were made from."""
+        return [name for name in PROFILES if any(name in plan.profiles for plan, _ in self._runs(None))]
+
     def oracle(self, task: str, n: int, seed: int) -> Cell:
         """Return the cell that is best on dev by the mean of the other seeds; of one seed by its own."""
         seeds = self._of[task, n]
@@ -140,7 +146,8 @@ class Verdict:
 
         Parameters
         ----------
-        profile : {"profile", "mix"}
+        profile : str
+            One of :data:`~probekit.tuning.profiles.PROFILES`.
         trained : int or None
             Blocks trained in the cells; None: everything.
         """
@@ -149,7 +156,7 @@ class Verdict:
             curve: dict[int, list[float]] = {}
             tuned: dict[int, list[float]] = {}
             for seed, plan in plans.items():
-                for layer, value in getattr(plan, profile).items():
+                for layer, value in plan.profiles.get(profile, {}).items():
                     curve.setdefault(int(layer), []).append(value)
                 for cell in self._grid:
                     blocks = None if 0 in cell.train else len(cell.train)
@@ -174,7 +181,7 @@ class Verdict:
             "seconds_of_full": self.seconds(),
             "ranks": {
                 profile: {_trained(trained): self.ranks(profile, trained) for trained in (0, SOME, None)}
-                for profile in ("profile", "mix")
+                for profile in self.profiles
             },
         }
 
@@ -199,10 +206,14 @@ class Verdict:
         if (share := self.seconds()) is not None:
             probed = "probing and " if any(plan.probing_seconds for plan, _ in self._runs(None)) else ""
             said.append(f"with {probed}extraction the plans took {share:.0%} of the seconds of full tuning")
-        for trained in (0, SOME, None):
-            if ranks := self.ranks("profile", trained):
-                mean = float(np.mean(list(ranks.values())))
-                said.append(f"the profile ranks depths with {_trained(trained)} trained at rho = {mean:.2f}")
+        for profile in self.profiles:
+            means = [
+                f"{np.mean(list(ranks.values())):.2f} with {_trained(trained)} trained"
+                for trained in (0, SOME, None)
+                if (ranks := self.ranks(profile, trained))
+            ]
+            if means:
+                said.append(f"{profile} ranks depths at rho = {', '.join(means)}")
         return said
 
     def _runs(self, task: str | None) -> Iterable[tuple[Line, dict[Cell, Line]]]:

@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 from scipy.stats import t
 from tiny_models import tiny_model
+from tuned_runs import materials
 
 from probekit.corpus import open_corpus
 from probekit.errors import InputError, UsageError
 from probekit.example import Example
+from probekit.report import LayerReport
 from probekit.tuning.cells import Asked, LineFile, run_cells
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.grid import ASIDE, DEVELOPMENT, Cell, Line, grid, rivals
 from probekit.tuning.materials import gather
-from probekit.tuning.tune import plan_for
+from probekit.tuning.profiles import PROFILES, profiles_of
+from probekit.tuning.tune import digest_of_report, plan_for
 from probekit.tuning.verify import Verdict
 
 LAYERS = 6
@@ -38,7 +41,7 @@ def line(task: str, seed: int, cell: Cell, dev: float, test: float, **changes: o
         **{
             "task": task, "part": ASIDE, "n": 1500, "seed": seed, "keep": cell.keep, "train": cell.train,
             "planned": False, "plan": "a" * 64, "metric": "accuracy", "dev": dev, "test": test, "seconds": 10.0,
-            "profile": {}, "mix": {}, **changes,
+            "profiles": {}, **changes,
         }
     )  # fmt: skip
 
@@ -47,14 +50,15 @@ def planted(
     facts: ModelFacts, plan: Cell, dev: Score, test: Score, *, tasks: Sequence[str] = ("a", "b"), seeds: int = 3
 ) -> list[Line]:
     """Every cell and rival, and the plan with the scores of its cell."""
-    profile = {str(depth): 0.1 * depth for depth in range(LAYERS + 1)}
+    rising = {str(depth): 0.1 * depth for depth in range(LAYERS + 1)}
+    profiles = {"probe": rising, "bits": {depth: -value for depth, value in rising.items()}}
     others = [other for cells in rivals(plan, facts).values() for other in cells]
     lines = []
     for task, seed in itertools.product(tasks, range(seeds)):
         cells = dict.fromkeys([*grid(LAYERS), *others])
         lines += [line(task, seed, cell, dev(task, seed, cell), test(task, seed, cell)) for cell in cells]
         score = dev(task, seed, plan), test(task, seed, plan)
-        lines.append(line(task, seed, plan, *score, planned=True, seconds=4.0, probing_seconds=1.0, profile=profile))
+        lines.append(line(task, seed, plan, *score, planned=True, seconds=4.0, probing_seconds=1.0, profiles=profiles))
     return lines
 
 
@@ -174,8 +178,46 @@ def test_the_profile_is_compared_with_what_tuning_from_each_depth_gives(facts: M
     def rising(task: str, seed: int, cell: Cell) -> float:
         return 0.1 * cell.keep * (-1 if task == "b" else 1)
 
-    ranks = Verdict(planted(facts, PLAN, rising, rising), facts).ranks("profile", None)
-    assert ranks == pytest.approx({"a (1,500)": 1.0, "b (1,500)": -1.0})
+    verdict = Verdict(planted(facts, PLAN, rising, rising), facts)
+    assert verdict.profiles == ["probe", "bits"]
+    assert verdict.ranks("probe", None) == pytest.approx({"a (1,500)": 1.0, "b (1,500)": -1.0})
+    assert verdict.ranks("bits", None) == pytest.approx({"a (1,500)": -1.0, "b (1,500)": 1.0})
+    assert list(verdict.to_json()["ranks"]) == ["probe", "bits"]
+
+
+def test_profiles_are_what_a_report_has_by_layer_and_greater_is_better(
+    facts: ModelFacts, make_report: Callable[..., LayerReport]
+) -> None:
+    report = make_report([0.3, 0.8, 0.6], mix={0: 0.25, 1: 0.5, 2: 0.25}, mix_dev=0.8)
+    row = replace(report.rows[0], role="companion", split="train", low=None, high=None, level=None)
+    measured = [
+        replace(row, method="logme", metric="log_evidence", layer=1, value=-0.5),
+        replace(row, method="h_score", metric="h_score", layer=1, value=2.0),
+        replace(row, method="online_code", metric="bits", layer=1, value=700.0),
+        replace(row, method="online_code_control", role="control", metric="bits", layer=1, value=900.0),
+        replace(row, method="logme", metric="log_evidence", layer="final", value=-0.1),
+    ]
+    assert list(profiles_of(report, facts, "deprel")) == ["probe", "mix"]
+    found = profiles_of(LayerReport((*report.rows, *measured), report.provenance), facts, "deprel")
+    assert list(found) == list(PROFILES)
+    assert found["probe"] == {"0": 0.3, "1": 0.8, "2": 0.6}
+    assert found["mix"] == {"0": 0.25, "1": 0.5, "2": 0.25}
+    assert (found["logme"], found["h_score"], found["bits"]) == ({"1": -0.5}, {"1": 2.0}, {"1": -700.0})
+
+
+def test_the_probing_that_a_plan_reads_is_counted_and_its_seconds_are_in_no_digest(
+    make_report: Callable[..., LayerReport], tmp_path: Path
+) -> None:
+    own = materials("bert")
+    report = make_report([0.3, 0.8])
+    digests = []
+    for spent in (4.0, 5.0):
+        told = {**report.provenance, "seconds": {"study": spent, "mix": 2.0, "logme": 8.0, "online-code": 16.0}}
+        timed = LayerReport(report.rows, told)
+        digests.append(digest_of_report(timed.write(tmp_path / "report.jsonl")))
+        assert replace(own, report=timed).probing_seconds == spent + 2
+    assert digests[0] == digests[1] != digest_of_report(LayerReport(report.rows[1:], told).write(tmp_path / "r.jsonl"))
+    assert replace(own, report=report).probing_seconds is own.probing_seconds is None
 
 
 def test_seconds_count_the_probing(facts: ModelFacts) -> None:
@@ -216,8 +258,8 @@ def test_what_was_run_is_not_run_again(tmp_path: Path) -> None:
             words = tuple(draw.choices(["run", "walk", "house", "garden"], k=4))
             tags = tuple("VERB" if word in ("run", "walk") else "NOUN" for word in words)
             examples.append(Example(f"{split}-{number}", words, split=split, annotations={"upos": tags}))
-    materials = gather("pos", model=tiny_model("bert"), corpus=open_corpus(examples, name="tiny"), device="cpu")
-    plan = plan_for(materials, "head-only", changes=["keep=2", "read=2", "loop.epochs=1"])
+    own = gather("pos", model=tiny_model("bert"), corpus=open_corpus(examples, name="tiny"), device="cpu")
+    plan = plan_for(own, "head-only", changes=["keep=2", "read=2", "loop.epochs=1"])
     told: list[str] = []
     asked = Asked(seeds=(0, 1), examples=8)
 
@@ -225,16 +267,16 @@ def test_what_was_run_is_not_run_again(tmp_path: Path) -> None:
         return cell in (Cell(1, ()), Cell(3, ()))
 
     with LineFile(tmp_path / "cells.jsonl") as file:
-        lines = run_cells(materials, plan, file, asked, only=two, told=told.append)
+        lines = run_cells(own, plan, file, asked, only=two, told=told.append)
     assert [(one.seed, one.planned, one.keep, one.n) for one in lines] == [
         (0, True, 2, 8), (0, False, 1, 8), (0, False, 3, 8), (1, True, 2, 8), (1, False, 1, 8), (1, False, 3, 8),
     ]  # fmt: skip
     assert len(told) == 6
     assert [entry.name for entry in tmp_path.iterdir()] == ["cells.jsonl"]
     with LineFile(tmp_path / "cells.jsonl") as again:
-        assert run_cells(materials, plan, again, asked, only=two, told=told.append) == lines
+        assert run_cells(own, plan, again, asked, only=two, told=told.append) == lines
     assert len(told) == 6
     assert "tiny" in lines[0].task
-    assert Verdict(lines, materials.facts).regret().runs == 2
+    assert Verdict(lines, own.facts).regret().runs == 2
     with pytest.raises(UsageError, match="part of a task"):
         Asked(part="test")

@@ -1,7 +1,7 @@
-"""What analyses that fit beside the study share: some of the rows that an estimator reads, and scores as report rows.
+"""What analyses beside the study share: some of the rows that an estimator reads, and rows of the report.
 
 Enters: results by layer and method. Leaves: their scores on dev and test. They are scored under the resamples
-of the study, so that differences may be read off them.
+of the study, so that differences may be read off them. What is measured on training rows has a row of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from probekit.features import TokenRows
 from probekit.probing.analyses import Context
+from probekit.probing.estimators import StudySettings
 from probekit.probing.measure import Fit, rows_of
 from probekit.report import Measurement
 
@@ -23,6 +24,20 @@ Part = NDArray[np.float32] | TokenRows
 def taken(part: Part, rows: NDArray[np.int64]) -> Part:
     """Return some rows of what an estimator reads of a split."""
     return part.take(rows) if isinstance(part, TokenRows) else part[rows]
+
+
+def training_row(blank: Measurement, study: StudySettings) -> Measurement:
+    """Return a row about all training targets, whose fits chose no strength and drew nothing."""
+    sentences = study.sentences
+    return replace(
+        blank,
+        split="train",
+        n=len(sentences),
+        n_groups=len(np.unique(sentences)),
+        unit="sentence",
+        seed=None,
+        strength=None,
+    )
 
 
 def score_rows(

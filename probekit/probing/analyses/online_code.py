@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from probekit.probing.analyses import Analysis, Context
+from probekit.probing.analyses._scoring import training_row
 from probekit.probing.analyses.code_length.online import OnlineCode, online_codes
 from probekit.probing.estimators import LayerMatrix
 from probekit.probing.problem import Result
@@ -45,14 +44,7 @@ class OnlineCodes:
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield bits and compression of every layer, of the task and of the mean of its control draws."""
-        blank = replace(
-            blank,
-            split="train",
-            n=len(self.study.sentences),
-            n_groups=len(np.unique(self.study.sentences)),
-            unit="sentence",
-            seed=self.study.seed,
-        )
+        blank = replace(training_row(blank, self.study), seed=self.study.seed)
         for layer, (task, *controls) in self.codes.items():
             yield from _rows(replace(blank, layer=layer, method=METHOD), [task])
             if controls:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from probekit import plain
@@ -28,7 +29,7 @@ from probekit.probing.studies.labels import Labels
 from probekit.probing.studies.numbers import Numbers
 from probekit.probing.studies.trees.projections import STRUCTURAL
 from probekit.probing.studies.trees.question import Trees
-from probekit.report import LayerReport
+from probekit.report import SECONDS, STUDY, LayerReport, Measurement
 from probekit.report.render.trees import DrawnTree
 from probekit.statistics.units import units_notes
 from probekit.storage.files import replace_bytes
@@ -145,6 +146,7 @@ def run_study(
     progress: Progress | None = None,
 ) -> Study:
     """Probe an open cache with a task."""
+    clock = _Clock()
     kind, task = KINDS[estimator.targets], source.task
     settings = replace(settings, estimator=estimator.name)
     kind.check(settings, task)
@@ -159,13 +161,14 @@ def run_study(
     blank = blank_row(cache, settings, task, estimator, metric=next(iter(question.metrics)))
     measurers = {split: Measurer(question, split, blank) for split in ("dev", "test")}
     scorers = {split: measurer.scorer for split, measurer in measurers.items()}
-    running = [analysis.begin(Context(question, estimator, study, scorers)) for analysis in analyses]
+    context = Context(question, estimator, study, scorers)
+    running = {analysis.name: clock.of(analysis.name, partial(analysis.begin, context)) for analysis in analyses}
     predicted: dict[int | str, Any] = {}
     for layer, matrix, results in fitted(estimator, question, study, keep=bool(running)):
         main = {split: measurer.see(layer, results) for split, measurer in measurers.items()}
         predicted[layer] = main["test"]
-        for one in running:
-            one.see(matrix, results)
+        for name, one in running.items():
+            clock.of(name, partial(one.see, matrix, results))
         # The loop's names would keep this layer in memory while the next one is read.
         del matrix, results, main
         if progress is not None:
@@ -173,7 +176,10 @@ def run_study(
     for split, floor in question.floors(scorers):
         measurers[split].add(floor)
     rows = [row for measurer in measurers.values() for row in measurer.rows]
-    rows += [row for one in running for row in one.rows(replace(blank, role="companion"))]
+    beside = replace(blank, role="companion")
+    for name, one in running.items():
+        rows += clock.of(name, partial(_rows, one, beside))
+    said = [note for name, one in running.items() for note in clock.of(name, one.notes)]
     provenance = {
         **provenance_of(
             cache,
@@ -183,12 +189,37 @@ def run_study(
             metric=blank.metric,
             unit=question.parts["test"].resampled.unit,
             targets={split: part.n for split, part in question.parts.items()},
-            notes=_notes(question, settings, running, untrained=any(one.name == UNTRAINED for one in analyses)),
+            notes=[*_notes(question, settings, untrained=UNTRAINED in running), *said],
         ),
         **question.provenance(),
         "tests": None if settings.fast else measurers["dev"].tests(),
+        SECONDS: clock.seconds(),
     }
     return Study(LayerReport(tuple(rows), provenance), question, predicted)
+
+
+def _rows(one: Running, blank: Measurement) -> list[Measurement]:
+    return list(one.rows(blank))
+
+
+class _Clock:
+    """What a study takes by the clock, and of that each analysis beside it."""
+
+    def __init__(self) -> None:
+        self._began = perf_counter()
+        self._spent: dict[str, float] = {}
+
+    def of(self, analysis: str, work: Callable[[], Any]) -> Any:
+        """Do what an analysis does, and return what came of it."""
+        began = perf_counter()
+        done = work()
+        self._spent[analysis] = self._spent.get(analysis, 0.0) + perf_counter() - began
+        return done
+
+    def seconds(self) -> dict[str, float]:
+        """Return the seconds of the study without its analyses, then of each of them."""
+        study = perf_counter() - self._began - sum(self._spent.values())
+        return {STUDY: round(study, 3), **{name: round(spent, 3) for name, spent in self._spent.items()}}
 
 
 def fitted(
@@ -237,7 +268,7 @@ def _study_settings(question: Question, device: str, analyses: Sequence[Analysis
     )
 
 
-def _notes(question: Question, settings: Settings, running: Sequence[Running], *, untrained: bool) -> list[str]:
+def _notes(question: Question, settings: Settings, *, untrained: bool) -> list[str]:
     """Return what a reader must know."""
     notes, data = list(question.notes), question.data
     if question.plain_floor and question.keys is None:
@@ -251,5 +282,4 @@ def _notes(question: Question, settings: Settings, running: Sequence[Running], *
             "word's text: extract again where the tokenizer makes such pieces."
         )
     notes += units_notes({split: question.parts[split].resampled for split in ("dev", "test")})
-    notes += shared_notes(settings, repeated=data.source.repeated)
-    return notes + [note for one in running for note in one.notes()]
+    return notes + shared_notes(settings, repeated=data.source.repeated)

@@ -136,7 +136,7 @@ def advise(
     frozen : bool
         Only the head is to train.
     digest : str, optional
-        The sha256 of the report's file, written into the plan.
+        The sha256 of the report, written into the plan.
 
     Returns
     -------
