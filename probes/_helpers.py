@@ -114,6 +114,22 @@ def plain_label(value: object, name: str, example: Example) -> str | int | float
     )
 
 
+def whole_label(example: Example, name: str) -> str | int | float | None:
+    """Return the label that an annotation gives to a whole example.
+
+    Raises
+    ------
+    InputError
+        It has a value for each word, or one that is no label.
+    """
+    value = example.annotations[name]
+    if isinstance(value, tuple):
+        raise InputError(
+            f"The annotation '{name}' of example '{example.id}' has a value for each word. Ask column:{name} instead."
+        )
+    return plain_label(value, name, example)
+
+
 def in_one_spelling(drafts: Sequence[Draft]) -> Sequence[Draft]:
     """Return the targets as they are; refuse labels, mostly numbers, of which one is written in two ways.
 

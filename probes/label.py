@@ -12,22 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probekit.errors import InputError
 from probekit.example import Example
 from probekit.tasks import ProbeTask, Target
 
-from ._helpers import in_one_spelling, plain_label, sentence_target
+from ._helpers import in_one_spelling, sentence_target, whole_label
 
 
 def targets(example: Example, option: str) -> Iterator[Target]:
     """Yield the label of an example that has one."""
-    value = example.annotations[option]
-    if isinstance(value, tuple):
-        raise InputError(
-            f"The annotation '{option}' of example '{example.id}' has a value for each word. Ask "
-            f"column:{option} instead."
-        )
-    label = plain_label(value, option, example)
+    label = whole_label(example, option)
     if label is not None:
         yield sentence_target(example, label)
 

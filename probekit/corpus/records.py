@@ -2,12 +2,13 @@
 
 The column ``words`` holds the words; ``id, text, group, split, spans`` mean what they mean in an Example; any other
 column is an annotation: a list as long as the words speaks of each word, anything that is not a list speaks of the
-whole example. A list of another length is an error.
+whole example. A list of another length is an error. Two texts of a row stand one behind the other, with nothing between
+them, and the spans ``sentences`` mark both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from probekit.corpus.split import split_of_value
@@ -15,6 +16,54 @@ from probekit.errors import InputError
 from probekit.example import NOTHING, Example, Span
 
 RESERVED = ("words", "id", "text", "group", "split", "spans")
+SENTENCES = "sentences"
+"""The spans that mark several texts of one example."""
+
+
+def one_behind_another(texts: Sequence[Sequence[str]]) -> tuple[list[str], list[tuple[int, int, str]]]:
+    """Return the words of several texts in one sequence, and where each text begins and ends; labels count from 1.
+
+    >>> one_behind_another([["Dogs", "bark"], ["They", "are", "loud"]])
+    (['Dogs', 'bark', 'They', 'are', 'loud'], [(0, 2, '1'), (2, 5, '2')])
+    """
+    words: list[str] = []
+    marks = []
+    for number, text in enumerate(texts, 1):
+        marks.append((len(words), len(words) + len(text), str(number)))
+        words += text
+    return words, marks
+
+
+def with_words(record: Mapping[str, Any], texts: Sequence[Any], where: str) -> dict[str, Any] | None:
+    """Return a record whose words are those of one text, or of several, one behind the other.
+
+    Parameters
+    ----------
+    record : mapping
+        The columns that are no text.
+    texts : sequence
+        Lists of words, or strings that are split at whitespace.
+    where : str
+
+    Returns
+    -------
+    dict or None
+        None where a text is missing or empty.
+
+    Raises
+    ------
+    InputError
+        A text that is neither.
+    """
+    cut = [text.split() if isinstance(text, str) else text for text in texts]
+    if not all(cut):
+        return None
+    if len(cut) == 1:
+        return {**record, "words": cut[0]}
+    words, marks = one_behind_another([_words(text, where) for text in cut])
+    spans = record.get("spans") or {}
+    # What is no mapping stays as it is: whoever makes the example refuses it.
+    return {**record, "words": words, "spans": {**spans, SENTENCES: marks} if isinstance(spans, Mapping) else spans}
 
 
 def example_from(record: Mapping[str, Any], where: str) -> Example:

@@ -3,7 +3,8 @@
 What enters is a first line of names and rows of cells, quoted as spreadsheets quote them. The column ``words`` or
 ``text`` (``sentence``, ``review``, ``content``) is split at whitespace; ``id, group, split`` mean what they mean in an
 :class:`Example`; any other column is an annotation of the whole example, a number where it is written as one.
-``csv:text=body,label=stars:FILE`` names columns of other names, and ``encoding=`` an encoding other than UTF-8.
+``csv:text=body,label=stars:FILE`` names columns of other names, and ``encoding=`` an encoding other than UTF-8. Two
+texts of a row (``sentence1`` and ``sentence2``, or ``text=..,second=..``) become its words one behind the other.
 
 Nothing is guessed of which column is the text where none has such a name: that is an error which lists them.
 """
@@ -21,12 +22,23 @@ from probekit.corpus.lines import texts
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._delimiters import delimiter_of
-from probekit.corpus.readers._named import LABELS, TEXTS, check_options, roles_of, roles_remark
+from probekit.corpus.readers._named import (
+    ROLES,
+    TEXT_ROLES,
+    TEXTS,
+    check_options,
+    lacking,
+    pair_of,
+    record_of,
+    roles_of,
+    roles_remark,
+)
 from probekit.corpus.records import example_from
 from probekit.errors import InputError
 from probekit.example import Example
 
 LONGEST_CELL = 1 << 26
+NAMES = ("id", "group", "split")
 
 _WHOLE, _REAL = re.compile(r"-?(?:0|[1-9]\d{0,14})", re.ASCII), re.compile(r"-?(?:0|[1-9]\d{0,14})\.\d{1,15}", re.ASCII)
 
@@ -41,7 +53,7 @@ def read(
     path : Path
     notes : Notes
     columns : mapping of str to str, optional
-        Which column is the ``text``, the ``label``, the ``id``, the ``group``, the ``split``.
+        Which column is the ``text``, the ``second`` text, the ``label``, the ``id``, the ``group``, the ``split``.
     encoding : str
 
     Raises
@@ -80,7 +92,7 @@ def read(
         notes.at(path, line)
         example = _example(dict(zip(names, row, strict=True)), roles, f"{path}:{line}")
         if example is None:
-            notes.count("rows without text", f"{path}:{line}", aloud=True)
+            notes.count(lacking(roles), f"{path}:{line}", aloud=True)
         else:
             yield example
 
@@ -94,28 +106,28 @@ def _names(row: Sequence[str], path: Path) -> list[str]:
 
 
 def _example(cells: Mapping[str, str], roles: Mapping[str, str], where: str) -> Example | None:
-    record: dict[str, object] = {}
-    for name, cell in cells.items():
-        role = roles.get(name, name)
-        if role == "text":
-            record["words"] = cell.split()
-        elif role in ("id", "group", "split"):
-            record[role] = cell.strip() or None
-        else:
-            record[role] = _value(cell)
-    return example_from(record, where) if record["words"] else None
+    row = {
+        name: cell if roles.get(name) in TEXT_ROLES else _value(cell, roles.get(name, name))
+        for name, cell in cells.items()
+    }
+    record = record_of(row, roles, where)
+    return None if record is None else example_from(record, where)
 
 
-def _value(cell: str) -> str | int | float | None:
-    """Return a cell as the number that it writes, None where it is empty."""
+def _value(cell: str, role: str) -> str | int | float | None:
+    """Return a cell as the number that it writes, None where it is empty; ids and the like stay text."""
+    if role in NAMES:
+        return cell.strip() or None
     if _WHOLE.fullmatch(cell):
         return int(cell)
     return float(cell) if _REAL.fullmatch(cell) else cell or None
 
 
 def recognises(stem: str, head: Sequence[str]) -> bool:
-    """Tell whether the first line of a ``.tsv`` names a text and its label; GLUE's two columns are SentEval's."""
+    """Tell whether the first line of a ``.tsv`` names a text and its label, or two texts; GLUE's two are SentEval's."""
     names = [name.strip().strip('"').lower() for name in (head[0] if head else "").split("\t")]
+    if pair_of(names) is not None:
+        return True
     return "label" in names and any(name in TEXTS for name in names) and names != ["sentence", "label"]
 
 
@@ -127,7 +139,7 @@ def configured(given: Mapping[str, str]) -> partial[Iterator[Example]]:
     UsageError
         Another option, or an encoding that Python does not know.
     """
-    check_options(given, ("text", *LABELS, "encoding"), "csv")
+    check_options(given, (*ROLES, "encoding"), "csv")
     columns = {name: column for name, column in given.items() if name != "encoding"}
     encoding = given.get("encoding", "utf-8")
     return partial(read, columns=columns, encoding=encoding)

@@ -23,6 +23,7 @@ from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._rows import Line, fault, fields_of
+from probekit.corpus.records import SENTENCES, one_behind_another
 from probekit.errors import InputError, did_you_mean
 from probekit.example import Example, Span
 
@@ -75,16 +76,9 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
             if not all(sentences):
                 raise fault(path, line, 1, "a sentence without words", "Remove the line")
             notes.at(path, number)
-            words = tuple(word for sentence in sentences for word in sentence)
-            yield Example("", words, None, {kind.name: label}, {"sentences": _spans(sentences)})
-
-
-def _spans(sentences: list[list[str]]) -> tuple[Span, ...]:
-    spans, start = [], 0
-    for number, sentence in enumerate(sentences, 1):
-        spans.append(Span(start, start + len(sentence), str(number)))
-        start += len(sentence)
-    return tuple(spans)
+            words, marks = one_behind_another(sentences)
+            spans = {SENTENCES: tuple(Span(*mark) for mark in marks)}
+            yield Example("", tuple(words), None, {kind.name: label}, spans)
 
 
 def recognises(stem: str, head: Sequence[str]) -> bool:

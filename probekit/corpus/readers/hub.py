@@ -1,7 +1,8 @@
 """Datasets of the Hugging Face hub, ``hf:<name>[@revision][:config]``, or a local folder of parquet or JSON lines.
 
 Needs the extra ``hub``. The words are the column ``words`` or ``tokens``; where there is neither, the column
-``text`` or ``sentence`` is split at whitespace. Class labels become their names; the column ``id``, which
+``text`` or ``sentence`` is split at whitespace, or two that are called as two texts are (``premise`` and
+``hypothesis``), whose words then stand one behind the other. Class labels become their names; the column ``id``, which
 need not be unique, becomes the annotation ``source_id``. No code of a dataset is ever run.
 
 A list that has not one value a word cannot be an annotation of words; it is left out and counted. A hub dataset is
@@ -19,7 +20,8 @@ from typing import Any
 
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader
-from probekit.corpus.records import RESERVED, example_from
+from probekit.corpus.readers._named import pair_of
+from probekit.corpus.records import RESERVED, example_from, with_words
 from probekit.corpus.split_names import split_of_name
 from probekit.errors import InputError, NetworkError, UsageError
 from probekit.example import Example, as_plain
@@ -51,6 +53,8 @@ def read(address: Address, notes: Notes) -> Iterator[Example]:
         for number, record in enumerate(_records(dataset, address.locations[0])):
             notes.at(f"{address.name}[{name}]", number)
             converted = convert(record, f"{address.name}[{name}]:{number}", notes)
+            if converted is None:
+                continue
             if named:
                 converted["split"] = named[name]
             example = example_from(converted, f"{address.name}[{name}]:{number}")
@@ -161,28 +165,20 @@ def _records(dataset: Any, location: str) -> Iterator[dict[str, Any]]:
         raise InputError(f"hf:{location}: the files cannot be read: {_brief(error)} Fetch them again.") from None
 
 
-def _converter(dataset: Any, where: str) -> Callable[[dict[str, Any], str, Notes], dict[str, Any]]:
-    """Return what turns a record of a dataset into one for `example_from`."""
+def _converter(dataset: Any, where: str) -> Callable[[dict[str, Any], str, Notes], dict[str, Any] | None]:
+    """Return what turns a record of a dataset into one for `example_from`; None where it lacks one of two texts."""
     features = dict(dataset.features or {})
     labels = {name: names for name, feature in features.items() if (names := _label_names(feature))}
 
-    def convert(record: dict[str, Any], place: str, notes: Notes) -> dict[str, Any]:
+    def convert(record: dict[str, Any], place: str, notes: Notes) -> dict[str, Any] | None:
         values = {name: _named_labels(as_plain(value), labels.get(name)) for name, value in record.items()}
-        column = next((name for name in LISTS if name in values), None)
-        if column is not None:
-            words = values.pop(column)
-        else:
-            column = next((name for name in TEXTS if isinstance(values.get(name), str)), None)
-            if column is None:
-                raise InputError(
-                    f"{where}: no column 'words', 'tokens', 'text' or 'sentence' (it has: {', '.join(values)}). "
-                    "Make one, and save the dataset as JSON lines."
-                )
-            words = values[column].split()
-            values["text"] = values.pop(column)
         if "id" in values:
             values["source_id"] = values.pop("id")
-        result: dict[str, Any] = {"words": words}
+        result = _with_words(values, place, where)
+        if result is None:
+            notes.count("rows without both of their texts", place, aloud=True)
+            return None
+        words = result["words"]
         for name, value in values.items():
             if name not in RESERVED and isinstance(value, list) and len(value) != len(words or ()):
                 notes.count(f"values of '{name}' that are not one a word", place)
@@ -191,6 +187,25 @@ def _converter(dataset: Any, where: str) -> Callable[[dict[str, Any], str, Notes
         return result
 
     return convert
+
+
+def _with_words(values: dict[str, Any], place: str, where: str) -> dict[str, Any] | None:
+    """Take the texts out of a row, and return a record of its words; None where it lacks one of two texts."""
+    column = next((name for name in LISTS if name in values), None)
+    if column is not None:
+        return {"words": values.pop(column)}
+    column = next((name for name in TEXTS if isinstance(values.get(name), str)), None)
+    if column is not None:
+        values["text"] = values.pop(column)
+        return {"words": values["text"].split()}
+    pair = pair_of(values)
+    if pair is None:
+        raise InputError(
+            f"{where}: no column 'words', 'tokens', 'text' or 'sentence' (it has: {', '.join(values)}), nor two like "
+            "'premise' and 'hypothesis'. Make one, and save the dataset as JSON lines."
+        )
+    texts = [values.pop(name) for name in pair]
+    return with_words({"spans": values.pop("spans", None)}, texts, place)
 
 
 def _label_names(feature: Any) -> list[str] | None:

@@ -1,40 +1,64 @@
 """JSON lines: an object a line, with ``words`` and any columns of annotation (see ``records.py``).
 
 ``{"words": ["Dogs", "bark"], "upos": ["NOUN", "VERB"], "label": 1, "split": "train"}``. What leaves is an example a
-line. A key that occurs twice and ``NaN`` are errors, although Python's parser takes both.
+line. Lines without ``words`` are rows of a table: two texts that are called as two texts are (``premise`` and
+``hypothesis``) stand one behind the other, and ``jsonl:text=body,label=stars:FILE`` names a text of another name, split
+at whitespace, ``text=..,second=..`` two. A key that occurs twice and ``NaN`` are errors, although Python's parser takes
+both.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
+from probekit.corpus.readers._named import ROLES, check_options, lacking, pair_of, record_of, roles_of, roles_remark
 from probekit.corpus.records import example_from
 from probekit.errors import InputError
 from probekit.example import Example
 from probekit.storage.strict import decode
 
 
-def read(path: Path, notes: Notes) -> Iterator[Example]:
-    """Yield the objects of a file of JSON lines; blank lines are counted and left out.
+def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) -> Iterator[Example]:
+    """Yield the objects of a file of JSON lines; blank lines are counted and left out, so are rows without text.
+
+    Parameters
+    ----------
+    path : Path
+    notes : Notes
+    columns : mapping of str to str, optional
+        Which key is the ``text``, the ``second`` text, the ``label``, the ``id``, the ``group``, the ``split``.
 
     Raises
     ------
     InputError
         With ``file:line:column``.
     """
+    # The first row of a table says what the keys of all are.
+    roles: dict[str, str] = {}
     for first, lines in blocks(path):
         for number, line in enumerate(lines, first):
+            where = f"{path}:{number}"
             if not line.strip():
-                notes.count("blank lines", f"{path}:{number}")
+                notes.count("blank lines", where)
                 continue
             notes.at(path, number)
-            yield example_from(_parse(line, path, number), f"{path}:{number}")
+            record = _parse(line, path, number)
+            if not roles and (columns or ("words" not in record and pair_of(record) is not None)):
+                roles = roles_of(list(record), columns or {}, place=where, reader="jsonl", path=path)
+                notes.remark(roles_remark(roles, list(record)), path)
+            if not roles or ("words" in record and not columns):
+                yield example_from(record, where)
+            elif (row := record_of(record, roles, where)) is not None:
+                yield example_from(row, where)
+            else:
+                notes.count(lacking(roles), where, aloud=True)
 
 
 def _parse(line: str, path: Path, number: int) -> dict[str, Any]:
@@ -51,4 +75,16 @@ def _parse(line: str, path: Path, number: int) -> dict[str, Any]:
     return record
 
 
-READER = Reader("jsonl", read, suffixes=(".jsonl", ".ndjson"))
+def configured(given: Mapping[str, str]) -> partial[Iterator[Example]]:
+    """Return what reads under options.
+
+    Raises
+    ------
+    UsageError
+        Another option.
+    """
+    check_options(given, ROLES, "jsonl")
+    return partial(read, columns=dict(given))
+
+
+READER = Reader("jsonl", read, suffixes=(".jsonl", ".ndjson"), configured=configured)

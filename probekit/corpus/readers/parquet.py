@@ -3,7 +3,8 @@
 What enters is a table whose columns have types. The column ``words`` or ``text`` (``sentence``, ``review``,
 ``content``) is the text: a list of words, or a string that is split at whitespace; ``id, group, split`` mean what they
 mean in an :class:`Example`; any other column is an annotation, of each word where it is a list, else of the whole.
-``parquet:text=body,label=stars:FILE`` names columns of other names.
+``parquet:text=body,label=stars:FILE`` names columns of other names. Two texts of a row (``sentence1`` and
+``sentence2``, or ``text=..,second=..``) become its words one behind the other.
 
 A file that the library `datasets` wrote knows the names of its class labels; they are read as these names.
 """
@@ -19,7 +20,7 @@ from typing import Any
 from probekit.corpus.lines import check_regular
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.readers._named import LABELS, check_options, roles_of, roles_remark
+from probekit.corpus.readers._named import ROLES, check_options, lacking, record_of, roles_of, roles_remark
 from probekit.corpus.records import example_from
 from probekit.errors import InputError, UsageError
 from probekit.example import Example, as_plain
@@ -36,7 +37,7 @@ def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) 
     path : Path
     notes : Notes
     columns : mapping of str to str, optional
-        Which column is the ``text``, the ``label``, the ``id``, the ``group``, the ``split``.
+        Which column is the ``text``, the ``second`` text, the ``label``, the ``id``, the ``group``, the ``split``.
 
     Raises
     ------
@@ -59,13 +60,12 @@ def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) 
             number += 1
             where = f"{path}: row {number}"
             notes.at(path, number)
-            record = {roles.get(name, name): _named(as_plain(value), classes.get(name)) for name, value in row.items()}
-            words = record.pop("text")
-            record["words"] = words.split() if isinstance(words, str) else words
-            if record["words"]:
+            values = {name: _named(as_plain(value), classes.get(name)) for name, value in row.items()}
+            record = record_of(values, roles, where)
+            if record is not None:
                 yield example_from(record, where)
             else:
-                notes.count("rows without text", where, aloud=True)
+                notes.count(lacking(roles), where, aloud=True)
 
 
 def _opened(path: Path) -> Any:
@@ -131,7 +131,7 @@ def configured(given: Mapping[str, str]) -> partial[Iterator[Example]]:
     UsageError
         Another option.
     """
-    check_options(given, ("text", *LABELS), "parquet")
+    check_options(given, ROLES, "parquet")
     return partial(read, columns=dict(given))
 
 
