@@ -21,7 +21,7 @@ from probekit.tuning.folder import RunLog
 from probekit.tuning.grid import ASIDE, PARTS, Cell, Line, grid, rivals
 from probekit.tuning.materials import Materials
 from probekit.tuning.plan import TunePlan
-from probekit.tuning.plans import make_plan
+from probekit.tuning.plans import Laid, lay_plan
 from probekit.tuning.profiles import profiles_of
 from probekit.tuning.run import Running, run_plan
 
@@ -124,10 +124,9 @@ def run_cells(
     beside = [other for cells in rivals(cell, facts).values() for other in cells]
     cells = [other for other in dict.fromkeys([*grid(facts.n_layers), *beside]) if only is None or only(other)]
     profiles = {} if materials.report is None else profiles_of(materials.report, facts, plan.task)
-    usual = make_plan("full", facts, plan.task, kind=data.task.kind, labels=data.classes)
     found = []
     for seed in asked.seeds:
-        todo = [(plan, True), *((_with(usual, other), False) for other in cells)]
+        todo = [(plan, True), *((_plan_of(other, materials), False) for other in cells)]
         for one, planned in todo:
             seeded = one.with_set(f"loop.seed={seed}")
             digest = hashlib.sha256(canonical({**seeded.to_json(), "why": []})).hexdigest()
@@ -160,10 +159,10 @@ def run_cells(
     return found
 
 
-def _with(plan: TunePlan, cell: Cell) -> TunePlan:
-    """Return the plan with another cell; rates, head and loop stay those of the catalogue."""
-    train = ",".join(map(str, cell.train))
-    return plan.with_set(f"keep={cell.keep}", f"read.layers={cell.keep}", f"train={train}")
+def _plan_of(cell: Cell, materials: Materials) -> TunePlan:
+    """Return a plan of a cell, with the head, the rates and the loop that the catalogue has for what it trains."""
+    data, laid = materials.data, Laid(cell.keep, cell.train, "one of all depths")
+    return lay_plan(laid, materials.facts, data.task.name, kind=data.task.kind, labels=data.classes)
 
 
 def _run(materials: Materials, plan: TunePlan, examples: int | None, near: Path) -> Entry:

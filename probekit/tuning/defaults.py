@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-BASE, BASE_WIDTH = 5e-5, 768
-LOWEST, HIGHEST = 1e-5, 2e-4
+BASE, BASE_WIDTH, FALL = 5e-5, 768, 2
+"""The usual peak rate at the usual width, and the power by which it falls with the width: twice as wide, a quarter."""
+LOWEST, HIGHEST = 1e-5, 4e-4
 HEAD_PEAK = 1e-3
 """Peak rate of what starts new."""
 ALONE_PEAK = 1e-2
 """The same where nothing else trains: vectors have one size, and none can be moved away from what was pretrained."""
 
+BATCH_TOKENS, ALONE_BATCH_TOKENS = 256, 1024
+"""Where blocks train, steps count more than their size: some dozen sentences each."""
 EPOCHS, ALONE_EPOCHS = 5, 30
 PATIENCE, ALONE_PATIENCE = 3, 10
 
@@ -25,8 +28,13 @@ _MARKS = frozenset("BIESLU")
 
 
 def peak_for(width: int) -> float:
-    """Return the peak rate of the blocks of a model of some width: 5e-5 at 768, twice that at half of it."""
-    return float(f"{min(HIGHEST, max(LOWEST, BASE * BASE_WIDTH / width)):.2g}")
+    """Return the peak rate of the blocks of a model of some width: 5e-5 at 768, 2e-4 at half of it."""
+    return float(f"{min(HIGHEST, max(LOWEST, BASE * (BASE_WIDTH / width) ** FALL)):.1g}")
+
+
+def batch_tokens_for(train: Sequence[int]) -> int:
+    """Return the tokens of a batch beside the depths that train."""
+    return BATCH_TOKENS if train else ALONE_BATCH_TOKENS
 
 
 def epochs_for(train: Sequence[int]) -> int:

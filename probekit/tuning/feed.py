@@ -26,6 +26,8 @@ from probekit.tuning.pooling import pool
 
 IntArray = NDArray[np.int64]
 SIZED, MEASURED = 32, 256
+PREDICTED = 4
+"""So many times the tokens of a batch that is trained are predicted at once, which needs no gradients."""
 SMALLER = "Out of memory: some batches that are predicted were cut in two."
 
 
@@ -39,7 +41,7 @@ class Feed:
     cache : ActivationCache, optional
         Of the same examples; None: everything runs from the ids.
     batch_tokens : int
-        Of a batch that is predicted, pads included.
+        Of a batch that is trained, pads included.
     once : bool
         Make the vectors that a head reads once, where nothing below it trains; else the model runs for every batch.
 
@@ -197,7 +199,7 @@ class Feed:
 
     def _each(self, examples: IntArray, run: Callable[[ExampleBatch], Tensor]) -> Iterator[tuple[ExampleBatch, Tensor]]:
         """Yield batches without gradients and what each gives; one that does not fit into memory is cut in two."""
-        waiting = sorted_batches(examples, self.data.sizes[examples], self.batch_tokens)[::-1]
+        waiting = sorted_batches(examples, self.data.sizes[examples], PREDICTED * self.batch_tokens)[::-1]
         while waiting:
             some = waiting.pop()
             try:

@@ -101,13 +101,13 @@ class Line:
 
 
 def grid(n_layers: int) -> list[Cell]:
-    """Return every depth with nothing trained, two blocks, everything below; two of one or two blocks are no cell."""
+    """Return every depth with no block trained, the upper two, all that are kept; two of one or two are no cell."""
     cells = []
     for keep in range(1, n_layers + 1):
         cells.append(Cell(keep, ()))
         if keep > SOME:
             cells.append(Cell(keep, tuple(range(keep - SOME + 1, keep + 1))))
-        cells.append(Cell(keep, tuple(range(keep + 1))))
+        cells.append(Cell(keep, tuple(range(1, keep + 1))))
     return cells
 
 

@@ -29,7 +29,7 @@ def make_optimizer(network: Network, plan: TunePlan) -> torch.optim.AdamW:
             if own:
                 decay = plan.loop.weight_decay if decays else 0.0
                 groups.append({"params": own, "depth": depth, "weight_decay": decay, "lr": 0.0})
-    return torch.optim.AdamW(groups, lr=0.0)
+    return torch.optim.AdamW(groups, lr=0.0, fused=True)
 
 
 def set_rates(optimizer: torch.optim.Optimizer, rates: Mapping[int, float]) -> None:
@@ -54,5 +54,4 @@ def restore_moments(network: Network, optimizer: torch.optim.Optimizer, tensors:
     for key, value in tensors.items():
         name, _, moment = key.rpartition("/")
         parameter = parameters[name]
-        place = "cpu" if moment == "step" else parameter.device
-        optimizer.state.setdefault(parameter, {})[moment] = value.to(place)
+        optimizer.state.setdefault(parameter, {})[moment] = value.to(parameter.device)

@@ -159,7 +159,7 @@ class Verdict:
                 for layer, value in plan.profiles.get(profile, {}).items():
                     curve.setdefault(int(layer), []).append(value)
                 for cell in self._grid:
-                    blocks = None if 0 in cell.train else len(cell.train)
+                    blocks = None if len(cell.train) == cell.keep else len(cell.train)
                     if blocks == trained and (line := self._of.get((task, n), {}).get(seed, {}).get(cell)):
                         tuned.setdefault(cell.keep, []).append(line.test)
             depths = sorted(curve.keys() & tuned.keys())

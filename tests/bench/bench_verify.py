@@ -6,20 +6,22 @@ rivals are run from one cache. A run that has its line is not run again, so the 
 anywhere. Rules are made on the development tasks; those set aside are run with --part aside. Ends with the verdict.
 
     PROBEKIT_DATA=... python tests/bench/bench_verify.py LINES.jsonl [--part development] [--only "EWT pos" ...]
-        [--n 1500] [--seeds 3] [--cells 16]
+        [--n 300] [--seeds 3] [--cells 16]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import itertools
 import os
 import random
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from verify_tasks import corpus_of, tasks
 
 from probekit import extract, probe
 from probekit.corpus import Corpus, open_corpus
@@ -31,40 +33,19 @@ from probekit.tuning.materials import gather
 from probekit.tuning.tune import plan_for
 from probekit.tuning.verify import Verdict
 
-TASKS = Path(__file__).with_name("verify.json")
-HELD_OUT = 1000
-"""Examples of dev and of test, at most; the same for every seed."""
+HELD_OUT = {"dev": 300, "test": 1000}
+"""Examples of dev and of test, at most; the same for every seed. Dev is scored after every epoch."""
+OVERFLOW = "truncate"
+"""Whole documents are tasks too: what is beyond the model's limit is cut off, and said."""
 MODEL = "minilm"
 ALSO = ("mix", "logme", "h-score", "online-code")
-"""What else may rank layers."""
-
-
-def tasks(part: str, only: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return the specs of a part."""
-    found = [spec for spec in json.loads(TASKS.read_text(encoding="utf-8")) if spec["part"] == part]
-    return [spec for spec in found if not only or spec["name"] in only]
-
-
-def examples_of(spec: Mapping[str, Any], data: Path) -> list[Example]:
-    """Read a task's corpus, a reader's or a table without names of columns."""
-    if "table" in spec:
-        return list(rows_of(spec["table"], data))
-    return list(open_corpus(str(data / spec["corpus"])))
-
-
-def rows_of(table: Mapping[str, Any], data: Path) -> Iterator[Example]:
-    """Yield the rows of files of tab-separated values without quotes."""
-    for split, file in table["files"].items():
-        for number, line in enumerate((data / file).read_text(encoding="utf-8").splitlines()):
-            cells = line.split("\t")
-            words = tuple(cells[table["text"]].split())
-            yield Example(f"{split}-{number}", words, split=split, annotations={"label": cells[table["label"]]})
+"""What else may rank layers, unless a task says which of them fit it."""
 
 
 def drawn(examples: Sequence[Example], n: int, seed: int) -> list[Example]:
     """Return ``n`` training examples of a seed, and dev and test, which no seed changes."""
     found = []
-    for split, most, draw in (("train", n, seed), ("dev", HELD_OUT, 0), ("test", HELD_OUT, 0)):
+    for split, most, draw in (("train", n, seed), *((split, most, 0) for split, most in HELD_OUT.items())):
         own = [example for example in examples if example.split == split]
         kept = set(random.Random(f"{split} {draw}").sample(range(len(own)), min(most, len(own))))
         found += [example for number, example in enumerate(own) if number in kept]
@@ -76,8 +57,9 @@ def judged(
 ) -> tuple[list[Line], ModelFacts]:
     """Return the lines of one seed of one task; what is not in the file is run."""
     with tempfile.TemporaryDirectory() as root:
-        made = extract(MODEL, corpus, cache=root)
-        report = probe(spec["task"], made, corpus=corpus, fast=True, also=ALSO)
+        made = extract(MODEL, corpus, cache=root, overflow=OVERFLOW)
+        also = spec.get("also", ALSO)
+        report = probe(spec["task"], made, corpus=corpus, estimator=spec.get("estimator"), fast=True, also=also)
         materials = gather(spec["task"], report=report, on=made.cache, corpus=corpus)
         asked = Asked(seeds=(seed,), task=spec["name"], part=spec["part"])
         some = set(grid(materials.facts.n_layers)[:cells])
@@ -91,7 +73,7 @@ def main() -> None:
     parser.add_argument("lines", type=Path)
     parser.add_argument("--part", choices=PARTS, default=DEVELOPMENT)
     parser.add_argument("--only", nargs="+", default=[])
-    parser.add_argument("--n", type=int, nargs="+", default=[1500])
+    parser.add_argument("--n", type=int, nargs="+", default=[300])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cells", type=int, default=16, help="the first so many of the grid, without rivals")
     options = parser.parse_args()
@@ -102,13 +84,11 @@ def main() -> None:
     with LineFile(options.lines) as file:
         # The constant is chosen on lines of development tasks that are there already.
         others = [line for line in file.lines if options.part == ASIDE and line.part == DEVELOPMENT]
-        for spec in tasks(options.part, options.only):
-            examples = examples_of(spec, data)
-            for n in options.n:
-                for seed in range(options.seeds):
-                    corpus = open_corpus(drawn(examples, n, seed), name=spec["name"])
-                    found, facts = judged(spec, corpus, file, seed, options.cells)
-                    lines += found
+        for n, seed in itertools.product(options.n, range(options.seeds)):
+            for spec in tasks(options.part, options.only):
+                corpus = open_corpus(drawn(list(corpus_of(spec, data)), n, seed), name=spec["name"])
+                found, facts = judged(spec, corpus, file, seed, options.cells)
+                lines += found
     if lines:
         print(Verdict([*others, *lines], facts, options.part))
 

@@ -51,7 +51,7 @@ def test_a_feature_of_one_layer_is_read_where_it_is(make_report: Report, plan_of
 def test_where_a_curve_stops_rising_one_block_above_is_kept(make_report: Report, plan_of: Plan, k: int) -> None:
     report = make_report([0.3 + 0.1 * min(layer, k) for layer in range(7)], not_worse=list(range(k, 7)))
     plan = plan_of(report)
-    assert (plan.keep, plan.read.layers, plan.train) == (k + 1, (k + 1,), tuple(range(k + 2)))
+    assert (plan.keep, plan.read.layers, plan.train) == (k + 1, (k + 1,), tuple(range(1, k + 2)))
     alone = plan_of(report, frozen=True)
     assert (alone.keep, alone.read.layers, alone.train) == (k, (k,), ())
 
@@ -127,29 +127,22 @@ def test_a_mix_that_may_be_no_better_is_not(make_report: Report, plan_of: Plan) 
 # How, by how much there is to train on.
 
 
-def test_few_examples_freeze_the_lower_blocks_and_train_the_head_first(make_report: Report, plan_of: Plan) -> None:
+@pytest.mark.parametrize("low", range(7))
+def test_every_kept_block_trains_and_the_embeddings_stay(make_report: Report, plan_of: Plan, low: int) -> None:
+    report = make_report([0.5] * low + [0.8] * (7 - low), not_worse=range(low, 7))
+    for n_train in (100, 10_000):
+        plan = plan_of(report, n_train=n_train)
+        assert plan.train == tuple(range(1, min(low + 1, 6) + 1))
+        assert "the embeddings stay" in next(reason.text for reason in plan.why if reason.field == "train")
+    assert plan_of(report, frozen=True).train == ()
+
+
+def test_where_blocks_train_steps_are_small(make_report: Report, plan_of: Plan) -> None:
     report = make_report(RISING, not_worse=[4, 5, 6])
-    few, many = plan_of(report, n_train=999), plan_of(report, n_train=1000)
-    assert (few.train, few.schedule.name, few.loop.epochs) == ((3, 4, 5), "sequential", 10)
-    assert (many.train, many.schedule.name, many.loop.epochs) == ((0, 1, 2, 3, 4, 5), "full", 5)
-    assert few.rate.depth_factor == many.rate.depth_factor == 0.9
-
-
-@pytest.mark.parametrize(
-    ("low", "train", "said"),
-    [
-        (0, (1,), "the embeddings are frozen, and no block, since layer 0 is needed"),
-        (2, (1, 2, 3), "the embeddings are frozen, and no block, since layer 2 is needed"),
-        (3, (2, 3, 4), "those below 2 are frozen, one below layer 3"),
-    ],
-)
-def test_embeddings_stay_frozen_with_few_examples(
-    make_report: Report, plan_of: Plan, low: int, train: tuple[int, ...], said: str
-) -> None:
-    curve = [0.5] * low + [0.8] * (7 - low)
-    plan = plan_of(make_report(curve, not_worse=range(low, 7)), n_train=100)
-    assert plan.train == train
-    assert said in next(reason.text for reason in plan.why if reason.field == "train")
+    blocks, alone = plan_of(report), plan_of(report, frozen=True)
+    assert (blocks.loop.batch_tokens, blocks.loop.epochs, blocks.rate.depth_factor) == (256, 5, 0.9)
+    assert (alone.loop.batch_tokens, alone.loop.epochs, alone.loop.patience) == (1024, 30, 10)
+    assert blocks.schedule.name == alone.schedule.name == "full"
 
 
 def test_a_narrower_model_takes_a_higher_rate(make_report: Report, make_facts: Facts) -> None:
@@ -158,7 +151,7 @@ def test_a_narrower_model_takes_a_higher_rate(make_report: Report, make_facts: F
         advise(report, make_facts(width=width), n_train=500, task="deprel").rate.peak
         for width in (64, 384, 768, 1024, 8192)
     ]
-    assert peaks == [2e-4, 1e-4, 5e-5, pytest.approx(3.8e-5), 1e-5]
+    assert peaks == [4e-4, 2e-4, 5e-5, pytest.approx(3e-5), 1e-5]
 
 
 def test_the_head_and_the_pooling_fit_the_targets(make_report: Report, plan_of: Plan) -> None:
@@ -177,7 +170,8 @@ def test_the_head_and_the_pooling_fit_the_targets(make_report: Report, plan_of: 
 def test_every_decision_has_a_reason_with_the_report_s_numbers(make_report: Report, plan_of: Plan) -> None:
     plan = plan_of(make_report(RISING, not_worse=[4, 5, 6]), digest="b" * 64)
     assert [reason.field for reason in plan.why] == [
-        "keep", "read", "train", "rate.depth_factor", "head", "read.pool", "schedule", "rate.name", "rate.peak",
+        "keep", "read", "train", "rate.depth_factor", "head", "read.pool", "loop.batch_tokens", "rate.name",
+        "rate.peak",
         "rate.head_peak", "loop.epochs",
     ]  # fmt: skip
     keep = plan.why[0]

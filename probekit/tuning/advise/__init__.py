@@ -29,7 +29,7 @@ ORDER = (
     "depth-factor",
     "head",
     "pool",
-    "schedule",
+    "batch",
     "rate",
     "peak",
     "head-peak",

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from probekit.errors import UsageError
 from probekit.registry import Registry
-from probekit.tuning.defaults import FittingHead, epochs_for, head_for, head_peak_for, patience_for, peak_for
+from probekit.tuning.defaults import (
+    FittingHead,
+    batch_tokens_for,
+    epochs_for,
+    head_for,
+    head_peak_for,
+    patience_for,
+    peak_for,
+)
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.options import bound
 from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ScheduleChoice
@@ -103,6 +111,12 @@ def make_plan(name: str, facts: ModelFacts, task: str, *, kind: str = "word", la
     recipe = PLANS.get(member, "plan")
     options = _options(recipe, given, name)
     laid: Laid = bound(recipe.lay, f"plan '{recipe.name}'", options)(facts)
+    laid = replace(laid, text=f"the plan {name}: {laid.text}")
+    return lay_plan(laid, facts, task, kind=kind, labels=labels)
+
+
+def lay_plan(laid: Laid, facts: ModelFacts, task: str, *, kind: str = "word", labels: Sequence[str] = ()) -> TunePlan:
+    """Make a plan of what is kept and trained; parameters as :func:`make_plan` has them."""
     head = head_for(kind, labels)
     if kind == "sentence" and laid.sentence_head is not None:
         head = laid.sentence_head
@@ -116,8 +130,12 @@ def make_plan(name: str, facts: ModelFacts, task: str, *, kind: str = "word", la
         head=HeadChoice(head.name),
         schedule=laid.schedule,
         rate=RateChoice(**rate),
-        loop=Loop(epochs=epochs_for(laid.train), patience=patience_for(laid.train)),
-        why=(Reason("train", f"the plan {name}: {laid.text}", {"n_layers": facts.n_layers}), Reason("head", head.text)),
+        loop=Loop(
+            epochs=epochs_for(laid.train),
+            batch_tokens=batch_tokens_for(laid.train),
+            patience=patience_for(laid.train),
+        ),
+        why=(Reason("train", laid.text, {"n_layers": facts.n_layers}), Reason("head", head.text)),
     )
 
 
