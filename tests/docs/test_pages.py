@@ -3,8 +3,8 @@
 A page has a folder and a cache of its own. A fenced block that cannot run here says so where readers see it, in the
 line before it: ``*Not run: reason.*``; one that shows an error says ``<!-- exit 2 -->``. Lines that install something
 (``pip``, ``git``, ``make``, ``cd``) are taken as done. Three liberties: the built-in grammar is shorter than a user's,
-also where a page says how long; a probe that names no layers is asked of two; and a command that needs no shell runs
-in this process, which has loaded torch already.
+also where a page says how long; a probe that names no layers is asked of two; and commands that ask of a shell no more
+than quotes and a file for what they print run in this process, which has loaded torch already.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ SETUP = {"pip", "pipx", "uv", "git", "make", "cd", "python3", "source", "."}
 FENCE = re.compile(r"(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*)")
 NOT_RUN = re.compile(r"\*Not run: *(?P<reason>.*?)\.?\*")
 INNER = re.compile(r"\$\(probekit (?P<command>[^$()]+)\)")
+INTO = re.compile(r" > [\w./-]+$")
+"""A file that takes what a command prints."""
 EXIT = re.compile(r"<!-- *exit (?P<code>\d+) *-->")
 
 # The command of this checkout, whatever is installed, with a shorter default grammar.
@@ -157,13 +159,13 @@ def run_shell(block: Block, folder: Path, path: str) -> None:
 
 
 def plain_commands(script: str) -> list[list[str]] | None:
-    """The words of each command where all are probekit's and ask nothing of a shell but quotes; else None."""
+    """The words of each command where all are probekit's and ask no more of a shell than quotes and ``> FILE``."""
     found = []
     for line in script.split("\n"):
         words = shlex.split(line, comments=True)
         if not words:
             continue
-        bare = INNER.sub("", re.sub(r"'[^']*'", "", line.partition(" #")[0]))
+        bare = INNER.sub("", INTO.sub("", re.sub(r"'[^']*'", "", line.partition(" #")[0].rstrip())))
         if words[0] != "probekit" or re.search(r"[$`*?~<>|&;(){}\\]", bare):
             return None
         found.append(words[1:])
@@ -174,9 +176,12 @@ def run_here(lines: list[list[str]]) -> tuple[int, str, str]:
     """Run commands in this process up to the first that fails; return its code and what was said."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with contextlib.redirect_stderr(err):
         for words in lines:
-            code = run_command([*map(printed_by, words), *(LAYERS if asks_every_layer(words) else [])])
+            into = Path(words[-1]) if words[-2:-1] == [">"] else None
+            asked = [*map(printed_by, words[:-2] if into else words), *(LAYERS if asks_every_layer(words) else [])]
+            with into.open("w") if into else contextlib.nullcontext(out) as file, contextlib.redirect_stdout(file):
+                code = run_command(asked)
             if code:
                 break
     return code, out.getvalue(), err.getvalue()
@@ -219,16 +224,26 @@ def test_a_page_runs(page: str, folder: Path) -> None:
     run_blocks(NAMED.sub(f"grammar:n={SENTENCES}", text), folder, name=page)
 
 
-def test_commands_that_need_a_shell_are_told() -> None:
+def test_commands_that_need_a_shell_are_told(folder: Path) -> None:
     assert plain_commands(
         "probekit tasks  # all of them\nprobekit probe --task 'query:upos=NOUN & head.upos=VERB'"
     ) == [
         ["tasks"],
         ["probe", "--task", "query:upos=NOUN & head.upos=VERB"],
     ]
-    for script in ("probekit tasks | head", "ls", "probekit probe --on $(cat it)", "probekit probe --on *", "# a\nls"):
+    assert plain_commands("probekit tasks > a.txt  # kept") == [["tasks", ">", "a.txt"]]
+    for script in (
+        "probekit tasks | head",
+        "ls",
+        "probekit probe --on $(cat it)",
+        "probekit probe --on *",
+        "# a\nls",
+        "a >> b",
+    ):
         assert plain_commands(script) is None
     assert plain_commands('probekit probe --on "$(probekit tasks)"') == [["probe", "--on", "$(probekit tasks)"]]
+    assert run_here([["--version", ">", "version.txt"]]) == (0, "", "")
+    assert Path("version.txt").read_text() == run_here([["--version"]])[1]
     assert printed_by("$(probekit --version)") == run_here([["--version"]])[1].strip() != ""
 
 
