@@ -8,8 +8,12 @@ PIP_FLAGS ?=
 BENCH ?=
 BIN := .venv/bin
 DEMO := demo
+# Python compiles what is imported, when it is, and keeps that; pip would compile some 17,000 files for a minute, most of
+# which nothing imports.
+INSTALL := -m pip install --quiet --no-compile --disable-pip-version-check
+export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test check bench docs families fuzz soak lint format clean
+.PHONY: demo test check bench docs families fuzz soak lint style format clean
 
 demo: .venv/.installed-demo
 	mkdir -p $(DEMO)
@@ -17,8 +21,11 @@ demo: .venv/.installed-demo
 	$(BIN)/probekit probe --task pos --cache $(DEMO)/cache --plot $(DEMO)/pos.png --out $(DEMO)/pos.jsonl
 	@echo "The layer curve: $(abspath $(DEMO)/pos.png)"
 
-test: .venv/.installed-test lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope
+# Types are checked beside the tests: alone, they would keep one core busy for a minute and the other idle.
+test: .venv/.installed-test style
+	@nice $(BIN)/mypy & types=$$!; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope; tests=$$?; \
+	wait $$types && exit $$tests
 
 # The pages of docs/ as a site, docs/_build/index.html; a warning fails it.
 docs: .venv/.installed-docs
@@ -40,10 +47,12 @@ fuzz: .venv/.installed-test
 soak: .venv/.installed-test
 	$(BIN)/python tests/soak/soak.py $(SOAK)
 
-lint: .venv/.installed-test
+lint: .venv/.installed-test style
+	$(BIN)/mypy
+
+style: .venv/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 
 format: .venv/.installed-test
 	$(BIN)/ruff check --fix .
@@ -54,13 +63,13 @@ clean:
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python $(INSTALL) --upgrade pip
 
 # The extra `demo`, `test` or `docs`, at the tested versions. An installed torch leaves the pins.
 .venv/.installed-%: pyproject.toml constraints.txt .venv/bin/python
 	@if $(BIN)/python -c "import importlib.metadata as m; m.version('torch')" 2>/dev/null; \
 	then grep -v '^torch==' constraints.txt > .venv/constraints.txt; \
 	else cp constraints.txt .venv/constraints.txt; \
-	     $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt "$$(grep '^torch==' constraints.txt)"; fi
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c .venv/constraints.txt -e ".[$*]"
+	     $(BIN)/python $(INSTALL) $(PIP_FLAGS) -c constraints.txt "$$(grep '^torch==' constraints.txt)"; fi
+	$(BIN)/python $(INSTALL) $(PIP_FLAGS) -c .venv/constraints.txt -e ".[$*]"
 	@touch $@
