@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -72,10 +74,18 @@ def models() -> Path:
     return _folder("PROBEKIT_MODELS")
 
 
+@pytest.fixture(scope="session")
+def private_caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders for one cache root a test, numbered here: pytest would go over all that there are for a free number."""
+    folder = tmp_path_factory.mktemp("caches")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def private_cache(private_caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the user's own cache."""
-    root = tmp_path_factory.mktemp("cache")
+    root = next(private_caches)
+    root.mkdir()
     monkeypatch.setenv("PROBEKIT_CACHE", str(root))
     return root
 
