@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +21,7 @@ CALLS = (
     "mkdir",
     "open",
 )
-SURVIVED, REFUSED, FAILED, BROKE = 0, 4, 6, 99
+REFUSED, FAILED = 4, 6
 SIGKILLED = -9
 
 
@@ -75,27 +74,3 @@ def calls_of(work: Callable[[], object]) -> list[str]:
     with shim.active():
         work()
     return shim.names
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Run `work` in a forked child; return its exit code (a ProbekitError's own), negative for a signal."""
-    from probekit.errors import ProbekitError
-
-    child = start_child(work, ProbekitError)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def start_child(work: Callable[[], object], expected: type[Exception]) -> int:
-    child = os.fork()
-    if child:
-        return child
-    code = BROKE
-    try:
-        work()
-        code = SURVIVED
-    except expected as error:
-        code = getattr(error, "exit_code", BROKE)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)

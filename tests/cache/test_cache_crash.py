@@ -14,7 +14,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from faulty import BROKE, FAILED, REFUSED, SIGKILLED, SURVIVED, Shim, calls_of, fail_with, in_child, kill
+from children import BROKE, SURVIVED, in_child
+from faulty import FAILED, REFUSED, SIGKILLED, Shim, calls_of, fail_with, kill
 from numpy.typing import NDArray
 from planted import PLAN, corpus_of, digests, extract, identity_of, stage, tensors_of
 

@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from faulty import in_child
+from children import in_child
 from planted import PLAN, corpus_of, digests, extract, identity_of, stage
 
 from probekit.cache.location import cache_root, list_caches, newest_complete, slug

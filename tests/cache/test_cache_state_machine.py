@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faulty import FAILED, REFUSED, SIGKILLED, SURVIVED, Shim, calls_of, fail_with, in_child, kill, start_child
+from children import SURVIVED, ended, in_child, start_child
+from faulty import FAILED, REFUSED, SIGKILLED, Shim, calls_of, fail_with, kill
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -24,7 +25,7 @@ from probekit.cache.manage.folders import import_cache, remove_all
 from probekit.cache.manage.leftovers import collect, garbage
 from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache
-from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError
+from probekit.errors import CacheError, ResourceError, UsageError
 
 CORPUS = corpus_of(2, per_shard=2)
 MOST = "500" if os.environ.get("PROBEKIT_EXAMPLES") == "new" else "120"
@@ -116,8 +117,8 @@ class CacheMachine(RuleBasedStateMachine):
         assert dying in (SURVIVED, SIGKILLED, FAILED, *self._refused)
 
     def _together(self, *works: Callable[[], object]) -> list[int]:
-        children = [start_child(work, ProbekitError) for work in works]
-        return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        children = [start_child(work) for work in works]
+        return [ended(child) for child in children]
 
     @rule()
     def tidy_beside_a_writer(self) -> None:
@@ -129,10 +130,10 @@ class CacheMachine(RuleBasedStateMachine):
         folder = self.folder
         if folder is None:
             return
-        writer = start_child(self._faulty(Shim(at, kill)), ProbekitError)
+        writer = start_child(self._faulty(Shim(at, kill)))
         with contextlib.suppress(CacheError):
             repair(folder)
-        code = os.waitstatus_to_exitcode(os.waitpid(writer, 0)[1])
+        code = ended(writer)
         assert code in (SURVIVED, SIGKILLED, FAILED, *self._refused)
 
     @rule(name=st.sampled_from(FILES), share=st.floats(0, 1, exclude_max=True), how=st.integers(0, 3))

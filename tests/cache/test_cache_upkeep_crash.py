@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from faulty import FAILED, REFUSED, SIGKILLED, SURVIVED, Shim, calls_of, fail_with, in_child, kill
+from children import SURVIVED, in_child
+from faulty import FAILED, REFUSED, SIGKILLED, Shim, calls_of, fail_with, kill
 from planted import corpus_of, digests, extract
 
 from probekit.cache.export import export

@@ -1,4 +1,7 @@
-"""What only a real process shows: signals, pipes that close, disks that are full or read-only."""
+"""What only a real process shows: signals, pipes that close, disks that are full or read-only.
+
+Where neither Python's start nor its end is what is tested, the process is a fork of this one, which has loaded torch.
+"""
 
 from __future__ import annotations
 
@@ -10,55 +13,47 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from children import Command
 
+from probekit import cli
 from probekit.cache.write import staging
 from probekit.cli.app import run
+from probekit.extraction.engine import LocalEngine
+from probekit.probing.studies import study
 
 PROBEKIT = [sys.executable, "-m", "probekit"]
 
-# Small shards, and batches slow enough to be interrupted; otherwise the command as it is.
-SLOW = """
-import sys, time
-from probekit.cli import main
-import probekit.cache.write.staging
-probekit.cache.write.staging.SHARD_WORDS = 60
-def slow():
-    from probekit.extraction.engine import LocalEngine
-    run = LocalEngine.run
-    def later(self, pieces):
+
+def small_and_slow() -> None:
+    """Small shards, and batches slow enough to be interrupted."""
+    step = LocalEngine.run
+
+    def later(self: LocalEngine, pieces: Any) -> Any:
         time.sleep(0.15)
-        return run(self, pieces)
-    LocalEngine.run = later
-import probekit.extraction.run as running
-load = running.load_for
-def loading(*values):
-    slow()
-    return load(*values)
-running.load_for = loading
-main(sys.argv[1:])
-"""
+        return step(self, pieces)
 
-# A probe whose layers take for ever, in a thread that nobody can interrupt.
-STUCK = """
-import sys, threading, time
-from concurrent.futures import ThreadPoolExecutor
-from probekit import cli
-from probekit.cli import main
-import probekit.probing.studies.study as sweep
-cli.GRACE = 1.0
-def stuck(*values, **options):
-    print("at work", file=sys.stderr, flush=True)
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(time.sleep, 60).result()
-sweep.run_probes = stuck
-main(sys.argv[1:])
-"""
+    staging.SHARD_WORDS = 60
+    LocalEngine.run = later  # type: ignore[method-assign]
 
 
-def wait_for(holds: Callable[[], object], child: subprocess.Popen[str]) -> None:
+def stuck() -> None:
+    """A probe whose layers take for ever, in a thread that nobody can interrupt."""
+
+    def at_work(*values: object, **options: object) -> None:
+        print("at work", file=sys.stderr, flush=True)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(time.sleep, 60).result()
+
+    cli.GRACE = 1.0
+    study.run_probes = at_work  # type: ignore[assignment]
+
+
+def wait_for(holds: Callable[[], object], child: Command) -> None:
     deadline = time.monotonic() + 60
     while not holds():
         assert child.poll() is None, child.communicate()
@@ -78,9 +73,7 @@ def test_fault_23_a_signal_in_the_middle_of_extract(
     number: signal.Signals, code: int, word: str, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["extract", "model", "good.conllu", "--cache", str(tmp_path)]
-    child = subprocess.Popen(
-        [sys.executable, "-c", SLOW, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    child = Command(words, before=small_and_slow)
     wait_for(lambda: list(tmp_path.glob("*/receipts/00000.json")), child)
     child.send_signal(number)
     out, err = child.communicate(timeout=30)
@@ -100,11 +93,9 @@ def test_fault_23_a_signal_in_the_middle_of_extract(
 
 def test_a_signal_in_json_is_a_document(scene: Path, tmp_path: Path) -> None:
     words = ["extract", "model", "good.conllu", "--cache", str(tmp_path), "--json"]
-    child = subprocess.Popen(
-        [sys.executable, "-c", SLOW, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    child = Command(words, before=small_and_slow)
     wait_for(lambda: list(tmp_path.glob(".staging-*")), child)
-    child.terminate()
+    child.send_signal(signal.SIGTERM)
     out, err = child.communicate(timeout=30)
     assert (child.returncode, out) == (143, "")
     assert json.loads(err)["error"] == {
@@ -118,13 +109,8 @@ def test_a_signal_in_json_is_a_document(scene: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_thread_at_work_keeps_nobody(number: signal.Signals, code: int, scene: Path) -> None:
     words = ["probe", "--task", "pos"]
-    child = subprocess.Popen(
-        [sys.executable, "-c", STUCK, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert child.stderr is not None
-    for line in child.stderr:
-        if line == "at work\n":
-            break
+    child = Command(words, before=stuck)
+    wait_for(lambda: "at work\n" in child.err, child)
     child.send_signal(number)
     started = time.monotonic()
     out, err = child.communicate(timeout=30)
@@ -192,12 +178,12 @@ def test_fault_03_a_limit_on_file_sizes(scene: Path, tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     words = ["extract", "model", "good.conllu", "--cache", str(tmp_path)]
-    done = subprocess.run([*PROBEKIT, *words], capture_output=True, text=True, timeout=60, preexec_fn=limited)
-    assert done.returncode == 6
-    assert done.stdout == ""
-    assert "shard 0" in done.stderr
-    assert "bytes" in done.stderr
-    assert "ulimit -f" in done.stderr
+    child = Command(words, before=limited)
+    out, err = child.communicate()
+    assert (child.returncode, out) == (6, "")
+    assert "shard 0" in err
+    assert "bytes" in err
+    assert "ulimit -f" in err
     assert temporary(tmp_path) == []
     assert run([*words, "-q"]) == 0
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
+from children import in_child
 from tiny_models import FAMILIES, LAYERS, tiny_model
 
 import probekit.cache.format.names
@@ -102,43 +105,29 @@ def test_rows_do_not_depend_on_the_batch(tmp_path: Path) -> None:
         assert np.abs(a - b).max() <= 1e-5 * np.abs(a).max()
 
 
-# A child for each batch, forked when torch has been imported and before it runs: its threads do not survive a fork.
-DYING = """
-import os, signal, sys
-import torch, transformers
-import probekit.cache.write.staging
-probekit.cache.write.staging.SHARD_WORDS = 40
-from probekit import extract
-from probekit.extraction.engine import LocalEngine
-run = LocalEngine.run
-def die_at(batch):
-    left = [batch]
-    def dying(self, pieces):
-        if left[0] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        left[0] -= 1
-        return run(self, pieces)
-    LocalEngine.run = dying
-    extract(sys.argv[1], sentences, batch_tokens=64, cache=f"{sys.argv[2]}/{batch}")
-sentences = [line.split() for line in open(sys.argv[3])]
-for batch in map(int, sys.argv[4:]):
-    if os.fork() == 0:
-        try:
-            die_at(batch)
-        finally:
-            os._exit(0)
-    assert os.waitstatus_to_exitcode(os.wait()[1]) == -signal.SIGKILL
-"""
 BATCHES = (0, 2, 5)
 
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Roots of extractions that were killed at a batch, named by its number."""
-    folder = tmp_path_factory.mktemp("killed")
-    (folder / "sentences").write_text("\n".join(map(" ".join, SENTENCES)))
-    words = [str(tiny_model("bert")), str(folder), str(folder / "sentences"), *map(str, BATCHES)]
-    subprocess.run([sys.executable, "-c", DYING, *words], check=True, timeout=120)
+    folder, model, run = tmp_path_factory.mktemp("killed"), tiny_model("bert"), LocalEngine.run
+    for last in BATCHES:
+        begun = iter(range(100))
+
+        def dying(self: LocalEngine, pieces: Any, last: int = last, begun: Iterator[int] = begun) -> Any:
+            if next(begun) == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return run(self, pieces)
+
+        def work(last: int = last, dying: Any = dying) -> None:
+            extract(model, SENTENCES, batch_tokens=64, cache=folder / str(last))
+
+        with (
+            mock.patch.object(LocalEngine, "run", dying),
+            mock.patch.object(probekit.cache.write.staging, "SHARD_WORDS", 40),
+        ):
+            assert in_child(work) == -signal.SIGKILL
     return folder
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
+from children import in_child
 from tiny_models import FAMILIES, tiny_model
 
 import probekit.cache.write.staging
@@ -18,6 +22,7 @@ from probekit import ActivationCache, extract, probe
 from probekit.cache.manage.verify import verify
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.extraction.cost import estimate
+from probekit.extraction.engine import LocalEngine
 from probekit.extraction.request import Request
 from probekit.models.sources.find import find_model
 
@@ -126,28 +131,19 @@ def test_the_estimate_is_exact(kind: str, vectors: Path, tmp_path: Path) -> None
     ]
 
 
-DYING = """
-import os, signal, sys
-import probekit.cache.write.staging
-probekit.cache.write.staging.SHARD_WORDS = 40
-from probekit import extract
-from probekit.extraction.engine import LocalEngine
-run, left = LocalEngine.run, [3]
-def dying(self, pieces):
-    if left[0] == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    left[0] -= 1
-    return run(self, pieces)
-LocalEngine.run = dying
-extract(sys.argv[1], [line.split() for line in open(sys.argv[3])], batch_tokens=16, cache=sys.argv[2])
-"""
-
-
 def test_a_killed_run_resumes_to_the_same_bytes_and_parts_equal_the_whole(vectors: Path, tmp_path: Path) -> None:
-    text, model = tmp_path / "sentences", f"static:{vectors}"
-    text.write_text("\n".join(map(" ".join, SENTENCES)))
-    command = [sys.executable, "-c", DYING, model, str(tmp_path / "killed"), str(text)]
-    assert subprocess.run(command, check=False, timeout=120).returncode == -signal.SIGKILL
+    model, run, begun = f"static:{vectors}", LocalEngine.run, iter(range(100))
+
+    def dying(self: LocalEngine, pieces: Any) -> Any:
+        if next(begun) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return run(self, pieces)
+
+    def work() -> None:
+        with mock.patch.object(LocalEngine, "run", dying):
+            extract(model, SENTENCES, batch_tokens=16, cache=tmp_path / "killed")
+
+    assert in_child(work) == -signal.SIGKILL
     (left,) = (tmp_path / "killed").glob("*--*")
     with pytest.raises(CacheError, match="incomplete"):
         ActivationCache.open(left)

@@ -9,16 +9,16 @@ import resource
 import shutil
 import signal
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from children import SURVIVED, ended, in_child, start_child
 from tuned_runs import assert_same, log_of, materials, plan_of, tensors_of, trainer_of
 
-from probekit.errors import CacheError, ProbekitError, ResourceError
+from probekit.errors import CacheError, ResourceError
 from probekit.report import LayerReport
 from probekit.tuning.folder import RunFolder, read_tensors
 from probekit.tuning.run import Running, Tuned, run_plan
@@ -39,29 +39,6 @@ def run(folder: Path, **options: Any) -> Tuned:
     return run_plan(own, plan_of(own, "full", *CHANGES), folder, running=ALWAYS, **options)
 
 
-def forked(deed: Any) -> int:
-    """Do something in a child of this process; return its number."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # threads of torch, which wait
-        child = os.fork()
-    if child:
-        return child
-    code = 70
-    try:
-        torch.set_num_threads(1)
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 2)
-        code = deed() or 0
-    except ProbekitError as error:
-        code = error.exit_code
-    finally:
-        os._exit(code)
-
-
-def ended(child: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 def came_of(folder: Path) -> dict[str, Any]:
     """All that a run leaves, without what a clock or a meter says."""
     certificate = json.loads((folder / "certificate.json").read_text())
@@ -77,9 +54,9 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, torch.Tensor], float]:
     folder = tmp_path_factory.mktemp("runs") / "undisturbed"
-    materials()  # by the parent: no two processes train the same tiny tokenizer
+    run(folder.with_name("first"))  # by the parent: what a run imports at its first step, no child imports again
     began = time.monotonic()
-    assert ended(forked(lambda: run(folder) and 0)) == 0
+    assert in_child(lambda: run(folder)) == SURVIVED
     return came_of(folder), weights_of(folder), time.monotonic() - began
 
 
@@ -92,7 +69,7 @@ def test_killed_twenty_times_it_ends_the_same(
     kills, stages, number = 0, set(), 0
     folder = tmp_path / "0"
     while kills < 20:
-        child = forked(lambda place=folder: run(place) and 0)
+        child = start_child(lambda place=folder: run(place))
         time.sleep(float(draw.uniform(0.1, 0.9)) * seconds / 2)
         os.kill(child, signal.SIGKILL)
         if ended(child) == -signal.SIGKILL:
@@ -102,7 +79,7 @@ def test_killed_twenty_times_it_ends_the_same(
         assert came_of(folder) == expected
         number += 1
         folder = tmp_path / str(number)
-    assert ended(forked(lambda: run(folder) and 0)) == 0
+    assert in_child(lambda: run(folder)) == SURVIVED
     assert came_of(folder) == expected
     assert_same(weights_of(folder), weights)
     assert len(stages) > 1  # where a kill lands is chance
@@ -216,14 +193,13 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
 def test_a_full_disk_is_said_and_the_run_goes_on_later(
     undisturbed: tuple[dict[str, Any], dict[str, torch.Tensor], float], tmp_path: Path
 ) -> None:
-    def short(size: int) -> int:
+    def short(size: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
         run(tmp_path)
-        return 0
 
     for size in (1500, 4000, 100_000):  # in the log, in the plan or a checkpoint
-        assert ended(forked(lambda size=size: short(size))) == ResourceError.exit_code
-    assert ended(forked(lambda: run(tmp_path) and 0)) == 0
+        assert in_child(lambda size=size: short(size)) == ResourceError.exit_code
+    assert in_child(lambda: run(tmp_path)) == SURVIVED
     assert came_of(tmp_path) == undisturbed[0]
 
 
