@@ -74,13 +74,13 @@ class Command:
 
         for descriptor, file in enumerate(self._said, start=1):
             os.dup2(file, descriptor)
-        sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(number, "w", closefd=False)) for number in (1, 2))
+        sys.stdout, sys.stderr = (
+            io.TextIOWrapper(io.FileIO(number, "w", closefd=False), write_through=True) for number in (1, 2)
+        )
         try:
             before()
             main(words)
         except SystemExit as end:
-            sys.stdout.flush()
-            sys.stderr.flush()
             os._exit(int(end.code or 0))
 
     @property
