@@ -7,7 +7,7 @@ Labels come from the corpus, never from the cache.
 """
 
 from probekit.features.pooling import PAIRS, POOLS, Pooler
-from probekit.features.table import Label, TargetTable, collect, keep_top, matched, number_bins
+from probekit.features.table import Label, TargetTable, collect, keep_top, matched, number_bins, without_labels
 from probekit.features.tokens import TokenGatherer, TokenRows
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "keep_top",
     "matched",
     "number_bins",
+    "without_labels",
 ]

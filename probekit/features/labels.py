@@ -70,18 +70,20 @@ def code_labels(task: ProbeTask, table: TargetTable) -> LabelCodes:
 
 def label_notes(coded: LabelCodes) -> list[str]:
     """Say which labels training never showed, and which it showed once."""
-    notes = []
-    if coded.unseen:
-        notes.append(
-            f"{coded.unseen.total():,} dev or test labels never occur in training, so count as errors: "
-            f"{named(coded.unseen)}."
-        )
+    notes = unseen_notes(coded.unseen, "dev or test labels")
     rare = [label for label, count in coded.counts.items() if count == 1]
     if rare:
         notes.append(
             f"{len(rare)} of {len(coded.counts)} labels occur once in training: {', '.join(sorted(rare)[:10])}."
         )
     return notes
+
+
+def unseen_notes(unseen: Counter[str], what: str) -> list[str]:
+    """Say which labels training never showed; nothing if there are none."""
+    if not unseen:
+        return []
+    return [f"{unseen.total():,} {what} never occur in training, so count as errors: {named(unseen)}."]
 
 
 def check_parts(task: ProbeTask, table: TargetTable, *, least: int = 1) -> None:

@@ -228,9 +228,22 @@ def keep_top(task: ProbeTask, table: TargetTable) -> tuple[TargetTable, Counter[
     if task.top_labels is None or len(counts) <= task.top_labels:
         return table, Counter()
     ranked = sorted(counts, key=lambda label: (-counts[label], str(label)))
-    rare = set(ranked[task.top_labels :])
-    kept = np.array([row for row, label in enumerate(table.labels) if label not in rare], np.int64)
-    return table.take(kept), Counter(label for label in table.labels if label in rare)
+    return without_labels(table, ranked[task.top_labels :])
+
+
+def without_labels(table: TargetTable, labels: Iterable[Label]) -> tuple[TargetTable, Counter[Label]]:
+    """Leave out the targets of some labels.
+
+    Returns
+    -------
+    table : TargetTable
+    left_out : Counter
+        How many targets of each label are left out.
+    """
+    gone = set(labels)
+    left_out = Counter(label for label in table.labels if label in gone)
+    kept = [row for row, label in enumerate(table.labels) if label not in gone]
+    return (table.take(np.array(kept, np.int64)) if left_out else table), left_out
 
 
 def number_bins(values: NDArray[np.float64], train: slice, bins: int) -> tuple[list[str], NDArray[np.float64]]:

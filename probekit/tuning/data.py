@@ -8,6 +8,7 @@ cache and training from text lay out the same targets over the same tokens.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from probekit.example import Example
 from probekit.extraction.layout import lay_out_shard
 from probekit.extraction.run import tokeniser_for
 from probekit.extraction.spec import ExtractionSpec
-from probekit.features import TargetTable, collect, keep_top, matched
+from probekit.features import Label, TargetTable, collect, keep_top, matched
 from probekit.features.labels import check_parts, code_labels, label_notes, named
 from probekit.features.pooling import Pooler, token_ranges
 from probekit.statistics.units import whole_units
@@ -70,6 +71,8 @@ class TuningData:
     training : int64 array
         Ordinals of the training examples that are trained on.
     notes : list of str
+    rare : tuple of str
+        Labels that training showed and that are too rare for the task: their targets are left out.
     """
 
     task: ProbeTask
@@ -88,10 +91,11 @@ class TuningData:
     textless: tuple[int, ...]
     training: IntArray
     notes: list[str]
+    rare: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
-        """The sha256 of what is learned from and scored: tokens, targets, what is true of them, splits."""
+        """The sha256 of what is learned from and scored: tokens, targets, what is true of them, splits; not kept."""
         table, whole = self.table, hashlib.sha256()
         for array in (self.index.example, self.index.word, self.index.token, self.spans, self.held, self.training):
             whole.update(np.ascontiguousarray(array, "<i8").data)
@@ -224,12 +228,14 @@ def _lay_out(
     repeated = repeated_ordinals(examples)
     if repeated:
         notes.append(f"{len(repeated):,} dev or test examples repeat a training example.")
-    everything, left_out = keep_top(task, collect(task, examples, where=f"the corpus '{corpus.name}'"))
+    everything, left_out = collect(task, examples, where=f"the corpus '{corpus.name}'"), Counter[Label]()
+    if targets == "labels":  # no number is too rare
+        everything, left_out = keep_top(task, everything)
     table = Pooler(index, everything).table
     if lost := table.without_token:
         notes.append(f"{lost.total():,} targets are left out: no token covers {named(lost)}.")
     if left_out:
-        notes.append(f"{left_out.total():,} targets are left out: their labels are too rare: {named(left_out)}.")
+        notes.append(rare_note(left_out))
     check_parts(task, table, least=1 if targets == "labels" else 2)
     classes: tuple[str, ...] = ()
     labels: list[str] = []
@@ -253,8 +259,14 @@ def _lay_out(
         textless=textless,
         training=_ordinals(table, "train"),
         notes=notes,
+        rare=tuple(sorted(map(str, left_out))),
         **places(index, table, len(examples)),
     )
+
+
+def rare_note(left_out: Counter[Label]) -> str:
+    """Say which targets are left out, since their labels are too rare for the task."""
+    return f"{left_out.total():,} targets are left out: their labels are too rare: {named(left_out)}."
 
 
 def places(index: CacheIndex, table: TargetTable, n: int) -> dict[str, IntArray]:

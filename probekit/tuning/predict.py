@@ -8,6 +8,7 @@ must be said by the corpus.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,16 +22,16 @@ from probekit.corpus import open_corpus
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.example import Example
 from probekit.extraction.spec import ExtractionSpec
-from probekit.features import TargetTable, collect
-from probekit.features.labels import UNSEEN
+from probekit.features import TargetTable, collect, without_labels
+from probekit.features.labels import UNSEEN, unseen_notes
 from probekit.features.pooling import Pooler
 from probekit.models.cut import cut
-from probekit.models.sources.find import find_model
+from probekit.models.sources.find import find_again, find_model
 from probekit.models.sources.vectors import WordVectors
 from probekit.report import LayerReport
 from probekit.tasks import ProbeTask, Target, get_task
 from probekit.tuning.beside import read_word_file
-from probekit.tuning.data import TuningData, places, tokens_of
+from probekit.tuning.data import TuningData, places, rare_note, tokens_of
 from probekit.tuning.feed import Feed
 from probekit.tuning.folder import RunFolder
 from probekit.tuning.identity import PLAN, REPORT, RUN, WHERE
@@ -131,13 +132,15 @@ class TunedModel:
         plan = TunePlan.read_file(place / PLAN)
         vectors = _word_vectors(plan, beside)
         if (place / DELTA).exists():
-            # A folder's name alone finds nothing from elsewhere, and a name on the hub may have moved on.
-            known = asked[WHERE] if Path(asked[WHERE]).is_dir() else asked["model"]["name"]
-            source = find_model(model or known)
-            if source.digests()["weights"] != asked["model"]["digest"]:
+            its = asked["model"]
+            if model is None:
+                source, _ = find_again(its["name"], asked[WHERE], made=f"the run in {place}")
+            else:
+                source = find_model(model)
+            if source.digests()["weights"] != its["digest"]:
                 raise CacheError(
-                    f"The run in {place} differs from '{asked['model']['name']}' ({asked['model']['digest']:.12}), and "
-                    f"the model of that name has other weights now. Name the right one with --model."
+                    f"The run in {place} differs from '{its['name']}' ({its['digest']:.12}), and the model in "
+                    f"{source.files()[0].parent} has other weights. Name the right one with --model."
                 )
             loaded = cut(source.load(device=device), max(1, plan.keep))
         else:
@@ -164,10 +167,12 @@ class TunedModel:
     def predict(self, corpus: Any, *, spec: ExtractionSpec | None = None, batch_tokens: int = 2048) -> Predicted:
         """Predict every target of a corpus, whatever its splits.
 
+        Targets whose label training showed and found too rare for the task are left out, as the run left them out.
+
         Raises
         ------
         InputError
-            The corpus does not say where spans or pairs are, or an example is too long.
+            The corpus does not say where spans or pairs are, an example is too long, or there is no target.
         """
         opened = open_corpus(corpus)
         where = f"the corpus '{opened.name}'"
@@ -175,11 +180,20 @@ class TunedModel:
         index, textless, notes = tokens_of(self.network.loaded, examples, spec or ExtractionSpec(), where=where)
         labelled = all(any(name in e.annotations or name in e.spans for e in examples) for name in self.task.needs)
         task = self.task if labelled else _every(self.task)
-        table = Pooler(index, collect(task, examples, where=where)).table
+        collected, rare = collect(task, examples, where=where), set(self._asked.get("rare", ()))
+        everything, left_out = without_labels(collected, {one for one in collected.labels if str(one) in rare})
+        if left_out:
+            notes.append(rare_note(left_out))
+        if not len(everything):
+            raise InputError(f"There is nothing to predict in {where}. {' '.join(notes)}".strip())
+        table = Pooler(index, everything).table
         data = self._data(table, index, textless, examples, name=opened.name, labelled=labelled)
         feed = Feed(self.network, data, batch_tokens=batch_tokens)
         values = feed.predict(data.examples("test"))
         data.notes.extend([*notes, *feed.remarks])
+        if labelled and data.targets == "labels":
+            unseen = Counter(data.labels[row] for row in np.flatnonzero(data.gold == UNSEEN).tolist())
+            data.notes.extend(unseen_notes(unseen, "labels of this corpus"))
         if data.targets == "numbers":
             centre, spread = self._asked["scale"]
             values = values * spread + centre
@@ -216,6 +230,7 @@ class TunedModel:
             textless=textless,
             training=np.zeros(0, np.int64),
             notes=[],
+            rare=tuple(self._asked.get("rare", ())),
             **places(index, table, len(examples)),
         )
 

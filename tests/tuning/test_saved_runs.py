@@ -12,7 +12,7 @@ import pytest
 import torch
 import transformers
 from tiny_models import LAYERS, tiny_model
-from tuned_runs import corpus, examples, materials, plan_of, tensors_of
+from tuned_runs import corpus, examples, materials, plan_of, rewritten, tensors_of
 
 from probekit import ActivationCache, Corpus, extract
 from probekit.errors import CacheError, InputError, UsageError
@@ -21,6 +21,7 @@ from probekit.models.runtime.hooks import Capture
 from probekit.models.runtime.middle import trial_batch
 from probekit.models.sources.find import find_model
 from probekit.report import LayerReport
+from probekit.tuning.materials import gather
 from probekit.tuning.predict import Predicted, TunedModel
 from probekit.tuning.run import Tuned, run_plan
 
@@ -122,8 +123,6 @@ def test_spans_must_be_given(tmp_path: Path) -> None:
         spans = tuple(Span(place, place + 1, own.annotations["upos"][place]) for place in range(len(own.words)))
         return replace(own, spans={"entities": spans})
 
-    from probekit.tuning.materials import gather
-
     whole = Corpus.from_examples([with_spans(own) for own in examples()], name="spans")
     own = gather("entity-type", model=str(tiny_model("bert")), corpus=whole, device="cpu")
     run = run_plan(own, plan_of(own, "head-only", "head=span", "read.pool=endpoints"), tmp_path / "run")
@@ -132,6 +131,44 @@ def test_spans_must_be_given(tmp_path: Path) -> None:
     assert scores(model.predict(test).report) == scores(run.report)
     with pytest.raises(InputError, match="is about the spans that a corpus names, and this one lacks entities"):
         model.predict(of_test())
+
+
+TOP = """
+from probekit.tasks import ProbeTask, Target
+
+TASK = ProbeTask(
+    name="top-letters",
+    kind="word",
+    needs=("upos",),
+    targets=lambda example: [Target(((i, i + 1),), label) for i, label in enumerate(example.annotations["upos"])],
+    top_labels=3,
+)
+"""
+
+
+def test_labels_too_rare_to_be_trained_on_are_left_out_when_scored_too(tmp_path: Path) -> None:
+    probes = tmp_path / "probes"
+    probes.mkdir()
+    (probes / "top_letters.py").write_text(TOP)
+
+    def rare(own: Any) -> Any:
+        first = {"train-0": "RARE", "test-0": "RARE", "test-1": "NEW"}.get(own.id, own.annotations["upos"][0])
+        return (first, *own.annotations["upos"][1:])
+
+    whole = rewritten(upos=rare)
+    own = gather("top-letters", model=str(tiny_model("bert")), corpus=whole, probes=probes, device="cpu")
+    assert own.data.classes == ("A", "B", "C")
+    run = run_plan(own, plan_of(own, "head-only", "loop.epochs=1"), tmp_path / "run")
+    model = TunedModel.open(run.folder, probes=probes, device="cpu")
+    predicted = model.predict(Corpus.from_examples([one for one in whole if one.split == "test"], name="made-up"))
+    assert scores(predicted.report) == scores(run.report)
+    assert any(
+        "1 targets are left out: their labels are too rare: 'RARE' (1)." in note for note in predicted.data.notes
+    )
+    assert any(
+        "1 labels of this corpus never occur in training, so count as errors: 'NEW' (1)" in note
+        for note in predicted.data.notes
+    )
 
 
 def test_a_complete_run_is_returned_and_not_run_again(saved: tuple[str, Tuned, Tuned]) -> None:
@@ -146,7 +183,7 @@ def test_a_complete_run_is_returned_and_not_run_again(saved: tuple[str, Tuned, T
 def test_the_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     tune(tmp_path, "bert", "pos", "loop.epochs=1")
     own = materials()
-    with pytest.raises(CacheError, match=r"holds another run: its plan is .* Give this run a folder of its own"):
+    with pytest.raises(CacheError, match=r"holds another run: its plan has .* Give this run a folder of its own"):
         tune(tmp_path, "bert", "pos", "loop.epochs=3")
     with pytest.raises(CacheError, match="its save is"):
         tune(tmp_path, "bert", "pos", "loop.epochs=1", save="delta")
@@ -154,7 +191,7 @@ def test_the_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     gold[:2] = gold[1::-1] if gold[0] != gold[1] else (gold[:2] + 1) % 3
     other = replace(own, data=replace(own.data, gold=gold))
     plan = plan_of(own, "full", "keep=2", "read.layers=2", "train=1,2", "loop.epochs=1")
-    with pytest.raises(CacheError, match="its data is"):
+    with pytest.raises(CacheError, match="that it trained on are not these"):
         run_plan(other, plan, tmp_path)
 
 
@@ -168,7 +205,7 @@ def test_a_folder_that_is_no_run_is_not_written_over(tmp_path: Path) -> None:
 def test_what_differs_is_put_into_the_model_it_came_from_alone(saved: tuple[str, Tuned, Tuned], tmp_path: Path) -> None:
     family, whole, delta = saved
     other = "gpt2" if family == "bert" else "bert"
-    with pytest.raises(CacheError, match="other weights now"):
+    with pytest.raises(CacheError, match="has other weights"):
         TunedModel.open(delta.folder, model=str(tiny_model(other)), device="cpu")
     assert delta.cost.stored < whole.cost.stored
     size = sum(group.size for group in TunedModel.open(delta.folder, device="cpu").network.depths.groups[KEPT - 1 :])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from probekit.cache.format.names import STATIC, resolved_name
-from probekit.errors import CacheError
+from probekit.errors import CacheError, NetworkError, UsageError
 from probekit.models.sources.digests import stamp
 from probekit.models.sources.locate import DEFAULT, HUB_NAME, locate
 from probekit.models.sources.static import InputTable, is_static, named_path, static_source
@@ -81,6 +81,43 @@ def find_model(model: str | Path | None = None, *, revision: str | None = None) 
     if isinstance(table, InputTable) and commit:
         table = replace(table, model=replace(table.model, revision=commit))
     return replace(table, name=name)
+
+
+def find_again(name: str, folder: str | None, *, made: str) -> tuple[ModelSource, list[str]]:
+    """Find the model that something on disk was made from: in the folder that it has on record, else by its name.
+
+    Parameters
+    ----------
+    name : str
+        What the model is called there, and goes on being called.
+    folder : str or None
+        Of its files; None: there is no record.
+    made : str
+        What was made from it, for messages: ``the cache X``.
+
+    Returns
+    -------
+    source : ModelSource
+    remarks : list of str
+        Where it was found, if its name alone does not say that.
+
+    Raises
+    ------
+    UsageError, NetworkError
+        It is neither there nor found by its name; both are named.
+    """
+    if folder is not None and os.path.isdir(folder) and not is_static(name):
+        source = replace(locate(folder), name=name)
+        bundled = name == DEFAULT
+        return source, [] if bundled else [f"The model '{name}' is read from {folder}, from where {made} was made."]
+    try:
+        return find_model(name), []
+    except (UsageError, NetworkError) as error:
+        record = f"is no more in {folder}" if folder else "has no folder on record"
+        raise type(error)(
+            f"The model '{name}', which {made} was made from, {record}, and no other of this name is found. Say where "
+            f"it is with --model. {error}"
+        ) from error
 
 
 def source_name(model: str) -> str:
