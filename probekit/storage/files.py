@@ -76,16 +76,32 @@ def check_folder(path: Path) -> None:
         raise CacheError(f"{path} is not a folder (a cache holds its own files, no links).")
 
 
+CACHE_OPTIONS = "--cache or PROBEKIT_CACHE"
+
+
 @contextlib.contextmanager
-def disk_errors(folder: Path, what: str, *, needed: int | None = None) -> Iterator[None]:
-    """Turn every `OSError` inside into a `ResourceError` that names `what`, `folder` and the remedy."""
+def disk_errors(
+    folder: Path, what: str, *, needed: int | None = None, put: str = "the cache", options: str = CACHE_OPTIONS
+) -> Iterator[None]:
+    """Turn every `OSError` inside into a `ResourceError` that names `what`, `folder` and the remedy.
+
+    Parameters
+    ----------
+    folder : Path
+    what : str
+        Is written.
+    needed : int, optional
+        Bytes.
+    put, options : str
+        What can be put elsewhere, and with which options of the command.
+    """
     try:
         yield
     except OSError as error:
-        raise ResourceError(_explain(error, folder, what, needed)) from error
+        raise ResourceError(_explain(error, folder, what, needed, put, options)) from error
 
 
-def _explain(error: OSError, folder: Path, what: str, needed: int | None) -> str:
+def _explain(error: OSError, folder: Path, what: str, needed: int | None, put: str, options: str) -> str:
     reason = os.strerror(error.errno) if error.errno else str(error)
     message = f"Cannot write {what} in {folder}: {reason}."
     if error.errno in _FULL:
@@ -94,9 +110,9 @@ def _explain(error: OSError, folder: Path, what: str, needed: int | None) -> str
         message += f"{need or ' The disk says it is full;'}{free}"
         if error.errno == errno.EFBIG:
             message += " The limit on file sizes is too low (see `ulimit -f`)."
-        return message + " Make room, or put the cache elsewhere with --cache or PROBEKIT_CACHE."
+        return message + f" Make room, or put {put} elsewhere with {options}."
     if error.errno in _DENIED:
-        return message + " Name a folder that can be written with --cache or PROBEKIT_CACHE."
+        return message + f" Name a folder that can be written with {options}."
     return message + " What was finished before is kept; run the same command again."
 
 

@@ -90,6 +90,11 @@ class Feed:
         ----------
         lowest : int
             The lowest depth that is to train: the cache need not have a layer above it.
+
+        Raises
+        ------
+        NumericError
+            What is read is not finite.
         """
         network = self.network
         network.set_dropout(False)
@@ -97,7 +102,14 @@ class Feed:
         if network.mix is not None:
             network.mix.sizes.copy_(self.sizes())
         some = np.random.default_rng(0).permutation(self.data.training)[:MEASURED]
-        network.sized.learn(self._means(some))
+        vectors = self._means(some)
+        if not bool(vectors.isfinite().all()):
+            raise NumericError(
+                f"The states of '{network.loaded.source.name}' that the head would read (layers "
+                f"{', '.join(map(str, network.read))}) are not finite before anything trains: its weights are damaged, "
+                "or overflow. Fetch the model again, or read a lower layer (--set read=... --set keep=...)."
+            )
+        network.sized.learn(vectors)
 
     @property
     def route(self) -> str | None:

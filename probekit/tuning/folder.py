@@ -40,6 +40,12 @@ SAVING = ".model-*"
 """Folders in which a model is written before its files are moved."""
 
 
+def run_disk_errors(folder: Path, what: str) -> contextlib.AbstractContextManager[None]:
+    """Turn every `OSError` inside into a :class:`~probekit.errors.ResourceError` that says how a run goes on."""
+    put = "the run (the same command goes on from its last checkpoint)"
+    return disk_errors(folder, what, put=put, options="--out")
+
+
 class RunFolder:
     """The files of one run.
 
@@ -55,7 +61,7 @@ class RunFolder:
         self.path, self.writes = path, writes
         if not writes:
             return
-        with disk_errors(path, "the run"):
+        with run_disk_errors(path, "the run"):
             path.mkdir(parents=True, exist_ok=True)
 
     @contextlib.contextmanager
@@ -126,7 +132,7 @@ class RunFolder:
         """
         final = self.path / f"{CHECKPOINT}{step:08d}"
         building = self.path / f".{final.name}.{os.getpid()}"
-        with disk_errors(self.path, "the checkpoint"):
+        with run_disk_errors(self.path, "the checkpoint"):
             shutil.rmtree(building, ignore_errors=True)
             building.mkdir()
             try:
@@ -175,6 +181,13 @@ class RunFolder:
                 raise CacheError(f"{newest / name} is damaged: remove {newest} and run the same command again.")
         return newest
 
+    def kept(self) -> str:
+        """Say which checkpoint a run that stops now leaves."""
+        found = self._checkpoints()
+        if not found:
+            return f"No checkpoint was due yet in {self.path}."
+        return f"The last checkpoint, {found[-1]}, is kept."
+
     def drop_checkpoints(self) -> None:
         """Remove checkpoints: the run is done."""
         if not self.writes:
@@ -187,7 +200,7 @@ class RunFolder:
 
     def _put(self, place: Path, data: bytes) -> Path:
         if self.writes:
-            with disk_errors(self.path, "the run"):
+            with run_disk_errors(self.path, "the run"):
                 replace_bytes(place, data)
         return place
 
@@ -209,7 +222,7 @@ class RunLog:
         if path is None:
             return
         self._folder = path.parent
-        with disk_errors(path.parent, "the log"):
+        with run_disk_errors(path.parent, "the log"):
             # Without a buffer: what a full disk did not take would be written again when the file is closed.
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115  (closed by close)
             if self._file.tell() < keep:
@@ -224,7 +237,7 @@ class RunLog:
         """Write a line."""
         if self._file is None:
             return
-        with disk_errors(self._folder, "the log"):
+        with run_disk_errors(self._folder, "the log"):
             line = memoryview(dump(dict(row)).encode() + b"\n")
             while line:
                 line = line[self._file.write(line) :]
@@ -233,7 +246,7 @@ class RunLog:
         """Force what is written to the disk; return its size."""
         if self._file is None:
             return 0
-        with disk_errors(self._folder, "the log"):
+        with run_disk_errors(self._folder, "the log"):
             sync(self._file.fileno())
             return self._file.tell()
 
@@ -263,6 +276,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def _write_tensors(path: Path, tensors: Tensors) -> Path:
     from safetensors.torch import save
 
-    with disk_errors(path.parent, "the tensors of the run"):
+    with run_disk_errors(path.parent, "the tensors of the run"):
         replace_bytes(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
     return path

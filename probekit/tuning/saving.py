@@ -18,8 +18,7 @@ import torch
 
 from probekit.errors import CacheError, UsageError
 from probekit.models.sources.weights import quiet
-from probekit.storage.files import disk_errors
-from probekit.tuning.folder import SAVING, RunFolder
+from probekit.tuning.folder import SAVING, RunFolder, run_disk_errors
 from probekit.tuning.network import Network
 
 HEAD, DELTA = "head.safetensors", "delta.safetensors"
@@ -79,7 +78,7 @@ def _save_whole(folder: Path, network: Network) -> list[Path]:
     """Write the model and its tokenizer beside one another first, and move them when they are whole."""
     loaded = network.loaded
     with (
-        disk_errors(folder, "the tuned model"),
+        run_disk_errors(folder, "the tuned model"),
         tempfile.TemporaryDirectory(dir=folder, prefix=SAVING.rstrip("*")) as place,
     ):
         with quiet():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 from tiny_models import tiny_model
 from tuned_runs import cached, corpus, examples, materials, plan_of, rewritten
 
 from probekit import Corpus
-from probekit.errors import ProbekitError
+from probekit.errors import NumericError, ProbekitError, ResourceError
 from probekit.extraction.spec import ExtractionSpec
+from probekit.tuning.folder import run_disk_errors
 from probekit.tuning.materials import gather
 from probekit.tuning.run import run_plan
 
@@ -101,3 +105,38 @@ def test_a_plan_of_another_task_or_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProbekitError, match="made for the model 'bert'"):
         run_plan(materials("gpt2"), plan, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_another_run_says_in_what_it_differs(tmp_path: Path) -> None:
+    own = materials()
+    plan = plan_of(own, "head-only", "loop.epochs=1")
+    run_plan(own, plan, tmp_path, save="delta")
+
+    def said(other: Any, plan: Any) -> str:
+        with pytest.raises(ProbekitError) as raised:
+            run_plan(other, plan, tmp_path, save="delta")
+        return str(raised.value)
+
+    assert "its plan has rate.head_peak" in said(own, plan.with_set("rate.head_peak=0.02"))
+    renamed = gathered(corpus=rewritten(upos=lambda one: tuple(f"{label}x" for label in one.annotations["upos"])))
+    assert "its classes have A, B, C for Ax, Bx, Cx" in said(renamed, plan)
+    swapped = gathered(corpus=rewritten(upos=lambda one: one.annotations["upos"][::-1]))
+    assert "the tokens, targets or splits that it trained on are not these" in said(swapped, plan)
+
+
+def test_a_model_that_is_broken_is_no_fault_of_the_cut(tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model("bert"), tmp_path / "broken")
+    weights = load_file(folder / "model.safetensors")
+    (name,) = [name for name in weights if name.endswith("layer.2.output.dense.weight")]
+    save_file({**weights, name: weights[name] * float("nan")}, folder / "model.safetensors", {"format": "pt"})
+    own = gathered(model=str(folder))
+    message = r"states of 'broken' that the head would read \(layers 3\) are not finite before anything trains"
+    with pytest.raises(NumericError, match=message):
+        run_plan(own, plan_of(own, "top:1"), tmp_path / "run")
+    run_plan(own, plan_of(own, "head-only:2", "loop.epochs=1"), tmp_path / "lower", save="delta")
+
+
+def test_a_full_disk_says_how_a_run_goes_on(tmp_path: Path) -> None:
+    said = r"put the run \(the same command goes on .*\) elsewhere with --out"
+    with pytest.raises(ResourceError, match=said), run_disk_errors(tmp_path, "the run"):
+        raise OSError(errno.ENOSPC, "No space left on device")

@@ -120,6 +120,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(t
     with pytest.raises(NumericError, match=r"loss of step 4 \(epoch 1\) is nan, at rates of up to 0.003") as raised:
         trainer.fit()
     assert raised.value.exit_code == 5
+    assert f"The last checkpoint, {tmp_path / 'checkpoint-00000004'}, is kept." in str(raised.value)
     assert [place.name for place in tmp_path.glob("checkpoint-*")] == ["checkpoint-00000004"]
     trainer_of(own, plan_of(own), tmp_path).fit()
     trainer_of(own, plan_of(own), tmp_path / "other").fit()
