@@ -54,7 +54,7 @@ ECHO = 1.0
 
 KEPT = {
     "extract": "Finished shards are kept; resume with",
-    "tune": "The last checkpoint is kept; go on with",
+    "tune": "Its last checkpoint is kept (one every --minutes); go on with",
 }
 """What a command leaves behind, and how it goes on."""
 
