@@ -24,7 +24,8 @@ from probekit.cli.options import (
     examples,
     names_in,
 )
-from probekit.cli.output import progress_bar, say, show_json
+from probekit.cli.output import say, show_json
+from probekit.cli.training import training_shown
 
 if TYPE_CHECKING:
     from probekit.tuning.bill import Entry
@@ -151,21 +152,21 @@ def tune_command(
     from probekit.tuning.materials import gather
     from probekit.tuning.plan import TunePlan
     from probekit.tuning.saving import check_save
+    from probekit.tuning.trackers import check_trackers
     from probekit.tuning.tune import digest_of_report, plan_for
 
     if plan_file is not None and plan is not None:
         raise UsageError("Give a plan as a file or by a name (--plan), not both.")
     check_save(save)
+    check_trackers(report_to or [])
     check_figure(plot)
     check_figure(bill, "bill")
     check_writable(verify, "verify")
     check_writable(None if out is None else out / "run.json", "out")
     given = TunePlan.read_file(plan_file) if plan_file is not None else None
-    if given is not None:
-        task = given.task if task is None else task
-        model = given.model.name if model is None and on is None else model
     materials = gather(
         task,
+        plan=given,
         report=report,
         model=model,
         corpus=corpus,
@@ -254,21 +255,17 @@ def _run(
     report_to: list[str],
     quiet: bool,
 ) -> Tuned:
-    from probekit.tuning.processes import Processes
     from probekit.tuning.run import Running, run_plan
-    from probekit.tuning.tune import run_folder
 
-    place = folder if folder is not None else run_folder(materials, plan, examples)
-    processes = Processes(materials.loaded.device, report_to=report_to, folder=place, config=plan.to_json())
-    with progress_bar(title, 1.0, quiet=quiet) as advance:
+    with training_shown(title, quiet=quiet) as watch:
         return run_plan(
             materials,
             plan,
-            place,
+            folder,
             examples=examples,
             save=save,
             running=Running(
-                minutes=minutes, processes=processes, progress=advance, told=lambda note: say(note, quiet=quiet)
+                minutes=minutes, report_to=report_to, watch=watch, told=lambda note: say(note, quiet=quiet)
             ),
         )
 

@@ -5,17 +5,23 @@ Enters: what a run was asked for. Leaves: plain data, and the word whether a fol
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 from probekit import __version__
+from probekit.corpus.notes import list_names
 from probekit.errors import CacheError
+from probekit.storage.strict import canonical
 from probekit.tuning.data import TuningData
+from probekit.tuning.editing import differences
 from probekit.tuning.folder import LOG, RunFolder
 from probekit.tuning.materials import Materials
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.saving import HEAD
 
 SCHEMA = "probekit.run/1"
+RUNS = Path("runs")
 WHERE = "model_folder"
 """Field of the record that is no part of what makes two runs the same run."""
 MODEL_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
@@ -35,20 +41,27 @@ def identity_of(
     return {
         "schema": SCHEMA,
         "model": {"name": materials.facts.name, "digest": materials.facts.digest},
-        WHERE: str(materials.loaded.source.files()[0].parent.absolute()),
+        WHERE: materials.model_folder,
         "corpus": data.corpus,
-        "data": data.digest,
         "task": data.task.name,
         "targets": data.targets,
         "kind": data.task.kind,
         "classes": list(data.classes),
+        "rare": list(data.rare),
         "scale": [data.centre, data.spread] if data.targets == "numbers" else None,
         "examples": examples,
         "save": save,
         "cache": None if cache is None else str(cache.path),
-        "plan": plan.to_json(),
+        "data": data.digest,
+        "plan": {**plan.to_json(), "model": {"name": plan.model.name, "digest": plan.model.digest}},
         "probekit": __version__,
     }
+
+
+def run_folder(asked: dict[str, Any]) -> Path:
+    """Return the folder of a run that nobody named: the same plan on the same targets gives the same."""
+    key = hashlib.sha256(canonical({name: asked[name] for name in ("plan", "data", "examples")})).hexdigest()[:12]
+    return RUNS / f"{asked['task'].replace(':', '-')}--{asked['model']['name'].rpartition('/')[2]}--{key}"
 
 
 def claim(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any] | None:
@@ -64,8 +77,8 @@ def claim(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any] | None:
         for name, value in asked.items():
             if name != WHERE and found.get(name) != value:
                 raise CacheError(
-                    f"{run.path} holds another run: its {name} is {found.get(name)!r:.80}, not {value!r:.80}. Give "
-                    "this run a folder of its own with --out."
+                    f"{run.path} holds another run: {_difference(name, found.get(name), value)}. Give this run a "
+                    "folder of its own with --out."
                 )
         if found.get("complete"):
             return found
@@ -76,3 +89,15 @@ def claim(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any] | None:
         )
     run.write(RUN, {**asked, "complete": False})
     return None
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    """Say in which field of the record two runs differ, and how."""
+    if name == "plan" and isinstance(before, dict):
+        return f"its plan has {'; '.join(differences(before, now))[:300] or 'other reasons'}"
+    if name == "data":
+        return "the tokens, targets or splits that it trained on are not these"
+    if isinstance(before, list) and isinstance(now, list):
+        gone, come = ([str(one) for one in a if one not in b] for a, b in ((before, now), (now, before)))
+        return f"its {name} have {list_names(gone) or 'nothing'} for {list_names(come) or 'nothing'}"
+    return f"its {name} is {before!r:.80}, not {now!r:.80}"

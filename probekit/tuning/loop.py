@@ -34,9 +34,9 @@ from probekit.tuning.processes import Processes
 from probekit.tuning.saving import put
 from probekit.tuning.scoring import SplitScorer
 from probekit.tuning.state import At, TrainingState, copied
+from probekit.tuning.watching import Moment, Watcher
 
 IntArray = NDArray[np.int64]
-Progress = Callable[[float, str], None]
 MINUTES = 5.0
 """Between checkpoints."""
 
@@ -78,7 +78,8 @@ class Trainer:
         Between checkpoints.
     processes : Processes, optional
         Those that train together; by default those that were started.
-    progress : callable, optional
+    watchers : sequence of callable
+        Called with a :class:`~probekit.tuning.watching.Moment` behind every step and every epoch.
     told : callable, optional
         Called with what a person must know: that a batch was cut in two.
     """
@@ -91,13 +92,13 @@ class Trainer:
         *,
         minutes: float = MINUTES,
         processes: Processes | None = None,
-        progress: Progress | None = None,
+        watchers: Sequence[Watcher] = (),
         told: Callable[[str], None] | None = None,
     ) -> None:
         self.plan, self.feed, self.folder = plan, feed, folder
         self.network, self.data = feed.network, feed.data
         self.processes = processes or Processes(self.network.device)
-        self.minutes, self.progress, self.told = minutes, progress, told
+        self.minutes, self.watchers, self.told = minutes, tuple(watchers), told
         self.epochs = [self._steps_of(epoch) for epoch in range(plan.loop.epochs)]
         self.total = sum(map(len, self.epochs))
         self.course = Course(plan, 1)
@@ -132,7 +133,6 @@ class Trainer:
                 stopped = self._epochs(log)
         finally:
             log.close()
-            self.processes.end()
         put(self.network, self.state.best, self.folder.path)
         self.network.set_trained(frozenset())
         frozen = check_frozen(self.network, self.first, self.state.ever)
@@ -155,17 +155,19 @@ class Trainer:
                     tokens=self.state.at.tokens + tokens,
                     seconds=self.state.at.seconds + done - began,
                 )
-                log.add({**row, "seconds": round(done - began, 6)})
-                self.processes.report({"loss": row["loss"], "norm": row["norm"]}, self.state.at.step)
+                self._note(log, {**row, "seconds": round(done - began, 6)})
                 if self.processes.main and time.monotonic() - self._saved_at >= 60 * self.minutes:
                     self.state.save(self.folder, self.network, self.optimizer, log.sync())
                     self._saved_at = time.monotonic()
-                if self.progress is not None:
-                    note = f"epoch {self.state.at.epoch + 1}, loss {row['loss']:.4f}"
-                    self.progress(self.state.at.step / self.total, note)
                 began = time.perf_counter()
             self._end_epoch(log)
         return False
+
+    def _note(self, log: RunLog, row: Mapping[str, Any]) -> None:
+        """Log a row, and show it to who watches."""
+        log.add(row)
+        for watch in self.watchers:
+            watch(Moment(row, self.state.at, self.total, self.plan.loop.epochs))
 
     def _lowest(self) -> set[int]:
         """Return how far down the states change, in one stage after the other."""
@@ -215,8 +217,8 @@ class Trainer:
         if not math.isfinite(value):
             raise NumericError(
                 f"The {what} of step {self.state.at.step} (epoch {self.state.at.epoch + 1}) is {value}, at rates of up "
-                f"to {max(rates.values()):g}. The last checkpoint in {self.folder.path} is kept. Lower the rate "
-                "(--set rate.peak=...), or clip."
+                f"to {max(rates.values()):g}. {self.folder.kept()} It would come to the same again: lower the rate "
+                "(--set rate.peak=...) or clip (--set loop.clip=1), in a folder of its own."
             )
 
     def _backward(self, micros: Sequence[IntArray]) -> tuple[float, int]:
@@ -290,8 +292,7 @@ class Trainer:
             best_epoch=self.state.at.epoch + 1 if better else self.state.at.best_epoch,
             waited=0 if better else self.state.at.waited + 1,
         )
-        log.add({"step": self.state.at.step, "epoch": self.state.at.epoch, "dev": {self.dev.metrics[0]: value}})
-        self.processes.report({f"dev_{self.dev.metrics[0]}": value}, self.state.at.step)
+        self._note(log, {"step": self.state.at.step, "epoch": self.state.at.epoch, "dev": {self.dev.metrics[0]: value}})
 
     def predicted(self, split: str) -> NDArray[np.float64]:
         """Return what the network predicts of a split now: codes, or numbers as the task gives them."""

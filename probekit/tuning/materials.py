@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +19,17 @@ from probekit.corpus import Corpus, open_corpus, reopen_annotated
 from probekit.corpus.corpus import CorpusSource
 from probekit.errors import CacheError, ProbekitError, UsageError
 from probekit.extraction.spec import ExtractionSpec
-from probekit.models.sources.find import find_model
+from probekit.models.sources.find import find_again, find_model
 from probekit.report import STUDY, LayerReport
 from probekit.storage.strict import parse_object
 from probekit.tasks import ProbeTask, get_task
 from probekit.tuning.data import TuningData, from_cache, from_model
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.groups import facts_of
+from probekit.tuning.plan import TunePlan
 
 if TYPE_CHECKING:
+    from probekit.models.sources.find import ModelSource
     from probekit.models.sources.load import LoadedModel
 
 
@@ -58,10 +60,12 @@ class Materials:
     @property
     def extraction_seconds(self) -> float:
         """What the runs took that made the cache; 0 without one."""
-        if self.cache is None:
-            return 0.0
-        runs = [parse_object(file.read_bytes(), file) for file in sorted(self.cache.path.glob("runs/*.json"))]
-        return float(sum(run.get("seconds") or 0.0 for run in runs))
+        return 0.0 if self.cache is None else float(sum(run.get("seconds") or 0.0 for run in _runs(self.cache)))
+
+    @property
+    def model_folder(self) -> str:
+        """Where the files of the model are."""
+        return str(self.loaded.source.files()[0].parent.absolute())
 
     @property
     def probing_seconds(self) -> float | None:
@@ -75,6 +79,7 @@ class Materials:
 def gather(
     task: str | ProbeTask | None = None,
     *,
+    plan: TunePlan | None = None,
     report: LayerReport | str | os.PathLike[str] | None = None,
     model: str | os.PathLike[str] | None = None,
     corpus: Any = None,
@@ -92,11 +97,14 @@ def gather(
     Parameters
     ----------
     task : str or ProbeTask, optional
-        By default that of the report.
+        By default that of the plan, or of the report.
+    plan : TunePlan, optional
+        Says task and model where they are not given.
     report : LayerReport or path, optional
         Says task, model, corpus and cache where they are not given.
     model : str or path, optional
-        By default that of the cache, or of the report; else ``minilm``.
+        By default that of the cache, of the plan, or of the report; else ``minilm``. It is looked for in the folder
+        that the cache or the plan was made from, and then by its name.
     corpus : anything :func:`~probekit.open_corpus` takes, optional
     annotations : path or Corpus, or a sequence of them
     on : path or ActivationCache, optional
@@ -118,16 +126,16 @@ def gather(
     UsageError, InputError, CacheError
     """
     read = report if report is None or isinstance(report, LayerReport) else LayerReport.read(report)
-    chosen = _task(task, read, probes)
+    chosen = _task(plan.task if task is None and plan is not None else task, read, probes)
     opened = _cache(on, read, cache)
-    source = find_model(_model(model, opened, read), revision=revision)
+    source, found = _model(model, opened, plan, read, revision=revision)
     record = opened.source if opened is not None else _record(read)
     if corpus is None and record is None:
         raise UsageError("Say what to train on: --corpus FILE, or --on CACHE, or --report FILE.")
     listed = plain.sources(annotations, "annotations", Corpus)
     whole = reopen_annotated(record, instead=None if corpus is None else open_corpus(corpus), annotations=listed)
     if opened is not None:
-        _check_same_model(opened, source.digests(), source.name)
+        _check_same_model(opened, source)
     loaded = source.load(device=device)
     if len(loaded.stacks) != 1 or loaded.stacks[0].n_layers == 0:
         raise UsageError(
@@ -139,7 +147,7 @@ def gather(
         data = from_cache(opened, whole, chosen, targets=predicted)
     else:
         data = from_model(loaded, whole, chosen, targets=predicted, spec=spec)
-    return Materials(loaded, facts_of(loaded), data, opened, read)
+    return Materials(loaded, facts_of(loaded), replace(data, notes=[*found, *data.notes]), opened, read)
 
 
 def _task(task: str | ProbeTask | None, report: LayerReport | None, probes: Any) -> ProbeTask:
@@ -171,13 +179,36 @@ def _cache(on: Any, report: LayerReport | None, root: Any) -> ActivationCache | 
         return None
 
 
-def _model(model: Any, cache: ActivationCache | None, report: LayerReport | None) -> str:
+def _model(
+    model: Any,
+    cache: ActivationCache | None,
+    plan: TunePlan | None,
+    report: LayerReport | None,
+    *,
+    revision: str | None,
+) -> tuple[ModelSource, list[str]]:
+    """Find the model that is named, or the one that the cache, the plan or the report was made from."""
     if model is not None:
-        return str(plain.location(model, "model", "the name or the folder of a model"))
+        typed = str(plain.location(model, "model", "the name or the folder of a model"))
+        return find_model(typed, revision=revision), []
     of_report = report.provenance.get("model") if report is not None else None
-    made = cache.model if cache is not None else of_report
-    name = made.get("name") if isinstance(made, Mapping) else None
-    return str(name or "minilm")
+    if cache is not None:
+        files = [file for run in _runs(cache) if isinstance(file := run.get("model"), str)]
+        name, folder, made = cache.model["name"], str(Path(files[-1]).parent) if files else None, cache.path.name
+    elif plan is not None:
+        name, folder, made = plan.model.name, plan.model.folder, "the plan"
+    elif isinstance(of_report, Mapping) and of_report.get("name"):
+        name, folder, made = str(of_report["name"]), None, "the report"
+    else:
+        return find_model(None, revision=revision), []
+    if revision is not None:
+        return find_model(name, revision=revision), []
+    return find_again(name, folder, made=made)
+
+
+def _runs(cache: ActivationCache) -> list[dict[str, Any]]:
+    """Return the records of the runs that made a cache, the first one first."""
+    return [parse_object(file.read_bytes(), file) for file in sorted(cache.path.glob("runs/*.json"))]
 
 
 def _record(report: LayerReport | None) -> CorpusSource | None:
@@ -190,12 +221,14 @@ def _targets(report: LayerReport | None) -> str:
     return "numbers" if report is not None and report.metric == "r2" else "labels"
 
 
-def _check_same_model(cache: ActivationCache, now: Mapping[str, str], name: str) -> None:
+def _check_same_model(cache: ActivationCache, source: ModelSource) -> None:
     if cache.model.get("random_weights") is not None:
         raise CacheError(f"{cache.path.name} is of a model with random weights, which cannot be loaded to be tuned.")
+    now = source.digests()
     changed = [part for part, value in now.items() if cache.model.get(part) not in (None, value)]
     if changed:
         raise CacheError(
             f"{cache.path.name} was made from '{cache.model['name']}', whose {', '.join(changed)} are not those of "
-            f"'{name}' as it is now. Extract again, or name the model of the cache with --model."
+            f"'{source.name}' as it is now in {source.files()[0].parent}. Extract again, or name the model of the "
+            "cache with --model."
         )

@@ -30,18 +30,23 @@ class ModelName:
     name : str
     digest : str
         Of its weights.
+    folder : str or None
+        Where its files were when the plan was made, of a model that has one name everywhere None; no part of what makes
+        two plans equal.
     """
 
     name: str
     digest: str
+    folder: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", plain.text(self.name, "model.name"))
         object.__setattr__(self, "digest", named(self.digest, "model.digest"))
+        object.__setattr__(self, "folder", optional(named, self.folder, "model.folder"))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
-        return {"name": self.name, "digest": self.digest}
+        return {"name": self.name, "digest": self.digest, "folder": self.folder}
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,8 +212,9 @@ class TunePlan:
             It was made for another model or task, both are named; or the model has not so many blocks.
         """
         if self.model.digest != facts.digest:
+            there = f", which was in {self.model.folder}" if self.model.folder is not None else ""
             raise UsageError(
-                f"The plan was made for the model '{self.model.name}' ({self.model.digest:.12}), not for "
+                f"The plan was made for the model '{self.model.name}' ({self.model.digest:.12}){there}, not for "
                 f"'{facts.name}' ({facts.digest:.12}). Give that model, or make a plan for this one."
             )
         if self.task != task:
@@ -236,6 +237,22 @@ class TunePlan:
                     f"The plan trains depth {depth} of '{facts.name}' (train), whose parameters are those of depth "
                     f"{owner}, which it freezes. Train {owner} too, or leave {depth} out."
                 )
+
+    def without_shared(self, facts: ModelFacts) -> TunePlan:
+        """Return the plan without depths that own no parameter, since they use those of a lower one.
+
+        A schedule that gives every depth a turn then gives none to nothing. The reason is added.
+        """
+        sizes = facts.parameters_by_depth
+        empty = [depth for depth in self.train if not sizes[depth]]
+        if not empty:
+            return self
+        text = (
+            f"depths {', '.join(map(str, empty))} of '{facts.name}' own no parameters, since they use those of a lower "
+            "depth: they train where that one does, and have no turn of their own"
+        )
+        own = tuple(depth for depth in self.train if sizes[depth])
+        return replace(self, train=own).because(Reason("train", text, {"depths": tuple(empty)}))
 
     def because(self, *reasons: Reason) -> TunePlan:
         """Return the plan with further reasons behind its own."""

@@ -1,4 +1,4 @@
-"""The processes that train together, and where they report to: one, or several that ``accelerate launch`` has started.
+"""The processes that train together: one, or several that ``accelerate launch`` has started.
 
 Enters: a device. Leaves: a :class:`Processes`. A step's examples are dealt out, and what the gradients come to is added
 up, so that several processes do what one would: the loss was divided by all targets of the step before. Surprise: the
@@ -8,18 +8,14 @@ vectors alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from probekit.errors import UsageError, did_you_mean
-
-TRACKERS = ("tensorboard", "trackio", "wandb")
+from probekit.errors import UsageError
 
 
 class Processes:
@@ -29,39 +25,14 @@ class Processes:
     ----------
     device : torch.device
         Where the model is.
-    report_to : sequence of str
-        Trackers that are told every step: of :data:`TRACKERS`, where they are installed.
-    folder : Path, optional
-        Of the run; a tracker of files writes there.
-    config : mapping, optional
-        What trackers are told of the run.
     """
 
-    def __init__(
-        self,
-        device: torch.device,
-        *,
-        report_to: Sequence[str] = (),
-        folder: Path | None = None,
-        config: Mapping[str, Any] | None = None,
-    ) -> None:
-        for name in report_to:
-            if name not in TRACKERS:
-                hint = did_you_mean(name, TRACKERS)
-                raise UsageError(f"The `report_to` option must be one of {', '.join(TRACKERS)}. Got '{name}'.{hint}")
+    def __init__(self, device: torch.device) -> None:
         try:
             from accelerate import Accelerator
         except ImportError as error:
             raise UsageError("Tuning needs accelerate: pip install 'probekit-nlp[tune]'.") from error
-        try:
-            self._accelerator = Accelerator(
-                cpu=device.type == "cpu", log_with=list(report_to) or None, project_dir=folder
-            )
-            if report_to:
-                self._accelerator.init_trackers("probekit", config=_flat(config or {}))
-        except (ImportError, ValueError) as error:
-            raise UsageError(f"The `report_to` option names {', '.join(report_to)}: {error}") from error
-        self._reports = bool(report_to)
+        self._accelerator = Accelerator(cpu=device.type == "cpu")
 
     @property
     def count(self) -> int:
@@ -108,25 +79,3 @@ class Processes:
     def clip(self, parameters: Sequence[nn.Parameter], most: float) -> float:
         """Clip gradients to a norm; return the norm that they had."""
         return float(self._accelerator.clip_grad_norm_(parameters, most))
-
-    def report(self, values: Mapping[str, float], step: int) -> None:
-        """Tell the trackers of a step."""
-        if self._reports:
-            self._accelerator.log(dict(values), step=step)
-
-    def end(self) -> None:
-        """Close the trackers."""
-        if self._reports:
-            self._accelerator.end_training()
-
-
-def _flat(config: Mapping[str, Any], before: str = "") -> dict[str, str | float | int | bool]:
-    """Return nested plain data as trackers take it: ``rate.peak``."""
-    out: dict[str, str | float | int | bool] = {}
-    for key, value in config.items():
-        name = f"{before}{key}"
-        if isinstance(value, Mapping):
-            out.update(_flat(value, f"{name}."))
-        else:
-            out[name] = value if isinstance(value, str | float | int | bool) else str(value)
-    return out

@@ -8,7 +8,7 @@ at its best on dev; test is scored once, at the end, and chooses nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,8 @@ from probekit.tuning.feed import Feed
 from probekit.tuning.folder import RunFolder
 from probekit.tuning.groups import depths_of
 from probekit.tuning.heads import HeadSpec, get_head
-from probekit.tuning.identity import CERTIFICATE, PLAN, REPORT, RUN, claim, identity_of
-from probekit.tuning.loop import MINUTES, Fitted, Progress, Trainer
+from probekit.tuning.identity import CERTIFICATE, PLAN, REPORT, RUN, claim, identity_of, run_folder
+from probekit.tuning.loop import MINUTES, Fitted, Trainer
 from probekit.tuning.materials import Materials
 from probekit.tuning.mix import ScalarMix
 from probekit.tuning.network import Network
@@ -33,6 +33,8 @@ from probekit.tuning.plan import TunePlan
 from probekit.tuning.processes import Processes
 from probekit.tuning.saving import check_save, save_network
 from probekit.tuning.scoring import SplitScorer, blank_row
+from probekit.tuning.trackers import Trackers, check_trackers
+from probekit.tuning.watching import Watcher
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -68,25 +70,28 @@ class Running:
         Between checkpoints.
     processes : Processes, optional
         Those that train together; by default those that were started.
+    report_to : sequence of str
+        Trackers that are told every step, of :data:`~probekit.tuning.trackers.TRACKERS`.
     once : bool
         Where only the head trains: make what it reads once.
-    progress : callable, optional
-        Called with the share done (0..1) and a note.
+    watch : callable, optional
+        Called with a :class:`~probekit.tuning.watching.Moment` behind every step and every epoch.
     told : callable, optional
         Called with what a person must know.
     """
 
     minutes: float = MINUTES
     processes: Processes | None = None
+    report_to: Sequence[str] = ()
     once: bool = True
-    progress: Progress | None = None
+    watch: Watcher | None = None
     told: Callable[[str], None] | None = None
 
 
 def run_plan(
     materials: Materials,
     plan: TunePlan,
-    folder: Path,
+    folder: Path | None = None,
     *,
     examples: int | None = None,
     save: str = "whole",
@@ -98,8 +103,8 @@ def run_plan(
     ----------
     materials : Materials
     plan : TunePlan
-    folder : Path
-        Of the run; empty, or of the same run.
+    folder : Path, optional
+        Of the run; empty, or of the same run. By default one in ``runs``, named after task, model and plan.
     examples : int, optional
         Train on so many examples, drawn by the plan's seed.
     save : {"whole", "delta"}
@@ -114,13 +119,15 @@ def run_plan(
         The folder holds another run.
     NumericError, ResourceError
     """
-    plan.check(materials.facts, materials.data.task.name)
+    plan = plan.check(materials.facts, materials.data.task.name).without_shared(materials.facts)
     check_save(save)
     running = running or Running()
-    processes = running.processes or Processes(materials.loaded.device)
     data = materials.data.limited(examples, plan.loop.seed)
-    run = RunFolder(folder, writes=processes.main)
     asked = identity_of(materials, data, plan, examples, save)
+    folder = folder or run_folder(asked)
+    check_trackers(running.report_to)
+    processes = running.processes or Processes(materials.loaded.device)
+    run = RunFolder(folder, writes=processes.main)
     with run.held():
         if (done := claim(run, asked)) is not None:
             return Tuned(folder, plan, LayerReport.read(folder / REPORT), Cost.from_json(done["cost"]))
@@ -142,10 +149,18 @@ def _trained(
     feed.measure(min(plan.depths))
     if feed.route is not None:
         told(feed.route)
-    trainer = Trainer(
-        plan, feed, run, minutes=running.minutes, processes=processes, progress=running.progress, told=running.told
-    )
-    fitted = trainer.fit()
+    names = running.report_to if processes.main else ()
+    with Trackers(names, folder=run.path, config=plan.to_json(), told=running.told) as trackers:
+        trainer = Trainer(
+            plan,
+            feed,
+            run,
+            minutes=running.minutes,
+            processes=processes,
+            watchers=[*([running.watch] if running.watch and processes.main else []), trackers.see],
+            told=running.told,
+        )
+        fitted = trainer.fit()
     seconds = time.perf_counter() - began
     rows = _rows(trainer, plan, materials)
     network, ever = feed.network, trainer.state.ever
@@ -161,7 +176,7 @@ def _trained(
     )
     stages = [stage.to_json() for stage in fitted.stages]
     run.write(CERTIFICATE, {"stages": stages, "frozen": fitted.frozen, "halved": fitted.halved})
-    notes = [*data.notes, *feed.remarks, *network.remarks]
+    notes = [*data.notes, *feed.remarks, *network.remarks, *trackers.remarks]
     report = LayerReport(tuple(rows), _provenance(materials, plan, notes, fitted, cost))
     if processes.main:
         report.write(run.path / REPORT)

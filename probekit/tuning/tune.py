@@ -9,25 +9,25 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from probekit import plain
 from probekit.extraction.spec import ExtractionSpec
+from probekit.models.sources.locate import DEFAULT
 from probekit.report import SECONDS, LayerReport
 from probekit.storage.strict import canonical
 from probekit.tasks import ProbeTask
 from probekit.tuning.advise import advise
 from probekit.tuning.heads import get_head
-from probekit.tuning.loop import Progress
 from probekit.tuning.materials import Materials, gather
 from probekit.tuning.options import bound
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.plans import make_plan
 from probekit.tuning.run import Running, Tuned, run_plan
+from probekit.tuning.watching import Moment, Watcher
 
 WITHOUT_REPORT = "full"
-RUNS = Path("runs")
 
 
 def tune(
@@ -51,7 +51,7 @@ def tune(
     device: str = "auto",
     revision: str | None = None,
     cache: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[float, str], None] | None = None,
     told: Callable[[str], None] | None = None,
 ) -> Tuned:
     """Fine-tune a model for a task, by a plan.
@@ -108,11 +108,9 @@ def tune(
     .. [1] :meth:`~probekit.tuning.plan.TunePlan.with_set`.
     """
     given = read_plan(plan)
-    if isinstance(given, TunePlan):
-        task = given.task if task is None else task
-        model = given.model.name if model is None and on is None else model
     materials = gather(
         task,
+        plan=given if isinstance(given, TunePlan) else None,
         report=report,
         model=model,
         corpus=corpus,
@@ -125,10 +123,23 @@ def tune(
         revision=revision,
         cache=cache,
     )
-    chosen = plan_for(materials, given, changes=plain.texts(changes, "changes"), digest=digest_of_report(report))
-    folder = run_folder(materials, chosen, examples) if out is None else plain.path(out, "out")
-    running = Running(progress=progress, told=told)
+    chosen = plan_for(
+        materials,
+        given,
+        changes=plain.texts(changes, "changes"),
+        examples=examples,
+        digest=digest_of_report(report),
+    )
+    folder = None if out is None else plain.path(out, "out")
+    running = Running(watch=None if progress is None else _watching(progress), told=told)
     return run_plan(materials, chosen, folder, examples=examples, save=save, running=running)
+
+
+def _watching(progress: Callable[[float, str], None]) -> Watcher:
+    def watch(moment: Moment) -> None:
+        progress(moment.share, moment.note)
+
+    return watch
 
 
 def read_plan(plan: TunePlan | str | os.PathLike[str] | None) -> TunePlan | str | None:
@@ -165,7 +176,9 @@ def plan_for(
         made = advise(materials.report, facts, n_train=n_train, task=data.task.name, labels=data.classes, digest=digest)
     else:
         made = make_plan(plan or WITHOUT_REPORT, facts, data.task.name, kind=data.task.kind, labels=data.classes)
-    made = (made.with_set(*changes) if changes else made).check(facts, data.task.name)
+    if not isinstance(plan, TunePlan) and facts.name != DEFAULT:
+        made = replace(made, model=replace(made.model, folder=materials.model_folder))
+    made = (made.with_set(*changes) if changes else made).check(facts, data.task.name).without_shared(facts)
     head = get_head(made.head.name)
     head.check(kind=data.task.kind, targets=data.targets, pool=made.read.pool)
     bound(head.build, f"head '{head.name}'", made.head.options)
@@ -178,11 +191,3 @@ def digest_of_report(report: Any) -> str | None:
         return None
     document = LayerReport.read(report).to_json()
     return hashlib.sha256(canonical({name: value for name, value in document.items() if name != SECONDS})).hexdigest()
-
-
-def run_folder(materials: Materials, plan: TunePlan, examples: int | None) -> Path:
-    """Return the folder of a run that nobody named: the same plan on the same targets gives the same."""
-    asked = {"plan": plan.to_json(), "data": materials.data.digest, "examples": examples}
-    key = hashlib.sha256(canonical(asked)).hexdigest()[:12]
-    name = f"{plan.task.replace(':', '-')}--{materials.facts.name.rpartition('/')[2]}--{key}"
-    return RUNS / name

@@ -13,7 +13,7 @@ DIGEST = "5" * 64
 
 DOCUMENT: dict[str, Any] = {
     "schema": "probekit.plan/1",
-    "model": {"name": "minilm", "digest": DIGEST},
+    "model": {"name": "minilm", "digest": DIGEST, "folder": None},
     "task": "deprel",
     "report": {"sha256": "a" * 64},
     "read": {"layers": [4], "mix": None, "pool": "mean", "beside": None},

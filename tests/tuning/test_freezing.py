@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ import torch
 from tuned_runs import assert_same, log_of, materials, plan_of, tensors_of, trainer_of
 
 from probekit.tuning.loop import Trainer
+from probekit.tuning.run import run_plan
 from probekit.tuning.state import TrainingState
+from probekit.tuning.tune import plan_for
 
 SCHEDULES = ("chain-thaw", "sequential", "gradual:epochs_each=0.5", "top")
 
@@ -153,3 +157,15 @@ def test_it_stops_where_dev_does_not_get_better(tmp_path: Path, monkeypatch: pyt
     assert fitted.stopped
     assert (fitted.at.epoch, fitted.at.best_epoch, fitted.at.best) == (4, 2, 0.6)
     assert [row["dev"]["accuracy"] for row in log_of(tmp_path) if "dev" in row] == [0.5, 0.6, 0.6, 0.1]
+
+
+def test_blocks_that_share_their_parameters_have_one_turn(tmp_path: Path) -> None:
+    own = materials("albert")
+    plan = plan_for(own, "full", changes=("schedule=chain-thaw", "loop.epochs=4", "head=linear"))
+    assert plan.train == (0, 1)
+    assert any(r.field == "train" and "depths 2, 3 of 'albert' own no parameters" in r.text for r in plan.why)
+    assert plan.without_shared(own.facts) is plan
+    run = run_plan(own, replace(plan, train=(0, 1, 2, 3)), tmp_path)  # as somebody may have written it
+    stages = json.loads((run.folder / "certificate.json").read_text())["stages"]
+    assert [stage["depths"] for stage in stages] == [[4], [0], [1], [0, 1, 4]]
+    assert all(stage["moved"] for stage in stages)
