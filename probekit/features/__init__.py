@@ -7,7 +7,16 @@ Labels come from the corpus, never from the cache.
 """
 
 from probekit.features.pooling import PAIRS, POOLS, Pooler
-from probekit.features.table import Label, TargetTable, collect, keep_top, matched, number_bins, without_labels
+from probekit.features.table import (
+    Label,
+    TargetTable,
+    collect,
+    in_bins,
+    keep_top,
+    matched,
+    number_bins,
+    without_labels,
+)
 from probekit.features.tokens import TokenGatherer, TokenRows
 
 __all__ = [
@@ -19,6 +28,7 @@ __all__ = [
     "TokenGatherer",
     "TokenRows",
     "collect",
+    "in_bins",
     "keep_top",
     "matched",
     "number_bins",

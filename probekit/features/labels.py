@@ -37,6 +37,8 @@ class LabelCodes:
         How often training has each.
     unseen : Counter
         Labels of dev and test that training never showed.
+    edges : tuple of float
+        Inner edges of the bins of numbers; empty where labels are texts.
     """
 
     classes: list[str]
@@ -44,6 +46,7 @@ class LabelCodes:
     codes: NDArray[np.int32]
     counts: Counter[str]
     unseen: Counter[str]
+    edges: tuple[float, ...] = ()
 
 
 def code_labels(task: ProbeTask, table: TargetTable) -> LabelCodes:
@@ -55,7 +58,7 @@ def code_labels(task: ProbeTask, table: TargetTable) -> LabelCodes:
         Training has one class: nothing to learn.
     """
     train = table.part("train")
-    labels = _as_text(task, table, train)
+    labels, edges = _as_text(task, table, train)
     counts = Counter(labels[train])
     classes = sorted(counts)
     if len(classes) < 2:
@@ -65,7 +68,7 @@ def code_labels(task: ProbeTask, table: TargetTable) -> LabelCodes:
     number = {name: code for code, name in enumerate(classes)}
     codes = np.array([number.get(label, UNSEEN) for label in labels], np.int32)
     unseen = Counter(label for label, code in zip(labels, codes, strict=True) if code == UNSEEN)
-    return LabelCodes(classes, labels, codes, counts, unseen)
+    return LabelCodes(classes, labels, codes, counts, unseen, edges)
 
 
 def label_notes(coded: LabelCodes) -> list[str]:
@@ -111,8 +114,8 @@ def named(counts: Counter[Any]) -> str:
     return shown + (f" and {len(counts) - 10} others" if len(counts) > 10 else "")
 
 
-def _as_text(task: ProbeTask, table: TargetTable, train: slice) -> list[str]:
+def _as_text(task: ProbeTask, table: TargetTable, train: slice) -> tuple[list[str], tuple[float, ...]]:
     if task.bins is None:
-        return [str(label) for label in table.labels]
-    names, _ = number_bins(np.array(table.labels, np.float64), train, task.bins)
-    return names
+        return [str(label) for label in table.labels], ()
+    names, edges = number_bins(np.array(table.labels, np.float64), train, task.bins)
+    return names, tuple(edges.tolist())

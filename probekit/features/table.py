@@ -258,9 +258,13 @@ def number_bins(values: NDArray[np.float64], train: slice, bins: int) -> tuple[l
     """
     edges = np.unique(np.quantile(values[train], np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
     edges = edges[edges > values[train].min()]
-    codes = np.searchsorted(edges, values, "right")
+    return in_bins(values, edges), edges
+
+
+def in_bins(values: NDArray[np.float64], edges: NDArray[np.float64]) -> list[str]:
+    """Return the name of the bin of each number, by the inner edges that :func:`number_bins` gave."""
     names = [_bin_name(edges, code) for code in range(len(edges) + 1)]
-    return [names[code] for code in codes], edges
+    return [names[code] for code in np.searchsorted(edges, values, "right")]
 
 
 def _bin_name(edges: NDArray[np.float64], code: int) -> str:

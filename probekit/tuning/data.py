@@ -73,6 +73,8 @@ class TuningData:
     notes : list of str
     rare : tuple of str
         Labels that training showed and that are too rare for the task: their targets are left out.
+    edges : tuple of float
+        Inner edges of the bins that are the classes of a task about numbers.
     """
 
     task: ProbeTask
@@ -92,6 +94,7 @@ class TuningData:
     training: IntArray
     notes: list[str]
     rare: tuple[str, ...] = ()
+    edges: tuple[float, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -239,10 +242,11 @@ def _lay_out(
     check_parts(task, table, least=1 if targets == "labels" else 2)
     classes: tuple[str, ...] = ()
     labels: list[str] = []
+    edges: tuple[float, ...] = ()
     gold: NDArray[Any]
     if targets == "labels":
         coded = code_labels(task, table)
-        classes, labels, gold = tuple(coded.classes), coded.labels, coded.codes
+        classes, labels, gold, edges = tuple(coded.classes), coded.labels, coded.codes, coded.edges
         notes += label_notes(coded)
     else:
         gold = _numbers(task, table)
@@ -260,6 +264,7 @@ def _lay_out(
         training=_ordinals(table, "train"),
         notes=notes,
         rare=tuple(sorted(map(str, left_out))),
+        edges=edges,
         **places(index, table, len(examples)),
     )
 

@@ -48,6 +48,7 @@ def identity_of(
         "kind": data.task.kind,
         "classes": list(data.classes),
         "rare": list(data.rare),
+        "edges": list(data.edges),
         "scale": [data.centre, data.spread] if data.targets == "numbers" else None,
         "examples": examples,
         "save": save,

@@ -22,7 +22,7 @@ from probekit.corpus import open_corpus
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.example import Example
 from probekit.extraction.spec import ExtractionSpec
-from probekit.features import TargetTable, collect, without_labels
+from probekit.features import TargetTable, collect, in_bins, without_labels
 from probekit.features.labels import UNSEEN, unseen_notes
 from probekit.features.pooling import Pooler
 from probekit.models.cut import cut
@@ -210,7 +210,11 @@ class TunedModel:
         labelled: bool,
     ) -> TuningData:
         classes, targets = tuple(self._asked["classes"]), self._asked["targets"]
-        labels = [str(label) for label in table.labels]
+        edges = np.array(self._asked.get("edges", ()), np.float64)
+        if labelled and len(edges) and targets == "labels":
+            labels = in_bins(np.array(table.labels, np.float64), edges)
+        else:
+            labels = [str(label) for label in table.labels]
         gold: NDArray[Any]
         if targets == "numbers":
             gold = np.array(table.labels if labelled else np.zeros(len(table)), np.float64)
@@ -231,6 +235,7 @@ class TunedModel:
             training=np.zeros(0, np.int64),
             notes=[],
             rare=tuple(self._asked.get("rare", ())),
+            edges=tuple(edges.tolist()),
             **places(index, table, len(examples)),
         )
 

@@ -35,7 +35,8 @@ def losses(folder: Path) -> list[Any]:
 def test_an_interrupted_tune_goes_on(tmp_path: Path) -> None:
     words = [
         "tune", "--task", "pos", "--plan", "top:1", "--model", str(tiny_model("bert")), "--corpus", "grammar:n=60",
-        "--set", "loop.epochs=2", "--set", "loop.batch_tokens=128", "--minutes", "0", "--device", "cpu", "-q",
+        "--set", "loop.epochs=2", "--set", "loop.batch_tokens=128", "--minutes", "0", "--device", "cpu",
+        "--overflow", "truncate", "-q",
     ]  # fmt: skip
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     typed = [*words, "--out", str(stopped)]

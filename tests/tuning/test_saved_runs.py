@@ -171,6 +171,13 @@ def test_labels_too_rare_to_be_trained_on_are_left_out_when_scored_too(tmp_path:
     )
 
 
+def test_numbers_in_bins_are_scored_by_the_bins_of_training(tmp_path: Path) -> None:
+    run = tune(tmp_path / "run", "bert", "sentence-length")
+    predicted = TunedModel.open(run.folder, device="cpu").predict(of_test())
+    assert scores(predicted.report) == scores(run.report)
+    assert not any("never occur" in note for note in predicted.data.notes)
+
+
 def test_a_complete_run_is_returned_and_not_run_again(saved: tuple[str, Tuned, Tuned]) -> None:
     family, whole, _ = saved
     before = {place: place.stat().st_mtime_ns for place in whole.folder.iterdir()}

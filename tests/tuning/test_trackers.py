@@ -92,9 +92,9 @@ def test_a_tracker_is_told_of_every_step_and_epoch(
 def test_a_tracker_that_fails_in_the_middle_costs_no_run(fake: Callable[..., Any], tmp_path: Path) -> None:
     module, told = fake("log"), []
     report = trained(tmp_path / "told", "trackio", told=told.append)
-    assert told == ["The tracker trackio failed and is told nothing more: ConnectionError: no answer."]
+    assert told[-1] == "The tracker trackio failed and is told nothing more: ConnectionError: no answer."
     assert [step for step, _ in module.told[1:]] == [1, 2]
-    assert told[0] in report.provenance["notes"]
+    assert told[-1] in report.provenance["notes"]
     trained(tmp_path / "untold")
     assert log_of(tmp_path / "told") == log_of(tmp_path / "untold")
 
