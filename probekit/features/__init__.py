@@ -6,17 +6,9 @@ reads: a matrix with one vector a target (:class:`Pooler`), or the tokens around
 Labels come from the corpus, never from the cache.
 """
 
+from probekit.features.bins import in_bins, number_bins
 from probekit.features.pooling import PAIRS, POOLS, Pooler
-from probekit.features.table import (
-    Label,
-    TargetTable,
-    collect,
-    in_bins,
-    keep_top,
-    matched,
-    number_bins,
-    without_labels,
-)
+from probekit.features.table import Label, TargetTable, collect, keep_top, matched, without_labels
 from probekit.features.tokens import TokenGatherer, TokenRows
 
 __all__ = [

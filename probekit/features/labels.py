@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from probekit.errors import InputError
 from probekit.example import SPLITS
-from probekit.features.table import TargetTable, number_bins
+from probekit.features.bins import number_bins
+from probekit.features.table import TargetTable
 from probekit.tasks import ProbeTask
 
 UNSEEN = -1

@@ -83,18 +83,7 @@ CACHE_OPTIONS = "--cache or PROBEKIT_CACHE"
 def disk_errors(
     folder: Path, what: str, *, needed: int | None = None, put: str = "the cache", options: str = CACHE_OPTIONS
 ) -> Iterator[None]:
-    """Turn every `OSError` inside into a `ResourceError` that names `what`, `folder` and the remedy.
-
-    Parameters
-    ----------
-    folder : Path
-    what : str
-        Is written.
-    needed : int, optional
-        Bytes.
-    put, options : str
-        What can be put elsewhere, and with which options of the command.
-    """
+    """Turn every `OSError` inside into a `ResourceError` that names `what`, `folder` and where else to put it."""
     try:
         yield
     except OSError as error:

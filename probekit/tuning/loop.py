@@ -2,8 +2,7 @@
 
 Enters: a network, a plan, targets. Leaves: the network at its best on dev, and a :class:`Fitted`. The order of an epoch
 is a function of (seed, epoch) and dropout of (seed, step), so that a run needs one number to go on, and gives the same
-losses bit for bit as one that was never stopped. A step's loss is the mean over its targets, however many small
-batches, or processes, it was cut into.
+losses bit for bit as one that was never stopped. A step's loss is the mean over its targets, however it is cut.
 """
 
 from __future__ import annotations
