@@ -22,6 +22,7 @@ _HOMES = {
     "Target": "probekit.tasks",
     "TunePlan": "probekit.tuning.plan",
     "TunedModel": "probekit.tuning.predict",
+    "advise": "probekit.tuning.tune",
     "extract": "probekit.extraction.run",
     "from_sklearn": "probekit.probing.scikit",
     "open_corpus": "probekit.corpus",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from probekit.tasks import Target as Target
     from probekit.tuning.plan import TunePlan as TunePlan
     from probekit.tuning.predict import TunedModel as TunedModel
+    from probekit.tuning.tune import advise as advise
     from probekit.tuning.tune import tune as tune
 
 

@@ -8,7 +8,7 @@ there is one seed there is none.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,13 @@ from scipy.stats import t
 from probekit import plain
 from probekit.report.render.drawing import INK, own_axes, save_figure, write_title
 from probekit.statistics.bootstrap import bounds_of
+from probekit.tuning.materials import probing_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from probekit.report import LayerReport
     from probekit.tuning.run import Tuned
 
 LEVEL = 0.95
@@ -60,9 +62,10 @@ class Entry:
     tokens_per_second: float
 
     @classmethod
-    def of(cls, strategy: str, tuned: Tuned, *, extraction_seconds: float = 0.0) -> Entry:
-        """Read a run."""
+    def of(cls, strategy: str, tuned: Tuned, *, extraction_seconds: float | None = None) -> Entry:
+        """Read a run; what its extraction took is what the run says, unless it is given."""
         metric, cost = tuned.report.metric, tuned.cost
+        extracting = tuned.extraction_seconds if extraction_seconds is None else extraction_seconds
         score = {
             split: next(r.value for r in tuned.report.select("tuned", split=split, metric=metric))
             for split in ("dev", "test")
@@ -78,7 +81,7 @@ class Entry:
             stored=cost.stored,
             peak_memory=cost.peak_memory,
             seconds=cost.seconds,
-            extraction_seconds=extraction_seconds if cost.from_cache else 0.0,
+            extraction_seconds=extracting if cost.from_cache else 0.0,
             tokens_per_second=cost.tokens_per_second,
         )
 
@@ -126,6 +129,21 @@ class Bill:
     def __init__(self, entries: Sequence[Entry], *, probing_seconds: float | None = None) -> None:
         self.entries = tuple(entries)
         self.probing_seconds = probing_seconds
+
+    @classmethod
+    def of(cls, runs: Mapping[str, Tuned | Sequence[Tuned]], *, report: LayerReport | None = None) -> Bill:
+        """Make the bill of runs.
+
+        Parameters
+        ----------
+        runs : mapping of str to Tuned or sequence of Tuned
+            By the name of their strategy; several of one are its seeds.
+        report : LayerReport, optional
+            That the plan was made from: its probing is named below the table.
+        """
+        several = {name: list(own) if isinstance(own, Sequence) else [own] for name, own in runs.items()}
+        entries = [Entry.of(name, tuned) for name, own in several.items() for tuned in own]
+        return cls(entries, probing_seconds=probing_seconds(report))
 
     @property
     def totals(self) -> list[Total]:

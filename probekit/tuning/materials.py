@@ -70,10 +70,15 @@ class Materials:
     @property
     def probing_seconds(self) -> float | None:
         """What the report took, as far as a plan reads it; None without a report, or where it does not say."""
-        seconds = {} if self.report is None else self.report.seconds
-        if STUDY not in seconds:
-            return None
-        return float(sum(spent for name, spent in seconds.items() if name in READ))
+        return probing_seconds(self.report)
+
+
+def probing_seconds(report: LayerReport | None) -> float | None:
+    """Return what a report took, as far as a plan reads it; None without one, or where it does not say."""
+    seconds = {} if report is None else report.seconds
+    if STUDY not in seconds:
+        return None
+    return float(sum(spent for name, spent in seconds.items() if name in READ))
 
 
 def gather(

@@ -52,12 +52,15 @@ class Tuned:
     report : LayerReport
         Scores on dev and test with their floor.
     cost : Cost
+    extraction_seconds : float
+        What the cache took whose states were read; 0 where none were.
     """
 
     folder: Path
     plan: TunePlan
     report: LayerReport
     cost: Cost
+    extraction_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def run_plan(
     run = RunFolder(folder, writes=processes.main)
     with run.held():
         if (done := claim(run, asked)) is not None:
-            return Tuned(folder, plan, LayerReport.read(folder / REPORT), Cost.from_json(done["cost"]))
+            return _tuned(materials, plan, folder, LayerReport.read(folder / REPORT), Cost.from_json(done["cost"]))
         run.write_text(PLAN, plan.text())
         return _trained(materials, plan, run, data, asked, replace(running, processes=processes))
 
@@ -183,7 +186,11 @@ def _trained(
     run.write(RUN, {**asked, "complete": True, "cost": cost.to_json()})
     run.drop_checkpoints()
     processes.wait()
-    return Tuned(run.path, plan, report, cost)
+    return _tuned(materials, plan, run.path, report, cost)
+
+
+def _tuned(materials: Materials, plan: TunePlan, folder: Path, report: LayerReport, cost: Cost) -> Tuned:
+    return Tuned(folder, plan, report, cost, materials.extraction_seconds if cost.from_cache else 0.0)
 
 
 def _feed(materials: Materials, plan: TunePlan, data: TuningData, *, once: bool) -> Feed:

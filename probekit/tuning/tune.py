@@ -1,4 +1,4 @@
-"""Tune: name a task, a report or a plan, and get a tuned model.
+"""Advise and tune: name a task, a report or a plan, and get a plan, or a tuned model.
 
 Enters: what a user names. Leaves: the plan that follows, or a :class:`~probekit.tuning.run.Tuned`. A plan that is given
 stands; without one the report's advice is taken, and without a report the whole model is tuned.
@@ -18,7 +18,7 @@ from probekit.models.sources.locate import DEFAULT
 from probekit.report import SECONDS, LayerReport
 from probekit.storage.strict import canonical
 from probekit.tasks import ProbeTask
-from probekit.tuning.advise import advise
+from probekit.tuning import advise as advising
 from probekit.tuning.heads import get_head
 from probekit.tuning.materials import Materials, gather
 from probekit.tuning.options import bound
@@ -28,6 +28,47 @@ from probekit.tuning.run import Running, Tuned, run_plan
 from probekit.tuning.watching import Moment, Watcher
 
 WITHOUT_REPORT = "full"
+
+
+def advise(
+    report: LayerReport | str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    corpus: Any = None,
+    on: Any = None,
+    probes: Any = (),
+    changes: str | Sequence[str] = (),
+    examples: int | None = None,
+) -> TunePlan:
+    """Make a plan from a report; nothing trains.
+
+    Parameters
+    ----------
+    report : LayerReport or path
+        It also says where model, corpus and cache are.
+    model, corpus, on, probes
+        As :func:`~probekit.tune` takes them.
+    changes : str or sequence of str
+        Fields of the plan to set, ``keep=3``.
+    examples : int, optional
+        As many training examples as :func:`~probekit.tune` is to draw.
+
+    Returns
+    -------
+    TunePlan
+        With a reason for every decision (``why``); ``tune(plan=..., report=...)`` runs it.
+
+    Raises
+    ------
+    UsageError
+        A report of another model; a change that does not fit.
+    InputError
+        A report that decides nothing: no dev rows, one layer, no layer above its floor.
+    CacheError
+    """
+    materials = gather(report=report, model=model, corpus=corpus, on=on, probes=probes)
+    chosen = plain.texts(changes, "changes")
+    return plan_for(materials, changes=chosen, examples=examples, digest=digest_of_report(report))
 
 
 def tune(
@@ -173,7 +214,9 @@ def plan_for(
         made = plan
     elif plan is None and materials.report is not None:
         n_train = min(len(data.training), examples or len(data.training))
-        made = advise(materials.report, facts, n_train=n_train, task=data.task.name, labels=data.classes, digest=digest)
+        made = advising.advise(
+            materials.report, facts, n_train=n_train, task=data.task.name, labels=data.classes, digest=digest
+        )
     else:
         made = make_plan(plan or WITHOUT_REPORT, facts, data.task.name, kind=data.task.kind, labels=data.classes)
     if not isinstance(plan, TunePlan) and facts.name != DEFAULT:
