@@ -1,6 +1,6 @@
 """The notebooks run from top to bottom, what their prose says is true of the figures beside it, and these of this code.
 
-To renew the outputs that a notebook carries: ``jupyter-execute --inplace notebooks/layer_curves.ipynb``.
+To renew the outputs that a notebook carries: ``jupyter-execute --inplace notebooks/NAME.ipynb``.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ LARGEST = 300_000
 """Bytes of a notebook with its outputs."""
 
 EXECUTE = "import sys; from nbclient.cli import main; main(sys.argv[1:])"
-# What the prose says that is true of a smaller run too, held in the notebook's own kernel.
-CLAIMS = """
+CURVE_CLAIMS = """
 pos, deprel = reports["pos"], reports["deprel"]
 assert deprel.floor("word_type").value + 0.1 < pos.floor("word_type").value
 for report in (pos, deprel):
@@ -32,8 +31,57 @@ for report in (pos, deprel):
     assert report.points()[6].value < best.test
     assert best.test - report.points()[0].value > 0.03
 """
-SHORTER = {"grammar:n=500": "grammar:n=100", "extract(MODEL, CORPUS)": "extract(MODEL, CORPUS, layers=[0, 3, 6])"}
-"""What a test writes in place of what the notebook has: fewer sentences and layers."""
+PLAN_CLAIMS = """
+assert plan.train == tuple(range(1, plan.read.layers[-1] + 1)) and plan.keep == plan.read.layers[-1]
+assert {"keep", "train", "rate.peak", "loop.batch_tokens"} <= {reason.field for reason in plan.why}
+trained = {total.strategy: total.trained for total in bill.totals}
+assert trained["head-only"] < trained["report"] < trained["full"]
+assert runs["full"][0].cost.from_cache is False and runs["report"][0].cost.from_cache
+assert [line.planned for line in lines] == [True] + [False] * (len(lines) - 1)
+assert verdict.against("full").value == lines[0].test - next(line.test for line in lines if 0 in line.train)
+"""
+
+
+@dataclass(frozen=True)
+class Book:
+    """How a notebook is run by a test.
+
+    Attributes
+    ----------
+    shorter : dict of str to str
+        What a test writes in place of what the notebook has: fewer sentences, layers and runs.
+    claims : str
+        What the prose says that is true of a smaller run too, held in the notebook's own kernel.
+    pictures : int
+    said : str
+        What is printed, among others.
+    """
+
+    shorter: dict[str, str]
+    claims: str
+    pictures: int
+    said: str
+
+
+BOOKS = {
+    "layer_curves": Book(
+        {"grammar:n=500": "grammar:n=100", "extract(MODEL, CORPUS)": "extract(MODEL, CORPUS, layers=[0, 3, 6])"},
+        CURVE_CLAIMS,
+        1,
+        "expected layer",
+    ),
+    "choose_layers": Book(
+        {
+            "grammar:n=160": "grammar:n=80",
+            "EXAMPLES = 40": "EXAMPLES = 12",
+            "SEEDS = (0, 1)": "SEEDS = (0,)",
+            "(): (2, 4, 6), (1, 2): (2,), (1, 2, 3, 4): (4,)": "(): (2,), (1, 2): (2,)",
+        },
+        PLAN_CLAIMS,
+        2,
+        "regret: the oracle's test score minus the plan's",
+    ),
+}
 
 
 def outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -62,8 +110,8 @@ def execute(path: Path, folder: Path, *, timeout: float = 900) -> subprocess.Com
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout)
 
 
-def test_there_is_a_notebook() -> None:
-    assert "layer_curves.ipynb" in [path.name for path in NOTEBOOKS]
+def test_every_notebook_is_run_by_a_test() -> None:
+    assert sorted(BOOKS) == [path.stem for path in NOTEBOOKS]
 
 
 def layer_curves() -> nbformat.NotebookNode:
@@ -71,24 +119,26 @@ def layer_curves() -> nbformat.NotebookNode:
 
 
 @pytest.mark.slow
-def test_the_layer_curves_run_from_top_to_bottom(tmp_path: Path) -> None:
-    notebook = layer_curves()
+@pytest.mark.parametrize("name", sorted(BOOKS))
+def test_a_notebook_runs_from_top_to_bottom(name: str, tmp_path: Path) -> None:
+    book = BOOKS[name]
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = []
     source = "\n".join(cell.source for cell in notebook.cells)
-    for long, short in SHORTER.items():
+    for long, short in book.shorter.items():
         assert source.count(long) == 1
         for cell in notebook.cells:
             cell.source = cell.source.replace(long, short)
-    notebook.cells.append(nbformat.v4.new_code_cell(CLAIMS))
-    path = tmp_path / "layer_curves.ipynb"
+    notebook.cells.append(nbformat.v4.new_code_cell(book.claims))
+    path = tmp_path / f"{name}.ipynb"
     nbformat.write(notebook, path)
     done = execute(path, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     executed = nbformat.read(path, as_version=4)
-    assert pictures(executed) == 1
-    assert "expected layer" in printed(executed)
+    assert pictures(executed) == book.pictures
+    assert book.said in printed(executed)
     assert [output.text for output in outputs(executed) if output.get("name") == "stderr"] == []
 
 
