@@ -116,7 +116,12 @@ def tune_command(
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Print the plan and do nothing.")] = False,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", help="Draw which depth trains when, at which rate (.png, .svg, .pdf).", metavar="FILE"),
+        typer.Option(
+            "--plot",
+            help="Draw which depth trains when, at which rate; with --verify, the plan beside its rivals "
+            "(.png, .svg, .pdf).",
+            metavar="FILE",
+        ),
     ] = None,
     bill: Annotated[
         Path | None,
@@ -184,7 +189,7 @@ def tune_command(
         *(f"{field}={value}" for field, value in (("head", head), ("schedule", schedule)) if value),
     ]
     chosen = plan_for(materials, given or plan, changes=asked, examples=train_examples, digest=digest_of_report(report))
-    if plot is not None:
+    if plot is not None and (verify is None or plan_only):
         say(f"plot       {save_plan(chosen, plot)}", quiet=quiet or json)
     if plan_only:
         typer.echo(chosen.text(), nl=False)
@@ -196,6 +201,7 @@ def tune_command(
             verify,
             seeds=range(chosen.loop.seed, chosen.loop.seed + seeds),
             examples=train_examples,
+            plot=plot,
             json=json,
             quiet=quiet,
         )
@@ -277,6 +283,7 @@ def _verify(
     *,
     seeds: range,
     examples: int | None,
+    plot: Path | None,
     json: bool,
     quiet: bool,
 ) -> None:
@@ -287,7 +294,10 @@ def _verify(
     asked = Asked(seeds=tuple(seeds), examples=examples)
     with LineFile(file) as lines:
         found = run_cells(materials, plan, lines, asked, told=lambda note: say(note, quiet=quiet or json))
-    verdict = Verdict(found, materials.facts)
+        # The constant rival is chosen on lines of development tasks that the file has already.
+        verdict = Verdict([*lines.development, *found], materials.facts)
+    if plot is not None:
+        say(f"plot       {verdict.save_plot(plot)}", quiet=quiet or json)
     if json:
         show_json(verdict.to_json())
     else:

@@ -18,7 +18,7 @@ from probekit.storage.files import disk_errors
 from probekit.storage.strict import canonical, parse_object
 from probekit.tuning.bill import Entry
 from probekit.tuning.folder import RunLog
-from probekit.tuning.grid import ASIDE, PARTS, Cell, Line, grid, rivals
+from probekit.tuning.grid import ASIDE, DEVELOPMENT, PARTS, Cell, Line, grid, rivals
 from probekit.tuning.materials import Materials
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.plans import Laid, lay_plan
@@ -55,6 +55,11 @@ class LineFile:
     def find(self, task: str, n: int, plan: str) -> Line | None:
         """Return the line of a run that was done."""
         return next((line for line in self.lines if (line.task, line.n, line.plan) == (task, n, plan)), None)
+
+    @property
+    def development(self) -> list[Line]:
+        """Lines of development tasks, on which the constant rival is chosen."""
+        return [line for line in self.lines if line.part == DEVELOPMENT]
 
     def add(self, line: Line) -> None:
         """Write a line, and force it to the disk."""

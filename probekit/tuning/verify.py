@@ -2,54 +2,36 @@
 
 Enters: one :class:`~probekit.tuning.grid.Line` a run: a cell (blocks kept, depths trained) of a task, of so many
 training examples and a seed. Leaves: a :class:`Verdict`: the regret, paired differences from each rival with intervals,
-and how well the probe's profile ranks depths. Everything that is chosen (the oracle's cell, the constant) is chosen on
-dev; test scores are what is compared. Surprise: the oracle of a seed is chosen on the dev scores of the other seeds, so
-that the noise of one run does not look like knowledge, and a regret may be negative.
+and how well the profiles of a report rank depths. A later line replaces an earlier one of the same run. Everything that
+is chosen (the oracle's cell, the constant) is chosen on dev; test scores are what is compared. Surprise: the oracle of
+a seed is chosen on the dev scores of the other seeds, so that the noise of one run does not look like knowledge, and a
+regret may be negative.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import spearmanr, t
+from scipy.stats import spearmanr
 
+from probekit import plain
 from probekit.errors import UsageError
+from probekit.report.render.drawing import save_figure
 from probekit.tuning.facts import ModelFacts
+from probekit.tuning.gap import Gap, gap_of
 from probekit.tuning.grid import ASIDE, DEVELOPMENT, SOME, Cell, Line, grid, rivals
 from probekit.tuning.profiles import PROFILES
+from probekit.tuning.verdict_figure import draw_depths, draw_gaps
 
-LEVEL = 0.95
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 RIVALS = ("last", "random", "uniform", "full", "constant")
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """The plan's test score minus another's, paired.
-
-    Attributes
-    ----------
-    name : str
-    value : float
-        Mean over tasks of means over seeds.
-    low, high : float or None
-        Ends of the 95 % interval over tasks; of one task over seeds; None of one run.
-    tasks, runs : int
-    """
-
-    name: str
-    value: float
-    low: float | None
-    high: float | None
-    tasks: int
-    runs: int
-
-    def __str__(self) -> str:
-        """Return it in points."""
-        ends = "" if self.low is None or self.high is None else f"  [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
-        return f"{100 * self.value:+.1f}{ends}"
 
 
 class Verdict:
@@ -74,7 +56,8 @@ class Verdict:
         self._grid = grid(facts.n_layers)
         self._of: dict[tuple[str, int], dict[int, dict[Cell, Line]]] = {}
         self._plans: dict[tuple[str, int], dict[int, Line]] = {}
-        self._development = [line for line in lines if line.part == DEVELOPMENT and not line.planned]
+        development = [line for line in lines if line.part == DEVELOPMENT and not line.planned]
+        self._development = list({(line.task, line.n, line.seed, line.cell): line for line in development}.values())
         for line in lines:
             if line.part == part:
                 case = (line.task, line.n)
@@ -89,6 +72,15 @@ class Verdict:
     def tasks(self) -> list[str]:
         """Those judged."""
         return sorted({task for task, _ in self._plans})
+
+    @property
+    def rivals(self) -> list[str]:
+        """Those that were run."""
+        return [name for name in RIVALS if self.against(name) is not None]
+
+    def plans(self, task: str) -> list[Line]:
+        """Return the runs of the plans of a task."""
+        return [plan for plan, _ in self._runs(task)]
 
     @property
     def profiles(self) -> list[str]:
@@ -117,10 +109,15 @@ class Verdict:
 
     def regret(self, task: str | None = None) -> Gap:
         """Return the oracle's test score minus the plan's."""
-        gap = self._gap("oracle", lambda plan: [self.oracle(plan.task, plan.n, plan.seed)], task)
-        assert gap is not None
+        gap = self.against_oracle(task)
         low, high = (None if end is None else -end for end in (gap.high, gap.low))
         return Gap("regret", -gap.value, low, high, gap.tasks, gap.runs)
+
+    def against_oracle(self, task: str | None = None) -> Gap:
+        """Return the plan's test score minus the oracle's."""
+        gap = self._gap("oracle", lambda plan: [self.oracle(plan.task, plan.n, plan.seed)], task)
+        assert gap is not None
+        return gap
 
     def against(self, rival: str, task: str | None = None) -> Gap | None:
         """Return the plan's test score minus a rival's; None where that was not run, or there is no constant."""
@@ -131,18 +128,18 @@ class Verdict:
             return None if constant is None else self._gap(rival, lambda _: [constant], task)
         return self._gap(rival, lambda plan: rivals(plan.cell, self.facts).get(rival, []), task)
 
-    def seconds(self) -> float | None:
+    def seconds(self, task: str | None = None) -> float | None:
         """Return what the plans cost, probing and extraction counted, as a share of what full tuning costs."""
         spent = [
             (plan.all_seconds, cells[full].all_seconds)
-            for plan, cells in self._runs(None)
+            for plan, cells in self._runs(task)
             if (full := rivals(plan.cell, self.facts)["full"][0]) in cells
         ]
         whole = sum(full for _, full in spent)
         return sum(plan for plan, _ in spent) / whole if whole else None
 
-    def ranks(self, profile: str, trained: int | None) -> dict[str, float]:
-        """Return Spearman's correlation over depths of a profile with the test scores of tuning there, by task.
+    def curves(self, profile: str, trained: int | None) -> dict[str, dict[int, tuple[float, float]]]:
+        """Return, by task and depth, what a profile says and the test score of tuning there, means over seeds.
 
         Parameters
         ----------
@@ -153,20 +150,48 @@ class Verdict:
         """
         found = {}
         for (task, n), plans in sorted(self._plans.items()):
-            curve: dict[int, list[float]] = {}
+            said: dict[int, list[float]] = {}
             tuned: dict[int, list[float]] = {}
             for seed, plan in plans.items():
                 for layer, value in plan.profiles.get(profile, {}).items():
-                    curve.setdefault(int(layer), []).append(value)
+                    said.setdefault(int(layer), []).append(value)
                 for cell in self._grid:
                     blocks = None if len(cell.train) == cell.keep else len(cell.train)
                     if blocks == trained and (line := self._of.get((task, n), {}).get(seed, {}).get(cell)):
                         tuned.setdefault(cell.keep, []).append(line.test)
-            depths = sorted(curve.keys() & tuned.keys())
-            pairs = np.array([[np.mean(curve[depth]), np.mean(tuned[depth])] for depth in depths])
-            if len(depths) > 2 and np.ptp(pairs, axis=0).min() > 0:
-                found[f"{task} ({n:,})"] = float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
+            depths = sorted(said.keys() & tuned.keys())
+            if depths:
+                found[f"{task} ({n:,})"] = {
+                    depth: (float(np.mean(said[depth])), float(np.mean(tuned[depth]))) for depth in depths
+                }
         return found
+
+    def ranks(self, profile: str, trained: int | None) -> dict[str, float]:
+        """Return Spearman's correlation over depths of the two sides of each of :meth:`curves`, by task.
+
+        A task of fewer than three depths, or of one value at all of them, has none.
+        """
+        found = {}
+        for task, curve in self.curves(profile, trained).items():
+            pairs = np.array([*curve.values()])
+            if len(pairs) > 2 and np.ptp(pairs, axis=0).min() > 0:
+                found[task] = float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
+        return found
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the plan's differences from the best cell and from each rival, by task, with intervals."""
+        return draw_gaps(self, ax)
+
+    def plot_depths(self, ax: Axes | None = None, *, profile: str = "probe", trained: int | None = None) -> Axes:
+        """Draw both sides of each of :meth:`curves`."""
+        return draw_depths(self, profile, trained, ax)
+
+    def save_plot(self, path: str | os.PathLike[str], *, profile: str | None = None) -> Path:
+        """Write :meth:`plot`, or of a profile :meth:`plot_depths`, as PNG, SVG or PDF, as high as there are tasks."""
+        place, height = plain.path(path, "path"), 2.0 + 0.14 * (len(self.rivals) + 2) * (len(self.tasks) + 1)
+        if profile is not None:
+            return save_figure(place, lambda ax: self.plot_depths(ax, profile=profile))
+        return save_figure(place, self.plot, size=(8.4, max(4.4, height)))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -187,7 +212,7 @@ class Verdict:
 
     def __str__(self) -> str:
         """Return the table, in points of test score."""
-        shown = [name for name in RIVALS if self.against(name) is not None]
+        shown = self.rivals
         head = ["", "regret", *(f"- {name}" for name in shown)]
         rows = [head]
         for task in [*self.tasks, None] if len(self.tasks) > 1 else self.tasks:
@@ -199,13 +224,24 @@ class Verdict:
 
     def _said(self) -> list[str]:
         said = ["regret: the oracle's test score minus the plan's; then the plan's minus each rival's, in points"]
-        if any(len(seeds) < 2 for seeds in self._of.values()):
+        if any(len(self._of.get(case, {})) < 2 for case in self._plans):
             said.append("of one seed the oracle is chosen on the dev of the run it is scored by (--seeds 3)")
         if (constant := self.constant()) is not None:
-            said.append(f"constant: {constant.keep} blocks kept, {len(constant.train) or 'none'} trained")
+            blocks = sum(depth > 0 for depth in constant.train)
+            said.append(
+                f"constant: {constant.keep} blocks kept, {blocks or 'none'} trained, the best on development tasks"
+            )
+        else:
+            said.append(
+                "no constant rival: there are no lines of development tasks (part 'development') to choose it on"
+            )
         if (share := self.seconds()) is not None:
-            probed = "probing and " if any(plan.probing_seconds for plan, _ in self._runs(None)) else ""
-            said.append(f"with {probed}extraction the plans took {share:.0%} of the seconds of full tuning")
+            unknown = sum(not plan.probing_seconds for plan, _ in self._runs(None))
+            said.append(f"with probing and extraction the plans took {share:.0%} of the seconds of full tuning")
+            if unknown:
+                said.append(
+                    f"of {unknown} plans the seconds of probing are not known (no report says them): counted as 0"
+                )
         for profile in self.profiles:
             means = [
                 f"{np.mean(list(ranks.values())):.2f} with {_trained(trained)} trained"
@@ -228,25 +264,13 @@ class Verdict:
             scores = [cells[cell].test for cell in choose(plan) if cell in cells]
             if scores:
                 gaps.setdefault(plan.task, []).append(plan.test - float(np.mean(scores)))
-        if not gaps:
-            return None
-        # Runs of one task share its rows: tasks are what is drawn, and only of one task the seeds.
-        units = [float(np.mean(own)) for own in gaps.values()] if len(gaps) > 1 else next(iter(gaps.values()))
-        low, high = _interval(units)
-        return Gap(name, float(np.mean(units)), low, high, len(gaps), sum(map(len, gaps.values())))
+        return gap_of(name, gaps) if gaps else None
 
 
 def _best(scores: Mapping[Cell, Sequence[float]]) -> Cell:
     """Return the cell of the greatest mean; of equals the one that runs and trains least."""
     means = {cell: float(np.mean(own)) for cell, own in scores.items() if own}
     return min(means, key=lambda cell: (-means[cell], cell.keep, len(cell.train)))
-
-
-def _interval(values: Sequence[float]) -> tuple[float | None, float | None]:
-    if len(values) < 2:
-        return None, None
-    reach = float(t.ppf((1 + LEVEL) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return float(np.mean(values)) - reach, float(np.mean(values)) + reach
 
 
 def _trained(blocks: int | None) -> str:

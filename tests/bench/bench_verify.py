@@ -7,6 +7,7 @@ anywhere. Rules are made on the development tasks; those set aside are run with 
 
     PROBEKIT_DATA=... python tests/bench/bench_verify.py LINES.jsonl [--part development] [--only "EWT pos" ...]
         [--n 300] [--seeds 3] [--cells 16]
+    python tests/bench/bench_verify.py docs/data/verify.jsonl --write docs/was-the-plan-right.md
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from verdict_page import write_page
 from verify_tasks import corpus_of, tasks
 
 from probekit import extract, probe
 from probekit.corpus import Corpus, open_corpus
 from probekit.example import Example
+from probekit.models.sources.find import find_model
 from probekit.tuning.cells import Asked, LineFile, run_cells
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.grid import ASIDE, DEVELOPMENT, PARTS, Line, grid
+from probekit.tuning.groups import facts_of
 from probekit.tuning.materials import gather
 from probekit.tuning.tune import plan_for
 from probekit.tuning.verify import Verdict
@@ -76,14 +80,20 @@ def main() -> None:
     parser.add_argument("--n", type=int, nargs="+", default=[300])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cells", type=int, default=16, help="the first so many of the grid, without rivals")
+    parser.add_argument("--write", type=Path, default=None, help="run nothing; make this page of the lines there are")
     options = parser.parse_args()
     data = Path(os.environ.get("PROBEKIT_DATA") or "nowhere")
-    if not data.is_dir():
+    if options.write is None and not data.is_dir():
         sys.exit("PROBEKIT_DATA names no folder: there is nothing to run on.")
     lines: list[Line] = []
     with LineFile(options.lines) as file:
+        if options.write:
+            facts = facts_of(find_model(MODEL).load())
+            for path in write_page(options.write, file.lines, facts):
+                print(f"wrote {path}")
+            return
         # The constant is chosen on lines of development tasks that are there already.
-        others = [line for line in file.lines if options.part == ASIDE and line.part == DEVELOPMENT]
+        others = file.development if options.part == ASIDE else []
         for n, seed in itertools.product(options.n, range(options.seeds)):
             for spec in tasks(options.part, options.only):
                 corpus = open_corpus(drawn(list(corpus_of(spec, data)), n, seed), name=spec["name"])

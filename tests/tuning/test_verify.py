@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from planted_lines import ALL, BEST, LAYERS, PLAN, by_depth, line, planted
 from scipy.stats import t
 from tiny_models import tiny_model
 from tuned_runs import materials
@@ -20,55 +21,16 @@ from probekit.example import Example
 from probekit.report import LayerReport
 from probekit.tuning.cells import Asked, LineFile, run_cells
 from probekit.tuning.facts import ModelFacts
-from probekit.tuning.grid import ASIDE, DEVELOPMENT, Cell, Line, grid, rivals
+from probekit.tuning.grid import DEVELOPMENT, Cell, grid, rivals
 from probekit.tuning.materials import gather
 from probekit.tuning.profiles import PROFILES, profiles_of
 from probekit.tuning.tune import digest_of_report, plan_for
 from probekit.tuning.verify import Verdict
 
-LAYERS = 6
-ALL = tuple(range(LAYERS + 1))
-Score = Callable[[str, int, Cell], float]
-
 
 @pytest.fixture
 def facts(make_facts: Callable[..., ModelFacts]) -> ModelFacts:
     return make_facts(n_layers=LAYERS)
-
-
-def line(task: str, seed: int, cell: Cell, dev: float, test: float, **changes: object) -> Line:
-    return Line(
-        **{
-            "task": task, "part": ASIDE, "n": 1500, "seed": seed, "keep": cell.keep, "train": cell.train,
-            "planned": False, "plan": "a" * 64, "metric": "accuracy", "dev": dev, "test": test, "seconds": 10.0,
-            "profiles": {}, **changes,
-        }
-    )  # fmt: skip
-
-
-def planted(
-    facts: ModelFacts, plan: Cell, dev: Score, test: Score, *, tasks: Sequence[str] = ("a", "b"), seeds: int = 3
-) -> list[Line]:
-    """Every cell and rival, and the plan with the scores of its cell."""
-    rising = {str(depth): 0.1 * depth for depth in range(LAYERS + 1)}
-    profiles = {"probe": rising, "bits": {depth: -value for depth, value in rising.items()}}
-    others = [other for cells in rivals(plan, facts).values() for other in cells]
-    lines = []
-    for task, seed in itertools.product(tasks, range(seeds)):
-        cells = dict.fromkeys([*grid(LAYERS), *others])
-        lines += [line(task, seed, cell, dev(task, seed, cell), test(task, seed, cell)) for cell in cells]
-        score = dev(task, seed, plan), test(task, seed, plan)
-        lines.append(line(task, seed, plan, *score, planned=True, seconds=4.0, probing_seconds=1.0, profiles=profiles))
-    return lines
-
-
-def by_depth(task: str, seed: int, cell: Cell) -> float:
-    """Best at depth 4 with everything below trained."""
-    return 0.9 - 0.02 * abs(cell.keep - 4) - 0.015 * abs(cell.keep - len(cell.train))
-
-
-BEST = Cell(4, (1, 2, 3, 4))
-PLAN = Cell(4, (3, 4))
 
 
 def test_the_cells_are_the_depths_with_none_two_and_all_trained() -> None:
@@ -170,6 +132,8 @@ def test_the_constant_is_chosen_on_development_tasks_alone(facts: ModelFacts) ->
     assert gap.value == pytest.approx(by_depth("a", 0, PLAN) - by_depth("a", 0, wide))
     assert Verdict(aside, facts).constant() is None
     assert Verdict(aside, facts).against("constant") is None
+    assert "no constant rival: there are no lines of development tasks" in str(Verdict(aside, facts))
+    assert "constant: 6 blocks kept, 6 trained" in str(verdict)
     assert verdict.tasks == ["a", "b"]
     assert Verdict([*lines, *aside], facts, DEVELOPMENT).tasks == ["easy", "hard"]
 
@@ -224,6 +188,19 @@ def test_seconds_count_the_probing(facts: ModelFacts) -> None:
     assert Verdict(planted(facts, PLAN, by_depth, by_depth), facts).seconds() == pytest.approx((4 + 1) / 10)
 
 
+def test_a_later_line_replaces_an_earlier_one_of_the_same_run(facts: ModelFacts) -> None:
+    lines = [replace(one, part=DEVELOPMENT) for one in planted(facts, PLAN, by_depth, by_depth)]
+    stale = [replace(one, dev=float(one.cell == (1, ())), test=0.0, plan="b" * 64) for one in lines]
+    verdict = Verdict([*stale, *lines], facts, DEVELOPMENT)
+    assert verdict.constant() == BEST
+    assert verdict.regret().value == pytest.approx(0.03)
+
+
+def test_seconds_of_probing_that_no_report_says_are_said(facts: ModelFacts) -> None:
+    lines = [replace(one, probing_seconds=0.0) for one in planted(facts, PLAN, by_depth, by_depth)]
+    assert "of 6 plans the seconds of probing are not known" in str(Verdict(lines, facts))
+
+
 def test_of_one_run_there_is_no_interval_and_the_table_says_what_the_oracle_saw(facts: ModelFacts) -> None:
     verdict = Verdict(planted(facts, PLAN, by_depth, by_depth, tasks=("a",), seeds=1), facts)
     assert (verdict.regret().low, verdict.regret().value) == (None, pytest.approx(0.03))
@@ -245,6 +222,9 @@ def test_a_half_line_is_cut_and_a_wrong_one_named(tmp_path: Path) -> None:
         again.add(replace(first, seed=1))
     with LineFile(path) as twice:
         assert [one.seed for one in twice.lines] == [0, 1]
+        assert twice.development == []
+        twice.add(developed := replace(first, part=DEVELOPMENT))
+        assert twice.development == [developed]
     path.write_text('{"task": "a"}\n')
     with pytest.raises(InputError, match=r"cells.jsonl:1: .*'dev' is missing or unknown"):
         LineFile(path)

@@ -31,6 +31,8 @@ Dashes = str | tuple[int, tuple[int, ...]]
 DOTS: Dashes = (0, (1, 2))
 STROKES: Dashes = (0, (5, 3))
 
+SIZE = (7.2, 4.4)
+"""Of a figure, in inches."""
 _MOST_TICKS = 13
 _METADATA: Mapping[str, Mapping[str, Any]] = {
     ".png": {"Software": None},
@@ -183,11 +185,11 @@ def own_axes(ax: Axes | None) -> Axes:
         return ax
     import matplotlib.pyplot as plt
 
-    return plt.subplots(figsize=(7.2, 4.4), layout="constrained")[1]
+    return plt.subplots(figsize=SIZE, layout="constrained")[1]
 
 
-def save_figure(path: Path, draw: Callable[[Axes], object]) -> Path:
-    """Draw into a figure of its own and write it to ``path``; PNG, SVG or PDF.
+def save_figure(path: Path, draw: Callable[[Axes], object], *, size: tuple[float, float] = SIZE) -> Path:
+    """Draw into a figure of its own, ``size`` inches, and write it to ``path``; PNG, SVG or PDF.
 
     Raises
     ------
@@ -203,7 +205,7 @@ def save_figure(path: Path, draw: Callable[[Axes], object]) -> Path:
     from matplotlib.figure import Figure
 
     with matplotlib.style.context("default"), matplotlib.rc_context({"svg.hashsalt": "probekit"}):
-        figure = Figure(figsize=(7.2, 4.4), dpi=160, layout="constrained")
+        figure = Figure(figsize=size, dpi=160, layout="constrained")
         draw(figure.subplots())
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
