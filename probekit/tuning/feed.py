@@ -1,8 +1,8 @@
 """What a network is fed: batches laid out, with the states that a cache has for them.
 
 Enters: a :class:`~probekit.tuning.data.TuningData` and, where lower depths are frozen, the cache of their states.
-Leaves: scores of a batch, from the ids or from a cached layer. Where only a head trains that reads one vector a target,
-these vectors are made once and the model is never run again.
+Leaves: scores of a batch, from the ids or from a cached layer. Where only the head trains, the model is run once: a
+head that reads one vector a target is given these ever after, any other the states of the tokens.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ IntArray = NDArray[np.int64]
 SIZED, MEASURED = 32, 256
 PREDICTED = 4
 """So many times the tokens of a batch that is trained are predicted at once, which needs no gradients."""
+KEPT = 1 << 30
+"""Bytes of states of tokens that are kept in memory where there is no cache."""
 SMALLER = "Out of memory: some batches that are predicted were cut in two."
 
 
@@ -43,7 +45,7 @@ class Feed:
     batch_tokens : int
         Of a batch that is trained, pads included.
     once : bool
-        Make the vectors that a head reads once, where nothing below it trains; else the model runs for every batch.
+        Make what a head reads once, where nothing below it trains; else the model runs for every batch.
 
     Attributes
     ----------
@@ -65,6 +67,7 @@ class Feed:
         self.start = -1
         self._lowest: int | None = None
         self._vectors: Tensor | None = None
+        self._states: dict[int, Tensor] = {}
         self._rows: list[IntArray] = []
         self.remarks: list[str] = []
         if (beside := network.beside) is not None:
@@ -79,9 +82,14 @@ class Feed:
         self.check_layers(depth)
         self._lowest = depth
         self.start = self.network.start(depth) if self.cache is not None else -1
-        self._vectors = None
-        if self.once and depth > self.network.keep and self.network.scorer() is not None:
+        self._vectors, self._states = None, {}
+        if not self.once or depth <= self.network.keep:
+            return
+        if self.network.scorer() is not None:
             self._vectors = self._pooled()
+        elif self.cache is None and self._kept_bytes() <= KEPT:
+            self._states = self._kept()
+            self.start = self.network.start(depth)
 
     def measure(self, lowest: int) -> None:
         """Learn the sizes of what is read, of some training examples, before anything trains.
@@ -120,7 +128,7 @@ class Feed:
                 return f"What is below layer {self.start} is read from {self.cache.path.name}."
             read = ", ".join(map(str, self.network.read))
             return f"The head trains on layer {read} of {self.cache.path.name}; the model is not run."
-        if self._vectors is not None:
+        if self._vectors is not None or self._states:
             examples = len(self._used())
             return f"The model is run once, over {examples:,} examples; the head trains on what it gave."
         if (frozen := min(self._lowest - 1, self.network.keep)) > 0:
@@ -146,16 +154,17 @@ class Feed:
         return self.network(batch, self.given(batch), self.start)
 
     def given(self, batch: ExampleBatch) -> dict[int, Tensor]:
-        """Return the cached states of a batch that the run needs, [B, T, d] by layer."""
+        """Return the states of a batch that the run needs and does not make, [B, T, d] by layer."""
+        return {layer: self._held(layer, batch.places) for layer in self.network.layers_needed(self.start)}
+
+    def _held(self, layer: int, places: IntArray) -> Tensor:
+        """Return the states of a layer at some rows, from memory or from the cache."""
         if self.cache is None:
-            return {}
-        shape = batch.places.shape
-        return {
-            layer: torch.from_numpy(self.cache.layer(layer)[batch.places.reshape(-1)].reshape(*shape, -1)).to(
-                self.network.device
-            )
-            for layer in self.network.layers_needed(self.start)
-        }
+            states = self._states[layer][torch.from_numpy(places)]
+        else:
+            rows = self.cache.layer(layer)[places.reshape(-1)]
+            states = torch.from_numpy(rows.reshape(*places.shape, -1))
+        return states.to(self.network.device)
 
     def predict(self, examples: IntArray) -> NDArray[np.float64]:
         """Return the codes, or the numbers, of the targets of some examples, in the order of the table."""
@@ -195,6 +204,18 @@ class Feed:
             vectors[torch.from_numpy(batch.targets)] = pooled
         assert vectors is not None
         return vectors
+
+    def _kept(self) -> dict[int, Tensor]:
+        """Return the states of every token of the examples that are used, [rows, d] by layer that is read."""
+        network = self.network
+        states = torch.zeros(len(network.read), len(self.data.index.token), network.loaded.width)
+        for batch, found in self._each(self._used(), lambda batch: torch.stack(network.states(batch, {}))):
+            real = batch.padded.real()
+            states[:, torch.from_numpy(batch.places[real])] = found[:, torch.from_numpy(real)]  # [l, B, T, d] found
+        return dict(zip(network.read, states, strict=True))
+
+    def _kept_bytes(self) -> int:
+        return 4 * len(self.network.read) * len(self.data.index.token) * self.network.loaded.width
 
     def _means(self, examples: IntArray) -> Tensor:
         """Return the mean of the tokens of each span of some examples, [n * s, d]."""

@@ -12,6 +12,7 @@ from tuned_runs import SPLITS, cached, corpus, log_of, losses, materials, plan_o
 
 from probekit import ActivationCache, extract
 from probekit.errors import UsageError
+from probekit.tuning import feed as feed_module
 from probekit.tuning.data import from_cache
 from probekit.tuning.feed import Feed
 from probekit.tuning.folder import RunFolder
@@ -60,19 +61,24 @@ def test_the_same_losses(family: str, name: str, tmp_path: Path) -> None:
         assert [row["depths"][0] for row in log_of(tmp_path / "stored") if "loss" in row][-1] == lowest == 1
 
 
-def test_vectors_made_once_are_those_made_each_time(tmp_path: Path) -> None:
+FROZEN = {"vectors": ("head=linear:dropout=0.2",), "tokens": ("head=crf:dropout=0",), "mix": PLANS["mix"][1:]}
+
+
+@pytest.mark.parametrize("reads", FROZEN)
+def test_what_is_made_once_is_what_is_made_each_time(reads: str, tmp_path: Path) -> None:
     own = materials()
-    plan = plan_of(own, "head-only", "head=linear:dropout=0.2")
+    plan = plan_of(own, "head-only", *FROZEN[reads])
     for once in (True, False):
         trainer = trainer_of(own, plan, tmp_path / str(once), once=once)
         trainer.fit()
-        assert (trainer.feed._vectors is not None) is once
+        assert (trainer.feed.start >= 0 or trainer.feed._vectors is not None) is once
     assert losses(tmp_path / "True") == pytest.approx(losses(tmp_path / "False"), abs=1e-5)
 
 
-def test_without_a_cache_a_model_below_a_head_reads_every_example_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("reads", FROZEN)
+def test_without_a_cache_a_model_below_a_head_reads_every_example_once(reads: str, tmp_path: Path) -> None:
     own = materials()
-    plan = plan_of(own, "head-only")
+    plan = plan_of(own, "head-only", *FROZEN[reads])
     network, rows = network_of(own, plan), []
     network.body.register_forward_pre_hook(
         lambda module, args, inputs: rows.append(len(inputs["input_ids"])), with_kwargs=True
@@ -83,6 +89,17 @@ def test_without_a_cache_a_model_below_a_head_reads_every_example_once(tmp_path:
     trainer.fit()
     trainer.predicted("test")
     assert sum(rows) == sum(SPLITS.values())
+
+
+def test_states_that_are_too_many_to_keep_are_made_for_every_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = materials()
+    plan = plan_of(own, "head-only", *FROZEN["mix"])
+    monkeypatch.setattr(feed_module, "KEPT", 1000)
+    feed = Feed(network_of(own, plan), own.data)
+    feed.measure(min(plan.depths))
+    assert feed.start == -1
+    assert feed.route is not None
+    assert "a cache of layer 0, 1, 2, 3 (--on) spares that" in feed.route
 
 
 def test_it_is_said_where_states_come_from(tmp_path: Path) -> None:
