@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from probekit.errors import UsageError
+from probekit.report import LayerReport
 from probekit.storage.files import disk_errors
 from probekit.storage.strict import canonical, parse_object
 from probekit.tuning.bill import Entry
@@ -87,12 +88,15 @@ class Asked:
     task : str or None
         What lines call it; by default the task and the corpus.
     part : {"development", "aside"}
+    evidence : LayerReport, optional
+        Whose profiles are held against what tuning gives; by default the report of the plan.
     """
 
     seeds: tuple[int, ...] = (0,)
     examples: int | None = None
     task: str | None = None
     part: str = ASIDE
+    evidence: LayerReport | None = None
 
     def __post_init__(self) -> None:
         if self.part not in PARTS:
@@ -128,10 +132,11 @@ def run_cells(
     cell = Cell(plan.keep, plan.train)
     beside = [other for cells in rivals(cell, facts).values() for other in cells]
     cells = [other for other in dict.fromkeys([*grid(facts.n_layers), *beside]) if only is None or only(other)]
-    profiles = {} if materials.report is None else profiles_of(materials.report, facts, plan.task)
+    evidence = asked.evidence or materials.report
+    profiles = {} if evidence is None else profiles_of(evidence, facts, plan.task)
     found = []
     for seed in asked.seeds:
-        todo = [(plan, True), *((_plan_of(other, materials), False) for other in cells)]
+        todo = [(plan, True), *((_plan_of(other, materials, n), False) for other in cells)]
         for one, planned in todo:
             seeded = one.with_set(f"loop.seed={seed}")
             digest = hashlib.sha256(canonical({**seeded.to_json(), "why": []})).hexdigest()
@@ -164,10 +169,10 @@ def run_cells(
     return found
 
 
-def _plan_of(cell: Cell, materials: Materials) -> TunePlan:
+def _plan_of(cell: Cell, materials: Materials, n_train: int) -> TunePlan:
     """Return a plan of a cell, with the head, the rates and the loop that the catalogue has for what it trains."""
     data, laid = materials.data, Laid(cell.keep, cell.train, "one of all depths")
-    return lay_plan(laid, materials.facts, data.task.name, kind=data.task.kind, labels=data.classes)
+    return lay_plan(laid, materials.facts, data.task.name, kind=data.task.kind, labels=data.classes, n_train=n_train)
 
 
 def _run(materials: Materials, plan: TunePlan, examples: int | None, near: Path) -> Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,10 @@ ALONE_PEAK = 1e-2
 
 BATCH_TOKENS, ALONE_BATCH_TOKENS = 256, 1024
 """Where blocks train, steps count more than their size: some dozen sentences each."""
-EPOCHS, ALONE_EPOCHS = 5, 30
-PATIENCE, ALONE_PATIENCE = 3, 10
+EPOCHS, ALONE_EPOCHS, MOST_EPOCHS = 5, 30, 40
+ENOUGH = 1_500
+"""Examples that blocks are trained on at the least, each as often as it takes."""
+PATIENCE = 3
 
 
 def head_peak_for(train: Sequence[int]) -> float:
@@ -37,14 +40,29 @@ def batch_tokens_for(train: Sequence[int]) -> int:
     return BATCH_TOKENS if train else ALONE_BATCH_TOKENS
 
 
-def epochs_for(train: Sequence[int]) -> int:
-    """Return the epochs beside the depths that train: many of the head alone, whose steps cost next to nothing."""
-    return EPOCHS if train else ALONE_EPOCHS
+def epochs_for(train: Sequence[int], n_train: int | None = None) -> int:
+    """Return the epochs beside the depths that train: many of the head alone, whose steps cost next to nothing.
+
+    Where blocks train, so many that there are enough steps, for few examples need as many as more do [1]_.
+
+    Parameters
+    ----------
+    train : sequence of int
+    n_train : int, optional
+        Training examples, taken for some twenty tokens each.
+
+    References
+    ----------
+    .. [1] Mosbach, Andriushchenko & Klakow 2021, On the stability of fine-tuning BERT.
+    """
+    if not train:
+        return ALONE_EPOCHS
+    return EPOCHS if n_train is None else min(MOST_EPOCHS, max(EPOCHS, math.ceil(ENOUGH / n_train)))
 
 
-def patience_for(train: Sequence[int]) -> int:
-    """Return the epochs to wait for a better dev score: so many that a rate near its peak ends nothing."""
-    return PATIENCE if train else ALONE_PATIENCE
+def patience_for(epochs: int) -> int:
+    """Return the epochs to wait for a better dev score: a third of all, so that a rate near its peak ends nothing."""
+    return max(PATIENCE, epochs // 3)
 
 
 @dataclass(frozen=True, slots=True)

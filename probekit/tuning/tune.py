@@ -210,15 +210,22 @@ def plan_for(
         The report decides nothing.
     """
     data, facts = materials.data, materials.facts
+    n_train = min(len(data.training), examples or len(data.training))
     if isinstance(plan, TunePlan):
         made = plan
     elif plan is None and materials.report is not None:
-        n_train = min(len(data.training), examples or len(data.training))
         made = advising.advise(
             materials.report, facts, n_train=n_train, task=data.task.name, labels=data.classes, digest=digest
         )
     else:
-        made = make_plan(plan or WITHOUT_REPORT, facts, data.task.name, kind=data.task.kind, labels=data.classes)
+        made = make_plan(
+            plan or WITHOUT_REPORT,
+            facts,
+            data.task.name,
+            kind=data.task.kind,
+            labels=data.classes,
+            n_train=n_train,
+        )
     if not isinstance(plan, TunePlan) and facts.name != DEFAULT:
         made = replace(made, model=replace(made.model, folder=materials.model_folder))
     made = (made.with_set(*changes) if changes else made).check(facts, data.task.name).without_shared(facts)

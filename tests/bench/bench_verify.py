@@ -62,10 +62,13 @@ def judged(
     """Return the lines of one seed of one task; what is not in the file is run."""
     with tempfile.TemporaryDirectory() as root:
         made = extract(MODEL, corpus, cache=root, overflow=OVERFLOW)
+        estimator = spec.get("estimator")
+        report = probe(spec["task"], made, corpus=corpus, estimator=estimator, fast=True)
+        # What else may rank layers costs more than the probe, is no part of the plan, and is asked of one seed.
         also = spec.get("also", ALSO)
-        report = probe(spec["task"], made, corpus=corpus, estimator=spec.get("estimator"), fast=True, also=also)
+        evidence = None if seed else probe(spec["task"], made, corpus=corpus, estimator=estimator, fast=True, also=also)
         materials = gather(spec["task"], report=report, on=made.cache, corpus=corpus)
-        asked = Asked(seeds=(seed,), task=spec["name"], part=spec["part"])
+        asked = Asked(seeds=(seed,), task=spec["name"], part=spec["part"], evidence=evidence)
         some = set(grid(materials.facts.n_layers)[:cells])
         only = None if cells >= len(grid(materials.facts.n_layers)) else some.__contains__
         return run_cells(materials, plan_for(materials), file, asked, only=only, told=print), materials.facts

@@ -142,6 +142,9 @@ def test_where_blocks_train_steps_are_small(make_report: Report, plan_of: Plan) 
     blocks, alone = plan_of(report), plan_of(report, frozen=True)
     assert (blocks.loop.batch_tokens, blocks.loop.epochs, blocks.rate.depth_factor) == (256, 5, 0.9)
     assert (alone.loop.batch_tokens, alone.loop.epochs, alone.loop.patience) == (1024, 30, 10)
+    few = plan_of(report, n_train=100)
+    assert (few.loop.epochs, few.loop.patience) == (15, 5)
+    assert "3 times the usual 5 epochs" in next(reason.text for reason in few.why if reason.field == "loop.epochs")
     assert blocks.schedule.name == alone.schedule.name == "full"
 
 

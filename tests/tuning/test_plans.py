@@ -112,3 +112,11 @@ def test_the_head_alone_trains_faster_and_longer(make_facts: Facts) -> None:
     alone, blocks = make_plan("head-only", make_facts(), "pos"), make_plan("top:2", make_facts(), "pos")
     assert (alone.rate.head_peak, alone.loop.epochs, alone.loop.patience) == (1e-2, 30, 10)
     assert (blocks.rate.head_peak, blocks.loop.epochs, blocks.loop.patience) == (1e-3, 5, 3)
+
+
+@pytest.mark.parametrize(("n_train", "epochs", "patience"), [(10, 40, 13), (40, 38, 12), (300, 5, 3), (10_000, 5, 3)])
+def test_few_examples_are_seen_more_often(make_facts: Facts, n_train: int, epochs: int, patience: int) -> None:
+    few = make_plan("full", make_facts(), "pos", n_train=n_train)
+    assert (few.loop.epochs, few.loop.patience) == (epochs, patience)
+    alone = make_plan("head-only", make_facts(), "pos", n_train=n_train)
+    assert (alone.loop.epochs, alone.loop.patience) == (30, 10)

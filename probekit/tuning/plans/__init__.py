@@ -88,7 +88,15 @@ PLANS = Registry(
 )
 
 
-def make_plan(name: str, facts: ModelFacts, task: str, *, kind: str = "word", labels: Sequence[str] = ()) -> TunePlan:
+def make_plan(
+    name: str,
+    facts: ModelFacts,
+    task: str,
+    *,
+    kind: str = "word",
+    labels: Sequence[str] = (),
+    n_train: int | None = None,
+) -> TunePlan:
     """Make a plan of the catalogue.
 
     Parameters
@@ -101,6 +109,8 @@ def make_plan(name: str, facts: ModelFacts, task: str, *, kind: str = "word", la
         Of the task's targets.
     labels : sequence of str
         Of the training targets: a head over sequences is chosen for labels like ``B-person``.
+    n_train : int, optional
+        Training examples; of few blocks need more epochs.
 
     Raises
     ------
@@ -112,12 +122,20 @@ def make_plan(name: str, facts: ModelFacts, task: str, *, kind: str = "word", la
     options = _options(recipe, given, name)
     laid: Laid = bound(recipe.lay, f"plan '{recipe.name}'", options)(facts)
     laid = replace(laid, text=f"the plan {name}: {laid.text}")
-    return lay_plan(laid, facts, task, kind=kind, labels=labels)
+    return lay_plan(laid, facts, task, kind=kind, labels=labels, n_train=n_train)
 
 
-def lay_plan(laid: Laid, facts: ModelFacts, task: str, *, kind: str = "word", labels: Sequence[str] = ()) -> TunePlan:
+def lay_plan(
+    laid: Laid,
+    facts: ModelFacts,
+    task: str,
+    *,
+    kind: str = "word",
+    labels: Sequence[str] = (),
+    n_train: int | None = None,
+) -> TunePlan:
     """Make a plan of what is kept and trained; parameters as :func:`make_plan` has them."""
-    head = head_for(kind, labels)
+    head, epochs = head_for(kind, labels), epochs_for(laid.train, n_train)
     if kind == "sentence" and laid.sentence_head is not None:
         head = laid.sentence_head
     rate = {"name": "warmup-linear", "peak": peak_for(facts.width), "head_peak": head_peak_for(laid.train), **laid.rate}
@@ -131,9 +149,9 @@ def lay_plan(laid: Laid, facts: ModelFacts, task: str, *, kind: str = "word", la
         schedule=laid.schedule,
         rate=RateChoice(**rate),
         loop=Loop(
-            epochs=epochs_for(laid.train),
+            epochs=epochs,
             batch_tokens=batch_tokens_for(laid.train),
-            patience=patience_for(laid.train),
+            patience=patience_for(epochs),
         ),
         why=(Reason("train", laid.text, {"n_layers": facts.n_layers}), Reason("head", head.text)),
     )
