@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from probekit.tuning.run import Tuned
 
 LEVEL = 0.95
+WORTH = 0.01
+"""A gain on dev below this is not worth fine-tuning for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,10 @@ class Bill:
             return f"{what}, {cost}; of one seed it cannot be said whether that is more than chance (--seeds 3)."
         if gain - spread > 0:
             return f"Fine-tune: {what}, {gain:+.3f} (+- {spread:.3f} over seeds), {cost}."
-        return f"Extract features: {what}, a difference of {gain:+.3f} (+- {spread:.3f} over seeds), {cost}."
+        said = f"{what}, a difference of {gain:+.3f} (+- {spread:.3f} over seeds), {cost}"
+        if gain + spread < WORTH:
+            return f"Extract features: {said}."
+        return f"Not decided: {said}. More seeds would tell (--seeds); until then features are the cheaper way."
 
     def _spread(self, a: str, b: str) -> float | None:
         """Return half the 95 % interval of the difference on dev, over seeds that both have."""
