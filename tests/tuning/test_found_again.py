@@ -93,7 +93,7 @@ def test_advice_is_for_as_many_examples_as_are_trained_on(
     def advise(report: Any, facts: Any, *, n_train: int, **rest: Any) -> None:
         raise Advised(n_train)
 
-    monkeypatch.setattr(tuning, "advise", advise)
+    monkeypatch.setattr(tuning.advising, "advise", advise)
     report = make_report([0.1, 0.2, 0.3])
     report.provenance["task"] = "pos"
     with pytest.raises(Advised, match=r"^7$"):
