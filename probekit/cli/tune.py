@@ -235,7 +235,7 @@ def tune_command(
                 report_to=report_to or [],
                 quiet=quiet or json,
             )
-            entries.append(Entry.of(strategy, tuned, extraction_seconds=materials.extraction_seconds))
+            entries.append(Entry.of(strategy, tuned))
             runs.append(tuned)
     whole = Bill(entries, probing_seconds=materials.probing_seconds)
     if bill is not None:

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import t
 
 from probekit import plain
 from probekit.report.render.drawing import INK, own_axes, save_figure, write_title
 from probekit.statistics.bootstrap import bounds_of
+from probekit.statistics.student import reach_of_mean
 from probekit.tuning.materials import probing_seconds
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from probekit.report import LayerReport
     from probekit.tuning.run import Tuned
 
-LEVEL = 0.95
 WORTH = 0.01
 """A gain on dev below this is not worth fine-tuning for."""
 
@@ -64,10 +62,9 @@ class Entry:
     tokens_per_second: float
 
     @classmethod
-    def of(cls, strategy: str, tuned: Tuned, *, extraction_seconds: float | None = None) -> Entry:
-        """Read a run; what its extraction took is what the run says, unless it is given."""
+    def of(cls, strategy: str, tuned: Tuned) -> Entry:
+        """Read a run."""
         metric, cost = tuned.report.metric, tuned.cost
-        extracting = tuned.extraction_seconds if extraction_seconds is None else extraction_seconds
         score = {
             split: next(r.value for r in tuned.report.select("tuned", split=split, metric=metric))
             for split in ("dev", "test")
@@ -83,7 +80,7 @@ class Entry:
             stored=cost.stored,
             peak_memory=cost.peak_memory,
             seconds=cost.seconds,
-            extraction_seconds=extracting if cost.from_cache else 0.0,
+            extraction_seconds=tuned.extraction_seconds,
             tokens_per_second=cost.tokens_per_second,
         )
 
@@ -192,7 +189,7 @@ class Bill:
         if len(both) < 2:
             return None
         gaps = np.array([scores[0][seed] - scores[1][seed] for seed in both])
-        return _reach(gaps)
+        return reach_of_mean(gaps)
 
     def __str__(self) -> str:
         """Return the table."""
@@ -276,11 +273,6 @@ _MARKS = ("o", "s", "^", "D", "v", "P", "X")
 _MEAN = ("dev", "test", "seconds", "extraction_seconds", "tokens_per_second")
 
 
-def _reach(values: NDArray[np.float64]) -> float:
-    """Return half the interval of a mean, by Student's t."""
-    return float(t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-
-
 def _total(entries: Sequence[Entry]) -> Total:
     values: dict[str, Any] = {}
     for field in fields(Entry):
@@ -290,7 +282,7 @@ def _total(entries: Sequence[Entry]) -> Total:
     test = np.array([entry.test for entry in entries])
     low = high = None
     if len(test) > 1:
-        reach = _reach(test)
+        reach = reach_of_mean(test)
         least, most = bounds_of(entries[0].metric)
         low, high = max(least, float(test.mean() - reach)), min(most, float(test.mean() + reach))
     values["peak_memory"] = max(entry.peak_memory for entry in entries)

@@ -88,15 +88,16 @@ class Asked:
     task : str or None
         What lines call it; by default the task and the corpus.
     part : {"development", "aside"}
-    evidence : LayerReport, optional
-        Whose profiles are held against what tuning gives; by default the report of the plan.
+    evidence : callable, optional
+        Makes the report whose profiles are held against what tuning gives, where a plan is to be run; by default it is
+        the report of the plan.
     """
 
     seeds: tuple[int, ...] = (0,)
     examples: int | None = None
     task: str | None = None
     part: str = ASIDE
-    evidence: LayerReport | None = None
+    evidence: Callable[[], LayerReport] | None = None
 
     def __post_init__(self) -> None:
         if self.part not in PARTS:
@@ -132,8 +133,6 @@ def run_cells(
     cell = Cell(plan.keep, plan.train)
     beside = [other for cells in rivals(cell, facts).values() for other in cells]
     cells = [other for other in dict.fromkeys([*grid(facts.n_layers), *beside]) if only is None or only(other)]
-    evidence = asked.evidence or materials.report
-    profiles = {} if evidence is None else profiles_of(evidence, facts, plan.task)
     found = []
     for seed in asked.seeds:
         todo = [(plan, True), *((_plan_of(other, materials, n), False) for other in cells)]
@@ -159,7 +158,7 @@ def run_cells(
                     # A report is made from a cache, whether or not its plan is trained from one.
                     extraction_seconds=materials.extraction_seconds if planned else entry.extraction_seconds,
                     probing_seconds=(materials.probing_seconds or 0.0) if planned else 0.0,
-                    profiles=profiles if planned else {},
+                    profiles=_profiles(materials, plan.task, asked) if planned else {},
                 )
                 file.add(line)
                 if told is not None:
@@ -167,6 +166,11 @@ def run_cells(
                     told(f"{task}, seed {seed}, {what}: dev {line.dev:.3f}, {line.seconds:.1f} s")
             found.append(line)
     return found
+
+
+def _profiles(materials: Materials, task: str, asked: Asked) -> dict[str, dict[str, float]]:
+    evidence = materials.report if asked.evidence is None else asked.evidence()
+    return {} if evidence is None else profiles_of(evidence, materials.facts, task)
 
 
 def _plan_of(cell: Cell, materials: Materials, n_train: int) -> TunePlan:
@@ -180,4 +184,4 @@ def _run(materials: Materials, plan: TunePlan, examples: int | None, near: Path)
         tuned = run_plan(
             materials, plan, Path(folder) / "run", examples=examples, save="delta", running=Running(minutes=60)
         )
-        return Entry.of("cell", tuned, extraction_seconds=materials.extraction_seconds)
+        return Entry.of("cell", tuned)

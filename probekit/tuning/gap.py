@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
 
-LEVEL = 0.95
+from probekit.statistics.student import reach_of_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +51,5 @@ def gap_of(name: str, gaps: Mapping[str, Sequence[float]]) -> Gap:
 def _interval(values: Sequence[float]) -> tuple[float | None, float | None]:
     if len(values) < 2:
         return None, None
-    reach = float(t.ppf((1 + LEVEL) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return float(np.mean(values)) - reach, float(np.mean(values)) + reach
+    mean, reach = float(np.mean(values)), reach_of_mean(values)
+    return mean - reach, mean + reach

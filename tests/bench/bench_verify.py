@@ -19,6 +19,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,10 @@ def judged(
     """Return the lines of one seed of one task; what is not in the file is run."""
     with tempfile.TemporaryDirectory() as root:
         made = extract(MODEL, corpus, cache=root, overflow=OVERFLOW)
-        estimator = spec.get("estimator")
-        report = probe(spec["task"], made, corpus=corpus, estimator=estimator, fast=True)
+        ask = partial(probe, spec["task"], made, corpus=corpus, estimator=spec.get("estimator"), fast=True)
+        report = ask()
         # What else may rank layers costs more than the probe, is no part of the plan, and is asked of one seed.
-        also = spec.get("also", ALSO)
-        evidence = None if seed else probe(spec["task"], made, corpus=corpus, estimator=estimator, fast=True, also=also)
+        evidence = None if seed else partial(ask, also=spec.get("also", ALSO))
         materials = gather(spec["task"], report=report, on=made.cache, corpus=corpus)
         asked = Asked(seeds=(seed,), task=spec["name"], part=spec["part"], evidence=evidence)
         some = set(grid(materials.facts.n_layers)[:cells])

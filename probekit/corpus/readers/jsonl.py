@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.readers._named import ROLES, check_options, lacking, pair_of, record_of, roles_of, roles_remark
+from probekit.corpus.readers._named import by_columns, lacking, pair_of, record_of, roles_of, roles_remark
 from probekit.corpus.records import example_from
 from probekit.errors import InputError
 from probekit.example import Example
@@ -75,16 +74,4 @@ def _parse(line: str, path: Path, number: int) -> dict[str, Any]:
     return record
 
 
-def configured(given: Mapping[str, str]) -> partial[Iterator[Example]]:
-    """Return what reads under options.
-
-    Raises
-    ------
-    UsageError
-        Another option.
-    """
-    check_options(given, ROLES, "jsonl")
-    return partial(read, columns=dict(given))
-
-
-READER = Reader("jsonl", read, suffixes=(".jsonl", ".ndjson"), configured=configured)
+READER = Reader("jsonl", read, suffixes=(".jsonl", ".ndjson"), configured=by_columns(read, "jsonl"))

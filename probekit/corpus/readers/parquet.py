@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from probekit.corpus.lines import check_regular
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.readers._named import ROLES, check_options, lacking, record_of, roles_of, roles_remark
+from probekit.corpus.readers._named import by_columns, lacking, record_of, roles_of, roles_remark
 from probekit.corpus.records import example_from
 from probekit.errors import InputError, UsageError
 from probekit.example import Example, as_plain
@@ -123,16 +122,4 @@ def _brief(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-def configured(given: Mapping[str, str]) -> partial[Iterator[Example]]:
-    """Return what reads under options.
-
-    Raises
-    ------
-    UsageError
-        Another option.
-    """
-    check_options(given, ROLES, "parquet")
-    return partial(read, columns=dict(given))
-
-
-READER = Reader("parquet", read, suffixes=(".parquet",), configured=configured)
+READER = Reader("parquet", read, suffixes=(".parquet",), configured=by_columns(read, "parquet"))

@@ -40,6 +40,15 @@ def training_row(blank: Measurement, study: StudySettings) -> Measurement:
     )
 
 
+def layer_rows(
+    blank: Measurement, study: StudySettings, found: Mapping[int | str, float], *, method: str, metric: str
+) -> Iterator[Measurement]:
+    """Yield one row a layer about all training targets."""
+    row = replace(training_row(blank, study), method=method, metric=metric)
+    for layer, value in found.items():
+        yield replace(row, layer=layer, value=value)
+
+
 def score_rows(
     context: Context,
     blank: Measurement,

@@ -11,14 +11,13 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probekit.probing.analyses import Analysis, Context
-from probekit.probing.analyses._scoring import training_row
+from probekit.probing.analyses._scoring import layer_rows
 from probekit.probing.analyses._spectrum import FloatArray, Spectrum, one_hot, spectrum_of
 from probekit.probing.estimators import LayerMatrix
 from probekit.report import Measurement
@@ -50,9 +49,7 @@ class LogMEs:
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
         """Yield the evidence of every layer."""
-        row = replace(training_row(blank, self.study), method=METHOD, metric=METRIC)
-        for layer, value in self.found.items():
-            yield replace(row, layer=layer, value=value)
+        yield from layer_rows(blank, self.study, self.found, method=METHOD, metric=METRIC)
 
     def notes(self) -> list[str]:
         """Say in one sentence where the targets are likeliest."""
