@@ -41,16 +41,17 @@ ORDER = (
     "extraction",
     "features",
     "probing",
+    "behaviour",
     "tuning",
     "cli",
 )
 """Parts of the package from the ground up; a module imports its own part and those before it."""
 
-LIVE = {"models", "extraction", "tuning"}
+LIVE = {"models", "extraction", "behaviour", "tuning"}
 """Parts that may see a live model."""
 
-APART = {"tuning": {"probing"}}
-"""Parts that meet on disk alone: what tunes reads reports, and never probes."""
+APART = {"tuning": {"probing"}, "behaviour": {"probing"}}
+"""Parts that meet on disk alone: what tunes or judges behaviour reads reports, and never probes."""
 
 WITHOUT = {part: {"torch", "transformers"} for part in ORDER if part not in (*LIVE, "features", "probing")}
 """What importing a module of a part must not import."""

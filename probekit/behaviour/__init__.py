@@ -1,0 +1,5 @@
+"""What a model does: items of which one reading should be preferred, and how models and baselines fare on them."""
+
+from probekit.behaviour.items import SCORED, Item, Region, Sentence, Skipped
+
+__all__ = ["SCORED", "Item", "Region", "Sentence", "Skipped"]
