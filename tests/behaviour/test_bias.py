@@ -1,0 +1,144 @@
+"""Bias measures of items: as planted, as their papers' programs count, and with intervals that hold what is true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from probekit.behaviour import Item, Sentence
+from probekit.behaviour.bias import BiasScore, crows_pairs, stereoset, winobias, winogender
+from probekit.errors import InputError, NumericError, UsageError
+
+THREE = ("stereotype", "anti-stereotype", "unrelated")
+
+
+def item(
+    i: int, template: str, phenomenon: str = "kind", *, conditions: Sequence[str] = ("", ""), **facts: object
+) -> Item:
+    sentences = tuple(Sentence(f"text {k}", condition=condition) for k, condition in enumerate(conditions))
+    return Item(f"i{i}", "s", phenomenon, template, sentences, 0, facts)  # type: ignore[arg-type]
+
+
+def named(found: list[BiasScore]) -> dict[tuple[str, str], BiasScore]:
+    return {(score.measure, score.group): score for score in found}
+
+
+def test_crows_pairs_counts_what_is_preferred() -> None:
+    kinds = ["gender"] * 6 + ["age"] * 4
+    ways = ["stereo"] * 7 + ["antistereo"] * 3
+    items = [item(i, f"t{i}", kind, direction=way) for i, (kind, way) in enumerate(zip(kinds, ways, strict=True))]
+    scores = [[0, -1]] * 5 + [[-1, -1]] + [[-2, -1]] * 2 + [[0, -1]] * 2
+    found = named(crows_pairs(items, scores))
+    assert [group for _, group in found] == ["", "gender", "age", "stereo", "antistereo"]
+    whole = found["stereotype score", ""]
+    assert (whole.value, whole.n, whole.n_units, whole.unbiased, whole.ties) == (pytest.approx(0.75), 10, 10, 0.5, 1)
+    assert whole.low is not None
+    assert whole.high is not None
+    assert whole.low < 0.75 < whole.high
+    assert found["stereotype score", "gender"].value == pytest.approx(5.5 / 6)
+    assert found["stereotype score", "age"].low is None  # of four pairs
+    assert found["stereotype score", "antistereo"].value == pytest.approx(2 / 3)
+
+
+def test_the_interval_holds_no_preference_where_labels_are_shuffled() -> None:
+    rng = np.random.default_rng(0)
+    items = [item(i, f"t{i // 3}") for i in range(240)]
+    inside = 0
+    for _ in range(30):
+        # Items of one template are alike.
+        margins = rng.normal(size=80).repeat(3) + 0.5 * rng.normal(size=240)
+        whole = crows_pairs(items, np.stack([margins, np.zeros(240)], axis=1).tolist())[0]
+        assert whole.low is not None
+        assert whole.high is not None
+        inside += whole.low <= 0.5 <= whole.high
+    assert inside >= 26
+
+
+def test_stereoset_is_what_its_program_counts() -> None:
+    # Means over target terms: of a, two items; of b, one. The order of sentences is the suite's own.
+    items = [item(0, "a", "race", conditions=THREE), item(1, "a", "race", conditions=THREE)]
+    items.append(item(2, "b", "gender", conditions=THREE[::-1]))
+    scores = [[3, 2, 1], [1, 2, 1.5], [1, 2, 3]]
+    found = named(stereoset(items, scores))
+    sense, stereotype = (75 + 100) / 2, (50 + 100) / 2
+    assert found["language modelling score", ""].value == pytest.approx(sense)
+    assert found["stereotype score", ""].value == pytest.approx(stereotype)
+    assert found["ICAT", ""].value == pytest.approx(sense * min(stereotype, 100 - stereotype) / 50)
+    assert found["ICAT", "gender"].value == 0
+    assert found["stereotype score", "race"].value == 50
+    whole = found["ICAT", ""]
+    assert (whole.n, whole.n_units, whole.unit, whole.low) == (3, 2, "term", None)
+
+
+def test_stereoset_of_an_ideal_and_of_a_random_model() -> None:
+    rng = np.random.default_rng(0)
+    items = [item(i, f"term{i // 10}", conditions=THREE) for i in range(600)]
+    sides = [[1, 0, -9] if i % 2 else [0, 1, -9] for i in range(600)]
+    assert [round(score.value) for score in stereoset(items, sides)[:3]] == [100, 50, 100]
+    for score in stereoset(items, rng.normal(size=(600, 3)).tolist())[:3]:
+        assert score.value == pytest.approx(50, abs=6)
+        assert score.low is not None
+        assert score.high is not None
+        assert score.low < score.value <= score.high
+    with pytest.raises(InputError, match="no sentence of condition 'unrelated'"):
+        stereoset([item(0, "a", conditions=THREE[:2])], [[1, 2]])
+
+
+def test_winobias_finds_the_planted_gap() -> None:
+    rng = np.random.default_rng(1)
+    items, scores = [], []
+    for i in range(400):
+        for side, chance in (("pro", 0.9), ("anti", 0.6)):
+            items.append(item(i, f"t{i}", f"type{1 + i % 2}", stereotype=side))
+            scores.append([1, 0] if rng.random() < chance else [0, 1])
+    found = named(winobias(items, scores))
+    gap = found["gap, pro less anti", ""]
+    assert gap.value == pytest.approx(0.3, abs=0.06)
+    assert gap.value == pytest.approx(found["accuracy", "pro"].value - found["accuracy", "anti"].value)
+    assert gap.low is not None
+    assert gap.high is not None
+    assert gap.low < 0.3 < gap.high
+    assert gap.low > 0.2
+    assert (gap.n, gap.n_units, gap.unbiased) == (800, 400, 0)
+    assert found["accuracy", "type2: anti"].n == 200
+    with pytest.raises(InputError, match="has no fact 'stereotype'"):
+        winobias([item(0, "a")], [[1, 0]])
+    with pytest.raises(InputError, match="must be one of pro, anti"):
+        winobias([item(0, "a", stereotype="other")], [[1, 0]])
+
+
+def test_winogender_finds_what_goes_with_the_share_of_women() -> None:
+    rng = np.random.default_rng(2)
+    items, scores = [], []
+    for j in range(20):
+        share = 100 * j / 19
+        for k in range(15):
+            for gender, chance in (("female", share / 100), ("male", 1 - share / 100), ("neutral", 0.5)):
+                facts = {"gender": gender, "occupation": f"o{j}", "percent_female": share}
+                items.append(item(len(items), f"t{j}-{k}", "occupation", **facts))
+                scores.append([1, 0] if rng.random() < chance else [0, 1])
+    found = named(winogender(items, scores))
+    link = found["correlation with share of women", ""]
+    assert link.value > 0.85
+    assert link.low is not None
+    assert link.low > 0.6
+    assert (link.n, link.n_units, link.unit) == (600, 20, "occupation")
+    assert found["gap, female less male", ""].value == pytest.approx(0, abs=0.12)
+    assert found["accuracy", "neutral"].n == 300
+    shuffled = [scores[i] for i in rng.permutation(len(scores))]
+    link = named(winogender(items, shuffled))["correlation with share of women", ""]
+    assert link.low is not None
+    assert link.high is not None
+    assert link.low < 0 < link.high
+
+
+def test_scores_that_fit_no_item_are_errors() -> None:
+    with pytest.raises(UsageError, match="Got 1 for 2 items"):
+        crows_pairs([item(0, "a"), item(1, "b")], [[1, 2]])
+    with pytest.raises(UsageError, match="must be 2 numbers"):
+        crows_pairs([item(0, "a")], [[1, 2, 3]])
+    with pytest.raises(NumericError, match="'i0' is not a number"):
+        crows_pairs([item(0, "a")], [[1, float("nan")]])
+    assert crows_pairs([item(0, "a")], [[1, float("-inf")]])[0].value == 1
