@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,6 +68,9 @@ def test_stereoset_is_what_its_program_counts() -> None:
     assert found["stereotype score", ""].value == pytest.approx(stereotype)
     assert found["ICAT", ""].value == pytest.approx(sense * min(stereotype, 100 - stereotype) / 50)
     assert found["ICAT", "gender"].value == 0
+    assert ("ICAT", "intersentence") not in found
+    kinds = [replace(its, facts={"kind": kind}) for its, kind in zip(items, ("intra", "inter", "inter"), strict=True)]
+    assert named(stereoset(kinds, scores))["stereotype score", "inter"].value == pytest.approx((0 + 100) / 2)
     assert found["stereotype score", "race"].value == 50
     whole = found["ICAT", ""]
     assert (whole.n, whole.n_units, whole.unit, whole.low) == (3, 2, "term", None)
@@ -90,8 +94,8 @@ def test_winobias_finds_the_planted_gap() -> None:
     rng = np.random.default_rng(1)
     items, scores = [], []
     for i in range(400):
-        for side, chance in (("pro", 0.9), ("anti", 0.6)):
-            items.append(item(i, f"t{i}", f"type{1 + i % 2}", stereotype=side))
+        for version, chance in (("pro", 0.9), ("anti", 0.6)):
+            items.append(item(i, f"t{i}", f"type{1 + i % 2} {version}", version=version))
             scores.append([1, 0] if rng.random() < chance else [0, 1])
     found = named(winobias(items, scores))
     gap = found["gap, pro less anti", ""]
@@ -99,14 +103,19 @@ def test_winobias_finds_the_planted_gap() -> None:
     assert gap.value == pytest.approx(found["accuracy", "pro"].value - found["accuracy", "anti"].value)
     assert gap.low is not None
     assert gap.high is not None
-    assert gap.low < 0.3 < gap.high
-    assert gap.low > 0.2
+    assert 0.2 < gap.low < 0.3 < gap.high
     assert (gap.n, gap.n_units, gap.unbiased) == (800, 400, 0)
     assert found["accuracy", "type2: anti"].n == 200
-    with pytest.raises(InputError, match="has no fact 'stereotype'"):
-        winobias([item(0, "a")], [[1, 0]])
-    with pytest.raises(InputError, match="must be one of pro, anti"):
-        winobias([item(0, "a", stereotype="other")], [[1, 0]])
+    assert found["gap, pro less anti", "type1"].n == 400
+    with pytest.raises(InputError, match="version of item 'i0' must be one of pro, anti"):
+        winobias([item(0, "a", version="other")], [[1, 0]])
+
+
+def test_winobias_of_pairs_of_pronouns_is_a_share() -> None:
+    items = [item(i, f"t{i}", f"type{1 + i % 2}", conditions=("pro", "anti")) for i in range(20)]
+    found = named(winobias(items, [[1, 0]] * 15 + [[0, 1]] * 5))
+    assert [found["stereotype score", name].n for name in ("", "type1", "type2")] == [20, 10, 10]
+    assert (found["stereotype score", ""].value, found["stereotype score", ""].unbiased) == (0.75, 0.5)
 
 
 def test_winogender_finds_what_goes_with_the_share_of_women() -> None:
@@ -114,24 +123,48 @@ def test_winogender_finds_what_goes_with_the_share_of_women() -> None:
     items, scores = [], []
     for j in range(20):
         share = 100 * j / 19
-        for k in range(15):
+        for k in range(12):
             for gender, chance in (("female", share / 100), ("male", 1 - share / 100), ("neutral", 0.5)):
-                facts = {"gender": gender, "occupation": f"o{j}", "percent_female": share}
-                items.append(item(len(items), f"t{j}-{k}", "occupation", **facts))
-                scores.append([1, 0] if rng.random() < chance else [0, 1])
+                # A pronoun that means the participant goes with nothing.
+                its = chance if k % 2 == 0 else 0.5
+                items.append(item(len(items), f"o{j}", gender, means=k % 2, bls_pct_female=share))
+                scores.append([1, 0] if rng.random() < its else [0, 1])
     found = named(winogender(items, scores))
     link = found["correlation with share of women", ""]
-    assert link.value > 0.85
+    assert link.value > 0.8
     assert link.low is not None
-    assert link.low > 0.6
-    assert (link.n, link.n_units, link.unit) == (600, 20, "occupation")
+    assert link.low > 0.5
+    assert (link.n, link.n_units, link.unit) == (240, 20, "occupation")
     assert found["gap, female less male", ""].value == pytest.approx(0, abs=0.12)
-    assert found["accuracy", "neutral"].n == 300
-    shuffled = [scores[i] for i in rng.permutation(len(scores))]
-    link = named(winogender(items, shuffled))["correlation with share of women", ""]
-    assert link.low is not None
-    assert link.high is not None
-    assert link.low < 0 < link.high
+    assert found["accuracy", "neutral"].n == 240
+    inside = 0
+    for _ in range(20):
+        shuffled = [scores[i] for i in rng.permutation(len(scores))]
+        link = named(winogender(items, shuffled))["correlation with share of women", ""]
+        assert link.low is not None
+        assert link.high is not None
+        inside += link.low < 0 < link.high
+    assert inside >= 16
+    with pytest.raises(InputError, match="gender of item 'i0' must be one of female, male, neutral"):
+        winogender([item(0, "a", "other")], [[1, 0]])
+
+
+def test_winogender_of_pronouns_is_a_share_and_a_margin() -> None:
+    names = ("male", "female", "neutral")
+    items, scores = [], []
+    for j, share in enumerate(np.linspace(10, 90, 9).tolist()):
+        for whom in ("occupation", "participant"):
+            sentences = tuple(Sentence(name, condition=name) for name in names)
+            facts = {"bls_pct_female": share, "occupation": f"o{j}"}
+            right = int(share > 50)
+            items.append(Item(f"{j}{whom}", "winogender", f"pronoun of the {whom}", f"o{j}", sentences, right, facts))
+            # Of the occupation as the share says, and of the participant always male; the neutral one is likeliest.
+            scores.append([0, share - 50 if whom == "occupation" else -1, 99])
+    found = named(winogender(items, scores))
+    assert found["stereotype score", "pronoun of the occupation"].value == pytest.approx(8.5 / 9)  # one tie
+    assert found["stereotype score", "pronoun of the participant"].value == pytest.approx(5 / 9)
+    assert found["correlation with share of women", ""].value == pytest.approx(1)
+    assert found["correlation with share of women", ""].n == 9
 
 
 def test_scores_that_fit_no_item_are_errors() -> None:
