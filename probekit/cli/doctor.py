@@ -39,6 +39,7 @@ CATALOGUES = {
     "probekit.models.architecture.families": "FAMILIES",
     "probekit.probing.estimators": "ESTIMATORS",
     "probekit.probing.analyses": "ANALYSES",
+    "probekit.behaviour.suites": "SUITES",
     "probekit.tuning.heads": "HEADS",
     "probekit.tuning.schedules": "SCHEDULES",
     "probekit.tuning.rates": "RATES",

@@ -8,12 +8,15 @@ them, and the spans ``sentences`` mark both.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from probekit.corpus.split import split_of_value
 from probekit.errors import InputError
 from probekit.example import NOTHING, Example, Span
+from probekit.storage.strict import decode
 
 RESERVED = ("words", "id", "text", "group", "split", "spans")
 SENTENCES = "sentences"
@@ -87,6 +90,27 @@ def example_from(record: Mapping[str, Any], where: str) -> Example:
         _name(record.get("group"), "group", where),
         split_of_value(record.get("split"), where),
     )
+
+
+def object_of(line: str, path: Path, number: int) -> dict[str, Any]:
+    """Return the object that a line of JSON lines holds.
+
+    Raises
+    ------
+    InputError
+        With ``file:line:column``.
+    """
+    try:
+        record = decode(line)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}:{number}:{error.pos + 1}: not valid JSON: {error.msg}. Every line must be one JSON object."
+        ) from None
+    except ValueError as error:
+        raise InputError(f"{path}:{number}:1: not valid JSON: {error}. Every line must be one JSON object.") from None
+    if not isinstance(record, dict):
+        raise InputError(f"{path}:{number}:1: every line must be one JSON object. Got {line!r:.80}.")
+    return record
 
 
 def check_string(value: str, where: str) -> None:

@@ -28,6 +28,7 @@ from probekit.grammar.tree import HEAD, Leaf, Phrase, Token, linearise, written
 SORTS = ("person", "person", "animal", "tool", "document", "vehicle", "building", "event", "idea")
 ASPECTS = Table([(70, SIMPLE), (15, PROGRESSIVE), (15, PERFECT)])
 NUMBERS = ("Sing", "Plur")
+NOUNS = ("NOUN", "PROPN")
 SHORTEST, LONGEST = 4, 30
 
 
@@ -48,6 +49,14 @@ class AgreementPair:
         One of ``CONSTRUCTIONS``.
     number : str
         Of the subject, ``Sing`` or ``Plur``.
+    subject : int
+        Position of the head of the subject; behind the verb in a question.
+    nearest : str
+        Number of the noun nearest before the verb; empty where there is none.
+    good_text, bad_text : str
+        As they are written.
+    verb_start : int
+        Of the verb in either text, counted in characters.
     """
 
     id: str
@@ -57,6 +66,11 @@ class AgreementPair:
     attractors: int
     construction: str
     number: str
+    subject: int
+    nearest: str
+    good_text: str
+    bad_text: str
+    verb_start: int
 
 
 @dataclass(slots=True)
@@ -106,11 +120,26 @@ def _pair(speaker: Speaker, name: str, *, construction: str, number: str) -> Agr
         return None
     tokens = [leaf.token for leaf in leaves]
     between = tokens[subject.start + 1 : verb.start]
-    attractors = sum(each.upos in ("NOUN", "PROPN") and each.feats["Number"] != number for each in between)
-    good, _ = written(tokens)
+    attractors = sum(each.upos in NOUNS and each.feats["Number"] != number for each in between)
+    nearest = next((each.feats["Number"] for each in reversed(tokens[: verb.start]) if each.upos in NOUNS), "")
+    good, good_text = written(tokens)
+    verb_start = len(written(tokens[: verb.start + 1])[1]) - len(verb.token.form)
     tokens[verb.start] = flipped
-    bad, _ = written(tokens)
-    return AgreementPair(name, good, bad, verb.start, attractors, construction, number)
+    bad, bad_text = written(tokens)
+    return AgreementPair(
+        name,
+        good,
+        bad,
+        verb.start,
+        attractors,
+        construction,
+        number,
+        subject.start,
+        nearest,
+        good_text,
+        bad_text,
+        verb_start,
+    )
 
 
 def _other(number: str) -> str:

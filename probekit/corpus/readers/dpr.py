@@ -38,7 +38,9 @@ _LINES = ("the sentence", "the pronoun", "the candidates", "the answer")
 _DETERMINER = re.compile(r"(?:the|an?|my|your|his|her|its|our|their)\s+(?=\S)", re.IGNORECASE)
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
+    """A sentence, its pronoun, whom it may mean, and the index of whom it does."""
+
     sentence: str
     pronoun: str
     candidates: list[str]
@@ -59,21 +61,28 @@ def read(path: Path, notes: Notes) -> Iterator[Example]:
         A block that has not four lines, a pronoun that is not in its sentence, fewer than two candidates, an
         answer that is none of them.
     """
-    before: _Block | None = None
+    before: Block | None = None
     pairs = 0
     for _, rows in sentences(path, notes, lambda text: False):
-        block = _block(path, rows)
-        if before is None or not _twins(before, block):
+        block = block_of(path, rows)
+        if before is None or not twins(before, block):
             pairs += 1
         before = block
-        marks = _marks(path, rows, block, notes)
+        marks = marks_of(path, rows, block, notes)
         words, spans = tokenise_at_marks(block.sentence, marks, solid=MASK)
         layers = {"pronoun": tuple(spans[:1]), "candidates": tuple(spans[1:])}
         notes.at(path, rows[0].number)
         yield Example("", words, block.sentence, spans=layers, group=f"{file_stem(path)}:pair:{pairs - 1}")
 
 
-def _block(path: Path, rows: list[Line]) -> _Block:
+def block_of(path: Path, rows: list[Line]) -> Block:
+    """Return what the lines of a block say.
+
+    Raises
+    ------
+    InputError
+        Another number of lines, fewer than two candidates or one twice, an answer that is none of them.
+    """
     if len(rows) != len(_LINES):
         at = rows[min(len(rows) - 1, len(_LINES))]
         problem = f"a block of {len(rows)} line{'s'[: len(rows) != 1]} instead of {len(_LINES)}"
@@ -89,17 +98,18 @@ def _block(path: Path, rows: list[Line]) -> _Block:
     if answer.casefold() not in folded:
         problem = f"the answer {answer!r:.40} is none of the candidates {listed!r:.60}"
         raise fault(path, rows[3], 1, problem, "Write one of them")
-    return _Block(sentence, pronoun, candidates, folded.index(answer.casefold()))
+    return Block(sentence, pronoun, candidates, folded.index(answer.casefold()))
 
 
-def _twins(one: _Block, other: _Block) -> bool:
+def twins(one: Block, other: Block) -> bool:
+    """Tell whether two blocks share a candidate, or most of their words."""
     if {name.casefold() for name in one.candidates} & {name.casefold() for name in other.candidates}:
         return True
     words, others = (set(tokenise(block.sentence.casefold())) for block in (one, other))
     return len(words & others) >= ALIKE * min(len(words), len(others))
 
 
-def _marks(path: Path, rows: list[Line], block: _Block, notes: Notes) -> list[Span]:
+def marks_of(path: Path, rows: list[Line], block: Block, notes: Notes) -> list[Span]:
     """Return the places of the pronoun and of the candidates that occur, counted in characters."""
     where = f"{path}:{rows[0].number}"
     found = [_places(block.sentence, candidate) for candidate in block.candidates]

@@ -9,19 +9,15 @@ both.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from probekit.corpus.lines import blocks
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._named import by_columns, lacking, pair_of, record_of, roles_of, roles_remark
-from probekit.corpus.records import example_from
-from probekit.errors import InputError
+from probekit.corpus.records import example_from, object_of
 from probekit.example import Example
-from probekit.storage.strict import decode
 
 
 def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) -> Iterator[Example]:
@@ -48,7 +44,7 @@ def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) 
                 notes.count("blank lines", where)
                 continue
             notes.at(path, number)
-            record = _parse(line, path, number)
+            record = object_of(line, path, number)
             if not roles and (columns or ("words" not in record and pair_of(record) is not None)):
                 roles = roles_of(list(record), columns or {}, place=where, reader="jsonl", path=path)
                 notes.remark(roles_remark(roles, list(record)), path)
@@ -58,20 +54,6 @@ def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) 
                 yield example_from(row, where)
             else:
                 notes.count(lacking(roles), where, aloud=True)
-
-
-def _parse(line: str, path: Path, number: int) -> dict[str, Any]:
-    try:
-        record = decode(line)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{path}:{number}:{error.pos + 1}: not valid JSON: {error.msg}. Every line must be one JSON object."
-        ) from None
-    except ValueError as error:
-        raise InputError(f"{path}:{number}:1: not valid JSON: {error}. Every line must be one JSON object.") from None
-    if not isinstance(record, dict):
-        raise InputError(f"{path}:{number}:1: every line must be one JSON object. Got {line!r:.80}.")
-    return record
 
 
 READER = Reader("jsonl", read, suffixes=(".jsonl", ".ndjson"), configured=by_columns(read, "jsonl"))
