@@ -204,11 +204,25 @@ def test_a_file_of_another_program(tmp_path: Path) -> None:
     assert model.logprobs_of([["z", "a"]], begin=False)[0][1] == pytest.approx(-0.30103 * math.log(10))
 
 
+def test_lines_are_read_alike_however_their_fields_are_set_apart(tmp_path: Path) -> None:
+    model = train_ngram(drawn(60), 3)
+    plain, spaced = tmp_path / "plain.arpa", tmp_path / "spaced.arpa"
+    write_arpa(model, plain)
+    spaced.write_text(plain.read_text().replace("\t", "  ").replace("<unk>", "<UNK>"))
+    one, other = read_arpa(plain), read_arpa(spaced)
+    assert one.words == other.words
+    for name in ("keys", "logprobs", "backoffs"):
+        for mine, its in zip(getattr(one, name), getattr(other, name), strict=True):
+            np.testing.assert_array_equal(mine, its)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ("-0.1 <s> b", "-0.1 <s>", r":15: this is none of the 3 lines"),
         ("-0.1 <s> b", "x <s> b", r":15: this is none"),
+        # Two fields too many in one line, two too few in another.
+        ("-0.7 b a\n-0.1 <s> b", "-0.7 b a -1 a\n-0.1", r":14: this is none"),
         ("-0.1 <s> b", "-0.1 <s> z", r":15: a word of this n-gram is no 1-gram"),
         ("ngram 2=3", "ngram 2=4", "none of the 4 lines"),
         ("-0.1 <s> b", "-0.4 a b", "'a b' is there twice"),

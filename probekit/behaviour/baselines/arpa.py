@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,8 @@ from probekit.storage.files import disk_errors, replacing
 
 CHUNK = 100_000
 NOTHING = -99.0
+OTHER_UNKNOWN = b"<UNK>"
+"""How some files spell ``<unk>``."""
 _SIZE = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)")
 _SPACE = re.compile(r"[ \t\n\v\f\r]")
 
@@ -142,31 +144,35 @@ class _Reader:
         grams = np.empty((size, n), np.int64)
         logs, weights = np.empty(size), np.zeros(size)
         for start in range(0, size, CHUNK):
-            rows = [line.split() for line in islice(self.stream, min(CHUNK, size - start))]
-            stop = start + len(rows)
-            longest = max(map(len, rows), default=0)
-            if len(rows) < min(CHUNK, size - start) or longest > n + 2 or min(map(len, rows)) < n + 1:
-                raise self._at_fault(rows, n, size)
-            columns = list(zip(*(row if len(row) == longest else [*row, b"0"] for row in rows), strict=True))
+            lines = list(islice(self.stream, min(CHUNK, size - start)))
+            stop = start + len(lines)
+            columns = _columns(lines, n) if len(lines) == min(CHUNK, size - start) else None
+            if columns is None:
+                raise self._at_fault(lines, n, size)
             try:
                 logs[start:stop] = list(map(float, columns[0]))
-                if longest == n + 2:
+                if len(columns) == n + 2:
                     weights[start:stop] = list(map(float, columns[-1]))
             except ValueError:
-                raise self._at_fault(rows, n, size) from None
+                raise self._at_fault(lines, n, size) from None
             for k in range(n):
                 grams[start:stop, k] = self._numbers(columns[k + 1], new=n == 1)
             if n > 1 and (lost := np.flatnonzero((grams[start:stop] < 0).any(axis=1))).size:
                 self.line += int(lost[0]) + 1
                 raise self._error("a word of this n-gram is no 1-gram")
-            self.line += len(rows)
+            self.line += len(lines)
         return grams, logs, weights
 
     def _numbers(self, words: Sequence[bytes], *, new: bool) -> list[int]:
-        words = [UNKNOWN.encode() if word == b"<UNK>" else word for word in words]
         if new:
-            return [self.number.setdefault(word, len(self.number)) for word in words]
-        return [self.number.get(word, -1) for word in words]
+            unknown = UNKNOWN.encode()
+            named = (unknown if word == OTHER_UNKNOWN else word for word in words)
+            return [self.number.setdefault(word, len(self.number)) for word in named]
+        found = list(map(self.number.get, words, repeat(-1)))
+        if OTHER_UNKNOWN in words:
+            other = self.number.get(UNKNOWN.encode(), -1)
+            found = [other if word == OTHER_UNKNOWN else its for word, its in zip(words, found, strict=True)]
+        return found
 
     def _sorted(self, grams: NDArray[np.int64], n: int) -> NDArray[np.int64]:
         """Keep the keys of one order, ascending, and return the order of its lines that makes them so."""
@@ -207,15 +213,34 @@ class _Reader:
                 return line
         return None
 
-    def _at_fault(self, rows: list[list[bytes]], n: int, size: int) -> InputError:
-        for row in rows:
+    def _at_fault(self, lines: list[bytes], n: int, size: int) -> InputError:
+        for line in lines:
             self.line += 1
+            row = line.split()
             if not n + 1 <= len(row) <= n + 2 or not all(map(_is_number, (row[0], *row[n + 1 :]))):
                 break
         return self._error(f"this is none of the {size:,} lines 'logarithm, {n} words, logarithm' that are announced")
 
     def _error(self, what: str) -> InputError:
         return InputError(f"{self.path}:{self.line}: {what}.")
+
+
+def _columns(lines: list[bytes], n: int) -> list[Sequence[bytes]] | None:
+    """Return the fields of lines, a column each, back-off weights filled up; None where a line has too many or few."""
+    data = b"".join(lines)
+    tokens = data.split()
+    signs = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(signs == ord("\n"))
+    gaps = np.diff(np.cumsum((signs == ord("\t")) | (signs == ord(" ")))[ends], prepend=0)
+    for fields in (n + 2, n + 1):
+        # With so many gaps each, no line has more fields; all together they have as many, so each has.
+        if len(ends) == len(lines) and (gaps == fields - 1).all() and len(tokens) == fields * len(lines):
+            return [tokens[k::fields] for k in range(fields)]
+    rows = [line.split() for line in lines]
+    longest = max(map(len, rows))
+    if longest > n + 2 or min(map(len, rows)) < n + 1:
+        return None
+    return list(zip(*(row if len(row) == longest else [*row, b"0"] for row in rows), strict=True))
 
 
 def _is_number(text: bytes) -> bool:
