@@ -122,7 +122,7 @@ class Skipped:
     id : str
         As the item would have had it.
     where : str
-        ``file:line``.
+        ``file:line``; of an item that was read before it was left out, its suite.
     reason : str
         In a few words that many items share, so that they can be counted (``the sentences are identical``).
     text : str

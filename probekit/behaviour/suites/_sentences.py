@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from probekit.behaviour.items import SCORED, Region, Sentence
 
@@ -72,6 +73,7 @@ def contrast(right: str, wrong: str) -> tuple[str, str]:
     return first, second
 
 
+@lru_cache(maxsize=64)
 def contrast_fact(right: str, wrong: str) -> str:
     """Return the contrast as one fact, ``laughs / laugh``."""
     return " / ".join(part or "nothing" for part in contrast(right, wrong))
