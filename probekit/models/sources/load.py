@@ -182,14 +182,39 @@ def load(
             model = prepare_for_inference(model, place)
             family = family_of(config.model_type)
             stacks = find_stacks(model, config, family)
-        tokenizer = _tokenizer(source)
+        tokenizer = read_tokenizer(source)
+    return assemble(
+        source,
+        model,
+        tokenizer,
+        device=place,
+        stacks=stacks,
+        random_weights=random_weights,
+        not_read=not_read,
+        digest=digest,
+    )
+
+
+def assemble(
+    source: ModelSource,
+    model: Any,
+    tokenizer: Any,
+    *,
+    device: torch.device,
+    stacks: tuple[Stack, ...] = (),
+    random_weights: int | None = None,
+    not_read: NotRead | None = None,
+    digest: str | None = None,
+) -> LoadedModel:
+    """Gather what the rest needs to know of a model in evaluation mode: its limits, its pads, what it takes."""
+    config, family = model.config, family_of(model.config.model_type)
     accepted = inspect.signature(model.forward).parameters
     return LoadedModel(
         source=source,
         model=model,
         tokenizer=tokenizer,
-        device=place,
-        dtype=DTYPES[dtype],
+        device=device,
+        dtype=model.dtype,
         family=family,
         stacks=stacks,
         max_length=family.max_length(model, config) if family.max_length else _max_length(model, config),
@@ -200,7 +225,7 @@ def load(
         position_offset=_position_offset(model),
         attention=model.config._attn_implementation,
         random_weights=random_weights,
-        not_read=not_read,
+        not_read=not_read or {},
         _state_digest=digest,
     )
 
@@ -211,7 +236,8 @@ def exact_products() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def _tokenizer(source: TransformersSource) -> Any:
+def read_tokenizer(source: TransformersSource) -> Any:
+    """Return the tokenizer of a model."""
     from transformers import AutoTokenizer
 
     try:

@@ -28,8 +28,8 @@ CONSTANT = re.compile(r"(^|\.)(position_ids|inv_freq|masked_bias|causal_mask|sin
 """What older files keep although it follows from the config: counters, frequencies, masks."""
 MASK = re.compile(r"(^|\.)(attn|attention|crossattention)\.bias$")
 """A causal mask [1, 1, T, T] in GPT-2 and its relatives; with fewer dimensions, a bias that was trained."""
-HEAD = re.compile(r"(^|\.)(pooler|mtp)(\.|$)")
-"""Heads that some families keep inside of the base model; no layer is read behind them."""
+HEAD = re.compile(r"(^|\.)(pooler|mtp|seq_relationship|sop_classifier)(\.|$)")
+"""Heads that some families keep inside of the base model, or beside that of the tokens; nothing is read behind them."""
 
 KINDS = (
     (

@@ -87,8 +87,18 @@ def token_table(model: Any) -> torch.Tensor | None:
     return table if isinstance(table, torch.Tensor) and table.dim() == 2 else None
 
 
-def pretrained(source: TransformersSource, config: Any, dtype: torch.dtype) -> tuple[Any, NotRead]:
-    """Read the base model from its safetensors files; return it and what of them is not read.
+def pretrained(
+    source: TransformersSource, config: Any, dtype: torch.dtype, kind: str = "AutoModel"
+) -> tuple[Any, NotRead]:
+    """Read a model from its safetensors files; return it and what of them is not read.
+
+    Parameters
+    ----------
+    source : TransformersSource
+    config : PreTrainedConfig
+    dtype : torch.dtype
+    kind : str
+        The class of transformers that loads it: by default the base model, without a head.
 
     Raises
     ------
@@ -96,12 +106,12 @@ def pretrained(source: TransformersSource, config: Any, dtype: torch.dtype) -> t
         They cannot be read, leave parameters of the base model unset, have parameters inside of it that its
         config has no place for, or have them in other shapes.
     """
+    import transformers
     from safetensors import SafetensorError
-    from transformers import AutoModel
 
     try:
         dimensions = _dimensions(source)
-        model, info = AutoModel.from_pretrained(
+        model, info = getattr(transformers, kind).from_pretrained(
             source.folder,
             config=config,
             dtype=dtype,
@@ -177,13 +187,13 @@ def _copy_from_file(model: nn.Module) -> None:
                 tensor.data = tensor.data.clone()
 
 
-def randomised(config: Any, seed: int, dtype: torch.dtype) -> tuple[Any, str]:
+def randomised(config: Any, seed: int, dtype: torch.dtype, kind: str = "AutoModel") -> tuple[Any, str]:
     """Initialise as the family does before training; return the model and the digest of its float32 state."""
-    from transformers import AutoModel
+    import transformers
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModel.from_config(config, dtype=torch.float32)
+        model = getattr(transformers, kind).from_config(config, dtype=torch.float32)
     digest = state_digest(model)
     if dtype != torch.float32:
         # Read back as a checkpoint is, because model.to(dtype) would also round what must stay

@@ -11,13 +11,30 @@ import json
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from probekit.errors import UsageError
 
 BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 SAMPLES = ("a", "the", "1", "x y")
 KNOWN_PAIRS = 500_000
+
+
+class Pieces(NamedTuple):
+    """Tokens of a text, without special ones.
+
+    Attributes
+    ----------
+    ids : list of int
+    offsets : list of (int, int)
+        [start, stop) in characters.
+    words : list of int or None
+        Which of the pieces that the tokenizer cuts a text into before it splits them, punctuation apart.
+    """
+
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+    words: list[int | None]
 
 
 class Backend:
@@ -63,6 +80,22 @@ class Backend:
             return [(self._slow(text), []) for text in texts]
         encodings = self._fast.encode_batch(list(texts), add_special_tokens=False)
         return [(encoding.ids, encoding.offsets) for encoding in encodings]
+
+    def pieces(self, texts: Sequence[str]) -> list[Pieces]:
+        """Return the tokens of plain texts with where they stand, and which word of the tokenizer's own each is of.
+
+        Raises
+        ------
+        UsageError
+            A slow tokenizer, which knows no offsets.
+        """
+        if self._fast is None:
+            raise UsageError(
+                "A slow tokenizer does not say where in a text its tokens stand, so that no word or region can be "
+                "scored. Save the tokenizer in its fast form (tokenizer.json) beside the model."
+            )
+        encodings = self._fast.encode_batch(list(texts), add_special_tokens=False)
+        return [Pieces(encoding.ids, encoding.offsets, encoding.word_ids) for encoding in encodings]
 
     def textless(self) -> tuple[int, ...]:
         """Return the ids of pieces that spell spaces and nothing else, ascending: they stand before a word's text.

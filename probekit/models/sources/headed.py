@@ -1,0 +1,158 @@
+"""A model with its own head: what gives probabilities of tokens, not only vectors.
+
+Enters: a :class:`~probekit.models.sources.locate.TransformersSource` and how it shall be read: causal, masked, seq2seq.
+Leaves: a :class:`~probekit.models.sources.load.LoadedModel` whose ``model`` returns logits; it has no stacks of layers.
+What a checkpoint was trained for is read from the class that its config names, because any encoder can be loaded as a
+causal model, and would then see the words it predicts. A head that the checkpoint does not hold is refused: it would be
+random.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from probekit import plain
+from probekit.devices import choose_device
+from probekit.errors import UsageError
+from probekit.models.sources.load import DTYPES, LoadedModel, assemble, exact_products, read_tokenizer
+from probekit.models.sources.locate import TransformersSource
+from probekit.models.sources.weights import (
+    as_usage_error,
+    prepare_for_inference,
+    pretrained,
+    quiet,
+    randomised,
+    read_config,
+)
+
+if TYPE_CHECKING:
+    from probekit.models.sources.find import ModelSource
+
+CLASSES = {"seq2seq": "AutoModelForSeq2SeqLM", "causal": "AutoModelForCausalLM", "masked": "AutoModelForMaskedLM"}
+"""How a model predicts tokens, and what of transformers loads it."""
+
+WORDS = {
+    "causal": "predicts each token from those before it",
+    "masked": "fills in masked tokens",
+    "seq2seq": "is an encoder-decoder",
+}
+
+
+def head_of(source: ModelSource) -> str:
+    """Return what the head of a model does: ``causal``, ``masked`` or ``seq2seq``.
+
+    Raises
+    ------
+    UsageError
+        It has no head that predicts tokens.
+    """
+    if not isinstance(source, TransformersSource):
+        raise UsageError(
+            f"'{source.name}' is a table of vectors and predicts nothing. Name a language model with its own head."
+        )
+    kind = str(source.config["model_type"])
+    names = [str(name) for name in source.config.get("architectures") or ()]
+    for head, known in _known_classes(kind).items():
+        if any(name in known for name in names):
+            return head
+    able = [head for head, known in _known_classes(kind).items() if known]
+    if not names and len(able) == 1:
+        return able[0]
+    says = f"its config names {', '.join(names)}" if names else "its config names no class"
+    raise UsageError(
+        f"The model '{source.name}' (type '{kind}') has no head that predicts tokens: {says}. Its layers can be probed "
+        "(probekit extract), but it prefers no sentence. Name the checkpoint that still has its head: a causal model "
+        "(..ForCausalLM, ..LMHeadModel), a masked one (..ForMaskedLM) or an encoder-decoder (..ForConditionalGeneration)."
+    )
+
+
+def check_head(source: ModelSource, wanted: str) -> str:
+    """Return the head of a model, where it is the one that is wanted; ``auto`` wants whatever it has.
+
+    Raises
+    ------
+    UsageError
+        It has another, or none.
+    """
+    wanted = plain.choice(wanted, "score", ("auto", *CLASSES))
+    found = head_of(source)
+    if wanted in ("auto", found):
+        return found
+    raise UsageError(
+        f"The model '{source.name}' {WORDS[found]}: a {wanted} score of it would mean nothing. Use --score {found} "
+        f"(or auto), or a model that {WORDS[wanted]}."
+    )
+
+
+def load_with_head(
+    source: ModelSource,
+    head: str,
+    *,
+    dtype: str = "float32",
+    device: str = "auto",
+    random_weights: int | None = None,
+) -> LoadedModel:
+    """Load a model with its own head, and its tokenizer.
+
+    Parameters
+    ----------
+    source : ModelSource
+    head : {"causal", "masked", "seq2seq"}
+        What :func:`check_head` returned.
+    dtype : {"float32", "float16", "bfloat16"}
+    device : {"auto", "cpu", "cuda", "mps"}
+    random_weights : int or None
+        Seed: initialise as the family does before training, head and all.
+
+    Returns
+    -------
+    LoadedModel
+        Without stacks.
+
+    Raises
+    ------
+    UsageError
+        A checkpoint without its head, or that cannot be read.
+    """
+    plain.choice(dtype, "dtype", tuple(DTYPES))
+    assert isinstance(source, TransformersSource)
+    place = torch.device(choose_device(device))
+    exact_products()
+    with quiet(), as_usage_error(source.folder / "config.json"):
+        config = read_config(source, None)
+        digest, not_read = None, None
+        if random_weights is None:
+            model, not_read = pretrained(source, config, DTYPES[dtype], CLASSES[head])
+        else:
+            model, digest = randomised(config, random_weights, DTYPES[dtype], CLASSES[head])
+        model = prepare_for_inference(_one_pass(model), place)
+        tokenizer = read_tokenizer(source)
+    return assemble(
+        source, model, tokenizer, device=place, random_weights=random_weights, not_read=not_read, digest=digest
+    )
+
+
+def _known_classes(kind: str) -> dict[str, tuple[str, ...]]:
+    """Return the names of the classes of a model type by what their heads do."""
+    from transformers.models.auto import modeling_auto as auto
+
+    mappings = {
+        "seq2seq": auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+        "causal": auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        "masked": auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    }
+    found = {head: mapping.get(kind, ()) for head, mapping in mappings.items()}
+    return {head: (names,) if isinstance(names, str) else tuple(names) for head, names in found.items()}
+
+
+def _one_pass(model: Any) -> Any:
+    """Compute GELU by its tanh in one pass: GPT-2's own code makes seven of it, an eighth of the time on a CPU."""
+    from transformers.activations import GELUTanh, NewGELUActivation
+
+    for module in model.modules():
+        for name, child in module.named_children():
+            if type(child) is NewGELUActivation:
+                setattr(module, name, GELUTanh())
+    return model
