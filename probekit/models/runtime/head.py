@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from probekit.models.architecture.restoring import restored
 from probekit.models.runtime.check import TOLERANCES
 
 if TYPE_CHECKING:
@@ -38,8 +37,11 @@ class Head:
         self.narrow = self._narrows(trial)
 
     def logits(self, inputs: Inputs, places: torch.Tensor) -> torch.Tensor:
-        """Run the model once; return logits at flat places of its rows, [places, vocabulary]."""
-        with torch.inference_mode(), restored(self.loaded.model):
+        """Run the model once; return logits at flat places of its rows, [places, vocabulary].
+
+        Called inside of :func:`~probekit.models.runtime.forward.model_inputs`, or of what else restores the model.
+        """
+        with torch.inference_mode():
             return self._narrowed(inputs, places) if self.narrow else self._whole(inputs, places)
 
     def _whole(self, inputs: Inputs, places: torch.Tensor) -> torch.Tensor:
@@ -63,7 +65,7 @@ class Head:
             return False
         first = next(iter(trial.values()))
         places = torch.arange(1, first.numel(), 2, device=self.loaded.device)
-        with torch.inference_mode(), restored(self.loaded.model, settling=True):
+        with torch.inference_mode():
             whole = self._whole(trial, places)
             try:
                 found = self._narrowed(trial, places)

@@ -1,0 +1,214 @@
+"""Which sentence of an item each method prefers, and how often that is the right one.
+
+Enters: items, and what each method gave each of their sentences. Leaves: credits, accuracies with intervals that
+resample templates, paired differences with Holm's correction, and what length alone would do. No model, no torch. A tie
+is worth what guessing among the tied would be: a baseline that knows neither word then stands at chance, not at 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.behaviour.items import SCORED, Item, Sentence
+from probekit.statistics.bootstrap import Bootstrap, FloatArray, bounds_of, interval
+from probekit.statistics.numbers import NumberScorer
+from probekit.statistics.significance import holm, neighbours
+
+NORMALISATIONS = ("sum", "token", "word", "slor")
+MANY_UNITS, FEWER_RESAMPLES = 5_000, 200
+"""Of so many templates intervals no longer depend on how often they are resampled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What one method says of one sentence.
+
+    Attributes
+    ----------
+    total : float
+        Log-probability, nats; NaN where it has none.
+    tokens, words : int
+        How many were scored.
+    unigram : float
+        Log-probability of the same words by their frequency alone; NaN where no text was given to count.
+    best : bool
+        Whether every scored token was the likeliest.
+    """
+
+    total: float
+    tokens: int
+    words: int
+    unigram: float = math.nan
+    best: bool = False
+
+    def normalised(self, how: str) -> float:
+        """Return the sum, or the mean over tokens or words; ``slor`` is what is above frequency, by token.
+
+        With :math:`u` the sum of unigram log-probabilities, SLOR [1]_ is :math:`(\\log p - u) / n`.
+
+        References
+        ----------
+        .. [1] Lau, Clark & Lappin 2017, Grammaticality, acceptability, and probability.
+        """
+        if how == "sum":
+            return self.total
+        if how == "slor":
+            return (self.total - self.unigram) / self.tokens if self.tokens else math.nan
+        count = self.tokens if how == "token" else self.words
+        return self.total / count if count else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a method makes of an item.
+
+    Attributes
+    ----------
+    credit : float
+        1 where the right sentence is preferred, 0 where another is, a share where they tie; NaN: no score.
+    chosen : int or None
+        The sentence with the highest score; None where several have it, or none.
+    margin : float
+        Score of the right sentence less the highest of the others; NaN of an item of one sentence.
+    """
+
+    credit: float
+    chosen: int | None
+    margin: float
+
+
+def scored_span(sentence: Sentence) -> tuple[int, int] | None:
+    """Return the characters of a sentence that alone are scored; None: all of it."""
+    spans = [(region.start, region.stop) for region in sentence.regions if region.name == SCORED]
+    return (min(start for start, _ in spans), max(stop for _, stop in spans)) if spans else None
+
+
+def judge(item: Item, values: Sequence[Value], how: str) -> Verdict:
+    """Compare the scores of an item's sentences."""
+    if len(values) == 1:
+        (value,) = values
+        return Verdict(math.nan if math.isnan(value.total) else float(value.best), 0 if value.best else None, math.nan)
+    scores = [value.normalised(how) for value in values]
+    if any(math.isnan(score) for score in scores):
+        return Verdict(math.nan, None, math.nan)
+    top = max(scores)
+    leading = [place for place, score in enumerate(scores) if score == top]
+    credit = 1 / len(leading) if item.right in leading else 0.0
+    others = max(score for place, score in enumerate(scores) if place != item.right)
+    margin = 0.0 if scores[item.right] == others else scores[item.right] - others
+    return Verdict(credit, leading[0] if len(leading) == 1 else None, margin)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """An accuracy with its interval.
+
+    Attributes
+    ----------
+    value : float
+    low, high : float or None
+    n, n_templates : int
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    n_templates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The difference between two methods on the same items.
+
+    Attributes
+    ----------
+    rate : Rate
+        Of the first less the second.
+    p : float or None
+        Two-sided; None with too few templates.
+    """
+
+    rate: Rate
+    p: float | None
+
+
+class Panel:
+    """Credits of several methods on the same items, and what the templates say of them.
+
+    Parameters
+    ----------
+    templates : sequence of str
+        Of each item.
+    credits : float64 array [items, methods]
+        Without NaN.
+    seed : int
+        Of the resamples.
+    """
+
+    def __init__(self, templates: Sequence[str], credits: FloatArray, *, seed: int = 0) -> None:
+        number = {name: place for place, name in enumerate(dict.fromkeys(templates))}
+        units = np.array([number[name] for name in templates], np.int64)
+        resamples = 1000 if len(number) <= MANY_UNITS else FEWER_RESAMPLES
+        self.bootstrap = Bootstrap.draw(units, resamples=resamples, seed=seed)
+        self.credits, self.n_templates = credits, len(number)
+        self.points = credits.mean(axis=0)
+        counts = self.bootstrap.sums(np.hstack([credits, np.ones((len(credits), 1))]))
+        self.resampled = self.bootstrap.scores(lambda added: added[:, :-1] / added[:, -1:], counts)
+
+    def rate(self, method: int) -> Rate:
+        """Return the accuracy of one method."""
+        value = float(self.points[method])
+        return self._rate(value, interval(value, self.resampled[:, method]))
+
+    def difference(self, one: int, other: int) -> Compared:
+        """Return by how much one method is better than another, paired by item."""
+        value = float(self.points[one] - self.points[other])
+        apart = self.resampled[:, one] - self.resampled[:, other]
+        ends = interval(value, apart, bounds=bounds_of("accuracy", difference=True))
+        if ends is None:
+            return Compared(self._rate(value, None), None)
+        pair = self.resampled[:, [other, one]]
+        return Compared(self._rate(value, ends), neighbours(self.points[[other, one]], pair, [(0, 1)])[0])
+
+    def correlation(self, a: FloatArray, b: FloatArray) -> Rate | None:
+        """Return Spearman's correlation of two numbers of each item; None where one of them never varies."""
+        if np.ptp(a) == 0 or np.ptp(b) == 0:
+            return None
+        value, resampled = NumberScorer(a, self.bootstrap).scores(b)[2]
+        return self._rate(value, interval(value, resampled, bounds=bounds_of("spearman")))
+
+    def _rate(self, value: float, ends: tuple[float, float] | None) -> Rate:
+        low, high = ends or (None, None)
+        return Rate(value, low, high, len(self.credits), self.n_templates)
+
+
+def corrected(compared: Sequence[Compared]) -> list[float | None]:
+    """Return Holm's p values of a family of differences; None where one has none."""
+    known = [found.p for found in compared if found.p is not None]
+    adjusted = iter(holm(known))
+    return [None if found.p is None else next(adjusted) for found in compared]
+
+
+def length_credit(item: Item, values: Sequence[Value]) -> float:
+    """Return the credit of a judge that prefers whatever has the fewest tokens."""
+    return judge(item, [Value(-float(value.tokens), 1, 1) for value in values], "sum").credit
+
+
+def length_gap(item: Item, values: Sequence[Value]) -> float:
+    """Return by how many tokens the right sentence is longer than the mean of the others."""
+    others = [value.tokens for place, value in enumerate(values) if place != item.right]
+    return float(values[item.right].tokens - np.mean(others)) if others else 0.0
+
+
+def groups_of(items: Sequence[Item]) -> dict[str, NDArray[np.int64]]:
+    """Return the places of the items of each phenomenon, in the order of the suite."""
+    found: dict[str, list[int]] = {}
+    for place, item in enumerate(items):
+        found.setdefault(item.phenomenon, []).append(place)
+    return {name: np.array(places, np.int64) for name, places in found.items()}

@@ -1,0 +1,1 @@
+"""Scores of texts under a model's own head: causal, masked, encoder-decoder; their sums, and perplexity."""
