@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ActivationCache": "probekit.cache.reader",
+    "BehaviourReport": "probekit.behaviour.report",
     "Corpus": "probekit.corpus",
     "Example": "probekit.corpus",
     "LayerReport": "probekit.report",
@@ -23,6 +24,7 @@ _HOMES = {
     "TunePlan": "probekit.tuning.plan",
     "TunedModel": "probekit.tuning.predict",
     "advise": "probekit.tuning.tune",
+    "behave": "probekit.behaviour.run",
     "extract": "probekit.extraction.run",
     "from_sklearn": "probekit.probing.scikit",
     "open_corpus": "probekit.corpus",
@@ -34,6 +36,8 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from probekit.behaviour.report import BehaviourReport as BehaviourReport
+    from probekit.behaviour.run import behave as behave
     from probekit.cache.reader import ActivationCache as ActivationCache
     from probekit.corpus import Corpus as Corpus
     from probekit.corpus import Example as Example

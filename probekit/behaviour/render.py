@@ -81,7 +81,9 @@ def _below(report: BehaviourReport) -> list[str]:
     for row in report.select():
         if row.role == "companion" and row.metric not in ("accuracy", "mean_accuracy"):
             ends = _interval(row)
-            lines.append(f"{readable(row.metric)}: {number(row.value)} {ends}".rstrip() + (f"; {row.note}" if row.note else ""))
+            lines.append(
+                f"{readable(row.metric)}: {number(row.value)} {ends}".rstrip() + (f"; {row.note}" if row.note else "")
+            )
         elif row.metric == "mean_accuracy" and row.role == "estimator" and len(report.phenomena) > 1:
             lines.append(f"mean over {len(report.phenomena)} phenomena: {number(row.value)}")
     return [*lines, *(f"note: {note}" for note in report.notes)]
@@ -108,9 +110,7 @@ def _by_phenomenon(report: BehaviourReport, ax: Any) -> None:
     names: list[str | None] = [*report.phenomena, None] if len(report.phenomena) > 1 else [None]
     for place, pair in enumerate(methods_of(report.select(metric="accuracy"))):
         for at, name in enumerate(names):
-            row = next(
-                (row for row in report.select(name, metric="accuracy") if (row.model, row.method) == pair), None
-            )
+            row = next((row for row in report.select(name, metric="accuracy") if (row.model, row.method) == pair), None)
             if row is None or row.value is None:
                 continue
             color, label = f"C{place}", _name(report, *pair) if at == 0 else None

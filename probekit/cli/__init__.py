@@ -54,6 +54,7 @@ ECHO = 1.0
 
 KEPT = {
     "extract": "Finished shards are kept; resume with",
+    "behave": "Finished scores are kept; go on with",
     "tune": "Its last checkpoint is kept (one every --minutes); go on with",
 }
 """What a command leaves behind, and how it goes on."""

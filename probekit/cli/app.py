@@ -11,7 +11,7 @@ import traceback
 import typer
 
 from probekit import __version__
-from probekit.cli import cache, doctor, extract, predict, probe, report, tasks, tune
+from probekit.cli import behave, cache, doctor, extract, predict, probe, report, tasks, tune
 from probekit.cli.options import examples
 from probekit.errors import ProbekitError
 from probekit.storage.strict import dump
@@ -31,6 +31,9 @@ app.command("extract", short_help="Keep the vectors of every token at every laye
 )
 app.command("probe", short_help="Ask a question of every layer, with floors.", epilog=probe.EXAMPLES)(
     probe.probe_command
+)
+app.command("behave", short_help="Which sentence a model prefers, with floors.", epilog=behave.EXAMPLES)(
+    behave.behave_command
 )
 app.command("tune", short_help="Fine-tune by a plan, with its bill.", epilog=tune.EXAMPLES)(tune.tune_command)
 app.command("predict", short_help="What a tuned model says of a corpus.", epilog=predict.EXAMPLES)(

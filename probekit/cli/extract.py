@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probekit.cli.options import (
+    BatchTokens,
     CacheRoot,
     Debug,
     Device,
     DryRun,
+    Dtype,
     Json,
     Layers,
     MaxLength,
     Overflow,
+    RandomWeights,
     Revision,
     Verbose,
     examples,
@@ -64,22 +67,12 @@ def extract_command(
         ),
     ] = "grammar",
     layers: Layers = "all",
-    dtype: Annotated[
-        str, typer.Option("--dtype", help="Precision of computing: float32, bfloat16 or float16.", metavar="NAME")
-    ] = "float32",
+    dtype: Dtype = "float32",
     store: Annotated[
         str, typer.Option("--store", help="Precision on disk: same, float32, float16 or bfloat16.", metavar="NAME")
     ] = "same",
     device: Device = "auto",
-    batch_tokens: Annotated[
-        int | None,
-        typer.Option(
-            "--batch-tokens",
-            help="Tokens of a batch, padding included. Default: by device and dtype.",
-            min=1,
-            metavar="N",
-        ),
-    ] = None,
+    batch_tokens: BatchTokens = None,
     input: Annotated[
         str,
         typer.Option(
@@ -88,15 +81,7 @@ def extract_command(
     ] = "words",
     max_length: MaxLength = None,
     overflow: Overflow = "error",
-    random_weights: Annotated[
-        int | None,
-        typer.Option(
-            "--random-weights",
-            help="Draw the weights at random from this seed: a control model.",
-            min=0,
-            metavar="SEED",
-        ),
-    ] = None,
+    random_weights: RandomWeights = None,
     revision: Revision = None,
     subsample: Annotated[
         int | None,

@@ -49,6 +49,23 @@ Overflow = Annotated[
     ),
 ]
 
+# How a model computes.
+Dtype = Annotated[
+    str, typer.Option("--dtype", help="Precision of computing: float32, bfloat16 or float16.", metavar="NAME")
+]
+BatchTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-tokens", help="Tokens of a batch, padding included. Default: by device and dtype.", min=1, metavar="N"
+    ),
+]
+RandomWeights = Annotated[
+    int | None,
+    typer.Option(
+        "--random-weights", help="Draw the weights at random from this seed: a control model.", min=0, metavar="SEED"
+    ),
+]
+
 # Where caches are, and which one is meant.
 CacheRoot = Annotated[
     Path | None,

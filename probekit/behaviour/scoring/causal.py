@@ -45,8 +45,8 @@ class CausalScorer(Scorer):
         self.packs = self._packs(trial)
         if not self.packs:
             self.notes.append(
-                f"Models of type '{loaded.config.model_type}' take no mask of their own for each token here: beginnings "
-                "that texts have in common are read for each."
+                f"Models of type '{loaded.config.model_type}' take no mask of their own for each token here: what texts "
+                "begin with in common is read for each."
             )
 
     def length(self, reading: Reading) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from probekit import plain
 from probekit.behaviour.scoring.causal import CausalScorer
-from probekit.behaviour.scoring.conventions import CHOICES, Ends, settle
+from probekit.behaviour.scoring.conventions import CHOICES, settle
 from probekit.behaviour.scoring.masked import MaskedScorer
 from probekit.behaviour.scoring.readings import Reading, Scores, read_texts
 from probekit.behaviour.scoring.scorer import Scorer

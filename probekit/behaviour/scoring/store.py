@@ -1,8 +1,8 @@
 """Kept scores: a text that was scored under a model and a convention is not scored again.
 
-Enters: what decides scores besides the text (digest of the weights, convention), and scores as they are made. Leaves: a
-JSONL file that grows, ``<root>/scores/<model>--<key12>.jsonl``, its first line what it is of, then a line a text. A line
-is written whole behind the last whole one: what a killed run left half written at the end is cut off by the next, which
+Enters: what decides scores besides the text (digest of the weights, convention), and scores as they are made. Leaves:
+a JSONL file that grows, ``<root>/scores/<model>--<key12>.jsonl``, its first line what it is of, then a line a text. A
+line is written behind the last whole one: what a killed run left half written at the end is cut off by the next, which
 says so. One process writes at a time; a second one reads what there is and keeps nothing.
 """
 
@@ -42,7 +42,9 @@ class ScoreStore:
         What must be said of it.
     """
 
-    def __init__(self, path: Path, kept: dict[Key, Mapping[str, Any]], descriptor: int | None, notes: list[str]) -> None:
+    def __init__(
+        self, path: Path, kept: dict[Key, Mapping[str, Any]], descriptor: int | None, notes: list[str]
+    ) -> None:
         self.path, self.notes = path, notes
         self._kept, self._fd = kept, descriptor
         self._waiting: list[str] = []
@@ -77,7 +79,9 @@ class ScoreStore:
                     os.pwrite(fd, head.encode(), 0)
                 elif whole < size:
                     os.ftruncate(fd, whole)
-                    notes.append(f"{path}: the last line was cut short, by a run that was killed; its text is scored again.")
+                    notes.append(
+                        f"{path}: the last line was cut short, by a run that was killed; its text is scored again."
+                    )
             except BaseException:
                 os.close(fd)
                 raise
@@ -92,7 +96,9 @@ class ScoreStore:
         if line is None:
             return None
         if line["ids"] != reading.ids.tolist():
-            raise CacheError(f"{self.path} is damaged: its tokens of '{reading.text[:60]}' are others. Remove the file.")
+            raise CacheError(
+                f"{self.path} is damaged: its tokens of '{reading.text[:60]}' are others. Remove the file."
+            )
         logprob = np.array([math.nan if value is None else value for value in line["logprob"]], np.float64)
         best = np.array([char == "1" for char in line["best"]], bool)
         return Scores(reading, logprob, best, line["end"])
@@ -155,5 +161,7 @@ def _read(path: Path, head: str) -> tuple[dict[Key, Mapping[str, Any]], int, int
                 raise ValueError("its lists differ in length")
             kept[(line["text"], line["source"], *line["span"])] = line
         except (ValueError, KeyError, TypeError) as error:
-            raise CacheError(f"{path}:{number} is damaged ({error}). Move the file away; its texts are scored again.") from None
+            raise CacheError(
+                f"{path}:{number} is damaged ({error}). Move the file away; its texts are scored again."
+            ) from None
     return kept, whole, len(data)

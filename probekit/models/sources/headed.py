@@ -63,8 +63,8 @@ def head_of(source: ModelSource) -> str:
     says = f"its config names {', '.join(names)}" if names else "its config names no class"
     raise UsageError(
         f"The model '{source.name}' (type '{kind}') has no head that predicts tokens: {says}. Its layers can be probed "
-        "(probekit extract), but it prefers no sentence. Name the checkpoint that still has its head: a causal model "
-        "(..ForCausalLM, ..LMHeadModel), a masked one (..ForMaskedLM) or an encoder-decoder (..ForConditionalGeneration)."
+        "(probekit extract), but it prefers no sentence. Name a checkpoint that still has its head: of a causal model "
+        "(..ForCausalLM, ..LMHeadModel), a masked one (..ForMaskedLM), an encoder-decoder (..ForConditionalGeneration)."
     )
 
 

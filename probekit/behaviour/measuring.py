@@ -1,0 +1,290 @@
+"""From values to the rows of a report: accuracies, floors, differences, confounds.
+
+Enters: items and what every method says of their sentences. Leaves: measurements and the items one by one. No model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.behaviour.baselines import WordScorer, words_of
+from probekit.behaviour.items import Item
+from probekit.behaviour.judging import (
+    Compared,
+    Panel,
+    Rate,
+    Value,
+    Verdict,
+    corrected,
+    groups_of,
+    judge,
+    length_credit,
+    length_gap,
+    scored_span,
+)
+from probekit.report import Measurement
+from probekit.statistics.bootstrap import FEWEST_UNITS, LEVEL
+
+UNIT = "template"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What judges, and what it says.
+
+    Attributes
+    ----------
+    name : str
+        ``causal``, ``masked``, ``ngram``, ``majority`` ...
+    model : str
+        Empty of a baseline.
+    role : str
+        As of a :class:`~probekit.Measurement`.
+    values : sequence of sequences of Value
+        Of each item, a sentence each; empty where the item was left out.
+    claims : mapping of int to bool
+        Of items with a claim, whether it holds.
+    """
+
+    name: str
+    model: str
+    role: str
+    values: Sequence[Sequence[Value]]
+    claims: Mapping[int, bool]
+
+    def take(self, places: Sequence[int]) -> Method:
+        """Keep some items."""
+        claims = {new: self.claims[old] for new, old in enumerate(places) if old in self.claims}
+        return replace(self, values=[self.values[place] for place in places], claims=claims)
+
+    def with_unigram(self, items: Sequence[Item], baselines: Mapping[str, WordScorer]) -> Method:
+        """Put the log-probability by frequency beside each value, where frequencies were counted."""
+        counted = baselines.get("unigram")
+        if counted is None:
+            return self
+        values = [
+            [
+                replace(value, unigram=counted.score(words_of(_scored_text(item, place))))
+                for place, value in enumerate(its)
+            ]
+            for item, its in zip(items, self.values, strict=True)
+        ]
+        return replace(self, values=values)
+
+    def verdicts(self, items: Sequence[Item], how: str) -> list[Verdict]:
+        """Judge every item; an item with a claim by whether that holds, which a baseline cannot say."""
+        how = how if self.model else "sum"
+        found = []
+        for place, item in enumerate(items):
+            if not item.claim:
+                found.append(judge(item, self.values[place], how))
+            elif place in self.claims:
+                found.append(Verdict(float(self.claims[place]), None, math.nan))
+            else:
+                found.append(Verdict(math.nan, None, math.nan))
+        return found
+
+
+def _scored_text(item: Item, place: int) -> str:
+    sentence = item.sentences[place]
+    span = scored_span(sentence)
+    return sentence.text if span is None else sentence.text[slice(*span)]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What goes with the rows: differences with their p values, the items one by one, sentences for people."""
+
+    differences: list[dict[str, Any]]
+    items: list[dict[str, Any]]
+    notes: list[str]
+
+
+def report_rows(
+    suite: str, items: Sequence[Item], methods: Sequence[Method], *, normalise: str, seed: int = 0
+) -> tuple[list[Measurement], Found]:
+    """Measure every method on every phenomenon and on all items.
+
+    Parameters
+    ----------
+    suite : str
+    items : sequence of Item
+    methods : sequence of Method
+        The model the report is about first.
+    normalise : str
+    seed : int
+    """
+    verdicts = [method.verdicts(items, normalise) for method in methods]
+    notes = []
+    kept = []
+    for place, (method, its) in enumerate(zip(methods, verdicts, strict=True)):
+        lost = sum(math.isnan(verdict.credit) for verdict in its)
+        if lost == 0 or place == 0:
+            kept.append(place)
+        else:
+            notes.append(f"{_label(method)} cannot judge {lost:,} of {len(items):,} items, and is left out.")
+    methods, verdicts = [methods[place] for place in kept], [verdicts[place] for place in kept]
+    credits = np.array([[verdict.credit for verdict in its] for its in verdicts], np.float64).T
+    shorter = np.array([length_credit(item, methods[0].values[at]) for at, item in enumerate(items)])
+    lengths = all(len(item.sentences) > 1 and not item.claim for item in items)
+    if lengths:
+        methods = [*methods, Method("shorter", "", "floor", (), {})]
+        credits = np.hstack([credits, shorter[:, None]])
+    groups = groups_of(items)
+    parts: dict[str | None, NDArray[np.int64]] = {None: np.arange(len(items))}
+    parts |= groups if len(groups) > 1 else {}
+    panels = {
+        name: Panel([items[place].template for place in places], credits[places], seed=seed)
+        for name, places in parts.items()
+    }
+    differences, p_values = _differences(panels, methods)
+    rows: list[Measurement] = []
+    for name, panel in panels.items():
+        rows += _accuracies(_Row(suite, name, methods[0].model), panel, methods, p_values)
+        if lengths:
+            gaps = np.array([length_gap(items[place], methods[0].values[place]) for place in parts[name]])
+            margins = np.array([verdicts[0][place].margin for place in parts[name]])
+            rows.append(_confound(_Row(suite, name, methods[0].model), methods[0], panel.correlation(gaps, margins)))
+    if len(groups) > 1:
+        rows += [_mean(_Row(suite, None, methods[0].model), methods, panels, place) for place in range(len(methods))]
+    ties = sum(0 < verdict.credit < 1 for verdict in verdicts[0])
+    if ties:
+        notes.append(f"{ties:,} items are ties, each worth what guessing among the tied sentences would be.")
+    few = sorted(str(name or "all items") for name, panel in panels.items() if panel.n_templates < FEWEST_UNITS)
+    if few:
+        notes.append(f"Of fewer than {FEWEST_UNITS} templates there is no interval: {', '.join(few[:5])}.")
+    judged = _item_rows(items, methods, verdicts, credits, normalise)
+    return rows, Found(differences, judged, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Where a row belongs."""
+
+    suite: str
+    phenomenon: str | None
+    model: str
+
+    def make(
+        self, method: Method, rate: Rate | None, *, metric: str = "accuracy", role: str = "", note: str = ""
+    ) -> Measurement:
+        task = self.suite if self.phenomenon is None else f"{self.suite}:{self.phenomenon}"
+        return Measurement(
+            stage="behave",
+            task=task,
+            model=method.model or self.model,
+            corpus=self.suite,
+            split="test",
+            layer=None,
+            method=method.name,
+            role=role or method.role,
+            metric=metric,
+            value=rate.value if rate else None,
+            low=rate.low if rate else None,
+            high=rate.high if rate else None,
+            level=LEVEL if rate and rate.low is not None else None,
+            n=rate.n if rate else None,
+            n_groups=rate.n_templates if rate else None,
+            unit=UNIT if rate else None,
+            note=note,
+        )
+
+
+def _accuracies(
+    row: _Row, panel: Panel, methods: Sequence[Method], p_values: Mapping[tuple[str | None, int], float | None]
+) -> list[Measurement]:
+    rows = [row.make(method, panel.rate(place)) for place, method in enumerate(methods)]
+    for place, method in enumerate(methods[1:], start=1):
+        p = p_values[row.phenomenon, place]
+        said = f"{methods[0].name} of {methods[0].model} less {_label(method)}"
+        note = said if p is None else f"{said}; p {p:.2g} (Holm)"
+        rate = panel.difference(0, place).rate
+        rows.append(row.make(method, rate, metric="accuracy", role="difference", note=note))
+    return rows
+
+
+def _label(method: Method) -> str:
+    return f"{method.name} of {method.model}" if method.model else method.name
+
+
+def _differences(
+    panels: Mapping[str | None, Panel], methods: Sequence[Method]
+) -> tuple[list[dict[str, Any]], dict[tuple[str | None, int], float | None]]:
+    """Compare the model with every other method; each comparison is corrected over its phenomena."""
+    found: list[dict[str, Any]] = []
+    p_values: dict[tuple[str | None, int], float | None] = {}
+    for place, method in enumerate(methods[1:], start=1):
+        compared: dict[str | None, Compared] = {name: panel.difference(0, place) for name, panel in panels.items()}
+        parts = [name for name in compared if name is not None]
+        adjusted = dict(zip(parts, corrected([compared[name] for name in parts]), strict=True))
+        for name, pair in compared.items():
+            p_values[name, place] = adjusted[name] if name is not None else pair.p
+            found.append(
+                {
+                    "phenomenon": name,
+                    "model": method.model or methods[0].model,
+                    "method": method.name,
+                    "gain": pair.rate.value,
+                    "low": pair.rate.low,
+                    "high": pair.rate.high,
+                    "p_holm": p_values[name, place],
+                }
+            )
+    return found, p_values
+
+
+def _confound(row: _Row, method: Method, rate: Rate | None) -> Measurement:
+    note = "Spearman's, of the margin with by how many tokens the right sentence is longer"
+    if rate is None:
+        note = "the right sentences are all longer by the same number of tokens, or the margins are all alike"
+    return row.make(method, rate, metric="length_correlation", role="companion", note=note)
+
+
+def _mean(row: _Row, methods: Sequence[Method], panels: Mapping[str | None, Panel], place: int) -> Measurement:
+    """Return the mean over phenomena, each of equal weight however many items it has; it has no interval."""
+    values = [float(panel.points[place]) for name, panel in panels.items() if name is not None]
+    rate = Rate(float(np.mean(values)), None, None, panels[None].credits.shape[0], panels[None].n_templates)
+    return row.make(methods[place], rate, metric="mean_accuracy", note=f"over {len(values)} phenomena")
+
+
+def _item_rows(
+    items: Sequence[Item],
+    methods: Sequence[Method],
+    verdicts: Sequence[Sequence[Verdict]],
+    credits: NDArray[np.float64],
+    normalise: str,
+) -> list[dict[str, Any]]:
+    """Return a row an item: its sentences, and what the model and the others made of them."""
+    found = []
+    for place, item in enumerate(items):
+        values = methods[0].values[place]
+        verdict = verdicts[0][place]
+        found.append(
+            {
+                "id": item.id,
+                "phenomenon": item.phenomenon,
+                "template": item.template,
+                "sentences": [sentence.text for sentence in item.sentences],
+                "right": item.right,
+                "chosen": verdict.chosen,
+                "scores": _finite([value.normalised(normalise) for value in values]),
+                "margin": _finite([verdict.margin])[0],
+                "logprobs": _finite([value.total for value in values]),
+                "tokens": [value.tokens for value in values],
+                "words": [value.words for value in values],
+                "unigram_logprobs": _finite([value.unigram for value in values]),
+                "credits": {_label(method): float(credits[place, at]) for at, method in enumerate(methods)},
+                "facts": dict(item.facts),
+            }
+        )
+    return found
+
+
+def _finite(values: Sequence[float]) -> list[float | None]:
+    return [float(value) if math.isfinite(value) else None for value in values]

@@ -1,0 +1,251 @@
+"""Behave: name a suite and a model, and see what the model prefers.
+
+Enters: what a user names. Leaves: a :class:`~probekit.behaviour.report.BehaviourReport`. Every method judges the same
+items: one that any of the models cannot score is left out of all, by name and with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from probekit import plain
+from probekit.behaviour.baselines import WordScorer
+from probekit.behaviour.items import Item
+from probekit.behaviour.judging import NORMALISATIONS
+from probekit.behaviour.measuring import Method, report_rows
+from probekit.behaviour.opening import OpenedSuite, open_suite
+from probekit.behaviour.report import BehaviourReport
+from probekit.behaviour.scoring.making import ScoringSpec, Session, Told
+from probekit.behaviour.scoring.perplexity import Perplexity, perplexity
+from probekit.behaviour.valuing import floor_methods, model_method, read_baselines, readings_of
+from probekit.cache.location import cache_root
+from probekit.corpus.lines import blocks, check_regular
+from probekit.corpus.notes import list_names
+from probekit.errors import InputError, UsageError
+from probekit.models.sources.find import find_model, shadowing_note
+
+Progress = Callable[[float, str], None]
+
+
+def behave(
+    suite: str | os.PathLike[str] | Sequence[Item],
+    model: str | os.PathLike[str],
+    *,
+    score: str = "auto",
+    begin: str = "auto",
+    end: str = "auto",
+    normalise: str = "sum",
+    against: str | Sequence[str] = (),
+    ngram: WordScorer | str | os.PathLike[str] | None = None,
+    random_weights: int | None = None,
+    dtype: str = "float32",
+    device: str = "auto",
+    batch_tokens: int | None = None,
+    revision: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    keep: bool = True,
+    seed: int = 0,
+    progress: Progress | None = None,
+    told: Callable[[str], None] | None = None,
+) -> BehaviourReport:
+    """Judge a suite by a model: which sentence of each item it prefers.
+
+    Parameters
+    ----------
+    suite : str, path, or sequence of Item
+        What :func:`~probekit.behaviour.opening.open_suite` takes, or items.
+    model : str or path
+        With a head that predicts tokens.
+    score : {"auto", "causal", "masked", "masked-original", "seq2seq"}
+        ``auto``: what the head does; of a masked model within-word left-to-right, ``masked-original`` one token at a
+        time.
+    begin, end : {"auto", "token", "none"}
+        Whether a token of the tokenizer's stands before and behind each text; behind it, it is scored (of a masked
+        model neither is).
+    normalise : {"sum", "token", "word", "slor"}
+        Sums of log-probabilities, means over tokens or words, or what is above frequency by token; ``slor`` needs
+        ``ngram``.
+    against : str or sequence of str
+        Other models, to compare with.
+    ngram : NgramModel, path or None
+        A baseline, as an ARPA file or a text to train one on.
+    random_weights : int, optional
+        Seed of a model of the same architecture with random weights, as a floor.
+    dtype, device, batch_tokens, revision
+        As of :func:`~probekit.extract`.
+    cache : path, optional
+        Folder of caches; scores are kept in it.
+    keep : bool
+        Keep scores, and use those that were kept.
+    seed : int
+        Of the resamples.
+    progress : callable, optional
+        Called with the share done (0..1) and a note.
+    told : callable, optional
+        Called with what a person must know while it runs.
+
+    Returns
+    -------
+    BehaviourReport
+
+    Raises
+    ------
+    UsageError, InputError, CacheError, NumericError, ResourceError, NetworkError
+    """
+    plain.choice(normalise, "normalise", NORMALISATIONS)
+    counted = read_baselines(ngram)
+    if normalise == "slor" and "unigram" not in counted:
+        raise UsageError("To normalise by slor, frequencies must be counted: give a text with --ngram TEXT.")
+    opened = _opened(suite)
+    spec = ScoringSpec(score, begin, end, dtype, device, batch_tokens)
+    wanted = [(str(model), spec, "estimator", revision)]
+    wanted += [
+        (name, ScoringSpec("auto", begin, end, dtype, device, batch_tokens), "companion", None)
+        for name in plain.texts(against, "against")
+    ]
+    if random_weights is not None:
+        control = ScoringSpec(score, begin, end, dtype, device, batch_tokens, random_weights)
+        wanted.append((str(model), control, "floor", revision))
+    notes = [*opened.remarks, *shadowing_note(str(model))]
+    methods: list[Method] = []
+    left: dict[int, str] = {}
+    provenance: dict[str, Any] = {}
+    root = cache_root(cache) if keep else None
+    for number, (name, how, role, commit) in enumerate(wanted):
+        source = find_model(name, revision=commit)
+        with Session(source, how, root=root) as session:
+            readings = readings_of(opened.items, session)
+            left.update(_unscorable(opened.items, readings, session))
+            kept = [place for place in range(len(opened.items)) if place not in left]
+            method = model_method(
+                opened.items, readings, session, kept=kept, role=role, told=_share(progress, number, len(wanted))
+            )
+            methods.append(method)
+            notes += [note for note in (*source.remarks, *session.notes) if note not in notes]
+            if session.computed and told is not None:
+                told(f"scored     {session.computed:,} texts by {session.name}")
+            if number == 0:
+                provenance = {"model": session.identity()["model"], "conventions": session.ends.said}
+    kept = [place for place in range(len(opened.items)) if place not in left]
+    if not kept:
+        raise InputError(f"{opened.name}: no item can be scored. {' '.join(_left_out(opened.items, left))}")
+    items = [opened.items[place] for place in kept]
+    methods = [method.take(kept) for method in methods] + floor_methods(items, counted)
+    methods[0] = methods[0].with_unigram(items, counted)
+    rows, found = report_rows(opened.name, items, methods, normalise=normalise, seed=seed)
+    settings = {
+        "score": methods[0].name,
+        "begin": begin,
+        "end": end,
+        "normalise": normalise,
+        "dtype": dtype,
+        "seed": seed,
+    }
+    provenance |= {
+        "task": opened.name,
+        "corpus": {"name": opened.name},
+        "settings": settings,
+        "references": [f"{suite.name}: {suite.reference}" for suite in opened.suites],
+        "left_out": [{"id": opened.items[place].id, "reason": why} for place, why in left.items()],
+        "differences": found.differences,
+        "notes": [
+            f"Scores are {_SAID[normalise]}; {provenance['conventions']}.",
+            *notes,
+            *_left_out(opened.items, left),
+            *found.notes,
+        ],
+    }
+    return BehaviourReport(tuple(rows), provenance, tuple(found.items))
+
+
+_SAID = {
+    "sum": "sums of log-probabilities",
+    "token": "mean log-probabilities of tokens",
+    "word": "sums of log-probabilities by word",
+    "slor": "log-probabilities above those by frequency, by token (SLOR)",
+}
+
+
+def _opened(suite: Any) -> OpenedSuite:
+    if isinstance(suite, str | os.PathLike):
+        return open_suite(suite)
+    items = plain.all_of(suite, "suite", Item, "the name of a suite, a path, or a list of Items")
+    if not items:
+        raise InputError("The suite is empty: there is no item to judge.")
+    return OpenedSuite(items[0].suite, items, (), (), (), ())
+
+
+def _unscorable(items: Sequence[Item], readings: Sequence[Sequence[Any]], session: Session) -> dict[int, str]:
+    """Return why items cannot be judged by a model, by place."""
+    found: dict[int, str] = {}
+    for place, its in enumerate(readings):
+        if any(reading.first >= reading.last for reading in its):
+            found[place] = f"without a token to score for {session.name}"
+        elif not all(session.fits(reading) for reading in its):
+            found[place] = f"longer than the {session.limit:,} tokens that {session.name} reads"
+        elif any(reading.unknown for reading in its):
+            found[place] = f"with words outside of the vocabulary of {session.name}"
+        elif len(items[place].sentences) > 1 and len(
+            {reading.ids.tobytes() + reading.source_ids.tobytes() for reading in its}
+        ) < len(its):
+            found[place] = f"whose sentences are the same tokens for {session.name}"
+    return found
+
+
+def _left_out(items: Sequence[Item], left: Mapping[int, str]) -> list[str]:
+    """Say how many items were left out of all methods alike, why, and which."""
+    said = []
+    for why, count in Counter(left.values()).items():
+        names = [items[place].id for place, reason in left.items() if reason == why]
+        said.append(f"{count:,} of {len(items):,} items left out of all methods, {why}: {list_names(names)}.")
+    return said
+
+
+def _share(progress: Progress | None, number: int, of: int) -> Told | None:
+    if progress is None:
+        return None
+    return lambda done, note: progress((number + done) / of, note)
+
+
+def perplexity_of(
+    text: str | os.PathLike[str],
+    model: str | os.PathLike[str],
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    score: str = "auto",
+    begin: str = "auto",
+    end: str = "none",
+    dtype: str = "float32",
+    device: str = "auto",
+    batch_tokens: int | None = None,
+    revision: str | None = None,
+    random_weights: int | None = None,
+    progress: Progress | None = None,
+) -> Perplexity:
+    """Score a running text: a file of plain text, of which line ends are spaces and blank lines are left out.
+
+    Parameters
+    ----------
+    text : path
+    model : str or path
+    window, stride : int, optional
+        As of :func:`~probekit.behaviour.scoring.perplexity.perplexity`.
+    score, begin, end, dtype, device, batch_tokens, revision, random_weights, progress
+        As of :func:`behave`.
+
+    Raises
+    ------
+    UsageError, InputError, ResourceError, NetworkError
+    """
+    place = plain.path(text, "text")
+    check_regular(place)
+    running = " ".join(line.strip() for _, lines in blocks(place) for line in lines if line.strip())
+    if not running:
+        raise InputError(f"{text}: the file holds no text.")
+    spec = ScoringSpec(score, begin, end, dtype, device, batch_tokens, random_weights)
+    with Session(find_model(str(model), revision=revision), spec) as session:
+        return perplexity(running, session, window=window, stride=stride, told=progress)
