@@ -1,7 +1,7 @@
 """Which sentence of an item each method prefers, and how often that is the right one.
 
 Enters: items, and what each method gave each of their sentences. Leaves: credits, accuracies with intervals that
-resample templates, paired differences with Holm's correction, and what length alone would do. No model, no torch. A tie
+resample templates, and paired differences with Holm's correction. No model, no torch. A tie
 is worth what guessing among the tied would be: a baseline that knows neither word then stands at chance, not at 0.
 """
 
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.behaviour.clusters import units_of_templates
+from probekit.behaviour.confounds import Lengths, normalised
 from probekit.behaviour.items import SCORED, Item, Sentence
 from probekit.statistics.bootstrap import Bootstrap, FloatArray, bounds_of, interval
-from probekit.statistics.numbers import NumberScorer
 from probekit.statistics.significance import holm, neighbours
 
-NORMALISATIONS = ("sum", "token", "word", "slor")
 MANY_UNITS, FEWER_RESAMPLES = 5_000, 200
 """Of so many templates intervals no longer depend on how often they are resampled."""
 
@@ -45,22 +45,6 @@ class Value:
     words: int
     unigram: float = math.nan
     best: bool = False
-
-    def normalised(self, how: str) -> float:
-        """Return the sum, or the mean over tokens or words; ``slor`` is what is above frequency, by token.
-
-        With :math:`u` the sum of unigram log-probabilities, SLOR [1]_ is :math:`(\\log p - u) / n`.
-
-        References
-        ----------
-        .. [1] Lau, Clark & Lappin 2017, Grammaticality, acceptability, and probability.
-        """
-        if how == "sum":
-            return self.total
-        if how == "slor":
-            return (self.total - self.unigram) / self.tokens if self.tokens else math.nan
-        count = self.tokens if how == "token" else self.words
-        return self.total / count if count else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +72,19 @@ def scored_span(sentence: Sentence) -> tuple[int, int] | None:
     return (min(start for start, _ in spans), max(stop for _, stop in spans)) if spans else None
 
 
+def scores_of(values: Sequence[Value], how: str) -> list[float]:
+    """Return what sentences are compared by; see :func:`~probekit.behaviour.confounds.normalised`."""
+    columns = ([getattr(value, name) for value in values] for name in ("tokens", "words", "unigram"))
+    lengths = Lengths(*(np.array(column, np.float64) for column in columns))
+    return normalised([value.total for value in values], lengths, how).tolist()
+
+
 def judge(item: Item, values: Sequence[Value], how: str) -> Verdict:
     """Compare the scores of an item's sentences."""
     if len(values) == 1:
         (value,) = values
         return Verdict(math.nan if math.isnan(value.total) else float(value.best), 0 if value.best else None, math.nan)
-    scores = [value.normalised(how) for value in values]
+    scores = scores_of(values, how)
     if any(math.isnan(score) for score in scores):
         return Verdict(math.nan, None, math.nan)
     top = max(scores)
@@ -152,11 +143,11 @@ class Panel:
     """
 
     def __init__(self, templates: Sequence[str], credits: FloatArray, *, seed: int = 0) -> None:
-        number = {name: place for place, name in enumerate(dict.fromkeys(templates))}
-        units = np.array([number[name] for name in templates], np.int64)
-        resamples = 1000 if len(number) <= MANY_UNITS else FEWER_RESAMPLES
+        units = units_of_templates(templates)
+        self.n_templates = int(units.max()) + 1
+        resamples = 1000 if self.n_templates <= MANY_UNITS else FEWER_RESAMPLES
         self.bootstrap = Bootstrap.draw(units, resamples=resamples, seed=seed)
-        self.credits, self.n_templates = credits, len(number)
+        self.credits = credits
         self.points = credits.mean(axis=0)
         counts = self.bootstrap.sums(np.hstack([credits, np.ones((len(credits), 1))]))
         self.resampled = self.bootstrap.scores(lambda added: added[:, :-1] / added[:, -1:], counts)
@@ -176,13 +167,6 @@ class Panel:
         pair = self.resampled[:, [other, one]]
         return Compared(self._rate(value, ends), neighbours(self.points[[other, one]], pair, [(0, 1)])[0])
 
-    def correlation(self, a: FloatArray, b: FloatArray) -> Rate | None:
-        """Return Spearman's correlation of two numbers of each item; None where one of them never varies."""
-        if np.ptp(a) == 0 or np.ptp(b) == 0:
-            return None
-        value, resampled = NumberScorer(a, self.bootstrap).scores(b)[2]
-        return self._rate(value, interval(value, resampled, bounds=bounds_of("spearman")))
-
     def _rate(self, value: float, ends: tuple[float, float] | None) -> Rate:
         low, high = ends or (None, None)
         return Rate(value, low, high, len(self.credits), self.n_templates)
@@ -193,17 +177,6 @@ def corrected(compared: Sequence[Compared]) -> list[float | None]:
     known = [found.p for found in compared if found.p is not None]
     adjusted = iter(holm(known))
     return [None if found.p is None else next(adjusted) for found in compared]
-
-
-def length_credit(item: Item, values: Sequence[Value]) -> float:
-    """Return the credit of a judge that prefers whatever has the fewest tokens."""
-    return judge(item, [Value(-float(value.tokens), 1, 1) for value in values], "sum").credit
-
-
-def length_gap(item: Item, values: Sequence[Value]) -> float:
-    """Return by how many tokens the right sentence is longer than the mean of the others."""
-    others = [value.tokens for place, value in enumerate(values) if place != item.right]
-    return float(values[item.right].tokens - np.mean(others)) if others else 0.0
 
 
 def groups_of(items: Sequence[Item]) -> dict[str, NDArray[np.int64]]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.behaviour.baselines import WordScorer, words_of
+from probekit.behaviour.confounds import Confound, confounds_of
 from probekit.behaviour.items import Item
 from probekit.behaviour.judging import (
     Compared,
@@ -24,9 +25,8 @@ from probekit.behaviour.judging import (
     corrected,
     groups_of,
     judge,
-    length_credit,
-    length_gap,
     scored_span,
+    scores_of,
 )
 from probekit.report import Measurement
 from probekit.statistics.bootstrap import FEWEST_UNITS, LEVEL
@@ -131,11 +131,6 @@ def report_rows(
             notes.append(f"{_label(method)} cannot judge {lost:,} of {len(items):,} items, and is left out.")
     methods, verdicts = [methods[place] for place in kept], [verdicts[place] for place in kept]
     credits = np.array([[verdict.credit for verdict in its] for its in verdicts], np.float64).T
-    shorter = np.array([length_credit(item, methods[0].values[at]) for at, item in enumerate(items)])
-    lengths = all(len(item.sentences) > 1 and not item.claim for item in items)
-    if lengths:
-        methods = [*methods, Method("shorter", "", "floor", (), {})]
-        credits = np.hstack([credits, shorter[:, None]])
     groups = groups_of(items)
     parts: dict[str | None, NDArray[np.int64]] = {None: np.arange(len(items))}
     parts |= groups if len(groups) > 1 else {}
@@ -147,10 +142,9 @@ def report_rows(
     rows: list[Measurement] = []
     for name, panel in panels.items():
         rows += _accuracies(_Row(suite, name, methods[0].model), panel, methods, p_values)
-        if lengths:
-            gaps = np.array([length_gap(items[place], methods[0].values[place]) for place in parts[name]])
-            margins = np.array([verdicts[0][place].margin for place in parts[name]])
-            rows.append(_confound(_Row(suite, name, methods[0].model), methods[0], panel.correlation(gaps, margins)))
+    confounds = _confounds(items, methods[0], normalise)
+    for confound in confounds:
+        rows += _confound_rows(_Row(suite, None, methods[0].model), methods[0], confound, panels[None].n_templates)
     if len(groups) > 1:
         rows += [_mean(_Row(suite, None, methods[0].model), methods, panels, place) for place in range(len(methods))]
     ties = sum(0 < verdict.credit < 1 for verdict in verdicts[0])
@@ -239,11 +233,37 @@ def _differences(
     return found, p_values
 
 
-def _confound(row: _Row, method: Method, rate: Rate | None) -> Measurement:
-    note = "Spearman's, of the margin with by how many tokens the right sentence is longer"
-    if rate is None:
-        note = "the right sentences are all longer by the same number of tokens, or the margins are all alike"
-    return row.make(method, rate, metric="length_correlation", role="companion", note=note)
+def _confounds(items: Sequence[Item], method: Method, normalise: str) -> list[Confound]:
+    """Return what length and, where frequencies were counted, frequency have to do with the scores."""
+    these = [place for place, item in enumerate(items) if len(item.sentences) > 1 and not item.claim]
+    if not these:
+        return []
+    kept, its = [items[place] for place in these], [method.values[place] for place in these]
+    found = confounds_of(
+        kept,
+        [scores_of(values, normalise) for values in its],
+        tokens=[[value.tokens for value in values] for values in its],
+        unigram=[np.nan_to_num([value.unigram for value in values]) for values in its],
+    )
+    counted = not any(math.isnan(value.unigram) for values in its for value in values)
+    return [confound for confound in found if counted or confound.name != "frequency"]
+
+
+def _confound_rows(row: _Row, method: Method, confound: Confound, n_templates: int) -> list[Measurement]:
+    alone = Rate(confound.alone, confound.low, confound.high, confound.n, n_templates)
+    floor = Method(confound.name, "", "floor", (), {})
+    rows = [row.make(floor, alone, note=_ALONE[confound.name])]
+    for metric, value, n in (
+        (f"{confound.name}_correlation", confound.correlation, confound.n),
+        (f"accuracy_where_{confound.name}_is_silent", confound.silent, confound.n_silent),
+        (f"accuracy_against_{confound.name}", confound.against, confound.n_against),
+    ):
+        made = row.make(method, None, metric=metric, role="companion")
+        rows.append(replace(made, value=value, n=n))
+    return rows
+
+
+_ALONE = {"length": "the sentence with fewer tokens", "frequency": "the sentence with the more frequent words"}
 
 
 def _mean(row: _Row, methods: Sequence[Method], panels: Mapping[str | None, Panel], place: int) -> Measurement:
@@ -273,7 +293,7 @@ def _item_rows(
                 "sentences": [sentence.text for sentence in item.sentences],
                 "right": item.right,
                 "chosen": verdict.chosen,
-                "scores": _finite([value.normalised(normalise) for value in values]),
+                "scores": _finite(scores_of(values, normalise)),
                 "margin": _finite([verdict.margin])[0],
                 "logprobs": _finite([value.total for value in values]),
                 "tokens": [value.tokens for value in values],

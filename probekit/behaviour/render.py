@@ -28,7 +28,7 @@ def render(report: BehaviourReport, width: int | None = None) -> str:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    whole = report.select(metric="accuracy")
+    whole = _accuracies(report)
     if not whole:
         return "\n".join([_heading(report), *_below(report)])
     methods = methods_of(whole)
@@ -37,13 +37,18 @@ def render(report: BehaviourReport, width: int | None = None) -> str:
         grid.add_column(head, justify="left" if head == "phenomenon" else "right", no_wrap=head != "phenomenon")
     named: list[str | None] = [*report.phenomena] if len(report.phenomena) > 1 else []
     for phenomenon in [*named, None]:
-        rows = {(row.model, row.method): row for row in report.select(phenomenon, metric="accuracy")}
+        rows = {(row.model, row.method): row for row in _accuracies(report, phenomenon)}
         own = rows.get(methods[0])
         cells = [_versus(rows.get(pair), _p(report, phenomenon, pair)) for pair in methods[1:]]
         count = "" if own is None or own.n is None else f"{own.n:,}"
         grid.add_row(phenomenon or ALL, number(own.value if own else None), _interval(own), count, *cells)
     text = render_plain(grid, width)
     return "\n".join([_heading(report), _counted(whole[0]), text, *_below(report)])
+
+
+def _accuracies(report: BehaviourReport, phenomenon: str | None = None) -> list[Measurement]:
+    """Return the accuracies of a phenomenon; differences of them are no accuracies."""
+    return [row for row in report.select(phenomenon, metric="accuracy") if row.role != "difference"]
 
 
 def _heading(report: BehaviourReport) -> str:
@@ -79,13 +84,11 @@ def _below(report: BehaviourReport) -> list[str]:
     if any(found["p_holm"] is not None for found in report.provenance.get("differences", ())):
         lines.append("* differs from the model at 5 %, by Holm's correction over the phenomena")
     for row in report.select():
-        if row.role == "companion" and row.metric not in ("accuracy", "mean_accuracy"):
-            ends = _interval(row)
-            lines.append(
-                f"{readable(row.metric)}: {number(row.value)} {ends}".rstrip() + (f"; {row.note}" if row.note else "")
-            )
-        elif row.metric == "mean_accuracy" and row.role == "estimator" and len(report.phenomena) > 1:
-            lines.append(f"mean over {len(report.phenomena)} phenomena: {number(row.value)}")
+        if row.metric == "mean_accuracy" and row.role == "estimator":
+            lines.append(f"mean {row.note}: {number(row.value)}")
+        elif row.role == "companion" and row.metric.startswith(("accuracy_", "length_", "frequency_")):
+            of = f" (n {row.n:,})" if row.n is not None else ""
+            lines.append(f"{readable(row.metric)}: {number(row.value)}{of}")
     return [*lines, *(f"note: {note}" for note in report.notes)]
 
 
@@ -108,7 +111,7 @@ MARKS = "osD^vP*X"
 
 def _by_phenomenon(report: BehaviourReport, ax: Any) -> None:
     names: list[str | None] = [*report.phenomena, None] if len(report.phenomena) > 1 else [None]
-    for place, pair in enumerate(methods_of(report.select(metric="accuracy"))):
+    for place, pair in enumerate(methods_of(_accuracies(report))):
         for at, name in enumerate(names):
             row = next((row for row in report.select(name, metric="accuracy") if (row.model, row.method) == pair), None)
             if row is None or row.value is None:

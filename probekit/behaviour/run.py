@@ -13,8 +13,8 @@ from typing import Any
 
 from probekit import plain
 from probekit.behaviour.baselines import WordScorer
+from probekit.behaviour.confounds import NORMALISATIONS
 from probekit.behaviour.items import Item
-from probekit.behaviour.judging import NORMALISATIONS
 from probekit.behaviour.measuring import Method, report_rows
 from probekit.behaviour.opening import OpenedSuite, open_suite
 from probekit.behaviour.report import BehaviourReport

@@ -45,7 +45,7 @@ class CausalScorer(Scorer):
         self.packs = self._packs(trial)
         if not self.packs:
             self.notes.append(
-                f"Models of type '{loaded.config.model_type}' take no mask of their own for each token here: what texts "
+                f"Models of type '{loaded.config.model_type}' take no mask of their own for each token: what texts "
                 "begin with in common is read for each."
             )
 
