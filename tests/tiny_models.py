@@ -272,7 +272,21 @@ def tiny_model(name: str) -> Path:
     return folder
 
 
-def write_model(folder: Path, config: Any, tokenizer: Any) -> Path:
+@cache
+def tiny_headed(name: str, kind: str) -> Path:
+    """Return the folder of one family's tiny model with its own head; ``kind`` is a class of transformers."""
+    import transformers
+
+    from probekit.models.sources.weights import quiet
+
+    family, folder = FAMILIES[name], _root() / f"{name}-{kind}"
+    with quiet():
+        tokenizer = family.tokenizer()
+        write_model(folder, family.config(transformers, tokenizer), tokenizer, kind)
+    return folder
+
+
+def write_model(folder: Path, config: Any, tokenizer: Any, kind: str = "AutoModel") -> Path:
     """Write a model with random weights of a config, and a tokenizer, into a folder; return it."""
     import torch
     import transformers
@@ -281,7 +295,7 @@ def write_model(folder: Path, config: Any, tokenizer: Any) -> Path:
 
     with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = transformers.AutoModel.from_config(config)
+        model = getattr(transformers, kind).from_config(config)
         # A fresh model is nearly linear and its biases are zero: shake it, so that mistakes show.
         for parameter in model.parameters():
             parameter.data += 0.1 * torch.randn_like(parameter)

@@ -133,7 +133,8 @@ def report_rows(
     credits = np.array([[verdict.credit for verdict in its] for its in verdicts], np.float64).T
     groups = groups_of(items)
     parts: dict[str | None, NDArray[np.int64]] = {None: np.arange(len(items))}
-    parts |= groups if len(groups) > 1 else {}
+    if len(groups) > 1:
+        parts.update(groups)
     panels = {
         name: Panel([items[place].template for place in places], credits[places], seed=seed)
         for name, places in parts.items()

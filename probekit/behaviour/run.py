@@ -118,7 +118,7 @@ def behave(
         source = find_model(name, revision=commit)
         with Session(source, how, root=root) as session:
             readings = readings_of(opened.items, session)
-            left.update(_unscorable(opened.items, readings, session))
+            left = {**_unscorable(opened.items, readings, session), **left}
             kept = [place for place in range(len(opened.items)) if place not in left]
             method = model_method(
                 opened.items, readings, session, kept=kept, role=role, told=_share(progress, number, len(wanted))
