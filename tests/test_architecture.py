@@ -67,6 +67,8 @@ MOST_PARAMETERS = 8
 ENTRANCES = {
     ("probekit/extraction/run.py", "extract"),
     ("probekit/extraction/request.py", "build"),
+    ("probekit/behaviour/run.py", "behave"),
+    ("probekit/behaviour/run.py", "perplexity_of"),
     ("probekit/probing/run.py", "probe"),
     ("probekit/tuning/materials.py", "gather"),
     ("probekit/tuning/tune.py", "tune"),
@@ -80,6 +82,7 @@ PUBLIC = {
     "fit_layer",
     "load_estimator",
     "from_frame",
+    "item_frame",
     "predict_proba",
     # Of a trainer of transformers, which calls the events.
     "ScheduleCallback",

@@ -6,18 +6,19 @@ report's rows, or in its items.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from probekit.behaviour.judging import Panel
-from probekit.behaviour.report import BehaviourReport, methods_of
 from probekit.errors import UsageError, did_you_mean
 from probekit.report.render.table import number, percent, readable, render_plain, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from probekit.behaviour.report import BehaviourReport
     from probekit.report import Measurement
 
 ALL = "all items"
@@ -31,7 +32,7 @@ def render(report: BehaviourReport, width: int | None = None) -> str:
     whole = _accuracies(report)
     if not whole:
         return "\n".join([_heading(report), *_below(report)])
-    methods = methods_of(whole)
+    methods = _methods_of(whole)
     grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for head in ("phenomenon", "accuracy", "interval", "n", *(_name(report, *pair) for pair in methods[1:])):
         grid.add_column(head, justify="left" if head == "phenomenon" else "right", no_wrap=head != "phenomenon")
@@ -44,6 +45,13 @@ def render(report: BehaviourReport, width: int | None = None) -> str:
         grid.add_row(phenomenon or ALL, number(own.value if own else None), _interval(own), count, *cells)
     text = render_plain(grid, width)
     return "\n".join([_heading(report), _counted(whole[0]), text, *_below(report)])
+
+
+def _methods_of(rows: Sequence[Measurement]) -> list[tuple[str, str]]:
+    """Return (model, method) of every accuracy, the report's own first."""
+    order = {"estimator": 0, "companion": 1, "floor": 2}
+    found = [row for row in rows if row.metric == "accuracy" and row.role in order]
+    return list(dict.fromkeys((row.model, row.method) for row in sorted(found, key=lambda row: order[row.role])))
 
 
 def _accuracies(report: BehaviourReport, phenomenon: str | None = None) -> list[Measurement]:
@@ -111,7 +119,7 @@ MARKS = "osD^vP*X"
 
 def _by_phenomenon(report: BehaviourReport, ax: Any) -> None:
     names: list[str | None] = [*report.phenomena, None] if len(report.phenomena) > 1 else [None]
-    for place, pair in enumerate(methods_of(_accuracies(report))):
+    for place, pair in enumerate(_methods_of(_accuracies(report))):
         for at, name in enumerate(names):
             row = next((row for row in report.select(name, metric="accuracy") if (row.model, row.method) == pair), None)
             if row is None or row.value is None:

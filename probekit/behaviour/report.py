@@ -8,7 +8,7 @@ every report (:class:`~probekit.report.Measurement`, stage ``behave``); the task
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -168,10 +168,3 @@ class BehaviourReport:
         """
         header, rows = read_report(plain.path(path, "path"))
         return cls(tuple(rows), header)
-
-
-def methods_of(rows: Sequence[Measurement]) -> list[tuple[str, str]]:
-    """Return (model, method) of every accuracy, the report's own first."""
-    order = {"estimator": 0, "companion": 1, "floor": 2}
-    found = [row for row in rows if row.metric == "accuracy" and row.role in order]
-    return list(dict.fromkeys((row.model, row.method) for row in sorted(found, key=lambda row: order[row.role])))

@@ -42,8 +42,7 @@ def readings_of(items: Sequence[Item], session: Session) -> list[list[Reading]]:
             texts.append(sentence.text[cut:])
             sources.append(sentence.text[:cut].rstrip())
             spans.append(None if span is None else (span[0] - cut, span[1] - cut))
-    options: dict[str, Any] = {"sources": sources} if session.method == "seq2seq" else {}
-    flat = iter(session.read(texts, spans=spans, **options))
+    flat = iter(session.read(texts, spans=spans, sources=sources if session.method == "seq2seq" else ()))
     return [[next(flat) for _ in item.sentences] for item in items]
 
 

@@ -97,7 +97,7 @@ def behave_command(
     device: Device = "auto",
     batch_tokens: BatchTokens = None,
     revision: Revision = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the resamples.", min=0, metavar="N")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
     no_keep: Annotated[bool, typer.Option("--no-keep", help="Neither keep scores nor use kept ones.")] = False,
     items: Annotated[
         Path | None, typer.Option("--items", help="Write what was made of each item (JSONL).", metavar="FILE")

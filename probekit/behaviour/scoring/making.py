@@ -117,9 +117,11 @@ class Session:
             "ends": {key: value for key, value in asdict(self.ends).items() if key != "said"},
         }
 
-    def read(self, texts: Sequence[str], **options: Any) -> list[Reading]:
+    def read(
+        self, texts: Sequence[str], *, sources: Sequence[str] = (), spans: Sequence[tuple[int, int] | None] = ()
+    ) -> list[Reading]:
         """Tokenize texts; see :func:`~probekit.behaviour.scoring.readings.read_texts`."""
-        return read_texts(self.backend, texts, **options)
+        return read_texts(self.backend, texts, sources=sources, spans=spans)
 
     def fits(self, reading: Reading) -> bool:
         """Whether the model can read it, and there is something to score."""

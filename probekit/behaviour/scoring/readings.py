@@ -154,11 +154,6 @@ class Scores:
         """Sum over the tokens that begin in ``text[start:stop]``; NaN where one of them has no score."""
         return float(self.logprob[self._inside(start, stop)].sum())
 
-    def is_best(self, start: int, stop: int) -> bool:
-        """Whether every token that begins there is the likeliest."""
-        inside = self._inside(start, stop)
-        return bool(inside.any() and self.best[inside].all())
-
     def surprisals(self) -> list[tuple[str, float | None]]:
         """Return the words between white space with their surprisal in nats; None of one with an unscored token."""
         reading = self.reading
