@@ -76,7 +76,7 @@ def test_shuffled_labels_are_at_chance_within_the_interval() -> None:
 
 
 def test_intervals_of_planted_items_hold_the_truth() -> None:
-    """Of many draws 93 to 97 % do (``tests/bench/bench_behave.py``); of 150 three standard errors fewer may."""
+    """Of many draws 93 to 97 % should; of 150 three standard errors fewer may."""
     rng = np.random.default_rng(1)
     held = 0
     for _ in range(150):
