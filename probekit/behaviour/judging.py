@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probekit.behaviour.clusters import units_of_templates
 from probekit.behaviour.confounds import Lengths, normalised
@@ -177,11 +176,3 @@ def corrected(compared: Sequence[Compared]) -> list[float | None]:
     known = [found.p for found in compared if found.p is not None]
     adjusted = iter(holm(known))
     return [None if found.p is None else next(adjusted) for found in compared]
-
-
-def groups_of(items: Sequence[Item]) -> dict[str, NDArray[np.int64]]:
-    """Return the places of the items of each phenomenon, in the order of the suite."""
-    found: dict[str, list[int]] = {}
-    for place, item in enumerate(items):
-        found.setdefault(item.phenomenon, []).append(place)
-    return {name: np.array(places, np.int64) for name, places in found.items()}

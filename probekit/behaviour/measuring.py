@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from probekit.behaviour.baselines import WordScorer, words_of
 from probekit.behaviour.confounds import Confound, confounds_of
+from probekit.behaviour.grouping import groups_of
 from probekit.behaviour.items import Item
 from probekit.behaviour.judging import (
     Compared,
@@ -23,7 +24,6 @@ from probekit.behaviour.judging import (
     Value,
     Verdict,
     corrected,
-    groups_of,
     judge,
     scored_span,
     scores_of,
@@ -107,7 +107,7 @@ class Found:
 
 
 def report_rows(
-    suite: str, items: Sequence[Item], methods: Sequence[Method], *, normalise: str, seed: int = 0
+    suite: str, items: Sequence[Item], methods: Sequence[Method], *, normalise: str, seed: int = 0, by: str = ""
 ) -> tuple[list[Measurement], Found]:
     """Measure every method on every phenomenon and on all items.
 
@@ -119,6 +119,8 @@ def report_rows(
         The model the report is about first.
     normalise : str
     seed : int
+    by : str
+        A fact of the items whose values stand in the place of phenomena.
     """
     verdicts = [method.verdicts(items, normalise) for method in methods]
     notes = []
@@ -131,7 +133,7 @@ def report_rows(
             notes.append(f"{_label(method)} cannot judge {lost:,} of {len(items):,} items, and is left out.")
     methods, verdicts = [methods[place] for place in kept], [verdicts[place] for place in kept]
     credits = np.array([[verdict.credit for verdict in its] for its in verdicts], np.float64).T
-    groups = groups_of(items)
+    groups = groups_of(items, by)
     parts: dict[str | None, NDArray[np.int64]] = {None: np.arange(len(items))}
     if len(groups) > 1:
         parts.update(groups)
@@ -147,7 +149,11 @@ def report_rows(
     for confound in confounds:
         rows += _confound_rows(_Row(suite, None, methods[0].model), methods[0], confound, panels[None].n_templates)
     if len(groups) > 1:
-        rows += [_mean(_Row(suite, None, methods[0].model), methods, panels, place) for place in range(len(methods))]
+        of = f"{len(groups)} values of {by}" if by else f"{len(groups)} phenomena"
+        rows += [
+            _mean(_Row(suite, None, methods[0].model), method, panels, place, of)
+            for place, method in enumerate(methods)
+        ]
     ties = sum(0 < verdict.credit < 1 for verdict in verdicts[0])
     if ties:
         notes.append(f"{ties:,} items are ties, each worth what guessing among the tied sentences would be.")
@@ -267,11 +273,11 @@ def _confound_rows(row: _Row, method: Method, confound: Confound, n_templates: i
 _ALONE = {"length": "the sentence with fewer tokens", "frequency": "the sentence with the more frequent words"}
 
 
-def _mean(row: _Row, methods: Sequence[Method], panels: Mapping[str | None, Panel], place: int) -> Measurement:
+def _mean(row: _Row, method: Method, panels: Mapping[str | None, Panel], place: int, of: str) -> Measurement:
     """Return the mean over phenomena, each of equal weight however many items it has; it has no interval."""
     values = [float(panel.points[place]) for name, panel in panels.items() if name is not None]
     rate = Rate(float(np.mean(values)), None, None, panels[None].credits.shape[0], panels[None].n_templates)
-    return row.make(methods[place], rate, metric="mean_accuracy", note=f"over {len(values)} phenomena")
+    return row.make(method, rate, metric="mean_accuracy", note=f"over {of}")
 
 
 def _item_rows(

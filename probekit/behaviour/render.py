@@ -1,7 +1,7 @@
 """The table and the figures of a report of behaviour.
 
 Enters: a :class:`~probekit.behaviour.report.BehaviourReport`. Leaves: text, or axes. Every number drawn is in the
-report's rows, or in its items.
+report's rows.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from probekit.behaviour.judging import Panel
-from probekit.errors import UsageError, did_you_mean
+from probekit.behaviour.grouping import as_number
+from probekit.report.render.drawing import DOTS, MARKERS, PALE, SERIES, STROKES, own_axes
 from probekit.report.render.table import number, percent, readable, render_plain, shortened
 
 if TYPE_CHECKING:
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
     from probekit.report import Measurement
 
 ALL = "all items"
+_MANY, _FEW = 20, 10
+"""Of lines or values, from where on they are written small, or not one by one."""
 
 
 def render(report: BehaviourReport, width: int | None = None) -> str:
@@ -34,8 +34,9 @@ def render(report: BehaviourReport, width: int | None = None) -> str:
         return "\n".join([_heading(report), *_below(report)])
     methods = _methods_of(whole)
     grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for head in ("phenomenon", "accuracy", "interval", "n", *(_name(report, *pair) for pair in methods[1:])):
-        grid.add_column(head, justify="left" if head == "phenomenon" else "right", no_wrap=head != "phenomenon")
+    first = report.by or "phenomenon"
+    for head in (first, "accuracy", "interval", "n", *(_name(report, *pair) for pair in methods[1:])):
+        grid.add_column(head, justify="left" if head == first else "right", no_wrap=head != first)
     named: list[str | None] = [*report.phenomena] if len(report.phenomena) > 1 else []
     for phenomenon in [*named, None]:
         rows = {(row.model, row.method): row for row in _accuracies(report, phenomenon)}
@@ -90,7 +91,8 @@ def _interval(row: Measurement | None) -> str:
 def _below(report: BehaviourReport) -> list[str]:
     lines = []
     if any(found["p_holm"] is not None for found in report.provenance.get("differences", ())):
-        lines.append("* differs from the model at 5 %, by Holm's correction over the phenomena")
+        over = f"values of {report.by}" if report.by else "phenomena"
+        lines.append(f"* differs from the model at 5 %, by Holm's correction over the {over}")
     for row in report.select():
         if row.metric == "mean_accuracy" and row.role == "estimator":
             lines.append(f"mean {row.note}: {number(row.value)}")
@@ -100,62 +102,95 @@ def _below(report: BehaviourReport) -> list[str]:
     return [*lines, *(f"note: {note}" for note in report.notes)]
 
 
-def plot(report: BehaviourReport, ax: Axes | None = None, *, by: str | None = None) -> Axes:
-    """Draw accuracies with intervals: by phenomenon, or against a fact of the items."""
-    from matplotlib.figure import Figure
-
-    if ax is None:
-        ax = Figure(figsize=(6.4, 4.8), layout="constrained").subplots()
-    if by is None:
-        _by_phenomenon(report, ax)
+def plot(report: BehaviourReport, ax: Axes | None = None) -> Axes:
+    """Draw accuracies with intervals by phenomenon; where the report is by a fact that is a number, against it."""
+    ax = own_axes(ax)
+    names = list(report.phenomena) if len(report.phenomena) > 1 else []
+    values = [as_number(name) for name in names]
+    if report.by and names and None not in values:
+        _curves(report, ax, names, [value for value in values if value is not None])
     else:
-        _by_fact(report, ax, by)
-    ax.set_title(_heading(report))
+        _dots(report, ax, [*names, None])
+    ax.set_title(_heading(report), fontsize=11, loc="left")
     return ax
 
 
-MARKS = "osD^vP*X"
-
-
-def _by_phenomenon(report: BehaviourReport, ax: Any) -> None:
-    names: list[str | None] = [*report.phenomena, None] if len(report.phenomena) > 1 else [None]
-    for place, pair in enumerate(_methods_of(_accuracies(report))):
-        for at, name in enumerate(names):
-            row = next((row for row in report.select(name, metric="accuracy") if (row.model, row.method) == pair), None)
-            if row is None or row.value is None:
-                continue
-            color, label = f"C{place}", _name(report, *pair) if at == 0 else None
-            if place == 0 and row.low is not None and row.high is not None:
-                ax.plot([row.low, row.high], [at, at], color=color, lw=1.5)
-            ax.plot([row.value], [at], MARKS[place % len(MARKS)], color=color, ms=5 if place == 0 else 4, label=label)
-    ax.set_yticks(range(len(names)), [name or ALL for name in names], fontsize=max(3, min(9, 300 / len(names))))
-    ax.invert_yaxis()
-    ax.set_xlim(0, 1)
+def _dots(report: BehaviourReport, ax: Any, names: list[str | None]) -> None:
+    """Draw a line a phenomenon, every method a little apart from the others; the figure grows with the lines."""
+    methods = _methods_of(_accuracies(report))
+    if len(names) > _MANY and ax.figure is not None:
+        width, height = ax.figure.get_size_inches()
+        ax.figure.set_size_inches(width, max(height, 1.2 + 0.16 * len(names)))
+    for place, pair in reversed(list(enumerate(methods))):
+        shift = 0.0 if place == 0 else 0.5 * (place / len(methods))
+        points = [(at, row) for at, name in enumerate(names) if (row := _row_of(report, name, pair)) is not None]
+        for at, row in points:
+            if row.low is not None and row.high is not None:
+                ax.plot([row.low, row.high], [at + shift] * 2, color=_color(place), lw=1.8 if place == 0 else 0.8)
+        ax.plot(
+            [row.value for _, row in points],
+            [at + shift for at, _ in points],
+            _marker(place),
+            color=_color(place),
+            ms=5.5 if place == 0 else 3.5,
+            label=_name(report, *pair),
+            ls="",
+        )
+    ax.set_yticks(range(len(names)), [name or ALL for name in names], fontsize=9 if len(names) <= _MANY else 7)
+    ax.set_ylim(len(names) - 0.3, -0.6)
+    ax.set_xlim(-0.01, 1.01)
+    ax.grid(axis="x", color=PALE, lw=0.6)
+    ax.set_axisbelow(True)
     ax.set_xlabel("accuracy")
-    ax.legend(loc="lower left", fontsize=8)
+    _legend(ax)
 
 
-def _by_fact(report: BehaviourReport, ax: Any, by: str) -> None:
-    with_fact = [item for item in report.items if by in item["facts"]]
-    if not with_fact:
-        known = sorted({name for item in report.items for name in item["facts"]})
-        has = f"they have {', '.join(known)}" if known else "they have none"
-        raise UsageError(f"The items of '{report.suite}' have no fact '{by}': {has}.{did_you_mean(by, known)}")
-    facts = sorted({item["facts"][by] for item in with_fact}, key=lambda fact: (str(type(fact)), fact))
-    for place, (name, _) in enumerate(with_fact[0]["credits"].items()):
-        rates = []
-        for fact in facts:
-            these = [item for item in with_fact if item["facts"][by] == fact]
-            credits = np.array([[item["credits"][name]] for item in these])
-            rates.append(Panel([item["template"] for item in these], credits).rate(0))
-        x = range(len(facts))
-        ax.plot(x, [rate.value for rate in rates], f"-{MARKS[place % len(MARKS)]}", color=f"C{place}", ms=4, label=name)
-        for at, rate in enumerate(rates):
-            if rate.low is not None and rate.high is not None:
-                ax.plot([at, at], [rate.low, rate.high], color=f"C{place}", lw=1)
-    counts = [sum(item["facts"][by] == fact for item in with_fact) for fact in facts]
-    ax.set_xticks(range(len(facts)), [f"{fact}\nn {count:,}" for fact, count in zip(facts, counts, strict=True)])
-    ax.set_ylim(0, 1)
-    ax.set_xlabel(by)
+def _curves(report: BehaviourReport, ax: Any, names: Sequence[str], values: Sequence[float]) -> None:
+    """Draw a curve a method; below each value how many items have it, as long as there is room."""
+    counts = []
+    for place, pair in reversed(list(enumerate(_methods_of(_accuracies(report))))):
+        rows = [_row_of(report, name, pair) for name in names]
+        points = [(value, row) for value, row in zip(values, rows, strict=True) if row is not None]
+        counts = [row.n if row is not None else 0 for row in rows]
+        if place == 0 or len(points) <= _MANY:
+            for value, row in points:
+                if row.low is not None and row.high is not None:
+                    ax.plot([value] * 2, [row.low, row.high], color=_color(place), lw=1.2)
+        ax.plot(
+            [value for value, _ in points],
+            [row.value for _, row in points],
+            marker=_marker(place),
+            color=_color(place),
+            ls="-" if place == 0 else STROKES if place % 2 else DOTS,
+            lw=2.0 if place == 0 else 1.2,
+            ms=5,
+            label=_name(report, *pair),
+        )
+    if len(names) <= _MANY:
+        labels = [f"{name}\nn {count:,}" for name, count in zip(names, counts, strict=True)]
+        ax.set_xticks(values, labels, fontsize=9 if len(names) <= _FEW else 7)
+    ax.set_ylim(-0.01, 1.01)
+    ax.grid(axis="y", color=PALE, lw=0.6)
+    ax.set_axisbelow(True)
+    ax.set_xlabel(report.by)
     ax.set_ylabel("accuracy")
-    ax.legend(fontsize=8)
+    _legend(ax)
+
+
+def _legend(ax: Any) -> None:
+    """Put the names of the methods beside the axes, where no point is, in their order."""
+    handles, labels = ax.get_legend_handles_labels()
+    ax.legend(handles[::-1], labels[::-1], fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+
+
+def _row_of(report: BehaviourReport, name: str | None, pair: tuple[str, str]) -> Measurement | None:
+    rows = _accuracies(report, name)
+    return next((row for row in rows if (row.model, row.method) == pair and row.value is not None), None)
+
+
+def _color(place: int) -> str:
+    return SERIES[place % len(SERIES)]
+
+
+def _marker(place: int) -> str:
+    return MARKERS[place % len(MARKERS)]

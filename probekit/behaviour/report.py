@@ -68,8 +68,14 @@ class BehaviourReport:
         return tuple(map(str, self.provenance.get("notes", ())))
 
     @property
+    def by(self) -> str:
+        """The fact whose values stand in the place of phenomena; empty where none does."""
+        settings = self.provenance.get("settings")
+        return str(settings.get("by", "")) if isinstance(settings, Mapping) else ""
+
+    @property
     def phenomena(self) -> tuple[str, ...]:
-        """Phenomena in the order of the suite."""
+        """Phenomena in the order of the suite, or the values of the fact that the report is by."""
         start = f"{self.suite}:"
         named = (row.task.removeprefix(start) for row in self.rows if row.task.startswith(start))
         return tuple(dict.fromkeys(named))
@@ -105,23 +111,17 @@ class BehaviourReport:
 
         return render(self)
 
-    def plot(self, ax: Axes | None = None, *, by: str | None = None) -> Axes:
-        """Draw accuracies with intervals by phenomenon, or against a fact of the items (``attractors``).
-
-        Raises
-        ------
-        UsageError
-            A fact that the items do not have.
-        """
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw accuracies with intervals by phenomenon, or against the fact that the report is by."""
         from probekit.behaviour.render import plot
 
-        return plot(self, ax, by=by)
+        return plot(self, ax)
 
-    def save_plot(self, path: str | os.PathLike[str], *, by: str | None = None) -> Path:
+    def save_plot(self, path: str | os.PathLike[str]) -> Path:
         """Write the figure as PNG, SVG or PDF, by the suffix."""
         from probekit.report.render.drawing import save_figure
 
-        return save_figure(plain.path(path, "path"), lambda ax: self.plot(ax, by=by))
+        return save_figure(plain.path(path, "path"), self.plot)
 
     def to_json(self) -> dict[str, Any]:
         """Return one document: the provenance and the rows."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from probekit import plain
 from probekit.behaviour.baselines import WordScorer
 from probekit.behaviour.confounds import NORMALISATIONS
+from probekit.behaviour.grouping import first_of_each, with_fact
 from probekit.behaviour.items import Item
 from probekit.behaviour.measuring import Method, report_rows
 from probekit.behaviour.opening import OpenedSuite, open_suite
@@ -38,6 +40,8 @@ def behave(
     begin: str = "auto",
     end: str = "auto",
     normalise: str = "sum",
+    limit: int | None = None,
+    by: str = "",
     against: str | Sequence[str] = (),
     ngram: WordScorer | str | os.PathLike[str] | None = None,
     random_weights: int | None = None,
@@ -68,6 +72,11 @@ def behave(
     normalise : {"sum", "token", "word", "slor"}
         Sums of log-probabilities, means over tokens or words, or what is above frequency by token; ``slor`` needs
         ``ngram``.
+    limit : int, optional
+        Judge the first so many items of each phenomenon alone.
+    by : str
+        A fact of the items (``attractors``; of BLiMP ``term``) whose values stand in the place of phenomena; items that
+        do not state it are left out.
     against : str or sequence of str
         Other models, to compare with.
     ngram : NgramModel, path or None
@@ -99,7 +108,7 @@ def behave(
     counted = read_baselines(ngram)
     if normalise == "slor" and "unigram" not in counted:
         raise UsageError("To normalise by slor, frequencies must be counted: give a text with --ngram TEXT.")
-    opened = _opened(suite)
+    opened = _chosen(_opened(suite), limit, plain.text(by, "by"))
     spec = ScoringSpec(score, begin, end, dtype, device, batch_tokens)
     wanted = [(str(model), spec, "estimator", revision)]
     wanted += [
@@ -135,12 +144,14 @@ def behave(
     items = [opened.items[place] for place in kept]
     methods = [method.take(kept) for method in methods] + floor_methods(items, counted)
     methods[0] = methods[0].with_unigram(items, counted)
-    rows, found = report_rows(opened.name, items, methods, normalise=normalise, seed=seed)
+    rows, found = report_rows(opened.name, items, methods, normalise=normalise, seed=seed, by=by)
     settings = {
         "score": methods[0].name,
         "begin": begin,
         "end": end,
         "normalise": normalise,
+        "limit": limit,
+        "by": by,
         "dtype": dtype,
         "seed": seed,
     }
@@ -176,6 +187,18 @@ def _opened(suite: Any) -> OpenedSuite:
     if not items:
         raise InputError("The suite is empty: there is no item to judge.")
     return OpenedSuite(items[0].suite, items, (), (), (), ())
+
+
+def _chosen(opened: OpenedSuite, limit: int | None, by: str) -> OpenedSuite:
+    """Keep the first items of each phenomenon and those that state a fact, and say what is left out."""
+    items, remarks = list(opened.items), list(opened.remarks)
+    if by:
+        items, said = with_fact(items, by, opened.name)
+        remarks += said
+    if limit is not None:
+        items, said = first_of_each(items, plain.whole(limit, "limit", least=1))
+        remarks += said
+    return replace(opened, items=tuple(items), remarks=tuple(remarks))
 
 
 def _unscorable(items: Sequence[Item], readings: Sequence[Sequence[Any]], session: Session) -> dict[int, str]:

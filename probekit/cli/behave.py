@@ -71,6 +71,13 @@ def behave_command(
     normalise: Annotated[
         str, typer.Option("--normalise", help="Compare by sum, token, word or slor.", metavar="NAME")
     ] = "sum",
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="Judge the first N items of each phenomenon.", min=1, metavar="N")
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Group by a fact of the items, not by phenomenon: attractors, term.", metavar="FACT"),
+    ] = None,
     against: Annotated[
         list[str] | None,
         typer.Option("--against", help="Another model, compared item by item; may be repeated.", metavar="MODEL"),
@@ -106,10 +113,6 @@ def behave_command(
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw the accuracies (.png, .svg or .pdf).", metavar="FILE")
     ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option("--by", help="Draw them against a fact of the items, e.g. attractors.", metavar="FACT"),
-    ] = None,
     cache: CacheRoot = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -122,7 +125,7 @@ def behave_command(
     check_figure(plot)
     check_writable(items, "items")
     check_writable(out, "out")
-    _check_together(perplexity, {"window": window, "stride": stride}, by, plot)
+    _check_together(perplexity, {"window": window, "stride": stride}, {"limit": limit, "by": by})
     silent = quiet or json
     if perplexity:
         with progress_bar("scoring", 1.0, quiet=silent) as advance:
@@ -154,6 +157,8 @@ def behave_command(
             begin=begin,
             end=end,
             normalise=normalise,
+            limit=limit,
+            by=by or "",
             against=against or [],
             ngram=ngram,
             random_weights=random_weights,
@@ -172,22 +177,25 @@ def behave_command(
     if out is not None:
         say(f"report     {report.write(out)}", quiet=silent)
     if plot is not None:
-        say(f"plot       {report.save_plot(plot, by=by)}", quiet=silent)
+        say(f"plot       {report.save_plot(plot)}", quiet=silent)
     if json:
         show_json(report.to_json())
         return
     typer.echo(report.table())
 
 
-def _check_together(perplexity: bool, windows: dict[str, int | None], by: str | None, plot: Path | None) -> None:
+def _check_together(perplexity: bool, windows: dict[str, int | None], of_items: dict[str, object]) -> None:
     """Refuse options that would have no effect."""
     from probekit.errors import UsageError
 
     for name, value in windows.items():
         if value is not None and not perplexity:
             raise UsageError(f"The `{name}` option is of --perplexity. Add that, or leave it out.")
-    if by is not None and plot is None:
-        raise UsageError("The `by` option says what is drawn. Say where with --plot FILE.")
+    for name, given in of_items.items():
+        if given is not None and perplexity:
+            raise UsageError(
+                f"The `{name}` option is of suites of items, and --perplexity reads a text. Leave one out."
+            )
 
 
 def _print_perplexity(found: Perplexity) -> None:

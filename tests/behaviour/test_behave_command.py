@@ -77,6 +77,8 @@ def test_what_a_model_cannot_do_is_said_before_anything_is_scored(
     assert "has no head that predicts tokens" in capsys.readouterr().err
     assert behave(pairs, "--model", gpt, "--stride", "4") == 2
     assert "--perplexity" in capsys.readouterr().err
+    assert behave(pairs, "--model", gpt, "--perplexity", "--limit", 3) == 2
+    assert "`limit`" in capsys.readouterr().err
 
 
 def test_the_perplexity_of_a_text(tmp_path: Path, gpt: str, capsys: pytest.CaptureFixture[str]) -> None:

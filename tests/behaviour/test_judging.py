@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from tiny_models import tiny_headed
 
 from probekit import behave
@@ -161,9 +163,25 @@ def test_what_cannot_be_asked_is_refused() -> None:
         behave(items_of(*PAIRS), model, normalise="slor")
     with pytest.raises(InputError, match="empty"):
         behave([], model)
-    report = behave(items_of(*PAIRS), model, device="cpu")
     with pytest.raises(UsageError, match="no fact 'attractors'"):
-        report.plot(by="attractors")
+        behave(items_of(*PAIRS), model, device="cpu", by="attractors")
+
+
+def test_a_limit_and_a_fact_say_what_they_leave_out() -> None:
+    model = tiny_headed("gpt2", "AutoModelForCausalLM")
+    items = [item for item in agreement() if item.facts["attractors"] == 1] + agreement()
+    items = [replace(item, id=str(i), phenomenon=f"p{i % 2}") for i, item in enumerate(items)]
+    report = behave([*items, *items_of(*PAIRS)], model, device="cpu", by="attractors", limit=15)
+    assert report.phenomena == ("0", "1")
+    counts = {row.task: row.n for row in report.rows if row.metric == "accuracy" and row.role == "estimator"}
+    assert counts == {"agreement": 30, "agreement:0": 8, "agreement:1": 22}
+    assert any("6 of 42 items state no attractors and are left out: those of p." in note for note in report.notes)
+    assert any("6 of 36 are left out by the limit, from 2 of 2 phenomena" in note for note in report.notes)
+    assert (report.provenance["settings"]["limit"], report.by) == (15, "attractors")
+    ax = report.plot(Figure().subplots())
+    curve = next(line for line in ax.lines if line.get_label() == "causal")
+    drawn = [report.accuracy("0"), report.accuracy("1")]
+    assert (list(curve.get_xdata()), list(curve.get_ydata())) == ([0, 1], drawn)
 
 
 def test_frequencies_of_a_text_stand_beside_and_are_taken_off(tmp_path: Any) -> None:

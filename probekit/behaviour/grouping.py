@@ -1,0 +1,77 @@
+"""Which items are judged, and which are counted together: those of a phenomenon, or of one value of a fact.
+
+Enters: items. Leaves: fewer of them with a sentence that says so, and the places of each group.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.behaviour.items import Item
+from probekit.errors import UsageError, did_you_mean
+
+
+def first_of_each(items: Sequence[Item], limit: int) -> tuple[list[Item], list[str]]:
+    """Return the first items of each phenomenon, and what to say of the others."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for item in items:
+        seen[item.phenomenon] += 1
+        if seen[item.phenomenon] <= limit:
+            kept.append(item)
+    if len(kept) == len(items):
+        return kept, []
+    cut = sum(count > limit for count in seen.values())
+    return kept, [
+        f"Judged are the first {limit:,} items of each phenomenon: {len(items) - len(kept):,} of {len(items):,} are "
+        f"left out by the limit, from {cut:,} of {len(seen):,} phenomena."
+    ]
+
+
+def with_fact(items: Sequence[Item], fact: str, suite: str) -> tuple[list[Item], list[str]]:
+    """Return the items that state a fact, and what to say of the others.
+
+    Raises
+    ------
+    UsageError
+        No item states it.
+    """
+    kept = [item for item in items if fact in item.facts]
+    if not kept:
+        known = sorted({name for item in items for name in item.facts})
+        has = f"they have {', '.join(known)}" if known else "they have none"
+        raise UsageError(f"The items of '{suite}' have no fact '{fact}': {has}.{did_you_mean(fact, known)}")
+    if len(kept) == len(items):
+        return kept, []
+    lost = list(dict.fromkeys(item.phenomenon for item in items if fact not in item.facts))
+    return kept, [
+        f"{len(items) - len(kept):,} of {len(items):,} items state no {fact} and are left out: those of "
+        f"{', '.join(lost[:5])}{f' and {len(lost) - 5:,} more' if len(lost) > 5 else ''}."
+    ]
+
+
+def groups_of(items: Sequence[Item], by: str = "") -> dict[str, NDArray[np.int64]]:
+    """Return the places of the items of each phenomenon, or of each value of the fact ``by``.
+
+    In the order of the suite; where all values are numbers, in theirs.
+    """
+    found: dict[str | int | float | bool, list[int]] = {}
+    for place, item in enumerate(items):
+        found.setdefault(item.facts[by] if by else item.phenomenon, []).append(place)
+    if by and all(type(value) in (int, float) for value in found):
+        found = dict(sorted(found.items()))
+    return {str(value): np.array(places, np.int64) for value, places in found.items()}
+
+
+def as_number(group: str) -> float | None:
+    """Return the number that the name of a group is, or None."""
+    try:
+        number = float(group)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
