@@ -28,6 +28,7 @@ SAID = {
     ASIDE: "Nothing was chosen on these tasks: they judge the rules that make plans.",
     DEVELOPMENT: "The rules were made on these tasks, so their figures are too good, and judge nothing.",
 }
+NOT_RUN = "-"
 TRAINED = {"nothing": 0, f"{SOME} blocks": SOME, "all kept blocks": None}
 
 
@@ -38,11 +39,14 @@ def write_page(path: Path, lines: Sequence[Line], facts: ModelFacts) -> list[Pat
     for part in (ASIDE, DEVELOPMENT):
         kept, dropped = whole(lines, part, facts)
         verdicts = verdicts_of(kept, part, facts)
-        figures = []
+        figures: dict[int, list[str]] = {}
         for n, verdict in verdicts.items():
-            figures.append(verdict.save_plot(path.with_name(f"{path.stem}-{part}-{n}.svg")))
-        written += figures
-        parts.append("\n\n".join(section(part, verdicts, [figure.name for figure in figures], dropped)))
+            own = [verdict.save_plot(path.with_name(f"{path.stem}-{part}-{n}.svg"))]
+            if verdict.curves("probe", None):
+                own.append(verdict.save_plot(path.with_name(f"{path.stem}-{part}-{n}-depths.svg"), profile="probe"))
+            written += own
+            figures[n] = [figure.name for figure in own]
+        parts.append("\n\n".join(section(part, verdicts, figures, dropped)))
     path.write_text("\n\n".join([head(lines, facts, path), *parts]) + "\n", encoding="utf-8")
     return written
 
@@ -89,7 +93,9 @@ def verdicts_of(lines: Sequence[Line], part: str, facts: ModelFacts) -> dict[int
     return verdicts
 
 
-def section(part: str, verdicts: dict[int, Verdict], figures: Sequence[str], dropped: Sequence[str]) -> Iterator[str]:
+def section(
+    part: str, verdicts: dict[int, Verdict], figures: dict[int, list[str]], dropped: Sequence[str]
+) -> Iterator[str]:
     """Yield the paragraphs of a part."""
     yield f"## {TITLES[part]}"
     yield SAID[part]
@@ -97,15 +103,18 @@ def section(part: str, verdicts: dict[int, Verdict], figures: Sequence[str], dro
         yield f"Not finished, and not counted: {', '.join(dropped)}."
     if not verdicts:
         yield "None has been run."
-    for number, ((n, verdict), figure) in enumerate(zip(verdicts.items(), figures, strict=True)):
-        yield f"### {n:,} training examples"
-        yield f"![The plan's test score less that of each rival, by task]({figure})"
+    for number, (n, verdict) in enumerate(verdicts.items()):
+        gaps_figure, *depths_figure = figures[n]
+        yield f"### {n:,} training examples, {_seeds(verdict)}"
+        yield f"![The plan's test score less that of each rival, by task]({gaps_figure})"
         yield table(verdict)
         yield legend(verdict)
         if part == ASIDE and number == 0:
             yield target(verdict)
         yield misled(verdict, n)
         yield ranks(verdict)
+        for figure in depths_figure:
+            yield f"![What the probe says of each depth beside what tuning everything up to it gave]({figure})"
 
 
 def table(verdict: Verdict) -> str:
@@ -132,10 +141,10 @@ def gaps(verdict: Verdict, task: str | None) -> Iterator[str]:
     for name in RIVALS:
         gap = verdict.against(name, task)
         fewer = gap is not None and task is None and gap.tasks < len(verdict.tasks)
-        yield "" if gap is None else f"{gap} ({gap.tasks} tasks)" if fewer else str(gap)
+        yield NOT_RUN if gap is None else f"{gap} ({gap.tasks} tasks)" if fewer else str(gap)
     yield str(verdict.regret(task))
     share = verdict.seconds(task)
-    yield "" if share is None else f"{share:.0%}"
+    yield NOT_RUN if share is None else f"{share:.0%}"
 
 
 def legend(verdict: Verdict) -> str:
@@ -146,8 +155,27 @@ def legend(verdict: Verdict) -> str:
         "plan: blocks kept / depths trained (0: embeddings), with how many of the runs where they differ; test and "
         "oracle: means of test scores; then the plan's score less each rival's and the oracle's less the plan's, in "
         "points, with 95 % intervals (of a task over its seeds, which are few, so they are wide; of all over tasks); "
-        f"seconds: of the plans, probing and extraction counted, as a share of those of full tuning; {chosen}."
+        f"seconds: of the plans, probing and extraction counted, as a share of those of full tuning; {NOT_RUN}: not "
+        f"run (a plan that trains no block has no rivals at random or even steps); {chosen}.{_of_one(verdict)}"
     )
+
+
+def _of_one(verdict: Verdict) -> str:
+    """Say which tasks have an oracle that is chosen on the runs by which it is scored."""
+    single = [task for task in verdict.tasks if len(verdict.plans(task)) < 2]
+    if not single:
+        return ""
+    which = "every task" if len(single) == len(verdict.tasks) else ", ".join(single)
+    return (
+        f" Of {which} there is one seed: its oracle is chosen on the dev scores of the very runs that it is scored by, "
+        "so the regret is too great by what is luck in the best of sixteen, and there is no interval."
+    )
+
+
+def _seeds(verdict: Verdict) -> str:
+    """Say how many seeds the tasks have."""
+    counts = sorted({len(verdict.plans(task)) for task in verdict.tasks})
+    return f"{' or '.join(map(str, counts))} seed{'s' if counts[-1] > 1 else ''}"
 
 
 def target(verdict: Verdict) -> str:

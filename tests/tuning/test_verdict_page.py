@@ -61,7 +61,9 @@ def test_a_plan_that_beats_its_rivals_meets_the_target(facts: ModelFacts, page: 
     ]
     written = page.write_page(tmp_path / "page.md", [*aside, *wrong], facts)
     text = written[0].read_text()
-    assert [path.name for path in written] == ["page.md", "page-aside-1500.svg", "page-development-1500.svg"]
+    pictures = [f"page-{part}-1500{kind}.svg" for part in ("aside", "development") for kind in ("", "-depths")]
+    assert [path.name for path in written] == ["page.md", *pictures]
+    assert all(f"({name})" in text for name in pictures)
     assert "Against last: +10.0  [+10.0, +10.0] (met). Against constant: +10.0  [+10.0, +10.0] (met)." in text
     assert "at 50% (met). **The target is met.**" in text
     judged, development = text.split("## Development tasks")
@@ -85,4 +87,15 @@ def test_a_miss_is_said_and_the_task_that_misled_is_named(facts: ModelFacts, pag
     ) in text
     assert "Not finished, and not counted: c (1,500, seed 0)." in text
     assert "None has been run." in text  # of the development tasks
+    assert "there is one seed" not in text
+
+
+def test_an_oracle_of_one_seed_is_said_to_be_chosen_on_its_own_runs(
+    facts: ModelFacts, page: ModuleType, tmp_path: Path
+) -> None:
+    lines = planted(facts, PLAN, by_depth, by_depth, tasks=("a",), seeds=1)
+    text = page.write_page(tmp_path / "page.md", lines, facts)[0].read_text()
+    assert "### 1,500 training examples, 1 seed" in text
+    assert "Of every task there is one seed: its oracle is chosen on the dev scores of the very runs" in text
+    assert f" | {page.NOT_RUN} | " in text  # no constant
     assert "| probe | " in text
