@@ -6,7 +6,7 @@ the share of draws whose interval holds the truth, beside that of plain percenti
 same for probes that are fitted anew in every draw; then the share of draws of pure noise in which any layer is said
 to beat another; then the same where each layer's strength is the best of several on the same dev (``choice.py``).
 
-    python tests/bench/bench_coverage.py [--draws 2000] [--resamples 1000] [--only scores fitted noise choice]
+    python tests/bench/bench_coverage.py [--draws 500] [--resamples 1000] [--only scores fitted noise choice]
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ PARTS = {"scores": scores, "fitted": fitted, "noise": noise, "choice": choice}
 def main() -> None:
     """Print one line a claim."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=2000)
+    parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=tuple(PARTS))
     options = parser.parse_args()

@@ -1,0 +1,100 @@
+"""``probekit drift``: how far tuning moved each layer, and what its layers know now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from probekit.cli.options import (
+    Annotations,
+    CacheRoot,
+    Debug,
+    Device,
+    Json,
+    MaxLength,
+    Overflow,
+    Plot,
+    Probes,
+    Quiet,
+    Verbose,
+    check_figure,
+    examples,
+)
+from probekit.cli.output import progress_bar, say, show_json
+
+if TYPE_CHECKING:
+    from probekit.report import LayerReport
+
+EXAMPLES = examples(
+    "probekit drift runs/pos grammar:n=200",
+    "probekit drift runs/pos en_ewt-ud-test.conllu --task pos --task deprel --plot drift.png",
+)
+
+
+def drift_command(
+    run: Annotated[Path, typer.Argument(help="The folder of a run of `probekit tune`.", metavar="RUN")],
+    corpus: Annotated[str, typer.Argument(help="A file, a folder, or what `extract` takes.", metavar="CORPUS")],
+    task: Annotated[
+        list[str] | None,
+        typer.Option("--task", help="Probe this before and after; may be repeated.", metavar="TASK"),
+    ] = None,
+    annotations: Annotations = None,
+    probes: Probes = None,
+    max_length: MaxLength = None,
+    overflow: Overflow = "error",
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
+    plot: Plot = None,
+    device: Device = "auto",
+    cache: CacheRoot = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Compare every layer of a tuned model with what it was: its similarity, and the curves of tasks."""
+    from probekit.cache.reader import ActivationCache
+    from probekit.extraction.run import extract
+    from probekit.probing.settings import Settings
+    from probekit.probing.studies.study import run_probes
+    from probekit.report import compare
+    from probekit.tasks import get_task
+    from probekit.tuning.drift import drift, source_before
+
+    silent = quiet or json
+    check_figure(plot)
+    names = [get_task(name, *(probes or [])).name for name in dict.fromkeys(task or [])]
+    model, keep, said = source_before(run)
+    for note in said:
+        say(note, quiet=silent)
+    caches = []
+    for which in (model, str(run)):
+        with progress_bar("extracting", 1.0, quiet=silent) as advance:
+            made = extract(
+                which,
+                corpus,
+                layers=range(keep + 1),
+                max_length=max_length,
+                overflow=overflow,
+                device=device,
+                cache=cache,
+                progress=advance,
+            )
+        for note in made.notes:
+            say(note, quiet=silent)
+        caches.append(ActivationCache.open(made.cache))
+    moved = drift(*caches, seed=seed)
+    asked = [Settings(task=name, seed=seed, device=device) for name in names]
+    studies: list[list[LayerReport]] = []
+    for one in caches if asked else []:
+        with progress_bar("probing", 1.0, quiet=silent) as advance:
+            found = run_probes(one, asked, annotations=annotations or [], probes=probes or [], progress=advance)
+            studies.append([study.report for study in found])
+    pairs = [list(pair) for pair in zip(*studies, strict=True)]
+    if plot is not None:
+        say(f"plot       {moved.save_plot(plot)}", quiet=silent)
+    if json:
+        show_json({**moved.to_json(), "reports": [[one.to_json() for one in pair] for pair in pairs]})
+        return
+    typer.echo("\n\n".join([str(moved), *(str(compare(pair, ["before", "after"]).table()) for pair in pairs)]))
