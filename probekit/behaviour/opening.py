@@ -153,6 +153,8 @@ def _inside(folder: Path, suites: Sequence[Suite]) -> tuple[list[tuple[Path, Sui
 
 def _of_file(path: Path, suites: Mapping[str, Suite]) -> Suite:
     reader = _recogniser(path, list(suites.values()))
+    if reader is None and path.is_file() and not _begins(path).strip():
+        raise InputError(f"{path}: the file is empty, there is no item to judge. Check the path.")
     if reader is None:
         known = ", ".join(suite.name for suite in suites.values() if not suite.made)
         raise UsageError(
@@ -160,6 +162,11 @@ def _of_file(path: Path, suites: Mapping[str, Suite]) -> Suite:
             f"{known}."
         )
     return reader
+
+
+def _begins(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(4096)
 
 
 def _recogniser(path: Path, suites: Sequence[Suite]) -> Suite | None:

@@ -40,7 +40,8 @@ def behave_command(
     suite: Annotated[
         str,
         typer.Argument(
-            help=f"A file, a folder, or one of {names_in('behaviour', 'suites')}; blimp/anaphor_* for a part.",
+            help=f"A file, a folder, or one of {names_in('behaviour', 'suites', dash='_')}; "
+            "blimp/anaphor_* for a part.",
             metavar="SUITE",
         ),
     ],

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from probekit.cli.options import Debug, Json, Plot, Quiet, Sizes, Verbose, check_figure, examples
 from probekit.cli.output import say, show_json
+from probekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from probekit.behaviour.report import BehaviourReport
+    from probekit.report import LayerReport
 
 app = typer.Typer(
     help="Show a report, or compare several.",
@@ -20,7 +25,7 @@ app = typer.Typer(
 
 @app.command("show", epilog=examples("probekit report show pos.jsonl", "probekit report show pos.jsonl --plot pos.svg"))
 def show_command(
-    file: Annotated[Path, typer.Argument(help="A report, as `probekit probe --out` writes it.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="A report, as --out of `probe` and `behave` writes it.", metavar="FILE")],
     plot: Plot = None,
     pareto: Annotated[
         Path | None,
@@ -46,6 +51,14 @@ def show_command(
     check_figure(strengths, "strengths")
     check_figure(sizes, "sizes")
     report = LayerReport.read(file)
+    if (behaved := _of_behaviour(report)) is not None:
+        for name, wanted in (("pareto", pareto), ("strengths", strengths), ("sizes", sizes)):
+            if wanted is not None:
+                raise UsageError(f"The `{name}` option draws probes; {file} is a report of `behave`. Use --plot.")
+        if plot is not None:
+            say(f"plot       {behaved.save_plot(plot)}")
+        _print(behaved, json)
+        return
     if plot is not None:
         say(f"plot       {report.save_plot(plot)}")
     if pareto is not None:
@@ -60,10 +73,7 @@ def show_command(
         from probekit.report.render.sizes import save_sizes
 
         say(f"sizes      {save_sizes([report], sizes)}")
-    if json:
-        show_json(report.to_json())
-    else:
-        typer.echo(str(report.table()))
+    _print(report, json)
 
 
 @app.command(
@@ -84,7 +94,15 @@ def compare_command(
 
     check_figure(plot)
     check_figure(sizes, "sizes")
-    comparison = compare([LayerReport.read(file) for file in files])
+    reports = [LayerReport.read(file) for file in files]
+    for file, report in zip(files, reports, strict=True):
+        if _of_behaviour(report) is not None:
+            raise UsageError(
+                f"{file} is a report of `behave`, which has no layers to align. To compare models on a suite, item by "
+                "item, name the other with `probekit behave SUITE --model MODEL --against OTHER`; `report show` prints "
+                "one report."
+            )
+    comparison = compare(reports)
     if plot is not None:
         say(f"plot       {comparison.save_plot(plot)}")
     if sizes is not None:
@@ -95,3 +113,19 @@ def compare_command(
         show_json(comparison.to_json())
     else:
         typer.echo(str(comparison.table()))
+
+
+def _of_behaviour(report: LayerReport) -> BehaviourReport | None:
+    """Return a report as what `behave` wrote, where it did."""
+    if not report.rows or any(row.stage != "behave" for row in report.rows):
+        return None
+    from probekit.behaviour.report import BehaviourReport
+
+    return BehaviourReport(tuple(report.rows), report.provenance)
+
+
+def _print(report: LayerReport | BehaviourReport, json: bool) -> None:
+    if json:
+        show_json(report.to_json())
+    else:
+        typer.echo(str(report.table()))

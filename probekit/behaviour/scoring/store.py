@@ -21,11 +21,12 @@ import numpy as np
 from probekit.behaviour.scoring.readings import Reading, Scores
 from probekit.cache.location import cache_root, slug
 from probekit.errors import CacheError
-from probekit.storage.files import disk_errors, lock, open_regular
+from probekit.storage.files import CACHE_OPTIONS, disk_errors, lock, open_regular
 from probekit.storage.strict import canonical, decode, dump
 
 FORMAT = 1
 FOLDER = "scores"
+OPTIONS = f"{CACHE_OPTIONS}, or keep none with --no-keep"
 AT_ONCE = 256
 """Lines that are written together."""
 
@@ -64,7 +65,7 @@ class ScoreStore:
         folder = cache_root(root) / FOLDER
         path = folder / f"{slug(identity['model']['name'])}--{key[:12]}.jsonl"
         head = dump({"schema": f"probekit.scores/{FORMAT}", "key": key, **identity}) + "\n"
-        with disk_errors(folder, "kept scores"):
+        with disk_errors(folder, "kept scores", put="them", options=OPTIONS):
             folder.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
             if not lock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -127,7 +128,7 @@ class ScoreStore:
         if self._fd is None or not self._waiting:
             return
         data, self._waiting = "".join(self._waiting).encode(), []
-        with disk_errors(self.path.parent, "kept scores", needed=len(data)):
+        with disk_errors(self.path.parent, "kept scores", needed=len(data), put="them", options=OPTIONS):
             os.lseek(self._fd, 0, os.SEEK_END)
             while data:
                 data = data[os.write(self._fd, data) :]
