@@ -30,12 +30,14 @@ _HOMES = {
     "open_corpus": "probekit.corpus",
     "probe": "probekit.probing.run",
     "probe_tasks": "probekit.probing.run",
+    "score_tokens": "probekit.behaviour.cached_scores",
     "tune": "probekit.tuning.tune",
 }
 
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from probekit.behaviour.cached_scores import score_tokens as score_tokens
     from probekit.behaviour.report import BehaviourReport as BehaviourReport
     from probekit.behaviour.run import behave as behave
     from probekit.cache.reader import ActivationCache as ActivationCache

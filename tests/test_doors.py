@@ -31,6 +31,7 @@ from probekit import (
     open_corpus,
     probe,
     probe_tasks,
+    score_tokens,
 )
 from probekit.corpus import Span
 from probekit.extraction.result import Extraction
@@ -102,6 +103,12 @@ class Doors:
         for option in ("random_weights", "revision", "subsample", "mixed", "progress"):
             yield f"extract {option}", lambda x, option=option: extract("/no/such/model", WORDS, **{option: x})
         yield "extract model", lambda x: extract(["no", x], WORDS)  # type: ignore[arg-type]
+        yield "score_tokens", lambda x: score_tokens(x, "/no/such/model")
+        for option in ("score", "begin", "device", "batch_tokens", "revision", "progress"):
+            yield (
+                f"score_tokens {option}",
+                lambda x, option=option: score_tokens(self.cache, "/no/such/model", **{option: x}),
+            )
         yield "open_corpus", lambda x: list(open_corpus(x))
         yield "open_corpus of one", lambda x: list(open_corpus([x]))
         yield "open_corpus of words", lambda x: list(open_corpus([["a", x]]))

@@ -38,7 +38,9 @@ from probekit.cli.output import (
 from probekit.errors import UsageError
 
 if TYPE_CHECKING:
+    from probekit.behaviour.cached_scores import TokenScores
     from probekit.extraction.cost import Cost
+    from probekit.extraction.request import Request
     from probekit.extraction.result import Extraction
 
 EXAMPLES = examples(
@@ -99,6 +101,15 @@ def extract_command(
     mixed: Annotated[
         bool, typer.Option("--mixed", help="Resume even though versions or device differ from the first run.")
     ] = False,
+    score: Annotated[
+        str | None,
+        typer.Option(
+            "--score",
+            help="Keep the log-probability of every token under the model's own head, too: auto, causal, masked or "
+            "masked-original.",
+            metavar="NAME",
+        ),
+    ] = None,
     dry_run: DryRun = False,
     cache: CacheRoot = None,
     json: Json = False,
@@ -136,6 +147,8 @@ def extract_command(
         mixed=mixed,
         cache=cache,
     )
+    if score is not None:
+        _check_score(score, request, dry_run=dry_run)
     if dry_run:
         from probekit.extraction.cost import estimate
 
@@ -156,8 +169,22 @@ def extract_command(
 
     with progress_bar("extracting", 1.0, quiet=quiet or json) as advance:
         result = extract_request(request, progress=advance, notify=tell)
+    scores = None
+    if score is not None:
+        from probekit.behaviour.cached_scores import score_tokens
+
+        with progress_bar("scoring", 1.0, quiet=quiet or json) as advance:
+            scores = score_tokens(
+                result.cache,
+                request.model,
+                score=score,
+                device=device,
+                batch_tokens=batch_tokens,
+                revision=revision,
+                progress=advance,
+            )
     if json:
-        show_json(result.to_json())
+        show_json(result.to_json() | ({} if scores is None else {"scores": scores.to_json()}))
         return
     if quiet:
         typer.echo(str(result.cache))
@@ -168,6 +195,47 @@ def extract_command(
         for name, value in result.alignment.items():
             say(f"  {name}: {value}")
     _print_result(result)
+    if scores is not None:
+        _print_scores(scores)
+
+
+def _check_score(score: str, request: Request, *, dry_run: bool) -> None:
+    """Refuse, before anything is computed, scores that the model cannot give, or that have no effect.
+
+    Raises
+    ------
+    UsageError
+    """
+    from probekit import plain
+    from probekit.behaviour.scoring.making import SCORES
+    from probekit.models.sources.find import find_model
+    from probekit.models.sources.headed import check_head
+
+    for name, given in (
+        ("dry-run", dry_run),
+        ("shard", request.shard),
+        ("random-weights", request.spec.random_weights),
+    ):
+        if given not in (None, False):
+            raise UsageError(
+                f"The `score` option scores a whole cache of trained weights, so it has no use with --{name}. Leave "
+                "one of them out."
+            )
+    plain.choice(score, "score", tuple(name for name in SCORES if name != "seq2seq"))
+    head = check_head(find_model(request.model, revision=request.revision), score.removesuffix("-original"))
+    if head == "seq2seq":
+        raise UsageError(
+            f"The model '{request.model}' is an encoder-decoder, which scores a text given another. Score pairs "
+            "of them with probekit behave."
+        )
+
+
+def _print_scores(scores: TokenScores) -> None:
+    count = int(scores.to_json()["scored"])
+    typer.echo(f"scores     {count:,} of {len(scores.logprob):,} rows, {scores.method}; {scores.conventions}")
+    typer.echo(f"           kept in {scores.kept}")
+    for note in scores.notes:
+        say(note)
 
 
 def _without_shard(command: str | None) -> str | None:
