@@ -12,24 +12,31 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.behaviour.items import Item
+from probekit.behaviour.items import Fact, Item
 from probekit.errors import UsageError, did_you_mean
 
 
-def first_of_each(items: Sequence[Item], limit: int) -> tuple[list[Item], list[str]]:
-    """Return the first items of each phenomenon, and what to say of the others."""
-    seen: Counter[str] = Counter()
+def first_of_each(items: Sequence[Item], limit: int, by: str = "") -> tuple[list[Item], list[str]]:
+    """Return the first items of each phenomenon, and what to say of the others.
+
+    Where they are grouped by a fact, of each phenomenon the first of each value: suites are sorted, and the first of a
+    phenomenon alone would be all of one value, so that the two could not be told apart.
+    """
+    seen: Counter[tuple[str, Fact]] = Counter()
     kept = []
     for item in items:
-        seen[item.phenomenon] += 1
-        if seen[item.phenomenon] <= limit:
+        group = item.phenomenon, item.facts[by] if by else ""
+        seen[group] += 1
+        if seen[group] <= limit:
             kept.append(item)
     if len(kept) == len(items):
         return kept, []
-    cut = sum(count > limit for count in seen.values())
+    cut = len({phenomenon for (phenomenon, _), count in seen.items() if count > limit})
+    of = f"each phenomenon and value of {by}" if by else "each phenomenon"
+    phenomena = len({phenomenon for phenomenon, _ in seen})
     return kept, [
-        f"Judged are the first {limit:,} items of each phenomenon: {len(items) - len(kept):,} of {len(items):,} are "
-        f"left out by the limit, from {cut:,} of {len(seen):,} phenomena."
+        f"Judged are the first {limit:,} items of {of}: {len(items) - len(kept):,} of {len(items):,} are "
+        f"left out by the limit, from {cut:,} of {phenomena:,} phenomena."
     ]
 
 
@@ -60,7 +67,7 @@ def groups_of(items: Sequence[Item], by: str = "") -> dict[str, NDArray[np.int64
 
     In the order of the suite; where all values are numbers, in theirs.
     """
-    found: dict[str | int | float | bool, list[int]] = {}
+    found: dict[Fact, list[int]] = {}
     for place, item in enumerate(items):
         found.setdefault(item.facts[by] if by else item.phenomenon, []).append(place)
     if by and all(type(value) in (int, float) for value in found):

@@ -32,11 +32,11 @@ def render(report: BehaviourReport, width: int | None = None) -> str:
     whole = _accuracies(report)
     if not whole:
         return "\n".join([_heading(report), *_below(report)])
-    methods = _methods_of(whole)
+    methods = _methods_of(report)
     grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     first = report.by or "phenomenon"
     for head in (first, "accuracy", "interval", "n", *(_name(report, *pair) for pair in methods[1:])):
-        grid.add_column(head, justify="left" if head == first else "right", no_wrap=head != first)
+        grid.add_column(head, justify="left" if head == first else "right", no_wrap=head != first, overflow="fold")
     named: list[str | None] = [*report.phenomena] if len(report.phenomena) > 1 else []
     for phenomenon in [*named, None]:
         rows = {(row.model, row.method): row for row in _accuracies(report, phenomenon)}
@@ -48,11 +48,16 @@ def render(report: BehaviourReport, width: int | None = None) -> str:
     return "\n".join([_heading(report), _counted(whole[0]), text, *_below(report)])
 
 
-def _methods_of(rows: Sequence[Measurement]) -> list[tuple[str, str]]:
-    """Return (model, method) of every accuracy, the report's own first."""
+def _methods_of(report: BehaviourReport) -> list[tuple[str, str]]:
+    """Return (model, method) of every accuracy by phenomenon, the report's own first."""
     order = {"estimator": 0, "companion": 1, "floor": 2}
-    found = [row for row in rows if row.metric == "accuracy" and row.role in order]
+    found = [row for row in _accuracies(report) if row.role in order and not _alone(row)]
     return list(dict.fromkeys((row.model, row.method) for row in sorted(found, key=lambda row: order[row.role])))
+
+
+def _alone(row: Measurement) -> bool:
+    """Whether it says what length or frequency by itself would get right, which is of all items only."""
+    return row.role == "floor" and row.method in ("length", "frequency")
 
 
 def _accuracies(report: BehaviourReport, phenomenon: str | None = None) -> list[Measurement]:
@@ -69,7 +74,8 @@ def _counted(row: Measurement) -> str:
 
 
 def _name(report: BehaviourReport, model: str, method: str) -> str:
-    return readable(method) if model == report.model else shortened(model, 20)
+    own = model == report.model or method == "random_weights"
+    return readable(method) if own else shortened(model, 20)
 
 
 def _versus(row: Measurement | None, p: float | None) -> str:
@@ -96,6 +102,8 @@ def _below(report: BehaviourReport) -> list[str]:
     for row in report.select():
         if row.metric == "mean_accuracy" and row.role == "estimator":
             lines.append(f"mean {row.note}: {number(row.value)}")
+        elif _alone(row):
+            lines.append(f"{row.method} alone, {row.note}: {number(row.value)}")
         elif row.role == "companion" and row.metric.startswith(("accuracy_", "length_", "frequency_")):
             of = f" (n {row.n:,})" if row.n is not None else ""
             lines.append(f"{readable(row.metric)}: {number(row.value)}{of}")
@@ -117,7 +125,7 @@ def plot(report: BehaviourReport, ax: Axes | None = None) -> Axes:
 
 def _dots(report: BehaviourReport, ax: Any, names: list[str | None]) -> None:
     """Draw a line a phenomenon, every method a little apart from the others; the figure grows with the lines."""
-    methods = _methods_of(_accuracies(report))
+    methods = _methods_of(report)
     if len(names) > _MANY and ax.figure is not None:
         width, height = ax.figure.get_size_inches()
         ax.figure.set_size_inches(width, max(height, 1.2 + 0.16 * len(names)))
@@ -148,7 +156,7 @@ def _dots(report: BehaviourReport, ax: Any, names: list[str | None]) -> None:
 def _curves(report: BehaviourReport, ax: Any, names: Sequence[str], values: Sequence[float]) -> None:
     """Draw a curve a method; below each value how many items have it, as long as there is room."""
     counts = []
-    for place, pair in reversed(list(enumerate(_methods_of(_accuracies(report))))):
+    for place, pair in reversed(list(enumerate(_methods_of(report)))):
         rows = [_row_of(report, name, pair) for name in names]
         points = [(value, row) for value, row in zip(values, rows, strict=True) if row is not None]
         counts = [row.n if row is not None else 0 for row in rows]

@@ -73,7 +73,7 @@ def behave(
         Sums of log-probabilities, means over tokens or words, or what is above frequency by token; ``slor`` needs
         ``ngram``.
     limit : int, optional
-        Judge the first so many items of each phenomenon alone.
+        Judge the first so many items of each phenomenon alone (with ``by``, of each value in each phenomenon).
     by : str
         A fact of the items (``attractors``; of BLiMP ``term``) whose values stand in the place of phenomena; items that
         do not state it are left out.
@@ -196,7 +196,7 @@ def _chosen(opened: OpenedSuite, limit: int | None, by: str) -> OpenedSuite:
         items, said = with_fact(items, by, opened.name)
         remarks += said
     if limit is not None:
-        items, said = first_of_each(items, plain.whole(limit, "limit", least=1))
+        items, said = first_of_each(items, plain.whole(limit, "limit", least=1), by)
         remarks += said
     return replace(opened, items=tuple(items), remarks=tuple(remarks))
 

@@ -171,13 +171,13 @@ def test_a_limit_and_a_fact_say_what_they_leave_out() -> None:
     model = tiny_headed("gpt2", "AutoModelForCausalLM")
     items = [item for item in agreement() if item.facts["attractors"] == 1] + agreement()
     items = [replace(item, id=str(i), phenomenon=f"p{i % 2}") for i, item in enumerate(items)]
-    report = behave([*items, *items_of(*PAIRS)], model, device="cpu", by="attractors", limit=15)
+    report = behave([*items, *items_of(*PAIRS)], model, device="cpu", by="attractors", limit=6)
     assert report.phenomena == ("0", "1")
     counts = {row.task: row.n for row in report.rows if row.metric == "accuracy" and row.role == "estimator"}
-    assert counts == {"agreement": 30, "agreement:0": 8, "agreement:1": 22}
+    assert counts == {"agreement": 24, "agreement:0": 12, "agreement:1": 12}
     assert any("6 of 42 items state no attractors and are left out: those of p." in note for note in report.notes)
-    assert any("6 of 36 are left out by the limit, from 2 of 2 phenomena" in note for note in report.notes)
-    assert (report.provenance["settings"]["limit"], report.by) == (15, "attractors")
+    assert any("12 of 36 are left out by the limit, from 2 of 2 phenomena" in note for note in report.notes)
+    assert (report.provenance["settings"]["limit"], report.by) == (6, "attractors")
     ax = report.plot(Figure().subplots())
     curve = next(line for line in ax.lines if line.get_label() == "causal")
     drawn = [report.accuracy("0"), report.accuracy("1")]
