@@ -103,7 +103,7 @@ def test_what_texts_begin_with_in_common_is_read_once() -> None:
 
 def test_a_model_that_minds_rows_of_several_texts_gives_the_same() -> None:
     opened, plain = (session(tiny_headed("llama", CAUSAL)) for _ in range(2))
-    plain._scorer.packs = plain._scorer.head.narrow = False  # type: ignore[attr-defined]
+    plain._scorer.packs = plain._scorer.head.narrow = None  # type: ignore[attr-defined]
     assert totals(opened) == pytest.approx(totals(plain), abs=1e-4)
 
 
@@ -114,6 +114,16 @@ def test_masked_scores_are_those_of_one_mask_at_a_time(family: str, score: str) 
     model, tokenizer = exact(folder, MASKED)
     wanted = [masked_loop(model, tokenizer, text, later=score == "masked") for text in TEXTS]
     assert totals(session(folder, score)) == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("family", "place"),
+    [("bert", "attention.output"), ("roberta", "attention.output"), ("distilbert", "sa_layer_norm")],
+)
+def test_behind_the_last_attention_masked_places_are_read_alone(family: str, place: str) -> None:
+    scorer: Any = session(tiny_headed(family, MASKED))._scorer
+    names = {module: name for name, module in scorer.loaded.model.named_modules()}
+    assert names[scorer.head.narrow].endswith(place)
 
 
 @pytest.mark.parametrize("family", ["t5", "bart"])

@@ -51,8 +51,10 @@ class MaskedScorer(Scorer):
         if mask is None:
             raise UsageError(f"The tokenizer of '{loaded.source.name}' has no mask token, so nothing can be filled in.")
         self.mask, self.word_left_to_right = int(mask), word_left_to_right
-        with model_inputs(loaded, padded([(self.mask,) * 4, (self.mask,) * 3], loaded.pad_id)) as inputs:
-            self.head = Head(loaded, inputs)
+        ids = [ident for ident in range(loaded.vocabulary) if ident != loaded.pad_id][-7:]
+        trial = [(*ids[:3], self.mask, *ids[3:]), (ids[-1], self.mask, *ids[:3])]
+        with model_inputs(loaded, padded(trial, loaded.pad_id)) as inputs:
+            self.head = Head(loaded, inputs, few=True)
 
     def length(self, reading: Reading) -> int:
         """The text and what stands around it."""
