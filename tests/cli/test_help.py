@@ -60,7 +60,9 @@ def test_help_takes_less_than_three_tenths_of_a_second() -> None:
     assert best < 0.3
 
 
-@pytest.mark.parametrize("words", [["--help"], ["extract", "--help"], ["cache", "ls"], ["tasks"], ["probe", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["extract", "--help"], ["cache", "ls"], ["tasks"], ["probe", "--help"], ["behave", "--help"]]
+)
 def test_what_needs_no_model_loads_no_library(words: list[str], private_cache: Path) -> None:
     code = f"import sys\nfrom probekit.cli.app import run\nrun({words!r})\nprint(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
