@@ -154,30 +154,36 @@ def _dots(report: BehaviourReport, ax: Any, names: list[str | None]) -> None:
 
 
 def _curves(report: BehaviourReport, ax: Any, names: Sequence[str], values: Sequence[float]) -> None:
-    """Draw a curve a method; below each value how many items have it, as long as there is room."""
+    """Draw a curve a method, each a little aside; below each value how many items have it, as long as there is room.
+
+    A value of too few templates for an interval is a hollow mark, which no line leads to.
+    """
     counts = []
-    for place, pair in reversed(list(enumerate(_methods_of(report)))):
+    methods = _methods_of(report)
+    for place, pair in reversed(list(enumerate(methods))):
+        aside = (place - (len(methods) - 1) / 2) * 0.012 * (max(values) - min(values))
         rows = [_row_of(report, name, pair) for name in names]
-        points = [(value, row) for value, row in zip(values, rows, strict=True) if row is not None]
         counts = [row.n if row is not None else 0 for row in rows]
+        points = [(value + aside, row) for value, row in zip(values, rows, strict=True) if row is not None]
+        firm = [(at, row) for at, row in points if row.low is not None and row.high is not None]
+        loose = [(at, row) for at, row in points if row.low is None or row.high is None]
         if place == 0 or len(points) <= _MANY:
-            for value, row in points:
-                if row.low is not None and row.high is not None:
-                    ax.plot([value] * 2, [row.low, row.high], color=_color(place), lw=1.2)
+            for at, row in firm:
+                ax.plot([at] * 2, [row.low, row.high], color=_color(place), lw=1.2)
+        look = {"marker": _marker(place), "color": _color(place), "ms": 5}
         ax.plot(
-            [value for value, _ in points],
-            [row.value for _, row in points],
-            marker=_marker(place),
-            color=_color(place),
+            [at for at, _ in firm],
+            [row.value for _, row in firm],
             ls="-" if place == 0 else STROKES if place % 2 else DOTS,
             lw=2.0 if place == 0 else 1.2,
-            ms=5,
             label=_name(report, *pair),
+            **look,
         )
+        ax.plot([at for at, _ in loose], [row.value for _, row in loose], ls="", mfc="white", **look)
     if len(names) <= _MANY:
         labels = [f"{name}\nn {count:,}" for name, count in zip(names, counts, strict=True)]
         ax.set_xticks(values, labels, fontsize=9 if len(names) <= _FEW else 7)
-    ax.set_ylim(-0.01, 1.01)
+    ax.set_ylim(-0.02, 1.02)
     ax.grid(axis="y", color=PALE, lw=0.6)
     ax.set_axisbelow(True)
     ax.set_xlabel(report.by)
