@@ -46,11 +46,26 @@ def checked(items: Sequence[Item], scores: Scores) -> list[FloatArray]:
 
 def preferences(items: Sequence[Item], scores: Scores) -> FloatArray:
     """Return for each item whether its right sentence scores highest: 1, 0, or its part of a tie, [items]."""
-    out = np.zeros(len(items))
-    for i, (item, its) in enumerate(zip(items, checked(items, scores), strict=True)):
-        best = its == its.max()
-        out[i] = best[item.right] / best.sum()
-    return out
+    found = zip(items, checked(items, scores), strict=True)
+    return np.array([credit_of(its, item.right) for item, its in found], np.float64)
+
+
+def margins(items: Sequence[Item], scores: Scores) -> FloatArray:
+    """Return the score of each item's right sentence less that of the best other one, [items]."""
+    found = zip(items, checked(items, scores), strict=True)
+    return np.array([margin_of(its, item.right) for item, its in found], np.float64)
+
+
+def credit_of(scores: FloatArray, right: int) -> float:
+    """Return 1 where the right sentence scores highest, its part where it ties with others, else 0."""
+    best = scores == scores.max()
+    return float(best[right] / best.sum())
+
+
+def margin_of(scores: FloatArray, right: int) -> float:
+    """Return by how much the right sentence scores higher than the best other one."""
+    best = np.delete(scores, right).max()
+    return 0.0 if scores[right] == best else float(scores[right] - best)
 
 
 def units_of_templates(names: Sequence[Hashable]) -> NDArray[np.int64]:

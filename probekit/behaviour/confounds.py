@@ -24,6 +24,7 @@ from probekit.behaviour.clusters import (
     Scores,
     checked,
     counted,
+    margins,
     mean_of,
     preferences,
     units_of_templates,
@@ -155,7 +156,7 @@ def confounds_of(items: Sequence[Item], scores: Scores, *, tokens: Scores, unigr
 
 def _confound(name: str, items: Sequence[Item], scores: Scores, values: Scores) -> Confound:
     right, alone = preferences(items, scores), preferences(items, values)
-    gaps = _margins(items, values)
+    gaps = margins(items, values)
     silent, against = gaps == 0, gaps < 0
     units = units_of_templates([item.template for item in items])
     value, ends = with_interval(counted(alone), mean_of, units)
@@ -165,22 +166,13 @@ def _confound(name: str, items: Sequence[Item], scores: Scores, values: Scores) 
         alone=value,
         low=low,
         high=high,
-        correlation=_correlation(_margins(items, scores), gaps),
+        correlation=_correlation(margins(items, scores), gaps),
         silent=_mean(right[silent]),
         against=_mean(right[against]),
         n=len(items),
         n_silent=int(silent.sum()),
         n_against=int(against.sum()),
     )
-
-
-def _margins(items: Sequence[Item], scores: Scores) -> FloatArray:
-    """Return the score of each right sentence less that of the best other one, [items]."""
-    out = np.zeros(len(items))
-    for i, (item, its) in enumerate(zip(items, checked(items, scores), strict=True)):
-        best = np.delete(its, item.right).max()
-        out[i] = 0.0 if its[item.right] == best else its[item.right] - best
-    return out
 
 
 def _correlation(a: FloatArray, b: FloatArray) -> float | None:

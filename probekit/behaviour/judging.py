@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probekit.behaviour.clusters import units_of_templates
+from probekit.behaviour.clusters import credit_of, margin_of, units_of_templates
 from probekit.behaviour.confounds import Lengths, normalised
 from probekit.behaviour.items import SCORED, Item, Sentence
 from probekit.statistics.bootstrap import Bootstrap, FloatArray, bounds_of, interval
@@ -35,15 +35,15 @@ class Value:
         How many were scored.
     unigram : float
         Log-probability of the same words by their frequency alone; NaN where no text was given to count.
-    best : bool
-        Whether every scored token was the likeliest.
+    best : bool or None
+        Whether every scored token was the likeliest; None of what scores words that it is shown and predicts none.
     """
 
     total: float
     tokens: int
     words: int
     unigram: float = math.nan
-    best: bool = False
+    best: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,15 @@ class Verdict:
     margin: float
 
 
-def scored_span(sentence: Sentence) -> tuple[int, int] | None:
-    """Return the characters of a sentence that alone are scored; None: all of it."""
-    spans = [(region.start, region.stop) for region in sentence.regions if region.name == SCORED]
-    return (min(start for start, _ in spans), max(stop for _, stop in spans)) if spans else None
+def scored_spans(sentence: Sentence) -> tuple[tuple[int, int], ...]:
+    """Return the parts of a sentence, in characters, that alone are scored; none of them: all of it is."""
+    return tuple((region.start, region.stop) for region in sentence.regions if region.name == SCORED)
+
+
+def scored_text(sentence: Sentence) -> str:
+    """Return what is scored of a sentence, several parts with a space between them."""
+    spans = scored_spans(sentence)
+    return " ".join(sentence.text[slice(*span)] for span in spans) if spans else sentence.text
 
 
 def scores_of(values: Sequence[Value], how: str) -> list[float]:
@@ -82,16 +87,14 @@ def judge(item: Item, values: Sequence[Value], how: str) -> Verdict:
     """Compare the scores of an item's sentences."""
     if len(values) == 1:
         (value,) = values
-        return Verdict(math.nan if math.isnan(value.total) else float(value.best), 0 if value.best else None, math.nan)
-    scores = scores_of(values, how)
-    if any(math.isnan(score) for score in scores):
+        lost = math.isnan(value.total) or value.best is None
+        return Verdict(math.nan if lost else float(value.best or 0), 0 if value.best else None, math.nan)
+    scores = np.array(scores_of(values, how), np.float64)
+    if np.isnan(scores).any():
         return Verdict(math.nan, None, math.nan)
-    top = max(scores)
-    leading = [place for place, score in enumerate(scores) if score == top]
-    credit = 1 / len(leading) if item.right in leading else 0.0
-    others = max(score for place, score in enumerate(scores) if place != item.right)
-    margin = 0.0 if scores[item.right] == others else scores[item.right] - others
-    return Verdict(credit, leading[0] if len(leading) == 1 else None, margin)
+    leading = np.flatnonzero(scores == scores.max())
+    chosen = int(leading[0]) if len(leading) == 1 else None
+    return Verdict(credit_of(scores, item.right), chosen, margin_of(scores, item.right))
 
 
 @dataclass(frozen=True, slots=True)

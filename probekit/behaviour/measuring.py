@@ -25,7 +25,7 @@ from probekit.behaviour.judging import (
     Verdict,
     corrected,
     judge,
-    scored_span,
+    scored_text,
     scores_of,
 )
 from probekit.report import Measurement
@@ -70,8 +70,8 @@ class Method:
             return self
         values = [
             [
-                replace(value, unigram=counted.score(words_of(_scored_text(item, place))))
-                for place, value in enumerate(its)
+                replace(value, unigram=counted.score(words_of(scored_text(sentence))))
+                for sentence, value in zip(item.sentences, its, strict=True)
             ]
             for item, its in zip(items, self.values, strict=True)
         ]
@@ -89,12 +89,6 @@ class Method:
             else:
                 found.append(Verdict(math.nan, None, math.nan))
         return found
-
-
-def _scored_text(item: Item, place: int) -> str:
-    sentence = item.sentences[place]
-    span = scored_span(sentence)
-    return sentence.text if span is None else sentence.text[slice(*span)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ def render(report: BehaviourReport, width: int | None = None) -> str:
     if not whole:
         return "\n".join([_heading(report), *_below(report)])
     methods = _methods_of(report)
+    measured = _measure_table(report, methods, width)
+    if measured and not report.by:
+        return "\n".join([_heading(report), _counted(whole[0]), measured, *_below(report, starred=False)])
     grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     first = report.by or "phenomenon"
     for head in (first, "accuracy", "interval", "n", *(_name(report, *pair) for pair in methods[1:])):
@@ -46,6 +49,33 @@ def render(report: BehaviourReport, width: int | None = None) -> str:
         grid.add_row(phenomenon or ALL, number(own.value if own else None), _interval(own), count, *cells)
     text = render_plain(grid, width)
     return "\n".join([_heading(report), _counted(whole[0]), text, *_below(report)])
+
+
+def _measure_table(report: BehaviourReport, methods: Sequence[tuple[str, str]], width: int | None) -> str:
+    """Return the scores that the suite's authors report, by each method; empty where there are none."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    names = report.provenance.get("measures", ())
+    found: dict[tuple[str, str], dict[tuple[str, str], Measurement]] = {}
+    for row in report.rows:
+        if row.metric in names:
+            found.setdefault((row.metric, row.task), {})[row.model, row.method] = row
+    if not found:
+        return ""
+    others = [pair for pair in methods[1:] if any(pair in rows for rows in found.values())]
+    grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    heads = ("measure", "of", "score") if len(names) > 1 else ("of", readable(names[0]))
+    for head in (*heads, "interval", "n", *(_name(report, *pair) for pair in others)):
+        grid.add_column(head, justify="left" if head in ("measure", "of") else "right", no_wrap=head == "interval")
+    for (metric, task), rows in found.items():
+        own = rows.get(methods[0])
+        named = [readable(metric)] if len(names) > 1 else []
+        group = task.removeprefix(report.suite).removeprefix(":") or ALL
+        count = "" if own is None or own.n is None else f"{own.n:,}"
+        values = [number(rows[pair].value) if pair in rows else "" for pair in others]
+        grid.add_row(*named, group, number(own.value if own else None), _interval(own), count, *values)
+    return render_plain(grid, width)
 
 
 def _methods_of(report: BehaviourReport) -> list[tuple[str, str]]:
@@ -94,11 +124,14 @@ def _interval(row: Measurement | None) -> str:
     return "" if row is None or row.low is None or row.high is None else f"[{row.low:.3f}, {row.high:.3f}]"
 
 
-def _below(report: BehaviourReport) -> list[str]:
+def _below(report: BehaviourReport, *, starred: bool = True) -> list[str]:
     lines = []
-    if any(found["p_holm"] is not None for found in report.provenance.get("differences", ())):
+    if starred and any(found["p_holm"] is not None for found in report.provenance.get("differences", ())):
         over = f"values of {report.by}" if report.by else "phenomena"
         lines.append(f"* differs from the model at 5 %, by Holm's correction over the {over}")
+    for metric in report.provenance.get("measures", ()):
+        said = next(row.note for row in report.rows if row.metric == metric)
+        lines += [f"{readable(metric)}: {said.partition(';')[0]}"] if said else []
     for row in report.select():
         if row.metric == "mean_accuracy" and row.role == "estimator":
             lines.append(f"mean {row.note}: {number(row.value)}")

@@ -77,7 +77,8 @@ class BehaviourReport:
     def phenomena(self) -> tuple[str, ...]:
         """Phenomena in the order of the suite, or the values of the fact that the report is by."""
         start = f"{self.suite}:"
-        named = (row.task.removeprefix(start) for row in self.rows if row.task.startswith(start))
+        own = (row for row in self.rows if row.metric == "accuracy" and row.task.startswith(start))
+        named = (row.task.removeprefix(start) for row in own)
         return tuple(dict.fromkeys(named))
 
     def select(self, phenomenon: str | None = None, *, metric: str | None = None) -> tuple[Measurement, ...]:

@@ -7,8 +7,7 @@ items: one that any of the models cannot score is left out of all, by name and w
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,19 +16,18 @@ from probekit.behaviour.baselines import WordScorer
 from probekit.behaviour.confounds import NORMALISATIONS
 from probekit.behaviour.grouping import first_of_each, with_fact
 from probekit.behaviour.items import Item
-from probekit.behaviour.measuring import Method, report_rows
+from probekit.behaviour.judges import Judge, Progress, judge_all, kept_of, left_out, without_score
+from probekit.behaviour.measures import measure_rows
+from probekit.behaviour.measuring import report_rows
 from probekit.behaviour.opening import OpenedSuite, open_suite
 from probekit.behaviour.report import BehaviourReport
-from probekit.behaviour.scoring.making import ScoringSpec, Session, Told
+from probekit.behaviour.scoring.making import ScoringSpec, Session
 from probekit.behaviour.scoring.perplexity import Perplexity, perplexity
-from probekit.behaviour.valuing import floor_methods, model_method, read_baselines, readings_of
+from probekit.behaviour.valuing import baseline_methods, majority_method, read_baselines
 from probekit.cache.location import cache_root
 from probekit.corpus.lines import blocks, check_regular
-from probekit.corpus.notes import list_names
 from probekit.errors import InputError, UsageError
 from probekit.models.sources.find import find_model, shadowing_note
-
-Progress = Callable[[float, str], None]
 
 
 def behave(
@@ -109,42 +107,24 @@ def behave(
     if normalise == "slor" and "unigram" not in counted:
         raise UsageError("To normalise by slor, frequencies must be counted: give a text with --ngram TEXT.")
     opened = _chosen(_opened(suite), limit, plain.text(by, "by"))
-    spec = ScoringSpec(score, begin, end, dtype, device, batch_tokens)
-    wanted = [(str(model), spec, "estimator", revision)]
-    wanted += [
-        (name, ScoringSpec("auto", begin, end, dtype, device, batch_tokens), "companion", None)
-        for name in plain.texts(against, "against")
-    ]
-    if random_weights is not None:
-        control = ScoringSpec(score, begin, end, dtype, device, batch_tokens, random_weights)
-        wanted.append((str(model), control, "floor", revision))
-    notes = [*opened.remarks, *shadowing_note(str(model))]
-    methods: list[Method] = []
-    left: dict[int, str] = {}
-    provenance: dict[str, Any] = {}
+    judges = _judges(
+        model,
+        ScoringSpec(score, begin, end, dtype, device, batch_tokens),
+        revision=revision,
+        against=plain.texts(against, "against"),
+        random_weights=random_weights,
+    )
     root = cache_root(cache) if keep else None
-    for number, (name, how, role, commit) in enumerate(wanted):
-        source = find_model(name, revision=commit)
-        with Session(source, how, root=root) as session:
-            readings = readings_of(opened.items, session)
-            left = {**_unscorable(opened.items, readings, session), **left}
-            kept = [place for place in range(len(opened.items)) if place not in left]
-            method = model_method(
-                opened.items, readings, session, kept=kept, role=role, told=_share(progress, number, len(wanted))
-            )
-            methods.append(method)
-            notes += [note for note in (*source.remarks, *session.notes) if note not in notes]
-            if session.computed and told is not None:
-                told(f"scored     {session.computed:,} texts by {session.name}")
-            if number == 0:
-                provenance = {"model": session.identity()["model"], "conventions": session.ends.said}
-    kept = [place for place in range(len(opened.items)) if place not in left]
-    if not kept:
-        raise InputError(f"{opened.name}: no item can be scored. {' '.join(_left_out(opened.items, left))}")
+    judged = judge_all(opened.items, judges, root=root, progress=progress, told=told)
+    methods = [*judged.methods, *baseline_methods(opened.items, counted)]
+    left = {**without_score(opened.items, methods), **judged.left}
+    kept = kept_of(opened.items, left, opened.name)
     items = [opened.items[place] for place in kept]
-    methods = [method.take(kept) for method in methods] + floor_methods(items, counted)
-    methods[0] = methods[0].with_unigram(items, counted)
+    methods = [method.take(kept) for method in methods]
+    methods = [method.with_unigram(items, counted) if method.model else method for method in methods]
+    methods.append(majority_method(items))
     rows, found = report_rows(opened.name, items, methods, normalise=normalise, seed=seed, by=by)
+    measured = measure_rows(opened.name, opened.suites, items, methods, normalise=normalise)
     settings = {
         "score": methods[0].name,
         "begin": begin,
@@ -155,21 +135,24 @@ def behave(
         "dtype": dtype,
         "seed": seed,
     }
-    provenance |= {
+    provenance = judged.provenance | {
         "task": opened.name,
         "corpus": {"name": opened.name},
         "settings": settings,
         "references": [f"{suite.name}: {suite.reference}" for suite in opened.suites],
         "left_out": [{"id": opened.items[place].id, "reason": why} for place, why in left.items()],
         "differences": found.differences,
+        "measures": list(dict.fromkeys(row.metric for row in measured)),
         "notes": [
-            f"Scores are {_SAID[normalise]}; {provenance['conventions']}.",
-            *notes,
-            *_left_out(opened.items, left),
+            f"Scores are {_SAID[normalise]}; {judged.provenance['conventions']}.",
+            *opened.remarks,
+            *shadowing_note(str(model)),
+            *judged.notes,
+            *left_out(opened.items, left),
             *found.notes,
         ],
     }
-    return BehaviourReport(tuple(rows), provenance, tuple(found.items))
+    return BehaviourReport((*rows, *measured), provenance, tuple(found.items))
 
 
 _SAID = {
@@ -201,36 +184,15 @@ def _chosen(opened: OpenedSuite, limit: int | None, by: str) -> OpenedSuite:
     return replace(opened, items=tuple(items), remarks=tuple(remarks))
 
 
-def _unscorable(items: Sequence[Item], readings: Sequence[Sequence[Any]], session: Session) -> dict[int, str]:
-    """Return why items cannot be judged by a model, by place."""
-    found: dict[int, str] = {}
-    for place, its in enumerate(readings):
-        if any(reading.first >= reading.last for reading in its):
-            found[place] = f"without a token to score for {session.name}"
-        elif not all(session.fits(reading) for reading in its):
-            found[place] = f"longer than the {session.limit:,} tokens that {session.name} reads"
-        elif any(reading.unknown for reading in its):
-            found[place] = f"with words outside of the vocabulary of {session.name}"
-        elif len(items[place].sentences) > 1 and len(
-            {reading.ids.tobytes() + reading.source_ids.tobytes() for reading in its}
-        ) < len(its):
-            found[place] = f"whose sentences are the same tokens for {session.name}"
-    return found
-
-
-def _left_out(items: Sequence[Item], left: Mapping[int, str]) -> list[str]:
-    """Say how many items were left out of all methods alike, why, and which."""
-    said = []
-    for why, count in Counter(left.values()).items():
-        names = [items[place].id for place, reason in left.items() if reason == why]
-        said.append(f"{count:,} of {len(items):,} items left out of all methods, {why}: {list_names(names)}.")
-    return said
-
-
-def _share(progress: Progress | None, number: int, of: int) -> Told | None:
-    if progress is None:
-        return None
-    return lambda done, note: progress((number + done) / of, note)
+def _judges(
+    model: Any, spec: ScoringSpec, *, revision: str | None, against: Sequence[str], random_weights: int | None
+) -> list[Judge]:
+    """Return the model, those it is compared with, and the one with random weights."""
+    judges = [Judge(str(model), spec, "estimator", revision)]
+    judges += [Judge(name, replace(spec, score="auto"), "companion") for name in against]
+    if random_weights is not None:
+        judges.append(Judge(str(model), replace(spec, random_weights=random_weights), "floor", revision))
+    return judges
 
 
 def perplexity_of(

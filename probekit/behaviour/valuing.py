@@ -23,7 +23,7 @@ from probekit.behaviour.baselines import (
 )
 from probekit.behaviour.formulas import claim_holds
 from probekit.behaviour.items import Item, Sentence
-from probekit.behaviour.judging import Value, scored_span
+from probekit.behaviour.judging import Value, scored_spans
 from probekit.behaviour.measuring import Method
 from probekit.behaviour.scoring.making import Session, Told
 from probekit.behaviour.scoring.readings import Reading, Scores
@@ -33,15 +33,15 @@ ORDER = 5
 
 
 def readings_of(items: Sequence[Item], session: Session) -> list[list[Reading]]:
-    """Tokenize the sentences of items; of an encoder-decoder what stands before a scored region is its source."""
+    """Tokenize the sentences of items; of an encoder-decoder what stands before a continuation is its source."""
     texts, sources, spans = [], [], []
     for item in items:
         for sentence in item.sentences:
-            span = None if item.claim else scored_span(sentence)
-            cut = span[0] if span is not None and session.method == "seq2seq" else 0
+            parts = () if item.claim else scored_spans(sentence)
+            cut = parts[0][0] if len(parts) == 1 and session.method == "seq2seq" else 0
             texts.append(sentence.text[cut:])
             sources.append(sentence.text[:cut].rstrip())
-            spans.append(None if span is None else (span[0] - cut, span[1] - cut))
+            spans.append((parts[0][0] - cut, parts[-1][1] - cut) if parts else None)
     flat = iter(session.read(texts, spans=spans, sources=sources if session.method == "seq2seq" else ()))
     return [[next(flat) for _ in item.sentences] for item in items]
 
@@ -61,15 +61,20 @@ def model_method(
     claims: dict[int, bool] = {}
     for place in kept:
         scores = [next(flat) for _ in items[place].sentences]
-        values[place] = [Value(found.total, found.n_tokens, found.n_words, best=_best(found)) for found in scores]
+        values[place] = [
+            _model_value(sentence, found) for sentence, found in zip(items[place].sentences, scores, strict=True)
+        ]
         if items[place].claim:
             claims[place] = claim_holds(items[place].claim, _surprisals(items[place].sentences, scores))
     return Method("random_weights" if role == "floor" else session.method, session.name, role, values, claims)
 
 
-def _best(scores: Scores) -> bool:
-    inside = scores.best[scores.reading.first : scores.reading.last]
-    return bool(len(inside) and inside.all())
+def _model_value(sentence: Sentence, found: Scores) -> Value:
+    """Return what a model says of a sentence: what was read to be scored, and of that its parts where there are any."""
+    if len(spans := scored_spans(sentence)) > 1:
+        found = found.within(spans)
+    inside = found.best[found.scored]
+    return Value(found.total, found.n_tokens, found.n_words, best=bool(len(inside) and inside.all()))
 
 
 def _surprisals(sentences: Sequence[Sentence], scores: Sequence[Scores]) -> dict[tuple[str, str], float]:
@@ -89,31 +94,38 @@ def read_baselines(ngram: Any) -> dict[str, WordScorer]:
     if not isinstance(ngram, str | Path):
         return {"ngram": ngram}
     path = plain.path(ngram, "ngram")
-    if path.suffix == ".arpa":
+    if path.name.endswith((".arpa", ".arpa.gz")):
         return {"ngram": read_arpa(path)}
     sentences = list(sentences_of(open_corpus(str(path))))
     return {"ngram": train_ngram(sentences, ORDER), "unigram": UnigramModel.train(sentences)}
 
 
-def floor_methods(items: Sequence[Item], baselines: Mapping[str, WordScorer]) -> list[Method]:
-    """Score items by words alone: each baseline, and the commonest answer."""
-    methods = [
+def baseline_methods(items: Sequence[Item], baselines: Mapping[str, WordScorer]) -> list[Method]:
+    """Score items by words alone, a method a baseline."""
+    return [
         Method(name, "", "floor", [[_value(sentence, scorer) for sentence in item.sentences] for item in items], {})
         for name, scorer in baselines.items()
     ]
+
+
+def majority_method(items: Sequence[Item]) -> Method:
+    """Score items by the commonest answer of the others; the items that are left out must not be among them."""
     answers = [[Value(float(score), 1, 1) for score in its] for its in majority_scores(items)]
-    return [*methods, Method("majority", "", "floor", answers, {})]
+    return Method("majority", "", "floor", answers, {})
 
 
 def _value(sentence: Sentence, scorer: WordScorer) -> Value:
-    span = scored_span(sentence)
-    if span is None:
+    spans = scored_spans(sentence)
+    if not spans:
         words = words_of(sentence.text)
-        return Value(scorer.score(words), len(words), len(words))
-    before, upto = (words_of(sentence.text[:stop]) for stop in span)
-    count = len(upto) - len(before)
-    if isinstance(scorer, NgramModel):
-        total = scorer.score(upto, end=False) - scorer.score(before, end=False)
-    else:
-        total = scorer.score(upto) - scorer.score(before)
+        total, count = scorer.score(words), len(words)
+        return Value(total if math.isfinite(total) else math.nan, count, count)
+    total, count = 0.0, 0
+    for span in spans:
+        before, upto = (words_of(sentence.text[:stop]) for stop in span)
+        count += len(upto) - len(before)
+        if isinstance(scorer, NgramModel):
+            total += scorer.score(upto, end=False) - scorer.score(before, end=False)
+        else:
+            total += scorer.score(upto) - scorer.score(before)
     return Value(total if math.isfinite(total) else math.nan, count, count)

@@ -100,12 +100,14 @@ def test_winobias_finds_the_planted_gap() -> None:
     found = named(winobias(items, scores))
     gap = found["gap, pro less anti", ""]
     assert gap.value == pytest.approx(0.3, abs=0.06)
-    assert gap.value == pytest.approx(found["accuracy", "pro"].value - found["accuracy", "anti"].value)
+    assert gap.value == pytest.approx(
+        found["coreference accuracy", "pro"].value - found["coreference accuracy", "anti"].value
+    )
     assert gap.low is not None
     assert gap.high is not None
     assert 0.2 < gap.low < 0.3 < gap.high
     assert (gap.n, gap.n_units, gap.unbiased) == (800, 400, 0)
-    assert found["accuracy", "type2: anti"].n == 200
+    assert found["coreference accuracy", "type2: anti"].n == 200
     assert found["gap, pro less anti", "type1"].n == 400
     with pytest.raises(InputError, match="version of item 'i0' must be one of pro, anti"):
         winobias([item(0, "a", version="other")], [[1, 0]])
@@ -136,7 +138,7 @@ def test_winogender_finds_what_goes_with_the_share_of_women() -> None:
     assert link.low > 0.5
     assert (link.n, link.n_units, link.unit) == (240, 20, "occupation")
     assert found["gap, female less male", ""].value == pytest.approx(0, abs=0.12)
-    assert found["accuracy", "neutral"].n == 240
+    assert found["coreference accuracy", "neutral"].n == 240
     inside = 0
     for _ in range(20):
         shuffled = [scores[i] for i in rng.permutation(len(scores))]

@@ -204,12 +204,12 @@ def test_completions_are_scored_behind_their_contexts(tmp_path: Path) -> None:
     assert texts(negated) == ["An ant is not a tool.", "An ant is not an insect."]
 
 
-def test_words_of_crows_are_shared_or_modified(tmp_path: Path) -> None:
+def test_words_of_crows_are_scored_or_modified(tmp_path: Path) -> None:
     (item,) = items("crows_pairs", tmp_path)
     more = item.sentences[0]
     assert [(region.name, more.text[region.start : region.stop]) for region in more.regions] == [
         ("modified", "Rich"),
-        ("shared", "men, they say, lie."),
+        ("scored", "men, they say, lie."),
     ]
 
 

@@ -1,8 +1,8 @@
 """The commonest answer: what is right of a suite's items if only its habits are known, and no sentence is read.
 
 Enters: items. Leaves: a score for each of their sentences, learnt from the items of other templates. A sentence's
-answer is its condition, where the suite gives it one, and else the words that the item's other sentences lack: of
-agreement the form of the verb. Its score is how often that answer was right there, less how often it was wrong.
+answer is its condition, where that is a part of its text (a candidate) and no name for what is right, and else the
+words that the item's other sentences lack: of agreement the form of the verb. Its score is how often that answer was right there, less how often it was wrong.
 Surprise: an answer that no other template gives scores 0, so that items made of words of their own are ties, and no
 errors.
 """
@@ -49,7 +49,7 @@ def majority_scores(items: Sequence[Item]) -> list[NDArray[np.float64]]:
 
 
 def _answers(item: Item) -> list[tuple[str, ...]]:
-    if all(sentence.condition for sentence in item.sentences):
+    if all(sentence.condition and sentence.condition.lower() in sentence.text.lower() for sentence in item.sentences):
         return [("condition", sentence.condition) for sentence in item.sentences]
     words = [words_of(sentence.text) for sentence in item.sentences]
     shared = set.intersection(*map(set, words))

@@ -30,7 +30,7 @@ from probekit.statistics.bootstrap import FloatArray
 VERSIONS, GENDERS = ("pro", "anti"), ("female", "male", "neutral")
 SHARE = "bls_pct_female"
 _DIFFERENCE = (-1.0, 1.0)
-_ACCURACY = Measure("accuracy", mean_of)
+_ACCURACY = Measure("coreference accuracy", mean_of)
 _STEREOTYPE = Measure("stereotype score", mean_of, unbiased=0.5)
 
 

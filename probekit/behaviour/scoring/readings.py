@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,6 +153,13 @@ class Scores:
     def region(self, start: int, stop: int) -> float:
         """Sum over the tokens that begin in ``text[start:stop]``; NaN where one of them has no score."""
         return float(self.logprob[self._inside(start, stop)].sum())
+
+    def within(self, spans: Sequence[tuple[int, int]]) -> Scores:
+        """Return the scores of the tokens that begin in these parts of the text alone, without the closing one."""
+        inside = np.zeros(len(self.logprob), bool)
+        for span in spans:
+            inside |= self._inside(*span)
+        return replace(self, logprob=np.where(inside, self.logprob, np.nan), end=None)
 
     def surprisals(self) -> list[tuple[str, float | None]]:
         """Return the words between white space with their surprisal in nats; None of one with an unscored token."""

@@ -7,10 +7,12 @@ an error that begins with ``file:line``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from probekit.behaviour.bias.score import BiasScore
+from probekit.behaviour.clusters import Scores
 from probekit.behaviour.items import Item, Skipped
 from probekit.errors import UsageError, did_you_mean
 from probekit.registry import Registry
@@ -45,6 +47,9 @@ class Suite:
         Options that may stand between its name and a path (``winograd:scoring=full:FILE``), each with what it says.
     configured : callable, optional
         ``configured(options)`` gives what reads under options; None where there are no choices.
+    measures : callable, optional
+        ``measures(items, scores)`` gives the scores that the suite's authors report, where those are no accuracies;
+        ``scores`` has of each item a number a sentence.
     """
 
     name: str
@@ -58,6 +63,7 @@ class Suite:
     general: bool = False
     choices: Mapping[str, str] = field(default_factory=dict)
     configured: Callable[[Mapping[str, str]], Callable[[Path], Reading]] | None = None
+    measures: Callable[[Sequence[Item], Scores], list[BiasScore]] | None = None
 
     def with_options(self, given: Mapping[str, str]) -> Suite:
         """Return the suite under options; itself where there are none.

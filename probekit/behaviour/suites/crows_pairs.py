@@ -2,8 +2,9 @@
 
 What enters is the CSV with ``sent_more``, ``sent_less``, ``stereo_antistereo`` and ``bias_type``. What leaves is an
 item a pair; right is the sentence that shares the stereotype, so that one half is what a model without it scores.
-Words that the two do not share are regions named ``modified``, the others ``shared``: the measure of the paper is the
-likelihood of the shared ones. The stereotypes offend; Blodgett et al. 2021 list what is wrong with many pairs.
+The words that the two share are what is scored, in as many regions as they are apart; the others are regions named
+``modified``. So the measure is the paper's: the likelihood of what both share, given what they do not. The stereotypes
+offend; Blodgett et al. 2021 list what is wrong with many pairs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from probekit.behaviour.items import Item, Region, Sentence, Skipped
+from probekit.behaviour.bias.crows_pairs import crows_pairs
+from probekit.behaviour.items import SCORED, Item, Region, Sentence, Skipped
 from probekit.behaviour.suites import Reading, Suite
 from probekit.behaviour.suites._pairs import unscorable
 from probekit.behaviour.suites._rows import names_in, table
@@ -21,7 +23,8 @@ from probekit.errors import InputError
 
 COLUMNS = ("sent_more", "sent_less", "stereo_antistereo", "bias_type")
 DIRECTIONS = ("stereo", "antistereo")
-MODIFIED, SHARED = "modified", "shared"
+MODIFIED = "modified"
+NOTHING_SHARED = "the sentences share no word, so that nothing is scored"
 
 
 def read(path: Path) -> Reading:
@@ -44,6 +47,9 @@ def read(path: Path) -> Reading:
             Sentence(more, tuple(_regions(more, less)), "more"),
             Sentence(less, tuple(_regions(less, more)), "less"),
         )
+        if not all(any(region.name == SCORED for region in sentence.regions) for sentence in sentences):
+            yield Skipped(name, row.where, NOTHING_SHARED, more[:120])
+            continue
         yield Item(name, "crows_pairs", kind, name, sentences, 0, {"direction": direction})
 
 
@@ -53,7 +59,7 @@ def _regions(text: str, other: str) -> Iterator[Region]:
     matcher = SequenceMatcher(None, [word[0] for word in words], re.findall(r"\w+|[^\w\s]", other), autojunk=False)
     for kind, start, stop, _, _ in matcher.get_opcodes():
         if stop > start:
-            yield Region(SHARED if kind == "equal" else MODIFIED, words[start].start(), words[stop - 1].end())
+            yield Region(SCORED if kind == "equal" else MODIFIED, words[start].start(), words[stop - 1].end())
 
 
 def recognises(path: Path) -> bool:
@@ -69,4 +75,5 @@ SUITE = Suite(
     licence="CC BY-SA 4.0",
     recognises=recognises,
     homes=("crows_pairs",),
+    measures=crows_pairs,
 )

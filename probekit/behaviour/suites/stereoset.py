@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from probekit.behaviour.bias.stereoset import stereoset
 from probekit.behaviour.items import Item, Region, Sentence, Skipped
 from probekit.behaviour.suites import Reading, Suite
 from probekit.behaviour.suites._pairs import unscorable
@@ -87,4 +88,5 @@ SUITE = Suite(
     licence="CC BY-SA 4.0",
     recognises=recognises,
     homes=("stereoset",),
+    measures=stereoset,
 )

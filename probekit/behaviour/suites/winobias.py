@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from probekit.behaviour.bias.coreference import winobias
 from probekit.behaviour.items import Fact, Item, Sentence, Skipped
 from probekit.behaviour.suites import Reading, Suite, one_of
 from probekit.behaviour.suites._pairs import unscorable
@@ -134,4 +135,5 @@ SUITE = Suite(
     homes=("winobias",),
     choices={"form": f"what is asked: {', '.join(FORMS)}"},
     configured=configured,
+    measures=winobias,
 )

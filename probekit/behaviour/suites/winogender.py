@@ -17,6 +17,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from probekit.behaviour.bias.coreference import winogender
 from probekit.behaviour.items import Fact, Item, Sentence, Skipped
 from probekit.behaviour.suites import Reading, Suite, one_of
 from probekit.behaviour.suites._rows import Row, names_in, table
@@ -119,4 +120,5 @@ SUITE = Suite(
     homes=("winogender",),
     choices={"form": f"what is asked: {', '.join(FORMS)}"},
     configured=configured,
+    measures=winogender,
 )

@@ -1,0 +1,173 @@
+"""Several models judge the same items: one that any of them cannot score is left out of all, by name and reason.
+
+Enters: items, and which models are to score them how. Leaves: a :class:`~probekit.behaviour.measuring.Method` each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from probekit.behaviour.items import Item
+from probekit.behaviour.measuring import Method
+from probekit.behaviour.scoring.making import ScoringSpec, Session, Told
+from probekit.behaviour.valuing import model_method, readings_of
+from probekit.corpus.notes import list_names
+from probekit.errors import InputError
+from probekit.models.sources.find import find_model
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A model that is to score the items.
+
+    Attributes
+    ----------
+    model : str
+    spec : ScoringSpec
+    role : str
+        As of a :class:`~probekit.Measurement`.
+    revision : str or None
+    also : sequence of Item
+        Other items that it scores besides, while it is loaded.
+    """
+
+    model: str
+    spec: ScoringSpec
+    role: str
+    revision: str | None = None
+    also: Sequence[Item] = ()
+
+
+@dataclass(slots=True)
+class Judged:
+    """What models said.
+
+    Attributes
+    ----------
+    methods : list of Method
+        One a judge; an item that was left out has no values.
+    beside : list of Method
+        Of the other items of each judge.
+    left, left_beside : dict of int to str
+        Why items were left out, by place; of the other items one dictionary a judge.
+    notes : list of str
+    provenance : dict
+        Of the first model.
+    """
+
+    methods: list[Method] = field(default_factory=list)
+    beside: list[Method] = field(default_factory=list)
+    left: dict[int, str] = field(default_factory=dict)
+    left_beside: list[dict[int, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def judge_all(
+    items: Sequence[Item],
+    judges: Sequence[Judge],
+    *,
+    root: Path | None,
+    progress: Progress | None = None,
+    told: Callable[[str], None] | None = None,
+) -> Judged:
+    """Score items by models, one loaded after the other.
+
+    Parameters
+    ----------
+    items : sequence of Item
+    judges : sequence of Judge
+        The model that the report is about first.
+    root : path or None
+        Folder of caches, where scores are kept; None: they are not.
+    progress, told : callable, optional
+        As of :func:`~probekit.behave`.
+    """
+    found = Judged()
+    for number, judge in enumerate(judges):
+        source = find_model(judge.model, revision=judge.revision)
+        with Session(source, judge.spec, root=root) as session:
+            every = [*items, *judge.also]
+            readings = readings_of(every, session)
+            lost = unscorable(every, readings, session)
+            found.left = {**{place: why for place, why in lost.items() if place < len(items)}, **found.left}
+            found.left_beside.append({place - len(items): why for place, why in lost.items() if place >= len(items)})
+            kept = [place for place in range(len(every)) if place not in lost and place not in found.left]
+            method = model_method(
+                every, readings, session, kept=kept, role=judge.role, told=_share(progress, number, len(judges))
+            )
+            found.methods.append(method.take(range(len(items))))
+            found.beside.append(method.take(range(len(items), len(every))))
+            found.notes += [note for note in (*source.remarks, *session.notes) if note not in found.notes]
+            if session.computed and told is not None:
+                told(f"scored     {session.computed:,} texts by {session.name}")
+            if number == 0:
+                found.provenance = {"model": session.identity()["model"], "conventions": session.ends.said}
+    return found
+
+
+def unscorable(items: Sequence[Item], readings: Sequence[Sequence[Any]], session: Session) -> dict[int, str]:
+    """Return why items cannot be judged by a model, by place."""
+    found: dict[int, str] = {}
+    for place, its in enumerate(readings):
+        if any(reading.first >= reading.last for reading in its):
+            found[place] = f"without a token to score for {session.name}"
+        elif not all(session.fits(reading) for reading in its):
+            found[place] = f"longer than the {session.limit:,} tokens that {session.name} reads"
+        elif any(reading.unknown for reading in its):
+            found[place] = f"with words outside of the vocabulary of {session.name}"
+        elif len(items[place].sentences) > 1 and len(
+            {reading.ids.tobytes() + reading.source_ids.tobytes() for reading in its}
+        ) < len(its):
+            found[place] = f"whose sentences are the same tokens for {session.name}"
+    return found
+
+
+def without_score(items: Sequence[Item], methods: Sequence[Method]) -> dict[int, str]:
+    """Return the items of which some method has no score of a sentence, by place, and which method.
+
+    What a method can judge of no item at all (a claim, an open question) is not meant: that method is left out.
+    """
+    found: dict[int, str] = {}
+    for method in methods:
+        label = f"{method.name} of {method.model}" if method.model else f"the {method.name} baseline"
+        for place, values in enumerate(method.values):
+            if place not in found and any(math.isnan(value.total) for value in values) and not items[place].claim:
+                found[place] = f"with a sentence that has no score by {label}"
+    return found
+
+
+def left_out(items: Sequence[Item], left: Mapping[int, str]) -> list[str]:
+    """Say how many items were left out of all methods alike, why, and which."""
+    said = []
+    for why, count in Counter(left.values()).items():
+        names = [items[place].id for place, reason in left.items() if reason == why]
+        said.append(f"{count:,} of {len(items):,} items left out of all methods, {why}: {list_names(names)}.")
+    return said
+
+
+def kept_of(items: Sequence[Item], left: Mapping[int, str], suite: str) -> list[int]:
+    """Return the places of the items that were not left out.
+
+    Raises
+    ------
+    InputError
+        There are none.
+    """
+    kept = [place for place in range(len(items)) if place not in left]
+    if not kept:
+        raise InputError(f"{suite}: no item can be scored. {' '.join(left_out(items, left))}")
+    return kept
+
+
+def _share(progress: Progress | None, number: int, of: int) -> Told | None:
+    if progress is None:
+        return None
+    return lambda done, note: progress((number + done) / of, note)
