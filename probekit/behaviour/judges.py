@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,17 @@ class Judged:
     left_beside: list[dict[int, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def judges_of(
+    model: Any, spec: ScoringSpec, *, revision: str | None, against: Sequence[str], random_weights: int | None
+) -> list[Judge]:
+    """Return the model, those it is compared with, and the one with random weights."""
+    judges = [Judge(str(model), spec, "estimator", revision)]
+    judges += [Judge(name, replace(spec, score="auto"), "companion") for name in against]
+    if random_weights is not None:
+        judges.append(Judge(str(model), replace(spec, random_weights=random_weights), "floor", revision))
+    return judges
 
 
 def judge_all(

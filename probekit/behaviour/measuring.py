@@ -124,7 +124,7 @@ def report_rows(
         if lost == 0 or place == 0:
             kept.append(place)
         else:
-            notes.append(f"{_label(method)} cannot judge {lost:,} of {len(items):,} items, and is left out.")
+            notes.append(f"{method_label(method)} cannot judge {lost:,} of {len(items):,} items, and is left out.")
     methods, verdicts = [methods[place] for place in kept], [verdicts[place] for place in kept]
     credits = np.array([[verdict.credit for verdict in its] for its in verdicts], np.float64).T
     groups = groups_of(items, by)
@@ -197,14 +197,15 @@ def _accuracies(
     rows = [row.make(method, panel.rate(place)) for place, method in enumerate(methods)]
     for place, method in enumerate(methods[1:], start=1):
         p = p_values[row.phenomenon, place]
-        said = f"{methods[0].name} of {methods[0].model} less {_label(method)}"
+        said = f"{methods[0].name} of {methods[0].model} less {method_label(method)}"
         note = said if p is None else f"{said}; p {p:.2g} (Holm)"
         rate = panel.difference(0, place).rate
         rows.append(row.make(method, rate, metric="accuracy", role="difference", note=note))
     return rows
 
 
-def _label(method: Method) -> str:
+def method_label(method: Method) -> str:
+    """Return the name of a method with its model's."""
     return f"{method.name} of {method.model}" if method.model else method.name
 
 
@@ -300,7 +301,7 @@ def _item_rows(
                 "tokens": [value.tokens for value in values],
                 "words": [value.words for value in values],
                 "unigram_logprobs": _finite([value.unigram for value in values]),
-                "credits": {_label(method): float(credits[place, at]) for at, method in enumerate(methods)},
+                "credits": {method_label(method): float(credits[place, at]) for at, method in enumerate(methods)},
                 "facts": dict(item.facts),
             }
         )

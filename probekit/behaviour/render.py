@@ -104,8 +104,10 @@ def _counted(row: Measurement) -> str:
 
 
 def _name(report: BehaviourReport, model: str, method: str) -> str:
-    own = model == report.model or method == "random_weights"
-    return readable(method) if own else shortened(model, 20)
+    if model == report.model or method == "random_weights":
+        return readable(method)
+    several = len({row.method for row in _accuracies(report) if row.model == model}) > 1
+    return f"{shortened(model, 20)} {readable(method)}" if several else shortened(model, 20)
 
 
 def _versus(row: Measurement | None, p: float | None) -> str:
@@ -140,7 +142,19 @@ def _below(report: BehaviourReport, *, starred: bool = True) -> list[str]:
         elif row.role == "companion" and row.metric.startswith(("accuracy_", "length_", "frequency_")):
             of = f" (n {row.n:,})" if row.n is not None else ""
             lines.append(f"{readable(row.metric)}: {number(row.value)}{of}")
-    return [*lines, *(f"note: {note}" for note in report.notes)]
+    return [*lines, *_confusions(report), *(f"note: {note}" for note in report.notes)]
+
+
+def _confusions(report: BehaviourReport) -> list[str]:
+    """Say of each label what its examples were sorted as, by the model's own methods."""
+    lines = []
+    for method, counts in report.provenance.get("confusion", {}).items():
+        if method.endswith(f" of {report.model}"):
+            lines.append(f"{readable(method.removesuffix(f' of {report.model}'))}, label: sorted as")
+            for label, found in counts.items():
+                named = ", ".join(f"{name} {count:,}" for name, count in found.items() if count)
+                lines.append(f"  {label}: {named or 'no example'}")
+    return lines
 
 
 def plot(report: BehaviourReport, ax: Axes | None = None) -> Axes:

@@ -16,7 +16,7 @@ from probekit.behaviour.baselines import WordScorer
 from probekit.behaviour.confounds import NORMALISATIONS
 from probekit.behaviour.grouping import first_of_each, with_fact
 from probekit.behaviour.items import Item
-from probekit.behaviour.judges import Judge, Progress, judge_all, kept_of, left_out, without_score
+from probekit.behaviour.judges import Progress, judge_all, judges_of, kept_of, left_out, without_score
 from probekit.behaviour.measures import measure_rows
 from probekit.behaviour.measuring import report_rows
 from probekit.behaviour.opening import OpenedSuite, open_suite
@@ -107,7 +107,7 @@ def behave(
     if normalise == "slor" and "unigram" not in counted:
         raise UsageError("To normalise by slor, frequencies must be counted: give a text with --ngram TEXT.")
     opened = _chosen(_opened(suite), limit, plain.text(by, "by"))
-    judges = _judges(
+    judges = judges_of(
         model,
         ScoringSpec(score, begin, end, dtype, device, batch_tokens),
         revision=revision,
@@ -182,17 +182,6 @@ def _chosen(opened: OpenedSuite, limit: int | None, by: str) -> OpenedSuite:
         items, said = first_of_each(items, plain.whole(limit, "limit", least=1), by)
         remarks += said
     return replace(opened, items=tuple(items), remarks=tuple(remarks))
-
-
-def _judges(
-    model: Any, spec: ScoringSpec, *, revision: str | None, against: Sequence[str], random_weights: int | None
-) -> list[Judge]:
-    """Return the model, those it is compared with, and the one with random weights."""
-    judges = [Judge(str(model), spec, "estimator", revision)]
-    judges += [Judge(name, replace(spec, score="auto"), "companion") for name in against]
-    if random_weights is not None:
-        judges.append(Judge(str(model), replace(spec, random_weights=random_weights), "floor", revision))
-    return judges
 
 
 def perplexity_of(

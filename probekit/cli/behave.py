@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,8 @@ EXAMPLES = examples(
     "probekit behave blimp --model ./gpt-novels",
     "probekit behave pairs.jsonl --model gpt2 --ngram novels.txt --random-weights 0 --items items.jsonl",
     "probekit behave linzen --model ./gpt-novels --plot curve.png --by attractors",
+    "probekit behave sst2 --model ./gpt-novels --prompt 'Review: {text} It was {label}.' --verbaliser 1=good,0=bad "
+    "--calibrate N/A",
     "probekit behave novel.txt --model ./gpt-novels --perplexity --stride 64",
 )
 
@@ -88,6 +91,36 @@ def behave_command(
         typer.Option("--ngram", help="A baseline: an ARPA file, or a text to train a 5-gram on.", metavar="FILE"),
     ] = None,
     random_weights: RandomWeights = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(
+            "--prompt",
+            help="SUITE is a labelled corpus: sort its examples by the word that fits, as in 'Review: {text} It was "
+            "{label}.'; of two texts {first} and {second}.",
+            metavar="TEXT",
+        ),
+    ] = None,
+    verbaliser: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--verbaliser", help="With --prompt: a word for each label, positive=good,negative=bad.", metavar="PAIRS"
+        ),
+    ] = None,
+    calibrate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--calibrate",
+            help="With --prompt: a text that says nothing, N/A, by which to calibrate; may be repeated.",
+            metavar="TEXT",
+        ),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option("--label", help="With --prompt: the annotation. Default: label.", metavar="NAME")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="With --prompt: test, dev, train or all. Default: test.", metavar="NAME"),
+    ] = None,
     perplexity: Annotated[
         bool, typer.Option("--perplexity", help="SUITE is a running text: say its perplexity.")
     ] = False,
@@ -121,12 +154,19 @@ def behave_command(
     debug: Debug = False,
 ) -> None:
     """Let a model choose between the sentences of each item, and report how often it is right."""
+    from probekit.behaviour.classifying import classify
+    from probekit.behaviour.prompts import parse_verbaliser
     from probekit.behaviour.run import behave, perplexity_of
 
     check_figure(plot)
     check_writable(items, "items")
     check_writable(out, "out")
-    _check_together(perplexity, {"window": window, "stride": stride}, {"limit": limit, "by": by})
+    of_prompts = {"verbaliser": verbaliser, "calibrate": calibrate, "label": label, "split": split}
+    of_items = {"by": by, "ngram": ngram}
+    _check_options("perplexity", given=perplexity, own={"window": window, "stride": stride})
+    _check_options("prompt", given=prompt is not None, own=of_prompts, others=of_items)
+    others = {**of_items, "prompt": prompt, "limit": limit, "against": against or None}
+    _check_options("perplexity", given=perplexity, others=others)
     silent = quiet or json
     if perplexity:
         with progress_bar("scoring", 1.0, quiet=silent) as advance:
@@ -151,28 +191,55 @@ def behave_command(
             _print_perplexity(found)
         return
     with progress_bar("scoring", 1.0, quiet=silent) as advance:
-        report = behave(
-            suite,
-            model,
-            score=score,
-            begin=begin,
-            end=end,
-            normalise=normalise,
-            limit=limit,
-            by=by or "",
-            against=against or [],
-            ngram=ngram,
-            random_weights=random_weights,
-            dtype=dtype,
-            device=device,
-            batch_tokens=batch_tokens,
-            revision=revision,
-            cache=cache,
-            keep=not no_keep,
-            seed=seed,
-            progress=advance,
-            told=lambda note: say(note, quiet=silent),
-        )
+        if prompt is not None:
+            report = classify(
+                suite,
+                model,
+                prompt=prompt,
+                verbaliser=parse_verbaliser(verbaliser or []),
+                calibrate=calibrate or [],
+                label=label or "label",
+                split=split or "test",
+                limit=limit,
+                score=score,
+                begin=begin,
+                end=end,
+                normalise=normalise,
+                against=against or [],
+                random_weights=random_weights,
+                dtype=dtype,
+                device=device,
+                batch_tokens=batch_tokens,
+                revision=revision,
+                cache=cache,
+                keep=not no_keep,
+                seed=seed,
+                progress=advance,
+                told=lambda note: say(note, quiet=silent),
+            )
+        else:
+            report = behave(
+                suite,
+                model,
+                score=score,
+                begin=begin,
+                end=end,
+                normalise=normalise,
+                limit=limit,
+                by=by or "",
+                against=against or [],
+                ngram=ngram,
+                random_weights=random_weights,
+                dtype=dtype,
+                device=device,
+                batch_tokens=batch_tokens,
+                revision=revision,
+                cache=cache,
+                keep=not no_keep,
+                seed=seed,
+                progress=advance,
+                told=lambda note: say(note, quiet=silent),
+            )
     if items is not None:
         say(f"items      {report.write_items(items)}", quiet=silent)
     if out is not None:
@@ -185,18 +252,18 @@ def behave_command(
     typer.echo(report.table())
 
 
-def _check_together(perplexity: bool, windows: dict[str, int | None], of_items: dict[str, object]) -> None:
-    """Refuse options that would have no effect."""
+def _check_options(
+    mode: str, *, given: bool, own: Mapping[str, object] | None = None, others: Mapping[str, object] | None = None
+) -> None:
+    """Refuse options that would have no effect: those of a mode without it, and those of others with it."""
     from probekit.errors import UsageError
 
-    for name, value in windows.items():
-        if value is not None and not perplexity:
-            raise UsageError(f"The `{name}` option is of --perplexity. Add that, or leave it out.")
-    for name, given in of_items.items():
-        if given is not None and perplexity:
-            raise UsageError(
-                f"The `{name}` option is of suites of items, and --perplexity reads a text. Leave one out."
-            )
+    for name, value in (own or {}).items():
+        if value is not None and not given:
+            raise UsageError(f"The `{name}` option is of --{mode}. Add that, or leave it out.")
+    for name, value in (others or {}).items():
+        if value is not None and given:
+            raise UsageError(f"The `{name}` option has no effect with --{mode}. Leave one out.")
 
 
 def _print_perplexity(found: Perplexity) -> None:

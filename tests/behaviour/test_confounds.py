@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,8 +77,13 @@ def test_the_commonest_answer_is_learnt_from_other_templates() -> None:
     assert majority_scores([pair(0, "x", "y", template="one"), pair(1, "x", "y", template="one")])[0].tolist() == [0, 0]
 
 
-def test_conditions_are_answers_where_a_suite_names_them() -> None:
+def test_conditions_are_answers_where_they_are_in_the_text_and_not_where_they_say_what_is_right() -> None:
     items = [pair(i, f"a{i}", f"b{i}", right=i % 2, named=True) for i in range(4)]
-    for item, scores in zip(items, majority_scores(items), strict=True):
+    assert all((scores == 0).all() for scores in majority_scores(items))
+    told = [
+        replace(item, sentences=tuple(replace(each, text=f"{each.text} {each.condition}") for each in item.sentences))
+        for item in items
+    ]
+    for item, scores in zip(told, majority_scores(told), strict=True):
         # right is the place of "bad" in odd items, as sentences are turned round with it
         assert item.sentences[int(scores.argmax())].condition == "good"

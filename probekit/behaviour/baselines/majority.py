@@ -1,10 +1,10 @@
 """The commonest answer: what is right of a suite's items if only its habits are known, and no sentence is read.
 
 Enters: items. Leaves: a score for each of their sentences, learnt from the items of other templates. A sentence's
-answer is its condition, where that is a part of its text (a candidate) and no name for what is right, and else the
-words that the item's other sentences lack: of agreement the form of the verb. Its score is how often that answer was right there, less how often it was wrong.
-Surprise: an answer that no other template gives scores 0, so that items made of words of their own are ties, and no
-errors.
+answer is its condition, where that is a part of its text (a candidate) and no name for what is right; else the words
+that the item's other sentences lack: of agreement the form of the verb. Its score is how often that answer was right
+there, less how often it was wrong. Surprise: an answer that no other template gives scores 0, so that items made of
+words of their own are ties, and no errors.
 """
 
 from __future__ import annotations
