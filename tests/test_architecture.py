@@ -67,6 +67,7 @@ MOST_PARAMETERS = 8
 ENTRANCES = {
     ("probekit/extraction/run.py", "extract"),
     ("probekit/extraction/request.py", "build"),
+    ("probekit/behaviour/classifying.py", "classify"),
     ("probekit/behaviour/run.py", "behave"),
     ("probekit/behaviour/run.py", "perplexity_of"),
     ("probekit/probing/run.py", "probe"),
