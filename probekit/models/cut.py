@@ -78,18 +78,22 @@ def cut(loaded: LoadedModel, keep: int) -> LoadedModel:
 
 
 def _refuse_before(loaded: LoadedModel, keep: int) -> None:
-    from transformers import MODEL_MAPPING
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING, MODEL_MAPPING
 
     if len(loaded.stacks) > 1:
         raise _error(loaded, keep, "it has an encoder and a decoder, and only models of one stack are cut")
     if not 1 <= keep <= loaded.n_layers:
         raise UsageError(f"A model of {loaded.n_layers} blocks is cut to 1 to {loaded.n_layers} of them. Got {keep}.")
-    made = MODEL_MAPPING.get(type(loaded.config), None)
+    if loaded.head is None:
+        mapping = MODEL_MAPPING
+    else:
+        mapping = MODEL_FOR_CAUSAL_LM_MAPPING if loaded.head == "causal" else MODEL_FOR_MASKED_LM_MAPPING
+    made = mapping.get(type(loaded.config), None)
     if type(loaded.model) not in (made if isinstance(made, tuple) else (made,)):
         raise _error(
             loaded,
             keep,
-            f"it is a {type(loaded.model).__name__}, which AutoModel does not make of its config, so that what is "
+            f"it is a {type(loaded.model).__name__}, which transformers does not make of its config, so that what is "
             "saved could not be loaded",
         )
 
@@ -144,7 +148,8 @@ def _built(loaded: LoadedModel, fields: dict[str, Any]) -> LoadedModel:
     for name, buffer in model.named_buffers():
         if name in buffers and buffers[name].shape == buffer.shape:
             buffer.data = buffers[name].clone()
-    stacks = find_stacks(model, model.config, loaded.family)
+    body = model if loaded.head is None else model.base_model
+    stacks = find_stacks(body, body.config, loaded.family)
     return replace(loaded, model=model, stacks=stacks, _state_digest=state_digest(model))
 
 

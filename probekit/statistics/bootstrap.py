@@ -32,7 +32,12 @@ LEVEL = 0.95
 FEWEST_UNITS = 5
 """Fewer units than this give no interval, and no test between layers."""
 SHARE, OPEN = (0.0, 1.0), (-np.inf, np.inf)
-BOUNDS = {"r2": (-np.inf, 1.0), **dict.fromkeys(("pearson", "spearman", "dspr", "nspr"), (-1.0, 1.0))}
+BOUNDS = {
+    "r2": (-np.inf, 1.0),
+    "logprob": (-np.inf, 0.0),
+    "perplexity": (1.0, np.inf),
+    **dict.fromkeys(("pearson", "spearman", "dspr", "nspr"), (-1.0, 1.0)),
+}
 """What a metric can reach, where it is no share."""
 
 

@@ -176,7 +176,15 @@ def _profiles(materials: Materials, task: str, asked: Asked) -> dict[str, dict[s
 def _plan_of(cell: Cell, materials: Materials, n_train: int) -> TunePlan:
     """Return a plan of a cell, with the head, the rates and the loop that the catalogue has for what it trains."""
     data, laid = materials.data, Laid(cell.keep, cell.train, "one of all depths")
-    return lay_plan(laid, materials.facts, data.task.name, kind=data.task.kind, labels=data.classes, n_train=n_train)
+    return lay_plan(
+        laid,
+        materials.facts,
+        data.task.name,
+        kind=data.task.kind,
+        labels=data.classes,
+        n_train=n_train,
+        targets=data.targets,
+    )
 
 
 def _run(materials: Materials, plan: TunePlan, examples: int | None, near: Path) -> Entry:

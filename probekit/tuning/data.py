@@ -20,18 +20,18 @@ from probekit.cache.reader import ActivationCache, CacheIndex
 from probekit.corpus import Corpus, repeated_ordinals
 from probekit.errors import InputError, UsageError
 from probekit.example import Example
-from probekit.extraction.layout import lay_out_shard
-from probekit.extraction.run import tokeniser_for
 from probekit.extraction.spec import ExtractionSpec
-from probekit.features import Label, TargetTable, collect, keep_top, matched
+from probekit.features import Label, TargetTable, collect, keep_top
 from probekit.features.labels import check_parts, code_labels, label_notes, named
 from probekit.features.pooling import Pooler, token_ranges
 from probekit.statistics.units import whole_units
 from probekit.storage.strict import canonical
 from probekit.tasks import ProbeTask
+from probekit.tuning.reading import ReadTokens, read_cache, read_model
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
+    from probekit.tuning.hiding import Hiding
 
 IntArray = NDArray[np.int64]
 TARGETS = ("labels", "numbers")
@@ -48,14 +48,14 @@ class TuningData:
         Its name.
     table : TargetTable
         Every target with a token, sorted by split and example.
-    targets : {"labels", "numbers"}
+    targets : {"labels", "numbers", "text"}
         What is predicted.
     classes : tuple of str
-        By code; empty for numbers.
+        By code; empty for numbers and text.
     labels : list of str
-        Of every row; empty for numbers.
+        Of every row; empty for numbers and text.
     gold : int32 or float64 array [n]
-        Codes (-1: a label that training never showed), or numbers.
+        Codes (-1: a label that training never showed), or numbers; of text the ids of the tokens to predict.
     words : list of sequence of str
         Of every example.
     index : CacheIndex
@@ -75,6 +75,10 @@ class TuningData:
         Labels that training showed and that are too rare for the task: their targets are left out.
     edges : tuple of float
         Inner edges of the bins that are the classes of a task about numbers.
+    hiding : Hiding or None
+        Of a text that a masked model fills in: what is hidden of it.
+    vocabulary : int
+        Of a text: tokens that there are.
     """
 
     task: ProbeTask
@@ -95,6 +99,8 @@ class TuningData:
     notes: list[str]
     rare: tuple[str, ...] = ()
     edges: tuple[float, ...] = ()
+    hiding: Hiding | None = None
+    vocabulary: int = 0
 
     @property
     def digest(self) -> str:
@@ -128,7 +134,7 @@ class TuningData:
 
     def examples(self, split: str) -> IntArray:
         """Return the examples of a split that hold a target; of ``train`` those that are trained on."""
-        return self.training if split == "train" else _ordinals(self.table, split)
+        return self.training if split == "train" else ordinals(self.table, split)
 
     def limited(self, n: int | None, seed: int) -> TuningData:
         """Train on ``n`` examples only, drawn by a seed; dev and test stay whole."""
@@ -164,34 +170,7 @@ def from_model(
     InputError
         An example is longer than the model reads, the corpus lacks an annotation, there is nothing to learn or score.
     """
-    spec = spec or ExtractionSpec()
-    if spec.overflow == "window":
-        raise UsageError("Training reads every example at once: choose --overflow truncate, not window.")
-    examples = list(corpus)
-    index, textless, notes = tokens_of(loaded, examples, spec, where=f"the corpus '{corpus.name}'")
-    return _lay_out(examples, corpus, task, targets, index, textless, [*corpus.remarks, *notes])
-
-
-def tokens_of(
-    loaded: LoadedModel, examples: Sequence[Example], spec: ExtractionSpec, *, where: str
-) -> tuple[CacheIndex, tuple[int, ...], list[str]]:
-    """Return the tokens that a model reads of some examples, those that are spaces alone, and what was cut off.
-
-    Raises
-    ------
-    InputError
-        There is no example, or one that is longer than the model reads.
-    """
-    if not examples:
-        raise InputError(f"There is no example in {where}.")
-    tokeniser = tokeniser_for(loaded, spec)
-    ids = [example.id for example in examples]
-    layout = lay_out_shard(tokeniser.encode(examples), ids, 0, limit=tokeniser.limit, overflow=spec.overflow)
-    notes = []
-    if cut := layout.truncated:
-        notes.append(f"{len(cut):,} examples are cut to the model's limit and lose {cut.total():,} words.")
-    index = CacheIndex(layout.examples_of(""), layout.word, layout.token)
-    return index, tuple(tokeniser.encoder.textless), notes
+    return _lay_out(corpus, task, targets, read_model(loaded, corpus, spec or ExtractionSpec()))
 
 
 def from_cache(cache: ActivationCache, corpus: Corpus, task: ProbeTask, *, targets: str = "labels") -> TuningData:
@@ -204,33 +183,16 @@ def from_cache(cache: ActivationCache, corpus: Corpus, task: ProbeTask, *, targe
     UsageError
         The cache was made with overlapping windows, or of a model with two stacks.
     """
-    if cache.stacks != ("",):
-        raise UsageError("Models with an encoder and a decoder are not tuned: name a model with one stack of blocks.")
-    if cache.identity.get("overflow") == "window":
-        raise UsageError(
-            f"{cache.path.name} was made with --overflow window, and training reads every example at once. Extract "
-            "with --overflow truncate."
-        )
-    examples = list(matched(cache.examples(), corpus, f"the corpus '{corpus.name}'"))
-    return _lay_out(examples, corpus, task, targets, cache.index(), cache.textless or (), list(corpus.remarks))
+    return _lay_out(corpus, task, targets, read_cache(cache, corpus))
 
 
-def _lay_out(
-    examples: Sequence[Example],
-    corpus: Corpus,
-    task: ProbeTask,
-    targets: str,
-    index: CacheIndex,
-    textless: tuple[int, ...],
-    notes: list[str],
-) -> TuningData:
+def _lay_out(corpus: Corpus, task: ProbeTask, targets: str, read: ReadTokens) -> TuningData:
+    examples, index, textless, notes = read.examples, read.index, read.textless, read.notes
     if targets not in TARGETS:
         raise UsageError(f"The `targets` option must be one of {', '.join(TARGETS)}. Got '{targets}'.")
     if task.kind == "tree":
         raise UsageError(f"'{task.name}' asks for trees, which no head predicts. Tune on deprel or another task.")
-    repeated = repeated_ordinals(examples)
-    if repeated:
-        notes.append(f"{len(repeated):,} dev or test examples repeat a training example.")
+    notes += repeat_notes(examples)
     everything, left_out = collect(task, examples, where=f"the corpus '{corpus.name}'"), Counter[Label]()
     if targets == "labels":  # no number is too rare
         everything, left_out = keep_top(task, everything)
@@ -261,7 +223,7 @@ def _lay_out(
         words=[example.words for example in examples],
         index=index,
         textless=textless,
-        training=_ordinals(table, "train"),
+        training=ordinals(table, "train"),
         notes=notes,
         rare=tuple(sorted(map(str, left_out))),
         edges=edges,
@@ -269,21 +231,32 @@ def _lay_out(
     )
 
 
+def repeat_notes(examples: Sequence[Example]) -> list[str]:
+    """Say how many examples of dev and test training has too; nothing if there are none."""
+    repeated = repeated_ordinals(examples)
+    return [f"{len(repeated):,} dev or test examples repeat a training example."] if repeated else []
+
+
 def rare_note(left_out: Counter[Label]) -> str:
     """Say which targets are left out, since their labels are too rare for the task."""
     return f"{left_out.total():,} targets are left out: their labels are too rare: {named(left_out)}."
 
 
-def places(index: CacheIndex, table: TargetTable, n: int) -> dict[str, IntArray]:
+def places(index: CacheIndex, table: TargetTable, n: int) -> dict[str, Any]:
     """Return where examples and targets lie among the tokens: ``first``, ``sizes``, ``spans``, ``held``."""
-    first, sizes = _ranges(index, n)
+    first, sizes = example_ranges(index, n)
     low, high = token_ranges(index, table)
-    held = np.zeros((n, 2), np.int64)
-    starts = np.flatnonzero(np.diff(table.example, prepend=-1))
-    held[table.example[starts], 0] = starts
-    held[table.example[starts], 1] = np.append(starts[1:], len(table))
     spans = np.stack([low, high], axis=2) - first[table.example][:, None, None]
-    return {"first": first, "sizes": sizes, "spans": spans, "held": held}
+    return {"first": first, "sizes": sizes, "spans": spans, "held": held_by(table.example, n)}
+
+
+def held_by(example: NDArray[np.integer[Any]], n: int) -> IntArray:
+    """Return the half-open range of rows that lie in each of n examples; all rows of one stand together."""
+    held = np.zeros((n, 2), np.int64)
+    starts = np.flatnonzero(np.diff(example, prepend=-1))
+    held[example[starts], 0] = starts
+    held[example[starts], 1] = np.append(starts[1:], len(example))
+    return held
 
 
 def _numbers(task: ProbeTask, table: TargetTable) -> NDArray[np.float64]:
@@ -296,14 +269,12 @@ def _numbers(task: ProbeTask, table: TargetTable) -> NDArray[np.float64]:
     return np.array(table.labels, np.float64)
 
 
-def _ranges(index: CacheIndex, n: int) -> tuple[IntArray, IntArray]:
+def example_ranges(index: CacheIndex, n: int) -> tuple[IntArray, IntArray]:
     """Return the first row and the rows of every example; all rows of one stand together."""
-    starts = np.flatnonzero(np.diff(index.example, prepend=-1))
-    first, sizes = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    first[index.example[starts]] = starts
-    sizes[index.example[starts]] = np.diff(np.append(starts, len(index.example)))
-    return first, sizes
+    rows = held_by(index.example, n)
+    return rows[:, 0], rows[:, 1] - rows[:, 0]
 
 
-def _ordinals(table: TargetTable, split: str) -> IntArray:
+def ordinals(table: TargetTable, split: str) -> IntArray:
+    """Return the examples of a split that hold a target."""
     return np.unique(table.example[table.part(split)])

@@ -83,7 +83,7 @@ class FittingHead:
     text: str
 
 
-def head_for(kind: str, labels: Sequence[str] = ()) -> FittingHead:
+def head_for(kind: str, labels: Sequence[str] = (), targets: str = "labels") -> FittingHead:
     """Return the head that fits targets.
 
     Parameters
@@ -91,7 +91,10 @@ def head_for(kind: str, labels: Sequence[str] = ()) -> FittingHead:
     kind : {"word", "span", "pair", "sentence"}
     labels : sequence of str
         Of the training targets; empty where they are not known, or are numbers.
+    targets : {"labels", "numbers", "text"}
     """
+    if targets == "text":
+        return FittingHead("lm", None, "targets are the tokens of the text itself: the head that the model has, kept")
     if kind == "word" and bio_like(labels):
         return FittingHead("crf", None, "words with labels like B-x and I-x, of which not every sequence is one: a CRF")
     if kind == "span":

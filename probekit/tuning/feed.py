@@ -19,7 +19,8 @@ from probekit.cache.reader import ActivationCache
 from probekit.errors import NumericError, ResourceError, UsageError
 from probekit.tuning.beside import WordRows, rows_of_tokens
 from probekit.tuning.data import TuningData
-from probekit.tuning.layout import ExampleBatch, lay_out
+from probekit.tuning.hiding import hidden_of
+from probekit.tuning.layout import ExampleBatch, gold_of, lay_out
 from probekit.tuning.network import Network
 from probekit.tuning.order import sorted_batches
 from probekit.tuning.pooling import pool
@@ -83,7 +84,7 @@ class Feed:
         self._lowest = depth
         self.start = self.network.start(depth) if self.cache is not None else -1
         self._vectors, self._states = None, {}
-        if not self.once or depth <= self.network.keep:
+        if not self.once or depth <= self.network.keep or self.data.hiding is not None:
             return
         if self.network.scorer() is not None:
             self._vectors = self._pooled()
@@ -131,6 +132,8 @@ class Feed:
         if self._vectors is not None or self._states:
             examples = len(self._used())
             return f"The model is run once, over {examples:,} examples; the head trains on what it gave."
+        if self.data.hiding is not None:
+            return "Every batch runs the whole model: what is hidden from it differs at every step, so no cache fits."
         if (frozen := min(self._lowest - 1, self.network.keep)) > 0:
             needed = ", ".join(map(str, self.network.layers_needed(self.network.start(self._lowest))))
             return (
@@ -138,8 +141,23 @@ class Feed:
             )
         return None
 
-    def batch(self, examples: IntArray) -> ExampleBatch:
-        """Lay out some examples."""
+    def counted(self, examples: IntArray) -> int:
+        """Return how many targets a step has that trains on some examples."""
+        held = self.data.held[examples]
+        counts = held[:, 1] - held[:, 0]
+        return int((counts if self.data.hiding is None else hidden_of(counts)).sum())
+
+    def batch(self, examples: IntArray, *, step: int | None = None) -> ExampleBatch:
+        """Lay out some examples, to be trained on where a step is named; a masked model is not shown the targets."""
+        batch, hiding = self._laid_out(examples), self.data.hiding
+        if hiding is None:
+            return batch
+        if step is not None:
+            return hiding.hidden(batch, examples, seed=self.network.head.spec.seed, step=step)
+        looked_at = np.isin(examples, self.data.training).any()  # before anything trains: whole
+        return batch if looked_at else hiding.masked(batch)
+
+    def _laid_out(self, examples: IntArray) -> ExampleBatch:
         batch = lay_out(self.data, examples, pad_id=self.network.loaded.pad_id)
         if self.network.beside is None:
             return batch
@@ -167,7 +185,7 @@ class Feed:
         return states.to(self.network.device)
 
     def predict(self, examples: IntArray) -> NDArray[np.float64]:
-        """Return the codes, or the numbers, of the targets of some examples, in the order of the table."""
+        """Return the codes, the numbers or the log-probabilities of the targets of some examples, in table order."""
         out = np.zeros(len(self.data.table))
         rows = []
         self.network.set_dropout(False)
@@ -190,7 +208,7 @@ class Feed:
         scores = self.scores(batch).float()
         if not bool(scores.isfinite().all()):
             raise NumericError("The model gives scores that are not finite. Train it at a lower rate.")
-        return self.network.head.predict(scores, row)
+        return self.network.head.answer(scores, row, gold_of(self.data, batch, self.network.device))
 
     def _used(self) -> IntArray:
         return np.concatenate([self.data.examples(split) for split in ("train", "dev", "test")])

@@ -3,7 +3,7 @@
 Enters: a loaded model. Leaves: one :class:`DepthGroup` a depth: 0 what the embeddings are made from, i block i. A
 parameter belongs to the lowest layer whose states depend on it; so one that several blocks share stands once, there.
 What no layer depends on never moves when layers are read, and is listed apart: what stands behind the last block (a
-final norm), and what is behind no state at all (a pooler).
+final norm, the model's own head where it is kept), and what is behind no state at all (a pooler).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Depths:
     groups : tuple of DepthGroup
         Ascending, from 0 to the number of blocks. One is empty where its block shares the parameters of a lower one.
     behind : dict of str to Parameter
-        What only ``final`` depends on.
+        What only ``final``, or the model's own head, depends on.
     unused : dict of str to Parameter
         What no state depends on, in a trial run: besides poolers, experts that none of its tokens was given to.
     """

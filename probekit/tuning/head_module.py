@@ -17,21 +17,24 @@ from probekit.tuning.heads import HeadSpec
 from probekit.tuning.pooling import pool
 
 
-class HeadModule(nn.Module, ABC):
-    """A head with weights.
+class Judge(nn.Module):
+    """What scores are worth, and what they say; of a head that the model has itself, that is all there is to add.
 
     Parameters
     ----------
     spec : HeadSpec
+
+    Attributes
+    ----------
+    own : bool
+        The scores are what the model's own head gives, and so are the weights.
     """
+
+    own = False
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
         self.spec = spec
-
-    @abstractmethod
-    def forward(self, batch: TokenBatch) -> Tensor:
-        """Return the scores of every target [n, outputs]."""
 
     def loss(self, scores: Tensor, row: Tensor, gold: Tensor) -> Tensor:
         """Return the loss, summed over targets: cross-entropy of labels, half the squared error of numbers.
@@ -51,6 +54,23 @@ class HeadModule(nn.Module, ABC):
     def predict(self, scores: Tensor, row: Tensor) -> Tensor:
         """Return the code of each target's label, or its number [n]; parameters as :meth:`loss`."""
         return scores[:, 0] if self.spec.targets == "numbers" else scores.argmax(1)
+
+    def answer(self, scores: Tensor, row: Tensor, gold: Tensor) -> Tensor:
+        """Return what the metrics of the task are computed from [n]: what is predicted, whatever is true."""
+        return self.predict(scores, row)
+
+
+class HeadModule(Judge, ABC):
+    """A head with weights.
+
+    Parameters
+    ----------
+    spec : HeadSpec
+    """
+
+    @abstractmethod
+    def forward(self, batch: TokenBatch) -> Tensor:
+        """Return the scores of every target [n, outputs]."""
 
 
 class VectorHead(HeadModule):

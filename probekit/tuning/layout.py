@@ -79,6 +79,6 @@ def lay_out(data: TuningData, examples: IntArray, *, pad_id: int = 0) -> Example
 
 
 def gold_of(data: TuningData, batch: ExampleBatch, device: Any) -> torch.Tensor:
-    """Return what is true of the targets: codes (int64), or numbers (float32)."""
+    """Return what is true of the targets: codes or ids (int64), or numbers (float32)."""
     gold = data.gold[batch.targets]
-    return torch.from_numpy(gold.astype(np.int64 if data.targets == "labels" else np.float32)).to(device)
+    return torch.from_numpy(gold.astype(np.float32 if data.targets == "numbers" else np.int64)).to(device)

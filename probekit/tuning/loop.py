@@ -239,10 +239,9 @@ class Trainer:
                 self.told(f"Out of memory at step {self.state.at.step}: every batch is cut into {parts} from here on.")
 
     def _accumulate(self, micros: Sequence[IntArray]) -> tuple[float, int]:
-        held = self.data.held[np.concatenate(micros)]
-        total = int((held[:, 1] - held[:, 0]).sum())
+        total = self.feed.counted(np.concatenate(micros))
         mine = [self.processes.mine(micro) for micro in micros]
-        batches = [self.feed.batch(examples) for examples in mine if len(examples)]
+        batches = [self.feed.batch(examples, step=self.state.at.step) for examples in mine if len(examples)]
         value, tokens = 0.0, 0
         self.network.set_dropout(True)
         for number, batch in enumerate(batches):
@@ -258,7 +257,7 @@ class Trainer:
 
     def _gold(self, batch: Any) -> Tensor:
         gold = gold_of(self.data, batch, self.network.device)
-        return gold if self.data.targets == "labels" else (gold - self.centre) / self.spread
+        return gold if self.data.targets != "numbers" else (gold - self.centre) / self.spread
 
     def _precision(self) -> Any:
         if self.plan.loop.precision == "float32":

@@ -22,11 +22,13 @@ from probekit.extraction.spec import ExtractionSpec
 from probekit.models.sources.find import find_again, find_model
 from probekit.report import STUDY, LayerReport
 from probekit.storage.strict import parse_object
-from probekit.tasks import ProbeTask, get_task
+from probekit.tasks import ProbeTask
 from probekit.tuning.data import TuningData, from_cache, from_model
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.groups import facts_of
 from probekit.tuning.plan import TunePlan
+from probekit.tuning.reading import ReadTokens, read_cache, read_model
+from probekit.tuning.text import TARGETS, TEXT, lay_out_text, load_language_model, task_named
 
 if TYPE_CHECKING:
     from probekit.models.sources.find import ModelSource
@@ -116,8 +118,9 @@ def gather(
         A cache of the same model and corpus: frozen layers are read from it. By default the report's, if it is there.
     probes : path or sequence of paths
         Folders of your own tasks.
-    targets : {"labels", "numbers"}, optional
-        What is predicted; by default what the report's estimator predicts, else labels.
+    targets : {"labels", "numbers", "text"}, optional
+        What is predicted; by default what the report's estimator predicts, else labels; of the task ``text`` always
+        text, by a model that is loaded with its own head.
     spec : ExtractionSpec, optional
         How text is read, where there is no cache.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -141,18 +144,37 @@ def gather(
     whole = reopen_annotated(record, instead=None if corpus is None else open_corpus(corpus), annotations=listed)
     if opened is not None:
         _check_same_model(opened, source)
-    loaded = source.load(device=device)
+    text = chosen.name == TEXT.name
+    predicted = targets or (TARGETS if text else _targets(read))
+    if text != (predicted == TARGETS):
+        raise UsageError(f"The task '{chosen.name}' cannot be tuned with `targets` '{predicted}'. Leave that out.")
+    loaded = load_language_model(source, device=device) if text else source.load(device=device)
     if len(loaded.stacks) != 1 or loaded.stacks[0].n_layers == 0:
         raise UsageError(
             f"'{source.name}' cannot be tuned: it has {'two stacks' if len(loaded.stacks) > 1 else 'no blocks'}. Name "
             "a model with one stack of blocks, such as an encoder or a decoder."
         )
-    predicted = targets or _targets(read)
-    if opened is not None:
+    if text:
+        data = lay_out_text(loaded, whole.name, _read(loaded, whole, opened, spec))
+    elif opened is not None:
         data = from_cache(opened, whole, chosen, targets=predicted)
     else:
         data = from_model(loaded, whole, chosen, targets=predicted, spec=spec)
     return Materials(loaded, facts_of(loaded), replace(data, notes=[*found, *data.notes]), opened, read)
+
+
+def _read(
+    loaded: LoadedModel, corpus: Corpus, cache: ActivationCache | None, spec: ExtractionSpec | None
+) -> ReadTokens:
+    """Read the tokens of a text, from the cache where there is one that fits."""
+    if cache is None:
+        return read_model(loaded, corpus, spec or ExtractionSpec())
+    if loaded.head == "masked":
+        raise UsageError(
+            f"'{loaded.source.name}' is trained to fill in tokens that are hidden, others at every step, and "
+            f"{cache.path.name} holds states of text that is whole. Leave out --on."
+        )
+    return read_cache(cache, corpus)
 
 
 def _task(task: str | ProbeTask | None, report: LayerReport | None, probes: Any) -> ProbeTask:
@@ -161,7 +183,7 @@ def _task(task: str | ProbeTask | None, report: LayerReport | None, probes: Any)
         if report is None:
             raise UsageError("Name a task: --task pos; `probekit tasks` lists them.")
         task = report.task
-    found = task.with_option(None) if isinstance(task, ProbeTask) else get_task(task, *folders)
+    found = task.with_option(None) if isinstance(task, ProbeTask) else task_named(task, *folders)
     if report is not None and report.task != found.name:
         raise UsageError(
             f"The report is about '{report.task}', not '{found.name}'. Give that of this task, or leave out --task."

@@ -18,7 +18,7 @@ from probekit.models.runtime.middle import Middle
 from probekit.tuning.batch import TokenBatch
 from probekit.tuning.beside import Beside
 from probekit.tuning.groups import Depths
-from probekit.tuning.head_module import HeadModule, VectorHead
+from probekit.tuning.head_module import HeadModule, Judge, VectorHead
 from probekit.tuning.layout import ExampleBatch
 from probekit.tuning.mix import ScalarMix
 from probekit.tuning.plan import TunePlan
@@ -42,7 +42,8 @@ class Network(nn.Module):
         Of that model.
     plan : TunePlan
         Says which layers the head reads, and how many blocks are kept.
-    head : HeadModule
+    head : Judge
+        With weights of its own, or what judges the model's own head.
     mix : ScalarMix, optional
     beside : Beside, optional
         Word vectors that stand behind the states.
@@ -53,7 +54,7 @@ class Network(nn.Module):
         loaded: LoadedModel,
         depths: Depths,
         plan: TunePlan,
-        head: HeadModule,
+        head: Judge,
         *,
         mix: ScalarMix | None = None,
         beside: Beside | None = None,
@@ -83,6 +84,8 @@ class Network(nn.Module):
         """Return the parameters of a depth by their names in this network."""
         if depth <= self.keep:
             return {f"body.{name}": parameter for name, parameter in self.depths.groups[depth].parameters.items()}
+        if self.head.own:
+            return {f"body.{name}": parameter for name, parameter in self.depths.behind.items()}
         new = (("head", self.head), ("mix", self.mix))
         return {
             f"{part}.{name}": parameter
@@ -92,7 +95,7 @@ class Network(nn.Module):
         }
 
     def new_tensors(self) -> dict[str, Tensor]:
-        """Return all that is new, buffers among it."""
+        """Return all that is new, buffers among it; what the model's own head is made of is not new."""
         new = (("head", self.head), ("mix", self.mix), ("sized", self.sized))
         parts = [(part, module.state_dict()) for part, module in new if module is not None]
         return {f"{part}.{name}": value for part, state in parts for name, value in state.items()}
@@ -146,9 +149,19 @@ class Network(nn.Module):
         start : int
             The layer the run starts at; -1: at the ids.
         """
+        if not isinstance(self.head, HeadModule):
+            return self._own(batch, given, start)
         laid = self.laid_out(batch, given, start)
         scores: Tensor = self.head(laid.with_states(self.sized(laid.states)))
         return scores
+
+    def _own(self, batch: ExampleBatch, given: Given, start: int) -> Tensor:
+        """Return the logits of the model's own head [n, vocabulary]; a causal one predicts the next token."""
+        before = 1 if self.loaded.head == "causal" else 0
+        places = batch.row * batch.padded.ids.shape[1] + batch.spans[:, 0, 0] - before
+        middle = self._middle(start, self.read)
+        states = given[start] if start >= 0 else None
+        return middle.logits(batch.padded, torch.from_numpy(places).to(self.device), states)
 
     def laid_out(self, batch: ExampleBatch, given: Given, start: int = -1) -> TokenBatch:
         """Return what the head reads of a batch, not brought to size yet."""

@@ -26,20 +26,23 @@ from probekit.features import TargetTable, collect, in_bins, without_labels
 from probekit.features.labels import UNSEEN, unseen_notes
 from probekit.features.pooling import Pooler
 from probekit.models.cut import cut
-from probekit.models.sources.find import find_again, find_model
+from probekit.models.sources.find import ModelSource, find_again, find_model
+from probekit.models.sources.load import LoadedModel
 from probekit.models.sources.vectors import WordVectors
 from probekit.report import LayerReport
-from probekit.tasks import ProbeTask, Target, get_task
+from probekit.tasks import ProbeTask, Target
 from probekit.tuning.beside import read_word_file
-from probekit.tuning.data import TuningData, places, rare_note, tokens_of
+from probekit.tuning.data import TuningData, places, rare_note
 from probekit.tuning.feed import Feed
 from probekit.tuning.folder import RunFolder
 from probekit.tuning.identity import PLAN, REPORT, RUN, WHERE
 from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
+from probekit.tuning.reading import ReadTokens, tokens_of
 from probekit.tuning.run import assemble
 from probekit.tuning.saving import DELTA, load_head, put
 from probekit.tuning.scoring import SplitScorer, blank_row
+from probekit.tuning.text import TARGETS, lay_out_text, load_language_model, task_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,9 @@ class Predicted:
     values : float64 array [n]
         Codes or numbers, in the order of the table.
     labelled : bool
-        Whether the corpus says what is true.
+        Whether the corpus says what is true beside the text.
     report : LayerReport or None
-        Scores, where it does.
+        Scores, where it does, and of text.
     """
 
     data: TuningData
@@ -71,8 +74,11 @@ class Predicted:
                 "example": table.ids[table.example[row]],
                 "spans": table.spans[row].tolist(),
                 "form": table.forms[row],
-                "predicted": data.classes[int(value)] if data.targets == "labels" else value,
             }
+            if data.targets == TARGETS:
+                yield {**line, "token": int(data.spans[row, 0, 0]), "logprob": value}
+                continue
+            line["predicted"] = data.classes[int(value)] if data.targets == "labels" else value
             if self.labelled:
                 line["gold"] = data.labels[row] if data.targets == "labels" else float(data.gold[row])
             yield line
@@ -142,9 +148,9 @@ class TunedModel:
                     f"The run in {place} differs from '{its['name']}' ({its['digest']:.12}), and the model in "
                     f"{source.files()[0].parent} has other weights. Name the right one with --model."
                 )
-            loaded = cut(source.load(device=device), max(1, plan.keep))
+            loaded = cut(_loaded(source, asked, device), max(1, plan.keep))
         else:
-            loaded = find_model(place).load(device=device)
+            loaded = _loaded(find_model(place), asked, device)
         network = assemble(
             loaded,
             plan,
@@ -157,7 +163,7 @@ class TunedModel:
             put(network, run.read_tensors(DELTA), place / DELTA)
         load_head(run, network)
         network.set_trained(frozenset())
-        return cls(place, plan, network, asked, get_task(asked["task"], *plain.paths(probes, "probes")))
+        return cls(place, plan, network, asked, task_named(asked["task"], *plain.paths(probes, "probes")))
 
     @property
     def report(self) -> LayerReport:
@@ -178,6 +184,9 @@ class TunedModel:
         where = f"the corpus '{opened.name}'"
         examples = [replace(example, split="test") for example in opened]
         index, textless, notes = tokens_of(self.network.loaded, examples, spec or ExtractionSpec(), where=where)
+        if self._asked["targets"] == TARGETS:
+            read = ReadTokens(examples, index, textless, notes)
+            return self._of_text(lay_out_text(self.network.loaded, opened.name, read, scored=True), batch_tokens)
         labelled = all(any(name in e.annotations or name in e.spans for e in examples) for name in self.task.needs)
         task = self.task if labelled else _every(self.task)
         collected, rare = collect(task, examples, where=where), set(self._asked.get("rare", ()))
@@ -198,6 +207,14 @@ class TunedModel:
             centre, spread = self._asked["scale"]
             values = values * spread + centre
         return Predicted(data, values, labelled, self._scores(data, values) if labelled else None)
+
+    def _of_text(self, data: TuningData, batch_tokens: int) -> Predicted:
+        if not len(data.table):
+            raise InputError(f"There is no token to predict in the corpus '{data.corpus}'. {' '.join(data.notes)}")
+        feed = Feed(self.network, data, batch_tokens=batch_tokens)
+        values = feed.predict(data.examples("test"))
+        data.notes.extend(feed.remarks)
+        return Predicted(data, values, False, self._scores(data, values))
 
     def _data(
         self,
@@ -251,6 +268,13 @@ class TunedModel:
             "notes": data.notes,
         }
         return LayerReport(tuple(scorer.measurements(values, blank)), provenance)
+
+
+def _loaded(source: ModelSource, asked: dict[str, Any], device: str) -> LoadedModel:
+    """Load a model, with its own head where that is what predicts."""
+    if asked["targets"] == TARGETS:
+        return load_language_model(source, device=device)
+    return source.load(device=device)
 
 
 def _word_vectors(plan: TunePlan, beside: Any) -> WordVectors | None:

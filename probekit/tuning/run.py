@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probekit import __version__
+from probekit.errors import UsageError
 from probekit.models.cut import cut
 from probekit.report import LayerReport, Measurement
 from probekit.tuning.beside import Beside, read_word_file
@@ -29,6 +30,7 @@ from probekit.tuning.loop import MINUTES, Fitted, Trainer
 from probekit.tuning.materials import Materials
 from probekit.tuning.mix import ScalarMix
 from probekit.tuning.network import Network
+from probekit.tuning.parts import ScheduleChoice
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.processes import Processes
 from probekit.tuning.saving import check_save, save_network
@@ -123,6 +125,7 @@ def run_plan(
     NumericError, ResourceError
     """
     plan = plan.check(materials.facts, materials.data.task.name).without_shared(materials.facts)
+    get_head(plan.head.name).check_read(plan.read, plan.keep)
     check_save(save)
     running = running or Running()
     data = materials.data.limited(examples, plan.loop.seed)
@@ -223,7 +226,7 @@ def assemble(
         beside = Beside(vectors, Path(plan.read.beside.file).name).to(loaded.device)
     spec = HeadSpec(
         width=loaded.width * (1 if mixed else len(plan.read.layers)) + (beside.width if beside is not None else 0),
-        outputs=len(classes) or 1,
+        outputs=loaded.vocabulary if targets == "text" else len(classes) or 1,
         targets=targets,
         kind=kind,
         pool=plan.read.pool,
@@ -234,7 +237,13 @@ def assemble(
     mix = None
     if plan.read.mix is not None:
         mix = ScalarMix(len(plan.read.layers), start=plan.read.mix).to(loaded.device)
-    return Network(loaded, depths_of(loaded), plan, module, mix=mix, beside=beside)
+    depths = depths_of(loaded)
+    if module.own and not depths.behind and (not plan.train or plan.schedule.name != ScheduleChoice().name):
+        raise UsageError(
+            f"The head of '{loaded.source.name}' is its embeddings and nothing else, so that it does not train alone. "
+            "Train blocks with it (--set train=...), all from the start (--schedule full)."
+        )
+    return Network(loaded, depths, plan, module, mix=mix, beside=beside)
 
 
 def _useful(materials: Materials, plan: TunePlan) -> Any:

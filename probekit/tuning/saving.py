@@ -47,7 +47,7 @@ def save_network(run: RunFolder, network: Network, trained: frozenset[int], save
     if save == "whole":
         written += _save_whole(run.path, network)
     else:
-        depths = [depth for depth in sorted(trained) if depth <= network.keep]
+        depths = [depth for depth in sorted(trained) if depth <= network.keep or network.head.own]
         body = {name: value for depth in depths for name, value in network.named(depth).items()}
         written.append(run.write_tensors(DELTA, body))
     return sum(file.stat().st_size for file in written)

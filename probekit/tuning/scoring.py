@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.report import Measurement
+from probekit.statistics import text
 from probekit.statistics.bootstrap import LEVEL, Bootstrap, Score, bounds_of, interval
 from probekit.statistics.metrics import Metric, Scored, metrics_of
 from probekit.statistics.numbers import METRICS, NumberScorer
@@ -38,7 +39,7 @@ def blank_row(plan: TunePlan, data: TuningData, model: str) -> Measurement:
         role="estimator",
         metric="accuracy",
         value=None,
-        pooling=plan.read.pool,
+        pooling=None if data.targets == "text" else plan.read.pool,
         seed=plan.loop.seed,
     )
 
@@ -69,13 +70,17 @@ class SplitScorer:
     @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics of the task, the one it is chosen by first."""
-        return tuple(METRICS) if self.data.targets == "numbers" else tuple(its.name for its in self._of_labels)
+        if self.data.targets == "labels":
+            return tuple(its.name for its in self._of_labels)
+        return METRICS if self.data.targets == "numbers" else text.METRICS
 
     def value(self, predicted: NDArray[np.float64]) -> float:
         """Return the main metric alone, without resamples."""
         if self.data.targets == "numbers":
             y = self.gold - self.gold.mean()
             return float(1 - ((self.gold - predicted) ** 2).sum() / max((y**2).sum(), 1e-300))
+        if self.data.targets == "text":
+            return float(predicted.mean())
         metric = self._of_labels[0]
         counts = metric.count(self._scored(predicted))
         return float(metric.value(counts.sum(axis=0, keepdims=True))[0])
@@ -84,13 +89,15 @@ class SplitScorer:
         """Return every metric of the task, with its resamples."""
         if self.data.targets == "numbers":
             return NumberScorer(self.gold, self.bootstrap).scores(predicted)
+        if self.data.targets == "text":
+            return text.token_scores(predicted, self.bootstrap)
         scored = self._scored(predicted)
         return [metric.score(scored, self.bootstrap) for metric in self._of_labels]
 
     def measurements(
         self, predicted: NDArray[np.float64], blank: Measurement, *, floor: bool = False
     ) -> list[Measurement]:
-        """Return a row a metric; of a floor the main one alone."""
+        """Return a row a metric; of a floor the main one alone, and of text its perplexity too."""
         rows = []
         for name, (value, resampled) in zip(self.metrics, self.scores(predicted), strict=True):
             ends = interval(value, resampled, bounds=self._bounds(name))
@@ -109,19 +116,21 @@ class SplitScorer:
                     unit=self.units.unit,
                 )
             )
-        return rows[:1] if floor else rows
+        return rows[:1] if floor and self.data.targets != "text" else rows
 
     def floor(self) -> tuple[str, NDArray[np.float64]]:
-        """Return what training says without a model: its most frequent label, or its mean."""
+        """Return what training says without a model: its most frequent label, its mean, or how frequent a token is."""
         data = self.data
         train = np.concatenate([data.gold[slice(*data.held[example])] for example in data.training])
         if data.targets == "numbers":
             return "mean", np.full(len(self.rows), train.mean())
+        if data.targets == "text":
+            return "unigram", text.unigram(train, self.gold, data.vocabulary)
         codes, counts = np.unique(train, return_counts=True)
         return "majority", np.full(len(self.rows), codes[counts.argmax()], np.float64)
 
     def _bounds(self, name: str) -> tuple[float, float]:
-        if self.data.targets == "numbers":
+        if self.data.targets != "labels":
             return bounds_of(name)
         return next(its.bounds for its in self._of_labels if its.name == name)
 

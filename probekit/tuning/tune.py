@@ -113,8 +113,9 @@ def tune(
         Frozen layers are read from this cache of the same model and corpus, and never run.
     probes : path or sequence of paths
         Folders of your own tasks.
-    targets : {"labels", "numbers"}, optional
-        What is predicted; by default labels, and numbers where the report's estimator predicts numbers.
+    targets : {"labels", "numbers", "text"}, optional
+        What is predicted; by default labels, numbers where the report's estimator predicts numbers, and text for the
+        task ``text``: a language model goes on learning from the corpus, with the head that it has.
     changes : str or sequence of str
         Fields of the plan to set, ``keep=3`` [1]_.
     examples : int, optional
@@ -225,12 +226,14 @@ def plan_for(
             kind=data.task.kind,
             labels=data.classes,
             n_train=n_train,
+            targets=data.targets,
         )
     if not isinstance(plan, TunePlan) and facts.name != DEFAULT:
         made = replace(made, model=replace(made.model, folder=materials.model_folder))
     made = (made.with_set(*changes) if changes else made).check(facts, data.task.name).without_shared(facts)
     head = get_head(made.head.name)
     head.check(kind=data.task.kind, targets=data.targets, pool=made.read.pool)
+    head.check_read(made.read, made.keep)
     bound(head.build, f"head '{head.name}'", made.head.options)
     return made
 

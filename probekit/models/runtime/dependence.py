@@ -34,7 +34,8 @@ def lowest_depths(loaded: LoadedModel) -> dict[nn.Parameter, int]:
     Returns
     -------
     dict of Parameter to int
-        0 for what layer 0 is made from, i for block i, one more than the blocks for what only ``final`` depends on.
+        0 for what layer 0 is made from, i for block i, one more than the blocks for what only ``final``, or the model's
+        own head, depends on.
         The blocks of a decoder count on from those of its encoder, and layer 0 of both is depth 0. A parameter that no
         state depends on is missing.
     """
@@ -42,12 +43,15 @@ def lowest_depths(loaded: LoadedModel) -> dict[nn.Parameter, int]:
     with torch.enable_grad(), _training(list(model.parameters())), restored(model):
         model.eval()  # so that no block is left out by chance
         with model_inputs(loaded, trial_batch(loaded)) as inputs, Capture(loaded, loaded.layer_names) as capture:
-            model(**inputs)
+            said = model(**inputs)
             states = dict(capture.states)
     found: dict[nn.Parameter, int] = {}
     seen: set[Any] = set()
-    for depth, name in _depths_of_layers(loaded):
-        for parameter in _reached(states[name].grad_fn, seen):
+    ends = [(depth, states[name]) for depth, name in _depths_of_layers(loaded)]
+    if loaded.head is not None:
+        ends.append((sum(stack.n_layers for stack in loaded.stacks) + 1, said.logits))
+    for depth, end in ends:
+        for parameter in _reached(end.grad_fn, seen):
             found.setdefault(parameter, depth)
     return found
 

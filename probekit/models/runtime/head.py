@@ -49,9 +49,13 @@ class Head:
         Called inside of :func:`~probekit.models.runtime.forward.model_inputs`, or of what else restores the model.
         """
         with torch.inference_mode():
-            if self.narrow is None:
-                return self._whole(inputs, places)
-            return self._narrowed(inputs, places, self.narrow)
+            return self.run(inputs, places)
+
+    def run(self, inputs: Inputs, places: torch.Tensor) -> torch.Tensor:
+        """Return the same with gradients, where they are on."""
+        if self.narrow is None:
+            return self._whole(inputs, places)
+        return self._narrowed(inputs, places, self.narrow)
 
     def _whole(self, inputs: Inputs, places: torch.Tensor) -> torch.Tensor:
         logits = self.loaded.model(**inputs).logits

@@ -20,12 +20,17 @@ from probekit.models.architecture.restoring import restored
 from probekit.models.architecture.stacks import Stack
 from probekit.models.runtime.check import TOLERANCES
 from probekit.models.runtime.forward import PaddedBatch, extra_places, model_inputs
+from probekit.models.runtime.head import Head
 from probekit.models.runtime.hooks import Capture
 from probekit.models.runtime.rerouting import FIRST, MODES, SKIP, Below, Routes, Watch, rerouted
 from probekit.sites import DECODER, tensor_name
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
+
+
+LOGITS = "logits"
+"""What the model's own head says, beside the names of layers."""
 
 
 class Middle:
@@ -74,6 +79,7 @@ class Middle:
                 )
         self._below: Below | None = None
         self.mode: str | None = None
+        self._head = self._own_head() if loaded.head is not None else None
         if start is not None:
             self._below, self.mode = self._choose(start)
 
@@ -103,13 +109,47 @@ class Middle:
             code fails on these rows.
         """
         self._refuse_other_shape(batch, states)
-        routes: Routes = {}
-        if self._below is not None and states is not None:
+        if states is not None:
             states = states.to(self._loaded.device)
-            routes = self._below.routes(self.mode, states)
+        routes = self._routes(states)
         names = {layer: tensor_name(layer, self._stack.name) for layer in self._read}
         found = self._run(batch, routes, [name for layer, name in names.items() if layer != self._start])
         return {layer: found.get(name, states) for layer, name in names.items()}  # type: ignore[misc]
+
+    def logits(self, batch: PaddedBatch, places: torch.Tensor, states: torch.Tensor | None = None) -> torch.Tensor:
+        """Run a batch through the model's own head, with gradients where they are on.
+
+        Parameters
+        ----------
+        batch, states
+            As :meth:`run` takes them.
+        places : Tensor of int64 [n]
+            Where to predict: flat places of the padded rows.
+
+        Returns
+        -------
+        Tensor [n, vocabulary]
+
+        Raises
+        ------
+        UsageError
+            As of :meth:`run`; or the model was loaded without its head.
+        """
+        if self._head is None:
+            raise UsageError(f"'{self._loaded.source.name}' was loaded without its head, so it predicts no token.")
+        self._refuse_other_shape(batch, states)
+        routes = self._routes(None if states is None else states.to(self._loaded.device))
+        with model_inputs(self._loaded, batch) as inputs, rerouted(routes):
+            return self._head.run(inputs, places)
+
+    def _routes(self, states: torch.Tensor | None) -> Routes:
+        return {} if self._below is None or states is None else self._below.routes(self.mode, states)
+
+    def _own_head(self) -> Head:
+        """Return what gives logits of chosen places, tried out without dropout."""
+        with restored(self._loaded.model), model_inputs(self._loaded, trial_batch(self._loaded)) as inputs:
+            self._loaded.model.eval()
+            return Head(self._loaded, inputs)
 
     @property
     def _place(self) -> str:
@@ -135,10 +175,11 @@ class Middle:
         with (
             model_inputs(self._loaded, batch) as inputs,
             rerouted(routes),
-            Capture(self._loaded, names) as capture,
+            Capture(self._loaded, [name for name in names if name != LOGITS]) as capture,
         ):
-            self._loaded.model(**inputs)
-            return {name: capture.states[name][:, : self._places(batch)] for name in names}
+            said = self._loaded.model(**inputs)
+            found = {name: capture.states[name][:, : self._places(batch)] for name in names if name != LOGITS}
+            return {**found, LOGITS: said.logits} if LOGITS in names else found
 
     def _choose(self, start: int) -> tuple[Below, str]:
         """Return the first way of passing the blocks up to a layer that gives the states of the full run."""
@@ -147,6 +188,8 @@ class Middle:
         real = torch.from_numpy(batch.real()).to(self._loaded.device)  # [2, places]
         numbered = [tensor_name(layer) for layer in range(start)]
         names = [stack.full_name(layer) for layer in stack.layer_names if layer not in numbered]
+        if self._head is not None:
+            names.append(LOGITS)
         found: dict[str, float] = {}
         # Modes of dropout are settings too: those of a model in training come back at the end.
         with torch.no_grad(), restored(model):

@@ -1,7 +1,8 @@
 """A model with its own head: what gives probabilities of tokens, not only vectors.
 
 Enters: a :class:`~probekit.models.sources.locate.TransformersSource` and how it shall be read: causal, masked, seq2seq.
-Leaves: a :class:`~probekit.models.sources.load.LoadedModel` whose ``model`` returns logits; it has no stacks of layers.
+Leaves: a :class:`~probekit.models.sources.load.LoadedModel` whose ``model`` returns logits; without stacks of layers,
+unless these are asked for.
 What a checkpoint was trained for is read from the class that its config names, because any encoder can be loaded as a
 causal model, and would then see the words it predicts. A head that the checkpoint does not hold is refused: it would be
 random.
@@ -9,6 +10,7 @@ random.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +18,8 @@ import torch
 from probekit import plain
 from probekit.devices import choose_device
 from probekit.errors import UsageError
+from probekit.models.architecture.families import family_of
+from probekit.models.architecture.stacks import find_stacks
 from probekit.models.sources.load import DTYPES, LoadedModel, assemble, exact_products, read_tokenizer
 from probekit.models.sources.locate import TransformersSource
 from probekit.models.sources.weights import (
@@ -63,8 +67,9 @@ def head_of(source: ModelSource) -> str:
     says = f"its config names {', '.join(names)}" if names else "its config names no class"
     raise UsageError(
         f"The model '{source.name}' (type '{kind}') has no head that predicts tokens: {says}. Its layers can be probed "
-        "(probekit extract), but it prefers no sentence. Name a checkpoint that still has its head: of a causal model "
-        "(..ForCausalLM, ..LMHeadModel), a masked one (..ForMaskedLM), an encoder-decoder (..ForConditionalGeneration)."
+        "(probekit extract), but it gives no word a probability. Name a checkpoint that still has its head: of a "
+        "causal model (..ForCausalLM, ..LMHeadModel), a masked one (..ForMaskedLM), an encoder-decoder "
+        "(..ForConditionalGeneration)."
     )
 
 
@@ -93,6 +98,7 @@ def load_with_head(
     dtype: str = "float32",
     device: str = "auto",
     random_weights: int | None = None,
+    stacks: bool = False,
 ) -> LoadedModel:
     """Load a model with its own head, and its tokenizer.
 
@@ -105,11 +111,12 @@ def load_with_head(
     device : {"auto", "cpu", "cuda", "mps"}
     random_weights : int or None
         Seed: initialise as the family does before training, head and all.
+    stacks : bool
+        Find the stacks of its blocks too, so that layers are read and blocks passed as those of the base model.
 
     Returns
     -------
     LoadedModel
-        Without stacks.
 
     Raises
     ------
@@ -127,11 +134,23 @@ def load_with_head(
             model, not_read = pretrained(source, config, DTYPES[dtype], CLASSES[head])
         else:
             model, digest = randomised(config, random_weights, DTYPES[dtype], CLASSES[head])
-        model = prepare_for_inference(_one_pass(model), place)
+        # A model with stacks is cut, cached and tuned: its numbers are those of the base model, bit for bit.
+        model = prepare_for_inference(model if stacks else _one_pass(model), place)
+        found = (
+            find_stacks(model.base_model, model.base_model.config, family_of(model.config.model_type)) if stacks else ()
+        )
         tokenizer = read_tokenizer(source)
-    return assemble(
-        source, model, tokenizer, device=place, random_weights=random_weights, not_read=not_read, digest=digest
+    loaded = assemble(
+        source,
+        model,
+        tokenizer,
+        device=place,
+        stacks=found,
+        random_weights=random_weights,
+        not_read=not_read,
+        digest=digest,
     )
+    return replace(loaded, head=head)
 
 
 def _known_classes(kind: str) -> dict[str, tuple[str, ...]]:

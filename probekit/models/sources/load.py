@@ -75,6 +75,8 @@ class LoadedModel:
         What encodes words in the place of the tokenizer, where tokens are whole words.
     not_read : mapping
         Parameters of the checkpoint outside of the base model; see :func:`~probekit.models.sources.unread.unread`.
+    head : str or None
+        What the head of ``model`` does where it is kept (``causal``, ``masked``, ``seq2seq``); None of a base model.
     """
 
     source: ModelSource
@@ -94,6 +96,7 @@ class LoadedModel:
     random_weights: int | None = None
     encoder: Encoder | None = None
     not_read: NotRead = field(default_factory=dict, repr=False)
+    head: str | None = None
     _state_digest: str | None = field(default=None, repr=False)
 
     @property

@@ -1,7 +1,7 @@
 """What answers a task on top of a model: heads, one file each.
 
 Enters: what the head is to read and answer (:class:`HeadSpec`), its options. Leaves: a
-:class:`~probekit.tuning.head_module.HeadModule`, with first weights drawn from the seed. A file sets ``HEAD =
+:class:`~probekit.tuning.head_module.Judge`, with first weights drawn from the seed. A file sets ``HEAD =
 Head(name, build, help)``; it is its own registration. Surprise: this module imports no torch, so that a plan that names
 a head is checked without; the files of heads do.
 """
@@ -18,7 +18,8 @@ from probekit.tasks import SPANS
 from probekit.tuning.options import bound
 
 if TYPE_CHECKING:
-    from probekit.tuning.head_module import HeadModule
+    from probekit.tuning.head_module import Judge
+    from probekit.tuning.parts import Read
 
 POOLS = {"mean": 1, "first": 1, "last": 1, "max": 1, "concat": 3, "endpoints": 2}
 """How many states the vector of a span is made of, by how it is pooled; see :func:`~probekit.tuning.pooling.pool`."""
@@ -36,13 +37,13 @@ class HeadSpec:
     width : int
         Of the state of a token.
     outputs : int
-        Scores of a target: as many as classes; 1 of numbers.
-    targets : {"labels", "numbers"}
+        Scores of a target: as many as classes, or as the vocabulary has tokens; 1 of numbers.
+    targets : {"labels", "numbers", "text"}
     kind : {"word", "span", "pair", "sentence"}
     pool : str
         One of :data:`POOLS`.
     classes : tuple of str
-        Names of the labels, by code; empty of numbers.
+        Names of the labels, by code; empty of numbers and text.
     seed : int
         Of the first weights.
     """
@@ -72,12 +73,13 @@ class Head:
         ``build(spec, **options)`` gives the module; options are keyword-only.
     help : str
         One line, with the paper.
-    reads : {"vectors", "tokens"}
-        Of vectors, its module scores pooled vectors, which may be made once where nothing below it trains.
+    reads : {"vectors", "tokens", "logits"}
+        Of vectors, its module scores pooled vectors, which may be made once where nothing below it trains; of logits,
+        it is the model's own head, kept.
     kinds : tuple of str
         Kinds of targets that it fits.
     targets : tuple of str
-        ``labels``, ``numbers`` or both.
+        ``labels``, ``numbers`` or both; ``text``.
     pools : tuple of str
         How it may pool, its default first.
     sentences : bool
@@ -85,7 +87,7 @@ class Head:
     """
 
     name: str
-    build: Callable[..., HeadModule]
+    build: Callable[..., Judge]
     help: str
     reads: str = "vectors"
     kinds: tuple[str, ...] = KINDS
@@ -109,7 +111,20 @@ class Head:
                     f"{did_you_mean(value, known)} Choose another head, or one of these."
                 )
 
-    def make(self, spec: HeadSpec, options: Mapping[str, Any]) -> HeadModule:
+    def check_read(self, read: Read, keep: int) -> None:
+        """Refuse layers that the model's own head does not read: it has the last block that is kept below it.
+
+        Raises
+        ------
+        UsageError
+        """
+        if self.reads == "logits" and (read.layers != (keep,) or keep < 1 or read.beside is not None):
+            raise UsageError(
+                f"The head '{self.name}' is the model's own, and reads the last block that is kept, one at the least, "
+                f"and nothing beside it. Set keep={max(1, keep)}, read={max(1, keep)}, and leave out read.beside."
+            )
+
+    def make(self, spec: HeadSpec, options: Mapping[str, Any]) -> Judge:
         """Build the module on the CPU; the same seed gives the same weights, and the global generator stands still.
 
         Raises

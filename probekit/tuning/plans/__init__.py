@@ -96,6 +96,7 @@ def make_plan(
     kind: str = "word",
     labels: Sequence[str] = (),
     n_train: int | None = None,
+    targets: str = "labels",
 ) -> TunePlan:
     """Make a plan of the catalogue.
 
@@ -111,6 +112,8 @@ def make_plan(
         Of the training targets: a head over sequences is chosen for labels like ``B-person``.
     n_train : int, optional
         Training examples; of few blocks need more epochs.
+    targets : {"labels", "numbers", "text"}
+        Of text the model's own head is kept, which is not new: it trains at the rate of the blocks.
 
     Raises
     ------
@@ -122,7 +125,7 @@ def make_plan(
     options = _options(recipe, given, name)
     laid: Laid = bound(recipe.lay, f"plan '{recipe.name}'", options)(facts)
     laid = replace(laid, text=f"the plan {name}: {laid.text}")
-    return lay_plan(laid, facts, task, kind=kind, labels=labels, n_train=n_train)
+    return lay_plan(laid, facts, task, kind=kind, labels=labels, n_train=n_train, targets=targets)
 
 
 def lay_plan(
@@ -133,12 +136,15 @@ def lay_plan(
     kind: str = "word",
     labels: Sequence[str] = (),
     n_train: int | None = None,
+    targets: str = "labels",
 ) -> TunePlan:
     """Make a plan of what is kept and trained; parameters as :func:`make_plan` has them."""
-    head, epochs = head_for(kind, labels), epochs_for(laid.train, n_train)
-    if kind == "sentence" and laid.sentence_head is not None:
+    head, epochs = head_for(kind, labels, targets), epochs_for(laid.train, n_train)
+    if kind == "sentence" and targets != "text" and laid.sentence_head is not None:
         head = laid.sentence_head
-    rate = {"name": "warmup-linear", "peak": peak_for(facts.width), "head_peak": head_peak_for(laid.train), **laid.rate}
+    peak = peak_for(facts.width)
+    head_peak = peak if targets == "text" else head_peak_for(laid.train)
+    rate = {"name": "warmup-linear", "peak": peak, "head_peak": head_peak, **laid.rate}
     return TunePlan(
         model=ModelName(facts.name, facts.digest),
         task=task,
