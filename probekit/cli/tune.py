@@ -49,7 +49,11 @@ def tune_command(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option("--task", help="What to tune for; by default the task of the plan or report.", metavar="TASK"),
+        typer.Option(
+            "--task",
+            help="What to tune for; by default the task of the plan or report. text: go on with language modelling.",
+            metavar="TASK",
+        ),
     ] = None,
     report: Annotated[
         Path | None,

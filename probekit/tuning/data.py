@@ -132,6 +132,11 @@ class TuningData:
         """Numbers that a head gives a target."""
         return len(self.classes) or 1
 
+    @property
+    def counted(self) -> str:
+        """What scores are over: the kind of the targets; of text its tokens."""
+        return "token" if self.targets == "text" else self.task.kind
+
     def examples(self, split: str) -> IntArray:
         """Return the examples of a split that hold a target; of ``train`` those that are trained on."""
         return self.training if split == "train" else ordinals(self.table, split)

@@ -259,7 +259,7 @@ class TunedModel:
     def _scores(self, data: TuningData, values: NDArray[np.float64]) -> LayerReport:
         blank = blank_row(self.plan, data, self.folder.name)
         scorer = SplitScorer(data, "test", seed=self.plan.loop.seed)
-        settings = {"estimator": "tuned", "metric": scorer.metrics[0], "kind": self.task.kind}
+        settings = {"estimator": "tuned", "metric": scorer.metrics[0], "kind": data.counted}
         provenance = {
             "task": self.task.name,
             "model": {"name": self.folder.name},

@@ -274,7 +274,7 @@ def _provenance(materials: Materials, plan: TunePlan, notes: list[str], fitted: 
         "settings": {
             "estimator": "tuned",
             "metric": SplitScorer(materials.data, "dev").metrics[0],
-            "kind": materials.data.task.kind,
+            "kind": materials.data.counted,
             "probekit": __version__,
         },
         "cost": cost.to_json(),

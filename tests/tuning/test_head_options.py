@@ -24,7 +24,7 @@ def made(name: str, options: dict[str, object], *, kind: str = "", targets: str 
     return head.make(spec, options)
 
 
-@pytest.mark.parametrize("name", list(HEADS.members()))
+@pytest.mark.parametrize("name", [name for name, head in HEADS.members().items() if head.reads != "logits"])
 def test_unequal_small_batches_add_up_to_the_gradient_of_a_large_one(name: str) -> None:
     head = get_head(name)
     off = {option: 0.0 for option in signature(head.build).parameters if option.endswith("dropout")}

@@ -232,7 +232,14 @@ _METHODS = {
     "dspr": "DSpr",
     "nspr": "NSpr",
 }
-_KINDS = {"word": "words", "span": "spans", "pair": "pairs", "sentence": "sentences", "tree": "sentences"}
+_KINDS = {
+    "word": "words",
+    "span": "spans",
+    "pair": "pairs",
+    "sentence": "sentences",
+    "tree": "sentences",
+    "token": "tokens",
+}
 
 
 def readable(name: str) -> str:

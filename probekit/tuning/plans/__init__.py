@@ -15,6 +15,7 @@ from typing import Any
 from probekit.errors import UsageError
 from probekit.registry import Registry
 from probekit.tuning.defaults import (
+    BATCH_TOKENS,
     FittingHead,
     batch_tokens_for,
     epochs_for,
@@ -156,7 +157,8 @@ def lay_plan(
         rate=RateChoice(**rate),
         loop=Loop(
             epochs=epochs,
-            batch_tokens=batch_tokens_for(laid.train),
+            # The logits of a vocabulary are too wide for large batches, and made at every step whatever trains.
+            batch_tokens=BATCH_TOKENS if targets == "text" else batch_tokens_for(laid.train),
             patience=patience_for(epochs),
         ),
         why=(Reason("train", laid.text, {"n_layers": facts.n_layers}), Reason("head", head.text)),
