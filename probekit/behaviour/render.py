@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from probekit.report import Measurement
 
 ALL = "all items"
+_SIDE_BY_SIDE = 4
+"""Methods that a line has room for."""
 _MANY, _FEW = 20, 10
 """Of lines or values, from where on they are written small, or not one by one."""
 
@@ -36,6 +38,9 @@ def render(report: BehaviourReport, width: int | None = None) -> str:
     measured = _measure_table(report, methods, width)
     if measured and not report.by:
         return "\n".join([_heading(report), _counted(whole[0]), measured, *_below(report, starred=False)])
+    if len(report.phenomena) < 2 and len(methods) > _SIDE_BY_SIDE:
+        return "\n".join([_heading(report), _counted(whole[0]), _one_below_another(report, methods, width),
+                          *_below(report)])  # fmt: skip
     grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     first = report.by or "phenomenon"
     for head in (first, "accuracy", "interval", "n", *(_name(report, *pair) for pair in methods[1:])):
@@ -49,6 +54,22 @@ def render(report: BehaviourReport, width: int | None = None) -> str:
         grid.add_row(phenomenon or ALL, number(own.value if own else None), _interval(own), count, *cells)
     text = render_plain(grid, width)
     return "\n".join([_heading(report), _counted(whole[0]), text, *_below(report)])
+
+
+def _one_below_another(report: BehaviourReport, methods: Sequence[tuple[str, str]], width: int | None) -> str:
+    """Return a line a method, where there are too many of them for one line and all items are one group."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for head in ("method", "accuracy", "interval", "n"):
+        grid.add_column(head, justify="left" if head == "method" else "right", no_wrap=head != "method")
+    rows = {(row.model, row.method): row for row in _accuracies(report)}
+    for pair in methods:
+        row = rows[pair]
+        value = number(row.value) if pair == methods[0] else _versus(row, _p(report, None, pair))
+        grid.add_row(_name(report, *pair), value, _interval(row), "" if row.n is None else f"{row.n:,}")
+    return render_plain(grid, width)
 
 
 def _measure_table(report: BehaviourReport, methods: Sequence[tuple[str, str]], width: int | None) -> str:
@@ -104,7 +125,7 @@ def _counted(row: Measurement) -> str:
 
 
 def _name(report: BehaviourReport, model: str, method: str) -> str:
-    if model == report.model or method == "random_weights":
+    if model == report.model or method.startswith("random_weights"):
         return readable(method)
     several = len({row.method for row in _accuracies(report) if row.model == model}) > 1
     return f"{shortened(model, 20)} {readable(method)}" if several else shortened(model, 20)

@@ -89,6 +89,9 @@ def test_every_kind_of_head_sorts(name: str, head: str, labelled: Path) -> None:
     assert report.provenance["left_out"][0]["reason"].endswith("(7)")
     right = sum(report.provenance["confusion"][f"{method} of {report.model}"][label][label] for label in WORDS)
     assert rows[method].value == pytest.approx(right / 6)
+    # So many methods stand one below another, each with its interval.
+    lines = [line.split("  ")[0] for line in str(report.table()).splitlines()]
+    assert set(lines) >= {name.replace("_", " ") for name in wanted}
 
 
 def test_what_is_reported_as_calibrated_is_what_the_formula_gives(labelled: Path) -> None:
