@@ -92,7 +92,7 @@ def main() -> None:
     with LineFile(options.lines) as file:
         if options.write:
             facts = facts_of(find_model(MODEL).load())
-            for path in write_page(options.write, file.lines, facts):
+            for path in write_page(options.write, file.lines, facts, {part: len(tasks(part)) for part in PARTS}):
                 print(f"wrote {path}")
             return
         # The constant is chosen on lines of development tasks that are there already.

@@ -7,7 +7,7 @@ all run does not count, and is named.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,16 +29,22 @@ SAID = {
     DEVELOPMENT: "The rules were made on these tasks, so their figures are too good, and judge nothing.",
 }
 NOT_RUN = "-"
+PROTOCOL = (
+    "Finished are {} of {} tasks. The protocol wants three seeds of each with 1,500 training examples, and 300 and "
+    "6,000 on four; with fewer, a difference of some points may be chance."
+)
 TRAINED = {"nothing": 0, f"{SOME} blocks": SOME, "all kept blocks": None}
 
 
-def write_page(path: Path, lines: Sequence[Line], facts: ModelFacts) -> list[Path]:
+def write_page(path: Path, lines: Sequence[Line], facts: ModelFacts, planned: Mapping[str, int]) -> list[Path]:
     """Write the page, and beside it a figure of each part; return what was written."""
     written = [path]
     parts = []
+    # A seed of development that is not finished would leave few cells to choose the constant from.
+    complete = whole(whole(lines, ASIDE, facts)[0], DEVELOPMENT, facts)[0]
     for part in (ASIDE, DEVELOPMENT):
-        kept, dropped = whole(lines, part, facts)
-        verdicts = verdicts_of(kept, part, facts)
+        dropped = whole(lines, part, facts)[1]
+        verdicts = verdicts_of(complete, part, facts)
         figures: dict[int, list[str]] = {}
         for n, verdict in verdicts.items():
             own = [verdict.save_plot(path.with_name(f"{path.stem}-{part}-{n}.svg"))]
@@ -46,7 +52,7 @@ def write_page(path: Path, lines: Sequence[Line], facts: ModelFacts) -> list[Pat
                 own.append(verdict.save_plot(path.with_name(f"{path.stem}-{part}-{n}-depths.svg"), profile="probe"))
             written += own
             figures[n] = [figure.name for figure in own]
-        parts.append("\n\n".join(section(part, verdicts, figures, dropped)))
+        parts.append("\n\n".join(section(part, verdicts, figures, dropped, planned[part])))
     path.write_text("\n\n".join([head(lines, facts, path), *parts]) + "\n", encoding="utf-8")
     return written
 
@@ -94,11 +100,12 @@ def verdicts_of(lines: Sequence[Line], part: str, facts: ModelFacts) -> dict[int
 
 
 def section(
-    part: str, verdicts: dict[int, Verdict], figures: dict[int, list[str]], dropped: Sequence[str]
+    part: str, verdicts: dict[int, Verdict], figures: dict[int, list[str]], dropped: Sequence[str], planned: int
 ) -> Iterator[str]:
     """Yield the paragraphs of a part."""
     yield f"## {TITLES[part]}"
-    yield SAID[part]
+    finished = {task for verdict in verdicts.values() for task in verdict.tasks}
+    yield f"{SAID[part]} {PROTOCOL.format(len(finished), planned)}"
     if dropped:
         yield f"Not finished, and not counted: {', '.join(dropped)}."
     if not verdicts:

@@ -15,6 +15,7 @@ from probekit.tuning.facts import ModelFacts
 from probekit.tuning.grid import DEVELOPMENT, Cell
 from probekit.tuning.verify import Verdict
 
+PLANNED = {"aside": 10, "development": 8}
 HOME = Path(__file__).parents[1] / "bench" / "verdict_page.py"
 
 
@@ -59,7 +60,7 @@ def test_a_plan_that_beats_its_rivals_meets_the_target(facts: ModelFacts, page: 
         replace(one, part=DEVELOPMENT, task=f"dev {one.task}")
         for one in planted(facts, PLAN, lambda _t, _s, cell: float(cell == (1, ())), only_best)
     ]
-    written = page.write_page(tmp_path / "page.md", [*aside, *wrong], facts)
+    written = page.write_page(tmp_path / "page.md", [*aside, *wrong], facts, PLANNED)
     text = written[0].read_text()
     pictures = [f"page-{part}-1500{kind}.svg" for part in ("aside", "development") for kind in ("", "-depths")]
     assert [path.name for path in written] == ["page.md", *pictures]
@@ -78,7 +79,7 @@ def test_a_plan_that_beats_its_rivals_meets_the_target(facts: ModelFacts, page: 
 def test_a_miss_is_said_and_the_task_that_misled_is_named(facts: ModelFacts, page: ModuleType, tmp_path: Path) -> None:
     unfinished = [replace(one, task="c") for one in planted(facts, PLAN, by_depth, by_depth, tasks=("a",), seeds=1)][2:]
     lines = [*planted(facts, PLAN, by_depth, by_depth), *unfinished]
-    text = page.write_page(tmp_path / "page.md", lines, facts)[0].read_text()
+    text = page.write_page(tmp_path / "page.md", lines, facts, PLANNED)[0].read_text()
     assert "Against constant: not run (missed)." in text
     assert "**The target is missed.**" in text
     assert (
@@ -88,13 +89,26 @@ def test_a_miss_is_said_and_the_task_that_misled_is_named(facts: ModelFacts, pag
     assert "Not finished, and not counted: c (1,500, seed 0)." in text
     assert "None has been run." in text  # of the development tasks
     assert "there is one seed" not in text
+    assert "Finished are 2 of 10 tasks." in text
+
+
+def test_the_constant_is_chosen_on_finished_development_alone(
+    facts: ModelFacts, page: ModuleType, tmp_path: Path
+) -> None:
+    aside = planted(facts, PLAN, by_depth, by_depth)
+    development = [replace(one, part=DEVELOPMENT, task="dev") for one in aside if one.task == "a"]
+    # All that was run of another task is the worst cell.
+    begun = [replace(one, task="begun") for one in development if one.cell == (1, ())]
+    text = page.write_page(tmp_path / "page.md", [*aside, *development, *begun], facts, PLANNED)[0].read_text()
+    assert "the constant is 4 / 1-4" in text.split("## Development tasks")[0]
+    assert "Not finished, and not counted: begun (1,500, seed 0), begun (1,500, seed 1)" in text
 
 
 def test_an_oracle_of_one_seed_is_said_to_be_chosen_on_its_own_runs(
     facts: ModelFacts, page: ModuleType, tmp_path: Path
 ) -> None:
     lines = planted(facts, PLAN, by_depth, by_depth, tasks=("a",), seeds=1)
-    text = page.write_page(tmp_path / "page.md", lines, facts)[0].read_text()
+    text = page.write_page(tmp_path / "page.md", lines, facts, PLANNED)[0].read_text()
     assert "### 1,500 training examples, 1 seed" in text
     assert "Of every task there is one seed: its oracle is chosen on the dev scores of the very runs" in text
     assert f" | {page.NOT_RUN} | " in text  # no constant
