@@ -84,16 +84,16 @@ def _refuse_before(loaded: LoadedModel, keep: int) -> None:
         raise _error(loaded, keep, "it has an encoder and a decoder, and only models of one stack are cut")
     if not 1 <= keep <= loaded.n_layers:
         raise UsageError(f"A model of {loaded.n_layers} blocks is cut to 1 to {loaded.n_layers} of them. Got {keep}.")
-    if loaded.head is None:
-        mapping = MODEL_MAPPING
-    else:
-        mapping = MODEL_FOR_CAUSAL_LM_MAPPING if loaded.head == "causal" else MODEL_FOR_MASKED_LM_MAPPING
+    loader, mapping = {
+        "causal": ("AutoModelForCausalLM", MODEL_FOR_CAUSAL_LM_MAPPING),
+        "masked": ("AutoModelForMaskedLM", MODEL_FOR_MASKED_LM_MAPPING),
+    }.get(loaded.head or "", ("AutoModel", MODEL_MAPPING))
     made = mapping.get(type(loaded.config), None)
     if type(loaded.model) not in (made if isinstance(made, tuple) else (made,)):
         raise _error(
             loaded,
             keep,
-            f"it is a {type(loaded.model).__name__}, which transformers does not make of its config, so that what is "
+            f"it is a {type(loaded.model).__name__}, which {loader} does not make of its config, so that what is "
             "saved could not be loaded",
         )
 
