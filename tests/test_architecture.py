@@ -11,6 +11,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -419,3 +420,9 @@ def test_annotations_are_not_evaluated() -> None:
         if defines and not any(ast.unparse(node) == "from __future__ import annotations" for node in body):
             wrong.append(at(path, tree_of(path)))
     assert wrong == []
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Pytest takes two files of one name in folders without ``__init__.py`` for one, and leaves the second out."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

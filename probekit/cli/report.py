@@ -25,7 +25,9 @@ app = typer.Typer(
 
 @app.command("show", epilog=examples("probekit report show pos.jsonl", "probekit report show pos.jsonl --plot pos.svg"))
 def show_command(
-    file: Annotated[Path, typer.Argument(help="A report, as --out of `probe` and `behave` writes it.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Argument(help="A report, written by `probekit probe --out` or `behave --out`.", metavar="FILE")
+    ],
     plot: Plot = None,
     pareto: Annotated[
         Path | None,
