@@ -34,7 +34,7 @@ from probekit.report.render.drawing import (
 )
 from probekit.statistics.similarity import LEAST, CrossSums, half_sample_error, total
 from probekit.tuning.folder import RunFolder
-from probekit.tuning.identity import RUN, WHERE
+from probekit.tuning.identity import WHERE, complete_record
 from probekit.tuning.saving import DELTA
 
 if TYPE_CHECKING:
@@ -194,11 +194,7 @@ def source_before(run: str | os.PathLike[str]) -> tuple[str, int, list[str]]:
         It is not complete.
     """
     place = plain.path(run, "run")
-    asked = RunFolder.existing(place).read(RUN)
-    if asked is None:
-        raise UsageError(f"{place} is no run of `probekit tune`: it has no {RUN}.")
-    if not asked.get("complete"):
-        raise CacheError(f"The run in {place} is not complete: run the same `probekit tune` command again.")
+    asked = complete_record(RunFolder.existing(place))
     if (place / DELTA).exists():
         raise UsageError(f"The run in {place} was saved as differences, which is no model. Tune with --save whole.")
     its = asked["model"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from probekit import __version__
 from probekit.corpus.notes import list_names
-from probekit.errors import CacheError
+from probekit.errors import CacheError, UsageError
 from probekit.storage.strict import canonical
 from probekit.tuning.data import TuningData
 from probekit.tuning.editing import differences
@@ -90,6 +90,24 @@ def claim(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any] | None:
         )
     run.write(RUN, {**asked, "complete": False})
     return None
+
+
+def complete_record(run: RunFolder) -> dict[str, Any]:
+    """Return the record of a run that is complete.
+
+    Raises
+    ------
+    UsageError
+        No run is there.
+    CacheError
+        It is not complete.
+    """
+    asked = run.read(RUN)
+    if asked is None:
+        raise UsageError(f"{run.path} is no run of `probekit tune`: it has no {RUN}.")
+    if not asked.get("complete"):
+        raise CacheError(f"The run in {run.path} is not complete: run the same `probekit tune` command again.")
+    return asked
 
 
 def _difference(name: str, before: Any, now: Any) -> str:

@@ -35,7 +35,7 @@ from probekit.tuning.beside import read_word_file
 from probekit.tuning.data import TuningData, places, rare_note
 from probekit.tuning.feed import Feed
 from probekit.tuning.folder import RunFolder
-from probekit.tuning.identity import PLAN, REPORT, RUN, WHERE
+from probekit.tuning.identity import PLAN, REPORT, WHERE, complete_record
 from probekit.tuning.network import Network
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.reading import ReadTokens, tokens_of
@@ -130,11 +130,7 @@ class TunedModel:
         """
         place = plain.path(folder, "folder")
         run = RunFolder.existing(place)
-        asked = run.read(RUN)
-        if asked is None:
-            raise UsageError(f"{place} is no run of `probekit tune`: it has no {RUN}.")
-        if not asked.get("complete"):
-            raise CacheError(f"The run in {place} is not complete: run the same `probekit tune` command again.")
+        asked = complete_record(run)
         plan = TunePlan.read_file(place / PLAN)
         vectors = _word_vectors(plan, beside)
         if (place / DELTA).exists():

@@ -41,9 +41,10 @@ def write_page(path: Path, lines: Sequence[Line], facts: ModelFacts, planned: Ma
     written = [path]
     parts = []
     # A seed of development that is not finished would leave few cells to choose the constant from.
-    complete = whole(whole(lines, ASIDE, facts)[0], DEVELOPMENT, facts)[0]
+    complete, dropped = lines, {}
     for part in (ASIDE, DEVELOPMENT):
-        dropped = whole(lines, part, facts)[1]
+        complete, dropped[part] = whole(complete, part, facts)
+    for part in (ASIDE, DEVELOPMENT):
         verdicts = verdicts_of(complete, part, facts)
         figures: dict[int, list[str]] = {}
         for n, verdict in verdicts.items():
@@ -52,7 +53,7 @@ def write_page(path: Path, lines: Sequence[Line], facts: ModelFacts, planned: Ma
                 own.append(verdict.save_plot(path.with_name(f"{path.stem}-{part}-{n}-depths.svg"), profile="probe"))
             written += own
             figures[n] = [figure.name for figure in own]
-        parts.append("\n\n".join(section(part, verdicts, figures, dropped, planned[part])))
+        parts.append("\n\n".join(section(part, verdicts, figures, dropped[part], planned[part])))
     path.write_text("\n\n".join([head(lines, facts, path), *parts]) + "\n", encoding="utf-8")
     return written
 
