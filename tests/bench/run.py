@@ -2,7 +2,8 @@
 
 Enters: names, or none for all that take minutes. Leaves: what each prints, its seconds, and their sum.
 Surprise: those that probe the whole of EWT share one extraction; ``verify`` takes hours and a file for its lines, so
-it is run by itself (``bench_verify.py``), as are the twenty tasks one by one (``bench_twenty.py --parts``).
+it is run by itself (``bench_verify.py``), as are the twenty tasks one by one (``bench_twenty.py --parts``) and the scores
+beside minicons, which is no dependency (``bench_behave.py``).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 SHARING = ("online", "structural", "twenty")
 """Benchmarks over all layers of MiniLM on EWT, which one root of caches serves."""
-BY_ITSELF = ("verify",)
+BY_ITSELF = ("verify", "behave")
 
 
 def main() -> None:
