@@ -35,6 +35,7 @@ TASK = ProbeTask(
     option="name",
     needs_of=lambda option: (option,),
     finalise=in_one_spelling,
+    open_labels=True,
     top_labels=200,
     trial="chunk",
     reference="Belinkov et al. 2017, What do neural machine translation models learn about morphology?",

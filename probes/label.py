@@ -33,6 +33,7 @@ TASK = ProbeTask(
     default_option="label",
     needs_of=lambda option: (option,),
     finalise=in_one_spelling,
+    open_labels=True,
     top_labels=1000,
     trial="section",
     reference="Conneau et al. 2018, What you can cram into a single $&!#* vector",

@@ -34,6 +34,7 @@ TASK = ProbeTask(
     default_option="label",
     needs_of=lambda option: (option,),
     finalise=in_one_spelling,
+    open_labels=True,
     top_labels=1000,
     trial="order",
     reference="Bowman et al. 2015, A large annotated corpus for learning natural language inference",

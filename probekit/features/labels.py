@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,24 @@ def code_labels(task: ProbeTask, table: TargetTable) -> LabelCodes:
     codes = np.array([number.get(label, UNSEEN) for label in labels], np.int32)
     unseen = Counter(label for label, code in zip(labels, codes, strict=True) if code == UNSEEN)
     return LabelCodes(classes, labels, codes, counts, unseen, edges)
+
+
+def numbers_of(task: ProbeTask, table: TargetTable) -> NDArray[np.float64]:
+    """Return labels that are numbers, float64 [n].
+
+    Raises
+    ------
+    InputError
+        One of them is a text, or not finite.
+    """
+    for row, label in enumerate(table.labels):
+        if isinstance(label, str) or not isfinite(label):
+            raise InputError(
+                f"The task '{task.name}' labels '{table.forms[row]}' in example '{table.ids[table.example[row]]}' with "
+                f"{label!r}, which is no finite number, and numbers were asked for. To predict labels, leave "
+                "out --estimator (probe) or --targets (tune)."
+            )
+    return np.array(table.labels, np.float64)
 
 
 def label_notes(coded: LabelCodes) -> list[str]:

@@ -140,10 +140,15 @@ def find_sources(
     ]
 
 
-def open_dataset(cache: ActivationCache, settings: Settings, source: Source) -> Dataset:
-    """Read the targets of a task, and find their vectors in the cache."""
+def open_dataset(cache: ActivationCache, settings: Settings, source: Source, *, top: bool = True) -> Dataset:
+    """Read the targets of a task, and find their vectors in the cache.
+
+    Only labels can be too rare for a task (``top``): numbers and trees all stay.
+    """
     places = choose_layers(cache, settings.layers)
-    table, left_out = keep_top(source.task, source.targets())
+    table, left_out = source.targets(), Counter[Label]()
+    if top:
+        table, left_out = keep_top(source.task, table)
     poolers = poolers_of(cache, table, places, settings)
     return Dataset(cache, source, table, next(iter(poolers.values())).table, left_out, poolers, places)
 

@@ -163,6 +163,9 @@ class ProbeTask:
         which ones to ask depends on all of them (the frequency of words); it returns those to keep.
     bins : int or None
         Cut numeric labels into this many train-quantile bins.
+    open_labels : bool
+        The corpus decides whether labels are names or numbers: what predicts numbers reads them as such, where all
+        of them are.
     top_labels : int or None
         Ask of so many labels, the most frequent of the training part. A target whose label training has but more
         rarely is left out, counted and named; a label that training never showed counts as an error, as ever.
@@ -192,6 +195,7 @@ class ProbeTask:
     named: Callable[..., Iterable[tuple[str, str]]] | None = None
     finalise: Callable[[Sequence[Draft]], Iterable[Draft]] | None = None
     bins: int | None = None
+    open_labels: bool = False
     top_labels: int | None = None
     metrics: tuple[str, ...] = ()
     reference: str = ""
@@ -223,6 +227,7 @@ class ProbeTask:
                 if number is None or number < least:
                     raise UsageError(f"{setting} must be a whole number from {least}, or None. Got {value!r}.")
                 self._set(setting, number)
+        self._set("open_labels", plain.flag(self.open_labels, "open_labels"))
         if self.choices and self.default_option not in (None, *self.choices):
             raise UsageError(f"default_option must be one of the choices. Got {self.default_option!r}.")
 

@@ -22,7 +22,7 @@ from probekit.errors import InputError, UsageError
 from probekit.example import Example
 from probekit.extraction.spec import ExtractionSpec
 from probekit.features import Label, TargetTable, collect, keep_top
-from probekit.features.labels import check_parts, code_labels, label_notes, named
+from probekit.features.labels import check_parts, code_labels, label_notes, named, numbers_of
 from probekit.features.pooling import Pooler, token_ranges
 from probekit.statistics.units import whole_units
 from probekit.storage.strict import canonical
@@ -216,7 +216,7 @@ def _lay_out(corpus: Corpus, task: ProbeTask, targets: str, read: ReadTokens) ->
         classes, labels, gold, edges = tuple(coded.classes), coded.labels, coded.codes, coded.edges
         notes += label_notes(coded)
     else:
-        gold = _numbers(task, table)
+        gold = numbers_of(task, table)
     return TuningData(
         task=task,
         corpus=corpus.name,
@@ -262,16 +262,6 @@ def held_by(example: NDArray[np.integer[Any]], n: int) -> IntArray:
     held[example[starts], 0] = starts
     held[example[starts], 1] = np.append(starts[1:], len(example))
     return held
-
-
-def _numbers(task: ProbeTask, table: TargetTable) -> NDArray[np.float64]:
-    for row, label in enumerate(table.labels):
-        if isinstance(label, str):
-            raise InputError(
-                f"The task '{task.name}' labels '{table.forms[row]}' in example '{table.ids[table.example[row]]}' with "
-                f"the text {label!r}, and numbers were asked for. Leave out --targets numbers."
-            )
-    return np.array(table.labels, np.float64)
 
 
 def example_ranges(index: CacheIndex, n: int) -> tuple[IntArray, IntArray]:

@@ -2,7 +2,7 @@
 
 Enters: names, or none for all that take minutes. Leaves: what each prints, its seconds, and their sum.
 Surprise: those that probe the whole of EWT share one extraction; ``verify`` takes hours and a file for its lines, so
-it is run by itself (``bench_verify.py``), as are the twenty tasks one by one (``bench_twenty.py --parts``) and the scores
+it is run by itself (``bench_verify.py``), as are the twenty tasks one by one (``bench_twenty.py --parts``) and scores
 beside minicons, which is no dependency (``bench_behave.py``).
 """
 

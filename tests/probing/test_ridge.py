@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from sklearn.metrics import r2_score
 from tiny_models import LAYERS, tiny_model
 
 from probekit import ActivationCache, extract, open_corpus, probe
-from probekit.errors import UsageError
+from probekit.corpus import Corpus
+from probekit.errors import InputError, UsageError
+from probekit.example import Example
 from probekit.probing.estimators.ridge import STRENGTHS, fit_ridge
 from probekit.probing.floors import control_numbers, draw_seed
 from probekit.probing.number_problem import NumberProblem
@@ -109,6 +113,29 @@ def test_names_are_no_numbers(opened: ActivationCache) -> None:
         probe("pos", on=opened, estimator="ridge")
     with pytest.raises(UsageError, match="online-code` reads labels, and 'position' is over numbers"):
         probe("position", on=opened, estimator="ridge", also=["online-code"])
+
+
+def test_labels_of_the_corpus_are_numbers_where_all_of_them_are(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    words = ["lamp", "river", "stone", "bird", "glass", "rope"]
+    texts = [rng.choices(words, k=rng.randrange(2, 12)) for _ in range(1500)]
+    # More numbers than the 1,000 labels that classes are made of: none is too rare.
+    values = [len(text) + number / 1e4 for number, text in enumerate(texts)]
+
+    def labelled(labels: list[float] | list[str], name: str) -> Corpus:
+        rows = zip(texts, labels, strict=True)
+        return open_corpus([Example("", tuple(text), annotations={"label": label}) for text, label in rows], name=name)
+
+    corpus = labelled(values, "lengths")
+    cache = ActivationCache.open(extract(tiny_model("bert"), corpus, cache=tmp_path / "root").cache)
+    report = probe("label", on=cache, corpus=corpus, estimator="ridge", fast=True)
+    assert report.metric == "r2"
+    assert report.points()[report.best_layer().layer].value > 0.5
+    assert sum(report.provenance["targets"].values()) == len(texts)
+    named = labelled(["long" if value > 6 else "short" for value in values], "named")
+    cache = ActivationCache.open(extract(tiny_model("bert"), named, cache=tmp_path / "root").cache)
+    with pytest.raises(InputError, match="which is no finite number, and numbers were asked for"):
+        probe("label", on=cache, corpus=named, estimator="ridge", fast=True)
 
 
 def test_analyses_read_numbers_too(opened: ActivationCache) -> None:

@@ -54,7 +54,7 @@ def long() -> Corpus:
         ({"corpus": lambda: Corpus.from_words([["a", "walk"]] * 9), }, 3, "upos"),
         ({"task": "tree-distance", "corpus": lambda: rewritten(head=heads)}, 2, "asks for trees, which no head"),
         ({"model": lambda: str(tiny_model("bart"))}, 2, "cannot be tuned: it has two stacks"),
-        ({"targets": "numbers"}, 3, "with the text '[ABC]', and numbers were asked for"),
+        ({"targets": "numbers"}, 3, "with '[ABC]', which is no finite number, and numbers were asked for"),
         ({"targets": "words"}, 2, "`targets` option must be one of labels, numbers"),
         ({"corpus": long}, 3, "long"),
         ({"spec": lambda: ExtractionSpec(overflow="window")}, 2, "choose --overflow truncate, not window"),

@@ -184,7 +184,7 @@ def estimator_for(name: str | None, task: ProbeTask) -> Estimator | None:
 
 def _unfit(estimator: Estimator, task: ProbeTask) -> str:
     """Return why an estimator does not fit a task; empty where it does."""
-    if estimator.targets == "numbers" and task.bins is None:
+    if estimator.targets == "numbers" and task.bins is None and not task.open_labels:
         return f"predicts numbers, and the labels of '{task.name}' are names"
     if estimator.pairs and task.kind != "pair":
         return f"reads the two spans of a pair, and a target of '{task.name}' is none"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from probekit.errors import UsageError
 from probekit.example import SPLITS
-from probekit.features.labels import check_parts
+from probekit.features.labels import check_parts, numbers_of
 from probekit.probing.dataset import Dataset
 from probekit.probing.floors import bag_of_words_numbers, control_numbers, word_type_means, words_of
 from probekit.probing.number_problem import NumberProblem
@@ -68,11 +68,11 @@ class Numbers(Question):
         Raises
         ------
         InputError
-            A split has fewer than two targets.
+            A split has fewer than two targets; or a label is a text.
         """
         table = data.table
         check_parts(data.source.task, table, least=2)
-        y = np.array(table.labels, np.float64)
+        y = numbers_of(data.source.task, table)
         seeds = control_seeds(table, settings)
         train = y[table.part("train")]
         numbers = [y, *(control_numbers(table.keys, train, seed=seed) for seed in seeds)]

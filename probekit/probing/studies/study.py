@@ -7,11 +7,11 @@ Layers are scored as they pass, and analyses (``--also``) see each layer's matri
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 from probekit import plain
@@ -154,7 +154,7 @@ def run_study(
     for analysis in analyses:
         analysis.check(estimator, task)
     device = choose_device(settings.device, float64=True)
-    question = kind.pose(open_dataset(cache, settings, source), settings, device)
+    question = kind.pose(open_dataset(cache, settings, source, top=estimator.targets == "labels"), settings, device)
     analyses += _unasked(question, settings)
     study = _study_settings(question, device, analyses)
     settings = question.settings
@@ -206,19 +206,19 @@ class _Clock:
     """What a study takes by the clock, and of that each analysis beside it."""
 
     def __init__(self) -> None:
-        self._began = perf_counter()
+        self._began = time.perf_counter()
         self._spent: dict[str, float] = {}
 
     def of(self, analysis: str, work: Callable[[], Any]) -> Any:
         """Do what an analysis does, and return what came of it."""
-        began = perf_counter()
+        began = time.perf_counter()
         done = work()
-        self._spent[analysis] = self._spent.get(analysis, 0.0) + perf_counter() - began
+        self._spent[analysis] = self._spent.get(analysis, 0.0) + time.perf_counter() - began
         return done
 
     def seconds(self) -> dict[str, float]:
         """Return the seconds of the study without its analyses, then of each of them."""
-        study = perf_counter() - self._began - sum(self._spent.values())
+        study = time.perf_counter() - self._began - sum(self._spent.values())
         return {STUDY: round(study, 3), **{name: round(spent, 3) for name, spent in self._spent.items()}}
 
 
