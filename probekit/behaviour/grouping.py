@@ -17,25 +17,29 @@ from probekit.errors import UsageError, did_you_mean
 
 
 def first_of_each(items: Sequence[Item], limit: int, by: str = "") -> tuple[list[Item], list[str]]:
-    """Return the first items of each phenomenon, and what to say of the others.
+    """Return the first items of each phenomenon, one of every template in turn, and what to say of the others.
 
-    Where they are grouped by a fact, of each phenomenon the first of each value: suites are sorted, and the first of a
-    phenomenon alone would be all of one value, so that the two could not be told apart.
+    Suites are sorted: the first hundred that a template makes are one sentence with other nouns, so the first of every
+    template come before the second of any. Where items are grouped by a fact, it is so of each value in each
+    phenomenon: the first of a phenomenon would be all of one value, so that the two could not be told apart.
     """
-    seen: Counter[tuple[str, Fact]] = Counter()
-    kept = []
-    for item in items:
+    rounds: Counter[tuple[str, Fact, str]] = Counter()
+    groups: dict[tuple[str, Fact], list[tuple[int, int]]] = {}
+    for place, item in enumerate(items):
         group = item.phenomenon, item.facts[by] if by else ""
-        seen[group] += 1
-        if seen[group] <= limit:
-            kept.append(item)
+        of_template = *group, item.template
+        groups.setdefault(group, []).append((rounds[of_template], place))
+        rounds[of_template] += 1
+    chosen = sorted(place for those in groups.values() for _, place in sorted(those)[:limit])
+    kept = [items[place] for place in chosen]
     if len(kept) == len(items):
         return kept, []
-    cut = len({phenomenon for (phenomenon, _), count in seen.items() if count > limit})
+    cut = len({phenomenon for (phenomenon, _), those in groups.items() if len(those) > limit})
     of = f"each phenomenon and value of {by}" if by else "each phenomenon"
-    phenomena = len({phenomenon for phenomenon, _ in seen})
+    phenomena = len({phenomenon for phenomenon, _ in groups})
+    turn = ", one of every template in turn" if max(rounds.values()) > 1 else ""
     return kept, [
-        f"Judged are the first {limit:,} items of {of}: {len(items) - len(kept):,} of {len(items):,} are "
+        f"Judged are the first {limit:,} items of {of}{turn}: {len(items) - len(kept):,} of {len(items):,} are "
         f"left out by the limit, from {cut:,} of {phenomena:,} phenomena."
     ]
 

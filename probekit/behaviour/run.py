@@ -71,7 +71,8 @@ def behave(
         Sums of log-probabilities, means over tokens or words, or what is above frequency by token; ``slor`` needs
         ``ngram``.
     limit : int, optional
-        Judge the first so many items of each phenomenon alone (with ``by``, of each value in each phenomenon).
+        Judge the first so many items of each phenomenon alone, one of every template in turn (with ``by``, of each
+        value in each phenomenon).
     by : str
         A fact of the items (``attractors``; of BLiMP ``term``) whose values stand in the place of phenomena; items that
         do not state it are left out.

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from tiny_models import tiny_headed
 
 from probekit import behave
+from probekit.behaviour.grouping import first_of_each
 from probekit.behaviour.items import SCORED, Item, Region, Sentence
 from probekit.behaviour.judging import Panel, Value, corrected, judge
 from probekit.behaviour.measuring import Method, report_rows
@@ -165,6 +166,16 @@ def test_what_cannot_be_asked_is_refused() -> None:
         behave([], model)
     with pytest.raises(UsageError, match="no fact 'attractors'"):
         behave(items_of(*PAIRS), model, device="cpu", by="attractors")
+
+
+def test_a_limit_takes_one_of_every_template_in_turn() -> None:
+    kept, said = first_of_each(agreement(), 7)
+    # Six head nouns are the templates, of four items each and sorted.
+    assert [item.id for item in kept] == [
+        "key-book", "key-doctor", "book-key", "doctor-key", "keys-book", "books-key", "doctors-key"
+    ]  # fmt: skip
+    assert "the first 7 items of each phenomenon, one of every template in turn: 17 of 24" in said[0]
+    assert first_of_each(kept, 7) == (kept, [])
 
 
 def test_a_limit_and_a_fact_say_what_they_leave_out() -> None:
