@@ -157,6 +157,8 @@ def mean_of_draws(scores: Sequence[Score]) -> Score:
 
 _ARRAYS = ("values", "left_out")
 _TAIL = 0.975
+_NONE = 1e-12
+"""An error no larger, as a part of what the score can span, is rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,19 +263,20 @@ def interval(
 
     Notes
     -----
-    A score at its bound in every unit has no spread to read. Its interval is that of a share that n of n units
-    show, ``1 - level`` to the n-th part away from the bound.
+    A score that every unit shows, at its bound or two methods' difference of 0, has no spread to read. Its interval is
+    that of a share of other units of which n show none: they are ``1 - (1 - level) ** (1 / n)`` at most, at either
+    bound.
     """
     error, n = float(resampled.error()), resampled.n_units
     if n < FEWEST_UNITS or not (np.isfinite(value) and np.isfinite(error)):
         return None
     low, high = bounds
-    if value in bounds:
-        reach = 0.0 if not np.isfinite(high - low) else (high - low) * (1 - (1 - level) ** (1 / n))
-        reach = max(reach, float(stdtrit(resampled.degrees, (1 + level) / 2)) * error)
-        ends = (value, value + reach) if value == low else (value - reach, value)
-        return max(low, ends[0]), min(high, ends[1])
     reach = float(stdtrit(resampled.degrees, (1 + level) / 2)) * error
+    span = high - low
+    if value in bounds or error <= _NONE * span < np.inf:
+        unseen = 1 - (1 - level) ** (1 / n) if np.isfinite(span) else 0.0
+        below, above = (max(reach, unseen * room if unseen else 0.0) for room in (value - low, high - value))
+        return max(low, value - below), min(high, value + above)
     if np.isfinite(low) and np.isfinite(high):
         share = (value - low) / (high - low)
         slope = (high - low) * share * (1 - share)

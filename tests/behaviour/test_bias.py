@@ -113,6 +113,19 @@ def test_winobias_finds_the_planted_gap() -> None:
         winobias([item(0, "a", version="other")], [[1, 0]])
 
 
+def test_a_gap_that_no_template_shows_has_an_interval_that_more_templates_narrow() -> None:
+    # A model that never looks at the pronoun is as right with the stereotype as against it, line by line.
+    ends = []
+    for lines in (12, 300):
+        items = [item(2 * i + j, f"t{i}", "type1", version=("pro", "anti")[j]) for i in range(lines) for j in (0, 1)]
+        gap = named(winobias(items, [[1, 0]] * lines + [[0, 1]] * lines))["gap, pro less anti", ""]
+        assert gap.value == 0
+        assert gap.low == pytest.approx(-(gap.high or 0))
+        ends.append(gap.high)
+    # Of 12 lines that are alike, a share of other ones up to 1 - 0.05 ** (1 / 12) can have stayed unseen.
+    assert ends == pytest.approx([0.2209, 0.0099], abs=1e-4)
+
+
 def test_winobias_of_pairs_of_pronouns_is_a_share() -> None:
     items = [item(i, f"t{i}", f"type{1 + i % 2}", conditions=("pro", "anti")) for i in range(20)]
     found = named(winobias(items, [[1, 0]] * 15 + [[0, 1]] * 5))
