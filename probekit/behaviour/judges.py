@@ -17,7 +17,7 @@ from probekit.behaviour.measuring import Method
 from probekit.behaviour.scoring.making import ScoringSpec, Session, Told
 from probekit.behaviour.valuing import model_method, readings_of
 from probekit.corpus.notes import list_names
-from probekit.errors import InputError
+from probekit.errors import InputError, UsageError
 from probekit.models.sources.find import find_model
 
 Progress = Callable[[float, str], None]
@@ -100,10 +100,16 @@ def judge_all(
         Folder of caches, where scores are kept; None: they are not.
     progress, told : callable, optional
         As of :func:`~probekit.behave`.
+
+    Raises
+    ------
+    UsageError
+        Two models of one name: their rows could not be told apart.
     """
     found = Judged()
-    for number, judge in enumerate(judges):
-        source = find_model(judge.model, revision=judge.revision)
+    sources = [find_model(judge.model, revision=judge.revision) for judge in judges]
+    _check_names(judges, [source.name for source in sources])
+    for number, (judge, source) in enumerate(zip(judges, sources, strict=True)):
         with Session(source, judge.spec, root=root) as session:
             every = [*items, *judge.also]
             readings = readings_of(every, session)
@@ -122,6 +128,17 @@ def judge_all(
             if number == 0:
                 found.provenance = {"model": session.identity()["model"], "conventions": session.ends.said}
     return found
+
+
+def _check_names(judges: Sequence[Judge], names: Sequence[str]) -> None:
+    first: dict[tuple[str, int | None], Judge] = {}
+    for judge, name in zip(judges, names, strict=True):
+        other = first.setdefault((name, judge.spec.random_weights), judge)
+        if other is not judge:
+            raise UsageError(
+                f"'{other.model}' and '{judge.model}' are both called '{name}', so that the report could not tell "
+                "them apart. Name each model once, or give a folder another name."
+            )
 
 
 def unscorable(items: Sequence[Item], readings: Sequence[Sequence[Any]], session: Session) -> dict[int, str]:

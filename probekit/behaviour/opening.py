@@ -18,6 +18,7 @@ from pathlib import Path
 
 from probekit.behaviour.items import Item, Skipped
 from probekit.behaviour.suites import SUITES, Suite
+from probekit.behaviour.suites._rows import head_of
 from probekit.corpus.lines import file_stem
 from probekit.corpus.notes import list_names
 from probekit.errors import InputError, UsageError, check_recordable, did_you_mean
@@ -157,9 +158,11 @@ def _of_file(path: Path, suites: Mapping[str, Suite]) -> Suite:
         raise InputError(f"{path}: the file is empty, there is no item to judge. Check the path.")
     if reader is None:
         known = ", ".join(suite.name for suite in suites.values() if not suite.made)
+        begins = "".join(head_of(path, 1))
         raise UsageError(
-            f"{path}: no suite recognises this file by its name and first lines. Say what it is, NAME:{path.name}, of "
-            f"{known}."
+            f"{path}: no suite recognises this file by its name and first line, '{begins:.80}'. Of minimal pairs say "
+            f"which columns they are in, pairs:good=NAME,bad=NAME:{path.name}; of another suite its name, "
+            f"NAME:{path.name}, of {known}."
         )
     return reader
 

@@ -33,8 +33,8 @@ EXAMPLES = examples(
     "probekit behave blimp --model ./gpt-novels",
     "probekit behave pairs.jsonl --model gpt2 --ngram novels.txt --random-weights 0 --items items.jsonl",
     "probekit behave linzen --model ./gpt-novels --plot curve.png --by attractors",
-    "probekit behave sst2 --model ./gpt-novels --prompt 'Review: {text} It was {label}.' --verbaliser 1=good,0=bad "
-    "--calibrate N/A",
+    "probekit behave reviews.csv --model ./gpt-novels --prompt 'Review: {text} It was {label}.' "
+    "--verbaliser positive=good,negative=bad --calibrate N/A",
     "probekit behave novel.txt --model ./gpt-novels --perplexity --stride 64",
 )
 
@@ -76,7 +76,10 @@ def behave_command(
         str, typer.Option("--normalise", help="Compare by sum, token, word or slor.", metavar="NAME")
     ] = "sum",
     limit: Annotated[
-        int | None, typer.Option("--limit", help="Judge the first N items of each phenomenon.", min=1, metavar="N")
+        int | None,
+        typer.Option(
+            "--limit", help="Judge the first N items of each phenomenon, every template in turn.", min=1, metavar="N"
+        ),
     ] = None,
     by: Annotated[
         str | None,
@@ -166,7 +169,8 @@ def behave_command(
     _check_options("perplexity", given=perplexity, own={"window": window, "stride": stride})
     _check_options("prompt", given=prompt is not None, own=of_prompts, others=of_items)
     others = {**of_items, "prompt": prompt, "limit": limit, "against": against or None}
-    _check_options("perplexity", given=perplexity, others=others)
+    unwritten = {"items": items, "out": out, "plot": plot, "normalise": None if normalise == "sum" else normalise}
+    _check_options("perplexity", given=perplexity, others={**others, **unwritten})
     silent = quiet or json
     if perplexity:
         with progress_bar("scoring", 1.0, quiet=silent) as advance:

@@ -108,6 +108,30 @@ def test_what_a_model_cannot_do_is_said_before_anything_is_scored(
     assert "--perplexity" in capsys.readouterr().err
     assert behave(pairs, "--model", gpt, "--perplexity", "--limit", 3) == 2
     assert "`limit`" in capsys.readouterr().err
+    for option, value in (("--out", pairs.parent / "r.jsonl"), ("--normalise", "word"), ("--end", "token")):
+        assert behave(pairs, "--model", gpt, "--perplexity", option, value) == 2
+        assert f"`{option[2:]}`" in capsys.readouterr().err
+
+
+def test_a_file_whose_columns_are_others_is_asked_for_them(
+    gpt: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.tsv").write_text("\ufeffgood\tworse\nthe tree walks\tthe tree walk\n")
+    assert behave(tmp_path / "mine.tsv", "--model", gpt) == 2
+    said = capsys.readouterr().err
+    assert "first line, 'good\tworse'" in said
+    assert "pairs:good=NAME,bad=NAME:mine.tsv" in said
+
+
+def test_models_of_one_name_are_refused_as_rows_could_not_be_told_apart(
+    pairs: Path, gpt: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "another" / Path(gpt).name
+    other.parent.mkdir()
+    other.symlink_to(gpt)
+    for against in (gpt, other):
+        assert behave(pairs, "--model", gpt, "--against", against) == 2
+        assert f"are both called '{Path(gpt).name}'" in capsys.readouterr().err
 
 
 def test_the_report_is_shown_again_and_models_are_compared_item_by_item_instead(

@@ -91,10 +91,16 @@ def perplexity(
     Raises
     ------
     UsageError
-        A window beyond the model's limit, or a stride beyond the window.
+        A window beyond the model's limit, a stride beyond the window, or a closing token that is scored: windows end
+        where the text goes on.
     InputError
         A text without a token.
     """
+    if session.ends.scores_end:
+        raise UsageError(
+            "The `end` option must be none of a running text: it is read in windows, and a closing token would be "
+            "scored behind each, where the text goes on. Got 'token'."
+        )
     (whole,) = session.read([text])
     around = len(session.ends.begin) + len(session.ends.end)
     limit = session.limit
