@@ -48,6 +48,7 @@ def main() -> None:
         novels = open_corpus(Path(os.environ["PROBEKIT_DATA"]) / "english_novels")
         write_arpa(train_ngram(sentences_of(novels), 5), asked.arpa)
     ngram = read_arpa(asked.arpa) if set(wanted) - set(WITHOUT_NGRAM) else None
+    found: dict[str, BehaviourReport] = {}
     for name in wanted:
         report = judged(name, models, None if name in WITHOUT_NGRAM else ngram, asked.cache)
         report.write(asked.out / f"{name}.jsonl")
@@ -56,6 +57,9 @@ def main() -> None:
         if asked.figures and name in FIGURES:
             shutil.copy(figure, asked.figures / FIGURES[name])
         print(f"{report.table()}\n\n{markdown(report)}\n", flush=True)
+        found[name] = report
+    if {"masked-original", "masked"} <= set(found):
+        print(changes(found["masked-original"], found["masked"]))
 
 
 def judged(name: str, models: Path, ngram: NgramModel | None, cache: Path | None) -> BehaviourReport:
@@ -79,6 +83,22 @@ def markdown(report: BehaviourReport) -> str:
         span = "" if own.low is None or own.high is None else f"[{own.low:.3f}, {own.high:.3f}]"
         others = [f"{rows[row.method].value:.3f}" if row.method in rows else "" for row in methods[1:]]
         lines.append(f"| {' | '.join([group or 'all', f'{own.n:,}', f'{own.value:.3f}', span, *others])} |")
+    return "\n".join(lines)
+
+
+def changes(before: BehaviourReport, after: BehaviourReport) -> str:
+    """Return how many items another score gains and loses, of all and by which sentence has more pieces of words."""
+    groups: dict[str, list[float]] = {}
+    for old, new in zip(before.items, after.items, strict=True):
+        change = next(iter(new["credits"].values())) - next(iter(old["credits"].values()))
+        pieces = [tokens - words for tokens, words in zip(old["tokens"], old["words"], strict=True)]
+        right = pieces.pop(old["right"])
+        more = "as many pieces" if right == pieces[0] else "right has more" if right > pieces[0] else "wrong has more"
+        for group in ("all", more, str(old["facts"]["term"])):
+            groups.setdefault(group, []).append(change)
+    lines = ["| group | n | gained | lost |", "|---|---:|---:|---:|"]
+    for group, its in groups.items():
+        lines.append(f"| {group} | {len(its):,} | {sum(x > 0 for x in its)} | {sum(x < 0 for x in its)} |")
     return "\n".join(lines)
 
 
