@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from probekit.behaviour.baselines import WordScorer, words_of
 from probekit.behaviour.confounds import Confound, confounds_of
 from probekit.behaviour.grouping import groups_of
+from probekit.behaviour.item_rows import item_rows
 from probekit.behaviour.items import Item
 from probekit.behaviour.judging import (
     Compared,
@@ -154,7 +155,8 @@ def report_rows(
     few = sorted(str(name or "all items") for name, panel in panels.items() if panel.n_templates < FEWEST_UNITS)
     if few:
         notes.append(f"Of fewer than {FEWEST_UNITS} templates there is no interval: {', '.join(few[:5])}.")
-    judged = _item_rows(items, methods, verdicts, credits, normalise)
+    labelled = {method_label(method): credits[:, place] for place, method in enumerate(methods)}
+    judged = item_rows(items, methods[0].values, verdicts[0], credits=labelled, normalise=normalise)
     return rows, Found(differences, judged, notes)
 
 
@@ -273,40 +275,3 @@ def _mean(row: _Row, method: Method, panels: Mapping[str | None, Panel], place: 
     values = [float(panel.points[place]) for name, panel in panels.items() if name is not None]
     rate = Rate(float(np.mean(values)), None, None, panels[None].credits.shape[0], panels[None].n_templates)
     return row.make(method, rate, metric="mean_accuracy", note=f"over {of}")
-
-
-def _item_rows(
-    items: Sequence[Item],
-    methods: Sequence[Method],
-    verdicts: Sequence[Sequence[Verdict]],
-    credits: NDArray[np.float64],
-    normalise: str,
-) -> list[dict[str, Any]]:
-    """Return a row an item: its sentences, and what the model and the others made of them."""
-    found = []
-    for place, item in enumerate(items):
-        values = methods[0].values[place]
-        verdict = verdicts[0][place]
-        found.append(
-            {
-                "id": item.id,
-                "phenomenon": item.phenomenon,
-                "template": item.template,
-                "sentences": [sentence.text for sentence in item.sentences],
-                "right": item.right,
-                "chosen": verdict.chosen,
-                "scores": _finite(scores_of(values, normalise)),
-                "margin": _finite([verdict.margin])[0],
-                "logprobs": _finite([value.total for value in values]),
-                "tokens": [value.tokens for value in values],
-                "words": [value.words for value in values],
-                "unigram_logprobs": _finite([value.unigram for value in values]),
-                "credits": {method_label(method): float(credits[place, at]) for at, method in enumerate(methods)},
-                "facts": dict(item.facts),
-            }
-        )
-    return found
-
-
-def _finite(values: Sequence[float]) -> list[float | None]:
-    return [float(value) if math.isfinite(value) else None for value in values]

@@ -127,7 +127,8 @@ PAIRS = [
 
 def test_a_report_has_rows_floors_items_and_a_file(tmp_path: Any) -> None:
     model = tiny_headed("gpt2", "AutoModelForCausalLM")
-    report = behave(items_of(*PAIRS), model, random_weights=3, against=str(model), device="cpu")
+    (other := tmp_path / "other").symlink_to(model)
+    report = behave(items_of(*PAIRS), model, random_weights=3, against=str(other), device="cpu")
     assert {(row.method, row.role) for row in report.rows if row.metric == "accuracy"} >= {
         ("causal", "estimator"), ("causal", "companion"), ("random_weights", "floor"), ("majority", "floor"),
         ("length", "floor"),
@@ -166,6 +167,21 @@ def test_what_cannot_be_asked_is_refused() -> None:
         behave([], model)
     with pytest.raises(UsageError, match="no fact 'attractors'"):
         behave(items_of(*PAIRS), model, device="cpu", by="attractors")
+
+
+def test_a_row_of_an_item_tells_what_of_it_was_scored_and_what_each_sentence_is_called() -> None:
+    verbs = tuple(Sentence(f"it {verb} old", (Region(SCORED, 3, 3 + len(verb)),), verb) for verb in ("is", "are"))
+    claim = "(1;%is%) < (1;%are%)"
+    made = [
+        Item("verb", "s", "p", "verb", verbs),
+        Item("whole", "s", "p", "whole", (Sentence("it is"), Sentence("it"))),
+    ]
+    made.append(Item("claim", "s", "p", "claim", verbs, claim=claim))
+    method = Method("causal", "made", "estimator", [[Value(-1, 1, 1), Value(-2, 1, 1)]] * 3, {2: True})
+    _, found = report_rows("s", made, [method], normalise="sum")
+    assert [row["scored"] for row in found.items] == [["is", "are"], [], []]
+    assert [row["conditions"] for row in found.items] == [["is", "are"], ["", ""], ["is", "are"]]
+    assert [(row["right"], row["claim"]) for row in found.items] == [(0, ""), (0, ""), (None, claim)]
 
 
 def test_a_limit_takes_one_of_every_template_in_turn() -> None:
