@@ -3,10 +3,11 @@
 from probekit.behaviour.confounds import Confound, Lengths, confounds_of, normalised
 from probekit.behaviour.exchange import Exchanged, exchange, kinds_of
 from probekit.behaviour.formulas import claim_holds
-from probekit.behaviour.items import SCORED, Item, Region, Sentence, Skipped
+from probekit.behaviour.items import BLANK, SCORED, Item, Region, Sentence, Skipped
 from probekit.behaviour.opening import OpenedSuite, open_suite
 
 __all__ = [
+    "BLANK",
     "SCORED",
     "Confound",
     "Exchanged",

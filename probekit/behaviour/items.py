@@ -2,7 +2,8 @@
 
 Enters: what a reader of a suite took from a file. Leaves: the same nouns for every suite. Surprise: nothing says
 whether a whole sentence counts or only a continuation but the regions themselves: where every sentence of an item has a
-region named :data:`SCORED`, the score is that region's given what stands before it (for a masked model, around it).
+region named :data:`SCORED`, the score is that region's given what stands before it (for a masked model, around it). A
+region named :data:`BLANK` is scored alone only by what reads both sides of it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from probekit.example import NOTHING
 
 SCORED = "scored"
 """The name of the region that alone is scored; a sentence without one is scored whole."""
+
+BLANK = "blank"
+"""The name of the region that fills a blank. A masked model scores it alone, in its place; what reads from left to
+right would know only what stands before it, and scores the sentence whole."""
 
 Fact = str | int | float | bool
 """What an item says of itself: attractors, distance, condition."""
@@ -106,10 +111,11 @@ class Item:
                 f"The right sentence of item '{self.id}' must be one of its {len(self.sentences)}, counted from 0. "
                 f"Got {self.right}."
             )
-        scored = [any(region.name == SCORED for region in sentence.regions) for sentence in self.sentences]
-        if any(scored) and not all(scored):
-            raise UsageError(f"The sentences of item '{self.id}' must all have a region '{SCORED}', or none of them.")
-        if len(self.sentences) == 1 and not any(scored) and not self.claim:
+        for name in (SCORED, BLANK):
+            if len({any(region.name == name for region in sentence.regions) for sentence in self.sentences}) > 1:
+                raise UsageError(f"The sentences of item '{self.id}' must all have a region '{name}', or none of them.")
+        scored = any(region.name == SCORED for region in self.sentences[0].regions)
+        if len(self.sentences) == 1 and not scored and not self.claim:
             raise UsageError(f"Item '{self.id}' has a single sentence: it must have a region '{SCORED}'.")
 
 

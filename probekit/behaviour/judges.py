@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from probekit.behaviour.items import Item
-from probekit.behaviour.measuring import Method
+from probekit.behaviour.items import BLANK, Item
+from probekit.behaviour.measuring import Method, method_label
 from probekit.behaviour.scoring.making import ScoringSpec, Session, Told
 from probekit.behaviour.valuing import model_method, readings_of
 from probekit.corpus.notes import list_names
@@ -179,6 +179,18 @@ def left_out(items: Sequence[Item], left: Mapping[int, str]) -> list[str]:
         names = [items[place].id for place, reason in left.items() if reason == why]
         said.append(f"{count:,} of {len(items):,} items left out of all methods, {why}: {list_names(names)}.")
     return said
+
+
+def blanks_said(items: Sequence[Item], methods: Sequence[Method]) -> list[str]:
+    """Say who scored the words in a blank and who the whole sentence, where items have blanks."""
+    count = sum(any(region.name == BLANK for region in item.sentences[0].regions) for item in items)
+    if not count:
+        return []
+    fills, reads = ([method_label(each) for each in methods if each.fills == how] for how in (True, False))
+    parts = [f"the whole sentence is scored by {', '.join(reads)}"] if reads else []
+    if fills:
+        parts.insert(0, f"the words in it alone are scored, in place, by {', '.join(fills)}")
+    return [f"{count:,} of {len(items):,} items with a blank: {'; '.join(parts)}."]
 
 
 def kept_of(items: Sequence[Item], left: Mapping[int, str], suite: str) -> list[int]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from probekit.behaviour.clusters import credit_of, margin_of, units_of_templates
 from probekit.behaviour.confounds import Lengths, normalised
-from probekit.behaviour.items import SCORED, Item, Sentence
+from probekit.behaviour.items import BLANK, SCORED, Item, Sentence
 from probekit.statistics.bootstrap import Bootstrap, FloatArray, bounds_of, interval
 from probekit.statistics.significance import holm, neighbours
 
@@ -65,14 +65,23 @@ class Verdict:
     margin: float
 
 
-def scored_spans(sentence: Sentence) -> tuple[tuple[int, int], ...]:
-    """Return the parts of a sentence, in characters, that alone are scored; none of them: all of it is."""
-    return tuple((region.start, region.stop) for region in sentence.regions if region.name == SCORED)
+def scored_spans(sentence: Sentence, *, fills: bool = False) -> tuple[tuple[int, int], ...]:
+    """Return the parts of a sentence, in characters, that alone are scored; none of them: all of it is.
+
+    Parameters
+    ----------
+    sentence : Sentence
+    fills : bool
+        Whether what scores reads both sides of a blank, and scores the words in it alone.
+    """
+    names = {region.name for region in sentence.regions}
+    name = BLANK if fills and SCORED not in names else SCORED
+    return tuple((region.start, region.stop) for region in sentence.regions if region.name == name)
 
 
-def scored_text(sentence: Sentence) -> str:
+def scored_text(sentence: Sentence, *, fills: bool = False) -> str:
     """Return what is scored of a sentence, several parts with a space between them."""
-    spans = scored_spans(sentence)
+    spans = scored_spans(sentence, fills=fills)
     return " ".join(sentence.text[slice(*span)] for span in spans) if spans else sentence.text
 
 

@@ -51,6 +51,8 @@ class Method:
         Of each item, a sentence each; empty where the item was left out.
     claims : mapping of int to bool
         Of items with a claim, whether it holds.
+    fills : bool
+        Whether it scored of a sentence with a blank the words in it alone.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Method:
     role: str
     values: Sequence[Sequence[Value]]
     claims: Mapping[int, bool]
+    fills: bool = False
 
     def take(self, places: Sequence[int]) -> Method:
         """Keep some items."""
@@ -71,7 +74,7 @@ class Method:
             return self
         values = [
             [
-                replace(value, unigram=counted.score(words_of(scored_text(sentence))))
+                replace(value, unigram=counted.score(words_of(scored_text(sentence, fills=self.fills))))
                 for sentence, value in zip(item.sentences, its, strict=True)
             ]
             for item, its in zip(items, self.values, strict=True)

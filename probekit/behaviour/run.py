@@ -16,7 +16,7 @@ from probekit.behaviour.baselines import WordScorer
 from probekit.behaviour.confounds import NORMALISATIONS
 from probekit.behaviour.grouping import first_of_each, with_fact
 from probekit.behaviour.items import Item
-from probekit.behaviour.judges import Progress, judge_all, judges_of, kept_of, left_out, without_score
+from probekit.behaviour.judges import Progress, blanks_said, judge_all, judges_of, kept_of, left_out, without_score
 from probekit.behaviour.measures import measure_rows
 from probekit.behaviour.measuring import report_rows
 from probekit.behaviour.opening import OpenedSuite, open_suite
@@ -123,6 +123,7 @@ def behave(
     items = [opened.items[place] for place in kept]
     methods = [method.take(kept) for method in methods]
     methods = [method.with_unigram(items, counted) if method.model else method for method in methods]
+    blanks = blanks_said(items, methods)
     methods.append(majority_method(items))
     rows, found = report_rows(opened.name, items, methods, normalise=normalise, seed=seed, by=by)
     measured = measure_rows(opened.name, opened.suites, items, methods, normalise=normalise)
@@ -146,6 +147,7 @@ def behave(
         "measures": list(dict.fromkeys(row.metric for row in measured)),
         "notes": [
             f"Scores are {_SAID[normalise]}; {judged.provenance['conventions']}.",
+            *blanks,
             *opened.remarks,
             *shadowing_note(str(model)),
             *judged.notes,

@@ -37,7 +37,7 @@ def readings_of(items: Sequence[Item], session: Session) -> list[list[Reading]]:
     texts, sources, spans = [], [], []
     for item in items:
         for sentence in item.sentences:
-            parts = () if item.claim else scored_spans(sentence)
+            parts = () if item.claim else scored_spans(sentence, fills=session.fills)
             cut = parts[0][0] if len(parts) == 1 and session.method == "seq2seq" else 0
             texts.append(sentence.text[cut:])
             sources.append(sentence.text[:cut].rstrip())
@@ -62,16 +62,18 @@ def model_method(
     for place in kept:
         scores = [next(flat) for _ in items[place].sentences]
         values[place] = [
-            _model_value(sentence, found) for sentence, found in zip(items[place].sentences, scores, strict=True)
+            _model_value(found, scored_spans(sentence, fills=session.fills))
+            for sentence, found in zip(items[place].sentences, scores, strict=True)
         ]
         if items[place].claim:
             claims[place] = claim_holds(items[place].claim, _surprisals(items[place].sentences, scores))
-    return Method("random_weights" if role == "floor" else session.method, session.name, role, values, claims)
+    name = "random_weights" if role == "floor" else session.method
+    return Method(name, session.name, role, values, claims, session.fills)
 
 
-def _model_value(sentence: Sentence, found: Scores) -> Value:
+def _model_value(found: Scores, spans: Sequence[tuple[int, int]]) -> Value:
     """Return what a model says of a sentence: what was read to be scored, and of that its parts where there are any."""
-    if len(spans := scored_spans(sentence)) > 1:
+    if len(spans) > 1:
         found = found.within(spans)
     inside = found.best[found.scored]
     return Value(found.total, found.n_tokens, found.n_words, best=bool(len(inside) and inside.all()))

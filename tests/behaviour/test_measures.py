@@ -56,6 +56,32 @@ def test_the_share_of_stereotypes_is_in_report_and_table(crows: str) -> None:
     assert "accuracy   " not in shown
 
 
+def test_a_masked_model_scores_the_blank_of_stereoset_and_a_causal_one_the_sentence(tmp_path: Path) -> None:
+    labels = ("stereotype", "anti-stereotype", "unrelated")
+    sentences = [
+        {"sentence": f"the {filled} walks", "gold_label": label}
+        for filled, label in zip(("old doctor", "young doctor", "green tree"), labels, strict=True)
+    ]
+    entry = {"id": "s1", "target": "doctor", "bias_type": "age", "context": "the BLANK walks", "sentences": sentences}
+    path = tmp_path / "dev.json"
+    path.write_text(json.dumps({"data": {"intrasentence": [entry]}}))
+    masked = tiny_headed("bert", "AutoModelForMaskedLM")
+    causal = tiny_headed("gpt2", "AutoModelForCausalLM")
+    report = behave(path, masked, against=str(causal), keep=False)
+    text, blank = sentences[0]["sentence"], slice(len("the "), len("the old doctor"))
+    with Session(find_model(str(masked)), ScoringSpec()) as session:
+        (whole,) = session.score(session.read([text]))
+    assert report.items[0]["logprobs"][0] == pytest.approx(whole.region(blank.start, blank.stop), abs=1e-6)
+    assert report.items[0]["words"] == [2, 2, 2]
+    (said,) = [note for note in report.notes if "blank" in note]
+    assert said.startswith("1 of 1 items with a blank: the words in it alone are scored, in place, by ")
+    assert f"masked of {report.model}; the whole sentence is scored by causal of " in said
+    other = behave(path, causal, keep=False)
+    with Session(find_model(str(causal)), ScoringSpec()) as session:
+        (whole,) = session.score(session.read([text]))
+    assert other.items[0]["logprobs"][0] == pytest.approx(whole.total, abs=1e-6)
+
+
 def test_all_methods_judge_the_same_items(tmp_path: Path) -> None:
     nouns = ["doctor", "teacher", "river", "garden", "house", "tree"]
     rows = [{"good": f"the {noun} walks", "bad": f"the {noun} walk"} for noun in nouns]

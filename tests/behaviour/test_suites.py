@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
 from suite_samples import SAMPLES, Sample, lines
 
 from probekit.behaviour import Item, open_suite
-from probekit.behaviour.items import SCORED
+from probekit.behaviour.items import SCORED, Skipped
 from probekit.behaviour.suites import SUITES
 from probekit.errors import InputError
 
@@ -213,11 +214,42 @@ def test_words_of_crows_are_scored_or_modified(tmp_path: Path) -> None:
     ]
 
 
-def test_stereoset_keeps_its_order_and_marks_the_attribute(tmp_path: Path) -> None:
+def test_stereoset_keeps_its_order_and_marks_the_blank(tmp_path: Path) -> None:
     (item,) = items("stereoset", tmp_path)
     assert [sentence.condition for sentence in item.sentences] == ["stereotype", "anti-stereotype", "unrelated"]
     region = item.sentences[0].regions[0]
-    assert (region.name, texts(item)[0][region.start : region.stop]) == ("attribute", "clever")
+    assert (region.name, texts(item)[0][region.start : region.stop]) == ("blank", "clever")
+
+
+@pytest.mark.parametrize(
+    ("context", "text", "filled"),
+    [
+        ("The BLANK-like cook sings.", "the elf-like cook sings", "elf"),
+        ("She is (BLANK) there.", "She is (very old) there!", "very old"),
+        ("BLANK, he sang.", "Loud, he sings.", "Loud"),
+        ("The cook is BLANK.", "The cook is.", None),
+        ("The cook is BLANK today.", "Today we all are very old.", None),
+        ("The cook is here.", "The cook is there.", None),
+    ],
+)
+def test_a_blank_is_found_in_its_sentence_or_the_entry_left_out(
+    context: str, text: str, filled: str | None, tmp_path: Path
+) -> None:
+    labels = ("stereotype", "anti-stereotype", "unrelated")
+    own = filled or "loud"
+    sentences = [text, *(text.replace(own, word) if filled else f"The cook is {word}." for word in ("wide", "blue"))]
+    entry = {"id": "s1", "target": "cook", "bias_type": "profession", "context": context}
+    entry["sentences"] = [{"sentence": s, "gold_label": label} for s, label in zip(sentences, labels, strict=True)]
+    path = tmp_path / "dev.json"
+    path.write_text(json.dumps({"data": {"intrasentence": [entry]}}))
+    (found,) = SUITES.members()["stereoset"].read(path)
+    if filled is None:
+        assert isinstance(found, Skipped)
+        assert found.reason == "a sentence is not its context with the blank filled"
+    else:
+        assert isinstance(found, Item)
+        region = found.sentences[0].regions[0]
+        assert found.sentences[0].text[region.start : region.stop] == filled
 
 
 def test_gender_stays_in_what_is_asked_of_a_pronoun(tmp_path: Path) -> None:

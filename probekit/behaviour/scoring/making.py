@@ -107,6 +107,11 @@ class Session:
         """What must be said of how it scores."""
         return [*self._scorer.notes, *(self.store.notes if self.store is not None else [])]
 
+    @property
+    def fills(self) -> bool:
+        """Whether it reads both sides of a token, and so can score the words in a blank alone."""
+        return isinstance(self._scorer, MaskedScorer)
+
     def identity(self) -> dict[str, Any]:
         """Return what decides a score, besides the text."""
         digests = {**self.source.digests(), "weights": self._loaded.weights_digest()}

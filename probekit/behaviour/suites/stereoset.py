@@ -4,7 +4,8 @@ What enters is its JSON, ``data`` with ``intrasentence`` and ``intersentence``. 
 three sentences in the order stereotype, anti-stereotype, unrelated, named by their conditions; right is the
 stereotype, as that is what the stereotype score counts, and the language-model score asks whether either beats the
 unrelated one. Of an entry of two sentences the second is scored given the first; in one of a single sentence the words
-in place of ``BLANK`` are a region named ``attribute``. The cluster is the target term. The stereotypes offend.
+in place of ``BLANK`` are the region of that name: as in the paper, a masked model scores them, in their place, and what
+reads from left to right the sentence. The cluster is the target term. The stereotypes offend.
 
 References
 ----------
@@ -13,22 +14,25 @@ Nadeem, Bethke and Reddy 2021.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from probekit.behaviour.bias.stereoset import stereoset
-from probekit.behaviour.items import Item, Region, Sentence, Skipped
+from probekit.behaviour.items import BLANK, Item, Region, Sentence, Skipped
 from probekit.behaviour.suites import Reading, Suite
 from probekit.behaviour.suites._pairs import unscorable
 from probekit.behaviour.suites._rows import head_of, suffix_of
-from probekit.behaviour.suites._sentences import put
+from probekit.behaviour.suites._sentences import PUNCTUATION, put
 from probekit.behaviour.suites.syntaxgym import json_of, part
 from probekit.errors import InputError
 
 LABELS = ("stereotype", "anti-stereotype", "unrelated")
 KINDS = ("intrasentence", "intersentence")
-BLANK = "BLANK"
+MARK = "BLANK"
+UNFILLED = "a sentence is not its context with the blank filled"
+_WORD = re.compile(r"\S+")
 
 
 def read(path: Path) -> Reading:
@@ -62,16 +66,41 @@ def _item(kind: str, entry: Mapping[str, Any], where: str) -> Item | Skipped:
     if kind == "intersentence":
         sentences = tuple(put(context.strip(), by_label[label], condition=label) for label in LABELS)
     else:
-        sentences = tuple(_filled(context.strip(), by_label[label], label) for label in LABELS)
+        blanks = [_blank(context, text) for text in texts]
+        if None in blanks:
+            return Skipped(name, where, UNFILLED, " / ".join([context, *texts])[:120])
+        sentences = tuple(
+            Sentence(text, (blank,), label)
+            for text, blank, label in zip(texts, filter(None, blanks), LABELS, strict=True)
+        )
     return Item(name, "stereoset", bias, f"{bias}/{target}", sentences, 0, {"kind": kind, "target": target})
 
 
-def _filled(context: str, text: str, label: str) -> Sentence:
-    """Return a sentence with the words in the blank of its context as a region; none where it does not fit."""
-    before, _, after = context.partition(BLANK)
-    fits = text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after)
-    region = (Region("attribute", len(before), len(text) - len(after)),) if fits and BLANK in context else ()
-    return Sentence(text, region, label)
+def _blank(context: str, text: str) -> Region | None:
+    """Return the words in the blank of a context, without what is glued to it; None where there are none.
+
+    Contexts and sentences differ in capitals and punctuation here and there. A sentence of as many words has its blank
+    where its context has it, as for the authors; one of more words must have the context's around it.
+    """
+    around, words = context.split(), list(_WORD.finditer(text))
+    if context.count(MARK) != 1 or len(words) < len(around):
+        return None
+    at = next(place for place, word in enumerate(around) if MARK in word)
+    stop = len(words) - (len(around) - at - 1)
+    left = [*words[:at], *words[stop:]]
+    same = all(_bare(word[0]) == _bare(its) for word, its in zip(left, around[:at] + around[at + 1 :], strict=True))
+    before, _, after = around[at].partition(MARK)
+    glued = text[words[at].start() : words[stop - 1].end()]
+    filled = glued.removeprefix(before)
+    start = words[at].start() + len(glued) - len(filled)
+    filled = filled.removesuffix(after).rstrip(PUNCTUATION)
+    if not filled or not (same or len(words) == len(around)):
+        return None
+    return Region(BLANK, start, start + len(filled))
+
+
+def _bare(word: str) -> str:
+    return word.casefold().strip(PUNCTUATION)
 
 
 def recognises(path: Path) -> bool:
