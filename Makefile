@@ -31,7 +31,7 @@ test: .venv/.installed-test style
 docs: .venv/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build
 
-# All take about an hour with PROBEKIT_DATA; some: make bench BENCH="online structural".
+# All take about an hour on two cores with PROBEKIT_DATA; some: make bench BENCH="online structural".
 bench: .venv/.installed-test
 	$(BIN)/python tests/bench/run.py $(BENCH)
 

@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--tasks", nargs="+", default=list(TASKS))
     parser.add_argument("--layers", type=int, nargs="+", default=[0, 3, 6])
-    parser.add_argument("--rows", type=int, nargs="+", default=[10_300, 20_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_300])
     parser.add_argument("--sklearn", action="store_true")
     options = parser.parse_args()
     treebank = Path(os.environ.get("PROBEKIT_DATA") or ".", "ud_english_ewt")

@@ -2,7 +2,7 @@
 
 Prints ratios of interleaved pairs: the whole path (tokenise, self-check, run, gather, write, sha256,
 fsync, manifest) over a loop that tokenises, sorts, runs the same batches with hidden states and
-throws them away; over batches of 32 in file order; and bfloat16 over float32.
+throws them away; over batches of 32 in file order; and, where the device computes it, bfloat16 over float32.
 
     python tests/bench/bench_extract.py [--split dev] [--pairs 5] [--device auto]
 """
@@ -48,7 +48,7 @@ def main() -> None:
         "bare loop": lambda: _bare(float32, shards, "float32"),
         "file order, 32": lambda: _file_order(float32, shards),
     }
-    if not options.skip_bf16:
+    if not options.skip_bf16 and _computes_bfloat16(float32.device):
         bfloat16 = load(locate("minilm"), device=options.device, dtype="bfloat16")
         loops["extract bf16"] = lambda: _extract(corpus, "bfloat16", options.device)
         loops["bare loop bf16"] = lambda: _bare(bfloat16, shards, "bfloat16")
@@ -60,6 +60,11 @@ def main() -> None:
                 times[name].append(seconds)
     _print(times)
     print(f"disk alone: {_disk_rate():.0f} MB/s written and synced")
+
+
+def _computes_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for it: a CPU without them takes many times as long, and tells nothing."""
+    return device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _print(times: dict[str, list[float]]) -> None:
