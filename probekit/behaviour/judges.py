@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from probekit.behaviour.baselines import WordScorer, words_of
 from probekit.behaviour.items import BLANK, Item
 from probekit.behaviour.measuring import Method, method_label
 from probekit.behaviour.scoring.making import ScoringSpec, Session, Told
@@ -170,6 +171,35 @@ def without_score(items: Sequence[Item], methods: Sequence[Method]) -> dict[int,
             if place not in found and any(math.isnan(value.total) for value in values) and not items[place].claim:
                 found[place] = f"with a sentence that has no score by {label}"
     return found
+
+
+def unknown_to(items: Sequence[Item], baselines: Mapping[str, WordScorer]) -> tuple[dict[int, str], list[str]]:
+    """Return the items that turn on a word that a baseline does not know, by place, and what those words are.
+
+    A word in which the sentences of an item differ must be known: else what is compared is the share of all unknown
+    words, not these. One that all of them have is unknown to all alike, and does no harm.
+    """
+    found: dict[int, str] = {}
+    names_of: dict[tuple[str, ...], list[str]] = {}
+    for name, scorer in baselines.items():
+        words: dict[str, None] = {}
+        for place, item in enumerate(items):
+            if not item.claim and (unknown := scorer.unknown(differing_words(item))):
+                words.update(dict.fromkeys(unknown))
+                found.setdefault(place, f"which differ in words that the {name} baseline does not know")
+        names_of.setdefault((*words,), []).append(name)
+    return found, [
+        f"{len(words):,} words in which items differ are unknown to {' and '.join(names)}: {list_names(words)}."
+        for words, names in names_of.items()
+        if words
+    ]
+
+
+def differing_words(item: Item) -> list[str]:
+    """Return the words that some sentence of an item has more often than another, in their order."""
+    counts = [Counter(words_of(sentence.text)) for sentence in item.sentences]
+    words = dict.fromkeys(word for its in counts for word in its)
+    return [word for word in words if len({its[word] for its in counts}) > 1]
 
 
 def left_out(items: Sequence[Item], left: Mapping[int, str]) -> list[str]:

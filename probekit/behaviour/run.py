@@ -16,7 +16,16 @@ from probekit.behaviour.baselines import WordScorer
 from probekit.behaviour.confounds import NORMALISATIONS
 from probekit.behaviour.grouping import first_of_each, with_fact
 from probekit.behaviour.items import Item
-from probekit.behaviour.judges import Progress, blanks_said, judge_all, judges_of, kept_of, left_out, without_score
+from probekit.behaviour.judges import (
+    Progress,
+    blanks_said,
+    judge_all,
+    judges_of,
+    kept_of,
+    left_out,
+    unknown_to,
+    without_score,
+)
 from probekit.behaviour.measures import measure_rows
 from probekit.behaviour.measuring import report_rows
 from probekit.behaviour.opening import OpenedSuite, open_suite
@@ -118,7 +127,8 @@ def behave(
     root = cache_root(cache) if keep else None
     judged = judge_all(opened.items, judges, root=root, progress=progress, told=told)
     methods = [*judged.methods, *baseline_methods(opened.items, counted)]
-    left = {**without_score(opened.items, methods), **judged.left}
+    unknown, unknown_said = unknown_to(opened.items, counted)
+    left = {**without_score(opened.items, methods), **unknown, **judged.left}
     kept = kept_of(opened.items, left, opened.name)
     items = [opened.items[place] for place in kept]
     methods = [method.take(kept) for method in methods]
@@ -152,6 +162,7 @@ def behave(
             *shadowing_note(str(model)),
             *judged.notes,
             *left_out(opened.items, left),
+            *unknown_said,
             *found.notes,
         ],
     }

@@ -225,3 +225,19 @@ def test_frequencies_of_a_text_stand_beside_and_are_taken_off(tmp_path: Any) -> 
     assert {"ngram", "unigram", "frequency"} <= {row.method for row in report.rows if row.metric == "accuracy"}
     row = report.items[0]
     assert row["scores"][0] == pytest.approx((row["logprobs"][0] - row["unigram_logprobs"][0]) / row["tokens"][0])
+
+
+def test_items_that_differ_in_a_word_unknown_to_a_baseline_are_left_out_of_all_methods(tmp_path: Any) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("the doctor walks .\nthey walk .\n" * 5)
+    model = tiny_headed("gpt2", "AutoModelForCausalLM")
+    # Of the first all words are known; of the second "zebra", which both have, is not; the third turns on two others.
+    known = [(f"the {noun} walks .", f"the {noun} walk .") for noun in ("doctor", "zebra")]
+    pairs = items_of(*known, ("they run .", "they runs ."))
+    report = behave(pairs, model, ngram=text, device="cpu")
+    assert report.provenance["left_out"] == [
+        {"id": pairs[2].id, "reason": "which differ in words that the ngram baseline does not know"}
+    ]
+    assert {row.n for row in report.rows if row.metric == "accuracy"} == {2}
+    assert "2 words in which items differ are unknown to ngram and unigram: run, runs." in report.notes
+    assert not behave(pairs, model, device="cpu").provenance["left_out"]

@@ -115,7 +115,7 @@ def test_what_a_baseline_cannot_answer_is_no_wrong_answer() -> None:
 def test_scores_above_frequency_are_taken_of_every_model(tmp_path: Path) -> None:
     path, text = tmp_path / "pairs.jsonl", tmp_path / "text.txt"
     path.write_text("".join(json.dumps({"good": f"the {n} walks", "bad": f"the {n} walk"}) + "\n" for n in ("a", "b")))
-    text.write_text("the doctor walks . the teacher walks .\n" * 20)
+    text.write_text("the doctor walks . the teachers walk .\n" * 20)
     model = tiny_headed("gpt2", "AutoModelForCausalLM")
     report = behave(path, model, ngram=text, random_weights=0, normalise="slor", keep=False)
     assert not any("cannot judge" in note for note in report.notes)
