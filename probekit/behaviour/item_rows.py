@@ -22,6 +22,7 @@ def item_rows(
     *,
     credits: Mapping[str, FloatArray],
     normalise: str,
+    fills: bool = False,
 ) -> list[dict[str, Any]]:
     """Return a row an item: its sentences, and what the model and the others made of them.
 
@@ -35,6 +36,8 @@ def item_rows(
     credits : mapping of str to float64 array [items]
         Of every method.
     normalise : str
+    fills : bool
+        Whether the model scored of a sentence with a blank the words in it alone.
 
     Returns
     -------
@@ -43,7 +46,7 @@ def item_rows(
     """
     found = []
     for place, (item, its, verdict) in enumerate(zip(items, values, verdicts, strict=True)):
-        parts = not item.claim and any(scored_spans(sentence) for sentence in item.sentences)
+        parts = not item.claim and any(scored_spans(sentence, fills=fills) for sentence in item.sentences)
         found.append(
             {
                 "id": item.id,
@@ -51,7 +54,7 @@ def item_rows(
                 "template": item.template,
                 "sentences": [sentence.text for sentence in item.sentences],
                 "conditions": [sentence.condition for sentence in item.sentences],
-                "scored": [scored_text(sentence) for sentence in item.sentences] if parts else [],
+                "scored": [scored_text(sentence, fills=fills) for sentence in item.sentences] if parts else [],
                 "claim": item.claim,
                 "right": None if item.claim else item.right,
                 "chosen": verdict.chosen,

@@ -159,7 +159,8 @@ def report_rows(
     if few:
         notes.append(f"Of fewer than {FEWEST_UNITS} templates there is no interval: {', '.join(few[:5])}.")
     labelled = {method_label(method): credits[:, place] for place, method in enumerate(methods)}
-    judged = item_rows(items, methods[0].values, verdicts[0], credits=labelled, normalise=normalise)
+    own = methods[0]
+    judged = item_rows(items, own.values, verdicts[0], credits=labelled, normalise=normalise, fills=own.fills)
     return rows, Found(differences, judged, notes)
 
 

@@ -22,6 +22,7 @@ from probekit.behaviour.suites._rows import head_of
 from probekit.corpus.lines import file_stem
 from probekit.corpus.notes import list_names
 from probekit.errors import InputError, UsageError, check_recordable, did_you_mean
+from probekit.statistics.units import how_many
 
 DATA = "PROBEKIT_DATA"
 """The environment variable that names a folder of data sets."""
@@ -219,7 +220,8 @@ def _remarks(items: Iterable[Item], skipped: Iterable[Skipped], passed: list[str
     for each in skipped:
         reasons.setdefault(each.reason, []).append(each)
     for reason, those in reasons.items():
-        yield f"{len(those):,} items left out, {reason}: {list_names([each.id for each in those])} ({those[0].where})."
+        names = list_names([each.id for each in those])
+        yield f"{how_many(len(those), 'item')} left out, {reason}: {names} ({those[0].where})."
     seen: Counter[tuple[str, ...]] = Counter(tuple(sentence.text for sentence in item.sentences) for item in items)
     claims = len({item.claim for item in items}) > 1
     if (repeats := sum(seen.values()) - len(seen)) and not claims:

@@ -6,12 +6,13 @@ report's rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from probekit.behaviour.grouping import as_number
 from probekit.report.render.drawing import DOTS, MARKERS, PALE, SERIES, STROKES, own_axes
 from probekit.report.render.table import number, percent, readable, render_plain, shortened
+from probekit.statistics.units import how_many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,13 +78,9 @@ def _measure_table(report: BehaviourReport, methods: Sequence[tuple[str, str]], 
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    names = report.provenance.get("measures", ())
-    found: dict[tuple[str, str], dict[tuple[str, str], Measurement]] = {}
-    for row in report.rows:
-        if row.metric in names:
-            found.setdefault((row.metric, row.task), {})[row.model, row.method] = row
-    if not found:
+    if not (found := _measured(report)):
         return ""
+    names = report.provenance["measures"]
     others = [pair for pair in methods[1:] if any(pair in rows for rows in found.values())]
     grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     heads = ("measure", "of", "score") if len(names) > 1 else ("of", readable(names[0]))
@@ -92,11 +89,25 @@ def _measure_table(report: BehaviourReport, methods: Sequence[tuple[str, str]], 
     for (metric, task), rows in found.items():
         own = rows.get(methods[0])
         named = [readable(metric)] if len(names) > 1 else []
-        group = task.removeprefix(report.suite).removeprefix(":") or ALL
+        group = _group(report, task)
         count = "" if own is None or own.n is None else f"{own.n:,}"
         values = [number(rows[pair].value) if pair in rows else "" for pair in others]
         grid.add_row(*named, group, number(own.value if own else None), _interval(own), count, *values)
     return render_plain(grid, width)
+
+
+def _measured(report: BehaviourReport) -> dict[tuple[str, str], dict[tuple[str, str], Measurement]]:
+    """Return by (measure, task) the row of each (model, method): the scores that the suite's authors report."""
+    names = report.provenance.get("measures", ())
+    found: dict[tuple[str, str], dict[tuple[str, str], Measurement]] = {}
+    for row in report.rows:
+        if row.metric in names:
+            found.setdefault((row.metric, row.task), {})[row.model, row.method] = row
+    return found
+
+
+def _group(report: BehaviourReport, task: str) -> str:
+    return task.removeprefix(report.suite).removeprefix(":") or ALL
 
 
 def _methods_of(report: BehaviourReport) -> list[tuple[str, str]]:
@@ -121,7 +132,8 @@ def _heading(report: BehaviourReport) -> str:
 
 
 def _counted(row: Measurement) -> str:
-    return f"{row.n:,} items of {row.n_groups:,} templates; {readable(row.method)}; {percent(row.level)}".rstrip("; ")
+    over = f"{how_many(row.n or 0, 'item')} of {how_many(row.n_groups or 0, 'template')}"
+    return f"{over}; {readable(row.method)}; {percent(row.level)}".rstrip("; ")
 
 
 def _name(report: BehaviourReport, model: str, method: str) -> str:
@@ -179,27 +191,46 @@ def _confusions(report: BehaviourReport) -> list[str]:
 
 
 def plot(report: BehaviourReport, ax: Axes | None = None) -> Axes:
-    """Draw accuracies with intervals by phenomenon; where the report is by a fact that is a number, against it."""
+    """Draw accuracies with intervals by phenomenon; where the report is by a fact that is a number, against it.
+
+    Of a suite whose authors report scores of their own those are drawn, as the table shows them.
+    """
     ax = own_axes(ax)
     names = list(report.phenomena) if len(report.phenomena) > 1 else []
-    values = [as_number(name) for name in names]
+    values, measured = [as_number(name) for name in names], _measured(report)
     if report.by and names and None not in values:
         _curves(report, ax, names, [value for value in values if value is not None])
+    elif measured and not report.by:
+        several = len({metric for metric, _ in measured}) > 1
+        lines = {
+            f"{readable(metric)}, {_group(report, task)}" if several else _group(report, task): rows
+            for (metric, task), rows in measured.items()
+        }
+        _dots(report, ax, lines)
+        ax.set_xlabel("score" if several else readable(next(iter(measured))[0]))
     else:
-        _dots(report, ax, [*names, None])
+        lines = {
+            name or ALL: {(row.model, row.method): row for row in _accuracies(report, name)} for name in (*names, None)
+        }
+        _dots(report, ax, lines)
+        ax.set_xlim(-0.01, 1.01)
+        ax.set_xlabel("accuracy")
     ax.set_title(_heading(report), fontsize=11, loc="left")
     return ax
 
 
-def _dots(report: BehaviourReport, ax: Any, names: list[str | None]) -> None:
-    """Draw a line a phenomenon, every method a little apart from the others; the figure grows with the lines."""
+def _dots(report: BehaviourReport, ax: Any, lines: Mapping[str, Mapping[tuple[str, str], Measurement]]) -> None:
+    """Draw a line a name, every method a little apart from the others; the figure grows with the lines."""
     methods = _methods_of(report)
-    if len(names) > _MANY and ax.figure is not None:
+    if len(lines) > _MANY and ax.figure is not None:
         width, height = ax.figure.get_size_inches()
-        ax.figure.set_size_inches(width, max(height, 1.2 + 0.16 * len(names)))
+        ax.figure.set_size_inches(width, max(height, 1.2 + 0.16 * len(lines)))
     for place, pair in reversed(list(enumerate(methods))):
         shift = 0.0 if place == 0 else 0.5 * (place / len(methods))
-        points = [(at, row) for at, name in enumerate(names) if (row := _row_of(report, name, pair)) is not None]
+        rows = [(at, rows[pair]) for at, rows in enumerate(lines.values()) if pair in rows]
+        points = [(at, row) for at, row in rows if row.value is not None]
+        if not points:
+            continue
         for at, row in points:
             if row.low is not None and row.high is not None:
                 ax.plot([row.low, row.high], [at + shift] * 2, color=_color(place), lw=1.8 if place == 0 else 0.8)
@@ -212,12 +243,10 @@ def _dots(report: BehaviourReport, ax: Any, names: list[str | None]) -> None:
             label=_name(report, *pair),
             ls="",
         )
-    ax.set_yticks(range(len(names)), [name or ALL for name in names], fontsize=9 if len(names) <= _MANY else 7)
-    ax.set_ylim(len(names) - 0.3, -0.6)
-    ax.set_xlim(-0.01, 1.01)
+    ax.set_yticks(range(len(lines)), list(lines), fontsize=9 if len(lines) <= _MANY else 7)
+    ax.set_ylim(len(lines) - 0.3, -0.6)
     ax.grid(axis="x", color=PALE, lw=0.6)
     ax.set_axisbelow(True)
-    ax.set_xlabel("accuracy")
     _legend(ax)
 
 

@@ -113,7 +113,7 @@ class BehaviourReport:
         return render(self)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw accuracies with intervals by phenomenon, or against the fact that the report is by."""
+        """Draw accuracies by phenomenon, or against the fact that the report is by; of a bias suite its scores."""
         from probekit.behaviour.render import plot
 
         return plot(self, ax)

@@ -148,7 +148,8 @@ def behave_command(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
     plot: Annotated[
-        Path | None, typer.Option("--plot", help="Draw the accuracies (.png, .svg or .pdf).", metavar="FILE")
+        Path | None,
+        typer.Option("--plot", help="Draw accuracies, or a suite's own scores (.png, .svg or .pdf).", metavar="FILE"),
     ] = None,
     cache: CacheRoot = None,
     json: Json = False,

@@ -42,7 +42,7 @@ class Units:
     @property
     def counted(self) -> str:
         """Write how many: ``25 documents``."""
-        return _counted(self.n, self.unit)
+        return how_many(self.n, self.unit)
 
     def take(self, rows: NDArray[np.int64]) -> Units:
         """Keep the units of some rows, numbered anew."""
@@ -102,7 +102,7 @@ def units_notes(units: Mapping[str, Units]) -> list[str]:
     for split, part in units.items():
         if part.documents is not None and part.unit == "sentence":
             notes.append(
-                f"Intervals of {split} resample its {part.counted}: it has {_counted(part.documents, 'document')}, and "
+                f"Intervals of {split} resample its {part.counted}: it has {how_many(part.documents, 'document')}, and "
                 f"fewer than {FEWEST_DOCUMENTS} give no interval. Sentences of one document are alike, so these "
                 "intervals are too narrow for new documents."
             )
@@ -119,5 +119,6 @@ def units_notes(units: Mapping[str, Units]) -> list[str]:
     return notes
 
 
-def _counted(n: int, unit: str) -> str:
+def how_many(n: int, unit: str) -> str:
+    """Write ``1 item``, ``1,200 items``."""
     return f"{n:,} {unit}{'' if n == 1 else 's'}"

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from tiny_models import tiny_headed
 
 from probekit import behave
@@ -54,6 +55,9 @@ def test_the_share_of_stereotypes_is_in_report_and_table(crows: str) -> None:
     assert "stereotype score" in shown
     assert "0.5 without a preference" in shown
     assert "accuracy   " not in shown
+    ax = report.plot(Figure().subplots())
+    assert ax.get_xlabel() == "stereotype score"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["all items", "age", "stereo", "antistereo"]
 
 
 def test_a_masked_model_scores_the_blank_of_stereoset_and_a_causal_one_the_sentence(tmp_path: Path) -> None:
@@ -73,6 +77,7 @@ def test_a_masked_model_scores_the_blank_of_stereoset_and_a_causal_one_the_sente
         (whole,) = session.score(session.read([text]))
     assert report.items[0]["logprobs"][0] == pytest.approx(whole.region(blank.start, blank.stop), abs=1e-6)
     assert report.items[0]["words"] == [2, 2, 2]
+    assert report.items[0]["scored"] == ["old doctor", "young doctor", "green tree"]
     (said,) = [note for note in report.notes if "blank" in note]
     assert said.startswith("1 of 1 items with a blank: the words in it alone are scored, in place, by ")
     assert f"masked of {report.model}; the whole sentence is scored by causal of " in said
@@ -80,6 +85,15 @@ def test_a_masked_model_scores_the_blank_of_stereoset_and_a_causal_one_the_sente
     with Session(find_model(str(causal)), ScoringSpec()) as session:
         (whole,) = session.score(session.read([text]))
     assert other.items[0]["logprobs"][0] == pytest.approx(whole.total, abs=1e-6)
+    assert other.items[0]["scored"] == []
+    assert "1 item of 1 template; causal" in other.table()
+    # Of several measures each line names its own, and all of the table's are drawn.
+    ax = other.plot(Figure().subplots())
+    lines = [label.get_text() for label in ax.get_yticklabels()]
+    assert lines[:3] == [f"{name}, all items" for name in ("language modelling score", "stereotype score", "ICAT")]
+    drawn = next(line for line in ax.lines if line.get_label() == "causal")
+    assert list(drawn.get_xdata()) == [row.value for row in other.rows if row.metric in other.provenance["measures"]]
+    assert ax.get_xlabel() == "score"
 
 
 def test_all_methods_judge_the_same_items(tmp_path: Path) -> None:
