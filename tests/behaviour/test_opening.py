@@ -102,7 +102,7 @@ def test_items_that_repeat_others_are_said_and_two_of_an_id_refused(tmp_path: Pa
 def test_a_suite_of_which_nothing_is_left_says_why(tmp_path: Path) -> None:
     path = tmp_path / "mine.tsv"
     path.write_text("good\tbad\nHe is.\tHe is.\n")
-    with pytest.raises(InputError, match=r"empty.* 1 items left out, the sentences are identical: mine/1"):
+    with pytest.raises(InputError, match=r"empty.* 1 item left out, the sentences are identical: mine/1"):
         open_suite(path)
 
 
