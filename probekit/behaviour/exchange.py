@@ -20,10 +20,12 @@ from typing import Any
 
 from probekit.behaviour.items import Item, Region, Sentence, Skipped
 from probekit.behaviour.suites._sentences import contrast
+from probekit.errors import InputError
 
 CONTENT = ("NOUN", "VERB", "ADJ", "ADV")
 PUREST = 0.9
 """The share of a word's occurrences that must have one kind; a word below it is left where it is."""
+UNKNOWN = "they share no content word of a known kind"
 ALONE = "no other item has the same contrast and words of the same kinds"
 _WORD = re.compile(r"\w+(?:[-']\w+)*")
 
@@ -53,9 +55,19 @@ def kinds_of(corpus: Iterable[Any]) -> Mapping[str, str]:
 
     Words with several kinds, none of which has nine tenths of their occurrences, have none; so have proper nouns, as
     they may tell the gender of a pronoun.
+
+    Raises
+    ------
+    InputError
+        An example lacks these annotations.
     """
     seen: dict[str, Counter[str]] = {}
     for example in corpus:
+        if lacking := [name for name in ("upos", "feats") if name not in example.annotations]:
+            raise InputError(
+                f"Example '{example.id}' has no {' and no '.join(lacking)}, which say of what kind its words are. "
+                "Give a treebank (.conllu), or grammar:n=2000."
+            )
         columns = (example.words, example.annotations["upos"], example.annotations["feats"])
         for word, upos, feats in zip(*columns, strict=True):
             marks = "|".join(f"{name}={value}" for name, value in sorted((feats or {}).items()))
@@ -86,8 +98,10 @@ def exchange(items: Sequence[Item], kinds: Mapping[str, str], *, seed: int = 0) 
     """
     slots: dict[tuple[Any, ...], list[_Slot]] = {}
     unknown = 0
+    reasons = []
     for index, item in enumerate(items):
         found, left = _slots(item, index, kinds)
+        reasons.append(ALONE if found else UNKNOWN)
         unknown += left
         for slot in found:
             slots.setdefault(slot.key, []).append(slot)
@@ -98,12 +112,12 @@ def exchange(items: Sequence[Item], kinds: Mapping[str, str], *, seed: int = 0) 
             if word != slot.word:
                 new[slot.item][key] = word
     made, skipped, moved = [], [], 0
-    for item, words in zip(items, new, strict=True):
+    for item, words, why in zip(items, new, reasons, strict=True):
         if words:
             made.append(_rewritten(item, words, kinds))
             moved += len(words)
         else:
-            skipped.append(Skipped(item.id, item.suite, ALONE, item.sentences[0].text[:120]))
+            skipped.append(Skipped(item.id, item.suite, why, item.sentences[0].text[:120]))
     return Exchanged(tuple(made), tuple(skipped), moved, unknown)
 
 

@@ -142,15 +142,14 @@ def report_rows(
     differences, p_values = _differences(panels, methods)
     rows: list[Measurement] = []
     for name, panel in panels.items():
-        rows += _accuracies(_Row(suite, name, methods[0].model), panel, methods, p_values)
+        rows += _accuracies(Row(suite, name, methods[0].model), panel, methods, p_values)
     confounds = _confounds(items, methods[0], normalise)
     for confound in confounds:
-        rows += _confound_rows(_Row(suite, None, methods[0].model), methods[0], confound, panels[None].n_templates)
+        rows += _confound_rows(Row(suite, None, methods[0].model), methods[0], confound, panels[None].n_templates)
     if len(groups) > 1:
         of = f"{len(groups)} values of {by}" if by else f"{len(groups)} phenomena"
         rows += [
-            _mean(_Row(suite, None, methods[0].model), method, panels, place, of)
-            for place, method in enumerate(methods)
+            _mean(Row(suite, None, methods[0].model), method, panels, place, of) for place, method in enumerate(methods)
         ]
     ties = sum(0 < verdict.credit < 1 for verdict in verdicts[0])
     if ties:
@@ -165,8 +164,17 @@ def report_rows(
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """Where a row belongs."""
+class Row:
+    """Where a row belongs.
+
+    Attributes
+    ----------
+    suite : str
+    phenomenon : str or None
+        None: all items.
+    model : str
+        Of the methods that are of no model.
+    """
 
     suite: str
     phenomenon: str | None
@@ -175,6 +183,7 @@ class _Row:
     def make(
         self, method: Method, rate: Rate | None, *, metric: str = "accuracy", role: str = "", note: str = ""
     ) -> Measurement:
+        """Return what was measured of a method."""
         task = self.suite if self.phenomenon is None else f"{self.suite}:{self.phenomenon}"
         return Measurement(
             stage="behave",
@@ -198,7 +207,7 @@ class _Row:
 
 
 def _accuracies(
-    row: _Row, panel: Panel, methods: Sequence[Method], p_values: Mapping[tuple[str | None, int], float | None]
+    row: Row, panel: Panel, methods: Sequence[Method], p_values: Mapping[tuple[str | None, int], float | None]
 ) -> list[Measurement]:
     rows = [row.make(method, panel.rate(place)) for place, method in enumerate(methods)]
     for place, method in enumerate(methods[1:], start=1):
@@ -257,7 +266,7 @@ def _confounds(items: Sequence[Item], method: Method, normalise: str) -> list[Co
     return [confound for confound in found if counted or confound.name != "frequency"]
 
 
-def _confound_rows(row: _Row, method: Method, confound: Confound, n_templates: int) -> list[Measurement]:
+def _confound_rows(row: Row, method: Method, confound: Confound, n_templates: int) -> list[Measurement]:
     alone = Rate(confound.alone, confound.low, confound.high, confound.n, n_templates)
     floor = Method(confound.name, "", "floor", (), {})
     rows = [row.make(floor, alone, note=_ALONE[confound.name])]
@@ -274,7 +283,7 @@ def _confound_rows(row: _Row, method: Method, confound: Confound, n_templates: i
 _ALONE = {"length": "the sentence with fewer tokens", "frequency": "the sentence with the more frequent words"}
 
 
-def _mean(row: _Row, method: Method, panels: Mapping[str | None, Panel], place: int, of: str) -> Measurement:
+def _mean(row: Row, method: Method, panels: Mapping[str | None, Panel], place: int, of: str) -> Measurement:
     """Return the mean over phenomena, each of equal weight however many items it has; it has no interval."""
     values = [float(panel.points[place]) for name, panel in panels.items() if name is not None]
     rate = Rate(float(np.mean(values)), None, None, panels[None].credits.shape[0], panels[None].n_templates)

@@ -172,6 +172,11 @@ def _below(report: BehaviourReport, *, starred: bool = True) -> list[str]:
             lines.append(f"mean {row.note}: {number(row.value)}")
         elif _alone(row):
             lines.append(f"{row.method} alone, {row.note}: {number(row.value)}")
+        elif row.role == "control":
+            name = _name(report, row.model, row.method)
+            lines.append(
+                f"{name}, content words exchanged: {number(row.value)} {_interval(row)} ({row.note}; n {row.n:,})"
+            )
         elif row.role == "companion" and row.metric.startswith(("accuracy_", "length_", "frequency_")):
             of = f" (n {row.n:,})" if row.n is not None else ""
             lines.append(f"{readable(row.metric)}: {number(row.value)}{of}")

@@ -7,13 +7,14 @@ items: one that any of the models cannot score is left out of all, by name and w
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from probekit import plain
 from probekit.behaviour.baselines import WordScorer
 from probekit.behaviour.confounds import NORMALISATIONS
+from probekit.behaviour.exchanging import control_of, control_rows
 from probekit.behaviour.grouping import first_of_each, with_fact
 from probekit.behaviour.items import Item
 from probekit.behaviour.judges import (
@@ -27,7 +28,7 @@ from probekit.behaviour.judges import (
     without_score,
 )
 from probekit.behaviour.measures import measure_rows
-from probekit.behaviour.measuring import report_rows
+from probekit.behaviour.measuring import Row, report_rows
 from probekit.behaviour.opening import OpenedSuite, open_suite
 from probekit.behaviour.report import BehaviourReport
 from probekit.behaviour.scoring.making import ScoringSpec, Session
@@ -37,6 +38,7 @@ from probekit.cache.location import cache_root
 from probekit.corpus.lines import blocks, check_regular
 from probekit.errors import InputError, UsageError
 from probekit.models.sources.find import find_model, shadowing_note
+from probekit.report import Measurement
 
 
 def behave(
@@ -51,6 +53,7 @@ def behave(
     by: str = "",
     against: str | Sequence[str] = (),
     ngram: WordScorer | str | os.PathLike[str] | None = None,
+    exchange: Mapping[str, str] | str | os.PathLike[str] | None = None,
     random_weights: int | None = None,
     dtype: str = "float32",
     device: str = "auto",
@@ -89,6 +92,9 @@ def behave(
         Other models, to compare with.
     ngram : NgramModel, path or None
         A baseline, as an ARPA file or a text to train one on.
+    exchange : mapping of str to str, path or None
+        A control of co-occurrence: every score also of the same items with content words exchanged
+        (:mod:`probekit.behaviour.exchange`). Kinds of words, or a corpus with ``upos`` and ``feats`` that states them.
     random_weights : int, optional
         Seed of a model of the same architecture with random weights, as a floor.
     dtype, device, batch_tokens, revision
@@ -98,7 +104,7 @@ def behave(
     keep : bool
         Keep scores, and use those that were kept.
     seed : int
-        Of the resamples.
+        Of the resamples, and of who gives words to whom.
     progress : callable, optional
         Called with the share done (0..1) and a note.
     told : callable, optional
@@ -117,6 +123,7 @@ def behave(
     if normalise == "slor" and "unigram" not in counted:
         raise UsageError("To normalise by slor, frequencies must be counted: give a text with --ngram TEXT.")
     opened = _chosen(_opened(suite), limit, plain.text(by, "by"))
+    control = None if exchange is None else control_of(opened.items, exchange, seed=seed)
     judges = judges_of(
         model,
         ScoringSpec(score, begin, end, dtype, device, batch_tokens),
@@ -124,6 +131,8 @@ def behave(
         against=plain.texts(against, "against"),
         random_weights=random_weights,
     )
+    if control is not None:
+        judges = [replace(judge, also=control.made.items) for judge in judges]
     root = cache_root(cache) if keep else None
     judged = judge_all(opened.items, judges, root=root, progress=progress, told=told)
     methods = [*judged.methods, *baseline_methods(opened.items, counted)]
@@ -131,6 +140,13 @@ def behave(
     left = {**without_score(opened.items, methods), **unknown, **judged.left}
     kept = kept_of(opened.items, left, opened.name)
     items = [opened.items[place] for place in kept]
+    controlled: list[Measurement] = []
+    controlled_said: list[str] = []
+    if control is not None:
+        row = Row(opened.name, None, methods[0].model)
+        controlled, controlled_said = control_rows(
+            control, row, judged, counted, methods=methods, left=left, normalise=normalise, by=by
+        )
     methods = [method.take(kept) for method in methods]
     methods = [method.with_unigram(items, counted) if method.model else method for method in methods]
     blanks = blanks_said(items, methods)
@@ -144,6 +160,9 @@ def behave(
         "normalise": normalise,
         "limit": limit,
         "by": by,
+        "exchange": exchange
+        if exchange is None or not isinstance(exchange, str | os.PathLike)
+        else os.fspath(exchange),
         "dtype": dtype,
         "seed": seed,
     }
@@ -163,10 +182,11 @@ def behave(
             *judged.notes,
             *left_out(opened.items, left),
             *unknown_said,
+            *controlled_said,
             *found.notes,
         ],
     }
-    return BehaviourReport((*rows, *measured), provenance, tuple(found.items))
+    return BehaviourReport((*rows, *controlled, *measured), provenance, tuple(found.items))
 
 
 _SAID = {

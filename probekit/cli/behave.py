@@ -93,6 +93,15 @@ def behave_command(
         Path | None,
         typer.Option("--ngram", help="A baseline: an ARPA file, or a text to train a 5-gram on.", metavar="FILE"),
     ] = None,
+    exchange: Annotated[
+        str | None,
+        typer.Option(
+            "--exchange",
+            help="A control: score the same items with content words exchanged, of the kinds that an annotated corpus "
+            "(upos, feats) gives them: ./treebank.conllu, grammar:n=2000.",
+            metavar="CORPUS",
+        ),
+    ] = None,
     random_weights: RandomWeights = None,
     prompt: Annotated[
         str | None,
@@ -166,7 +175,7 @@ def behave_command(
     check_writable(items, "items")
     check_writable(out, "out")
     of_prompts = {"verbaliser": verbaliser, "calibrate": calibrate, "label": label, "split": split}
-    of_items = {"by": by, "ngram": ngram}
+    of_items = {"by": by, "ngram": ngram, "exchange": exchange}
     _check_options("perplexity", given=perplexity, own={"window": window, "stride": stride})
     _check_options("prompt", given=prompt is not None, own=of_prompts, others=of_items)
     others = {**of_items, "prompt": prompt, "limit": limit, "against": against or None}
@@ -234,6 +243,7 @@ def behave_command(
                 by=by or "",
                 against=against or [],
                 ngram=ngram,
+                exchange=exchange,
                 random_weights=random_weights,
                 dtype=dtype,
                 device=device,

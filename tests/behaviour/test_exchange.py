@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
+from tiny_models import tiny_headed
 
+from probekit import behave
 from probekit.behaviour import SCORED, Item, Region, Sentence, exchange, kinds_of, open_suite
+from probekit.behaviour.exchanging import METRIC
 from probekit.corpus import open_corpus
+from probekit.errors import InputError
 
 KINDS = {"cat": "N|Sing", "dog": "N|Sing", "bird": "N|Sing", "owl": "N|Sing", "cats": "N|Plur", "big": "A", "red": "A"}
 KINDS |= {"sleeps": "V|3", "sleep": "V|inf", "sings": "V|3", "sing": "V|inf"}
@@ -94,3 +99,46 @@ def test_agreement_of_the_built_in_language_survives(kinds: dict[str, str]) -> N
             for text in (old, new)
         ]
         assert numbers[0] == numbers[1]
+
+
+NOUNS = ["doctor", "teacher", "river", "garden", "house", "tree", "letter"]
+
+
+def test_a_report_has_the_same_items_with_words_exchanged_beside_each_score(tmp_path: Path) -> None:
+    # The n-gram has seen each noun with its own verb alone: what it prefers is who goes with whom, and no grammar.
+    forms = ["walks", "sings", "runs", "talks", "looks", "works"]
+    made = [
+        item(str(i), f"The {noun}", verb, verb[:-1]) for i, (noun, verb) in enumerate(zip(NOUNS, forms, strict=False))
+    ]
+    text = tmp_path / "text.txt"
+    lines = [f"The {noun} {verb} .\nThey {verb[:-1]} ." for noun, verb in zip(NOUNS, forms, strict=False)]
+    seen = "\n".join(
+        f"The {noun} {verb[:-1]} ." for noun in NOUNS for verb in forms if verb != forms[NOUNS.index(noun) % 6]
+    )
+    text.write_text("\n".join(lines * 3 + [seen]))
+    kinds = dict.fromkeys(NOUNS[:6], "N") | dict.fromkeys(forms, "V|3") | {verb[:-1]: "V|inf" for verb in forms}
+    report = behave(
+        [*made, item("odd", "It", "walks", "walk")], tiny_headed("gpt2", "AutoModelForCausalLM"), ngram=text,
+        exchange=kinds, random_weights=0, keep=False, device="cpu",
+    )  # fmt: skip
+    rows = {row.method: row for row in report.select(metric=METRIC) if row.role == "control"}
+    assert set(rows) == {"causal", "random_weights", "ngram", "unigram"}
+    assert {row.n for row in rows.values()} == {6}
+    assert rows["ngram"].value == 0
+    assert "1.000 before, of the same items" in rows["ngram"].note
+    gaps = {row.method: row.value for row in report.select(metric=METRIC) if row.role == "difference"}
+    assert (gaps["ngram"], gaps["unigram"]) == (1, 0)
+    notes = " ".join(report.notes)
+    assert "exchanged in 6 of 7 items" in notes
+    assert "1 of 7 items cannot be exchanged, they share no content word of a known kind: odd." in notes
+    assert "ngram, content words exchanged: 0.000" in report.table()
+
+
+def test_a_corpus_says_of_what_kind_words_are_or_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plain.txt"
+    path.write_text("The cat sleeps.\n")
+    model = tiny_headed("gpt2", "AutoModelForCausalLM")
+    with pytest.raises(InputError, match="has no upos and no feats"):
+        behave(ITEMS, model, exchange=path, keep=False)
+    with pytest.raises(InputError, match="No content word can be exchanged"):
+        behave(ITEMS, model, exchange={"nothing": "N"}, keep=False)
