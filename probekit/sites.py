@@ -1,9 +1,10 @@
 """The places in a model where vectors are read, and how they are written.
 
 A place is one of a kind (``layer``, numbered: 0 is the embedding output, i the raw output of block i; ``final``: after
-the model's last norm) in a stack (encoder-decoders have two). It is spelled in three ways: as the tensor of a cache,
-``layer.03`` or ``decoder.final``; as reports write it, ``3``, ``"final"`` or ``"encoder:3"``; and in options, where one
-text names several, ``0-3,final``. Every spelling is read and printed here. A new kind is a name in one of two tuples.
+the model's last norm; or one inside of block i, see :data:`INSIDE`) in a stack (encoder-decoders have two). It is
+spelled in three ways: as the tensor of a cache, ``layer.03``, ``heads.03`` or ``decoder.final``; as reports write it,
+``3``, ``"3.heads"``, ``"final"`` or ``"encoder:3"``; and in options, where one text names several, ``0-3,final``. Every
+spelling is read and printed here. A new kind is a name in one of three tuples.
 """
 
 from __future__ import annotations
@@ -24,14 +25,22 @@ ENCODER, DECODER = "encoder", "decoder"
 STACKS = ("", ENCODER, DECODER)
 """In their order; the empty name is that of a model's only stack."""
 LAYER, FINAL = "layer", "final"
-NUMBERED, SINGLE = (LAYER,), (FINAL,)
+WEIGHTS, HEADS, ATTENTION, BETWEEN, ROUTER, MLP = "weights", "heads", "attention", "between", "router", "mlp"
+INSIDE = (WEIGHTS, HEADS, ATTENTION, BETWEEN, ROUTER, MLP)
+"""Kinds of places inside of a block, in the order in which it comes to them: the attention weights; the heads side by
+side, before the output projection of attention; what that projection gives to the stream; the stream between attention
+and MLP; the router logits of a mixture of experts; the neurons, before the down projection of the MLP."""
+NUMBERED, SINGLE = (*INSIDE, LAYER), (FINAL,)
 KINDS = (*NUMBERED, *SINGLE)
-"""Kinds of places, in the order of a stack. The first needs no name in reports."""
+"""Kinds of places, in the order of a block and a stack. Layers need no name in reports."""
 MOST_LAYERS = 10_000
 """Numbers have at most four digits."""
 
+_INSIDE, _NUMBER = "|".join(INSIDE), "[0-9]{1,4}"
 _SPELLING = re.compile(
-    rf"(?:({ENCODER}|{DECODER})[.:])?(?:(?:({'|'.join(NUMBERED)})\.)?([0-9]{{1,4}})|({'|'.join(SINGLE)}))", re.ASCII
+    rf"(?:({ENCODER}|{DECODER})[.:])?"
+    rf"(?:(?:({LAYER}|{_INSIDE})\.)?({_NUMBER})|({_NUMBER})\.({_INSIDE})|({'|'.join(SINGLE)}))",
+    re.ASCII,
 )
 
 
@@ -44,7 +53,7 @@ class Site:
     kind : str
         One of :data:`KINDS`.
     number : int
-        Of a numbered kind, from 0; else 0.
+        Of a layer, from 0; of the block that a place is inside of, from 1; else 0.
     stack : str
         One of :data:`STACKS`.
 
@@ -52,6 +61,8 @@ class Site:
     --------
     >>> Site("layer", 3, "encoder").tensor, Site("layer", 3, "encoder").label, Site("layer", 3).label
     ('encoder.layer.03', 'encoder:3', 3)
+    >>> Site("heads", 3, "encoder").tensor, Site("heads", 3, "encoder").label
+    ('encoder.heads.03', 'encoder:3.heads')
     """
 
     kind: str
@@ -63,11 +74,11 @@ class Site:
         """The place inside its stack, as reports write it."""
         if self.kind in SINGLE:
             return self.kind
-        return self.number if self.kind == KINDS[0] else f"{self.kind}.{self.number}"
+        return self.number if self.kind == LAYER else f"{self.number}.{self.kind}"
 
     @property
     def label(self) -> int | str:
-        """As reports write it: ``3``, ``"final"``, ``"encoder:3"``."""
+        """As reports write it: ``3``, ``"3.heads"``, ``"final"``, ``"encoder:3"``."""
         return join_layer(self.stack, self.place)
 
     @property
@@ -78,7 +89,13 @@ class Site:
     @property
     def order(self) -> tuple[int, int, int]:
         """Sort key: stacks in their order, each from bottom to top, ``final`` last."""
-        return STACKS.index(self.stack), KINDS.index(self.kind), self.number
+        number = MOST_LAYERS if self.kind in SINGLE else self.number
+        return STACKS.index(self.stack), number, KINDS.index(self.kind)
+
+    @property
+    def inside(self) -> bool:
+        """Whether it stands inside of a block, and not at the end of one."""
+        return self.kind in INSIDE
 
 
 def read_site(written: Any) -> Site | None:
@@ -89,8 +106,9 @@ def read_site(written: Any) -> Site | None:
     match = _SPELLING.fullmatch(written) if isinstance(written, str) else None
     if match is None:
         return None
-    stack, kind, digits, single = match.groups()
-    return Site(single or kind or LAYER, int(digits or 0), stack or "")
+    stack, kind, digits, block, inside, single = match.groups()
+    site = Site(single or inside or kind or LAYER, int(digits or block or 0), stack or "")
+    return None if site.inside and site.number == 0 else site  # layer 0 is the output of no block
 
 
 def read_tensor(name: str) -> Site | None:
@@ -115,7 +133,10 @@ def site_of(layer: int | str) -> Site:
     """
     site = read_site(layer)
     if site is None:
-        raise UsageError(f"A place in a model is like 3, 'final', 'encoder:3' or 'decoder.final'. Got {layer!r:.80}.")
+        raise UsageError(
+            "A place in a model is like 3, 'final', '3.heads', 'encoder:3' or 'decoder.final' (inside of a block: "
+            f"{', '.join(INSIDE)}). Got {layer!r:.80}."
+        )
     return site
 
 
@@ -209,7 +230,7 @@ def _places_of(entry: Any) -> Sequence[int | str]:
     entry = entry.strip() if isinstance(entry, str) else entry
     site = read_site(entry)
     if site is not None:
-        return [] if site.stack else [site.place]
+        return [] if site.stack or site.inside else [site.place]
     low, dash, high = entry.partition("-") if isinstance(entry, str) else ("", "", "")
     ends = [read_site(end) for end in (low, high)]
     first, last = (end.place if end is not None and not end.stack else None for end in ends)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import probekit
 from probekit.errors import UsageError
 from probekit.sites import (
+    INSIDE,
     KINDS,
     MOST_LAYERS,
     SINGLE,
@@ -30,7 +31,7 @@ from probekit.sites import (
 
 numbers = st.integers(0, MOST_LAYERS - 1)
 sites = st.builds(
-    lambda kind, number, stack: Site(kind, 0 if kind in SINGLE else number, stack),
+    lambda kind, number, stack: Site(kind, 0 if kind in SINGLE else max(number, int(kind in INSIDE)), stack),
     st.sampled_from(KINDS),
     numbers,
     st.sampled_from(STACKS),
@@ -44,7 +45,10 @@ def test_a_place_is_read_as_it_was_printed(site: Site) -> None:
     assert split_stack(site.tensor)[0] == site.stack
 
 
-@given(st.one_of(st.text(), st.from_regex(r"(encoder|decoder)?[.:]?(layer|final)?[.:]?[0-9]*", fullmatch=True)))
+SPELLINGS = r"(encoder|decoder)?[.:]?(layer|final|mlp)?[.:]?[0-9]*(\.heads)?"
+
+
+@given(st.one_of(st.text(), st.from_regex(SPELLINGS, fullmatch=True)))
 def test_each_place_has_one_spelling_as_a_tensor_and_one_in_reports(text: str) -> None:
     assert (tensor := read_tensor(text)) is None or tensor.tensor == text
     assert (label := read_label(text)) is None or label.label == text
@@ -53,13 +57,16 @@ def test_each_place_has_one_spelling_as_a_tensor_and_one_in_reports(text: str) -
 @given(st.lists(sites))
 def test_places_go_up_each_stack_with_final_on_top(some: list[Site]) -> None:
     ordered = sorted(some, key=lambda site: site.order)
-    keys = [(STACKS.index(site.stack), site.kind == "final", site.number) for site in ordered]
+    keys = [(STACKS.index(site.stack), site.kind == "final", site.number, site.kind == "layer") for site in ordered]
     assert keys == sorted(keys)
 
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "layer", "layer.3x", "layer.10000", "encoder", "encoder:", ":3", "mlp.03", "Final", -1, 1.0, True],
+    [
+        *("", "layer", "layer.3x", "layer.10000", "encoder", "encoder:", ":3", "Final", -1, 1.0, True),
+        *("0.mlp", "mlp.00", "3.layer", "final.heads"),
+    ],
 )
 def test_what_is_no_place_is_none(wrong: Any) -> None:
     assert read_site(wrong) is None
@@ -73,6 +80,18 @@ def test_a_spelling_that_is_not_printed_is_read_where_people_type() -> None:
     assert tensor_name(7, "decoder") == "decoder.layer.07"
     with pytest.raises(UsageError, match="Got 'encoder:3'"):
         parse_layers("encoder:3")
+
+
+def test_places_inside_of_a_block() -> None:
+    assert [Site(kind, 3).label for kind in INSIDE] == [f"3.{kind}" for kind in INSIDE]
+    assert read_site("decoder:3.heads") == read_site("decoder.heads.03") == Site("heads", 3, "decoder")
+    assert read_label("heads.03") is read_tensor("3.heads") is None
+    some = [Site("layer", 2), Site("layer", 1), Site("mlp", 2), Site("heads", 2)]
+    ordered = sorted(some, key=lambda site: site.order)
+    assert [site.label for site in ordered] == [1, "2.heads", "2.mlp", 2]
+    for wrong in ("3.heads", "1,heads.02"):
+        with pytest.raises(UsageError, match="`layers` option"):
+            parse_layers(wrong)
 
 
 def test_no_other_file_spells_a_place() -> None:
