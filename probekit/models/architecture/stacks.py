@@ -134,13 +134,14 @@ def _trial(model: nn.Module, config: Any, found: list[tuple[str, nn.Module, Bloc
     return tuple(_stack(config, part, seen, returned) for part in found)
 
 
-def run_trial(model: nn.Module, config: Any) -> None:
-    """Run two rows of five tokens, so that hooks see what passes."""
+def run_trial(model: nn.Module, config: Any, *, alike: bool = False) -> None:
+    """Run two rows of five tokens, or twice the same row, so that hooks see what passes."""
     device = next(model.parameters()).device
     size = getattr(config, "vocab_size", None)
     if size is None:
         raise _unusual_error(config, "its config does not tell the size of a vocabulary")
     ids = (torch.arange(10, device=device).reshape(2, 5) * 7 + 3) % size
+    ids = ids[:1].repeat(2, 1) if alike else ids
     decoder = {"decoder_input_ids": ids} if getattr(config, "is_encoder_decoder", False) else {}
     with torch.inference_mode():
         model(input_ids=ids, **decoder)

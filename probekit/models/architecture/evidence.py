@@ -1,0 +1,79 @@
+"""What one call of a trial tells: that a module is linear, that attention has so many heads, that two rows are equal.
+
+Enters: calls and tensors of a :class:`~probekit.models.architecture.watching.Trial`. Leaves: plain answers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from probekit.models.architecture.watching import SDPA, TOKENS, Call
+
+CLOSE = 1e-5
+"""Share of the largest magnitude up to which two rows are one: products of other shapes differ in their last bits."""
+
+
+def is_linear(call: Call) -> bool:
+    """Whether a module multiplies by a matrix of its own: it has no parts, and a parameter between its two widths."""
+    module = call.module
+    if module is None or call.read is None or any(True for _ in module.children()):
+        return False
+    widths = sorted((width_of(call.read), width_of(call.gave)))
+    return any(sorted(part.shape) == widths for part in module.parameters(recurse=False) if part.ndim == 2)
+
+
+def is_product(call: Call) -> bool:
+    """Whether a module returns the very product of what it reads and its matrix."""
+    assert call.module is not None
+    assert call.read is not None
+    given = call.gave if isinstance(call.gave, torch.Tensor) else call.gave[0]
+    read = call.read.reshape(-1, call.read.shape[-1])
+    parts = list(call.module.parameters(recurse=False))
+    added = [None, *(part for part in parts if part.shape == given.shape[-1:])]
+    for part in parts:
+        if part.shape == (given.shape[-1], read.shape[-1]):
+            products = (functional.linear(read.to(part), part, bias) for bias in added)
+            if any(close(product, given.reshape(product.shape).to(part)) for product in products):
+                return True
+    return False
+
+
+def width_of(value: Any) -> int:
+    """Return the width of a tensor, or of the first of several."""
+    first = value[0] if isinstance(value, tuple | list) and value else value
+    return first.shape[-1] if isinstance(first, torch.Tensor) and first.ndim else 0
+
+
+def heads_in(call: Call, wanted: Any) -> int:
+    """Return how many heads a softmax or an attention is over."""
+    tensor = call.read
+    if tensor is None or tensor.ndim < 3:
+        return 0
+    if call.function == SDPA:
+        return int(tensor.shape[-3])
+    if tensor.ndim == 3:
+        return len(tensor) // 2 if tensor.shape[1] == TOKENS and len(tensor) % 2 == 0 else 0
+    if tensor.shape[-2] == TOKENS and math.prod(tensor.shape[:-3]) == 2:
+        return int(tensor.shape[-3])
+    return int(wanted) if wanted in tensor.shape[1:] else 0  # of attention in windows
+
+
+def weights_in(gave: Any, heads: int) -> int | None:
+    """Return which of the things that a module returned are the weights of all heads, [2, heads, places, places]."""
+    for place, value in enumerate(gave if isinstance(gave, tuple) else ()):
+        if isinstance(value, torch.Tensor) and value.shape == (2, heads, TOKENS, TOKENS):
+            ones = torch.ones_like(value[..., 0])
+            if torch.allclose(value.sum(-1), ones, atol=1e-2) and bool((value >= 0).all()):
+                return place
+    return None
+
+
+def close(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors are one, but for the last bits."""
+    allowed = CLOSE if one.dtype == torch.float32 else 1e-2
+    one, other = one.float(), other.float()
+    return bool((one - other).abs().max() <= allowed * max(float(one.abs().max()), 1e-30))
