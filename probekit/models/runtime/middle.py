@@ -10,7 +10,7 @@ Surprise: the ids must be those that the states were read from, since a model ma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -108,13 +108,17 @@ class Middle:
             States are missing, have another shape, or are given where the run starts at the ids; or the model's own
             code fails on these rows.
         """
+        return self.run_whole(batch, states)[0]
+
+    def run_whole(self, batch: PaddedBatch, states: torch.Tensor | None = None) -> tuple[dict[int, torch.Tensor], Any]:
+        """Run a batch as :meth:`run` does; return beside the layers what the model returns, of its own head too."""
         self._refuse_other_shape(batch, states)
         if states is not None:
             states = states.to(self._loaded.device)
         routes = self._routes(states)
         names = {layer: tensor_name(layer, self._stack.name) for layer in self._read}
-        found = self._run(batch, routes, [name for layer, name in names.items() if layer != self._start])
-        return {layer: found.get(name, states) for layer, name in names.items()}  # type: ignore[misc]
+        found, returned = self._run(batch, routes, [name for layer, name in names.items() if layer != self._start])
+        return {layer: found.get(name, states) for layer, name in names.items()}, returned  # type: ignore[misc]
 
     def logits(self, batch: PaddedBatch, places: torch.Tensor, states: torch.Tensor | None = None) -> torch.Tensor:
         """Run a batch through the model's own head, with gradients where they are on.
@@ -170,16 +174,16 @@ class Middle:
                 f". Got {f'shape {got}' if got else 'none'}."
             )
 
-    def _run(self, batch: PaddedBatch, routes: Routes, names: Sequence[str]) -> dict[str, torch.Tensor]:
-        """Return the states of some layers by their tensor names."""
+    def _run(self, batch: PaddedBatch, routes: Routes, names: Sequence[str]) -> tuple[dict[str, torch.Tensor], Any]:
+        """Return the states of some layers by their tensor names, and what the model returns."""
         with (
             model_inputs(self._loaded, batch) as inputs,
             rerouted(routes),
             Capture(self._loaded, [name for name in names if name != LOGITS]) as capture,
         ):
-            said = self._loaded.model(**inputs)
+            returned = self._loaded.model(**inputs)
             found = {name: capture.states[name][:, : self._places(batch)] for name in names if name != LOGITS}
-            return {**found, LOGITS: said.logits} if LOGITS in names else found
+            return {**found, LOGITS: returned.logits} if LOGITS in names else found, returned
 
     def _choose(self, start: int) -> tuple[Below, str]:
         """Return the first way of passing the blocks up to a layer that gives the states of the full run."""
@@ -195,12 +199,12 @@ class Middle:
         with torch.no_grad(), restored(model):
             model.eval()
             below = Below(stack.blocks, start)
-            whole = self._run(batch, below.noting(), names)
+            whole, _ = self._run(batch, below.noting(), names)
             states = torch.where(real[..., None], whole[names[0]], 0)
             for mode in below.modes:
                 with Watch(model, stack.blocks, start) as watch:
                     try:
-                        resumed = self._run(batch, below.routes(mode, states), names[1:])
+                        resumed, _ = self._run(batch, below.routes(mode, states), names[1:])
                     except UsageError:  # the code of the model misses what a block returns beside its states
                         continue
                 if watch.ran and mode != MODES[-1]:
