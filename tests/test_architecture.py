@@ -44,11 +44,12 @@ ORDER = (
     "probing",
     "behaviour",
     "tuning",
+    "ablation",
     "cli",
 )
 """Parts of the package from the ground up; a module imports its own part and those before it."""
 
-LIVE = {"models", "extraction", "behaviour", "tuning"}
+LIVE = {"models", "extraction", "behaviour", "tuning", "ablation"}
 """Parts that may see a live model."""
 
 APART = {"tuning": {"probing"}, "behaviour": {"probing"}}
