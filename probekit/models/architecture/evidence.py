@@ -48,18 +48,34 @@ def width_of(value: Any) -> int:
     return first.shape[-1] if isinstance(first, torch.Tensor) and first.ndim else 0
 
 
-def heads_in(call: Call, wanted: Any) -> int:
-    """Return how many heads a softmax or an attention is over."""
+def heads_in(call: Call, wanted: Any) -> tuple[int, int]:
+    """Return how many heads a softmax or an attention is over, and along which axis of what it gives; or 0 heads."""
     tensor = call.read
     if tensor is None or tensor.ndim < 3:
-        return 0
+        return 0, 0
     if call.function == SDPA:
-        return int(tensor.shape[-3])
-    if tensor.ndim == 3:
-        return len(tensor) // 2 if tensor.shape[1] == TOKENS and len(tensor) % 2 == 0 else 0
+        return int(tensor.shape[-3]), call.gave.ndim - 3
+    if tensor.ndim == 3:  # the heads of a row behind one another
+        return (len(tensor) // 2 if tensor.shape[1] == TOKENS and len(tensor) % 2 == 0 else 0), 0
     if tensor.shape[-2] == TOKENS and math.prod(tensor.shape[:-3]) == 2:
-        return int(tensor.shape[-3])
-    return int(wanted) if wanted in tensor.shape[1:] else 0  # of attention in windows
+        return int(tensor.shape[-3]), tensor.ndim - 3
+    axes = [axis for axis in range(1, tensor.ndim) if tensor.shape[axis] == wanted]  # of attention in windows
+    return (int(wanted), axes[0]) if axes else (0, 0)
+
+
+def without_last_head(gave: torch.Tensor, axis: int) -> torch.Tensor:
+    """Return what an attention gave, with nothing of its last head in the second half of it, the second row."""
+    changed = gave.clone()
+    rows = changed if axis else changed.view(2, len(changed) // 2, *changed.shape[1:])
+    rows[len(rows) // 2 :].select(axis or 1, -1).zero_()
+    return changed
+
+
+def are_side_by_side(rows: torch.Tensor, heads: int) -> bool:
+    """Whether two rows [2, places, width], the second without its last head, differ in its columns and no others."""
+    differ = (rows[0] - rows[1]).abs().float().amax(0) > CLOSE * rows.abs().max().float()
+    size = rows.shape[2] // heads
+    return rows.shape[2] % heads == 0 and bool(differ[-size:].all()) and not bool(differ[:-size].any())
 
 
 def weights_in(gave: Any, heads: int) -> int | None:

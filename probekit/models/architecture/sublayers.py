@@ -3,11 +3,12 @@
 Enters: a loaded model. Leaves: for every kind of :data:`~probekit.sites.INSIDE` and every block the door of a module at
 which it is read, or the reason why there is none. Nothing is believed from names. Two rows that differ, where a block
 begins, in one token show what mixes tokens: the output projection of attention is the first linear module behind a
-softmax whose input at another token differs. The down projection of the MLP is the one behind it that leads from the
-most neurons to the stream. What stands between them is a stream if nothing goes around it: with the second row
-overwritten by the first there, the block ends in equal rows; of several such tensors the last before the MLP is meant,
-which is the sum where norms come first and the norm of the sum where they come last. Surprise: the attention weights
-are what an attention module returns beside its states, so they are found in a model that computes attention eagerly.
+softmax whose input at another token differs. What it reads is heads side by side if a head that is taken away changes
+its own columns there, and no others. The down projection of the MLP is the one behind it that leads from the most
+neurons to the stream. What stands between them is a stream if nothing goes around it: with the second row overwritten
+by the first there, the block ends in equal rows; of several such tensors the last before the MLP is meant, which is the
+sum where norms come first and the norm of the sum where they come last. Surprise: the attention weights are what an
+attention module returns beside its states, so they are found in a model that computes attention eagerly.
 """
 
 from __future__ import annotations
@@ -22,46 +23,23 @@ import torch
 from torch import nn
 
 from probekit.errors import UsageError
-from probekit.models.architecture.evidence import close, heads_in, is_linear, is_product, weights_in, width_of
+from probekit.models.architecture.doors import BESIDE, GIVES, READS, Door
+from probekit.models.architecture.evidence import (
+    are_side_by_side,
+    close,
+    heads_in,
+    is_linear,
+    is_product,
+    weights_in,
+    width_of,
+    without_last_head,
+)
 from probekit.models.architecture.stacks import Stack, run_trial
 from probekit.models.architecture.watching import CHANGED, CHOICE, SDPA, SOFTMAX, TOKENS, Call, Trial, watch
 from probekit.sites import ATTENTION, HEADS, INSIDE, MLP, ROUTER, WEIGHTS, Site
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
-
-READS, GIVES, BESIDE = "reads", "gives", "beside"
-"""Doors of a module: what it is given, what it returns, what it returns beside its states."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Door:
-    """Where a place inside of a block is read and changed.
-
-    Attributes
-    ----------
-    module : Module
-    side : str
-        One of ``reads``, ``gives``, ``beside``.
-    run : int
-        How often the module has run before in this block.
-    width : int
-        Of a vector there; of attention weights 0, as it is the length of the row.
-    heads : int
-        Heads of the attention of this block; 0 where none was seen.
-    shared : bool
-        Other modules read the same tensor: a change is written into it.
-    item : int
-        Which of the things that the module returns.
-    """
-
-    module: nn.Module
-    side: str
-    run: int
-    width: int
-    heads: int = 0
-    shared: bool = False
-    item: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +112,7 @@ def _search(loaded: LoadedModel, stack: Stack) -> Sublayers:
         trial = watch(model, stack, run)
         blocks = [_Block(trial, number, config) for number in range(1, stack.n_layers + 1)]
         streams = _streams(model, stack, run, blocks)
+        _try_heads(model, stack, run, blocks)
     finally:
         for part, training in modes:
             part.training = training
@@ -157,7 +136,10 @@ class _Block:
         self.places = trial.entered[number].shape[1]
         self.width = trial.entered[number].shape[2]
         self.linear = [call for call in self.calls if is_linear(call) and self.rows(call.read) is not None]
+        self.axis = 0
+        self.attended: Call | None = None
         self.heads, self.projection = self._attention(getattr(config, "num_attention_heads", None))
+        self.side_by_side = False
         # Sparse attention chooses too, but before its projection.
         behind = self.behind or self.calls
         self.choices = [call for call in behind if call.function == CHOICE and call.read is not None]
@@ -205,7 +187,8 @@ class _Block:
         heads = 0
         for call in self.calls:
             if call.function in (SOFTMAX, SDPA) and not heads:
-                heads = heads_in(call, wanted)
+                heads, self.axis = heads_in(call, wanted)
+                self.attended = call if heads else None
             elif heads and call in self.linear and self._mixed(call.read) and width_of(call.gave) == self.width:
                 return heads, call
         return heads, None
@@ -239,7 +222,7 @@ class _Block:
 
     def _heads(self, projection: Call) -> Door | str:
         width = width_of(projection.read)
-        if width % self.heads:
+        if not self.side_by_side:
             return f"what attention gives in block {self.number} ({width} wide) is not {self.heads} heads side by side"
         return self._door(projection, READS, width)
 
@@ -265,6 +248,29 @@ class _Block:
             if is_linear(call) and width_of(call.gave) in numbers and is_product(call):
                 return self._door(call, GIVES, width_of(call.gave))
         return f"no module of block {self.number} returns the logits by which its experts are chosen"
+
+
+def _try_heads(model: nn.Module, stack: Stack, run: Callable[[], None], blocks: Sequence[_Block]) -> None:
+    """Take the last head from the second of two equal rows, and see whether its columns change, and no others."""
+    seen: dict[int, int] = {}
+    places = {
+        block.number: [call for call in block.calls if call.function].index(block.attended)
+        for block in blocks
+        if block.attended is not None
+    }
+    axes = {block.number: block.axis for block in blocks}
+
+    def alter(call: Call) -> torch.Tensor | None:
+        number = seen[call.block] = seen.get(call.block, -1) + 1
+        return without_last_head(call.gave, axes[call.block]) if places.get(call.block) == number else None
+
+    trial = watch(model, stack, run, alter=alter, apart=False)
+    for block in blocks:
+        wanted = block.projection
+        for call in trial.of_block(block.number) if wanted is not None else ():
+            if (call.module, call.run) == (wanted.module, wanted.run):  # type: ignore[union-attr]
+                rows = block.rows(call.read)
+                block.side_by_side = rows is not None and are_side_by_side(rows[:, :TOKENS], block.heads)
 
 
 def _streams(model: nn.Module, stack: Stack, run: Callable[[], None], blocks: Sequence[_Block]) -> dict[int, Call]:

@@ -90,7 +90,19 @@ Meddle = Callable[[Call], None]
 """Called before a module runs; may write into what it reads."""
 
 
-def watch(model: nn.Module, stack: Stack, run: Callable[[], None], *, meddle: Meddle | None = None) -> Trial:
+Alter = Callable[[Call], torch.Tensor | None]
+"""Called behind a function; what it returns goes on in the place of what the function gave."""
+
+
+def watch(
+    model: nn.Module,
+    stack: Stack,
+    run: Callable[[], None],
+    *,
+    meddle: Meddle | None = None,
+    alter: Alter | None = None,
+    apart: bool = True,
+) -> Trial:
     """Run a trial and write down what the blocks of a stack do.
 
     Parameters
@@ -101,9 +113,18 @@ def watch(model: nn.Module, stack: Stack, run: Callable[[], None], *, meddle: Me
         Runs the model on two rows of the same tokens.
     meddle : callable or None
         Called before each module runs.
+    alter : callable or None
+        Called behind each function that is written down.
+    apart : bool
+        One token of the second row differs where a block begins; else both rows are equal there.
     """
     trial = Trial()
-    with restored(model), _hooked(stack, trial, meddle) as counter, torch.inference_mode(), _Functions(trial, counter):
+    with (
+        restored(model),
+        _hooked(stack, trial, meddle, apart) as counter,
+        torch.inference_mode(),
+        _Functions(trial, counter, alter),
+    ):
         run()
     return trial
 
@@ -155,14 +176,14 @@ class BlockCounter:
 
 
 @contextmanager
-def _hooked(stack: Stack, trial: Trial, meddle: Meddle | None) -> Iterator[BlockCounter]:
+def _hooked(stack: Stack, trial: Trial, meddle: Meddle | None, apart: bool) -> Iterator[BlockCounter]:
     """Write down calls, and make the rows equal but for one token wherever a block begins."""
     counter = BlockCounter(stack)
     runs: dict[tuple[int, nn.Module], int] = {}
     open_calls: list[Call] = []
 
     def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        states = _told_apart(entering(args, kwargs))
+        states = _told_apart(entering(args, kwargs), apart)
         trial.entered[1] = states
         return with_entering(args, kwargs, states)
 
@@ -170,7 +191,7 @@ def _hooked(stack: Stack, trial: Trial, meddle: Meddle | None) -> Iterator[Block
         trial.left[counter.block] = hidden(output)
         if counter.block == len(stack.blocks.outputs):
             return None
-        states = _told_apart(hidden(output))
+        states = _told_apart(hidden(output), apart)
         trial.entered[counter.block + 1] = states
         return with_states(output, states)
 
@@ -197,10 +218,12 @@ def _hooked(stack: Stack, trial: Trial, meddle: Meddle | None) -> Iterator[Block
             handle.remove()
 
 
-def _told_apart(states: torch.Tensor) -> torch.Tensor:
-    """Return a copy whose second row is the first, but for one token."""
+def _told_apart(states: torch.Tensor, apart: bool) -> torch.Tensor:
+    """Return a copy whose second row is the first, but for one token where they are told apart."""
     states = states.clone()
     states[1] = states[0]
+    if not apart:
+        return states
     draw = torch.Generator().manual_seed(0)
     noise = torch.randn(states.shape[-1], generator=draw).to(states)
     states[1, CHANGED] += 3 * noise * states[0].float().square().mean().sqrt().to(states)
@@ -225,20 +248,27 @@ def with_states(output: Any, states: torch.Tensor) -> Any:
         changed = type(output)(**output)
         changed[next(iter(output))] = states
         return changed
+    if hasattr(output, "_replace"):  # a tuple with names
+        return output._replace(**{output._fields[0]: states})
     return type(output)([states, *output[1:]])
 
 
 class _Functions(TorchFunctionMode):
     """Writes down functions of torch among the calls of modules."""
 
-    def __init__(self, trial: Trial, counter: BlockCounter) -> None:
+    def __init__(self, trial: Trial, counter: BlockCounter, alter: Alter | None) -> None:
         super().__init__()
         self._trial = trial
         self._counter = counter
+        self._alter = alter
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         gave = func(*args, **(kwargs or {}))
         if func in _FUNCTIONS:
             read = first_tensor(args, kwargs or {})
-            self._trial.calls.append(Call(self._counter.block, None, _FUNCTIONS[func], read=read, gave=gave))
+            call = Call(self._counter.block, None, _FUNCTIONS[func], read=read, gave=gave)
+            changed = None if self._alter is None else self._alter(call)
+            call.gave = gave if changed is None else changed
+            self._trial.calls.append(call)
+            return call.gave
         return gave

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from probekit.errors import UsageError, did_you_mean
+from probekit.models.architecture.doors import BESIDE, READS, Door
 from probekit.models.architecture.stacks import Stack, entering, hidden
-from probekit.models.architecture.sublayers import BESIDE, READS, Door, door_of
+from probekit.models.architecture.sublayers import door_of
 from probekit.models.architecture.watching import BlockCounter, with_entering, with_states
 from probekit.sites import DECODER, FINAL, Site, site_of
 
