@@ -112,7 +112,7 @@ def load_with_head(
     random_weights : int or None
         Seed: initialise as the family does before training, head and all.
     stacks : bool
-        Find the stacks of its blocks too, so that layers are read and changed, and blocks passed, as those of the base model.
+        Find the stacks of its blocks too: layers are read and changed, and blocks passed, as those of the base model.
 
     Returns
     -------
