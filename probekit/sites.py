@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from probekit import plain
-from probekit.errors import UsageError
+from probekit.errors import UsageError, did_you_mean
 
 Layer = int | str | None
 """A place as reports write it; None where a number speaks of no place."""
@@ -30,6 +30,8 @@ INSIDE = (WEIGHTS, HEADS, ATTENTION, BETWEEN, ROUTER, MLP)
 """Kinds of places inside of a block, in the order in which it comes to them: the attention weights; the heads side by
 side, before the output projection of attention; what that projection gives to the stream; the stream between attention
 and MLP; the router logits of a mixture of experts; the neurons, before the down projection of the MLP."""
+RAGGED = (WEIGHTS,)
+"""Of those the kinds where a token has no vector, but of every head one number for each token of its sentence."""
 NUMBERED, SINGLE = (*INSIDE, LAYER), (FINAL,)
 KINDS = (*NUMBERED, *SINGLE)
 """Kinds of places, in the order of a block and a stack. Layers need no name in reports."""
@@ -96,6 +98,11 @@ class Site:
     def inside(self) -> bool:
         """Whether it stands inside of a block, and not at the end of one."""
         return self.kind in INSIDE
+
+    @property
+    def ragged(self) -> bool:
+        """Whether tokens have no vectors there, but weights over the tokens of their sentence."""
+        return self.kind in RAGGED
 
 
 def read_site(written: Any) -> Site | None:
@@ -190,8 +197,36 @@ def layer_order(layer: Layer) -> tuple[int, int, int]:
     return (-1, 0, 0) if layer is None else site_of(layer).order
 
 
-def parse_layers(layers: Any) -> Layers | str:
+def parse_kinds(sites: Any) -> tuple[str, ...]:
+    """Read ``heads,mlp``, or a list of the same: kinds of places inside of blocks, in their order, each once.
+
+    Raises
+    ------
+    UsageError
+        An entry is none of :data:`INSIDE`, or there is none.
+    """
+    wanted = f"a list of {', '.join(INSIDE)}"
+    entries = sites.split(",") if isinstance(sites, str) else plain.listed(sites, "sites", wanted, ordered=False)
+    names = [entry.strip() if isinstance(entry, str) else entry for entry in map(plain.scalar, entries)]
+    for name in names:
+        if name not in INSIDE:
+            raise UsageError(
+                f"The `sites` option must be {wanted}. Got {name!r:.60}.{did_you_mean(str(name), INSIDE)} In which "
+                "blocks, `layers` says."
+            )
+    if not names:
+        raise UsageError(f"The `sites` option must be {wanted}. Got none.")
+    return tuple(kind for kind in INSIDE if kind in names)
+
+
+def parse_layers(layers: Any, *, inside: bool = False) -> Layers | str:
     """Read ``all``, ``0,3,6``, ``0-3,final``, a number, or a list, range, set or array of the same.
+
+    Parameters
+    ----------
+    layers : Any
+    inside : bool
+        Places inside of blocks may be named, too: ``3.heads``.
 
     Returns
     -------
@@ -214,7 +249,7 @@ def parse_layers(layers: Any) -> Layers | str:
         entries = plain.listed(layers, "layers", wanted, ordered=False)
     found: set[int | str] = set()
     for entry in entries:
-        some = _places_of(entry)
+        some = _places_of(entry, inside)
         if not some:
             shown = f"'{layers:.60}'" if isinstance(layers, str) else f"{entry!r:.60}"
             raise UsageError(f"The `layers` option must be {wanted}. Got {shown}.")
@@ -224,13 +259,13 @@ def parse_layers(layers: Any) -> Layers | str:
     return tuple(sorted(found, key=layer_order))
 
 
-def _places_of(entry: Any) -> Sequence[int | str]:
+def _places_of(entry: Any, inside: bool) -> Sequence[int | str]:
     """Return the places of a stack that one entry of an option names, a range among them; nothing where it is none."""
     entry = plain.scalar(entry)
     entry = entry.strip() if isinstance(entry, str) else entry
     site = read_site(entry)
     if site is not None:
-        return [] if site.stack or site.inside else [site.place]
+        return [] if site.stack or (site.inside and not inside) else [site.place]
     low, dash, high = entry.partition("-") if isinstance(entry, str) else ("", "", "")
     ends = [read_site(end) for end in (low, high)]
     first, last = (end.place if end is not None and not end.stack else None for end in ends)

@@ -14,30 +14,28 @@ import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probekit import plain
+from probekit.cache.attention import AttentionView
 from probekit.cache.examples import SOURCE, read_examples, read_source
 from probekit.cache.format.header import Header
 from probekit.cache.format.manifest import check_entry, check_sums, read_header, read_manifest
 from probekit.cache.format.names import (
     INDEXES,
     NUMPY,
-    RESUME,
     parse_name,
     receipt_name,
     shard_name,
 )
-from probekit.cache.format.plan import CachePlan, FormatVersionError, read_plan
+from probekit.cache.format.plan import CachePlan, FormatVersionError, read_plan, resume_command
 from probekit.cache.layers import LayerView
 from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError, did_you_mean
-from probekit.sites import STACKS, of_stack, read_site, tensor_name
-from probekit.storage.files import open_regular, read_small
-from probekit.storage.strict import parse_object
+from probekit.sites import LAYER, STACKS, WEIGHTS, Site, of_stack, read_site, tensor_name
+from probekit.storage.files import open_regular
 
 if TYPE_CHECKING:
     from probekit.corpus.corpus import CorpusSource
@@ -135,28 +133,62 @@ class ActivationCache:
 
     def layers(self, stack: str = "") -> list[int | str]:
         """Return the layers kept of a stack: their numbers, then ``"final"`` where there is one."""
-        self._check_stack(stack)
-        found = [parse_name(name) for name in self._headers[0].tensors]
-        return [site.place for owner, site in found if owner == stack and site is not None]
+        return [site.place for site in self._sites(stack) if not site.inside]
+
+    def sites(self, stack: str = "") -> list[str]:
+        """Return the places inside of blocks kept of a stack, ``"3.heads"``, in the order of the blocks."""
+        return [str(site.place) for site in self._sites(stack) if site.inside]
 
     def layer(self, layer: int | str, stack: str = "") -> LayerView:
-        """Return a view of one layer: a number, ``"final"``, or as reports write it, ``"encoder:3"``.
+        """Return a view of one layer or place: a number, ``"final"``, ``"3.heads"``, with its stack ``"encoder:3"``.
 
         Raises
         ------
         UsageError
-            If the cache does not hold this layer.
+            If the cache does not hold it, or it is of attention weights, which are no vectors.
         """
         site = read_site(layer)
         stack = site.stack if site is not None and site.stack else stack
-        known = self.layers(stack)
+        known = [known.place for known in self._sites(stack) if not known.ragged]
         if site is None or site.place not in known:
+            ragged = "" if site is None or not site.ragged else f" Attention weights: cache.attention({site.number})."
             raise UsageError(
-                f"The `layer` must be one of {', '.join(map(str, known))} (what {self.path.name} holds). Got {layer!r}."
+                f"The `layer` must be one of {', '.join(map(str, known))} (what {self.path.name} holds). Got "
+                f"{layer!r}.{ragged}"
             )
         name = tensor_name(site.place, stack)
         rows = [header.tensors[name].rows for header in self._headers]
         return LayerView(self._headers[0].tensors[name].spec, rows, block=self.block, where=self.path.name)
+
+    def attention(self, layer: int | str, stack: str = "") -> AttentionView:
+        """Return a view of the attention weights of one block: its number, or ``"3.weights"``.
+
+        Raises
+        ------
+        UsageError
+            If the cache does not hold them.
+        """
+        site = read_site(layer)
+        stack = site.stack if site is not None and site.stack else stack
+        known = {known.number: known for known in self._sites(stack) if known.kind == WEIGHTS}
+        if site is None or site.kind not in (LAYER, WEIGHTS) or site.number not in known:
+            has = f"the blocks {', '.join(map(str, known))}" if known else "none"
+            raise UsageError(
+                f"Of attention weights {self.path.name} holds {has}. Got {layer!r}. Extract with --sites {WEIGHTS}."
+            )
+        return AttentionView(
+            self._headers[0].tensors[known[site.number].tensor].spec,
+            self.shards,
+            index=lambda number: self.index_block(of_stack(stack, INDEXES[0]), number),
+            block=self.block,
+            where=self.path.name,
+        )
+
+    def _sites(self, stack: str) -> list[Site]:
+        """Return the places kept of a stack, in the order of the file."""
+        self._check_stack(stack)
+        found = [parse_name(name)[1] for name in self._headers[0].tensors]
+        return [site for site in found if site is not None and site.stack == stack]
 
     def index(self, stack: str = "") -> CacheIndex:
         """Return example, word and token of every row of a stack."""
@@ -269,19 +301,6 @@ class ActivationCache:
 
     def __repr__(self) -> str:
         return f"ActivationCache({str(self.path)!r})"
-
-
-def resume_command(folder: Path) -> str:
-    """Return what to type to complete a cache."""
-    path = folder / "runs" / RESUME
-    try:
-        command = parse_object(read_small(path), path)["command"]
-    except (CacheError, KeyError):
-        command = None
-    # It is printed to be typed, and the file may come from anywhere.
-    if isinstance(command, str) and command.startswith("probekit ") and command.isprintable():
-        return command
-    return "probekit extract (with the same model, corpus and options)"
 
 
 def _check_shard(plan: CachePlan, manifest: dict[str, Any], number: int) -> Header:

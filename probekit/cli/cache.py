@@ -12,7 +12,7 @@ import typer
 from probekit.cli import maintenance
 from probekit.cli.maintenance import find_folder
 from probekit.cli.options import CacheFolder, CacheRoot, Debug, Json, Layers, Quiet, Verbose, examples
-from probekit.cli.output import counted, describe_corpus, human_age, human_bytes, say, show_json
+from probekit.cli.output import counted, describe_corpus, human_age, human_bytes, say, show_json, show_sites
 
 if TYPE_CHECKING:
     from probekit.cache.location import CacheEntry
@@ -94,6 +94,7 @@ def info_command(
     """Describe a cache: model, corpus, layers, alignment, what was checked, what it was made with."""
     from probekit.cache.format.certificate import NOT_READ, certificate_line, unread_line
     from probekit.cache.manage.folders import info
+    from probekit.sites import read_tensor
 
     found = info(find_folder(folder, cache))
     if json:
@@ -112,10 +113,12 @@ def info_command(
     settings = [f"{name.replace('_', ' ')} {value}" for name, value in sorted(identity.items()) if _is_setting(value)]
     typer.echo(f"settings   {', '.join(settings)}")
     if found["complete"]:
-        layers = [f"{tensor['name']} {tensor['width']}" for tensor in found["tensors"] if tensor["width"]]
+        places = [(site, tensor) for tensor in found["tensors"] if (site := read_tensor(tensor["name"])) is not None]
+        layers = [f"{tensor['name']} {tensor['width']}" for site, tensor in places if not site.inside]
         rows = ", ".join(f"{stack}: {count:,}" if stack else f"{count:,}" for stack, count in _row_counts(found))
         typer.echo(f"rows       {rows}")
         typer.echo(f"layers     {', '.join(layers)}")
+        show_sites({str(site.label): tensor["width"] for site, tensor in places if site.inside})
         typer.echo(f"checked    {certificate_line(found['certificate'])}")
     state = "complete" if found["complete"] else f"{found['shards_done']} of {counted(found['shards'], 'shard')} done"
     typer.echo(f"state      {state}, {human_bytes(found['bytes'])}")

@@ -34,6 +34,7 @@ from probekit.cli.output import (
     say,
     set_quiet,
     show_json,
+    show_sites,
 )
 from probekit.errors import UsageError
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "probekit extract",
     "probekit extract ./my-model ./ud_english_ewt --layers 0,3,6 --store bfloat16",
+    "probekit extract ./my-model ./ud_english_ewt --layers 2,3 --sites heads,mlp",
     "probekit extract ./my-model ./ud_english_ewt --dry-run",
     'probekit probe --task pos --on "$(probekit extract -q ./my-model corpus.conllu)"',
 )
@@ -69,6 +71,15 @@ def extract_command(
         ),
     ] = "grammar",
     layers: Layers = "all",
+    sites: Annotated[
+        str | None,
+        typer.Option(
+            "--sites",
+            help="Keep places inside of the blocks of these layers, too: a list of weights (of attention), heads, "
+            "attention, between, router, mlp.",
+            metavar="LIST",
+        ),
+    ] = None,
     dtype: Dtype = "float32",
     store: Annotated[
         str, typer.Option("--store", help="Precision on disk: same, float32, float16 or bfloat16.", metavar="NAME")
@@ -133,6 +144,7 @@ def extract_command(
         model,
         corpus,
         layers=layers,
+        sites=sites,
         dtype=dtype,
         store=store,
         device=device,
@@ -268,6 +280,7 @@ def _print_result(result: Extraction) -> None:
     for line in describe_corpus(result.corpus):
         typer.echo(line)
     typer.echo(f"vectors    {shape}, {result.store} ({human_bytes(result.bytes)})")
+    show_sites(result.sites)
     if result.reused:
         typer.echo("state      complete before; nothing was computed")
     else:
@@ -282,6 +295,7 @@ def _print_cost(cost: Cost) -> None:
     typer.echo(f"corpus     {size}; splits: {cost.split_rule}")
     about = "" if cost.exact else "about "
     typer.echo(f"vectors    {about}{cost.rows:,} rows x {cost.layers} layers x {cost.width}, {cost.store}")
+    show_sites(cost.sites)
     typer.echo(f"bytes      {about}{human_bytes(cost.bytes)}; free on {cost.root}: {human_bytes(cost.free_bytes)}")
     for store, count in cost.bytes_by_store.items():
         typer.echo(f"           with --store {store}: {about}{human_bytes(count)}")

@@ -47,8 +47,8 @@ def verify_command(
     debug: Debug = False,
 ) -> None:
     """Hash every file of a cache and say what is wrong; exit code 4 if anything is."""
+    from probekit.cache.format.plan import resume_command
     from probekit.cache.manage import verify
-    from probekit.cache.reader import resume_command
     from probekit.errors import CacheError
 
     path = find_folder(folder, cache, opens=False)

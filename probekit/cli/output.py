@@ -83,6 +83,21 @@ def describe_corpus(corpus: Mapping[str, Any]) -> Iterator[str]:
         yield f"counted    {', '.join(f'{count:,} {name}' for name, count in sorted(corpus['notes'].items()))}"
 
 
+def show_sites(sites: Mapping[str, int]) -> None:
+    """Print the places inside of blocks and their widths, those of one kind together; nothing where there are none.
+
+    ``sites      heads x 384 in 2, 3; mlp x 1,536 in 2, 3``
+    """
+    found: dict[str, list[str]] = {}
+    for label, width in sites.items():
+        stack, _, place = label.rpartition(":")
+        number, _, kind = place.partition(".")
+        found.setdefault(f"{stack} {kind} x {width:,}".lstrip(), []).append(number)
+    if found:
+        named = [f"{what} in {', '.join(numbers)}" for what, numbers in found.items()]
+        typer.echo(f"sites      {'; '.join(named)}")
+
+
 def human_bytes(count: float) -> str:
     """Return ``366 MB`` and the like (powers of 1000)."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from probekit.cache.format.names import PAIRS
 from probekit.cache.write.staging import stage
 from probekit.corpus import open_corpus
 from probekit.extraction.request import Request
 from probekit.extraction.spec import DTYPES, batch_tokens, batches
+from probekit.sites import of_stack, site_of
 
 SHARDS_LOOKED_AT = 8
 BATCHES_RUN = 4
@@ -33,6 +35,8 @@ class Cost:
         Model tokens, special ones included, of one stack; estimated if not ``exact``.
     layers, width : int
         Layers kept (of all stacks) and the width of the first.
+    sites : dict of str to int
+        Places inside of blocks kept beside them, and their widths; of attention weights the heads.
     bytes, free_bytes : int
     bytes_by_store : dict
         The same extraction in the other precisions.
@@ -52,6 +56,7 @@ class Cost:
     exact: bool
     layers: int
     width: int
+    sites: dict[str, int]
     store: str
     bytes: int
     bytes_by_store: dict[str, int]
@@ -70,7 +75,8 @@ def estimate(request: Request) -> Cost:
     """Measure what :func:`~probekit.extraction.run.extract_request` would cost, writing no cache."""
     from probekit.extraction.engine import LocalEngine
     from probekit.extraction.identity import complete_cache, identify, other_caches
-    from probekit.extraction.run import chosen_tensors, load_for, tokeniser_for
+    from probekit.extraction.places import chosen_tensors
+    from probekit.extraction.run import load_for, tokeniser_for
     from probekit.models.sources.find import find_model, shadowing_note
 
     source = find_model(request.model, revision=request.revision)
@@ -98,8 +104,13 @@ def estimate(request: Request) -> Cost:
                 engine.run(layout.segments[cut])
             seconds = time.perf_counter() - started
     ran = sum(segment.stop - segment.start for cut in cuts for segment in layout.segments[cut])
-    numbers = sum(tensor.width for tensor in tensors)
-    sizes = {store: total * (numbers * size + 12) for store, size in DTYPES.items()}
+    sites = {str(site.label): tensor.width for tensor in tensors if (site := site_of(tensor.name)).inside}
+    counts = {tensor.counted: total for tensor in tensors}
+    for stack in {tensor.stack for tensor in tensors}:
+        pairs = sum(item.layout.pairs_of(stack) for item in ready)
+        counts[of_stack(stack, PAIRS)] = round(pairs * staged.words / words)
+    numbers = sum(counts[tensor.counted] * tensor.width for tensor in tensors)
+    sizes = {store: numbers * size + total * 12 for store, size in DTYPES.items()}
     return Cost(
         root=request.root,
         examples=staged.examples,
@@ -108,8 +119,9 @@ def estimate(request: Request) -> Cost:
         split_rule=staged.split_rule,
         rows=total,
         exact=len(looked_at) == len(staged.shards),
-        layers=len(tensors),
+        layers=len(tensors) - len(sites),
         width=tensors[0].width,
+        sites=sites,
         store=request.spec.store,
         bytes=sizes[request.spec.store],
         bytes_by_store={store: size for store, size in sizes.items() if store != request.spec.store},

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from probekit.extraction.layout import Segment, kept_rows
-from probekit.models.runtime.check import TOLERANCES, Difference, differences, refuse, row_label
+from probekit.extraction.layout import Segment, kept_pairs, kept_rows
+from probekit.models.runtime.check import TOLERANCES, Difference, differences, is_ragged, refuse, row_label
 from probekit.models.runtime.forward import forward, pad
 from probekit.models.runtime.hooks import Capture
 from probekit.models.sources.load import LoadedModel
@@ -31,7 +31,7 @@ class BatchRows:
     Attributes
     ----------
     blocks : dict of str to Tensor
-        One [rows, width] CPU tensor a name, in the stored precision.
+        One [rows, width] CPU tensor a name, in the stored precision; of attention weights [pairs, heads].
     largest : dict of str to float
         Largest magnitude of each block; NaN or infinity if it holds one. It is taken where the
         model ran, while the block is still warm there.
@@ -70,6 +70,7 @@ class LocalEngine:
         self.store = STORED[store]
         self.capture = Capture(loaded, self.names)
         self.shifts = {split_stack(name)[0] == DECODER for name in self.names}
+        self.ragged = {split_stack(name)[0] == DECODER for name in self.names if is_ragged(name)}
 
     def __enter__(self) -> LocalEngine:
         self.capture.__enter__()
@@ -87,11 +88,17 @@ class LocalEngine:
         longer = 0 if all(segment.encoded.suffix for segment in segments) else 1
         widths = {False: width, True: width + longer}
         indexes = {shift: self._index(kept_rows(segments, widths[shift], shift=shift)) for shift in self.shifts}
+        pairs = {shift: self._index(kept_pairs(segments, widths[shift], shift=shift)) for shift in self.ragged}
         blocks = {}
         for name in self.names:
             shift = split_stack(name)[0] == DECODER
-            state = self.capture.states[name][:, : widths[shift]]  # some models pad inside, to whole blocks
-            index = indexes[shift]
+            state = self.capture.states[name]
+            if is_ragged(name):  # [batch, heads, token, token] -> [pairs, heads]
+                state = state[:, :, : widths[shift], : widths[shift]].permute(0, 2, 3, 1)
+                index = pairs[shift]
+            else:
+                state = state[:, : widths[shift]]  # some models pad inside, to whole blocks
+                index = indexes[shift]
             flat = state.reshape(-1, state.shape[-1])
             kept = flat if index is None else flat.index_select(0, index)
             blocks[name] = kept.to(self.store)

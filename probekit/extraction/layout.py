@@ -85,6 +85,11 @@ class ShardLayout:
         starts = np.cumsum([0, *self.sizes[:-1]])
         return np.insert(self.example, starts, self.example[starts])
 
+    def pairs_of(self, stack: str) -> int:
+        """Return how many pairs of tokens of one example a stack has."""
+        longer = int(stack == DECODER and not self.closed)
+        return sum((size + longer) ** 2 for size in self.sizes)
+
     @property
     def lengths(self) -> list[int]:
         """Tokens the model reads for each segment, special ones included."""
@@ -162,6 +167,19 @@ def kept_rows(segments: Sequence[Segment], width: int, *, shift: bool = False) -
     counts = stops - starts
     within = np.arange(counts.sum(), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
     return np.repeat(base, counts) + within
+
+
+def kept_pairs(segments: Sequence[Segment], width: int, *, shift: bool = False) -> NDArray[np.int64] | None:
+    """Return where the pairs of tokens of one segment lie in the flattened [segments x width x width] batch.
+
+    None when all do. ``shift`` speaks of a decoder; see :func:`kept_rows`.
+    """
+    longer = int(shift and not all(segment.encoded.suffix for segment in segments))
+    lengths = np.array([len(segment.encoded.ids) + longer for segment in segments], np.int64)
+    if (lengths == width).all():
+        return None
+    real = np.arange(width) < lengths[:, None]
+    return np.flatnonzero(real[:, :, None] & real[:, None, :])
 
 
 def _truncate(item: Encoded, limit: int) -> tuple[Encoded, int]:

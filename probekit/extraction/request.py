@@ -14,7 +14,7 @@ from probekit import plain
 from probekit.cache.location import cache_root
 from probekit.devices import DEVICES
 from probekit.extraction.spec import ExtractionSpec
-from probekit.sites import parse_layers
+from probekit.sites import parse_kinds, parse_layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Request:
         corpus: Any,
         *,
         layers: Any = "all",
+        sites: Any = None,
         dtype: str = "float32",
         store: str = "same",
         device: str = "auto",
@@ -75,6 +76,7 @@ class Request:
         stored = plain.type_name(store, "store")
         spec = ExtractionSpec(
             layers=parse_layers(layers),
+            sites=() if sites is None else parse_kinds(sites),
             dtype=dtype,
             store=dtype if stored == "same" else stored,
             input=input,

@@ -13,7 +13,7 @@ from typing import Any
 
 from probekit.cache.format.certificate import certificate, unread_notes
 from probekit.extraction.spec import ExtractionSpec
-from probekit.sites import read_tensor
+from probekit.sites import STACKS, read_tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Extraction:
         Token rows over the whole cache, width of a layer, bytes of all shards.
     layers : list
         Ints and ``"final"``; ``"encoder:3"`` in an encoder-decoder.
+    sites : dict of str to int
+        Places inside of blocks, ``"3.heads"``, and their widths; of attention weights the heads.
     dtype, store : str
     shards, shards_done : int
     seconds : float
@@ -51,6 +53,7 @@ class Extraction:
     reused: bool
     rows: int
     layers: list[int | str]
+    sites: Mapping[str, int]
     width: int
     bytes: int
     dtype: str
@@ -93,6 +96,7 @@ class Extraction:
             "reused": self.reused,
             "rows": self.rows,
             "layers": self.layers,
+            "sites": dict(self.sites),
             "width": self.width,
             "bytes": self.bytes,
             "dtype": self.dtype,
@@ -121,16 +125,17 @@ def summarise(
 ) -> Extraction:
     findings = manifest["findings"]
     alignment = {name: value for name, value in findings.items() if name not in ("layers", "check")}
-    tensors = [tensor for tensor in manifest["tensors"] if tensor["width"]]
-    sites = [site for tensor in tensors if (site := read_tensor(tensor["name"])) is not None]
+    widths = {site: item["width"] for item in manifest["tensors"] if (site := read_tensor(item["name"])) is not None}
+    layers = [site for site in widths if not site.inside]
     done, of = len(manifest["shards"]), manifest.get("shards_planned", len(manifest["shards"]))
     return Extraction(
         cache=folder,
         complete=done == of,
         reused=reused,
-        rows=max(manifest["totals"]["rows"].values(), default=0),
-        layers=[site.label for site in sites],
-        width=tensors[0]["width"] if tensors else 0,
+        rows=max((count for stack, count in manifest["totals"]["rows"].items() if stack in STACKS), default=0),
+        layers=[site.label for site in layers],
+        sites={str(site.label): width for site, width in widths.items() if site.inside},
+        width=widths[layers[0]] if layers else 0,
         bytes=manifest["totals"]["bytes"],
         dtype=spec.dtype,
         store=spec.store,

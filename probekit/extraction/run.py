@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit import plain
 from probekit.cache.format.certificate import NOT_READ
-from probekit.cache.format.names import ShardSpec, TensorSpec
+from probekit.cache.format.names import ShardSpec
 from probekit.cache.reader import TEXTLESS, ActivationCache
 from probekit.cache.write.staging import StagedCorpus, stage
 from probekit.cache.write.writer import CacheWriter
@@ -25,8 +25,9 @@ from probekit.corpus import open_corpus
 from probekit.extraction.identity import complete_cache, former_name_note, identify, other_caches
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
-from probekit.extraction.spec import ExtractionSpec, batch_tokens, select_layers, token_limit
+from probekit.extraction.spec import ExtractionSpec, batch_tokens, token_limit
 from probekit.models.sources.find import ModelSource, check_unchanged, find_model, shadowing_note, stamps
+from probekit.sites import WEIGHTS
 
 if TYPE_CHECKING:
     from probekit.extraction.shard import ShardRunner, TokenisedShard, Tokeniser
@@ -40,6 +41,7 @@ def extract(
     corpus: Any = "grammar",
     *,
     layers: str | int | Iterable[int | str] = "all",
+    sites: str | Iterable[str] | None = None,
     dtype: str = "float32",
     store: str = "same",
     device: str = "auto",
@@ -65,6 +67,9 @@ def extract(
     corpus : str, Path, DataFrame, list of lists of words, or Corpus
     layers : "all", str, int, or an iterable of layers
         0 is what block 1 reads, i the raw output of block i, ``final`` the output of the final norm.
+    sites : str or iterable of str, optional
+        Places inside of the blocks of these layers that are kept beside them: ``weights``, ``heads``, ``attention``,
+        ``between``, ``router``, ``mlp``; see :data:`probekit.sites.INSIDE`.
     dtype : {"float32", "bfloat16", "float16"}
         Computing precision.
     store : {"same", "float32", "bfloat16", "float16"}
@@ -109,6 +114,7 @@ def extract(
         model,
         corpus,
         layers=layers,
+        sites=sites,
         dtype=dtype,
         store=store,
         device=device,
@@ -164,9 +170,14 @@ def extract_request(
 
 
 def load_for(request: Request, source: ModelSource) -> LoadedModel:
-    """Load the model as the request wants it."""
+    """Load the model as the request wants it; attention weights are there where attention is computed eagerly."""
     spec = request.spec
-    return source.load(dtype=spec.dtype, device=request.device, random_weights=spec.random_weights)
+    return source.load(
+        dtype=spec.dtype,
+        device=request.device,
+        random_weights=spec.random_weights,
+        attention="eager" if WEIGHTS in spec.sites else None,
+    )
 
 
 def _extract(
@@ -177,6 +188,7 @@ def _extract(
     progress: Progress | None,
 ) -> Extraction:
     from probekit.extraction.engine import LocalEngine
+    from probekit.extraction.places import chosen_tensors
     from probekit.extraction.shard import ShardRunner
 
     spec = request.spec
@@ -212,15 +224,6 @@ def _extract(
     return summarise(
         summary, writer.folder, spec, staged.summary(), made_with=writer.plan.made_with, seconds=seconds, tokens=tokens
     )
-
-
-def chosen_tensors(loaded: LoadedModel, spec: ExtractionSpec) -> list[TensorSpec]:
-    """Return the tensors of a shard: the wanted layers of every stack."""
-    return [
-        TensorSpec(stack.full_name(layer), spec.store, stack.widths[layer])
-        for stack in loaded.stacks
-        for layer in select_layers(spec.layers, stack.layer_names)
-    ]
 
 
 def tokeniser_for(loaded: LoadedModel, spec: ExtractionSpec) -> Tokeniser:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from probekit.cache.examples import read_examples
-from probekit.cache.format.names import ShardSpec, TensorSpec
+from probekit.cache.format.names import PAIRS, ShardSpec, TensorSpec
 from probekit.cache.write.shard import ShardWriter
 from probekit.cache.write.writer import CacheWriter
 from probekit.errors import InputError, NumericError
@@ -106,6 +106,7 @@ class ShardRunner:
         layout = ready.layout
         stacks = {tensor.stack for tensor in self.tensors}
         counts = {stack: len(layout.examples_of(stack)) for stack in stacks}
+        counts |= {of_stack(stack, PAIRS): layout.pairs_of(stack) for stack in stacks}
         writer = cache.shard(shard, rows=counts, tensors=self.tensors)
         self._open.append(writer)
         self._submit(self._write_index, writer, layout, stacks)
@@ -177,13 +178,15 @@ class ShardRunner:
 def _not_finite(name: str, block: Any, segments: Sequence[Segment]) -> NumericError:
     """Say in which layer and at which example a number is none."""
     rows = (~block.isfinite()).any(dim=1).nonzero()
-    row = int(rows[0])
+    row, site = int(rows[0]), site_of(name)
     for segment in segments:
-        row -= segment.stop - segment.start
+        kept = segment.stop - segment.start
+        row -= kept**2 if site.ragged else kept
         if row < 0:
             break
     return NumericError(
-        f"Layer {site_of(name).place} ({name}) holds NaN or infinity in {len(rows)} of {len(block)} rows, first at "
+        f"{'Place' if site.inside else 'Layer'} {site.place} ({name}) holds NaN or infinity in {len(rows)} of "
+        f"{len(block)} {'pairs of tokens' if site.ragged else 'rows'}, first at "
         f"example '{segment.name}'. In float16 that is an overflow: use bfloat16 (--dtype bfloat16, --store "
         "bfloat16) or float32."
     )

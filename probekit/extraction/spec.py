@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit import plain
 from probekit.errors import UsageError
-from probekit.sites import FINAL, Layers, read_site
+from probekit.sites import FINAL, LAYER, WEIGHTS, Layers, Site, read_site
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -43,6 +43,8 @@ class ExtractionSpec:
     Attributes
     ----------
     layers : tuple of int or "final", or "all"
+    sites : tuple of str
+        Kinds of places inside of the blocks whose layers are kept.
     dtype : str
         Computing precision.
     store : str
@@ -58,6 +60,7 @@ class ExtractionSpec:
     """
 
     layers: Layers | str = "all"
+    sites: tuple[str, ...] = ()
     dtype: str = "float32"
     store: str = "float32"
     input: str = "words"
@@ -81,10 +84,16 @@ class ExtractionSpec:
             ("overflow", ("error", "truncate", "window")),
         ):
             object.__setattr__(self, name, plain.choice(getattr(self, name), name, allowed))
+        if WEIGHTS in self.sites and self.overflow == "window":
+            raise UsageError(
+                f"The `sites` option cannot be {WEIGHTS} with --overflow window: an example that is read in several "
+                "parts has no attention weights over the whole of it. Use --overflow truncate or error."
+            )
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that decide the vectors, for the cache key."""
+        """Return the fields that decide the vectors, for the cache key; ``sites`` only where there are some."""
         return {
+            **({"sites": list(self.sites)} if self.sites else {}),
             "layers": self.layers if isinstance(self.layers, str) else list(self.layers),
             "dtype": self.dtype,
             "store": self.store,
@@ -108,6 +117,19 @@ def select_layers(wanted: Layers | str, available: Sequence[str]) -> list[str]:
                 f"The `layers` option must be a list like 0,3,6 or 'all' (this model has {has}). Got '{layer}'."
             )
     return [known[layer] for layer in wanted]
+
+
+def select_sites(kinds: Sequence[str], layers: Sequence[str], stack: str) -> list[Site]:
+    """Return the places of these kinds inside of the blocks of a stack whose outputs are among its chosen layers."""
+    found = [read_site(layer) for layer in layers]
+    numbers = [site.number for site in found if site is not None and site.kind == LAYER and site.number > 0]
+    if kinds and not numbers:
+        raise UsageError(
+            f"The `sites` option ({', '.join(kinds)}) is of places inside of blocks, and none of the layers kept "
+            f"({', '.join(layers)}) is the output of a block. Name blocks with --layers, from 1, in a model that has "
+            "some."
+        )
+    return [Site(kind, number, stack) for number in numbers for kind in kinds]
 
 
 def token_limit(loaded: LoadedModel, spec: ExtractionSpec, *, closed: bool = True) -> int | None:

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from planted import PLAN, corpus_of, extract, identity_of, stage
 
 from probekit.cache.format.names import cache_key
+from probekit.cache.format.plan import resume_command
 from probekit.cache.location import explain_difference, list_caches
 from probekit.cache.manage.folders import info
 from probekit.cache.manage.verify import verify
-from probekit.cache.reader import ActivationCache, resume_command
+from probekit.cache.reader import ActivationCache
 from probekit.cache.write.writer import CacheWriter
 from probekit.errors import ProbekitError
 

@@ -16,9 +16,10 @@ import pytest
 from planted import PLAN, corpus_of, extract, identity_of, stage
 
 from probekit.cache.format.names import cache_key
+from probekit.cache.format.plan import resume_command
 from probekit.cache.manage.folders import info
 from probekit.cache.manage.verify import verify
-from probekit.cache.reader import ActivationCache, resume_command
+from probekit.cache.reader import ActivationCache
 from probekit.cache.write.writer import CacheWriter
 from probekit.errors import CacheError
 from probekit.storage.strict import canonical

@@ -68,7 +68,7 @@ def test_only_the_layers_asked_for_are_kept() -> None:
 
 def test_an_unknown_layer_names_those_there_are() -> None:
     model, _ = fresh("bert")
-    with pytest.raises(UsageError, match=r"no layer 'layer\.09'.*layer\.00"):
+    with pytest.raises(UsageError, match=r"no place '9'.*layer\.00"):
         Capture(model, ["layer.09"])
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from probekit.sites import read_tensor
+
 MADE_WITH = ("device", "attention", "torch", "transformers")
 
 
@@ -57,10 +59,12 @@ def certificate_line(proved: Mapping[str, Any] | None) -> str:
     worst = max(layers, key=layers.get, default="no layer")
     unpadded = proved["shards_unpadded"]
     alone = f"; {unpadded} shards in batches of equal length, as padding changes this model's vectors"
+    sites = sum(site.inside for name in layers if (site := read_tensor(name)) is not None)
+    places = f" and {sites} places inside of blocks" if sites else ""
     return (
-        f"{proved['rows']:,} rows of up to {proved['longest']:,} tokens alone and beside others, {len(layers)} layers: "
-        f"they differ by at most {proved['largest_difference']:.1e} of a layer's largest magnitude ({worst}; "
-        f"{proved['allowed']:.0e} allowed){alone if unpadded else ''}"
+        f"{proved['rows']:,} rows of up to {proved['longest']:,} tokens alone and beside others, "
+        f"{len(layers) - sites} layers{places}: they differ by at most {proved['largest_difference']:.1e} of a layer's "
+        f"largest magnitude ({worst}; {proved['allowed']:.0e} allowed){alone if unpadded else ''}"
     )
 
 

@@ -62,20 +62,20 @@ class Header:
 
     @property
     def rows(self) -> dict[str, int]:
-        """Rows of each stack."""
-        return {placed.spec.stack: placed.rows for placed in self.tensors.values()}
+        """Rows of each stack, and its pairs of tokens where there are attention weights."""
+        return {placed.spec.counted: placed.rows for placed in self.tensors.values()}
 
 
 def place(tensors: Sequence[TensorSpec], rows: Mapping[str, int]) -> dict[str, Placed]:
     """Lay the tensors (in file order) behind the header; the last one's end is the file's size."""
     blank = {tensor.name: "0" * 64 for tensor in tensors}
     # Offsets grow with the header's length, and their digits with them: leave room for the longest.
-    far = {t.name: Placed(t, rows[t.stack], 10**15) for t in tensors}
+    far = {t.name: Placed(t, rows[t.counted], 10**15) for t in tensors}
     length = 8 + len(canonical(_header_json(far, 10**15 - 10**6, blank, _metadata(10**5, "0" * 64, {})))) + RECEIPT_ROOM
     offset = -(-length // _PAGE) * _PAGE
     placed = {}
     for tensor in tensors:
-        placed[tensor.name] = Placed(tensor, rows[tensor.stack], offset)
+        placed[tensor.name] = Placed(tensor, rows[tensor.counted], offset)
         offset += placed[tensor.name].nbytes
     return placed
 
@@ -181,7 +181,7 @@ def _check_tensors(header: dict[str, Any], start: int, size: int, where: object)
         if tensor.offset != offset:
             raise CacheError(f"In {where} the tensor {tensor.spec.name!r} overlaps another or leaves a gap.")
         offset += tensor.nbytes
-        if rows.setdefault(tensor.spec.stack, tensor.rows) != tensor.rows:
+        if rows.setdefault(tensor.spec.counted, tensor.rows) != tensor.rows:
             raise CacheError(f"In {where} the tensor {tensor.spec.name!r} has another number of rows than its index.")
     if offset != size:
         raise CacheError(f"{where} is damaged: {size} bytes where its header describes {offset}.")

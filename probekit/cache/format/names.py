@@ -31,6 +31,8 @@ SHARD_WORDS = 16_384
 SHARD_EXAMPLES = 4_096
 """... or this many examples."""
 
+PAIRS = "pairs"
+"""What tensors of attention weights have a row for: each pair of tokens of one example."""
 INDEXES = ("index.example", "index.word", "index.token")
 DTYPES = {"float32": ("F32", 4), "float16": ("F16", 2), "bfloat16": ("BF16", 2), "int32": ("I32", 4)}
 NUMPY = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16, "int32": np.int32}
@@ -86,6 +88,12 @@ class TensorSpec:
     def stack(self) -> str:
         """The stack it belongs to: ``""``, ``encoder`` or ``decoder``."""
         return parse_name(self.name)[0]
+
+    @property
+    def counted(self) -> str:
+        """Under what its rows are counted: its stack, or (``pairs``, ``decoder.pairs``) the pairs of tokens of it."""
+        stack, site = parse_name(self.name)
+        return of_stack(stack, PAIRS) if site is not None and site.ragged else stack
 
 
 def shard_name(number: int) -> str:

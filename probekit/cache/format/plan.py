@@ -20,6 +20,7 @@ import probekit
 from probekit.cache.format.names import (
     FORMAT_VERSION,
     PLAN,
+    RESUME,
     ShardSpec,
     cache_key,
     check_own_digest,
@@ -118,6 +119,19 @@ def read_plan(folder: Path) -> CachePlan:
             f"{error} Without its plan a cache cannot be repaired. Remove it with `probekit cache rm {folder}` and "
             "extract again."
         ) from None
+
+
+def resume_command(folder: Path) -> str:
+    """Return what to type to complete a cache."""
+    path = folder / "runs" / RESUME
+    try:
+        command = parse_object(read_small(path), path)["command"]
+    except (CacheError, KeyError):
+        command = None
+    # It is printed to be typed, and the file may come from anywhere.
+    if isinstance(command, str) and command.startswith("probekit ") and command.isprintable():
+        return command
+    return "probekit extract (with the same model, corpus and options)"
 
 
 def _parse(folder: Path, raw: bytes) -> CachePlan:

@@ -18,11 +18,11 @@ from typing import Any
 from probekit.cache.examples import SOURCE
 from probekit.cache.format.certificate import certificate
 from probekit.cache.format.names import MANIFEST, PLAN, corpus_name, receipt_name, shard_name
-from probekit.cache.format.plan import CachePlan, read_plan
+from probekit.cache.format.plan import CachePlan, read_plan, resume_command
 from probekit.cache.location import cache_name
 from probekit.cache.manage.leftovers import IMPORTING, REMOVING, size_of
 from probekit.cache.manage.verify import alone, verify
-from probekit.cache.reader import ActivationCache, resume_command
+from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError, ResourceError, UsageError
 from probekit.storage.files import disk_errors, open_regular, read_small, sync, sync_folder, write_all
 from probekit.storage.locks import RUNS, delete, make_hidden_folder, real_folder

@@ -43,7 +43,7 @@ class ShardWriter:
         Of the cache.
     spec : ShardSpec
     rows : mapping of str to int
-        Rows of each stack.
+        Rows of each stack, and its pairs of tokens where attention weights are kept.
     tensors : sequence of TensorSpec
         The layers; index tensors are added for each stack.
     cost : PageCacheCost, optional

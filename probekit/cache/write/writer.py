@@ -194,7 +194,8 @@ class CacheWriter:
         ----------
         spec : ShardSpec
         rows : mapping of str to int
-            Rows (tokens) of each stack; ``{"": n}`` for a model with one stack.
+            Rows (tokens) of each stack; ``{"": n}`` for a model with one stack. Where attention weights are kept its
+            pairs of tokens too, ``{"": n, "pairs": m}``.
         tensors : sequence of TensorSpec
             The layers; the index tensors are added.
 

@@ -78,11 +78,7 @@ def attached(loaded: LoadedModel, callbacks: Callbacks) -> Iterator[None]:
     for place, callback in pairs:
         site = place if isinstance(place, Site) else site_of(place)
         wanted.setdefault(site, []).append(callback)
-    # Found before any hook is there: a search runs the model.
-    doors = {site: door_of(loaded, site) for site in wanted if site.inside}
-    for site in wanted:
-        if not site.inside:
-            _refuse_unknown(loaded, site)
+    doors = check_places(loaded, wanted)  # found before any hook is there: a search runs the model
     handles: list[Any] = []
     try:
         for stack in loaded.stacks:
@@ -93,6 +89,22 @@ def attached(loaded: LoadedModel, callbacks: Callbacks) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def check_places(loaded: LoadedModel, sites: Iterable[Site]) -> dict[Site, Door]:
+    """Return where those places are that stand inside of blocks; a model has its layers in any case.
+
+    Raises
+    ------
+    UsageError
+        The model has no such place, with the reason.
+    """
+    wanted, known = list(sites), loaded.layer_names
+    for site in wanted:
+        if not site.inside and site.tensor not in known:
+            has = f"it has {', '.join(known)}" if known else "it was loaded without its stacks"
+            raise UsageError(f"This model has no place '{site.label}'; {has}.{did_you_mean(site.tensor, known)}")
+    return {site: door_of(loaded, site) for site in wanted if site.inside}
 
 
 class _Caller:
@@ -118,13 +130,6 @@ class _Caller:
                 )
             now, changed = result.to(states), True
         return now if changed else None
-
-
-def _refuse_unknown(loaded: LoadedModel, site: Site) -> None:
-    known = loaded.layer_names
-    if site.tensor not in known:
-        has = f"it has {', '.join(known)}" if known else "it was loaded without its stacks"
-        raise UsageError(f"This model has no place '{site.label}'; {has}.{did_you_mean(site.tensor, known)}")
 
 
 def _attach(

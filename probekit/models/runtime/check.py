@@ -17,7 +17,7 @@ import torch
 from probekit.errors import NumericError
 from probekit.models.runtime.forward import forward, pad
 from probekit.models.runtime.hooks import Capture
-from probekit.sites import DECODER, split_stack
+from probekit.sites import DECODER, site_of, split_stack
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -70,7 +70,7 @@ def differences(loaded: LoadedModel, capture: Capture, rows: Mapping[int, Encode
         One a layer.
     """
     together = {
-        row: {name: state[row, : _rows(name, item)].clone() for name, state in capture.states.items()}
+        row: {name: _own(name, state[row], item).clone() for name, state in capture.states.items()}
         for row, item in rows.items()
     }
     scales = {name: max(float(states[name].abs().max()) for states in together.values()) for name in capture.states}
@@ -78,10 +78,21 @@ def differences(loaded: LoadedModel, capture: Capture, rows: Mapping[int, Encode
     for row, item in rows.items():
         forward(loaded, pad([item], loaded.pad_id))
         for name, alone in capture.states.items():
-            size = _difference(together[row][name].float(), alone[0, : _rows(name, item)].float(), scales[name])
+            size = _difference(together[row][name].float(), _own(name, alone[0], item).float(), scales[name])
             if name not in worst or math.isnan(size) or size > worst[name].size:
                 worst[name] = Difference(name, size, row)
     return list(worst.values())
+
+
+def is_ragged(name: str) -> bool:
+    """Whether what stands at a place is attention weights, [batch, heads, token, token]."""
+    return site_of(name).ragged
+
+
+def _own(name: str, state: torch.Tensor, item: Encoded) -> torch.Tensor:
+    """Return what of one row of a batch is an example's own, its pads left out."""
+    places = _rows(name, item)
+    return state[:, :places, :places] if is_ragged(name) else state[:places]
 
 
 def _rows(name: str, item: Encoded) -> int:

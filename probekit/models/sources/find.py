@@ -48,7 +48,14 @@ class ModelSource(Protocol):
     def files(self) -> list[Path]:
         """Return the files that the digests are of."""
 
-    def load(self, *, dtype: str = "float32", device: str = "auto", random_weights: int | None = None) -> LoadedModel:
+    def load(
+        self,
+        *,
+        dtype: str = "float32",
+        device: str = "auto",
+        random_weights: int | None = None,
+        attention: str | None = None,
+    ) -> LoadedModel:
         """Load it; see :func:`probekit.models.sources.load.load`."""
 
 

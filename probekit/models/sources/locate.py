@@ -9,7 +9,6 @@ are not safetensors.
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probekit.errors import NetworkError, UsageError, check_recordable, did_you_mean
+from probekit.models.sources.configs import read_json, refuse_foreign
 from probekit.models.sources.digests import canonical, file_digest, text_digest
 from probekit.models.sources.folders import is_adapter, merging_advice, model_folder, no_model, refuse_pointers
-from probekit.storage.strict import too_deep
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -49,7 +48,6 @@ TOKENIZER_FILES = (
 )
 INDEX = "model.safetensors.index.json"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-JSON_LIMIT = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -100,11 +98,18 @@ class TransformersSource:
         """Return the files that the digests are of."""
         return [*self.weights, self.folder / "config.json", *(self.folder / name for name in TOKENIZER_FILES)]
 
-    def load(self, *, dtype: str = "float32", device: str = "auto", random_weights: int | None = None) -> LoadedModel:
+    def load(
+        self,
+        *,
+        dtype: str = "float32",
+        device: str = "auto",
+        random_weights: int | None = None,
+        attention: str | None = None,
+    ) -> LoadedModel:
         """Load the model and its tokenizer; see :func:`probekit.models.sources.load.load`."""
         from probekit.models.sources.load import load
 
-        return load(self, dtype=dtype, device=device, random_weights=random_weights)
+        return load(self, dtype=dtype, device=device, random_weights=random_weights, attention=attention)
 
     def vocabularies(self) -> list[str]:
         """Return the names of the files that hold the tokenizer's vocabulary."""
@@ -223,14 +228,14 @@ def _checked(name: str, folder: Path, revision: str | None) -> TransformersSourc
     refuse_pointers(folder, ("config.json", INDEX, *TOKENIZER_FILES))
     if is_adapter(folder):
         raise merging_advice(folder)
-    config = _read_json(folder / "config.json")
+    config = read_json(folder / "config.json")
     if config is None:
         raise no_model(folder)
     if not isinstance(config.get("model_type"), str):
         raise UsageError(f"{folder}/config.json names no model_type. Save the model with transformers again.")
-    _refuse_foreign(folder / "config.json", config)
+    refuse_foreign(folder / "config.json", config)
     for extra in ("tokenizer_config.json", "special_tokens_map.json"):
-        _refuse_foreign(folder / extra, _read_json(folder / extra) or {})
+        refuse_foreign(folder / extra, read_json(folder / extra) or {})
     if not any((folder / vocabulary).is_file() for vocabulary in VOCABULARIES):
         raise UsageError(
             f"{folder} has no tokenizer (tokenizer.json or a vocabulary): words cannot be encoded. Save the model's "
@@ -239,60 +244,12 @@ def _checked(name: str, folder: Path, revision: str | None) -> TransformersSourc
     return TransformersSource(name, folder, revision, config, _weights(folder))
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    if path.stat().st_size > JSON_LIMIT:
-        raise UsageError(f"{path} is over {JSON_LIMIT // 10**6} MB: this is no config.")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON: {error}. Fetch the model again.") from error
-    if not isinstance(value, dict):
-        raise UsageError(f"{path} must hold a JSON object. Fetch the model again.")
-    if too_deep(value):
-        raise UsageError(f"{path} is nested too deeply to be a config. Fetch the model again.")
-    return value
-
-
-def _refuse_foreign(path: Path, value: Any, where: str = "") -> None:
-    """Refuse, at any depth, what makes transformers fetch or run code."""
-    if isinstance(value, list):
-        for item in value:
-            _refuse_foreign(path, item, where)
-    if not isinstance(value, dict):
-        return
-    for key, item in value.items():
-        place = f"{where}{key}"
-        if key in ("auto_map", "custom_pipelines", "custom_generate"):
-            raise UsageError(
-                f"{path} asks for code from outside ('{place}'). probekit runs no foreign code: choose a model of a "
-                "family that transformers knows."
-            )
-        if key.endswith("_internal") or "kernel_config" in key or key == "use_kernels":
-            raise UsageError(f"{path} reaches into transformers' internals ('{place}'): refused. Remove the key.")
-        if key.endswith("_implementation") and not _plain(item):
-            raise UsageError(f"{path} names an attention kernel to be fetched ('{place}': {item!r}): refused.")
-        if key == "transformers_weights":
-            raise UsageError(f"{path} redirects the weights ('{place}'): refused. Remove the key.")
-        if key in ("quantization_config", "compression_config") and item:
-            raise UsageError(
-                f"{path} describes quantised weights ('{place}'), which have no exact layers. Use the original."
-            )
-        _refuse_foreign(path, item, f"{place}.")
-
-
-def _plain(item: Any) -> bool:
-    names = list(item.values()) if isinstance(item, dict) else [item]
-    return all(name is None or (isinstance(name, str) and re.fullmatch(r"\w+", name)) for name in names)
-
-
 def _weights(folder: Path) -> tuple[Path, ...]:
     single, index = folder / "model.safetensors", folder / INDEX
     if single.is_file():
         return (single,)
     if index.is_file():
-        listed = (_read_json(index) or {}).get("weight_map")
+        listed = (read_json(index) or {}).get("weight_map")
         names = sorted({str(name) for name in listed.values()}) if isinstance(listed, dict) else []
         for name in names:
             if Path(name).name != name or not name.endswith(".safetensors"):
@@ -316,5 +273,5 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
 
 def _tokenizer_part(path: Path) -> str:
     if path.name == "tokenizer_config.json":
-        return text_digest([canonical(_read_json(path) or {})])
+        return text_digest([canonical(read_json(path) or {})])
     return file_digest(path)

@@ -81,7 +81,14 @@ class VectorFile:
         """Return the file."""
         return [self.path]
 
-    def load(self, *, dtype: str = "float32", device: str = "auto", random_weights: int | None = None) -> LoadedModel:
+    def load(
+        self,
+        *,
+        dtype: str = "float32",
+        device: str = "auto",
+        random_weights: int | None = None,
+        attention: str | None = None,
+    ) -> LoadedModel:
         """Read the file into a table; see :func:`~probekit.models.sources.vectors.read_vectors`."""
         if random_weights is not None:
             raise UsageError(
@@ -125,7 +132,14 @@ class InputTable:
         """Return those of the whole model."""
         return self.model.files()
 
-    def load(self, *, dtype: str = "float32", device: str = "auto", random_weights: int | None = None) -> LoadedModel:
+    def load(
+        self,
+        *,
+        dtype: str = "float32",
+        device: str = "auto",
+        random_weights: int | None = None,
+        attention: str | None = None,
+    ) -> LoadedModel:
         """Load the model, keep its table and its tokenizer."""
         from probekit.models.sources.embedding_table import input_embedding_model
         from probekit.models.sources.load import load
