@@ -35,6 +35,7 @@ RAGGED = (WEIGHTS,)
 NUMBERED, SINGLE = (*INSIDE, LAYER), (FINAL,)
 KINDS = (*NUMBERED, *SINGLE)
 """Kinds of places, in the order of a block and a stack. Layers need no name in reports."""
+_WITHIN = {kind: (place + 1) / (len(INSIDE) + 1) for place, kind in enumerate(INSIDE)}
 MOST_LAYERS = 10_000
 """Numbers have at most four digits."""
 
@@ -93,6 +94,13 @@ class Site:
         """Sort key: stacks in their order, each from bottom to top, ``final`` last."""
         number = MOST_LAYERS if self.kind in SINGLE else self.number
         return STACKS.index(self.stack), number, KINDS.index(self.kind)
+
+    @property
+    def depth(self) -> float | None:
+        """How far up its stack it stands: a layer's number, inside of block 3 between 2 and 3; None of ``final``."""
+        if self.kind in SINGLE:
+            return None
+        return float(self.number) if self.kind == LAYER else self.number - 1 + _WITHIN[self.kind]
 
     @property
     def inside(self) -> bool:

@@ -21,7 +21,7 @@ from probekit.cache.format.names import INDEXES
 from probekit.cache.layers import as_float32
 from probekit.cache.reader import ActivationCache
 from probekit.errors import ResourceError, UsageError, did_you_mean
-from probekit.sites import of_stack, tensor_name
+from probekit.sites import of_stack, site_of, tensor_name
 from probekit.storage.files import replacing
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class _Table:
         self.cache = cache
         self.stack = stack
         self.words = words
-        self.layers = _chosen(layers, cache.layers(stack))
+        sites = [place for place in cache.sites(stack) if not site_of(place).ragged]
+        self.layers = _chosen(layers, cache.layers(stack), sites)
         self._indexes = [of_stack(stack, name) for name in INDEXES]
         self.rows = sum(len(self.index(number)["example"]) for number in range(len(cache.shards)))
 
@@ -175,9 +176,13 @@ def _word_starts(example: NDArray[np.int32], word: NDArray[np.int32]) -> NDArray
     return np.flatnonzero(changes)
 
 
-def _chosen(layers: str | Sequence[int | str], known: Sequence[int | str]) -> list[int | str]:
+def _chosen(
+    layers: str | Sequence[int | str], kept: Sequence[int | str], sites: Sequence[int | str]
+) -> list[int | str]:
+    """Return the layers that are meant; places inside of blocks are written where they are named."""
     if layers == "all":
-        return list(known)
+        return list(kept)
+    known = [*kept, *sites]
     asked = [part.strip() for part in layers.split(",")] if isinstance(layers, str) else list(layers)
     named = {str(layer): layer for layer in known}
     for part in asked:

@@ -11,7 +11,7 @@ import typer
 
 from probekit.cli import maintenance
 from probekit.cli.maintenance import find_folder
-from probekit.cli.options import CacheFolder, CacheRoot, Debug, Json, Layers, Quiet, Verbose, examples
+from probekit.cli.options import CacheFolder, CacheRoot, Debug, Json, Places, Quiet, Verbose, examples
 from probekit.cli.output import counted, describe_corpus, human_age, human_bytes, say, show_json, show_sites
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _row_counts(found: dict[str, Any]) -> list[tuple[str, int]]:
 def export_command(
     file: Annotated[Path, typer.Argument(help="What to write: .npz, .npy, .csv or .parquet.", metavar="FILE")],
     folder: CacheFolder = None,
-    layers: Layers = "all",
+    layers: Places = "all",
     words: Annotated[
         bool, typer.Option("--words", help="One row a word (mean of its tokens) in place of one a token.")
     ] = False,

@@ -16,6 +16,9 @@ from probekit.errors import ResourceError, UsageError
 
 # What a command is about.
 Layers = Annotated[str, typer.Option("--layers", help="all, or a list like 0,3,6 or 0-3,final.", metavar="LIST")]
+Places = Annotated[
+    str, typer.Option("--layers", help="all, or a list like 0,3,6 or 0-3,final, or of sites, 3.heads.", metavar="LIST")
+]
 Probes = Annotated[
     list[Path] | None, typer.Option("--probes", help="A folder of your own task files; may be repeated.", metavar="DIR")
 ]

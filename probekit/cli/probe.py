@@ -15,7 +15,7 @@ from probekit.cli.options import (
     Debug,
     Device,
     Json,
-    Layers,
+    Places,
     Plot,
     Probes,
     Quiet,
@@ -68,7 +68,7 @@ def probe_command(
         ),
     ] = None,
     annotations: Annotations = None,
-    layers: Layers = "all",
+    layers: Places = "all",
     pool: Annotated[
         str,
         typer.Option(

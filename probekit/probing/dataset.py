@@ -29,7 +29,7 @@ from probekit.example import SPLITS
 from probekit.features import Label, Pooler, TargetTable, TokenGatherer, collect, keep_top, matched
 from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens
 from probekit.probing.settings import Settings
-from probekit.sites import join_layer, parse_layers
+from probekit.sites import join_layer, parse_layers, site_of
 from probekit.tasks import ProbeTask, get_task
 
 READ_AHEAD = 1e9
@@ -154,16 +154,17 @@ def open_dataset(cache: ActivationCache, settings: Settings, source: Source, *, 
 
 
 def choose_layers(cache: ActivationCache, layers: str | Sequence[int | str]) -> list[Place]:
-    """Return (stack, layer) of every layer asked for, bottom to top."""
-    wanted = parse_layers(layers)
+    """Return (stack, layer) of every layer or place inside of a block asked for, bottom to top; all are the layers."""
+    wanted = parse_layers(layers, inside=True)
     places: list[Place] = []
     for stack in cache.stacks:
         kept = cache.layers(stack)
         if wanted != "all":
-            missing = [layer for layer in wanted if layer not in kept]
+            known = [*kept, *(place for place in cache.sites(stack) if not site_of(place).ragged)]
+            missing = [layer for layer in wanted if layer not in known]
             if missing:
                 raise UsageError(
-                    f"The `layers` option must name layers of the cache ({', '.join(map(str, kept))}). Got "
+                    f"The `layers` option must name layers of the cache ({', '.join(map(str, known))}). Got "
                     f"'{missing[0]}'."
                 )
         places.extend((stack, layer) for layer in (kept if wanted == "all" else wanted))

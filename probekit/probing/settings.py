@@ -72,7 +72,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not isinstance(self.task, ProbeTask):
             self._set("task", plain.text(self.task, "task", "the name of a task, or a ProbeTask"))
-        self._set("layers", parse_layers(self.layers))
+        self._set("layers", parse_layers(self.layers, inside=True))
         for name in ("pool", "pair"):
             self._set(name, plain.text(getattr(self, name), name))
         if self.estimator is not None:

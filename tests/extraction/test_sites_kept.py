@@ -18,8 +18,9 @@ from tiny_models import HEADS, WIDTH, tiny_model
 from typer.testing import CliRunner
 
 import probekit.cache.write.staging
-from probekit import ActivationCache, extract
+from probekit import ActivationCache, LayerReport, extract, probe
 from probekit.cache.attention import AttentionView
+from probekit.cache.export import export
 from probekit.cache.format.certificate import certificate_line
 from probekit.cache.manage.folders import info
 from probekit.cache.manage.verify import verify
@@ -205,3 +206,21 @@ def test_the_command_says_which_places_are_kept(tmp_path: Path) -> None:
     again = CliRunner().invoke(app, [*asked, "--json", "--cache", str(tmp_path)])
     assert json.loads(again.stdout)["sites"] == {"1.heads": 32, "1.mlp": 64, "2.heads": 32, "2.mlp": 64}
     assert ExtractionSpec(sites=("mlp",)).identity()["sites"] == ["mlp"]
+
+
+def test_a_place_is_probed_exported_and_drawn_as_a_layer_is(tmp_path: Path) -> None:
+    made = extract(
+        tiny_model("bert"), "grammar:n=60", layers=[1, 2], sites="heads,weights", overflow="truncate", cache=tmp_path
+    )
+    report = probe("word-length", on=made.cache, layers="2.heads,2", fast=True)
+    assert report.layers == ("2.heads", 2)
+    assert {row.layer for row in report.rows} <= {None, 2, "2.heads"}
+    assert LayerReport.read(report.write(tmp_path / "r.jsonl")).layers == ("2.heads", 2)
+    ticks = report.plot().get_xticks()
+    assert ticks.tolist() == [1 + 2 / 7, 2.0]
+    assert probe("word-length", on=made.cache, fast=True).layers == (1, 2)
+    with pytest.raises(UsageError, match=r"layers of the cache .1, 2, 1\.heads, 2\.heads.\. Got '2\.weights'"):
+        probe("word-length", on=made.cache, layers=["2.weights"])
+    cache = ActivationCache.open(made.cache)
+    export(cache, tmp_path / "x.npy", layers="2.heads")
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), cache.layer("2.heads").array())

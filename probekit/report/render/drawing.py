@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from probekit import plain
 from probekit.errors import ResourceError, UsageError
 from probekit.report.conclusions import Point
-from probekit.sites import Layer, split_layer
+from probekit.sites import FINAL, Layer, site_of, split_layer
 from probekit.storage.files import replacing
 
 if TYPE_CHECKING:
@@ -64,33 +64,38 @@ class LayerAxis:
     """Where layers stand on the horizontal axis: ``final`` is not a depth, so it stands apart."""
 
     def __init__(self, layers: Iterable[Layer]) -> None:
-        places = {split_layer(layer)[1] for layer in layers}
-        self.depths = sorted(place for place in places if isinstance(place, int))
-        self.has_final = "final" in places
+        places = {place for layer in layers if (place := split_layer(layer)[1]) is not None}
+        self._names = {depth: str(place) for place in places if (depth := site_of(place).depth) is not None}
+        self.depths = sorted(self._names)
+        self.has_final = FINAL in places
         span = self.depths[-1] - self.depths[0] if self.depths else 0
         self.final = (self.depths[-1] if self.depths else 0) + max(1.0, 0.06 * span)
 
     def at(self, layer: Layer) -> float:
         """Return the horizontal position of a layer."""
-        place = split_layer(layer)[1]
-        return float(place) if isinstance(place, int) else self.final
+        depth = _depth(layer)
+        return self.final if depth is None else depth
 
     def ticks(self) -> tuple[list[float], list[str]]:
         """Return positions and texts; at most a dozen numbers, ``final`` always."""
         step = next(step for step in (1, 2, 3, 4, 6, 8, 12, 24, 1 << 30) if len(self.depths) <= _MOST_TICKS * step)
         shown = self.depths[::step]
-        positions, texts = [float(depth) for depth in shown], [str(depth) for depth in shown]
+        positions, texts = list(shown), [self._names[depth] for depth in shown]
         if self.has_final:
             positions.append(self.final)
             texts.append("final")
         return positions, texts
 
 
+def _depth(layer: Layer) -> float | None:
+    return None if layer is None else site_of(layer).depth
+
+
 def draw_curve(
     ax: Axes, points: Mapping[Layer, Point], columns: LayerAxis, pen: CurveStyle, *, label: str | None = None
 ) -> None:
     """Draw one stack's points: a line with its band over the depths, ``final`` as a mark apart."""
-    inner = [point for layer, point in points.items() if isinstance(split_layer(layer)[1], int)]
+    inner = [point for layer, point in points.items() if _depth(layer) is not None]
     x = [columns.at(point.layer) for point in inner]
     style: dict[str, Any] = {"color": pen.color, "marker": pen.marker, "markersize": 5, "zorder": 3}
     ax.plot(x, [point.value for point in inner], linestyle=pen.dashes, linewidth=pen.width, label=label, **style)
