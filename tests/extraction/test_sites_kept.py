@@ -35,6 +35,7 @@ from probekit.models.runtime.forward import forward, pad
 from probekit.models.sources.load import load
 from probekit.models.sources.locate import locate
 from probekit.models.tokens.align import Aligner
+from probekit.report.render.drawing import LayerAxis
 
 SENTENCES = [
     ["the", "doctor", "walked", "to", "the", "quiet", "house"],
@@ -210,14 +211,13 @@ def test_the_command_says_which_places_are_kept(tmp_path: Path) -> None:
 
 def test_a_place_is_probed_exported_and_drawn_as_a_layer_is(tmp_path: Path) -> None:
     made = extract(
-        tiny_model("bert"), "grammar:n=60", layers=[1, 2], sites="heads,weights", overflow="truncate", cache=tmp_path
+        tiny_model("bert"), "grammar:n=30", layers=[1, 2], sites="heads,weights", overflow="truncate", cache=tmp_path
     )
     report = probe("word-length", on=made.cache, layers="2.heads,2", fast=True)
     assert report.layers == ("2.heads", 2)
     assert {row.layer for row in report.rows} <= {None, 2, "2.heads"}
     assert LayerReport.read(report.write(tmp_path / "r.jsonl")).layers == ("2.heads", 2)
-    ticks = report.plot().get_xticks()
-    assert ticks.tolist() == [1 + 2 / 7, 2.0]
+    assert LayerAxis(report.layers).ticks() == ([1 + 2 / 7, 2.0], ["2.heads", "2"])
     assert probe("word-length", on=made.cache, fast=True).layers == (1, 2)
     with pytest.raises(UsageError, match=r"layers of the cache .1, 2, 1\.heads, 2\.heads.\. Got '2\.weights'"):
         probe("word-length", on=made.cache, layers=["2.weights"])
