@@ -27,6 +27,7 @@ ORDER = (
     "errors",
     "plain",
     "sites",
+    "controls",
     "devices",
     "loading",
     "registry",

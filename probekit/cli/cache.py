@@ -11,7 +11,7 @@ import typer
 
 from probekit.cli import maintenance
 from probekit.cli.maintenance import find_folder
-from probekit.cli.options import CacheFolder, CacheRoot, Debug, Json, Places, Quiet, Verbose, examples
+from probekit.cli.options import CacheFolder, CacheRoot, Debug, Json, Layers, Quiet, Verbose, examples
 from probekit.cli.output import counted, describe_corpus, human_age, human_bytes, say, show_json, show_sites
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def info_command(
     """Describe a cache: model, corpus, layers, alignment, what was checked, what it was made with."""
     from probekit.cache.format.certificate import NOT_READ, certificate_line, unread_line
     from probekit.cache.manage.folders import info
+    from probekit.controls import control_of
     from probekit.sites import read_tensor
 
     found = info(find_folder(folder, cache))
@@ -101,8 +102,8 @@ def info_command(
         show_json({"schema": "probekit.cache-info/1", **found})
         return
     model, corpus, identity = found["model"], found["corpus"], found["identity"]
-    seed = model.get("random_weights")
-    weights = f"weights {model['weights'][:12]}" + ("" if seed is None else f", drawn at random from seed {seed}")
+    control = control_of(model)
+    weights = f"weights {model['weights'][:12]}" + ("" if control is None else f", {control.done}")
     typer.echo(f"cache      {found['cache']}")
     typer.echo(f"model      {model['name']} ({weights})")
     for line in describe_corpus(corpus):
@@ -150,7 +151,7 @@ def _row_counts(found: dict[str, Any]) -> list[tuple[str, int]]:
 def export_command(
     file: Annotated[Path, typer.Argument(help="What to write: .npz, .npy, .csv or .parquet.", metavar="FILE")],
     folder: CacheFolder = None,
-    layers: Places = "all",
+    layers: Layers = "all",
     words: Annotated[
         bool, typer.Option("--words", help="One row a word (mean of its tokens) in place of one a token.")
     ] = False,

@@ -22,6 +22,8 @@ from probekit.cli.options import (
     Overflow,
     RandomWeights,
     Revision,
+    ShuffledLayers,
+    ShuffledWeights,
     Verbose,
     examples,
 )
@@ -95,6 +97,8 @@ def extract_command(
     max_length: MaxLength = None,
     overflow: Overflow = "error",
     random_weights: RandomWeights = None,
+    shuffled_weights: ShuffledWeights = None,
+    shuffled_layers: ShuffledLayers = None,
     revision: Revision = None,
     subsample: Annotated[
         int | None,
@@ -153,6 +157,8 @@ def extract_command(
         max_length=max_length,
         overflow=overflow,
         random_weights=random_weights,
+        shuffled_weights=shuffled_weights,
+        shuffled_layers=shuffled_layers,
         revision=revision,
         subsample=subsample,
         shard=_parse_shard(shard),
@@ -226,7 +232,7 @@ def _check_score(score: str, request: Request, *, dry_run: bool) -> None:
     for name, given in (
         ("dry-run", dry_run),
         ("shard", request.shard),
-        ("random-weights", request.spec.random_weights),
+        ("" if request.spec.control is None else request.spec.control.kind, request.spec.control),
     ):
         if given not in (None, False):
             raise UsageError(

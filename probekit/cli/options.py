@@ -15,9 +15,11 @@ from probekit.cli.output import report_cost, set_quiet
 from probekit.errors import ResourceError, UsageError
 
 # What a command is about.
-Layers = Annotated[str, typer.Option("--layers", help="all, or a list like 0,3,6 or 0-3,final.", metavar="LIST")]
-Places = Annotated[
-    str, typer.Option("--layers", help="all, or a list like 0,3,6 or 0-3,final, or of sites, 3.heads.", metavar="LIST")
+Layers = Annotated[
+    str,
+    typer.Option(
+        "--layers", help="all, or a list like 0,3,6 or 0-3,final; of a cache with sites 3.heads, too.", metavar="LIST"
+    ),
 ]
 Probes = Annotated[
     list[Path] | None, typer.Option("--probes", help="A folder of your own task files; may be repeated.", metavar="DIR")
@@ -66,6 +68,25 @@ RandomWeights = Annotated[
     int | None,
     typer.Option(
         "--random-weights", help="Draw the weights at random from this seed: a control model.", min=0, metavar="SEED"
+    ),
+]
+
+ShuffledWeights = Annotated[
+    int | None,
+    typer.Option(
+        "--shuffled-weights",
+        help="Shuffle the numbers inside of every parameter from this seed: a control model.",
+        min=0,
+        metavar="SEED",
+    ),
+]
+ShuffledLayers = Annotated[
+    int | None,
+    typer.Option(
+        "--shuffled-layers",
+        help="Exchange the parameters of whole blocks from this seed: a control model.",
+        min=0,
+        metavar="SEED",
     ),
 ]
 

@@ -15,7 +15,7 @@ from probekit.cli.options import (
     Debug,
     Device,
     Json,
-    Places,
+    Layers,
     Plot,
     Probes,
     Quiet,
@@ -53,7 +53,8 @@ def probe_command(
         list[Path] | None,
         typer.Option(
             "--on",
-            help="A cache folder, or the newest `random` or `static` one that fits it; may be repeated, side by side.",
+            help="A cache folder, or the newest fitting one of `random`, `shuffled-weights`, `shuffled-layers` or "
+            "`static`; may be repeated, side by side.",
             metavar="CACHE",
         ),
     ] = None,
@@ -68,7 +69,7 @@ def probe_command(
         ),
     ] = None,
     annotations: Annotations = None,
-    layers: Places = "all",
+    layers: Layers = "all",
     pool: Annotated[
         str,
         typer.Option(

@@ -82,7 +82,7 @@ def estimate(request: Request) -> Cost:
     source = find_model(request.model, revision=request.revision)
     with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
         loaded = load_for(request, source)
-        identity = identify(request, source, staged, None if request.spec.random_weights is None else loaded)
+        identity = identify(request, source, staged, None if request.spec.control is None else loaded)
         if (there := complete_cache(request.root, identity)) is not None:
             notes = [f"It is complete already: {there}."]
         else:

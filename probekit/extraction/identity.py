@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from probekit.cache.format.names import cache_key, with_model_name
 from probekit.cache.location import CacheEntry, cache_name, explain_difference, list_caches
 from probekit.cache.reader import ActivationCache
+from probekit.controls import control_identity
 from probekit.errors import CacheError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def identify(request: Request, source: ModelSource, staged: StagedCorpus, loaded
         digests["weights"] = loaded.weights_digest()
     spec = request.spec
     return {
-        "model": {"name": source.name, "revision": source.revision, **digests, "random_weights": spec.random_weights},
+        "model": {"name": source.name, "revision": source.revision, **digests, **control_identity(spec.control)},
         "corpus": {"name": staged.name, "fingerprint": staged.fingerprint},
         **spec.identity(),
     }

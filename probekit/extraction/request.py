@@ -12,6 +12,7 @@ from typing import Any
 
 from probekit import plain
 from probekit.cache.location import cache_root
+from probekit.controls import one_control
 from probekit.devices import DEVICES
 from probekit.extraction.spec import ExtractionSpec
 from probekit.sites import parse_kinds, parse_layers
@@ -66,6 +67,8 @@ class Request:
         max_length: int | None = None,
         overflow: str = "error",
         random_weights: int | None = None,
+        shuffled_weights: int | None = None,
+        shuffled_layers: int | None = None,
         revision: str | None = None,
         subsample: int | None = None,
         shard: tuple[int, int] | None = None,
@@ -82,7 +85,13 @@ class Request:
             input=input,
             overflow=overflow,
             max_length=max_length,
-            random_weights=random_weights,
+            control=one_control(
+                {
+                    "random_weights": random_weights,
+                    "shuffled_weights": shuffled_weights,
+                    "shuffled_layers": shuffled_layers,
+                }
+            ),
             batch_tokens=batch_tokens,
         )
         return cls(

@@ -50,6 +50,8 @@ def extract(
     max_length: int | None = None,
     overflow: str = "error",
     random_weights: int | None = None,
+    shuffled_weights: int | None = None,
+    shuffled_layers: int | None = None,
     revision: str | None = None,
     subsample: int | None = None,
     shard: tuple[int, int] | None = None,
@@ -85,6 +87,9 @@ def extract(
         What to do with longer examples.
     random_weights : int, optional
         Seed of a control model with random weights.
+    shuffled_weights, shuffled_layers : int, optional
+        Seed of a control model with the numbers of the trained one in other places: inside of each parameter, or
+        whole blocks exchanged.
     revision : str, optional
         Of a model on the hub.
     subsample : int, optional
@@ -123,6 +128,8 @@ def extract(
         max_length=max_length,
         overflow=overflow,
         random_weights=random_weights,
+        shuffled_weights=shuffled_weights,
+        shuffled_layers=shuffled_layers,
         revision=revision,
         subsample=subsample,
         shard=shard,
@@ -148,8 +155,8 @@ def extract_request(
         for note in remarks:
             tell(note)
         loaded = None
-        if request.spec.random_weights is not None:
-            # Random weights are identified by the state that the seed produced, so make it first.
+        if request.spec.control is not None:
+            # A control model is identified by the state that the seed produced, so make it first.
             loaded = load_for(request, source)
         identity = identify(request, source, staged, loaded)
         if (done := complete_cache(request.root, identity, notify=notify)) is not None:
@@ -175,7 +182,7 @@ def load_for(request: Request, source: ModelSource) -> LoadedModel:
     return source.load(
         dtype=spec.dtype,
         device=request.device,
-        random_weights=spec.random_weights,
+        control=spec.control,
         attention="eager" if WEIGHTS in spec.sites else None,
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
+from probekit.controls import Control
 from probekit.errors import UsageError
 from probekit.sites import FINAL, LAYER, WEIGHTS, Layers, Site, read_site
 
@@ -33,8 +34,6 @@ BATCH_TOKENS = {
     ("mps", "float16"): 4096,
 }
 
-LARGEST_SEED = 2**63 - 1
-
 
 @dataclass(frozen=True, slots=True)
 class ExtractionSpec:
@@ -53,8 +52,8 @@ class ExtractionSpec:
     overflow : {"error", "truncate", "window"}
     max_length : int or None
         Tokens, special ones included; None: the model's own limit.
-    random_weights : int or None
-        Seed of a control model of the same architecture.
+    control : Control or None
+        Which control model of the same architecture is read in the place of the trained one.
     batch_tokens : int or None
         None: the table :data:`BATCH_TOKENS`.
     """
@@ -66,14 +65,13 @@ class ExtractionSpec:
     input: str = "words"
     overflow: str = "error"
     max_length: int | None = None
-    random_weights: int | None = None
+    control: Control | None = None
     batch_tokens: int | None = None
 
     def __post_init__(self) -> None:
         for name, least, most in (
             ("max_length", 4, None),
             ("batch_tokens", 4, None),
-            ("random_weights", 0, LARGEST_SEED),
         ):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, plain.whole(value, name, least=least, most=most))

@@ -1,9 +1,9 @@
 """Which cache is probed: the one that is named, else the newest complete one.
 
-Enters: what the user said of caches, model and corpus. Leaves: folders. ``random`` and ``static``
-look first for what belongs beside the first cache that is named by its folder; where there is none they take the
-newest of those that differ least, and say in what. A model that is a local folder or file must still be the one
-that was extracted.
+Enters: what the user said of caches, model and corpus. Leaves: folders. ``random``, ``static`` and the kinds of
+shuffled models look first for what belongs beside the first cache that is named by its folder; where there is none
+they take the newest of those that differ least, and say in what. A model that is a local folder or file must still be
+the one that was extracted.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from probekit import plain
 from probekit.cache.format.names import model_name
 from probekit.cache.location import CacheEntry, cache_root, differences, list_caches, named_cache, newest_complete
 from probekit.cache.reader import ActivationCache
+from probekit.controls import KINDS as CONTROLS
+from probekit.controls import RANDOM_WEIGHTS, SHUFFLED_LAYERS, SHUFFLED_WEIGHTS, control_of
 from probekit.corpus import open_corpus
 from probekit.errors import CacheError, UsageError, did_you_mean
 from probekit.models.sources.find import find_model, source_name
 from probekit.models.sources.static import is_static, named_path
 from probekit.report import LayerReport
+
+Place = tuple[str, int | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +52,24 @@ class Kind:
     advice: str
 
 
+WORDS = {RANDOM_WEIGHTS: "random", SHUFFLED_WEIGHTS: SHUFFLED_WEIGHTS, SHUFFLED_LAYERS: SHUFFLED_LAYERS}
+"""Words of ``--on`` for control models, by their kind."""
+
+
+def _kind_of_control(kind: str) -> Kind:
+    def is_one(model: Mapping[str, Any]) -> bool:
+        control = control_of(model)
+        return control is not None and control.kind == kind and not is_static(model["name"])
+
+    advice = f"--{kind} 0`, with the model and corpus of the other"
+    return Kind(CONTROLS[kind][1], is_one, ("model", "corpus"), advice)
+
+
 KINDS = {
-    "random": Kind(
-        "with random weights",
-        lambda model: model.get("random_weights") is not None and not is_static(model["name"]),
-        ("model", "corpus"),
-        "--random-weights 0`, with the model and corpus of the other",
-    ),
+    **{word: _kind_of_control(kind) for kind, word in WORDS.items()},
     "static": Kind(
         "with static embeddings",
-        lambda model: model.get("random_weights") is None and is_static(model["name"]),
+        lambda model: control_of(model) is None and is_static(model["name"]),
         ("corpus",),
         "static:MODEL` or `static:vectors.txt`, with the corpus of the other",
     ),
@@ -79,7 +91,8 @@ def find_caches(on: Sequence[str | Path], model: str | None, corpus: Any, root: 
     Parameters
     ----------
     on : sequence of str or Path
-        Folders, ``random``, ``static``; none: one cache, the newest (of a model and corpus).
+        Folders, ``random``, ``shuffled-weights``, ``shuffled-layers``, ``static``; none: one cache, the newest (of a
+        model and corpus).
     model, corpus
         As :func:`find_cache` takes them.
     root : str, Path or None
@@ -128,7 +141,9 @@ def open_cache(on: Any, model: Any, corpus: Any, root: Any) -> ActivationCache:
     if isinstance(on, ActivationCache):
         return on
     if on is not None:
-        on = plain.location(on, "on", "the folder of a cache, 'random', 'static', a cache, an extraction or a report")
+        on = plain.location(
+            on, "on", "the folder of a cache, 'random', 'static', another control, a cache, an extraction or a report"
+        )
     if model is not None:
         model = str(plain.location(model, "model", "the name or the folder of a model"))
     return ActivationCache.open(find_cache(on, model, corpus, root))
@@ -179,26 +194,36 @@ def _instead(model: str, complete: list[CacheEntry]) -> str:
     return did_you_mean(model, [entry.model for entry in complete])
 
 
-def find_untrained(cache: ActivationCache) -> ActivationCache | None:
-    """Open the cache beside this one of the same model with random weights, over the same tokens and every layer of it.
+def find_control(cache: ActivationCache, kind: str, places: Sequence[Place] = ()) -> ActivationCache | None:
+    """Open the cache beside this one of a control of the same model, over the same tokens and every layer of it.
 
     Of several the one of the same precision, then the newest. Those that do not open are passed over.
+
+    Parameters
+    ----------
+    cache : ActivationCache
+    kind : str
+        Of :data:`probekit.controls.KINDS`.
+    places : sequence of (stack, place)
+        What it must have besides the layers: places inside of blocks.
     """
     if not can_be_trained(cache):
         return None
     mine, precision = _tokens(cache.identity), _precision(cache.identity)
-    found = [(entry, its) for entry, its in _of_kind(KINDS["random"], cache.path.parent) if _tokens(its) == mine]
+    entries = _of_kind(KINDS[WORDS[kind]], cache.path.parent)
+    found = [(entry, its) for entry, its in entries if _tokens(its) == mine]
+    needed = {*places, *((stack, layer) for stack in cache.stacks for layer in cache.layers(stack))}
     for entry, _ in sorted(found, key=lambda pair: _precision(pair[1]) != precision):
         with contextlib.suppress(CacheError):
             opened = ActivationCache.open(entry.path)
-            if all(set(cache.layers(stack)) <= set(opened.layers(stack)) for stack in cache.stacks):
+            if all(place in [*opened.layers(stack), *opened.sites(stack)] for stack, place in needed):
                 return opened
     return None
 
 
 def can_be_trained(cache: ActivationCache) -> bool:
-    """Whether there may be an untrained model to compare with: this one is neither that nor a table of vectors."""
-    return cache.model.get("random_weights") is None and not is_static(cache.model["name"])
+    """Whether there may be a control model to compare with: this one is neither that nor a table of vectors."""
+    return control_of(cache.model) is None and not is_static(cache.model["name"])
 
 
 def _of_kind(kind: Kind, root: Path) -> list[tuple[CacheEntry, Mapping[str, Any]]]:
@@ -248,7 +273,7 @@ def _unlike(kind: Kind, entry: CacheEntry, beside: Mapping[str, Any] | None) -> 
     if beside is None:
         return []
     mine = entry.identity or {}
-    # Two folders may have one name; random weights leave the architecture and the tokens to tell them apart by.
+    # Two folders may have one name; a control's weights leave the architecture and the tokens to tell them apart by.
     marks = {"model": ("config", "tokenizer"), "corpus": ("fingerprint",)}
     unlike = {part: [mine[part].get(mark) != beside[part].get(mark) for mark in marks[part]] for part in marks}
     unlike["model"].append(entry.model != model_name(beside["model"]))
@@ -279,7 +304,7 @@ def _is_here(model: str) -> bool:
 
 def _changed(entry: CacheEntry, now: Mapping[str, str]) -> list[str]:
     then = dict((entry.identity or {}).get("model", {}))
-    if then.get("random_weights") is not None:
-        # The digest is that of the weights a seed has drawn; the files do not hold them.
+    if control_of(then) is not None:
+        # The digest is that of the weights a seed has made; the files do not hold them.
         then.pop("weights", None)
     return differences({name: then[name] for name in now if name in then}, {n: v for n, v in now.items() if n in then})

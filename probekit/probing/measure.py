@@ -17,6 +17,7 @@ import numpy as np
 from probekit import __version__
 from probekit.cache.format.certificate import certificate, unread_notes
 from probekit.cache.reader import ActivationCache
+from probekit.controls import control_of
 from probekit.corpus import Corpus
 from probekit.models.sources.static import is_static
 from probekit.probing.estimators import Estimator
@@ -292,7 +293,7 @@ def no_control_notes(task: ProbeTask, cache: ActivationCache, floors: Sequence[s
     why = "are whole examples, which no memory of forms answers" if whole else "carry no key to be learned by heart"
     named = " and ".join(map(readable, floors))
     notes = [f"This task has no control: its targets {why}. Its floor is {named}."]
-    trained = cache.model.get("random_weights") is None and not is_static(cache.model["name"])
+    trained = control_of(cache.model) is None and not is_static(cache.model["name"])
     if trained and "random_weights" not in floors:
         notes.append(
             "A further floor is the same model with random weights: `probekit extract ... --random-weights 0` with "

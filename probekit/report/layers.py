@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
+from probekit.controls import control_of
 from probekit.errors import InputError
 from probekit.report.conclusions import (
     BestLayer,
@@ -77,11 +78,11 @@ class LayerReport:
 
     @property
     def model(self) -> str:
-        """Name of the model; of a control model with its seed, ``minilm random 0``."""
+        """Name of the model; of a control model with its seed, ``minilm random 0``, ``minilm shuffled-layers 0``."""
         model = self.provenance.get("model")
         name = _name(model) or (self.rows[0].model if self.rows else "")
-        seed = model.get("random_weights") if isinstance(model, Mapping) else None
-        return name if seed is None else f"{name} random {seed}"
+        control = control_of(model) if isinstance(model, Mapping) else None
+        return name if control is None else f"{name} {control.name}"
 
     @property
     def corpus(self) -> str:

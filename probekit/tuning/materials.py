@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from probekit import plain
 from probekit.cache.location import cache_root, named_cache
 from probekit.cache.reader import ActivationCache
+from probekit.controls import KINDS, control_of
 from probekit.corpus import Corpus, open_corpus, reopen_annotated
 from probekit.corpus.corpus import CorpusSource
 from probekit.errors import CacheError, ProbekitError, UsageError
@@ -249,8 +250,10 @@ def _targets(report: LayerReport | None) -> str:
 
 
 def _check_same_model(cache: ActivationCache, source: ModelSource) -> None:
-    if cache.model.get("random_weights") is not None:
-        raise CacheError(f"{cache.path.name} is of a model with random weights, which cannot be loaded to be tuned.")
+    if (control := control_of(cache.model)) is not None:
+        raise CacheError(
+            f"{cache.path.name} is of a model {KINDS[control.kind][1]}, which cannot be loaded to be tuned."
+        )
     now = source.digests()
     changed = [part for part, value in now.items() if cache.model.get(part) not in (None, value)]
     if changed:

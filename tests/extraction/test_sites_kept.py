@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from children import in_child
-from tiny_models import HEADS, WIDTH, tiny_model
+from tiny_models import FAMILIES, HEADS, WIDTH, tiny_model, write_model
 from typer.testing import CliRunner
 
 import probekit.cache.write.staging
@@ -170,6 +170,16 @@ def test_what_cannot_be_kept_is_refused_by_name(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=says):
             extract(model, SENTENCES, cache=tmp_path, **options)
     assert not list(tmp_path.glob("*--*"))
+
+
+def test_a_recurrent_model_has_its_layers_and_is_refused_the_rest_by_name(tmp_path: Path) -> None:
+    import transformers
+
+    config = transformers.MambaConfig(vocab_size=400, hidden_size=WIDTH, num_hidden_layers=2)
+    model = write_model(tmp_path / "model", config, FAMILIES["bert"].tokenizer())
+    for kind, reason in (("heads", "no softmax attention"), ("mlp", "no linear module")):
+        with pytest.raises(UsageError, match=rf"no place '1\.{kind}' in .* \(type 'mamba'\): .*{reason}"):
+            extract(model, SENTENCES, sites=kind, cache=tmp_path)
 
 
 def test_attention_weights_are_no_layer_and_heads_no_attention(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tiny_models import FAMILIES, tiny_model
 import probekit.cache.write.staging
 from probekit import ActivationCache, extract, probe
 from probekit.cache.manage.verify import verify
+from probekit.controls import RANDOM_WEIGHTS, Control
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.extraction.cost import estimate
 from probekit.extraction.engine import LocalEngine
@@ -161,7 +162,12 @@ def test_random_weights_of_a_static_model_are_the_table_that_the_seed_draws() ->
     drawn, again, read = (extract(f"static:{folder}", SENTENCES, random_weights=seed) for seed in (3, 3, None))
     assert again.reused
     assert drawn.cache != read.cache
-    table = find_model(folder).load(random_weights=3, device="cpu").model.get_input_embeddings().weight.numpy()
+    table = (
+        find_model(folder)
+        .load(control=Control(RANDOM_WEIGHTS, 3), device="cpu")
+        .model.get_input_embeddings()
+        .weight.numpy()
+    )
     cache = ActivationCache.open(drawn.cache)
     np.testing.assert_array_equal(cache.layer(0).array(), table[cache.index().token])
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from tiny_models import FAMILIES, tiny_model
 
+from probekit.controls import RANDOM_WEIGHTS, Control
 from probekit.errors import UsageError
 from probekit.models.sources import load as load_module
 from probekit.models.sources.load import load
@@ -54,7 +55,7 @@ def test_ready_to_be_read(name: str) -> None:
 def test_random_weights_are_the_seeds(name: str) -> None:
     source = locate(tiny_model(name))
     before = torch.random.get_rng_state()
-    one, same, other = (load(source, random_weights=seed, device="cpu") for seed in (3, 3, 4))
+    one, same, other = (load(source, control=Control(RANDOM_WEIGHTS, seed), device="cpu") for seed in (3, 3, 4))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert one.weights_digest() == same.weights_digest() == state_digest(same.model)
     assert one.weights_digest() != other.weights_digest()
@@ -64,13 +65,16 @@ def test_random_weights_are_the_seeds(name: str) -> None:
     # The tiny "trained" weights are shaken everywhere, so that none of them can be left by mistake.
     assert not any(torch.equal(drawn[key], trained[key]) for key in drawn)
     for dtype in ("bfloat16", "float16"):
-        assert load(source, random_weights=3, dtype=dtype, device="cpu").weights_digest() == one.weights_digest()
+        assert (
+            load(source, control=Control(RANDOM_WEIGHTS, 3), dtype=dtype, device="cpu").weights_digest()
+            == one.weights_digest()
+        )
 
 
 def test_random_weights_in_low_precision_keep_rotary_frequencies_exact() -> None:
     source = locate(tiny_model("llama"))
-    exact = load(source, random_weights=0, device="cpu").model.rotary_emb.inv_freq
-    low = load(source, random_weights=0, dtype="bfloat16", device="cpu").model
+    exact = load(source, control=Control(RANDOM_WEIGHTS, 0), device="cpu").model.rotary_emb.inv_freq
+    low = load(source, control=Control(RANDOM_WEIGHTS, 0), dtype="bfloat16", device="cpu").model
     assert low.rotary_emb.inv_freq.dtype == torch.float32
     assert torch.equal(low.rotary_emb.inv_freq, exact)
     assert low.layers[0].mlp.up_proj.weight.dtype == torch.bfloat16
@@ -88,7 +92,7 @@ def test_a_checkpoint_with_gaps_is_refused_and_a_missing_pooler_is_not(folder: P
     save_file(gap, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UsageError, match=r"layer\.1\.attention"):
         load(locate(folder), device="cpu")
-    load(locate(folder), random_weights=0, device="cpu")
+    load(locate(folder), control=Control(RANDOM_WEIGHTS, 0), device="cpu")
 
 
 def test_a_checkpoint_of_other_shapes_or_of_noise_is_refused(folder: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 import torch
 from tiny_models import tiny_model
 
+from probekit.controls import one_control
 from probekit.errors import UsageError
 from probekit.models.sources import digests
 from probekit.models.sources.load import load
@@ -63,7 +64,7 @@ def test_a_malformed_model_is_refused_by_the_name_of_its_file(
     file, spoil = MALFORMED[name]
     spoil(folder)
     with pytest.raises(UsageError) as refusal:
-        load(locate(folder), device="cpu", random_weights=random_weights)
+        load(locate(folder), device="cpu", control=one_control({"random_weights": random_weights}))
     assert str(folder.resolve()) in str(refusal.value)
     assert file in str(refusal.value) or (random_weights and "config.json" in str(refusal.value))
     assert re.search("Fetch|choose another", str(refusal.value))

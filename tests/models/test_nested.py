@@ -12,6 +12,7 @@ from tiny_models import FAMILIES, write_model
 
 from probekit import ActivationCache, extract
 from probekit.cache.format.certificate import NOT_READ
+from probekit.controls import RANDOM_WEIGHTS, Control
 from probekit.errors import UsageError
 from probekit.models.sources.load import load
 from probekit.models.sources.locate import locate
@@ -68,7 +69,7 @@ def test_the_text_part_is_read_as_the_whole_reads_text(folder: Path, tmp_path: P
 
 def test_random_weights_of_a_part_are_the_seeds(folder: Path) -> None:
     source = locate(folder)
-    one, same, other = (load(source, random_weights=seed, device="cpu") for seed in (3, 3, 4))
+    one, same, other = (load(source, control=Control(RANDOM_WEIGHTS, seed), device="cpu") for seed in (3, 3, 4))
     assert one.weights_digest() == same.weights_digest() != other.weights_digest()
     assert one.not_read["parts"].keys() == KINDS[folder.name][1]
 

@@ -18,6 +18,7 @@ from tiny_models import FAMILIES, tiny_model
 from probekit import ActivationCache, extract, probe
 from probekit.cache.format.certificate import NOT_READ, unread_notes
 from probekit.cache.write.writer import CacheWriter
+from probekit.controls import RANDOM_WEIGHTS, Control
 from probekit.errors import UsageError
 from probekit.models.sources.load import load
 from probekit.models.sources.locate import locate
@@ -120,7 +121,7 @@ def test_a_parameter_without_a_place_is_a_refusal_with_what_to_do(folder: Path, 
     with pytest.raises(UsageError, match=advice) as refusal:
         load(locate(folder), device="cpu")
     assert name in str(refusal.value)
-    load(locate(folder), device="cpu", random_weights=0)  # reads no parameter
+    load(locate(folder), device="cpu", control=Control(RANDOM_WEIGHTS, 0))  # reads no parameter
 
 
 def test_a_bias_that_was_trained_is_no_mask(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from probekit.controls import RANDOM_WEIGHTS, Control
 from probekit.errors import InputError, UsageError
 from probekit.models.sources import vectors
 from probekit.models.sources.find import find_model
@@ -163,7 +164,7 @@ def test_what_static_cannot_name_is_said(
 def test_a_file_has_no_architecture_to_draw_from_and_no_text(tmp_path: Path) -> None:
     source = find_model(f"static:{written(tmp_path, GLOVE)}")
     with pytest.raises(UsageError, match="architecture"):
-        source.load(random_weights=0)
+        source.load(control=Control(RANDOM_WEIGHTS, 0))
     encoder = source.load(device="cpu").encoder
     assert encoder is not None
     with pytest.raises(UsageError, match="Leave out --input text"):

@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_models import tiny_model
+from typer.testing import CliRunner
 
 from probekit import LayerReport, extract, probe
 from probekit.cache.reader import LayerView
+from probekit.cli.app import app
 from probekit.errors import UsageError
 from probekit.features import Pooler
+from probekit.probing.cache_selection import find_cache
 from probekit.probing.studies.trees import fit
 
 CORPUS = "grammar:n=80"
@@ -149,3 +152,27 @@ def test_its_matrices_lie_in_files_where_those_of_the_study_do(
     mapped = probe("sentence-length", trained, layers="0", max_ram=1e-7)
     assert kinds[2:] == [np.memmap, np.memmap]
     assert mapped.rows == held.rows
+
+
+def test_shuffled_models_are_floors_too(trained: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    read = {"overflow": "window", "cache": root, "layers": [1, 2]}
+    mine = extract(tiny_model("bert"), CORPUS, sites="heads", **read).cache  # type: ignore[arg-type]
+    layers = extract(tiny_model("bert"), CORPUS, shuffled_layers=1, sites="heads", **read).cache  # type: ignore[arg-type]
+    weights = extract(tiny_model("bert"), CORPUS, shuffled_weights=1, **read).cache  # type: ignore[arg-type]
+    asked = {"layers": "2.heads", "control_seeds": 0, "fast": True}
+    report = probe("pos", mine, also=("shuffled-layers",), **asked)  # type: ignore[arg-type]
+    by_itself = probe("pos", layers, **asked)  # type: ignore[arg-type]
+    assert scores(report, "shuffled_layers") == scores(by_itself, "logistic") != {}
+    assert {row.role for row in report.select("shuffled_layers")} == {"floor"}
+    assert f"The scores with shuffled layers (seed 1) are of the cache {layers.name}." in report.provenance["notes"]
+    assert by_itself.model == "bert shuffled-layers 1"
+    assert "further floor" not in " ".join(by_itself.provenance["notes"])
+    with pytest.raises(UsageError, match=r"with shuffled weights, and no cache of that, whole .*--shuffled-weights 0"):
+        probe("pos", mine, also=("shuffled-weights",), **asked)  # its cache is without heads  # type: ignore[arg-type]
+    places = {word: find_cache(word, None, None, root) for word in ("shuffled-layers", "shuffled-weights")}
+    assert places == {"shuffled-layers": layers, "shuffled-weights": weights}
+    with pytest.raises(UsageError, match="no complete cache with random weights"):
+        find_cache("random", None, None, root)
+    info = CliRunner().invoke(app, ["cache", "info", str(weights)]).stdout
+    assert ", shuffled inside of every parameter from seed 1)" in info

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from probekit.cache.format.names import STATIC, resolved_name
+from probekit.controls import Control
 from probekit.errors import CacheError, NetworkError, UsageError
 from probekit.models.sources.digests import stamp
 from probekit.models.sources.locate import DEFAULT, HUB_NAME, locate
@@ -53,7 +54,7 @@ class ModelSource(Protocol):
         *,
         dtype: str = "float32",
         device: str = "auto",
-        random_weights: int | None = None,
+        control: Control | None = None,
         attention: str | None = None,
     ) -> LoadedModel:
         """Load it; see :func:`probekit.models.sources.load.load`."""

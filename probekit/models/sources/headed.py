@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from probekit import plain
+from probekit.controls import RANDOM_WEIGHTS, Control
 from probekit.devices import choose_device
 from probekit.errors import UsageError
 from probekit.models.architecture.families import family_of
@@ -146,7 +147,7 @@ def load_with_head(
         tokenizer,
         device=place,
         stacks=found,
-        random_weights=random_weights,
+        control=None if random_weights is None else Control(RANDOM_WEIGHTS, random_weights),
         not_read=not_read,
         digest=digest,
     )

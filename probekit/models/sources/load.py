@@ -16,10 +16,12 @@ import torch
 from torch import nn
 
 from probekit import plain
+from probekit.controls import RANDOM_WEIGHTS, Control
 from probekit.devices import choose_device
 from probekit.errors import UsageError, reason_of
 from probekit.models.architecture.families import Family, family_of
 from probekit.models.architecture.stacks import Stack, find_stacks
+from probekit.models.sources.shuffling import shuffle
 from probekit.models.sources.unread import NotRead, text_part
 from probekit.models.sources.weights import (
     as_usage_error,
@@ -69,8 +71,8 @@ class LoadedModel:
         Number of the first position where it is not 0 (RoBERTa: ``padding_idx`` + 1).
     attention : str
         The attention implementation in use.
-    random_weights : int or None
-        Seed, where the weights are random.
+    control : Control or None
+        Of a control model, what was done to its weights.
     encoder : Encoder or None
         What encodes words in the place of the tokenizer, where tokens are whole words.
     not_read : mapping
@@ -93,7 +95,7 @@ class LoadedModel:
     takes_positions: bool
     position_offset: int
     attention: str
-    random_weights: int | None = None
+    control: Control | None = None
     encoder: Encoder | None = None
     not_read: NotRead = field(default_factory=dict, repr=False)
     head: str | None = None
@@ -130,7 +132,7 @@ class LoadedModel:
         return _vocabulary(self.model)
 
     def weights_digest(self) -> str:
-        """Return the sha256 of the weights: of the files, or of the produced state if they are random."""
+        """Return the sha256 of the weights: of the files, or of the produced state of a control model."""
         return self._state_digest or self.source.digests()["weights"]
 
 
@@ -139,7 +141,7 @@ def load(
     *,
     dtype: str = "float32",
     device: str = "auto",
-    random_weights: int | None = None,
+    control: Control | None = None,
     attention: str | None = None,
 ) -> LoadedModel:
     """Load a model and its tokenizer.
@@ -150,8 +152,8 @@ def load(
     dtype : {"float32", "float16", "bfloat16"}
         Computing precision.
     device : {"auto", "cpu", "cuda", "mps"}
-    random_weights : int or None
-        Seed: ignore the checkpoint, initialise as the family does before training.
+    control : Control or None
+        Ignore the checkpoint and initialise as the family does before training, or shuffle what it holds.
     attention : {"eager", "sdpa"} or None
         None: sdpa where the family has it.
 
@@ -162,12 +164,10 @@ def load(
     Raises
     ------
     UsageError
-        Unknown option, a checkpoint that leaves parameters of the base model unset, no tokenizer,
-        or an architecture whose blocks are not understood.
+        Unknown option, a checkpoint that leaves parameters unset, no tokenizer, blocks that are not understood.
     """
     plain.choice(dtype, "dtype", tuple(DTYPES))
-    if attention is not None:
-        plain.choice(attention, "attention", ATTENTION)
+    plain.choice(attention or "sdpa", "attention", ATTENTION)
     place = torch.device(choose_device(device))
     exact_products()
     with quiet():
@@ -175,16 +175,17 @@ def load(
             config = read_config(source, attention)
             digest: str | None = None
             not_read: NotRead = {}
-            if random_weights is None:
-                model, not_read = pretrained(source, config, DTYPES[dtype])
+            if control is not None and control.kind == RANDOM_WEIGHTS:
+                model, digest = randomised(config, control.seed, DTYPES[dtype])
             else:
-                model, digest = randomised(config, random_weights, DTYPES[dtype])
+                model, not_read = pretrained(source, config, DTYPES[dtype])
             part, beside = text_part(model)
             if part is not model:
                 model, config, not_read = part, part.config, {**not_read, "parts": beside}
             model = prepare_for_inference(model, place)
             family = family_of(config.model_type)
             stacks = find_stacks(model, config, family)
+            digest = shuffle(model, stacks, control) or digest
         tokenizer = read_tokenizer(source)
     return assemble(
         source,
@@ -192,7 +193,7 @@ def load(
         tokenizer,
         device=place,
         stacks=stacks,
-        random_weights=random_weights,
+        control=control,
         not_read=not_read,
         digest=digest,
     )
@@ -205,7 +206,7 @@ def assemble(
     *,
     device: torch.device,
     stacks: tuple[Stack, ...] = (),
-    random_weights: int | None = None,
+    control: Control | None = None,
     not_read: NotRead | None = None,
     digest: str | None = None,
 ) -> LoadedModel:
@@ -227,7 +228,7 @@ def assemble(
         takes_positions="position_ids" in accepted,
         position_offset=_position_offset(model),
         attention=model.config._attn_implementation,
-        random_weights=random_weights,
+        control=control,
         not_read=not_read or {},
         _state_digest=digest,
     )

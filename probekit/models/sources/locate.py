@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from probekit.controls import Control
 from probekit.errors import NetworkError, UsageError, check_recordable, did_you_mean
 from probekit.models.sources.configs import read_json, refuse_foreign
 from probekit.models.sources.digests import canonical, file_digest, text_digest
@@ -103,13 +104,13 @@ class TransformersSource:
         *,
         dtype: str = "float32",
         device: str = "auto",
-        random_weights: int | None = None,
+        control: Control | None = None,
         attention: str | None = None,
     ) -> LoadedModel:
         """Load the model and its tokenizer; see :func:`probekit.models.sources.load.load`."""
         from probekit.models.sources.load import load
 
-        return load(self, dtype=dtype, device=device, random_weights=random_weights, attention=attention)
+        return load(self, dtype=dtype, device=device, control=control, attention=attention)
 
     def vocabularies(self) -> list[str]:
         """Return the names of the files that hold the tokenizer's vocabulary."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probekit.cache.format.names import STATIC
+from probekit.controls import SHUFFLED_LAYERS, Control
 from probekit.errors import UsageError, check_recordable
 from probekit.models.sources.digests import file_digest, text_digest
 from probekit.models.sources.locate import TransformersSource, locate
@@ -86,14 +87,14 @@ class VectorFile:
         *,
         dtype: str = "float32",
         device: str = "auto",
-        random_weights: int | None = None,
+        control: Control | None = None,
         attention: str | None = None,
     ) -> LoadedModel:
         """Read the file into a table; see :func:`~probekit.models.sources.vectors.read_vectors`."""
-        if random_weights is not None:
+        if control is not None:
             raise UsageError(
-                f"The `random_weights` option needs an architecture to draw from, which {self.path} has not. "
-                "Leave it out, or name a model."
+                f"The `{control.kind.replace('-', '_')}` option needs an architecture to draw from, which {self.path} "
+                "has not. Leave it out, or name a model."
             )
         from probekit.models.sources.embedding_table import word_vector_model
 
@@ -137,15 +138,20 @@ class InputTable:
         *,
         dtype: str = "float32",
         device: str = "auto",
-        random_weights: int | None = None,
+        control: Control | None = None,
         attention: str | None = None,
     ) -> LoadedModel:
         """Load the model, keep its table and its tokenizer."""
         from probekit.models.sources.embedding_table import input_embedding_model
         from probekit.models.sources.load import load
 
+        if control is not None and control.kind == SHUFFLED_LAYERS:
+            raise UsageError(
+                f"The `shuffled_layers` option exchanges blocks, and '{self.name}' is a table without any: leave it "
+                "out."
+            )
         # On the CPU, since all but the table is let go of again.
-        whole = load(self.model, dtype=dtype, device="cpu", random_weights=random_weights)
+        whole = load(self.model, dtype=dtype, device="cpu", control=control)
         return input_embedding_model(self, whole, device=device)
 
 

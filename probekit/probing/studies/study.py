@@ -19,7 +19,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.devices import choose_device
 from probekit.errors import ResourceError
 from probekit.probing.analyses import Analysis, Context, Running, get_analysis
-from probekit.probing.cache_selection import find_untrained
+from probekit.probing.cache_selection import find_control
 from probekit.probing.dataset import Source, find_sources, open_dataset
 from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens, StudySettings, estimator_for
 from probekit.probing.measure import Measurer, blank_row, no_control_notes, provenance_of, shared_notes
@@ -249,11 +249,11 @@ def _unasked(question: Question, settings: Settings) -> list[Analysis]:
     lone = question.keys is None and question.plain_floor
     if not lone or settings.fast or UNTRAINED in settings.also:
         return []
-    untrained = find_untrained(question.data.cache)
+    untrained = find_control(question.data.cache, UNTRAINED, question.data.places)
     if untrained is None:
         return []
     analysis = get_analysis(UNTRAINED)
-    return [replace(analysis, begin=partial(analysis.begin, untrained=untrained))]
+    return [replace(analysis, begin=partial(analysis.begin, cache=untrained))]
 
 
 def _study_settings(question: Question, device: str, analyses: Sequence[Analysis]) -> StudySettings:
