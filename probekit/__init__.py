@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AblationReport": "probekit.ablation.report",
     "ActivationCache": "probekit.cache.reader",
     "BehaviourReport": "probekit.behaviour.report",
     "Corpus": "probekit.corpus",
@@ -23,6 +24,7 @@ _HOMES = {
     "Target": "probekit.tasks",
     "TunePlan": "probekit.tuning.plan",
     "TunedModel": "probekit.tuning.predict",
+    "ablate": "probekit.ablation.run",
     "advise": "probekit.tuning.tune",
     "behave": "probekit.behaviour.run",
     "extract": "probekit.extraction.run",
@@ -37,6 +39,8 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from probekit.ablation.report import AblationReport as AblationReport
+    from probekit.ablation.run import ablate as ablate
     from probekit.behaviour.cached_scores import score_tokens as score_tokens
     from probekit.behaviour.report import BehaviourReport as BehaviourReport
     from probekit.behaviour.run import behave as behave

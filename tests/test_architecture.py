@@ -68,6 +68,7 @@ MOST_LINES = 320
 MOST_LINES_OF_A_FUNCTION = 80
 MOST_PARAMETERS = 8
 ENTRANCES = {
+    ("probekit/ablation/run.py", "ablate"),
     ("probekit/extraction/run.py", "extract"),
     ("probekit/extraction/request.py", "build"),
     ("probekit/behaviour/classifying.py", "classify"),

@@ -11,7 +11,7 @@ import traceback
 import typer
 
 from probekit import __version__
-from probekit.cli import behave, cache, doctor, drift, extract, predict, probe, report, tasks, tune
+from probekit.cli import ablate, behave, cache, doctor, drift, extract, predict, probe, report, tasks, tune
 from probekit.cli.options import examples
 from probekit.errors import ProbekitError
 from probekit.storage.strict import dump
@@ -35,6 +35,7 @@ app.command("probe", short_help="Ask a question of every layer, with floors.", e
 app.command("behave", short_help="Which sentence a model prefers, with floors.", epilog=behave.EXAMPLES)(
     behave.behave_command
 )
+app.add_typer(ablate.app, name="ablate")
 app.command("tune", short_help="Fine-tune by a plan, with its bill.", epilog=tune.EXAMPLES)(tune.tune_command)
 app.command("predict", short_help="What a tuned model says of a corpus.", epilog=predict.EXAMPLES)(
     predict.predict_command

@@ -12,6 +12,7 @@ from probekit.cli.output import say, show_json
 from probekit.errors import UsageError
 
 if TYPE_CHECKING:
+    from probekit.ablation.report import AblationReport
     from probekit.behaviour.report import BehaviourReport
     from probekit.report import LayerReport
 
@@ -26,7 +27,7 @@ app = typer.Typer(
 @app.command("show", epilog=examples("probekit report show pos.jsonl", "probekit report show pos.jsonl --plot pos.svg"))
 def show_command(
     file: Annotated[
-        Path, typer.Argument(help="A report, written by `probekit probe --out` or `behave --out`.", metavar="FILE")
+        Path, typer.Argument(help="A report, written by `--out` of probe, behave or ablate.", metavar="FILE")
     ],
     plot: Plot = None,
     pareto: Annotated[
@@ -53,13 +54,14 @@ def show_command(
     check_figure(strengths, "strengths")
     check_figure(sizes, "sizes")
     report = LayerReport.read(file)
-    if (behaved := _of_behaviour(report)) is not None:
+    if (other := _without_layers(report)) is not None:
         for name, wanted in (("pareto", pareto), ("strengths", strengths), ("sizes", sizes)):
             if wanted is not None:
-                raise UsageError(f"The `{name}` option draws probes; {file} is a report of `behave`. Use --plot.")
+                stage = report.rows[0].stage
+                raise UsageError(f"The `{name}` option draws probes; {file} is a report of `{stage}`. Use --plot.")
         if plot is not None:
-            say(f"plot       {behaved.save_plot(plot)}")
-        _print(behaved, json)
+            say(f"plot       {other.save_plot(plot)}")
+        _print(other, json)
         return
     if plot is not None:
         say(f"plot       {report.save_plot(plot)}")
@@ -98,11 +100,17 @@ def compare_command(
     check_figure(sizes, "sizes")
     reports = [LayerReport.read(file) for file in files]
     for file, report in zip(files, reports, strict=True):
-        if _of_behaviour(report) is not None:
+        if _without_layers(report) is not None:
+            stage = report.rows[0].stage
+            instead = (
+                " To compare models on a suite, item by item, name the other with `probekit behave SUITE --model MODEL "
+                "--against OTHER`;"
+                if stage == "behave"
+                else ""
+            )
             raise UsageError(
-                f"{file} is a report of `behave`, which has no layers to align. To compare models on a suite, item by "
-                "item, name the other with `probekit behave SUITE --model MODEL --against OTHER`; `report show` prints "
-                "one report."
+                f"{file} is a report of `{stage}`, which has no layers to align.{instead} `report show` prints one "
+                "report."
             )
     comparison = compare(reports)
     if plot is not None:
@@ -117,16 +125,21 @@ def compare_command(
         typer.echo(str(comparison.table()))
 
 
-def _of_behaviour(report: LayerReport) -> BehaviourReport | None:
-    """Return a report as what `behave` wrote, where it did."""
-    if not report.rows or any(row.stage != "behave" for row in report.rows):
-        return None
-    from probekit.behaviour.report import BehaviourReport
+def _without_layers(report: LayerReport) -> BehaviourReport | AblationReport | None:
+    """Return a report as what `behave` or `ablate` wrote, where one of them did."""
+    stages = {row.stage for row in report.rows}
+    if stages == {"behave"}:
+        from probekit.behaviour.report import BehaviourReport
 
-    return BehaviourReport(tuple(report.rows), report.provenance)
+        return BehaviourReport(tuple(report.rows), report.provenance)
+    if stages == {"ablate"}:
+        from probekit.ablation.report import AblationReport
+
+        return AblationReport(tuple(report.rows), report.provenance)
+    return None
 
 
-def _print(report: LayerReport | BehaviourReport, json: bool) -> None:
+def _print(report: LayerReport | BehaviourReport | AblationReport, json: bool) -> None:
     if json:
         show_json(report.to_json())
     else:

@@ -2,7 +2,9 @@
 
 One block of GPT-2 with one head. A token's vector holds whether it is a noun and of which number, each beside its
 negative so that its mean is zero and layer normalisation only scales it. The head reads from nouns alone, from the last
-or the first of them by a term of position, and copies the number to where the output matrix reads it.
+or the first of them by a term of position, and copies the number to where the output matrix reads it. Where there are
+more heads and blocks, the first head of the first block is that head; all others copy whether there are nouns, and a
+neuron of each block too, to where nothing is read. The last neuron of each block is heard by nobody.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ NOUN, NUMBER, PLACE, FOUND, CONSTANT = 0, 2, 4, 6, 8
 WIDTH, LENGTH, STEP = 10, 32, 0.003
 
 
-def write_agreeing_model(folder: Path, *, nearest: bool) -> Path:
+def write_agreeing_model(folder: Path, *, nearest: bool, heads: int = 1, blocks: int = 1) -> Path:
     """Write the model and its tokenizer; return the folder."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
@@ -27,8 +29,8 @@ def write_agreeing_model(folder: Path, *, nearest: bool) -> Path:
     words = [*OTHERS, *NOUNS, *VERBS]
     ids = {word: place for place, word in enumerate(words)}
     config = GPT2Config(
-        vocab_size=len(words), n_positions=LENGTH, n_embd=WIDTH, n_layer=1, n_head=1, tie_word_embeddings=False,
-        bos_token_id=ids["<s>"], eos_token_id=ids["<s>"],
+        vocab_size=len(words), n_positions=LENGTH, n_embd=WIDTH, n_layer=blocks, n_head=heads,
+        tie_word_embeddings=False, bos_token_id=ids["<s>"], eos_token_id=ids["<s>"],
     )  # fmt: skip
     model = GPT2LMHeadModel(config)
     with torch.no_grad():
@@ -48,6 +50,8 @@ def write_agreeing_model(folder: Path, *, nearest: bool) -> Path:
         attention.c_attn.weight[PLACE, WIDTH] = 500.0 if nearest else -500.0
         attention.c_attn.weight[NUMBER, 2 * WIDTH] = 1.0
         _both(attention.c_proj.weight, [0], FOUND, 1)
+        if heads > 1 or blocks > 1:
+            _add_idle(body, heads)
         for verb, number in VERBS.items():
             model.lm_head.weight[ids[verb], FOUND] = 3.0 * number
     model.save_pretrained(folder)
@@ -55,6 +59,18 @@ def write_agreeing_model(folder: Path, *, nearest: bool) -> Path:
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", bos_token="<s>").save_pretrained(folder)
     return folder
+
+
+def _add_idle(body: Any, heads: int) -> None:
+    """Let every head but the first, and a neuron of each block, copy where nouns are to where nothing is read."""
+    size = WIDTH // heads
+    for number, block in enumerate(body.h):
+        for column in range(number == 0, WIDTH):  # a head without a value in all of its columns is no head to a trial
+            block.attn.c_attn.weight[NOUN, 2 * WIDTH + column] = 1.0
+        for head in range(number == 0, heads):
+            _both(block.attn.c_proj.weight, [head * size], PLACE, 0.1)
+        block.mlp.c_fc.weight[NOUN, 0] = block.mlp.c_fc.weight[NOUN, -1] = 1.0
+        _both(block.mlp.c_proj.weight, [0], PLACE, 0.1)
 
 
 def _both(matrix: Any, rows: list[int], column: int, value: float) -> None:

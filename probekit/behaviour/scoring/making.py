@@ -72,19 +72,25 @@ class Session:
     spec : ScoringSpec
     root : path or None
         Folder of caches, where scores are kept; None: they are not.
+    stacks : bool
+        Find the blocks of the model too, so that it can be changed inside.
+
+    Attributes
+    ----------
+    loaded : LoadedModel
     """
 
-    def __init__(self, source: ModelSource, spec: ScoringSpec, *, root: Any = None) -> None:
+    def __init__(self, source: ModelSource, spec: ScoringSpec, *, root: Any = None, stacks: bool = False) -> None:
         head = check_head(source, spec.score.removesuffix("-original"))
         self.source, self.spec = source, spec
         self.method = "masked-original" if spec.score == "masked-original" else head
         self._before = stamps(source)
-        self._loaded = load_with_head(
-            source, head, dtype=spec.dtype, device=spec.device, random_weights=spec.random_weights
+        self.loaded = load_with_head(
+            source, head, dtype=spec.dtype, device=spec.device, random_weights=spec.random_weights, stacks=stacks
         )
         check_unchanged(source, self._before)
-        self.backend = Backend(self._loaded.tokenizer)
-        self.ends = settle(spec.begin, spec.end, head=head, tokenizer=self._loaded.tokenizer, backend=self.backend)
+        self.backend = Backend(self.loaded.tokenizer)
+        self.ends = settle(spec.begin, spec.end, head=head, tokenizer=self.loaded.tokenizer, backend=self.backend)
         self._scorer = self._make(head)
         self.store = ScoreStore.open(root, self.identity()) if root is not None else None
         self.computed = 0
@@ -114,7 +120,7 @@ class Session:
 
     def identity(self) -> dict[str, Any]:
         """Return what decides a score, besides the text."""
-        digests = {**self.source.digests(), "weights": self._loaded.weights_digest()}
+        digests = {**self.source.digests(), "weights": self.loaded.weights_digest()}
         return {
             "model": {"name": self.source.name, **digests, "random_weights": self.spec.random_weights},
             "score": self.method,
@@ -135,7 +141,7 @@ class Session:
     @property
     def limit(self) -> int | None:
         """Tokens the model reads at once."""
-        return self._loaded.max_length
+        return self.loaded.max_length
 
     def score(self, readings: Sequence[Reading], told: Told | None = None) -> list[Scores]:
         """Return the scores of readings, kept ones without running the model; equal readings are scored once."""
@@ -162,7 +168,7 @@ class Session:
         return [found[reading.key] for reading in readings]
 
     def _make(self, head: str) -> Scorer:
-        loaded: LoadedModel = self._loaded
+        loaded: LoadedModel = self.loaded
         spec = self.spec
         tokens = spec.batch_tokens or BATCH_TOKENS.get((loaded.device.type, spec.dtype), 1024)
         if head == "causal":

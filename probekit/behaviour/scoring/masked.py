@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from probekit.behaviour.scoring.conventions import Ends
-from probekit.behaviour.scoring.readings import Reading, Scores
+from probekit.behaviour.scoring.readings import IntArray, Reading, Scores
 from probekit.behaviour.scoring.scorer import Found, Scorer, log_probabilities, padded
 from probekit.errors import UsageError
 from probekit.extraction.spec import batches
@@ -32,6 +32,28 @@ AT_ONCE = 512
 
 Key = tuple[bytes, int]
 """A masked row, and the place to predict at."""
+
+
+def masked_row(whole: IntArray, reading: Reading, token: int, *, mask: int, shift: int, by_word: bool) -> IntArray:
+    """Return the ids of a text with a token masked, and with ``by_word`` the later tokens of its word too.
+
+    Parameters
+    ----------
+    whole : int32 array
+        The text with what stands around it, ``shift`` ids before it.
+    reading : Reading
+    token : int
+    mask : int
+        The id of the mask.
+    shift : int
+    by_word : bool
+    """
+    masked = whole.copy()
+    masked[token + shift] = mask
+    if by_word:
+        later = np.flatnonzero(reading.piece[token + 1 :] == reading.piece[token]) + token + 1
+        masked[later + shift] = mask
+    return masked
 
 
 class MaskedScorer(Scorer):
@@ -79,11 +101,7 @@ class MaskedScorer(Scorer):
         whole = np.array([*self.ends.begin, *reading.ids.tolist(), *self.ends.end], np.int32)
         shift, keys = len(self.ends.begin), []
         for token in range(reading.first, reading.last):
-            masked = whole.copy()
-            masked[token + shift] = self.mask
-            if self.word_left_to_right:
-                later = np.flatnonzero(reading.piece[token + 1 :] == reading.piece[token]) + token + 1
-                masked[later + shift] = self.mask
+            masked = masked_row(whole, reading, token, mask=self.mask, shift=shift, by_word=self.word_left_to_right)
             key = masked.tobytes(), token + shift
             wanted.setdefault(key, {})[int(reading.ids[token])] = 0
             keys.append(key)

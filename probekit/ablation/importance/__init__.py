@@ -1,0 +1,56 @@
+"""How much a model seems to need each of its parts: one file of this folder a way to say, ``IMPORTANCE = ...``.
+
+Every one gives a number a part, higher where leaving it out should do more harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.ablation.parts import Part
+from probekit.ablation.runs import Runs, Told
+from probekit.registry import Registry
+from probekit.sites import Site
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """A way to say how important parts are.
+
+    Attributes
+    ----------
+    name : str
+    measure : callable
+        ``measure(parts, runs, weights, told)`` gives a number a part; ``weights`` [texts] are those of the objective.
+    said : str
+        What the number is.
+    reference : str
+    """
+
+    name: str
+    measure: Callable[[Sequence[Part], Runs, FloatArray, Told | None], FloatArray]
+    said: str
+    reference: str
+
+
+IMPORTANCES = Registry("importance", Importance, attribute="IMPORTANCE", group="probekit.importances", home=__name__)
+
+
+def effects_of_parts(parts: Sequence[Part], runs: Runs, weights: FloatArray, told: Told | None) -> Iterator[FloatArray]:
+    """Yield what a gradient says of each part in every row of a pass, [rows, parts]."""
+    sites: list[Site] = list(dict.fromkeys(site for part in parts for site in part.sites))
+    for count, found in enumerate(runs.effects(sites, weights), start=1):
+        # Sums up to each number, so that a part is a difference of two.
+        summed = {site: np.pad(np.cumsum(effect, axis=1), ((0, 0), (1, 0))) for site, effect in found.items()}
+        yield np.stack(
+            [sum(summed[site][:, stop] - summed[site][:, first] for site, _, first, stop in part.places)
+             for part in parts], axis=1,
+        )  # fmt: skip
+        if told is not None:
+            told(count / len(runs.passes), f"{count:,} of {len(runs.passes):,} batches")

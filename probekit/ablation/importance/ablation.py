@@ -1,0 +1,23 @@
+"""Importance by ablation: every part is left out alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from probekit.ablation.importance import FloatArray, Importance
+from probekit.ablation.parts import Part, removal_of
+from probekit.ablation.runs import Runs, Told
+
+
+def measure(parts: Sequence[Part], runs: Runs, weights: FloatArray, told: Told | None) -> FloatArray:
+    """Return by how much the objective falls without each part."""
+    totals = runs.totals([{}, *(removal_of([part]) for part in parts)], told)
+    return (totals[0] - totals[1:]) @ weights
+
+
+IMPORTANCE = Importance(
+    "ablation",
+    measure,
+    said="what the objective loses where the part alone is left out",
+    reference="Michel, Levy & Neubig 2019, https://arxiv.org/abs/1905.10650",
+)

@@ -1,0 +1,177 @@
+"""What a model loses as its parts are left out: :class:`AblationReport`.
+
+Enters: a curve and how it was made. Leaves: rows, a table, a figure, a file. The rows are those of every report
+(stage ``ablate``); how many parts are gone stands in ``strength``, as ``removed``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probekit import plain
+from probekit.ablation.curves import Curve, Score
+from probekit.report import Measurement
+from probekit.report.files import SCHEMA, read_report, write_report
+from probekit.report.render.drawing import DOTS, SERIES, own_axes, save_figure, write_title
+from probekit.report.render.table import number, readable, render_plain, shortened
+from probekit.statistics.bootstrap import LEVEL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+STAGE, REMOVED, RANDOM, DIFFERENCE = "ablate", "removed", "random_order", "difference"
+_SHOWN = 8
+"""Parts that the table names."""
+
+
+@dataclass(frozen=True)
+class AblationReport:
+    """Scores of a model without some of its parts.
+
+    Attributes
+    ----------
+    rows : tuple of Measurement
+        Of every number of parts left out: by importance (role ``estimator``), in random orders (``control``), and the
+        difference.
+    provenance : mapping
+        ``task`` (the metric), ``model``, ``settings``, ``importance`` (every part with its number, the most important
+        first), ``random`` (the score of every random order), ``notes``.
+    """
+
+    rows: tuple[Measurement, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "provenance", {"schema": SCHEMA, **self.provenance})
+
+    def __repr__(self) -> str:
+        return f"AblationReport({self.heading!r}, rows={len(self.rows)})"
+
+    def __str__(self) -> str:
+        return self.table()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known before a number is quoted."""
+        return tuple(map(str, self.provenance.get("notes", ())))
+
+    @property
+    def heading(self) -> str:
+        """What was taken out of which model, and what was measured."""
+        settings, model = self.provenance.get("settings", {}), self.provenance.get("model", {})
+        return f"{self.provenance.get('task', '')} · {model.get('name', '')} without {settings.get('parts', 'parts')}"
+
+    @property
+    def importance(self) -> tuple[tuple[str, float], ...]:
+        """Every part with its importance, the highest first."""
+        return tuple((str(name), float(value)) for name, value in self.provenance.get("importance", ()))
+
+    def select(self, role: str) -> tuple[Measurement, ...]:
+        """Return the rows of a role, by the number of parts left out."""
+        return tuple(row for row in self.rows if row.role == role)
+
+    def table(self, width: int | None = None) -> str:
+        """Return the table as text."""
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+
+        grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        lines = [self.select(role) for role in ("estimator", "control", "difference")]
+        metric = self.rows[0].metric if self.rows else ""
+        for head in (REMOVED, metric, "interval", "random orders", "interval", "difference", "interval"):
+            grid.add_column(head, justify="right", no_wrap=True)
+        for step in zip(*lines, strict=True):
+            cells = [cell for row in step for cell in (number(row.value), _interval(row))]
+            grid.add_row(f"{step[0].strength or 0:,.0f}", *cells)
+        ranked = self.importance
+        first = ", ".join(f"{name} ({value:.3g})" for name, value in ranked[:_SHOWN])
+        counted = f"{self.rows[0].n:,} items of {self.rows[0].n_groups:,} {self.rows[0].unit}s" if self.rows else ""
+        return "\n".join([
+            self.heading, counted, render_plain(grid, width), f"most important of {len(ranked):,}: {first}",
+            *(f"note: {note}" for note in self.notes),
+        ])  # fmt: skip
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the scores against the number of parts left out, with intervals and every random order."""
+        ax = own_axes(ax)
+        removed = [row.strength for row in self.select("estimator")]
+        for its in self.provenance.get("random", ()):
+            ax.plot(removed, its, color=SERIES[1], lw=0.5, alpha=0.35)
+        for place, (role, dashes) in enumerate((("control", DOTS), ("estimator", "-"))):
+            rows, color = self.select(role), SERIES[1 - place]
+            label = "random orders" if role == "control" else f"by {readable(rows[0].method) if rows else ''}"
+            ax.plot(removed, [row.value for row in rows], ls=dashes, marker="os"[1 - place], color=color, label=label)
+            firm = [row for row in rows if row.low is not None and row.high is not None]
+            ax.vlines(
+                [row.strength for row in firm], [row.low for row in firm], [row.high for row in firm], color=color
+            )
+        ax.set_xlabel(f"{self.provenance.get('settings', {}).get('parts', 'parts')} left out")
+        ax.set_ylabel(readable(self.rows[0].metric) if self.rows else "")
+        ax.legend(frameon=False)
+        subtitle = f"bars: {LEVEL:.0%} intervals of new {self.rows[0].unit}s; thin: random orders" if self.rows else ""
+        write_title(ax, shortened(self.heading, 72), subtitle)
+        return ax
+
+    def save_plot(self, path: str | os.PathLike[str]) -> Path:
+        """Write the figure as PNG, SVG or PDF, by the suffix."""
+        return save_figure(plain.path(path, "path"), self.plot)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one document: the provenance and the rows."""
+        return {**self.provenance, "rows": [row.to_json() for row in self.rows]}
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the report as JSONL, header first; return the path.
+
+        Raises
+        ------
+        ResourceError
+            The place cannot be written.
+        """
+        place = plain.path(path, "path")
+        write_report(place, dict(self.provenance), self.rows)
+        return place
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> AblationReport:
+        """Read what :meth:`write` wrote.
+
+        Raises
+        ------
+        InputError
+            No such file, or a line that is not a row (``file:line``).
+        CacheError
+            Written by a newer probekit.
+        """
+        header, rows = read_report(plain.path(path, "path"))
+        return cls(tuple(rows), header)
+
+
+def rows_of(curve: Curve, *, task: str, model: str, method: str, metric: str, unit: str) -> list[Measurement]:
+    """Return the rows of a curve."""
+    lines = ((method, "estimator", curve.ordered), (RANDOM, "control", curve.control),
+             (DIFFERENCE, "difference", curve.difference))  # fmt: skip
+    return [
+        _row(curve, removed, score, names=(task, model, name, role, metric, unit))
+        for name, role, scores in lines
+        for removed, score in zip(curve.removed, scores, strict=True)
+    ]
+
+
+def _row(curve: Curve, removed: int, score: Score, *, names: tuple[str, ...]) -> Measurement:
+    task, model, method, role, metric, unit = names
+    low, high = score.interval or (None, None)
+    return Measurement(
+        stage=STAGE, task=task, model=model, corpus=task.partition(":")[2], split="test", layer=None, method=method,
+        role=role, metric=metric, value=score.value, low=low, high=high, level=LEVEL if score.interval else None,
+        n=curve.n, n_groups=curve.n_clusters, unit=unit, strength=float(removed), strength_name=REMOVED,
+        note=f"mean of {len(curve.random)} orders" if role == "control" else "",
+    )  # fmt: skip
+
+
+def _interval(row: Measurement) -> str:
+    return "" if row.low is None or row.high is None else f"[{row.low:.3f}, {row.high:.3f}]"

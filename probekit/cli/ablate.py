@@ -1,0 +1,159 @@
+"""``probekit ablate``: what a model loses as its parts are left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.options import (
+    BatchTokens,
+    Debug,
+    Device,
+    Dtype,
+    Json,
+    Quiet,
+    RandomWeights,
+    Revision,
+    Verbose,
+    check_figure,
+    check_writable,
+    examples,
+    names_in,
+)
+from probekit.cli.output import progress_bar, say, show_json
+
+app = typer.Typer(
+    help="Leave parts of a model out, and see what breaks.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=examples(
+        "probekit ablate heads --metric behave:blimp/anaphor_number_agreement --model ./gpt-novels",
+        "probekit ablate units --metric loss:novel.txt --model ./gpt-novels --importance attribution --layers 3",
+    ),
+)
+
+
+def ablate_command(
+    context: typer.Context,
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric",
+            help=f"What is measured, with what it is of behind a colon ({names_in('ablation', 'metrics')}): "
+            "behave:SUITE or loss:CORPUS.",
+            metavar="NAME:OF",
+        ),
+    ],
+    model: Annotated[
+        str, typer.Option("--model", help="A hub name or a local folder; it must have its head.", metavar="MODEL")
+    ],
+    importance: Annotated[
+        str | None,
+        typer.Option(
+            "--importance",
+            help=f"What orders the parts: {names_in('ablation', 'importance')}. Default: ablation; of units and dims "
+            "attribution.",
+            metavar="NAME",
+        ),
+    ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            "--layers",
+            help="Blocks to take parts of: all, 1,3 or 2-4. Default: all; of dims the middle.",
+            metavar="LIST",
+        ),
+    ] = None,
+    instead: Annotated[
+        str,
+        typer.Option("--instead", help="What stands in the place of what is left out: zero or mean.", metavar="NAME"),
+    ] = "zero",
+    orders: Annotated[int, typer.Option("--orders", help="Random orders beside.", min=1, metavar="N")] = 10,
+    steps: Annotated[int, typer.Option("--steps", help="Points of the curve.", min=1, metavar="N")] = 12,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", help="Use the first N items alone, of a suite of each phenomenon.", min=1, metavar="N"),
+    ] = None,
+    score: Annotated[
+        str,
+        typer.Option(
+            "--score",
+            help="auto (what the head does), causal, masked (within-word left-to-right) or masked-original.",
+            metavar="NAME",
+        ),
+    ] = "auto",
+    begin: Annotated[
+        str, typer.Option("--begin", help="Before each text: token, none, or auto: one if there is.", metavar="NAME")
+    ] = "auto",
+    end: Annotated[
+        str, typer.Option("--end", help="Behind each text: token, and score it, or none, or auto.", metavar="NAME")
+    ] = "auto",
+    random_weights: RandomWeights = None,
+    dtype: Dtype = "float32",
+    device: Device = "auto",
+    batch_tokens: BatchTokens = None,
+    revision: Revision = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw the curves (.png, .svg or .pdf).", metavar="FILE")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Leave parts out in order of importance and in random orders, and measure the model on the way."""
+    from probekit.ablation.run import ablate
+
+    check_figure(plot)
+    check_writable(out, "out")
+    silent = quiet or json
+    with progress_bar("leaving out", 1.0, quiet=silent) as advance:
+        report = ablate(
+            str(context.info_name),
+            model,
+            metric=metric,
+            importance=importance,
+            layers=layers,
+            instead=instead,
+            orders=orders,
+            steps=steps,
+            limit=limit,
+            score=score,
+            begin=begin,
+            end=end,
+            random_weights=random_weights,
+            dtype=dtype,
+            device=device,
+            batch_tokens=batch_tokens,
+            revision=revision,
+            seed=seed,
+            progress=advance,
+        )
+    if out is not None:
+        say(f"report     {report.write(out)}", quiet=silent)
+    if plot is not None:
+        say(f"plot       {report.save_plot(plot)}", quiet=silent)
+    if json:
+        show_json(report.to_json())
+        return
+    typer.echo(report.table())
+
+
+_PARTS = {
+    "heads": "Attention heads, before the output projection.",
+    "units": "Neurons of the MLP.",
+    "layers": "Blocks: their heads and neurons.",
+    "dims": "Numbers of the stream behind a block.",
+}
+for _name, _help in _PARTS.items():
+    app.command(
+        _name,
+        short_help=_help,
+        epilog=examples(
+            f"probekit ablate {_name} --metric behave:blimp --model ./gpt-novels --limit 100 --plot curve.png"
+        ),
+    )(ablate_command)
