@@ -98,6 +98,15 @@ class AblationReport:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the scores against the number of parts left out, with intervals and every random order."""
         ax = own_axes(ax)
+        self._draw(ax)
+        ax.set_xlabel(f"{self.provenance.get('settings', {}).get('parts', 'parts')} left out")
+        ax.set_ylabel(readable(self.rows[0].metric) if self.rows else "")
+        ax.legend(frameon=False)
+        subtitle = f"bars: {LEVEL:.0%} intervals of new {self.rows[0].unit}s; thin: random orders" if self.rows else ""
+        write_title(ax, shortened(self.heading, 72), subtitle)
+        return ax
+
+    def _draw(self, ax: Any) -> None:
         removed = [row.strength for row in self.select("estimator")]
         for its in self.provenance.get("random", ()):
             ax.plot(removed, its, color=SERIES[1], lw=0.5, alpha=0.35)
@@ -109,12 +118,6 @@ class AblationReport:
             ax.vlines(
                 [row.strength for row in firm], [row.low for row in firm], [row.high for row in firm], color=color
             )
-        ax.set_xlabel(f"{self.provenance.get('settings', {}).get('parts', 'parts')} left out")
-        ax.set_ylabel(readable(self.rows[0].metric) if self.rows else "")
-        ax.legend(frameon=False)
-        subtitle = f"bars: {LEVEL:.0%} intervals of new {self.rows[0].unit}s; thin: random orders" if self.rows else ""
-        write_title(ax, shortened(self.heading, 72), subtitle)
-        return ax
 
     def save_plot(self, path: str | os.PathLike[str]) -> Path:
         """Write the figure as PNG, SVG or PDF, by the suffix."""

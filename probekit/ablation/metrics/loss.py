@@ -10,11 +10,12 @@ from probekit.behaviour.scoring.making import Session
 from probekit.corpus import open_corpus
 from probekit.corpus.notes import list_names
 from probekit.errors import InputError
+from probekit.example import Example
 
 
 def read(argument: str, session: Session, limit: int | None) -> Reading:
     """Read the sentences of a corpus, the first so many."""
-    examples = []
+    examples: list[Example] = []
     for example in open_corpus(argument):
         if limit is not None and len(examples) == limit:
             break
