@@ -9,10 +9,14 @@ import typer
 
 from probekit.cli.options import (
     BatchTokens,
+    Begin,
     Debug,
     Device,
     Dtype,
+    End,
     Json,
+    Layers,
+    Limit,
     Quiet,
     RandomWeights,
     Revision,
@@ -58,24 +62,14 @@ def ablate_command(
             metavar="NAME",
         ),
     ] = None,
-    layers: Annotated[
-        str | None,
-        typer.Option(
-            "--layers",
-            help="Blocks to take parts of: all, 1,3 or 2-4. Default: all; of dims the middle.",
-            metavar="LIST",
-        ),
-    ] = None,
+    layers: Layers = "",
     instead: Annotated[
         str,
         typer.Option("--instead", help="What stands in the place of what is left out: zero or mean.", metavar="NAME"),
     ] = "zero",
     orders: Annotated[int, typer.Option("--orders", help="Random orders beside.", min=1, metavar="N")] = 10,
     steps: Annotated[int, typer.Option("--steps", help="Points of the curve.", min=1, metavar="N")] = 12,
-    limit: Annotated[
-        int | None,
-        typer.Option("--limit", help="Use the first N items alone, of a suite of each phenomenon.", min=1, metavar="N"),
-    ] = None,
+    limit: Limit = None,
     score: Annotated[
         str,
         typer.Option(
@@ -84,12 +78,8 @@ def ablate_command(
             metavar="NAME",
         ),
     ] = "auto",
-    begin: Annotated[
-        str, typer.Option("--begin", help="Before each text: token, none, or auto: one if there is.", metavar="NAME")
-    ] = "auto",
-    end: Annotated[
-        str, typer.Option("--end", help="Behind each text: token, and score it, or none, or auto.", metavar="NAME")
-    ] = "auto",
+    begin: Begin = "auto",
+    end: End = "auto",
     random_weights: RandomWeights = None,
     dtype: Dtype = "float32",
     device: Device = "auto",
@@ -105,7 +95,10 @@ def ablate_command(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Leave parts out in order of importance and in random orders, and measure the model on the way."""
+    """Leave parts out in order of importance and in random orders, and measure the model on the way.
+
+    By default they are of all blocks; dims are of the layer in the middle.
+    """
     from probekit.ablation.run import ablate
 
     check_figure(plot)
@@ -117,7 +110,7 @@ def ablate_command(
             model,
             metric=metric,
             importance=importance,
-            layers=layers,
+            layers=layers or None,
             instead=instead,
             orders=orders,
             steps=steps,
@@ -154,6 +147,7 @@ for _name, _help in _PARTS.items():
         _name,
         short_help=_help,
         epilog=examples(
-            f"probekit ablate {_name} --metric behave:blimp --model ./gpt-novels --limit 100 --plot curve.png"
+            f"probekit ablate {_name} --metric behave:blimp --model ./gpt-novels --limit 100 --plot curve.png",
+            f"probekit ablate {_name} --metric loss:novel.txt --model ./gpt-novels --layers 2 --importance gradient",
         ),
     )(ablate_command)

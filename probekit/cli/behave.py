@@ -10,11 +10,14 @@ import typer
 
 from probekit.cli.options import (
     BatchTokens,
+    Begin,
     CacheRoot,
     Debug,
     Device,
     Dtype,
+    End,
     Json,
+    Limit,
     Quiet,
     RandomWeights,
     Revision,
@@ -60,27 +63,12 @@ def behave_command(
             metavar="NAME",
         ),
     ] = "auto",
-    begin: Annotated[
-        str,
-        typer.Option("--begin", help="Before each text: token, none, or auto: one if there is.", metavar="NAME"),
-    ] = "auto",
-    end: Annotated[
-        str,
-        typer.Option(
-            "--end",
-            help="Behind each text: token, and score it, or none; auto: none, but of masked models.",
-            metavar="NAME",
-        ),
-    ] = "auto",
+    begin: Begin = "auto",
+    end: End = "auto",
     normalise: Annotated[
         str, typer.Option("--normalise", help="Compare by sum, token, word or slor.", metavar="NAME")
     ] = "sum",
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit", help="Judge the first N items of each phenomenon, every template in turn.", min=1, metavar="N"
-        ),
-    ] = None,
+    limit: Limit = None,
     by: Annotated[
         str | None,
         typer.Option("--by", help="Group by a fact of the items, not by phenomenon: attractors, term.", metavar="FACT"),

@@ -90,6 +90,23 @@ ShuffledLayers = Annotated[
     ),
 ]
 
+# What a model with its head scores.
+Begin = Annotated[
+    str, typer.Option("--begin", help="Before each text: token, none, or auto: one if there is.", metavar="NAME")
+]
+End = Annotated[
+    str,
+    typer.Option(
+        "--end",
+        help="Behind each text: token, and score it, or none; auto: none, but of masked models.",
+        metavar="NAME",
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", help="Use N items of each phenomenon, every template in turn.", min=1, metavar="N"),
+]
+
 # Where caches are, and which one is meant.
 CacheRoot = Annotated[
     Path | None,
