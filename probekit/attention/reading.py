@@ -32,11 +32,14 @@ class HeadsRead:
         The pairs of ``dev`` and ``test``.
     spreads : dict of int to Spread
         By sentence.
+    lost : int
+        Pairs that are left out: of one of the two no word has a token.
     """
 
     places: list[tuple[Site, int]]
     parts: dict[str, Pointed]
     spreads: dict[int, Spread]
+    lost: int
 
 
 def attention_sites(cache: ActivationCache) -> list[Site]:
@@ -70,22 +73,26 @@ def read_heads(
     words = cache.index(stack).word
     places = [(site, head) for site, view in views for head in range(view.heads)]
     right = np.zeros((len(table), 2, len(places)), bool)
+    covered = np.zeros(len(table), bool)
     spreads: dict[int, Spread] = {}
     wanted = np.unique(table.example[table.split > 0])
     for done, ordinal in enumerate(wanted.tolist()):
         weights = np.concatenate([view[ordinal] for _, view in views])  # [heads of all blocks, tokens, tokens]
         of_tokens = words[views[0][1].rows(ordinal)]
         rows = np.flatnonzero(table.example == ordinal)
-        n = max(int(table.spans[rows].max()), int(of_tokens.max()) + 1)
+        has_token = np.isin(np.arange(int(table.spans[rows].max())), of_tokens)
+        covered[rows] = [all(has_token[start:stop].any() for start, stop in both) for both in table.spans[rows]]
+        n = max(len(has_token), int(of_tokens.max()) + 1)
         right[rows] = points_right(word_attention(weights, of_tokens, n), table.spans[rows])
         spreads[ordinal] = spread_of(weights, of_tokens)
         if progress is not None:
             progress((done + 1) / len(wanted), f"sentence {done + 1}")
-    return HeadsRead(places, {split: _part(table, right, split) for split in SPLITS[1:]}, spreads)
+    lost = int((table.split > 0).sum() - covered.sum())
+    return HeadsRead(places, {split: _part(table, right, covered, split) for split in SPLITS[1:]}, spreads, lost)
 
 
-def _part(table: TargetTable, right: Bools, split: str) -> Pointed:
-    rows = table.part(split)
-    relations = np.array([str(label) for label in table.labels[rows]], object)
+def _part(table: TargetTable, right: Bools, covered: Bools, split: str) -> Pointed:
+    rows = np.flatnonzero(covered & (table.split == SPLITS.index(split)))
+    relations = np.array([str(table.labels[row]) for row in rows], object)
     starts = table.spans[rows, :, 0]
     return Pointed(relations, table.example[rows], starts[:, 1] - starts[:, 0], right[rows])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from probekit.attention.relations import DIRECTIONS
 from probekit.report.render.drawing import BLUE, GREEN, PALE, VERMILION, own_axes, write_title
 from probekit.report.render.table import number, percent, render_plain
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from probekit.report import Measurement
 
 UNTRAINED = "random_weights"
+ARROWS = {f"from {direction}": arrow for direction, arrow in zip(DIRECTIONS, ("->", "<-"), strict=True)}
 _ROW = 0.2
 """Inches of a figure that a relation takes."""
 
@@ -33,28 +35,30 @@ def render(report: AttentionReport, width: int | None = None) -> str:
     grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     rows = {relation: report.select(relation) for relation in report.relations}
     untrained = any(row.method == UNTRAINED for found in rows.values() for row in found)
-    columns = ("relation", "block", "head", "looks", "right", "interval", "n", "offset", "right")
-    for column in (*columns, *(["untrained"] if untrained else []), "gain", "p"):
-        grid.add_column(column, justify="left" if column in ("relation", "looks") else "right", no_wrap=True)
+    for column in ("relation", "head", "right", "interval", "n", "offset", *(["untrained"] if untrained else []),
+                   "gain", "p"):  # fmt: skip
+        grid.add_column(column, justify="left" if column in ("relation", "head") else "right", no_wrap=True)
     for relation, found in rows.items():
         head, offset, gain = (_one(found, role) for role in ("estimator", "floor", "difference"))
         floor = next((row for row in found if row.method == UNTRAINED), None)
         grid.add_row(
             relation,
-            str(head.layer).removesuffix(".weights"),
-            head.method.removeprefix("head "),
-            head.note.removeprefix("from "),
+            f"{_numbered(head)} {ARROWS[head.note]}",
             number(head.value),
             "" if head.low is None else f"[{head.low:.3f}, {head.high:.3f}]",
             f"{head.n:,}",
-            offset.method.removeprefix("offset "),
-            number(offset.value),
+            f"{offset.method.removeprefix('offset ')} {number(offset.value)}",
             *([number(floor.value if floor else None)] if untrained else []),
             "" if gain.value is None else f"{gain.value:+.3f}",
             gain.note.removeprefix("p ").removesuffix(" (Holm)"),
         )
     first = next(iter(rows.values()))[0]
     return "\n".join([_heading(report), *_below(report, first, rows), "", render_plain(grid, width), *_notes(report)])
+
+
+def _numbered(row: Measurement) -> str:
+    """Write a head as block and number, ``3-8``; the number is from 0."""
+    return f"{str(row.layer).removesuffix('.weights')}-{row.method.removeprefix('head ')}"
 
 
 def _one(rows: Sequence[Measurement], role: str) -> Measurement:
@@ -70,6 +74,7 @@ def _below(report: AttentionReport, first: Measurement, rows: dict[str, Any]) ->
     better = [found for found in rows.values() if (gain := _one(found, "difference")).low is not None and gain.low > 0]
     return [
         f"heads and offsets chosen on dev, shown on test; {percent(first.level)} over {first.unit}s",
+        "head: block-number; -> looks from the first word of a pair to the second, <- back; offset: in words",
         f"a head is shown to beat the fixed offset on {len(better)} of {len(rows)} relations",
     ]
 
@@ -98,14 +103,13 @@ def plot(report: AttentionReport, ax: Axes | None = None) -> Axes:
     if any(floors):
         values = np.array([np.nan if row is None or row.value is None else row.value for row in floors])
         ax.plot(values, range(len(order)), "x", color=GREEN, ms=5, label="best head, random weights")
-    names = [f"{relation}  {str(_one(rows[relation], 'estimator').layer).removesuffix('.weights')}-"
-             f"{_one(rows[relation], 'estimator').method.removeprefix('head ')}" for relation in order]  # fmt: skip
+    names = [f"{relation}  {_numbered(_one(rows[relation], 'estimator'))}" for relation in order]
     ax.set_yticks(range(len(order)), names, fontsize=8)
     ax.set_ylim(len(order) - 0.4, -0.6)
     ax.set_xlim(-0.01, 1.01)
     ax.grid(axis="x", color=PALE, lw=0.6)
     ax.set_axisbelow(True)
     ax.set_xlabel("points at the right word (test)")
-    ax.legend(fontsize=8, loc="lower right", frameon=False)
+    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     write_title(ax, _heading(report), "relation, block and head; chosen on dev")
     return ax

@@ -23,7 +23,7 @@ from probekit.behaviour.judging import Rate
 from probekit.cache.reader import ActivationCache
 from probekit.errors import InputError, UsageError
 from probekit.features import TargetTable
-from probekit.probing.cache_selection import open_cache
+from probekit.probing.cache_selection import KINDS, find_caches, open_cache
 from probekit.probing.dataset import find_sources
 from probekit.probing.settings import Settings
 from probekit.report import Measurement
@@ -100,7 +100,9 @@ def attend(
         raise UsageError(f"{opened.path.name} holds no attention weights. Extract with --sites {WEIGHTS}.")
     caches = [opened]
     if untrained is not None:
-        caches.append(open_cache(untrained, None, corpus, cache))
+        named = isinstance(untrained, str) and untrained in KINDS  # the newest one that goes beside the first
+        pair = find_caches([opened.path, untrained], None, corpus, cache) if named else []
+        caches.append(pair[1].cache if pair else open_cache(untrained, None, corpus, cache))
         _refuse_another(*caches)
     table = source.targets()
     blank = Measurement(
@@ -118,6 +120,7 @@ def attend(
     )
     rows: list[Measurement] = []
     left_out: Counter[str] = Counter()
+    lost = 0
     for number, stack in enumerate(stacks):
         heads = [
             read_heads(
@@ -136,13 +139,18 @@ def attend(
         for found in follow(*pairs[0], names, documents=table.group, untrained=floor, seed=settings.seed):
             rows += _rows_of(found, heads[0].places, blank)
         rows += _spread_rows(heads[0], table, blank)
+        lost += heads[0].lost
     notes = [*source.corpus.remarks, *([_few(left_out, least)] if left_out else [])]
+    if lost:
+        notes.append(f"{lost:,} pairs are left out: no token covers one of the two.")
     return AttentionReport(tuple(rows), _provenance(caches, table, settings, least, notes) | {"task": source.task.name})
 
 
 def _refuse_another(opened: ActivationCache, other: ActivationCache) -> None:
-    same = opened.corpus["sha256"] == other.corpus["sha256"] and opened.model["name"] == other.model["name"]
-    if not same or other.model.get("random_weights") is None:
+    """Refuse a floor that is not the same model with random weights over the same tokens."""
+    read = ("corpus", "input", "overflow", "max_length")
+    same = all(opened.identity[name] == other.identity[name] for name in read)
+    if not same or opened.model["name"] != other.model["name"] or other.model.get("random_weights") is None:
         raise UsageError(
             f"The floor of untrained weights must be the same model with random weights over the same corpus "
             f"({opened.model['name']}, {opened.corpus['name']}). Got {other.path.name}. Extract it with "
