@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from probekit.ablation.inputs import Margins, erase, flip, phrases
+from probekit.ablation.inputs.erasing import Margins, erase, flip, phrases
 from probekit.errors import NumericError, UsageError
 
 

@@ -1,0 +1,1 @@
+"""What decisions rest on among the words that a model reads."""
