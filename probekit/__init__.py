@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AblationReport": "probekit.ablation.report",
     "ActivationCache": "probekit.cache.reader",
+    "AttentionReport": "probekit.attention.report",
     "BehaviourReport": "probekit.behaviour.report",
     "Corpus": "probekit.corpus",
     "Example": "probekit.corpus",
@@ -26,6 +27,7 @@ _HOMES = {
     "TunedModel": "probekit.tuning.predict",
     "ablate": "probekit.ablation.run",
     "advise": "probekit.tuning.tune",
+    "attend": "probekit.attention.run",
     "behave": "probekit.behaviour.run",
     "extract": "probekit.extraction.run",
     "from_sklearn": "probekit.probing.scikit",
@@ -41,6 +43,8 @@ __all__ = ["__version__", *_HOMES]
 if TYPE_CHECKING:
     from probekit.ablation.report import AblationReport as AblationReport
     from probekit.ablation.run import ablate as ablate
+    from probekit.attention.report import AttentionReport as AttentionReport
+    from probekit.attention.run import attend as attend
     from probekit.behaviour.cached_scores import score_tokens as score_tokens
     from probekit.behaviour.report import BehaviourReport as BehaviourReport
     from probekit.behaviour.run import behave as behave
