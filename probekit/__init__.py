@@ -26,6 +26,7 @@ _HOMES = {
     "TunePlan": "probekit.tuning.plan",
     "TunedModel": "probekit.tuning.predict",
     "ablate": "probekit.ablation.run",
+    "ablate_inputs": "probekit.ablation.inputs.run",
     "advise": "probekit.tuning.tune",
     "attend": "probekit.attention.run",
     "behave": "probekit.behaviour.run",
@@ -41,6 +42,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from probekit.ablation.inputs.run import ablate_inputs as ablate_inputs
     from probekit.ablation.report import AblationReport as AblationReport
     from probekit.ablation.run import ablate as ablate
     from probekit.attention.report import AttentionReport as AttentionReport

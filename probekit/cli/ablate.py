@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from probekit.cli.ablate_inputs import EXAMPLES, inputs_command
 from probekit.cli.options import (
     BatchTokens,
     Begin,
@@ -151,3 +152,4 @@ for _name, _help in _PARTS.items():
             f"probekit ablate {_name} --metric loss:novel.txt --model ./gpt-novels --layers 2 --importance gradient",
         ),
     )(ablate_command)
+app.command("inputs", short_help="Words of the text, under a suite of pairs.", epilog=EXAMPLES)(inputs_command)

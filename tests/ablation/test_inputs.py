@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 from tiny_models import tiny_headed
+from typer.testing import CliRunner
 
+from probekit.ablation.inputs.items import erase_inputs
 from probekit.ablation.inputs.pairs import erasable
-from probekit.ablation.inputs.run import ablate_inputs, by_distance, summary
+from probekit.ablation.inputs.run import ablate_inputs
 from probekit.behaviour.items import SCORED, Item, Region, Sentence
 from probekit.behaviour.scoring.making import ScoringSpec, Session
-from probekit.errors import InputError
+from probekit.cli.app import app
+from probekit.errors import InputError, UsageError
 from probekit.models.sources.find import find_model
+from probekit.report.files import read_report
 
 
 def item(good: str, bad: str, *, name: str = "0", scored: tuple[int, int] | None = None) -> Item:
@@ -54,7 +61,7 @@ def test_margins_are_those_of_the_shorter_sentences_scored_alone() -> None:
     with Session(
         find_model(tiny_headed("gpt2", "AutoModelForCausalLM")), ScoringSpec("causal", device="cpu")
     ) as session:
-        found, left_out = ablate_inputs(items, session, exact=True)
+        found, left_out = erase_inputs(items, session, exact=True)
         assert len(found) == 2  # of each pair the model prefers one sentence
         assert left_out == {"the model prefers the other sentence, or neither": 2}
         one = found[0]
@@ -68,7 +75,40 @@ def test_margins_are_those_of_the_shorter_sentences_scored_alone() -> None:
             shorter = total(good[:left] + good[left + 1 :]) - total(bad[:right] + bad[right + 1 :])
             assert one.erased.without[place] == pytest.approx(shorter, abs=1e-6)
         assert set(one.to_json()["words"]) == set(one.pair.words)
-        assert set(by_distance(found, least=1)) == {distance for each in found for distance in each.pair.distances}
-        assert summary(found)["turned_by_one_word"][0] in (0.0, 0.5, 1.0)
         with pytest.raises(InputError, match=r"share no word beside what is scored \(1\)"):
-            ablate_inputs([item("one two", "three four")], session)
+            erase_inputs([item("one two", "three four")], session)
+
+
+SUITE = "grammar:n=40"
+
+
+def test_the_report_has_its_control_and_the_command_writes_it(tmp_path: Path) -> None:
+    model = str(tiny_headed("gpt2", "AutoModelForCausalLM"))
+    report = ablate_inputs(SUITE, model, exact=True)
+    values = {row.metric: row for row in report.rows}
+    assert {"turned_by_one_word", "turned_by_a_set", "support"} <= set(values)
+    assert values["turned_by_random_words"].role == "control"
+    single = np.mean([(one.erased.without < 0).any() for one in report.items])
+    assert values["turned_by_one_word"].value == pytest.approx(single)
+    assert (values["turned_by_random_words"].value or 0) < 1
+    at = [row for row in report.supports if row.strength == -1]
+    words = [v for one in report.items for d, v in zip(one.pair.distances, one.erased.support, strict=True) if d == -1]
+    assert [row.value for row in at] == [pytest.approx(np.mean(words))]
+    out = {name: tmp_path / f"{name}.{'png' if name == 'plot' else 'jsonl'}" for name in ("items", "out", "plot")}
+    command = ["ablate", "inputs", "--metric", f"behave:{SUITE}", "--model", model, "--exact"]
+    done = CliRunner().invoke(
+        app, [*command, *(part for name, path in out.items() for part in (f"--{name}", str(path)))]
+    )
+    assert done.exit_code == 0, done.output
+    assert report.table() in done.stdout
+    assert len(out["items"].read_text().splitlines()) == len(report.items)
+    assert out["plot"].stat().st_size > 10_000
+    assert read_report(out["out"])[1] == list(report.rows)
+
+
+def test_what_cannot_be_asked_is_refused() -> None:
+    model = str(tiny_headed("gpt2", "AutoModelForCausalLM"))
+    with pytest.raises(UsageError, match="has no mask: leave out --masked"):
+        ablate_inputs(SUITE, model, masked=True)
+    done = CliRunner().invoke(app, ["ablate", "inputs", "--metric", "loss:x.txt", "--model", model])
+    assert "must be behave:SUITE. Got 'loss:x.txt'" in str(done.exception or done.output)

@@ -82,6 +82,13 @@ def erasable(item: Item) -> ErasablePair | str:
     return ErasablePair(tuple(sides), tuple(scored), shared, min(differing, default=start))  # type: ignore[arg-type]
 
 
+def fits(pair: ErasablePair, session: Session) -> bool:
+    """Whether the model can read both sentences whole, and with that all that is left of them."""
+    texts = pair.without([], None)
+    readings = session.read([text for text, _ in texts], spans=[span for _, span in texts])
+    return all(map(session.fits, readings))
+
+
 def margins_of(
     pair: ErasablePair, sets: Sequence[Sequence[int]], session: Session, *, mask: str | None
 ) -> NDArray[np.float64]:
