@@ -9,10 +9,13 @@ import typer
 
 from probekit.cli.options import (
     BatchTokens,
+    Begin,
     Debug,
     Device,
     Dtype,
+    End,
     Json,
+    Limit,
     Quiet,
     RandomWeights,
     Revision,
@@ -44,10 +47,7 @@ def inputs_command(
     exact: Annotated[
         bool, typer.Option("--exact", help="Prove that no set is smaller, of items of at most 14 shared words.")
     ] = False,
-    limit: Annotated[
-        int | None,
-        typer.Option("--limit", help="Use the first N items alone, of a suite of each phenomenon.", min=1, metavar="N"),
-    ] = None,
+    limit: Limit = None,
     score: Annotated[
         str,
         typer.Option(
@@ -56,6 +56,8 @@ def inputs_command(
             metavar="NAME",
         ),
     ] = "auto",
+    begin: Begin = "auto",
+    end: End = "auto",
     random_weights: RandomWeights = None,
     dtype: Dtype = "float32",
     device: Device = "auto",
@@ -83,7 +85,7 @@ def inputs_command(
     for place, option in ((out, "out"), (items, "items")):
         check_writable(place, option)
     silent = quiet or json
-    spec = ScoringSpec(score, dtype=dtype, device=device, batch_tokens=batch_tokens, random_weights=random_weights)
+    spec = ScoringSpec(score, begin, end, dtype, device, batch_tokens, random_weights)
     with progress_bar("erasing", 1.0, quiet=silent) as advance:
         report = ablate_inputs(
             suite,
