@@ -62,12 +62,14 @@ def attend(
         second its head.
     untrained : path, ActivationCache or "random", optional
         A cache of the same model with random weights: the floor.
-    corpus, annotations, probes, cache
+    corpus, annotations, probes
         As :func:`probekit.probe` takes them.
     least : int
         Relations with fewer pairs than this in dev or test are left out, and named.
     seed : int
         Of the resamples.
+    cache : path, optional
+        Folder of caches.
     progress : callable, optional
         Called with the share done (0..1) and a note.
 

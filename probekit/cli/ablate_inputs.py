@@ -64,7 +64,9 @@ def inputs_command(
     batch_tokens: BatchTokens = None,
     revision: Revision = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
-    items: Annotated[Path | None, typer.Option("--items", help="Write a line an item (JSONL).", metavar="FILE")] = None,
+    items: Annotated[
+        Path | None, typer.Option("--items", help="Write what was made of each item (JSONL).", metavar="FILE")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw the curves (.png, .svg or .pdf).", metavar="FILE")

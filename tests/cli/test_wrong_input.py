@@ -26,7 +26,7 @@ WRONG = [
     ("extract --layres 0", 2, r"--layres.*--layers.*probekit extract --help"),
     ("extract model good.conllu more", 2, r"more.*probekit extract --help"),
     ("probe", 2, r"--task.*pos.*`probekit tasks` lists"),
-    ("report show", 2, r"FILE.*probekit probe --out"),
+    ("report show", 2, r"FILE.*`--out` of probe, behave or ablate"),
     ("cache rm", 2, r"CACHE.*probekit cache rm --help"),
     # Options of extract.
     ("extract model good.conllu --batch-tokens x", 2, r"--batch-tokens.*integer"),

@@ -68,18 +68,19 @@ def erasable(item: Item) -> ErasablePair | str:
     if item.claim or len(item.sentences) != 2:
         return "it does not compare two sentences"
     right, other = item.sentences[item.right], item.sentences[1 - item.right]
-    sides, scored = zip(*(_words(one) for one in (right, other)), strict=True)
-    blocks = SequenceMatcher(None, *sides, autojunk=False).get_matching_blocks()
+    (mine, its_scored), (others, others_scored) = _words(right), _words(other)
+    scored = its_scored, others_scored
+    blocks = SequenceMatcher(None, mine, others, autojunk=False).get_matching_blocks()
     pairs = [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
     kept = {one for one, _ in pairs}
-    differing = [place for place in range(len(sides[0])) if place not in kept]
-    start = scored[0][0] if scored[0] is not None else len(sides[0])
+    differing = [place for place in range(len(mine)) if place not in kept]
+    start = scored[0][0] if scored[0] is not None else len(mine)
     shared = tuple(
         pair for pair in pairs if not any(_within(place, span) for place, span in zip(pair, scored, strict=True))
     )
     if not shared:
         return "its sentences share no word beside what is scored"
-    return ErasablePair(tuple(sides), tuple(scored), shared, min(differing, default=start))  # type: ignore[arg-type]
+    return ErasablePair((mine, others), scored, shared, min(differing, default=start))
 
 
 def fits(pair: ErasablePair, session: Session) -> bool:

@@ -150,7 +150,7 @@ class InputReport:
 def rows_of(found: Sequence[ErasedItem], blank: Measurement) -> Iterator[Measurement]:
     """Yield the shares of items that turn, the size of the sets, and mean support by distance."""
     turned = [one for one in found if one.flip is not None]
-    yield _mean(blank, "turned_by_one_word", [(one, (one.erased.without < 0).any()) for one in found])
+    yield _mean(blank, "turned_by_one_word", [(one, float((one.erased.without < 0).any())) for one in found])
     yield _mean(blank, "turned_by_a_set", [(one, one.flip is not None) for one in found])
     if turned:
         sizes = [(one, len(one.flip.units)) for one in turned if one.flip is not None]
