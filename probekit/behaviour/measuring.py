@@ -53,6 +53,8 @@ class Method:
         Of items with a claim, whether it holds.
     fills : bool
         Whether it scored of a sentence with a blank the words in it alone.
+    note : str
+        What must be known beside its accuracies.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Method:
     values: Sequence[Sequence[Value]]
     claims: Mapping[int, bool]
     fills: bool = False
+    note: str = ""
 
     def take(self, places: Sequence[int]) -> Method:
         """Keep some items."""
@@ -209,7 +212,7 @@ class Row:
 def _accuracies(
     row: Row, panel: Panel, methods: Sequence[Method], p_values: Mapping[tuple[str | None, int], float | None]
 ) -> list[Measurement]:
-    rows = [row.make(method, panel.rate(place)) for place, method in enumerate(methods)]
+    rows = [row.make(method, panel.rate(place), note=method.note) for place, method in enumerate(methods)]
     for place, method in enumerate(methods[1:], start=1):
         p = p_values[row.phenomenon, place]
         said = f"{methods[0].name} of {methods[0].model} less {method_label(method)}"

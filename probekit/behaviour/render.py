@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ALL = "all items"
 _SIDE_BY_SIDE = 4
 """Methods that a line has room for."""
+_BY_THEMSELVES = {("floor", "length"), ("floor", "frequency"), ("companion", "majority")}
+"""No models or floors to stand beside one, but what items may be right by: a line below the table each."""
 _MANY, _FEW = 20, 10
 """Of lines or values, from where on they are written small, or not one by one."""
 
@@ -118,8 +120,8 @@ def _methods_of(report: BehaviourReport) -> list[tuple[str, str]]:
 
 
 def _alone(row: Measurement) -> bool:
-    """Whether it says what length or frequency by itself would get right, which is of all items only."""
-    return row.role == "floor" and row.method in ("length", "frequency")
+    """Whether it says what length, frequency or the answers of other items would get right by themselves."""
+    return (row.role, row.method) in _BY_THEMSELVES
 
 
 def _accuracies(report: BehaviourReport, phenomenon: str | None = None) -> list[Measurement]:
@@ -170,7 +172,7 @@ def _below(report: BehaviourReport, *, starred: bool = True) -> list[str]:
     for row in report.select():
         if row.metric == "mean_accuracy" and row.role == "estimator":
             lines.append(f"mean {row.note}: {number(row.value)}")
-        elif _alone(row):
+        elif _alone(row) and row.metric == "accuracy":
             lines.append(f"{row.method} alone, {row.note}: {number(row.value)}")
         elif row.role == "control":
             name = _name(report, row.model, row.method)

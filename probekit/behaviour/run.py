@@ -33,7 +33,7 @@ from probekit.behaviour.opening import OpenedSuite, open_suite
 from probekit.behaviour.report import BehaviourReport
 from probekit.behaviour.scoring.making import ScoringSpec, Session
 from probekit.behaviour.scoring.perplexity import Perplexity, perplexity
-from probekit.behaviour.valuing import baseline_methods, majority_method, read_baselines
+from probekit.behaviour.valuing import baseline_methods, chance_method, majority_method, read_baselines
 from probekit.cache.location import cache_root
 from probekit.corpus.lines import blocks, check_regular
 from probekit.errors import InputError, UsageError
@@ -53,6 +53,7 @@ def behave(
     by: str = "",
     against: str | Sequence[str] = (),
     ngram: WordScorer | str | os.PathLike[str] | None = None,
+    unigram: WordScorer | str | os.PathLike[str] | None = None,
     exchange: Mapping[str, str] | str | os.PathLike[str] | None = None,
     random_weights: int | None = None,
     dtype: str = "float32",
@@ -81,7 +82,7 @@ def behave(
         model neither is).
     normalise : {"sum", "token", "word", "slor"}
         Sums of log-probabilities, means over tokens or words, or what is above frequency by token; ``slor`` needs
-        ``ngram``.
+        ``unigram`` or the text of ``ngram``.
     limit : int, optional
         Judge the first so many items of each phenomenon alone, one of every template in turn (with ``by``, of each
         value in each phenomenon).
@@ -92,6 +93,8 @@ def behave(
         Other models, to compare with.
     ngram : NgramModel, path or None
         A baseline, as an ARPA file or a text to train one on.
+    unigram : UnigramModel, path or None
+        A baseline, the frequency of words, as a text whose words are counted; None: that of ``ngram``.
     exchange : mapping of str to str, path or None
         A control of co-occurrence: every score also of the same items with content words exchanged
         (:mod:`probekit.behaviour.exchange`). Kinds of words, or a corpus with ``upos`` and ``feats`` that states them.
@@ -119,9 +122,11 @@ def behave(
     UsageError, InputError, CacheError, NumericError, ResourceError, NetworkError
     """
     plain.choice(normalise, "normalise", NORMALISATIONS)
-    counted = read_baselines(ngram)
+    counted, counted_said = read_baselines(ngram, unigram)
     if normalise == "slor" and "unigram" not in counted:
-        raise UsageError("To normalise by slor, frequencies must be counted: give a text with --ngram TEXT.")
+        raise UsageError(
+            "To normalise by slor, frequencies must be counted: give a text with --unigram TEXT or --ngram TEXT."
+        )
     opened = _chosen(_opened(suite), limit, plain.text(by, "by"))
     control = None if exchange is None else control_of(opened.items, exchange, seed=seed)
     judges = judges_of(
@@ -150,7 +155,7 @@ def behave(
     methods = [method.take(kept) for method in methods]
     methods = [method.with_unigram(items, counted) if method.model else method for method in methods]
     blanks = blanks_said(items, methods)
-    methods.append(majority_method(items))
+    methods += [chance_method(items), majority_method(items)]
     rows, found = report_rows(opened.name, items, methods, normalise=normalise, seed=seed, by=by)
     measured = measure_rows(opened.name, opened.suites, items, methods, normalise=normalise)
     settings = {
@@ -181,6 +186,7 @@ def behave(
             *shadowing_note(str(model)),
             *judged.notes,
             *left_out(opened.items, left),
+            *counted_said,
             *unknown_said,
             *controlled_said,
             *found.notes,

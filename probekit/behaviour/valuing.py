@@ -89,17 +89,34 @@ def _surprisals(sentences: Sequence[Sentence], scores: Sequence[Scores]) -> dict
     return found
 
 
-def read_baselines(ngram: Any) -> dict[str, WordScorer]:
-    """Return baselines by name: of an ARPA file its n-gram model, of a text one that is trained on it, and unigrams."""
-    if ngram is None:
-        return {}
-    if not isinstance(ngram, str | Path):
-        return {"ngram": ngram}
-    path = plain.path(ngram, "ngram")
-    if path.name.endswith((".arpa", ".arpa.gz")):
-        return {"ngram": read_arpa(path)}
-    sentences = list(sentences_of(open_corpus(str(path))))
-    return {"ngram": train_ngram(sentences, ORDER), "unigram": UnigramModel.train(sentences)}
+def read_baselines(ngram: Any, unigram: Any = None) -> tuple[dict[str, WordScorer], list[str]]:
+    """Return baselines by name, and where the counts of words are from.
+
+    Parameters
+    ----------
+    ngram : NgramModel, path or None
+        An ARPA file, or a text to train one on.
+    unigram : UnigramModel, path or None
+        A text whose words are counted; None: those that the n-gram was trained on, where that is known.
+    """
+    model: Any = _read_ngram(ngram) if isinstance(ngram, str | Path) else ngram
+    found: dict[str, WordScorer] = {} if model is None else {"ngram": model}
+    counts = getattr(model, "unigram", None) if unigram is None else unigram
+    if counts is None:
+        return found, []
+    source = unigram if unigram is not None else ngram
+    if isinstance(counts, str | Path):
+        counts = UnigramModel.train(sentences_of(open_corpus(str(plain.path(counts, "unigram")))))
+    found["unigram"] = counts
+    text = f"the words of {source}" if isinstance(source, str | Path) else "a model that was given"
+    return found, [f"Frequencies (the unigram baseline, and what SLOR takes off) are counted of {text}."]
+
+
+def _read_ngram(path: str | Path) -> NgramModel:
+    place = plain.path(path, "ngram")
+    if place.name.endswith((".arpa", ".arpa.gz")):
+        return read_arpa(place)
+    return train_ngram(list(sentences_of(open_corpus(str(place)))), ORDER)
 
 
 def baseline_methods(items: Sequence[Item], baselines: Mapping[str, WordScorer]) -> list[Method]:
@@ -113,7 +130,12 @@ def baseline_methods(items: Sequence[Item], baselines: Mapping[str, WordScorer])
 def majority_method(items: Sequence[Item]) -> Method:
     """Score items by the commonest answer of the others; the items that are left out must not be among them."""
     answers = [[Value(float(score), 1, 1) for score in its] for its in majority_scores(items)]
-    return Method("majority", "", "floor", answers, {})
+    return Method("majority", "", "companion", answers, {}, note="what is right of most other items, which it has seen")
+
+
+def chance_method(items: Sequence[Item]) -> Method:
+    """Guess: every sentence is as good as the others."""
+    return Method("chance", "", "floor", [[Value(0.0, 1, 1) for _ in item.sentences] for item in items], {})
 
 
 def _value(sentence: Sentence, scorer: WordScorer) -> Value:

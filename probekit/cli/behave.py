@@ -81,6 +81,14 @@ def behave_command(
         Path | None,
         typer.Option("--ngram", help="A baseline: an ARPA file, or a text to train a 5-gram on.", metavar="FILE"),
     ] = None,
+    unigram: Annotated[
+        Path | None,
+        typer.Option(
+            "--unigram",
+            help="A baseline: a text whose words are counted, for SLOR too. Default: the text of --ngram.",
+            metavar="TEXT",
+        ),
+    ] = None,
     exchange: Annotated[
         str | None,
         typer.Option(
@@ -163,7 +171,7 @@ def behave_command(
     check_writable(items, "items")
     check_writable(out, "out")
     of_prompts = {"verbaliser": verbaliser, "calibrate": calibrate, "label": label, "split": split}
-    of_items = {"by": by, "ngram": ngram, "exchange": exchange}
+    of_items = {"by": by, "ngram": ngram, "unigram": unigram, "exchange": exchange}
     _check_options("perplexity", given=perplexity, own={"window": window, "stride": stride})
     _check_options("prompt", given=prompt is not None, own=of_prompts, others=of_items)
     others = {**of_items, "prompt": prompt, "limit": limit, "against": against or None}
@@ -231,6 +239,7 @@ def behave_command(
                 by=by or "",
                 against=against or [],
                 ngram=ngram,
+                unigram=unigram,
                 exchange=exchange,
                 random_weights=random_weights,
                 dtype=dtype,

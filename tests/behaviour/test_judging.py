@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from tiny_models import tiny_headed
 
 from probekit import behave
+from probekit.behaviour.baselines import train_ngram
 from probekit.behaviour.grouping import first_of_each
 from probekit.behaviour.items import SCORED, Item, Region, Sentence
 from probekit.behaviour.judging import Panel, Value, corrected, judge
@@ -131,9 +132,15 @@ def test_a_report_has_rows_floors_items_and_a_file(tmp_path: Any) -> None:
     other = shutil.copytree(model, tmp_path / "other")
     report = behave(items_of(*PAIRS), model, random_weights=3, against=str(other), device="cpu")
     assert {(row.method, row.role) for row in report.rows if row.metric == "accuracy"} >= {
-        ("causal", "estimator"), ("causal", "companion"), ("random_weights", "floor"), ("majority", "floor"),
+        ("causal", "estimator"), ("causal", "companion"), ("random_weights", "floor"), ("chance", "floor"),
         ("length", "floor"),
     }  # fmt: skip
+    # What has seen the answers is no floor: it stands below the table, in no column.
+    assert "majority alone, what is right of most other items, which it has seen: 1.000" in report.table()
+    assert "majority" not in report.table().splitlines()[2]
+    assert [row.value for row in report.select(metric="accuracy") if (row.method, row.role) == ("chance", "floor")] == [
+        0.5
+    ]
     assert "before each text <|endoftext|>" in report.notes[0]
     assert len(report.item_frame) == 6
     again = BehaviourReport.read(report.write(tmp_path / "r.jsonl"))
@@ -162,7 +169,7 @@ def test_what_a_model_cannot_score_is_left_out_of_all_methods_and_named() -> Non
 
 def test_what_cannot_be_asked_is_refused() -> None:
     model = tiny_headed("gpt2", "AutoModelForCausalLM")
-    with pytest.raises(UsageError, match="--ngram TEXT"):
+    with pytest.raises(UsageError, match="--unigram TEXT or --ngram TEXT"):
         behave(items_of(*PAIRS), model, normalise="slor")
     with pytest.raises(InputError, match="empty"):
         behave([], model)
@@ -241,3 +248,20 @@ def test_items_that_differ_in_a_word_unknown_to_a_baseline_are_left_out_of_all_m
     assert {row.n for row in report.rows if row.metric == "accuracy"} == {2}
     assert "2 words in which items differ are unknown to ngram and unigram: run, runs." in report.notes
     assert not behave(pairs, model, device="cpu").provenance["left_out"]
+
+
+def test_frequencies_are_of_a_text_of_their_own_without_an_ngram(tmp_path: Any) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("the doctor walks .\nthey walk .\nshe walks .\n")
+    model = tiny_headed("gpt2", "AutoModelForCausalLM")
+    report = behave(items_of(*PAIRS), model, unigram=text, normalise="slor", device="cpu")
+    floors = {row.method: row.value for row in report.select(metric="accuracy") if row.role == "floor"}
+    assert floors["unigram"] == 1
+    assert "ngram" not in floors
+    assert (
+        f"Frequencies (the unigram baseline, and what SLOR takes off) are counted of the words of {text}."
+        in report.notes
+    )
+    trained = train_ngram([["the", "doctor", "walks"], ["they", "walk"]], 2)
+    given = behave(items_of(*PAIRS), model, ngram=trained, device="cpu")
+    assert {"ngram", "unigram"} <= {row.method for row in given.rows}
