@@ -121,10 +121,13 @@ def _read_ngram(path: str | Path) -> NgramModel:
 
 def baseline_methods(items: Sequence[Item], baselines: Mapping[str, WordScorer]) -> list[Method]:
     """Score items by words alone, a method a baseline."""
-    return [
-        Method(name, "", "floor", [[_value(sentence, scorer) for sentence in item.sentences] for item in items], {})
-        for name, scorer in baselines.items()
-    ]
+    asked = list(dict.fromkeys(each for item in items for sentence in item.sentences for each in _asked(sentence)))
+    found = []
+    for name, scorer in baselines.items():
+        known = _scores(asked, scorer)
+        values = [[_value(sentence, known) for sentence in item.sentences] for item in items]
+        found.append(Method(name, "", "floor", values, {}))
+    return found
 
 
 def majority_method(items: Sequence[Item]) -> Method:
@@ -138,18 +141,35 @@ def chance_method(items: Sequence[Item]) -> Method:
     return Method("chance", "", "floor", [[Value(0.0, 1, 1) for _ in item.sentences] for item in items], {})
 
 
-def _value(sentence: Sentence, scorer: WordScorer) -> Value:
+Asked = tuple[tuple[str, ...], bool]
+"""Words from the beginning of a sentence, and whether it ends with them."""
+
+
+def _asked(sentence: Sentence) -> list[Asked]:
+    """Return what must be scored of a sentence: all of it, or of each part the words up to its two ends."""
     spans = scored_spans(sentence)
-    if not spans:
-        words = words_of(sentence.text)
-        total, count = scorer.score(words), len(words)
-        return Value(total if math.isfinite(total) else math.nan, count, count)
-    total, count = 0.0, 0
-    for span in spans:
-        before, upto = (words_of(sentence.text[:stop]) for stop in span)
-        count += len(upto) - len(before)
-        if isinstance(scorer, NgramModel):
-            total += scorer.score(upto, end=False) - scorer.score(before, end=False)
-        else:
-            total += scorer.score(upto) - scorer.score(before)
+    ends = [(tuple(words_of(sentence.text[:stop])), False) for span in spans for stop in span]
+    return ends or [(tuple(words_of(sentence.text)), True)]
+
+
+def _scores(asked: Sequence[Asked], scorer: WordScorer) -> dict[Asked, float]:
+    """Score words; an n-gram model looks up all of them at once."""
+    if not isinstance(scorer, NgramModel):
+        return {each: scorer.score(each[0]) for each in asked}
+    found = {}
+    for end in (True, False):
+        those = [each for each in asked if each[1] == end]
+        totals = (float(row.sum()) for row in scorer.logprobs_of([words for words, _ in those], end=end))
+        found.update(zip(those, totals, strict=True))
+    return found
+
+
+def _value(sentence: Sentence, known: Mapping[Asked, float]) -> Value:
+    asked = _asked(sentence)
+    if asked[0][1]:
+        total, count = known[asked[0]], len(asked[0][0])
+    else:
+        pairs = list(zip(asked[::2], asked[1::2], strict=True))
+        total = sum(known[upto] - known[before] for before, upto in pairs)
+        count = sum(len(upto[0]) - len(before[0]) for before, upto in pairs)
     return Value(total if math.isfinite(total) else math.nan, count, count)

@@ -19,6 +19,8 @@ from probekit.behaviour.baselines import (
     write_arpa,
 )
 from probekit.behaviour.baselines.kneser_ney import FALLBACK, discounts_of
+from probekit.behaviour.items import SCORED, Item, Region, Sentence
+from probekit.behaviour.valuing import baseline_methods
 from probekit.corpus import open_corpus
 from probekit.errors import InputError, UsageError
 
@@ -159,6 +161,32 @@ def test_what_cannot_be_counted_is_an_error() -> None:
         train_ngram([["a"]], 0)
     with pytest.raises(UsageError, match="must have 2 entries"):
         train_ngram([["a"]], 2, discounts=[None])
+
+
+def test_a_suite_is_looked_up_at_once_and_scored_as_one_sentence_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = train_ngram(drawn(150), 3)
+    texts = [" ".join(words) for words in drawn(40, seed=3)]
+    first, second = Region(SCORED, 0, 2), Region(SCORED, 3, 5)
+    shapes: list[tuple[Region, ...]] = [(), (first,), (first, second)]
+    items = [
+        Item(f"i{i}", "s", "p", "t", tuple(Sentence(f"{start} {text}", shapes[i % 3]) for start in ("w1 w2", "w3 w4")))
+        for i, text in enumerate(texts)
+    ]
+    calls, whole = [], NgramModel.logprobs_of
+    monkeypatch.setattr(
+        NgramModel, "logprobs_of", lambda self, rows, **ends: calls.append(len(rows)) or whole(self, rows, **ends)
+    )
+    (method,) = baseline_methods(items, {"ngram": model})
+    assert len(calls) == 2
+    for item, values in zip(items, method.values, strict=True):
+        for sentence, value in zip(item.sentences, values, strict=True):
+            words = sentence.text.split()
+            logprobs = whole(model, [words])[0]
+            alone = logprobs[: len(sentence.regions)] if sentence.regions else logprobs
+            assert value.total == pytest.approx(float(alone.sum()))
+            assert value.words == (len(sentence.regions) or len(words))
 
 
 @pytest.mark.parametrize("name", ["model.arpa", "model.arpa.gz"])
