@@ -156,7 +156,7 @@ def _scores(asked: Sequence[Asked], scorer: WordScorer) -> dict[Asked, float]:
     """Score words; an n-gram model looks up all of them at once."""
     if not isinstance(scorer, NgramModel):
         return {each: scorer.score(each[0]) for each in asked}
-    found = {}
+    found: dict[Asked, float] = {}
     for end in (True, False):
         those = [each for each in asked if each[1] == end]
         totals = (float(row.sum()) for row in scorer.logprobs_of([words for words, _ in those], end=end))
