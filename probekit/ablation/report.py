@@ -82,16 +82,19 @@ class AblationReport:
         grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
         lines = [self.select(role) for role in ("estimator", "control", "difference")]
         metric = self.rows[0].metric if self.rows else ""
-        for head in (REMOVED, metric, "interval", "random orders", "interval", "difference", "interval"):
+        for head in (REMOVED, metric, "interval", "random", "difference", "interval"):
             grid.add_column(head, justify="right", no_wrap=True)
         for step in zip(*lines, strict=True):
-            cells = [cell for row in step for cell in (number(row.value), _interval(row))]
+            own, control, difference = step
+            cells = [number(own.value), _interval(own), number(control.value)]
+            cells += [number(difference.value), _interval(difference)]
             grid.add_row(f"{step[0].strength or 0:,.0f}", *cells)
         ranked = self.importance
         first = ", ".join(f"{name} ({value:.3g})" for name, value in ranked[:_SHOWN])
         counted = f"{self.rows[0].n:,} items of {self.rows[0].n_groups:,} {self.rows[0].unit}s" if self.rows else ""
         return "\n".join([
-            self.heading, counted, render_plain(grid, width), f"most important of {len(ranked):,}: {first}",
+            self.heading, counted, render_plain(grid, width),
+            f"random: the mean of {len(self.provenance.get('random', ()))} random orders", f"most important of {len(ranked):,}: {first}",
             *(f"note: {note}" for note in self.notes),
         ])  # fmt: skip
 
