@@ -94,7 +94,8 @@ class AblationReport:
         counted = f"{self.rows[0].n:,} items of {self.rows[0].n_groups:,} {self.rows[0].unit}s" if self.rows else ""
         return "\n".join([
             self.heading, counted, render_plain(grid, width),
-            f"random: the mean of {len(self.provenance.get('random', ()))} random orders", f"most important of {len(ranked):,}: {first}",
+            f"random: the mean of {len(self.provenance.get('random', ()))} random orders",
+            f"most important of {len(ranked):,}: {first}",
             *(f"note: {note}" for note in self.notes),
         ])  # fmt: skip
 
