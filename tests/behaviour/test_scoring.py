@@ -203,6 +203,32 @@ def test_kept_scores_are_not_computed_again(tmp_path: Path) -> None:
         assert random.computed == len(TEXTS)
 
 
+@pytest.mark.parametrize(
+    ("folder", "step", "done"),
+    [(tiny_headed("gpt2", CAUSAL), "_logits", 2), (tiny_headed("bert", MASKED), "_batch", 30)],
+    ids=["causal", "masked"],
+)
+def test_what_was_scored_before_an_interrupt_is_kept(
+    folder: Path, step: str, done: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"{text} {word}" for text in TEXTS for word in ("there", "here", "where")]
+    first, batches = session(folder, root=tmp_path, batch_tokens=24), []
+    own = getattr(first._scorer, step)
+
+    def interrupted(*given: Any) -> Any:
+        batches.append(1)
+        if len(batches) > done:
+            raise KeyboardInterrupt
+        return own(*given)
+
+    monkeypatch.setattr(first._scorer, step, interrupted)
+    with first, pytest.raises(KeyboardInterrupt):
+        totals(first, texts)
+    with session(folder, root=tmp_path, batch_tokens=24) as second:
+        totals(second, texts)
+        assert 0 < second.computed < len(texts)
+
+
 def test_a_line_that_was_cut_is_scored_again_and_a_damaged_one_is_said(tmp_path: Path) -> None:
     folder = tiny_headed("gpt2", CAUSAL)
     with session(folder, root=tmp_path) as first:

@@ -32,6 +32,8 @@ AT_ONCE = 512
 
 Key = tuple[bytes, int]
 """A masked row, and the place to predict at."""
+Pair = tuple[Key, int]
+"""A masked row, and the token whose probability is wanted."""
 
 
 def masked_row(whole: IntArray, reading: Reading, token: int, *, mask: int, shift: int, by_word: bool) -> IntArray:
@@ -83,18 +85,35 @@ class MaskedScorer(Scorer):
         return len(self.ends.begin) + len(reading.ids) + len(self.ends.end)
 
     def score(self, readings: Sequence[Reading]) -> Iterator[tuple[int, Scores]]:
-        """Score readings, some hundred at a time."""
+        """Score readings, some hundred at a time; each is given away as soon as its last token is scored."""
         for start in range(0, len(readings), AT_ONCE):
             part = readings[start : start + AT_ONCE]
             wanted: dict[Key, dict[int, int]] = {}
-            places = [self._add(reading, wanted) for reading in part]
-            found = self._predict(wanted)
-            for number, (reading, keys) in enumerate(zip(part, places, strict=True)):
-                tokens = np.arange(reading.first, reading.last, dtype=np.int64)
-                pairs = [found[key, int(reading.ids[token])] for token, key in zip(tokens, keys, strict=True)]
-                logprob = np.array([value for value, _ in pairs], np.float64)
-                best = np.array([likeliest for _, likeliest in pairs], bool)
-                yield start + number, self.scores_of(reading, tokens, (logprob, best))
+            rows = [self._add(reading, wanted) for reading in part]
+            asked = [
+                [(key, int(ident)) for key, ident in zip(keys, reading.ids[reading.first : reading.last], strict=True)]
+                for reading, keys in zip(part, rows, strict=True)
+            ]
+            open_pairs = [len(set(pairs)) for pairs in asked]
+            readers: dict[Pair, list[int]] = {}
+            for number, pairs in enumerate(asked):
+                for pair in set(pairs):
+                    readers.setdefault(pair, []).append(number)
+            yield from (
+                (start + number, self._scored(part[number], [])) for number, n in enumerate(open_pairs) if not n
+            )
+            found: dict[Pair, tuple[float, bool]] = {}
+            for pair, value in self._predict(wanted):
+                found[pair] = value
+                for number in readers[pair]:
+                    open_pairs[number] -= 1
+                    if not open_pairs[number]:
+                        yield start + number, self._scored(part[number], [found[one] for one in asked[number]])
+
+    def _scored(self, reading: Reading, found: Sequence[tuple[float, bool]]) -> Scores:
+        tokens = np.arange(reading.first, reading.last, dtype=np.int64)
+        logprob, best = (np.array([one[column] for one in found]) for column in (0, 1))
+        return self.scores_of(reading, tokens, (logprob.astype(np.float64), best.astype(bool)))
 
     def _add(self, reading: Reading, wanted: dict[Key, dict[int, int]]) -> list[Key]:
         """Note the masked rows of a reading and which tokens they predict; return the row of each scored token."""
@@ -107,18 +126,16 @@ class MaskedScorer(Scorer):
             keys.append(key)
         return keys
 
-    def _predict(self, wanted: dict[Key, dict[int, int]]) -> dict[tuple[Key, int], tuple[float, bool]]:
-        """Return the log-probability of each wanted token in each masked row, and whether it is the likeliest."""
+    def _predict(self, wanted: dict[Key, dict[int, int]]) -> Iterator[tuple[Pair, tuple[float, bool]]]:
+        """Yield the log-probability of each wanted token in each masked row, and whether it is the likeliest."""
         order = sorted(wanted, key=lambda key: (-len(key[0]), key))
-        found = {}
         for part in batches([len(key[0]) // 4 for key in order], self.batch_tokens):
             keys = order[part]
             asked = [(row, target) for row, key in enumerate(keys) for target in wanted[key]]
             rows, targets = (np.array(column, np.int64) for column in zip(*asked, strict=True))
             logprob, best = self._batch(keys, rows, targets)
             for (row, target), value, likeliest in zip(asked, logprob.tolist(), best.tolist(), strict=True):
-                found[keys[row], target] = value, likeliest
-        return found
+                yield (keys[row], target), (value, likeliest)
 
     def _batch(self, keys: Sequence[Key], rows: np.ndarray, targets: np.ndarray) -> Found:
         batch = padded([np.frombuffer(masked, np.int32) for masked, _ in keys], self.loaded.pad_id)
