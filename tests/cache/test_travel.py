@@ -124,9 +124,9 @@ def test_all_kinds_give_the_same_in_a_child(corpora: dict[str, Corpus], tmp_path
         role="estimator", metric="accuracy", value=0.5,
     )  # fmt: skip
     made = Extraction(
-        cache=tmp_path, complete=True, reused=False, rows=1, layers=[0, "final"], width=2, bytes=8, dtype="float32",
-        store="float32", shards=1, shards_done=1, seconds=0.5, tokens_per_second=2.0, alignment={"words": 1},
-        corpus={"name": "c"},
+        cache=tmp_path, complete=True, reused=False, rows=1, layers=[0, "final"], sites={}, width=2, bytes=8,
+        dtype="float32", store="float32", shards=1, shards_done=1, seconds=0.5, tokens_per_second=2.0,
+        alignment={"words": 1}, corpus={"name": "c"},
     )  # fmt: skip
     cache = ActivationCache.open(extract(tmp_path / "cache", corpus_of(2)))
     things = [

@@ -17,7 +17,7 @@ from probekit.models.runtime.forward import PaddedBatch, forward
 from probekit.models.runtime.middle import trial_batch
 from probekit.models.sources.load import LoadedModel, load
 from probekit.models.sources.locate import locate
-from probekit.sites import INSIDE, Site
+from probekit.sites import INSIDE, Site, site_of
 
 SIZES: dict[str, Any] = {
     "vocab_size": 400,
@@ -110,6 +110,7 @@ def test_what_is_found_and_what_is_refused(name: str) -> None:
 )
 def test_what_is_read_is_what_the_models_own_code_passes_on(name: str, place: str, module: str) -> None:
     model = loaded(name)
+    door_of(model, site_of(place))  # found once, by trial runs that the hook must not see
     passed: list[torch.Tensor] = []
     handle = model.model.get_submodule(module).register_forward_pre_hook(lambda part, args: passed.append(args[0]))
     try:
