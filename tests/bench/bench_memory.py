@@ -14,12 +14,17 @@ from pathlib import Path
 from probekit.corpus import open_corpus
 
 CHILD = """
-import resource, sys, tempfile
+import re, resource, sys, tempfile
+from pathlib import Path
 from probekit import extract
 from probekit.models.sources.load import load
 from probekit.models.sources.locate import locate
 
 def peak():
+    # A process inherits the largest size of its parent where Linux counts it with the other resources.
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text()).group(1)) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 load(locate("minilm"))
