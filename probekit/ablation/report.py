@@ -6,18 +6,14 @@ Enters: a curve and how it was made. Leaves: rows, a table, a figure, a file. Th
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from probekit import plain
 from probekit.ablation.curves import Curve, Score
 from probekit.report import Measurement
-from probekit.report.files import SCHEMA, read_report, write_report
-from probekit.report.render.drawing import DOTS, SERIES, own_axes, save_figure, write_title
+from probekit.report.render.drawing import DOTS, SERIES, own_axes, write_title
 from probekit.report.render.table import number, readable, render_plain, shortened
+from probekit.report.rows import RowReport
 from probekit.statistics.bootstrap import LEVEL
 
 if TYPE_CHECKING:
@@ -29,7 +25,7 @@ _SHOWN = 8
 
 
 @dataclass(frozen=True)
-class AblationReport:
+class AblationReport(RowReport):
     """Scores of a model without some of its parts.
 
     Attributes
@@ -42,22 +38,8 @@ class AblationReport:
         first), ``random`` (the score of every random order), ``notes``.
     """
 
-    rows: tuple[Measurement, ...]
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "provenance", {"schema": SCHEMA, **self.provenance})
-
     def __repr__(self) -> str:
         return f"AblationReport({self.heading!r}, rows={len(self.rows)})"
-
-    def __str__(self) -> str:
-        return self.table()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What must be known before a number is quoted."""
-        return tuple(map(str, self.provenance.get("notes", ())))
 
     @property
     def heading(self) -> str:
@@ -122,40 +104,6 @@ class AblationReport:
             ax.vlines(
                 [row.strength for row in firm], [row.low for row in firm], [row.high for row in firm], color=color
             )
-
-    def save_plot(self, path: str | os.PathLike[str]) -> Path:
-        """Write the figure as PNG, SVG or PDF, by the suffix."""
-        return save_figure(plain.path(path, "path"), self.plot)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return one document: the provenance and the rows."""
-        return {**self.provenance, "rows": [row.to_json() for row in self.rows]}
-
-    def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write the report as JSONL, header first; return the path.
-
-        Raises
-        ------
-        ResourceError
-            The place cannot be written.
-        """
-        place = plain.path(path, "path")
-        write_report(place, dict(self.provenance), self.rows)
-        return place
-
-    @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> AblationReport:
-        """Read what :meth:`write` wrote.
-
-        Raises
-        ------
-        InputError
-            No such file, or a line that is not a row (``file:line``).
-        CacheError
-            Written by a newer probekit.
-        """
-        header, rows = read_report(plain.path(path, "path"))
-        return cls(tuple(rows), header)
 
 
 def rows_of(curve: Curve, *, task: str, model: str, method: str, metric: str, unit: str) -> list[Measurement]:

@@ -7,15 +7,11 @@ of a head ``spread``.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from probekit import plain
 from probekit.report import Measurement
-from probekit.report.files import SCHEMA, read_report, write_report
+from probekit.report.rows import RowReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +21,7 @@ STAGE, SPREAD = "attention", "spread"
 
 
 @dataclass(frozen=True)
-class AttentionReport:
+class AttentionReport(RowReport):
     """What the heads of a model look at.
 
     Attributes
@@ -35,17 +31,8 @@ class AttentionReport:
         ``task``, ``model``, ``corpus``, ``cache``, ``settings``, ``notes`` ...
     """
 
-    rows: tuple[Measurement, ...]
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "provenance", {"schema": SCHEMA, **self.provenance})
-
     def __repr__(self) -> str:
         return f"AttentionReport(task={self.task!r}, relations={len(self.relations)}, rows={len(self.rows)})"
-
-    def __str__(self) -> str:
-        return self.table()
 
     @property
     def task(self) -> str:
@@ -64,14 +51,6 @@ class AttentionReport:
         return tuple(row for row in self.rows if row.task == f"{self.task}:{relation}" and row.split == split)
 
     @property
-    def frame(self) -> pd.DataFrame:
-        """One line a row, one column a field of :class:`~probekit.Measurement`."""
-        import pandas as pd
-
-        names = [column.name for column in fields(Measurement)]
-        return pd.DataFrame([[getattr(row, name) for name in names] for row in self.rows], columns=names)
-
-    @property
     def spreads(self) -> pd.DataFrame:
         """One line a head (``layer``, ``method``), one column a measure of how it spreads its weight."""
         rows = self.frame[self.frame["task"] == SPREAD]
@@ -88,39 +67,3 @@ class AttentionReport:
         from probekit.attention.render import plot
 
         return plot(self, ax)
-
-    def save_plot(self, path: str | os.PathLike[str]) -> Path:
-        """Write the figure as PNG, SVG or PDF, by the suffix."""
-        from probekit.report.render.drawing import save_figure
-
-        return save_figure(plain.path(path, "path"), self.plot)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return one document: the provenance and the rows."""
-        return {**self.provenance, "rows": [row.to_json() for row in self.rows]}
-
-    def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write the report as JSONL, header first; return the path.
-
-        Raises
-        ------
-        ResourceError
-            The place cannot be written.
-        """
-        place = plain.path(path, "path")
-        write_report(place, dict(self.provenance), self.rows)
-        return place
-
-    @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> AttentionReport:
-        """Read what :meth:`write` wrote.
-
-        Raises
-        ------
-        InputError
-            No such file, or a line that is not a row (``file:line``).
-        CacheError
-            Written by a newer probekit.
-        """
-        header, rows = read_report(plain.path(path, "path"))
-        return cls(tuple(rows), header)

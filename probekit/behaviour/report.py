@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from probekit import plain
-from probekit.errors import ResourceError
 from probekit.report import Measurement
-from probekit.report.files import SCHEMA, read_report, write_report
-from probekit.storage.files import replace_bytes
-from probekit.storage.strict import dump
+from probekit.report.rows import RowReport, write_items
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class BehaviourReport:
+class BehaviourReport(RowReport):
     """How a model fares on a suite.
 
     Attributes
@@ -38,18 +34,10 @@ class BehaviourReport:
         Of each item what every method made of it; empty in a report that was read from a file.
     """
 
-    rows: tuple[Measurement, ...]
-    provenance: Mapping[str, Any] = field(default_factory=dict)
     items: tuple[Mapping[str, Any], ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "provenance", {"schema": SCHEMA, **self.provenance})
 
     def __repr__(self) -> str:
         return f"BehaviourReport(suite={self.suite!r}, model={self.model!r}, rows={len(self.rows)})"
-
-    def __str__(self) -> str:
-        return self.table()
 
     @property
     def suite(self) -> str:
@@ -61,11 +49,6 @@ class BehaviourReport:
         """Name of the model."""
         model = self.provenance.get("model")
         return str(model.get("name", "")) if isinstance(model, Mapping) else str(model or "")
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What must be known before a number is quoted."""
-        return tuple(map(str, self.provenance.get("notes", ())))
 
     @property
     def by(self) -> str:
@@ -92,14 +75,6 @@ class BehaviourReport:
         return next((row.value for row in rows), None)
 
     @property
-    def frame(self) -> pd.DataFrame:
-        """One line a row, one column a field of :class:`~probekit.Measurement`."""
-        import pandas as pd
-
-        names = [column.name for column in fields(Measurement)]
-        return pd.DataFrame([[getattr(row, name) for name in names] for row in self.rows], columns=names)
-
-    @property
     def item_frame(self) -> pd.DataFrame:
         """One line an item: its sentences, and of every method scores, choice and margin."""
         import pandas as pd
@@ -118,54 +93,6 @@ class BehaviourReport:
 
         return plot(self, ax)
 
-    def save_plot(self, path: str | os.PathLike[str]) -> Path:
-        """Write the figure as PNG, SVG or PDF, by the suffix."""
-        from probekit.report.render.drawing import save_figure
-
-        return save_figure(plain.path(path, "path"), self.plot)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return one document: the provenance and the rows."""
-        return {**self.provenance, "rows": [row.to_json() for row in self.rows]}
-
-    def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write the report as JSONL, header first; return the path.
-
-        Raises
-        ------
-        ResourceError
-            The place cannot be written.
-        """
-        place = plain.path(path, "path")
-        write_report(place, dict(self.provenance), self.rows)
-        return place
-
     def write_items(self, path: str | os.PathLike[str]) -> Path:
-        """Write the items one by one as JSONL; return the path.
-
-        Raises
-        ------
-        ResourceError
-            The place cannot be written.
-        """
-        place = plain.path(path, "path")
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            replace_bytes(place, "".join(dump(item) + "\n" for item in self.items).encode())
-        except OSError as error:
-            raise ResourceError(f"The items cannot be written to '{place}': {error.strerror}. Name another.") from error
-        return place
-
-    @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> BehaviourReport:
-        """Read what :meth:`write` wrote.
-
-        Raises
-        ------
-        InputError
-            No such file, or a line that is not a row (``file:line``).
-        CacheError
-            Written by a newer probekit.
-        """
-        header, rows = read_report(plain.path(path, "path"))
-        return cls(tuple(rows), header)
+        """Write the items one by one as JSONL; return the path; raises as :func:`~probekit.report.rows.write_items`."""
+        return write_items(path, self.items)

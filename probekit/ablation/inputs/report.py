@@ -8,25 +8,21 @@ those of every report (stage ``ablate``): what a word supports by its distance f
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from probekit import plain
 from probekit.ablation.inputs.items import ErasedItem
 from probekit.behaviour.clusters import units_of_templates
-from probekit.errors import ResourceError
 from probekit.report import Measurement
-from probekit.report.files import SCHEMA, write_report
-from probekit.report.render.drawing import BLUE, DOTS, GREY, own_axes, save_figure, write_title
+from probekit.report.render.drawing import BLUE, DOTS, GREY, own_axes, write_title
 from probekit.report.render.table import interval as written_interval
 from probekit.report.render.table import number, render_plain, shortened
+from probekit.report.rows import RowReport, write_items
 from probekit.statistics.bootstrap import LEVEL, OPEN, SHARE, Bootstrap, interval
-from probekit.storage.files import replace_bytes
-from probekit.storage.strict import dump
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +40,7 @@ SAID = {
 
 
 @dataclass(frozen=True)
-class InputReport:
+class InputReport(RowReport):
     """What a model's preferences rest on among the words of a suite.
 
     Attributes
@@ -54,15 +50,7 @@ class InputReport:
     items : tuple of ErasedItem
     """
 
-    rows: tuple[Measurement, ...]
-    provenance: Mapping[str, Any] = field(default_factory=dict)
     items: tuple[ErasedItem, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "provenance", {"schema": SCHEMA, **self.provenance})
-
-    def __str__(self) -> str:
-        return self.table()
 
     @property
     def supports(self) -> tuple[Measurement, ...]:
@@ -101,10 +89,6 @@ class InputReport:
         write_title(ax, shortened(self._heading, 72), f"bars: {LEVEL:.0%} intervals of new templates")
         return ax
 
-    def save_plot(self, path: str | os.PathLike[str]) -> Path:
-        """Write the figure as PNG, SVG or PDF, by the suffix."""
-        return save_figure(plain.path(path, "path"), self.plot)
-
     def to_json(self) -> dict[str, Any]:
         """Return one document: the provenance, the rows and the items."""
         return {
@@ -113,33 +97,9 @@ class InputReport:
             "items": [item.to_json() for item in self.items],
         }
 
-    def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write the rows as JSONL, header first; return the path.
-
-        Raises
-        ------
-        ResourceError
-            The place cannot be written.
-        """
-        place = plain.path(path, "path")
-        write_report(place, dict(self.provenance), self.rows)
-        return place
-
     def write_items(self, path: str | os.PathLike[str]) -> Path:
-        """Write the items one by one as JSONL; return the path.
-
-        Raises
-        ------
-        ResourceError
-            The place cannot be written.
-        """
-        place = plain.path(path, "path")
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            replace_bytes(place, "".join(dump(item.to_json()) + "\n" for item in self.items).encode())
-        except OSError as error:
-            raise ResourceError(f"The items cannot be written to '{place}': {error.strerror}. Name another.") from error
-        return place
+        """Write the items one by one as JSONL; return the path; raises as :func:`~probekit.report.rows.write_items`."""
+        return write_items(path, (item.to_json() for item in self.items))
 
     @property
     def _heading(self) -> str:

@@ -1,0 +1,119 @@
+"""What every report is: rows and where they come from, :class:`RowReport`; and lines of items beside it.
+
+Enters: measurements and provenance. Leaves: a frame, one JSON document, a file that is read again, a figure's file.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from probekit import plain
+from probekit.errors import ResourceError
+from probekit.report.files import SCHEMA, read_report, write_report
+from probekit.report.measurement import Measurement
+from probekit.storage.files import replace_bytes
+from probekit.storage.strict import dump
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class RowReport(ABC):
+    """Rows and their provenance.
+
+    Attributes
+    ----------
+    rows : tuple of Measurement
+    provenance : mapping
+        ``task``, ``model``, ``settings``, ``notes`` ...
+    """
+
+    rows: tuple[Measurement, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "provenance", {"schema": SCHEMA, **self.provenance})
+
+    def __str__(self) -> str:
+        return self.table()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known before a number is quoted."""
+        return tuple(map(str, self.provenance.get("notes", ())))
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One line a row, one column a field of :class:`~probekit.Measurement`."""
+        import pandas as pd
+
+        names = [column.name for column in fields(Measurement)]
+        return pd.DataFrame([[getattr(row, name) for name in names] for row in self.rows], columns=names)
+
+    @abstractmethod
+    def table(self) -> str:
+        """Return the table as text."""
+
+    @abstractmethod
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the figure, and return its axes."""
+
+    def save_plot(self, path: str | os.PathLike[str]) -> Path:
+        """Write the figure as PNG, SVG or PDF, by the suffix."""
+        from probekit.report.render.drawing import save_figure
+
+        return save_figure(plain.path(path, "path"), self.plot)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one document: the provenance and the rows."""
+        return {**self.provenance, "rows": [row.to_json() for row in self.rows]}
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the report as JSONL, header first; return the path.
+
+        Raises
+        ------
+        ResourceError
+            The place cannot be written.
+        """
+        place = plain.path(path, "path")
+        write_report(place, dict(self.provenance), self.rows)
+        return place
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what :meth:`write` wrote.
+
+        Raises
+        ------
+        InputError
+            No such file, or a line that is not a row (``file:line``).
+        CacheError
+            Written by a newer probekit.
+        """
+        header, rows = read_report(plain.path(path, "path"))
+        return cls(tuple(rows), header)
+
+
+def write_items(path: str | os.PathLike[str], items: Iterable[Mapping[str, Any]]) -> Path:
+    """Write items one by one as JSONL; return the path.
+
+    Raises
+    ------
+    ResourceError
+        The place cannot be written.
+    """
+    place = plain.path(path, "path")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        replace_bytes(place, "".join(dump(item) + "\n" for item in items).encode())
+    except OSError as error:
+        raise ResourceError(f"The items cannot be written to '{place}': {error.strerror}. Name another.") from error
+    return place
