@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,8 @@ from probekit.report.conclusions import (
     rows_of,
     summarise,
 )
-from probekit.report.files import SCHEMA, read_report, write_report
 from probekit.report.measurement import Measurement
+from probekit.report.rows import StoredReport
 from probekit.sites import Layer, layer_order, split_layer
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ SECONDS, STUDY = "seconds", "study"
 
 
 @dataclass(frozen=True)
-class LayerReport:
+class LayerReport(StoredReport):
     """The answer to one task at every layer of one model.
 
     Attributes
@@ -57,13 +57,10 @@ class LayerReport:
         the ``study`` and of each analysis by name: all that differs where the same is measured again.
     """
 
-    rows: tuple[Measurement, ...]
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", plain.all_of(self.rows, "rows", Measurement, "a list of Measurements"))
         plain.one_of(self.provenance, "provenance", Mapping, "a mapping")
-        object.__setattr__(self, "provenance", {"schema": SCHEMA, **self.provenance})
+        super().__post_init__()
 
     def __repr__(self) -> str:
         return f"LayerReport(task={self.task!r}, model={self.model!r}, corpus={self.corpus!r}, rows={len(self.rows)})"
@@ -242,32 +239,6 @@ class LayerReport:
         head["task"] = self.task
         rest = {name: value for name, value in self.provenance.items() if name not in head}
         return {**head, **rest, "rows": [row.to_json() for row in self.rows], "summary": self.summary()}
-
-    def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write the report as JSONL, header first; returns the path.
-
-        Raises
-        ------
-        ResourceError
-            The place cannot be written.
-        """
-        place = plain.path(path, "path")
-        write_report(place, dict(self.provenance), self.rows)
-        return place
-
-    @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> LayerReport:
-        """Read what :meth:`write` wrote.
-
-        Raises
-        ------
-        InputError
-            No such file, or a line that is not a row (``file:line``).
-        CacheError
-            Written by a newer probekit.
-        """
-        header, rows = read_report(plain.path(path, "path"))
-        return cls(tuple(rows), header)
 
     def table(self) -> ReportTable:
         """Return the table: ``str()`` is plain text, and rich prints it in colour."""

@@ -1,4 +1,4 @@
-"""What every report is: rows and where they come from, :class:`RowReport`; and lines of items beside it.
+"""What every report is: rows and where they come from, :class:`StoredReport`; and lines of items beside it.
 
 Enters: measurements and provenance. Leaves: a frame, one JSON document, a file that is read again, a figure's file.
 """
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RowReport(ABC):
-    """Rows and their provenance.
+class StoredReport:
+    """Rows and their provenance, as they lie in a file.
 
     Attributes
     ----------
@@ -40,6 +40,37 @@ class RowReport(ABC):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "provenance", {"schema": SCHEMA, **self.provenance})
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the report as JSONL, header first; return the path.
+
+        Raises
+        ------
+        ResourceError
+            The place cannot be written.
+        """
+        place = plain.path(path, "path")
+        write_report(place, dict(self.provenance), self.rows)
+        return place
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what :meth:`write` wrote.
+
+        Raises
+        ------
+        InputError
+            No such file, or a line that is not a row (``file:line``).
+        CacheError
+            Written by a newer probekit.
+        """
+        header, rows = read_report(plain.path(path, "path"))
+        return cls(tuple(rows), header)
+
+
+@dataclass(frozen=True)
+class RowReport(StoredReport, ABC):
+    """A stored report with one table and one figure."""
 
     def __str__(self) -> str:
         return self.table()
@@ -74,32 +105,6 @@ class RowReport(ABC):
     def to_json(self) -> dict[str, Any]:
         """Return one document: the provenance and the rows."""
         return {**self.provenance, "rows": [row.to_json() for row in self.rows]}
-
-    def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write the report as JSONL, header first; return the path.
-
-        Raises
-        ------
-        ResourceError
-            The place cannot be written.
-        """
-        place = plain.path(path, "path")
-        write_report(place, dict(self.provenance), self.rows)
-        return place
-
-    @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what :meth:`write` wrote.
-
-        Raises
-        ------
-        InputError
-            No such file, or a line that is not a row (``file:line``).
-        CacheError
-            Written by a newer probekit.
-        """
-        header, rows = read_report(plain.path(path, "path"))
-        return cls(tuple(rows), header)
 
 
 def write_items(path: str | os.PathLike[str], items: Iterable[Mapping[str, Any]]) -> Path:
