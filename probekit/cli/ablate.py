@@ -15,6 +15,7 @@ from probekit.cli.options import (
     Device,
     Dtype,
     End,
+    HeadScore,
     Json,
     Layers,
     Limit,
@@ -71,14 +72,7 @@ def ablate_command(
     orders: Annotated[int, typer.Option("--orders", help="Random orders beside.", min=1, metavar="N")] = 10,
     steps: Annotated[int, typer.Option("--steps", help="Points of the curve.", min=1, metavar="N")] = 12,
     limit: Limit = None,
-    score: Annotated[
-        str,
-        typer.Option(
-            "--score",
-            help="auto (what the head does), causal, masked (within-word left-to-right) or masked-original.",
-            metavar="NAME",
-        ),
-    ] = "auto",
+    score: HeadScore = "auto",
     begin: Begin = "auto",
     end: End = "auto",
     random_weights: RandomWeights = None,

@@ -14,6 +14,7 @@ from probekit.cli.options import (
     Device,
     Dtype,
     End,
+    HeadScore,
     Json,
     Limit,
     Quiet,
@@ -48,14 +49,7 @@ def inputs_command(
         bool, typer.Option("--exact", help="Prove that no set is smaller, of items of at most 14 shared words.")
     ] = False,
     limit: Limit = None,
-    score: Annotated[
-        str,
-        typer.Option(
-            "--score",
-            help="auto (what the head does), causal, masked (within-word left-to-right) or masked-original.",
-            metavar="NAME",
-        ),
-    ] = "auto",
+    score: HeadScore = "auto",
     begin: Begin = "auto",
     end: End = "auto",
     random_weights: RandomWeights = None,

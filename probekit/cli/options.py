@@ -102,6 +102,14 @@ End = Annotated[
         metavar="NAME",
     ),
 ]
+HeadScore = Annotated[
+    str,
+    typer.Option(
+        "--score",
+        help="auto (what the head does), causal, masked (within-word left-to-right) or masked-original.",
+        metavar="NAME",
+    ),
+]
 Limit = Annotated[
     int | None,
     typer.Option("--limit", help="Use N items of each phenomenon, every template in turn.", min=1, metavar="N"),
