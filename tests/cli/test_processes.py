@@ -29,16 +29,20 @@ from probekit.probing.studies import study
 PROBEKIT = [sys.executable, "-m", "probekit"]
 
 
-def small_and_slow() -> None:
-    """Small shards, and batches slow enough to be interrupted."""
-    step = LocalEngine.run
+def small_then_stuck(cache: Path) -> Callable[[], None]:
+    """Small shards, and a model that computes nothing more once one of them is kept: a signal never comes too late."""
 
-    def later(self: LocalEngine, pieces: Any) -> Any:
-        time.sleep(0.15)
-        return step(self, pieces)
+    def begin() -> None:
+        step = LocalEngine.run
 
-    staging.SHARD_WORDS = 60
-    LocalEngine.run = later  # type: ignore[method-assign]
+        def later(self: LocalEngine, pieces: Any) -> Any:
+            time.sleep(60 if list(cache.glob("*/receipts/00000.json")) else 0.05)
+            return step(self, pieces)
+
+        staging.SHARD_WORDS = 60
+        LocalEngine.run = later  # type: ignore[method-assign]
+
+    return begin
 
 
 def stuck() -> None:
@@ -73,7 +77,7 @@ def test_fault_23_a_signal_in_the_middle_of_extract(
     number: signal.Signals, code: int, word: str, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["extract", "model", "good.conllu", "--cache", str(tmp_path)]
-    child = Command(words, before=small_and_slow)
+    child = Command(words, before=small_then_stuck(tmp_path))
     wait_for(lambda: list(tmp_path.glob("*/receipts/00000.json")), child)
     child.send_signal(number)
     out, err = child.communicate(timeout=30)
@@ -93,7 +97,7 @@ def test_fault_23_a_signal_in_the_middle_of_extract(
 
 def test_a_signal_in_json_is_a_document(scene: Path, tmp_path: Path) -> None:
     words = ["extract", "model", "good.conllu", "--cache", str(tmp_path), "--json"]
-    child = Command(words, before=small_and_slow)
+    child = Command(words, before=small_then_stuck(tmp_path))
     wait_for(lambda: list(tmp_path.glob(".staging-*")), child)
     child.send_signal(signal.SIGTERM)
     out, err = child.communicate(timeout=30)
