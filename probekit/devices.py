@@ -6,9 +6,13 @@ that torch sees here; the function's values in order. torch is imported when it 
 
 from __future__ import annotations
 
+import re
+import resource
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -16,6 +20,7 @@ from probekit import plain
 from probekit.errors import UsageError
 
 T = TypeVar("T")
+STATUS = Path("/proc/self/status")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PREFERENCE = ("cuda", "mps", "cpu")
 WITHOUT_FLOAT64 = {"mps"}
@@ -28,6 +33,15 @@ def present_devices() -> tuple[str, ...]:
 
     seen = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     return tuple(name for name in PREFERENCE if seen[name])
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has held in memory."""
+    # Linux hands the largest size of a parent down to its child among the other resources, but not in its status.
+    if STATUS.is_file() and (found := re.search(r"VmHWM:\s+(\d+)", STATUS.read_text())):
+        return int(found.group(1)) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def choose_device(name: str, *, float64: bool = False) -> str:

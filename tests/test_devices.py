@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from tiny_models import tiny_model
 
+from probekit import devices
 from probekit.devices import choose_device
 from probekit.errors import UsageError
 from probekit.models.sources.load import load
@@ -60,3 +63,12 @@ def test_a_model_goes_where_the_rule_says(monkeypatch: pytest.MonkeyPatch) -> No
     assert load(locate(tiny_model("bert"))).device.type == "cpu"
     with pytest.raises(UsageError, match="no such device"):
         load(locate(tiny_model("bert")), device="mps")
+
+
+def test_the_peak_of_a_process_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    status = tmp_path / "status"
+    status.write_text("VmPeak:\t 9000 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 100 kB\n")
+    monkeypatch.setattr(devices, "STATUS", status)
+    assert devices.peak_memory() == 2048 * 1024
+    monkeypatch.setattr(devices, "STATUS", tmp_path / "absent")
+    assert devices.peak_memory() > 2048 * 1024  # of this process, which has loaded torch

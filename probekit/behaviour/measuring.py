@@ -31,6 +31,7 @@ from probekit.behaviour.judging import (
 )
 from probekit.report import Measurement
 from probekit.statistics.bootstrap import FEWEST_UNITS, LEVEL
+from probekit.statistics.units import how_many
 
 UNIT = "template"
 
@@ -156,7 +157,7 @@ def report_rows(
         ]
     ties = sum(0 < verdict.credit < 1 for verdict in verdicts[0])
     if ties:
-        notes.append(f"{ties:,} items are ties, each worth what guessing among the tied sentences would be.")
+        notes.append(f"Ties in {how_many(ties, 'item')}: worth what guessing among the tied sentences would be.")
     few = sorted(str(name or "all items") for name, panel in panels.items() if panel.n_templates < FEWEST_UNITS)
     if few:
         notes.append(f"Of fewer than {FEWEST_UNITS} templates there is no interval: {', '.join(few[:5])}.")

@@ -225,6 +225,6 @@ def _remarks(items: Iterable[Item], skipped: Iterable[Skipped], passed: list[str
     seen: Counter[tuple[str, ...]] = Counter(tuple(sentence.text for sentence in item.sentences) for item in items)
     claims = len({item.claim for item in items}) > 1
     if (repeats := sum(seen.values()) - len(seen)) and not claims:
-        yield f"{repeats:,} items repeat the sentences of an earlier one; they are kept."
+        yield f"The sentences of {how_many(repeats, 'item')} stand in an earlier one too; all are kept."
     if passed:
         yield f"Files passed over: {list_names(passed)}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 import typer
 
+from probekit.devices import peak_memory
 from probekit.errors import UsageError
 from probekit.storage.strict import dump
 
@@ -35,8 +35,7 @@ def report_cost(context: typer.Context, value: bool) -> bool:
 
 
 def _cost(seconds: float) -> str:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return f"took       {human_time(seconds)}, at most {human_bytes(peak)} of memory"
+    return f"took       {human_time(seconds)}, at most {human_bytes(peak_memory())} of memory"
 
 
 def show_json(document: Mapping[str, Any]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
+
+from probekit.devices import peak_memory
 
 if TYPE_CHECKING:
     import torch
@@ -60,11 +60,10 @@ class Cost:
         return cls(**{own.name: document[own.name] for own in fields(cls)})
 
 
-def peak_memory(device: torch.device) -> int:
+def peak_of(device: torch.device) -> int:
     """Return the most bytes that were in use: of a GPU by tensors, on a CPU by the process."""
     import torch
 
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return peak_memory()

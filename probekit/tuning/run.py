@@ -18,7 +18,7 @@ from probekit.errors import UsageError
 from probekit.models.cut import cut
 from probekit.report import LayerReport, Measurement
 from probekit.tuning.beside import Beside, read_word_file
-from probekit.tuning.cost import Cost, peak_memory
+from probekit.tuning.cost import Cost, peak_of
 from probekit.tuning.course import Course
 from probekit.tuning.data import TuningData
 from probekit.tuning.feed import Feed
@@ -177,7 +177,7 @@ def _trained(
         seconds=seconds,
         training_seconds=fitted.at.seconds,
         tokens=fitted.at.tokens,
-        peak_memory=peak_memory(network.device),
+        peak_memory=peak_of(network.device),
         from_cache=feed.cache is not None,
     )
     stages = [stage.to_json() for stage in fitted.stages]

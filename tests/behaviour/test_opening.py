@@ -93,7 +93,7 @@ def test_columns_are_called_as_the_user_says(tmp_path: Path) -> None:
 def test_items_that_repeat_others_are_said_and_two_of_an_id_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.tsv"
     path.write_text("good\tbad\nHe is.\tHe are.\nHe is.\tHe are.\n")
-    assert open_suite(path).remarks == ("1 items repeat the sentences of an earlier one; they are kept.",)
+    assert open_suite(path).remarks == ("The sentences of 1 item stand in an earlier one too; all are kept.",)
     path.write_text("good\tbad\tid\nHe is.\tHe are.\tx\nHe was.\tHe were.\tx\n")
     with pytest.raises(InputError, match="the id 'x' stands twice"):
         open_suite(path)

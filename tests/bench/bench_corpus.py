@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -52,8 +51,9 @@ def main() -> None:
 def measure(path: str) -> dict[str, float]:
     """Iterate a corpus once; return its counts, seconds, and peak memory above the import in MB."""
     from probekit.corpus import open_corpus
+    from probekit.devices import peak_memory
 
-    before = peak()
+    before = peak_memory()
     corpus = open_corpus(path)
     start = time.perf_counter()
     sentences = words = 0
@@ -61,7 +61,7 @@ def measure(path: str) -> dict[str, float]:
         sentences += 1
         words += len(example.words)
     seconds = time.perf_counter() - start
-    megabytes = peak() - before
+    megabytes = (peak_memory() - before) / 1e6
     return {
         "sentences": sentences,
         "words": words,
@@ -82,13 +82,6 @@ def raw_seconds(path: Path) -> float:
             for line in lines:
                 tuple(line.split())
     return time.perf_counter() - start
-
-
-def peak() -> float:
-    """Return the peak resident memory of this process in MB."""
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts kilobytes, macOS bytes.
-    return used / 1e6 if sys.platform == "darwin" else used * 1024 / 1e6
 
 
 def write_text(folder: Path, n: int) -> Path:

@@ -14,24 +14,18 @@ from pathlib import Path
 from probekit.corpus import open_corpus
 
 CHILD = """
-import re, resource, sys, tempfile
-from pathlib import Path
+import sys, tempfile
 from probekit import extract
+from probekit.devices import peak_memory
 from probekit.models.sources.load import load
 from probekit.models.sources.locate import locate
 
-def peak():
-    # A process inherits the largest size of its parent where Linux counts it with the other resources.
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text()).group(1)) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
 load(locate("minilm"))
-before = peak()
+before = peak_memory()
 with tempfile.TemporaryDirectory() as root:
     done = extract("minilm", sys.argv[1], cache=root)
-    print(f"{done.rows:,} rows, {done.bytes / 1e6:,.0f} MB on disk, peak {peak() - before:,.0f} MB above the model")
+    above = (peak_memory() - before) / 1e6
+    print(f"{done.rows:,} rows, {done.bytes / 1e6:,.0f} MB on disk, peak {above:,.0f} MB above the model")
 """
 
 

@@ -32,6 +32,7 @@ from twenty import TASKS, Found, bits, companions, counted, document, found, too
 from probekit import LayerReport, extract, probe
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import reopen_annotated
+from probekit.devices import peak_memory
 from probekit.features import matched
 from probekit.probing import run as sweep
 from probekit.probing.dataset import find_sources, open_dataset
@@ -164,7 +165,7 @@ def _child_together(setting: Setting, out: Path) -> None:
         lines.append(found(report))
         _print(Found(**lines[-1]), time.perf_counter() - began)
         began = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    peak = peak_memory() / 1e9
     out.write_text(json.dumps({"lines": lines, "peak": peak}))
 
 
