@@ -16,6 +16,7 @@ _HOMES = {
     "ActivationCache": "probekit.cache.reader",
     "AttentionReport": "probekit.attention.report",
     "BehaviourReport": "probekit.behaviour.report",
+    "ConceptReport": "probekit.ablation.concept.report",
     "Corpus": "probekit.corpus",
     "Example": "probekit.corpus",
     "LayerReport": "probekit.report",
@@ -26,6 +27,7 @@ _HOMES = {
     "TunePlan": "probekit.tuning.plan",
     "TunedModel": "probekit.tuning.predict",
     "ablate": "probekit.ablation.run",
+    "ablate_concept": "probekit.ablation.concept.run",
     "ablate_inputs": "probekit.ablation.inputs.run",
     "advise": "probekit.tuning.tune",
     "attend": "probekit.attention.run",
@@ -42,6 +44,8 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from probekit.ablation.concept.report import ConceptReport as ConceptReport
+    from probekit.ablation.concept.run import ablate_concept as ablate_concept
     from probekit.ablation.inputs.run import ablate_inputs as ablate_inputs
     from probekit.ablation.report import AblationReport as AblationReport
     from probekit.ablation.run import ablate as ablate

@@ -60,14 +60,21 @@ class Pass:
     owners: Longs
 
 
-@dataclass(slots=True)
-class _Row:
-    """What the model reads at once."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the model reads at once, and what is to be predicted in it.
+
+    Attributes
+    ----------
+    ids : int32 array
+    places, targets, owners : sequence of int
+        Where tokens are predicted; which; and the text that each belongs to.
+    """
 
     ids: NDArray[np.int32]
-    places: list[int]
-    targets: list[int]
-    owner: int
+    places: Sequence[int]
+    targets: Sequence[int]
+    owners: Sequence[int]
 
 
 def scored_tokens(reading: Reading, session: Session) -> Longs:
@@ -90,28 +97,34 @@ def passes_of(session: Session, texts: Sequence[Scored], batch_tokens: int) -> l
     if session.method == "seq2seq":
         raise UsageError(f"'{session.name}' is an encoder-decoder. Parts are left out of causal and masked models.")
     rows = [row for owner, text in enumerate(texts) for row in _rows(session, text, owner)]
-    rows.sort(key=lambda row: -len(row.ids))
-    return [_pass(rows[part], session) for part in batches([len(row.ids) for row in rows], batch_tokens)]
+    return laid_out(rows, session.loaded.pad_id, batch_tokens)
 
 
-def _rows(session: Session, text: Scored, owner: int) -> list[_Row]:
+def laid_out(rows: Sequence[Row], pad_id: int, batch_tokens: int) -> list[Pass]:
+    """Lay rows out as batches, the longest first."""
+    rows = sorted(rows, key=lambda row: -len(row.ids))
+    return [_pass(rows[part], pad_id) for part in batches([len(row.ids) for row in rows], batch_tokens)]
+
+
+def _rows(session: Session, text: Scored, owner: int) -> list[Row]:
     reading, shift = text.reading, len(session.ends.begin)
     whole = np.array([*session.ends.begin, *reading.ids.tolist(), *session.ends.end], np.int32)
     if session.method == "causal":
         places = (text.tokens + shift).tolist()
-        return [_Row(whole, [place - 1 for place in places], whole[places].tolist(), owner)] if places else []
+        owners = [owner] * len(places)
+        return [Row(whole, [place - 1 for place in places], whole[places].tolist(), owners)] if places else []
     mask, by_word = int(session.loaded.tokenizer.mask_token_id), session.method == "masked"
     return [
-        _Row(masked_row(whole, reading, token, mask=mask, shift=shift, by_word=by_word), [token + shift],
-             [int(reading.ids[token])], owner)
+        Row(masked_row(whole, reading, token, mask=mask, shift=shift, by_word=by_word), [token + shift],
+            [int(reading.ids[token])], [owner])
         for token in text.tokens.tolist()
     ]  # fmt: skip
 
 
-def _pass(rows: Sequence[_Row], session: Session) -> Pass:
-    batch = padded([row.ids for row in rows], session.loaded.pad_id)
+def _pass(rows: Sequence[Row], pad_id: int) -> Pass:
+    batch = padded([row.ids for row in rows], pad_id)
     width = batch.ids.shape[1]
     places = [number * width + place for number, row in enumerate(rows) for place in row.places]
     targets = [target for row in rows for target in row.targets]
-    owners = [row.owner for row in rows for _ in row.targets]
+    owners = [owner for row in rows for owner in row.owners]
     return Pass(batch, *(np.array(column, np.int64) for column in (places, targets, owners)))

@@ -109,7 +109,7 @@ def ablate(
     counts = {"orders": plain.whole(orders, "orders", least=1), "steps": plain.whole(steps, "steps", least=1)}
     limit = None if limit is None else plain.whole(limit, "limit", least=1)
     seed = plain.whole(seed, "seed", least=0)
-    wanted = _layers(layers)
+    wanted = numbered_layers(layers)
     source = find_model(str(model), revision=revision)
     spec = ScoringSpec(score, begin, end, dtype, device, batch_tokens, random_weights)
     with Session(source, spec, stacks=True) as session:
@@ -212,7 +212,7 @@ def halves(entries: Sequence[Entry], seed: int, unit: str) -> tuple[list[Entry],
     )
 
 
-def _layers(layers: str | Sequence[int] | None) -> Sequence[int] | str | None:
+def numbered_layers(layers: str | Sequence[int] | None) -> Sequence[int] | str | None:
     """Return the layers that are named, or ``all``; None: those that a kind of parts has by default.
 
     Raises

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from probekit.ablation.parts import Removal
 from probekit.ablation.passes import Pass
-from probekit.behaviour.scoring.scorer import log_probabilities
+from probekit.behaviour.scoring.scorer import Found, log_probabilities
 from probekit.errors import UsageError
 from probekit.models.runtime.attach import Callback, Rows, attached
 from probekit.models.runtime.middle import Middle
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 Told = Callable[[float, str], None]
 Start = int | None
+Change = Mapping[Site, Any]
+"""Place -> what is changed there."""
+Acting = Callable[[Site, Sequence[Any]], Callback]
 MOST_COPIES = 16
 """Removals that share a batch."""
 
@@ -62,27 +65,48 @@ class Runs:
         self.batch_tokens = batch_tokens
         self.notes: list[str] = []
         self._stack = loaded.stacks[0]
-        self._middles: dict[Start, Middle] = {}
+        # Made while nothing is attached: what a model's head can do is tried on rows of its own.
+        self._middles: dict[Start, Middle] = {None: self._middle(None)}
         self._starts: dict[Start, Start] = {}
 
     def totals(self, removals: Sequence[Removal], told: Told | None = None) -> FloatArray:
         """Return the log-probability (nats) of every text under every removal, [removals, texts]."""
         found = np.zeros((len(removals), self.n_texts))
+        for each, numbers, (values, _) in self.said(removals, self._replace, told):
+            for number, its in zip(numbers, values, strict=True):
+                np.add.at(found[number], each.owners, its)
+        return found
+
+    def said(
+        self, changes: Sequence[Change], acting: Acting, told: Told | None = None
+    ) -> Iterator[tuple[Pass, Sequence[int], Found]]:
+        """Yield what is said of each target of a pass under some changes at a time.
+
+        Parameters
+        ----------
+        changes : sequence of mapping
+            What is changed at which places; nothing of none.
+        acting : callable
+            ``acting(site, changes)`` gives what does it at a place, of rows that stand as often one behind the other.
+        told : callable, optional
+
+        Yields
+        ------
+        Pass, sequence of int, (float64 array [changes, targets], bool array [changes, targets])
+            The pass; which changes; log-probability of each target, and whether no token was likelier.
+        """
         by_start: dict[Start, list[int]] = {}
-        for number, removal in enumerate(removals):
-            by_start.setdefault(self._start(removal), []).append(number)
+        for number, change in enumerate(changes):
+            by_start.setdefault(self._start(change), []).append(number)
         for count, each in enumerate(self.passes, start=1):
-            known = self._known(each, [start for start in by_start if start is not None])
+            known = self.known(each, [start for start in by_start if start is not None])
             for start, numbers in by_start.items():
                 copies = max(1, min(MOST_COPIES, self.batch_tokens // each.batch.ids.size))
                 for low in range(0, len(numbers), copies):
                     part = numbers[low : low + copies]
-                    values = self._values(each, [removals[number] for number in part], start, known)
-                    for number, its in zip(part, values, strict=True):
-                        np.add.at(found[number], each.owners, its)
+                    yield each, part, self._values(each, [changes[number] for number in part], acting, start, known)
             if told is not None:
                 told(count / len(self.passes), f"{count:,} of {len(self.passes):,} batches")
-        return found
 
     def means(self, sites: Sequence[Site]) -> dict[Site, NDArray[np.float32]]:
         """Return the mean vector at each place, over all tokens that are read."""
@@ -138,24 +162,24 @@ class Runs:
             found[site] = (change * real[..., None]).sum(1).double().cpu().numpy()
         return found
 
-    def _start(self, removal: Removal) -> Start:
-        """Return the layer that is known below a removal; None: the whole model runs."""
-        if not removal:
+    def _start(self, change: Change) -> Start:
+        """Return the layer that is known below a change; None: the whole model runs."""
+        if not change:
             return None
-        start = min(site.number if site.kind == LAYER else site.number - 1 for site in removal)
-        if any(site.kind == LAYER and site.number == 0 for site in removal):
+        start = min(site.number if site.kind == LAYER else site.number - 1 for site in change)
+        if any(site.kind == LAYER and site.number == 0 for site in change):
             return None
         if start not in self._starts:
             try:
-                self._middles[start] = Middle(self.loaded, start, [self._stack.n_layers], self._stack.name)
+                self._middles[start] = self._middle(start)
                 self._starts[start] = start
             except UsageError as error:
                 self.notes.append(f"Runs start at the ids and not at layer {start}: {error}")
                 self._starts[start] = None
         return self._starts[start]
 
-    def _known(self, each: Pass, layers: Sequence[int]) -> dict[int, torch.Tensor]:
-        """Run the whole model once; return the states of some layers."""
+    def known(self, each: Pass, layers: Sequence[int]) -> dict[int, torch.Tensor]:
+        """Run the whole model once; return the states of some layers, [rows, places, width]."""
         known: dict[int, torch.Tensor] = {}
         if not layers:
             return known
@@ -167,28 +191,29 @@ class Runs:
             return callback
 
         with torch.no_grad(), attached(self.loaded, {Site(LAYER, n, self._stack.name): keep(n) for n in layers}):
-            self._logits(each, None)
+            self._logits(replace(each, places=each.places[:1]), None)  # nobody asks what the head says
         return known
 
+    def _middle(self, start: Start) -> Middle:
+        return Middle(self.loaded, start, [self._stack.n_layers], self._stack.name)
+
     def _logits(self, each: Pass, start: Start, known: torch.Tensor | None = None) -> torch.Tensor:
-        if start not in self._middles:
-            self._middles[start] = Middle(self.loaded, start, [self._stack.n_layers], self._stack.name)
         return self._middles[start].logits(each.batch, torch.from_numpy(each.places).to(self.loaded.device), known)
 
     def _values(
-        self, each: Pass, removals: Sequence[Removal], start: Start, known: Mapping[int, torch.Tensor]
-    ) -> FloatArray:
-        """Return the log-probability of each target under each removal, [removals, targets]."""
-        n, (rows, width) = len(removals), each.batch.ids.shape
+        self, each: Pass, changes: Sequence[Change], acting: Acting, start: Start, known: Mapping[int, torch.Tensor]
+    ) -> Found:
+        """Return what is said of each target under each change, [changes, targets]."""
+        n, (rows, width) = len(changes), each.batch.ids.shape
         batch = replace(each.batch, ids=np.tile(each.batch.ids, (n, 1)), lengths=np.tile(each.batch.lengths, n))
         shifts = np.arange(n)[:, None] * rows * width
         copies = replace(each, batch=batch, places=(each.places + shifts).ravel())
-        sites = {site for removal in removals for site in removal}
+        sites = {site for change in changes for site in change}
         states = None if start is None else known[start].repeat(n, 1, 1)
-        with torch.no_grad(), attached(self.loaded, {site: self._replace(site, removals) for site in sites}):
+        with torch.no_grad(), attached(self.loaded, {site: acting(site, changes) for site in sites}):
             logits = self._logits(copies, start, states)
-            values, _ = log_probabilities(logits, np.arange(len(logits)), np.tile(each.targets, n))
-        return values.reshape(n, -1)
+            values, best = log_probabilities(logits, np.arange(len(logits)), np.tile(each.targets, n))
+        return values.reshape(n, -1), best.reshape(n, -1)
 
     def _replace(self, site: Site, removals: Sequence[Removal]) -> Callback:
         nothing = np.zeros_like(next(removal[site] for removal in removals if site in removal))

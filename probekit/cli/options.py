@@ -112,7 +112,12 @@ HeadScore = Annotated[
 ]
 Limit = Annotated[
     int | None,
-    typer.Option("--limit", help="Use N items of each phenomenon, every template in turn.", min=1, metavar="N"),
+    typer.Option(
+        "--limit",
+        help="Use N items of each phenomenon, every template in turn; of a concept N sentences of dev and of test.",
+        min=1,
+        metavar="N",
+    ),
 ]
 
 # Where caches are, and which one is meant.

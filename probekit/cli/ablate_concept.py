@@ -1,0 +1,118 @@
+"""``probekit ablate concept``: what is readable of a label, and what of it the model uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.options import (
+    Annotations,
+    BatchTokens,
+    CacheRoot,
+    Debug,
+    Device,
+    Dtype,
+    Json,
+    Layers,
+    Limit,
+    Probes,
+    Quiet,
+    Revision,
+    Verbose,
+    check_figure,
+    check_writable,
+    examples,
+    names_in,
+)
+from probekit.cli.output import progress_bar, say, show_json
+
+EXAMPLES = examples(
+    "probekit ablate concept --task morph:Number --model ./gpt-novels --corpus ./ewt --limit 200",
+    "probekit ablate concept --task morph:Number --task pos --model ./bert --corpus ./ewt --plot used.png",
+)
+
+
+def concept_command(
+    task: Annotated[
+        list[str],
+        typer.Option("--task", help="What is erased; may be repeated: the others are then read again.", metavar="NAME"),
+    ],
+    model: Annotated[
+        str, typer.Option("--model", help="A hub name or a local folder; it must have its head.", metavar="MODEL")
+    ],
+    corpus: Annotated[
+        str, typer.Option("--corpus", help="With the annotations that the tasks read.", metavar="CORPUS")
+    ] = "grammar",
+    annotations: Annotations = None,
+    layers: Layers = "",
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", help="Erase at all layers at once, not at the one that dev chooses.")
+    ] = False,
+    eraser: Annotated[
+        str, typer.Option("--eraser", help=f"How: {names_in('ablation', 'erasers')}.", metavar="NAME")
+    ] = "leace",
+    draws: Annotated[
+        int, typer.Option("--draws", help="Random subspaces of each kind beside.", min=1, metavar="N")
+    ] = 5,
+    limit: Limit = None,
+    probes: Probes = None,
+    dtype: Dtype = "float32",
+    device: Device = "auto",
+    batch_tokens: BatchTokens = None,
+    revision: Revision = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
+    cache: CacheRoot = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Write the erasers as edits into a folder.", metavar="DIR")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw used against readable (.png, .svg or .pdf).", metavar="FILE")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Erase a label from the states of a model, and measure what a probe, the model and other probes lose.
+
+    By default at the layer where the probe is best on dev, beside random subspaces of equal rank and of equal loss.
+    """
+    from probekit.ablation.concept.run import ablate_concept
+
+    check_figure(plot)
+    check_writable(out, "out")
+    silent = quiet or json
+    with progress_bar("erasing", 1.0, quiet=silent) as advance:
+        report = ablate_concept(
+            task,
+            model,
+            corpus=corpus,
+            annotations=annotations or (),
+            layers=layers or None,
+            everywhere=everywhere,
+            eraser=eraser,
+            draws=draws,
+            limit=limit,
+            save=save,
+            probes=probes or (),
+            dtype=dtype,
+            device=device,
+            batch_tokens=batch_tokens,
+            revision=revision,
+            seed=seed,
+            cache=cache,
+            progress=advance,
+        )
+    if save is not None:
+        say(f"erasers    {save}", quiet=silent)
+    if out is not None:
+        say(f"report     {report.write(out)}", quiet=silent)
+    if plot is not None:
+        say(f"plot       {report.save_plot(plot)}", quiet=silent)
+    if json:
+        show_json(report.to_json())
+        return
+    typer.echo(report.table())
