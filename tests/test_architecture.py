@@ -70,6 +70,7 @@ MOST_LINES_OF_A_FUNCTION = 80
 MOST_PARAMETERS = 8
 ENTRANCES = {
     ("probekit/ablation/run.py", "ablate"),
+    ("probekit/ablation/concept/run.py", "ablate_concept"),
     ("probekit/ablation/inputs/run.py", "ablate_inputs"),
     ("probekit/attention/run.py", "attend"),
     ("probekit/extraction/run.py", "extract"),

@@ -113,7 +113,7 @@ def test_every_command_can_speak_json_and_show_its_faults(context: Any) -> None:
     assert {"--json", "--debug"} <= names
 
 
-OWN = {"--task", "--on", "--model", "--corpus", "--out", "--plot", "--score", "--metric"}
+OWN = {"--task", "--on", "--model", "--corpus", "--out", "--plot", "--save", "--score", "--metric"}
 """What a verb is about, reads and writes is its own."""
 
 

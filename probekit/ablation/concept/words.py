@@ -44,7 +44,7 @@ class Texts:
     def places(self, example: int, start: int, stop: int) -> list[int]:
         """Return where the tokens of some words stand in an example; none of words without a token."""
         words = self._index.word[self._rows[example]]
-        return np.flatnonzero((words >= start) & (words < stop)).tolist()  # type: ignore[no-any-return]
+        return np.flatnonzero((words >= start) & (words < stop)).tolist()
 
 
 @dataclass(frozen=True, slots=True)
