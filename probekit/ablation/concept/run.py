@@ -65,7 +65,7 @@ def ablate_concept(
         others are read again.
     model : str or path
         Causal or masked, with its head.
-    corpus, annotations, probes
+    corpus, annotations
         As of :func:`~probekit.probe`.
     layers : str or sequence of int, optional
         Where to erase, one after the other, ``3``, ``1,3``, ``all``; by default the layer at which the probe is best on
@@ -81,10 +81,12 @@ def ablate_concept(
         Sentences of dev and of test; four times as many of train.
     save : path, optional
         A folder for the erasers, with the edits that name them.
-    dtype, device, batch_tokens, revision, cache
-        As of :func:`~probekit.extract`.
+    probes, dtype, device, batch_tokens, revision
+        As of :func:`~probekit.probe` and :func:`~probekit.extract`.
     seed : int
         Of controls and resamples.
+    cache : path, optional
+        Folder of caches.
     progress : callable, optional
 
     Returns
