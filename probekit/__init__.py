@@ -34,6 +34,7 @@ _HOMES = {
     "behave": "probekit.behaviour.run",
     "extract": "probekit.extraction.run",
     "from_sklearn": "probekit.probing.scikit",
+    "interchange": "probekit.ablation.interchange.run",
     "open_corpus": "probekit.corpus",
     "probe": "probekit.probing.run",
     "probe_tasks": "probekit.probing.run",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from probekit.ablation.concept.report import ConceptReport as ConceptReport
     from probekit.ablation.concept.run import ablate_concept as ablate_concept
     from probekit.ablation.inputs.run import ablate_inputs as ablate_inputs
+    from probekit.ablation.interchange.run import interchange as interchange
     from probekit.ablation.report import AblationReport as AblationReport
     from probekit.ablation.run import ablate as ablate
     from probekit.attention.report import AttentionReport as AttentionReport

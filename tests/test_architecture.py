@@ -72,6 +72,7 @@ ENTRANCES = {
     ("probekit/ablation/run.py", "ablate"),
     ("probekit/ablation/concept/run.py", "ablate_concept"),
     ("probekit/ablation/inputs/run.py", "ablate_inputs"),
+    ("probekit/ablation/interchange/run.py", "interchange"),
     ("probekit/attention/run.py", "attend"),
     ("probekit/extraction/run.py", "extract"),
     ("probekit/extraction/request.py", "build"),

@@ -10,6 +10,8 @@ import typer
 from probekit.cli.ablate_concept import EXAMPLES as CONCEPT_EXAMPLES
 from probekit.cli.ablate_concept import concept_command
 from probekit.cli.ablate_inputs import EXAMPLES, inputs_command
+from probekit.cli.ablate_interchange import EXAMPLES as INTERCHANGES
+from probekit.cli.ablate_interchange import interchange_command
 from probekit.cli.options import (
     BatchTokens,
     Begin,
@@ -150,3 +152,6 @@ for _name, _help in _PARTS.items():
     )(ablate_command)
 app.command("inputs", short_help="Words of the text, under a suite of pairs.", epilog=EXAMPLES)(inputs_command)
 app.command("concept", short_help="A label, out of the states that hold it.", epilog=CONCEPT_EXAMPLES)(concept_command)
+app.command("interchange", short_help="Part of a layer, taken from another sentence.", epilog=INTERCHANGES)(
+    interchange_command
+)

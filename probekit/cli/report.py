@@ -12,9 +12,8 @@ from probekit.cli.output import say, show_json
 from probekit.errors import UsageError
 
 if TYPE_CHECKING:
-    from probekit.ablation.report import AblationReport
-    from probekit.behaviour.report import BehaviourReport
     from probekit.report import LayerReport
+    from probekit.report.rows import RowReport
 
 app = typer.Typer(
     help="Show a report, or compare several.",
@@ -125,8 +124,8 @@ def compare_command(
         typer.echo(str(comparison.table()))
 
 
-def _without_layers(report: LayerReport) -> BehaviourReport | AblationReport | None:
-    """Return a report as what `behave` or `ablate` wrote, where one of them did."""
+def _without_layers(report: LayerReport) -> RowReport | None:
+    """Return a report as what another command than `probe` wrote, where one did."""
     stages = {row.stage for row in report.rows}
     if stages == {"behave"}:
         from probekit.behaviour.report import BehaviourReport
@@ -136,10 +135,14 @@ def _without_layers(report: LayerReport) -> BehaviourReport | AblationReport | N
         from probekit.ablation.report import AblationReport
 
         return AblationReport(tuple(report.rows), report.provenance)
+    if stages == {"interchange"}:
+        from probekit.ablation.interchange.report import InterchangeReport
+
+        return InterchangeReport(tuple(report.rows), report.provenance)
     return None
 
 
-def _print(report: LayerReport | BehaviourReport | AblationReport, json: bool) -> None:
+def _print(report: LayerReport | RowReport, json: bool) -> None:
     if json:
         show_json(report.to_json())
     else:
