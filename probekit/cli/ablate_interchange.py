@@ -72,7 +72,7 @@ def interchange_command(
         typer.Option("--rank", help="Of axis and das: a number, or auto, of 1, 2, 4, 8 the best on dev.", metavar="N"),
     ] = "1",
     draws: Annotated[
-        int, typer.Option("--draws", help="Random subspaces of each rank beside.", min=1, metavar="N")
+        int, typer.Option("--draws", help="Random subspaces of each kind beside.", min=1, metavar="N")
     ] = 5,
     classes: Annotated[
         str,
