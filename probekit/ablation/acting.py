@@ -190,11 +190,16 @@ def _drawn(edit: Edit, bank: torch.Tensor, states: torch.Tensor, rows: Rows) -> 
     found = states.clone()
     for row, (ids, real) in enumerate(zip(rows.ids.cpu(), rows.real.cpu(), strict=True)):
         text = ids[real]
-        key = hashlib.sha256(f"{edit.seed} {edit.site} {text.tolist()}".encode()).digest()
-        draw = torch.Generator().manual_seed(int.from_bytes(key[:8], "little") >> 1)
+        draw = generator_of(edit.seed, edit.site, text.tolist())
         chosen = bank[torch.randint(len(bank), (len(text),), generator=draw)]
         found[row, : len(real)][real.to(states.device)] = chosen.to(states)
     return found
+
+
+def generator_of(seed: int, place: str, text: Sequence[int]) -> torch.Generator:
+    """Return what draws at a place for a row, by the ids that the row reads."""
+    key = hashlib.sha256(f"{seed} {place} {text}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(key[:8], "little") >> 1)
 
 
 def _patch(edit: Edit, tensors: Tensors, width: int) -> Source:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.ablation.metrics import Entry, FloatArray, Metric
+from probekit.ablation.metrics import FloatArray, Metric
 from probekit.ablation.parts import Part, removal_of
-from probekit.ablation.runs import Runs, Told
+from probekit.ablation.runs import Told
+from probekit.ablation.sides import Side
 from probekit.behaviour.clusters import units_of_templates
 from probekit.statistics.bootstrap import Bootstrap, Resampled, bounds_of_difference, interval
 
@@ -70,10 +71,8 @@ def random_orders(count: int, orders: int, seed: int) -> NDArray[np.int64]:
 def progressive(
     parts: Sequence[Part],
     orders: Sequence[Sequence[int]],
-    runs: Runs,
+    side: Side,
     *,
-    entries: Sequence[Entry],
-    metric: Metric,
     removed: Sequence[int],
     told: Told | None = None,
 ) -> FloatArray:
@@ -83,10 +82,7 @@ def progressive(
     ----------
     parts : sequence of Part
     orders : sequence of orders
-    runs : Runs
-        Of the texts of the entries.
-    entries : sequence of Entry
-    metric : Metric
+    side : Side
     removed : sequence of int
         How many parts are left out, step by step.
 
@@ -98,18 +94,9 @@ def progressive(
     # Nothing and everything are the same in every order.
     sets = [frozenset(order[:count]) for order in orders for count in removed]
     wanted = list(dict.fromkeys(sets))
-    totals = runs.totals([removal_of(parts[number] for number in sorted(chosen)) for chosen in wanted], told)
-    counts = dict(zip(wanted, (counts_of(entries, metric, its) for its in totals), strict=True))
-    return np.stack([counts[chosen] for chosen in sets]).reshape(len(orders), len(removed), len(entries), 2)
-
-
-def counts_of(entries: Sequence[Entry], metric: Metric, totals: FloatArray) -> FloatArray:
-    """Return numerator and denominator of every item, [entries, 2]."""
-    found, at = [], 0
-    for entry in entries:
-        found.append(metric.count(entry, totals[at : at + len(entry.texts)]))
-        at += len(entry.texts)
-    return np.array(found, np.float64)
+    totals = side.runs.totals([removal_of(parts[number] for number in sorted(chosen)) for chosen in wanted], told)
+    counts = dict(zip(wanted, map(side.counts, totals), strict=True))
+    return np.stack([counts[chosen] for chosen in sets]).reshape(len(orders), len(removed), len(side.entries), 2)
 
 
 def curve_of(

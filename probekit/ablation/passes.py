@@ -1,25 +1,28 @@
-"""Texts as padded rows with the tokens that are to be predicted in them: what a model is run on under every removal.
+"""Batches with what is read off them: what a model is run on under every removal.
 
 Enters: what is to be scored, and the session that tokenized it. Leaves: :class:`Pass` objects, the same for every run,
-so that runs of a part of the model can be matched with runs of the whole. A causal model reads each text once; a masked
-one a row for each scored token, masked with what follows of its word.
+so that runs of a part of the model can be matched with runs of the whole. Here the model's own head is read: a causal
+model reads each text once; a masked one a row for each scored token, masked with what follows of its word.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from probekit.behaviour.scoring.making import Session
 from probekit.behaviour.scoring.masked import masked_row
 from probekit.behaviour.scoring.readings import Reading
-from probekit.behaviour.scoring.scorer import padded
+from probekit.behaviour.scoring.scorer import Found, log_probabilities, padded
 from probekit.errors import UsageError
 from probekit.extraction.spec import batches
 from probekit.models.runtime.forward import PaddedBatch
+from probekit.models.runtime.middle import Middle
 
 Longs = NDArray[np.int64]
 
@@ -39,9 +42,43 @@ class Scored:
     tokens: Longs
 
 
+class Pass(Protocol):
+    """One batch, and what is read off it: log-probabilities, which add up to those of outcomes."""
+
+    @property
+    def batch(self) -> PaddedBatch:
+        """The rows."""
+
+    @property
+    def owners(self) -> Longs:
+        """The outcome that each value belongs to, [m]."""
+
+    @property
+    def homes(self) -> Longs:
+        """An outcome that each row is read for, [rows]."""
+
+    def repeated(self, n: int) -> Self:
+        """Return the pass with its rows n times one below the other; owners stay those of one copy."""
+
+    def run(self, middle: Middle) -> None:
+        """Run the batch from its ids, where nobody asks for values."""
+
+    def said(self, middle: Middle, states: torch.Tensor | None) -> Found:
+        """Run the batch, from states of a layer or (None) from the ids; return the values and which are the best.
+
+        Returns
+        -------
+        float64 array [copies x m], bool array [copies x m]
+            Log-probabilities in nats, and whether nothing was likelier.
+        """
+
+    def values(self, middle: Middle) -> torch.Tensor:
+        """Run the batch from its ids, and return the values with gradients, [m]."""
+
+
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """One batch, and what is to be predicted in it.
+class TokenPass:
+    """One batch, and the tokens that the model's own head is to predict in it.
 
     Attributes
     ----------
@@ -58,6 +95,41 @@ class Pass:
     places: Longs
     targets: Longs
     owners: Longs
+
+    @property
+    def homes(self) -> Longs:
+        """The text that each row is of, [rows]."""
+        found = np.zeros(len(self.batch.ids), np.int64)
+        found[self.places // self.batch.ids.shape[1]] = self.owners
+        return found
+
+    def repeated(self, n: int) -> TokenPass:
+        """Return the pass n times, one copy below the other."""
+        shifts = np.arange(n)[:, None] * self.batch.ids.size
+        places = (self.places + shifts).ravel()
+        return replace(self, batch=copies_of(self.batch, n), places=places, targets=np.tile(self.targets, n))
+
+    def run(self, middle: Middle) -> None:
+        """Run the batch; the head is read at one place."""
+        replace(self, places=self.places[:1])._logits(middle, None)
+
+    def said(self, middle: Middle, states: torch.Tensor | None) -> Found:
+        """Return the log-probability of every token, and whether no token was likelier."""
+        logits = self._logits(middle, states)
+        return log_probabilities(logits, np.arange(len(logits)), self.targets)
+
+    def values(self, middle: Middle) -> torch.Tensor:
+        """Return the log-probability of every token with gradients."""
+        said = torch.log_softmax(self._logits(middle, None).float(), -1)
+        return said[torch.arange(len(said)), torch.from_numpy(self.targets)]
+
+    def _logits(self, middle: Middle, states: torch.Tensor | None) -> torch.Tensor:
+        return middle.logits(self.batch, torch.from_numpy(self.places).to(middle.device), states)
+
+
+def copies_of(batch: PaddedBatch, n: int) -> PaddedBatch:
+    """Return the rows of a batch n times, one copy below the other."""
+    return replace(batch, ids=np.tile(batch.ids, (n, 1)), lengths=np.tile(batch.lengths, n))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +158,7 @@ def scored_tokens(reading: Reading, session: Session) -> Longs:
     return np.arange(first, max(first, last), dtype=np.int64)
 
 
-def passes_of(session: Session, texts: Sequence[Scored], batch_tokens: int) -> list[Pass]:
+def passes_of(session: Session, texts: Sequence[Scored], batch_tokens: int) -> list[TokenPass]:
     """Lay texts out as batches, the longest first.
 
     Raises
@@ -100,7 +172,7 @@ def passes_of(session: Session, texts: Sequence[Scored], batch_tokens: int) -> l
     return laid_out(rows, session.loaded.pad_id, batch_tokens)
 
 
-def laid_out(rows: Sequence[Row], pad_id: int, batch_tokens: int) -> list[Pass]:
+def laid_out(rows: Sequence[Row], pad_id: int, batch_tokens: int) -> list[TokenPass]:
     """Lay rows out as batches, the longest first."""
     rows = sorted(rows, key=lambda row: -len(row.ids))
     return [_pass(rows[part], pad_id) for part in batches([len(row.ids) for row in rows], batch_tokens)]
@@ -121,10 +193,10 @@ def _rows(session: Session, text: Scored, owner: int) -> list[Row]:
     ]  # fmt: skip
 
 
-def _pass(rows: Sequence[Row], pad_id: int) -> Pass:
+def _pass(rows: Sequence[Row], pad_id: int) -> TokenPass:
     batch = padded([row.ids for row in rows], pad_id)
     width = batch.ids.shape[1]
     places = [number * width + place for number, row in enumerate(rows) for place in row.places]
     targets = [target for row in rows for target in row.targets]
     owners = [owner for row in rows for owner in row.owners]
-    return Pass(batch, *(np.array(column, np.int64) for column in (places, targets, owners)))
+    return TokenPass(batch, *(np.array(column, np.int64) for column in (places, targets, owners)))

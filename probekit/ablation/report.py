@@ -6,7 +6,7 @@ Enters: a curve and how it was made. Leaves: rows, a table, a figure, a file. Th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from probekit.ablation.curves import Curve, Score
@@ -106,26 +106,23 @@ class AblationReport(RowReport):
             )
 
 
-def rows_of(curve: Curve, *, task: str, model: str, method: str, metric: str, unit: str) -> list[Measurement]:
-    """Return the rows of a curve."""
-    lines = ((method, "estimator", curve.ordered), (RANDOM, "control", curve.control),
+def rows_of(curve: Curve, blank: Measurement) -> list[Measurement]:
+    """Return the rows of a curve; all have what ``blank``, without a score, says of the order by importance."""
+    lines = ((blank.method, "estimator", curve.ordered), (RANDOM, "control", curve.control),
              (DIFFERENCE, "difference", curve.difference))  # fmt: skip
+    blank = replace(blank, n=curve.n, n_groups=curve.n_clusters, strength_name=REMOVED)
+    orders = f"mean of {len(curve.random)} orders"
     return [
-        _row(curve, removed, score, names=(task, model, name, role, metric, unit))
+        _row(replace(blank, method=name, role=role, note=orders if role == "control" else ""), removed, score)
         for name, role, scores in lines
         for removed, score in zip(curve.removed, scores, strict=True)
     ]
 
 
-def _row(curve: Curve, removed: int, score: Score, *, names: tuple[str, ...]) -> Measurement:
-    task, model, method, role, metric, unit = names
+def _row(blank: Measurement, removed: int, score: Score) -> Measurement:
     low, high = score.interval or (None, None)
-    return Measurement(
-        stage=STAGE, task=task, model=model, corpus=task.partition(":")[2], split="test", layer=None, method=method,
-        role=role, metric=metric, value=score.value, low=low, high=high, level=LEVEL if score.interval else None,
-        n=curve.n, n_groups=curve.n_clusters, unit=unit, strength=float(removed), strength_name=REMOVED,
-        note=f"mean of {len(curve.random)} orders" if role == "control" else "",
-    )  # fmt: skip
+    level = LEVEL if score.interval else None
+    return replace(blank, value=score.value, low=low, high=high, level=level, strength=float(removed))
 
 
 def _interval(row: Measurement) -> str:

@@ -6,35 +6,30 @@ documents) choose what is important, the other half show what that is worth.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from probekit import plain
-from probekit.ablation.curves import counts_of, curve_of, progressive, random_orders, steps_of
+from probekit.ablation.curves import curve_of, progressive, random_orders, steps_of
 from probekit.ablation.importance import IMPORTANCES
-from probekit.ablation.metrics import Entry, FloatArray, Metric, metric_of
+from probekit.ablation.metrics import Wanted, metric_of
 from probekit.ablation.parts import KINDS, Part, parts_of
-from probekit.ablation.passes import passes_of
-from probekit.ablation.report import AblationReport, rows_of
-from probekit.ablation.runs import Runs
-from probekit.behaviour.scoring.making import ScoringSpec, Session
-from probekit.errors import InputError, NumericError, UsageError
-from probekit.extraction.spec import BATCH_TOKENS
+from probekit.ablation.report import STAGE, AblationReport, rows_of
+from probekit.ablation.sides import Side
+from probekit.ablation.standing import SAID, STAND_INS
+from probekit.behaviour.scoring.making import ScoringSpec
+from probekit.errors import NumericError, UsageError
 from probekit.models.sources.find import find_model, shadowing_note
+from probekit.report import Measurement
 from probekit.sites import LAYER, parse_layers
 from probekit.statistics.bootstrap import FEWEST_UNITS
 
 MANY = ("units", "dims")
 """Kinds of parts of which a model has too many to leave each out alone."""
-INSTEAD = ("zero", "mean")
 Progress = Callable[[float, str], None]
-_SHARES = 4
-"""Into so many parts of a batch texts are laid, so that as many removals share it."""
 
 
 def ablate(
@@ -66,16 +61,19 @@ def ablate(
     parts : {"heads", "units", "layers", "dims"}
         Attention heads; neurons of the MLP; blocks, by their heads and neurons; numbers of the stream behind a block.
     model : str or path
-        With a head that predicts tokens.
+        With a head that predicts tokens; for ``probe:TASK`` with or without.
     metric : str
-        ``behave:SUITE`` or ``loss:CORPUS``, or another of the catalogue.
-    importance : {"ablation", "gradient", "attribution"}, optional
+        ``behave:SUITE``, ``loss:CORPUS`` or ``probe:TASK``, or another of the catalogue.
+    importance : {"ablation", "gradient", "attribution", "weights"}, optional
         What orders parts: the loss of each left out alone; gradient x activation; its sum, as attribution patching has
-        it. By default ablation, and attribution of units and dims, which are thousands.
+        it; of the dims of a layer that a probe reads, its weights [1]_. By default ablation, and attribution of units
+        and dims, which are thousands.
     layers : str or sequence of int, optional
-        Blocks to take parts of, ``1,3`` or ``2-4``; by default all, of dims the layer in the middle.
-    instead : {"zero", "mean"}
-        What stands in the place of what is left out: zero, or its mean over the tokens that are chosen on.
+        Blocks to take parts of, ``1,3`` or ``2-4``; by default all, of dims the layer in the middle. Where a probe
+        reads a layer, all up to that one, of dims that one.
+    instead : {"zero", "mean", "resample"}
+        What stands in the place of what is left out: zero, its mean over the tokens that are chosen on, or its value at
+        a token of another example among them, drawn by what the row reads.
     orders : int
         Random orders.
     steps : int
@@ -85,7 +83,7 @@ def ablate(
     score, begin, end, random_weights, dtype, device, batch_tokens, revision
         As of :func:`~probekit.behave`.
     seed : int
-        Of the halves, the orders and the resamples.
+        Of the halves, the orders, what is drawn for parts, and the resamples.
     progress : callable, optional
         Called with the share done (0..1) and a note.
 
@@ -100,116 +98,62 @@ def ablate(
     References
     ----------
     Li, Monroe & Jurafsky 2016, https://arxiv.org/abs/1612.08220; Morcos et al. 2018, https://arxiv.org/abs/1803.06959
+
+    .. [1] Dalvi et al. 2019, What is one grain of sand in the desert? https://arxiv.org/abs/1812.09355
     """
     plain.choice(parts, "parts", KINDS)
-    plain.choice(instead, "instead", INSTEAD)
+    plain.choice(instead, "instead", tuple(STAND_INS))
     measured, argument = metric_of(plain.text(metric, "metric"))
     importance = importance or ("attribution" if parts in MANY else "ablation")
     ranking = IMPORTANCES.get(plain.text(importance, "importance"), "importance")
     counts = {"orders": plain.whole(orders, "orders", least=1), "steps": plain.whole(steps, "steps", least=1)}
     limit = None if limit is None else plain.whole(limit, "limit", least=1)
     seed = plain.whole(seed, "seed", least=0)
-    wanted = numbered_layers(layers)
+    numbered = numbered_layers(layers)
     source = find_model(str(model), revision=revision)
     spec = ScoringSpec(score, begin, end, dtype, device, batch_tokens, random_weights)
-    with Session(source, spec, stacks=True) as session:
-        passes_of(session, [], 1)  # refuses what cannot be run before anything is read
-        found = parts_of(session.loaded, parts, wanted)
-        read = measured.read(argument, session, limit)
-        chosen_on, shown_on = halves(read.entries, seed, read.unit)
-        tokens = spec.batch_tokens or BATCH_TOKENS.get((session.loaded.device.type, spec.dtype), 1024)
-        choosing = _Side.of(session, chosen_on, measured, tokens)
-        showing = _Side.of(session, shown_on, measured, tokens)
-        if instead == "mean":
-            sites = list(dict.fromkeys(site for part in found for site in part.sites))
-            choosing.runs.instead = showing.runs.instead = choosing.runs.means(sites)
-        values = ranking.measure(found, choosing.runs, choosing.weights(), _share(progress, 0.0, 0.5))
+    with measured.open(Wanted(argument, source, spec, limit, seed)) as reading:
+        found = parts_of(reading.loaded, parts, numbered)
+        tokens = spec.tokens_on(reading.loaded.device.type)
+        choosing = Side.of(reading, reading.choosing, measured, tokens)
+        showing = Side.of(reading, reading.showing, measured, tokens)
+        sites = list(dict.fromkeys(site for part in found for site in part.sites))
+        choosing.runs.instead = showing.runs.instead = STAND_INS[instead](choosing, sites, seed)
+        values = ranking.measure(found, choosing, _share(progress, 0.0, 0.5))
         if not np.isfinite(values).all():
             raise NumericError(f"The importance of {int((~np.isfinite(values)).sum()):,} {parts} is not a number.")
         order = np.argsort(-values, kind="stable")
         removed = steps_of(len(found), counts["steps"])
         every = [order, *random_orders(len(found), counts["orders"], seed)]
         told = _share(progress, 0.5, 1.0)
-        table = progressive(
-            found, [each.tolist() for each in every], showing.runs,
-            entries=shown_on, metric=measured, removed=removed, told=told,
-        )  # fmt: skip
-        name, identity, method, said = session.name, session.identity(), session.method, session.ends.said
-        run_notes = [*choosing.runs.notes, *showing.runs.notes, *session.notes]
-    curve = curve_of(table, removed, clusters=[entry.cluster for entry in shown_on], metric=measured, seed=seed)
+        table = progressive(found, [each.tolist() for each in every], showing, removed=removed, told=told)
+        notes = [*reading.notes, *shadowing_note(str(model))]
+        notes += dict.fromkeys([*choosing.runs.notes, *showing.runs.notes, *reading.later()])
+    curve = curve_of(table, removed, clusters=[entry.cluster for entry in showing.entries], metric=measured, seed=seed)
     settings = {
         "parts": parts, "layers": sorted({site.number for part in found for site in part.sites}), "metric": metric,
-        "importance": importance, "instead": instead, **counts, "limit": limit, "score": method, "begin": begin,
-        "end": end, "dtype": dtype, "seed": seed, "random_weights": random_weights,
+        "importance": importance, "instead": instead, **counts, "limit": limit, **reading.settings, "dtype": dtype,
+        "seed": seed, "random_weights": random_weights,
     }  # fmt: skip
-    notes = [
-        f"Importance is {ranking.said}, on {len(chosen_on):,} items of {_count(chosen_on):,} {read.unit}s; the curve "
-        f"is of the {len(shown_on):,} items of the {_count(shown_on):,} others.",
-        _replaced(instead, found, parts),
-        f"Scores are sums of log-probabilities, {said}." if measured.higher else f"Texts are read with {said}.",
-        *read.notes,
-        *shadowing_note(str(model)),
-        *dict.fromkeys(run_notes),
-    ]
+    first = [f"Importance is {ranking.said}, {_items(choosing, showing)}", _replaced(instead, found, parts)]
+    notes = [*first, reading.said, *notes]
     if curve.n_clusters < FEWEST_UNITS:
-        notes.append(f"Of fewer than {FEWEST_UNITS} {read.unit}s there is no interval.")
-    rows = rows_of(curve, task=metric, model=name, method=importance, metric=measured.score, unit=read.unit)
+        notes.append(f"Of fewer than {FEWEST_UNITS} {reading.unit}s there is no interval.")
+    blank = Measurement(
+        stage=STAGE, task=metric, model=reading.name, corpus=reading.corpus, split="test", layer=None,
+        method=importance, role="estimator", metric=measured.score, value=None, unit=reading.unit,
+    )  # fmt: skip
     provenance: dict[str, Any] = {
         "task": metric,
-        "model": identity["model"],
-        "corpus": {"name": argument},
+        "model": reading.identity,
+        "corpus": {"name": reading.corpus},
         "settings": settings,
         "references": [f"{importance}: {ranking.reference}"],
         "importance": [[found[place].name, float(values[place])] for place in order],
         "random": curve.random.tolist(),
         "notes": notes,
     }
-    return AblationReport(tuple(rows), provenance)
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """The items that choose, or those that show."""
-
-    entries: Sequence[Entry]
-    metric: Metric
-    runs: Runs
-
-    @classmethod
-    def of(cls, session: Session, entries: Sequence[Entry], metric: Metric, tokens: int) -> _Side:
-        texts = [text for entry in entries for text in entry.texts]
-        passes = passes_of(session, texts, max(1, tokens // _SHARES))
-        return cls(entries, metric, Runs(session.loaded, passes, len(texts), batch_tokens=tokens))
-
-    def weights(self) -> FloatArray:
-        """Return the weight of each text in the mean objective, by what the whole model says."""
-        totals = self.runs.totals([{}])[0]
-        found: list[float] = []
-        for entry in self.entries:
-            found += self.metric.weigh(entry, totals[len(found) : len(found) + len(entry.texts)])
-        return np.array(found, np.float64) / counts_of(self.entries, self.metric, totals)[:, 1].sum()
-
-
-def halves(entries: Sequence[Entry], seed: int, unit: str) -> tuple[list[Entry], list[Entry]]:
-    """Return the items to choose on and those to show on: half of the clusters each, drawn by their names.
-
-    Raises
-    ------
-    InputError
-        All items are of one cluster.
-    """
-    names = sorted({entry.cluster for entry in entries})
-    if len(names) < 2:
-        raise InputError(
-            f"All {len(entries):,} items are of one {unit}, and importance must be chosen on others than it is shown "
-            f"on. Give items of several {unit}s."
-        )
-    drawn = sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
-    choosing = set(drawn[: len(drawn) // 2])
-    return (
-        [entry for entry in entries if entry.cluster in choosing],
-        [entry for entry in entries if entry.cluster not in choosing],
-    )
+    return AblationReport(tuple(rows_of(curve, blank)), provenance)
 
 
 def numbered_layers(layers: str | Sequence[int] | None) -> Sequence[int] | str | None:
@@ -229,8 +173,7 @@ def numbered_layers(layers: str | Sequence[int] | None) -> Sequence[int] | str |
 
 
 def _replaced(instead: str, found: Sequence[Part], parts: str) -> str:
-    what = "zero" if instead == "zero" else "its mean over the tokens of the items chosen on"
-    note = f"What is left out of {len(found):,} {parts} is replaced by {what}, at every token."
+    note = f"What is left out of {len(found):,} {parts} is replaced by {SAID[instead]}, at every token."
     if parts == "layers":
         note += " A block is left out by its heads and its neurons: what its biases add stays."
     if any(site.kind == LAYER for part in found for site in part.sites):
@@ -238,8 +181,13 @@ def _replaced(instead: str, found: Sequence[Part], parts: str) -> str:
     return note
 
 
-def _count(entries: Sequence[Entry]) -> int:
-    return len({entry.cluster for entry in entries})
+def _items(choosing: Side, showing: Side) -> str:
+    reading = choosing.reading
+    chose, shows = reading.parts
+    return (
+        f"on {len(choosing.entries):,} items of {choosing.n_clusters:,} {reading.unit}s{chose}; the curve is of the "
+        f"{len(showing.entries):,} items of the {showing.n_clusters:,}{shows}."
+    )
 
 
 def _share(progress: Progress | None, low: float, high: float) -> Progress | None:

@@ -1,15 +1,14 @@
 """What a model says of texts with parts left out: many removals in one batch, each from the layer below its lowest.
 
-Enters: passes, and removals. Leaves: the log-probability of every text under every removal, and what a gradient says
-each number at a place does. The whole model runs once a pass; what stands below the lowest place of a removal is taken
-from there, and removals that begin at one layer share batches.
+Enters: passes, and removals. Leaves: the log-probability of every outcome (a text, a label) under every removal, and
+what a gradient says each number at a place does. The whole model runs once a pass; what stands below the lowest place
+of a removal is taken from there, and removals that begin at one layer share batches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from probekit.ablation.parts import Removal
 from probekit.ablation.passes import Pass
-from probekit.behaviour.scoring.scorer import Found, log_probabilities
+from probekit.behaviour.scoring.scorer import Found
 from probekit.errors import UsageError
 from probekit.models.runtime.attach import Callback, Rows, attached
 from probekit.models.runtime.middle import Middle
@@ -32,20 +31,26 @@ Start = int | None
 Change = Mapping[Site, Any]
 """Place -> what is changed there."""
 Acting = Callable[[Site, Sequence[Any]], Callback]
+P = TypeVar("P", bound=Pass)
+StandIn = Callable[[torch.Tensor, Rows], torch.Tensor]
+"""States [rows, places, width] and what the rows are -> what stands there instead, of the same shape."""
 MOST_COPIES = 16
 """Removals that share a batch."""
 
 
-class Runs:
+class Runs(Generic[P]):
     """A model on the same passes, again and again.
 
     Parameters
     ----------
     loaded : LoadedModel
-        With its head and its stack.
+        With its stack, and with its head where passes read that.
     passes : sequence of Pass
     n_texts : int
-    instead : mapping of Site to float32 array [width]
+        Texts, or whatever else has a log-probability.
+    layer : int, optional
+        The layer that passes read; by default the head above the last.
+    instead : mapping of Site to callable
         What stands in the place of what is left out; zero where nothing is said.
     batch_tokens : int
         Tokens of a batch, of all copies together.
@@ -54,10 +59,11 @@ class Runs:
     def __init__(
         self,
         loaded: LoadedModel,
-        passes: Sequence[Pass],
+        passes: Sequence[P],
         n_texts: int,
         *,
-        instead: Mapping[Site, NDArray[np.float32]] | None = None,
+        layer: int | None = None,
+        instead: Mapping[Site, StandIn] | None = None,
         batch_tokens: int = 4096,
     ) -> None:
         self.loaded, self.passes, self.n_texts = loaded, passes, n_texts
@@ -65,6 +71,7 @@ class Runs:
         self.batch_tokens = batch_tokens
         self.notes: list[str] = []
         self._stack = loaded.stacks[0]
+        self._layer = layer
         # Made while nothing is attached: what a model's head can do is tried on rows of its own.
         self._middles: dict[Start, Middle] = {None: self._middle(None)}
         self._starts: dict[Start, Start] = {}
@@ -79,7 +86,7 @@ class Runs:
 
     def said(
         self, changes: Sequence[Change], acting: Acting, told: Told | None = None
-    ) -> Iterator[tuple[Pass, Sequence[int], Found]]:
+    ) -> Iterator[tuple[P, Sequence[int], Found]]:
         """Yield what is said of each target of a pass under some changes at a time.
 
         Parameters
@@ -108,22 +115,26 @@ class Runs:
             if told is not None:
                 told(count / len(self.passes), f"{count:,} of {len(self.passes):,} batches")
 
+    def visit(self, sites: Sequence[Site], see: Callable[[Site, torch.Tensor, Rows], None]) -> None:
+        """Run the whole model once, and call ``see(site, states, rows)`` at some places in every pass."""
+
+        def callback(site: Site) -> Callback:
+            return lambda states, rows: see(site, states, rows)
+
+        with torch.no_grad(), attached(self.loaded, {site: callback(site) for site in sites}):
+            for each in self.passes:
+                each.run(self._middles[None])
+
     def means(self, sites: Sequence[Site]) -> dict[Site, NDArray[np.float32]]:
         """Return the mean vector at each place, over all tokens that are read."""
         sums: dict[Site, torch.Tensor] = {}
-        count = 0
 
-        def add(site: Site) -> Callback:
-            def callback(states: torch.Tensor, rows: Rows) -> None:
-                here = states[rows.real].double().sum(0)
-                sums[site] = sums[site] + here if site in sums else here
+        def add(site: Site, states: torch.Tensor, rows: Rows) -> None:
+            here = states[rows.real].double().sum(0)
+            sums[site] = sums[site] + here if site in sums else here
 
-            return callback
-
-        with torch.no_grad(), attached(self.loaded, {site: add(site) for site in sites}):
-            for each in self.passes:
-                self._logits(each, None)
-                count += int(each.batch.lengths.sum())
+        self.visit(sites, add)
+        count = sum(int(each.batch.lengths.sum()) for each in self.passes)
         return {site: (total / count).float().cpu().numpy() for site, total in sums.items()}
 
     def effects(self, sites: Sequence[Site], weights: FloatArray) -> Iterator[dict[Site, FloatArray]]:
@@ -135,38 +146,40 @@ class Runs:
         Parameters
         ----------
         sites : sequence of Site
-        weights : float64 array [texts]
+        weights : float64 array [outcomes]
         """
         for each in self.passes:
             yield self._effects(each, sites, weights)
 
-    def _effects(self, each: Pass, sites: Sequence[Site], weights: FloatArray) -> dict[Site, FloatArray]:
-        kept: dict[Site, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
+    def _effects(self, each: P, sites: Sequence[Site], weights: FloatArray) -> dict[Site, FloatArray]:
+        kept: dict[Site, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}  # what would go, its place, no pads
 
         def note(site: Site) -> Callback:
             def callback(states: torch.Tensor, rows: Rows) -> torch.Tensor:
                 zero = torch.zeros_like(states, requires_grad=True)  # its gradient is that of the states
-                kept[site] = states.detach().clone(), zero, rows.real
+                there = states.detach()
+                kept[site] = there - self._instead(site, there, rows), zero, rows.real
                 return states + zero
 
             return callback
 
         with torch.enable_grad(), attached(self.loaded, {site: note(site) for site in sites}):
-            said = torch.log_softmax(self._logits(each, None).float(), -1)
-            chosen = said[torch.arange(len(said)), torch.from_numpy(each.targets)]
-            objective = (chosen * torch.from_numpy(weights[each.owners]).to(chosen)).sum()
+            values = each.values(self._middles[None])
+            objective = (values * torch.from_numpy(weights[each.owners]).to(values)).sum()
             gradients = torch.autograd.grad(objective, [zero for _, zero, _ in kept.values()])
         found = {}
-        for (site, (states, _, real)), gradient in zip(kept.items(), gradients, strict=True):
-            change = (states - self._instead(site, states)) * gradient  # [rows, places, width]
-            found[site] = (change * real[..., None]).sum(1).double().cpu().numpy()
+        for (site, (gone, _, real)), gradient in zip(kept.items(), gradients, strict=True):
+            found[site] = (gone * gradient * real[..., None]).sum(1).double().cpu().numpy()  # [rows, width]
         return found
 
     def _start(self, change: Change) -> Start:
         """Return the layer that is known below a change; None: the whole model runs."""
         if not change:
             return None
-        start = min(site.number if site.kind == LAYER else site.number - 1 for site in change)
+        # The states of a start are given and not computed, so a change of the layer that is read starts below.
+        start = min(
+            site.number if site.kind == LAYER and site.number != self._layer else site.number - 1 for site in change
+        )
         if any(site.kind == LAYER and site.number == 0 for site in change):
             return None
         if start not in self._starts:
@@ -178,7 +191,7 @@ class Runs:
                 self._starts[start] = None
         return self._starts[start]
 
-    def known(self, each: Pass, layers: Sequence[int]) -> dict[int, torch.Tensor]:
+    def known(self, each: P, layers: Sequence[int]) -> dict[int, torch.Tensor]:
         """Run the whole model once; return the states of some layers, [rows, places, width]."""
         known: dict[int, torch.Tensor] = {}
         if not layers:
@@ -191,28 +204,22 @@ class Runs:
             return callback
 
         with torch.no_grad(), attached(self.loaded, {Site(LAYER, n, self._stack.name): keep(n) for n in layers}):
-            self._logits(replace(each, places=each.places[:1]), None)  # nobody asks what the head says
+            each.run(self._middles[None])
         return known
 
     def _middle(self, start: Start) -> Middle:
-        return Middle(self.loaded, start, [self._stack.n_layers], self._stack.name)
-
-    def _logits(self, each: Pass, start: Start, known: torch.Tensor | None = None) -> torch.Tensor:
-        return self._middles[start].logits(each.batch, torch.from_numpy(each.places).to(self.loaded.device), known)
+        read = self._stack.n_layers if self._layer is None else self._layer
+        return Middle(self.loaded, start, [read], self._stack.name)
 
     def _values(
-        self, each: Pass, changes: Sequence[Change], acting: Acting, start: Start, known: Mapping[int, torch.Tensor]
+        self, each: P, changes: Sequence[Change], acting: Acting, start: Start, known: Mapping[int, torch.Tensor]
     ) -> Found:
         """Return what is said of each target under each change, [changes, targets]."""
-        n, (rows, width) = len(changes), each.batch.ids.shape
-        batch = replace(each.batch, ids=np.tile(each.batch.ids, (n, 1)), lengths=np.tile(each.batch.lengths, n))
-        shifts = np.arange(n)[:, None] * rows * width
-        copies = replace(each, batch=batch, places=(each.places + shifts).ravel())
+        n = len(changes)
         sites = {site for change in changes for site in change}
         states = None if start is None else known[start].repeat(n, 1, 1)
         with torch.no_grad(), attached(self.loaded, {site: acting(site, changes) for site in sites}):
-            logits = self._logits(copies, start, states)
-            values, best = log_probabilities(logits, np.arange(len(logits)), np.tile(each.targets, n))
+            values, best = each.repeated(n).said(self._middles[start], states)
         return values.reshape(n, -1), best.reshape(n, -1)
 
     def _replace(self, site: Site, removals: Sequence[Removal]) -> Callback:
@@ -220,13 +227,10 @@ class Runs:
         gone = torch.from_numpy(np.stack([removal.get(site, nothing) for removal in removals]))
 
         def callback(states: torch.Tensor, rows: Rows) -> torch.Tensor:
-            each = states.unflatten(0, (len(gone), -1))  # [removals, rows, places, width]
-            mask = gone.to(states.device)[:, None, None, :]
-            return torch.where(mask, self._instead(site, states), each).flatten(0, 1)
+            mask = gone.to(states.device).repeat_interleave(len(states) // len(gone), 0)[:, None, :]
+            return torch.where(mask, self._instead(site, states, rows), states)  # [removals x rows, places, width]
 
         return callback
 
-    def _instead(self, site: Site, states: torch.Tensor) -> torch.Tensor:
-        if site not in self.instead:
-            return torch.zeros((), dtype=states.dtype, device=states.device)
-        return torch.from_numpy(self.instead[site]).to(states)
+    def _instead(self, site: Site, states: torch.Tensor, rows: Rows) -> torch.Tensor:
+        return self.instead[site](states, rows) if site in self.instead else torch.zeros_like(states)

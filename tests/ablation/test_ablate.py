@@ -17,11 +17,12 @@ from probekit import AblationReport, ablate
 from probekit.ablation import Edit, edited
 from probekit.ablation.curves import curve_of, steps_of
 from probekit.ablation.importance import IMPORTANCES
-from probekit.ablation.metrics import METRICS, Entry
+from probekit.ablation.metrics import METRICS, Entry, loss
+from probekit.ablation.metrics._headed import halves
 from probekit.ablation.parts import KINDS, parts_of, removal_of
 from probekit.ablation.passes import Scored, passes_of, scored_tokens
-from probekit.ablation.run import halves
 from probekit.ablation.runs import Runs
+from probekit.ablation.standing import means
 from probekit.behaviour.scoring.making import ScoringSpec, Session
 from probekit.cli.app import run
 from probekit.models.runtime.attach import attached
@@ -41,7 +42,7 @@ def session_of(name: str) -> Iterator[Session]:
         yield session
 
 
-def runs_of(session: Session, batch_tokens: int = 64) -> tuple[Runs, list[Any]]:
+def runs_of(session: Session, batch_tokens: int = 64) -> tuple[Runs[Any], list[Any]]:
     readings = session.read(TEXTS)
     texts = [Scored(reading, scored_tokens(reading, session)) for reading in readings]
     return Runs(session.loaded, passes_of(session, texts, 16), len(texts), batch_tokens=batch_tokens), readings
@@ -77,7 +78,7 @@ def test_effects_are_slopes_of_what_leaving_out_does(name: str) -> None:
         runs, _ = runs_of(session)
         site, weights, step = site_of("2.heads"), np.array([1.0, -1, 0.5, 2]), 1e-2
         (mean,) = runs.means([site]).values()
-        runs.instead = {site: mean}
+        runs.instead = means(runs, [site])
         foretold = sum(found[site].sum() for found in runs.effects([site], weights))
         moved, toward = [], torch.from_numpy(mean)
         for share in (step, -step):
@@ -90,11 +91,16 @@ def test_the_mean_stands_in_the_place_of_what_is_left_out() -> None:
     with session_of("gpt2") as session:
         runs, _ = runs_of(session)
         (part,) = parts_of(session.loaded, "layers", [2])
+        seen: list[torch.Tensor] = []  # the mean is over the tokens of the texts, and over no trial run's
+        first = runs.means(part.sites)
+        with attached(session.loaded, {part.sites[0]: lambda states, rows: seen.append(states[rows.real])}):
+            runs.totals([{}])
+        np.testing.assert_allclose(first[part.sites[0]], torch.cat(seen).mean(0), atol=1e-5)
         plain = runs.totals([{}, removal_of([part])])
-        runs.instead = runs.means(part.sites)
+        runs.instead = means(runs, part.sites)
         (mean,) = runs.totals([removal_of([part])])
         with attached(session.loaded, {site: lambda states, rows, to=to: torch.from_numpy(to).expand_as(states)
-                                       for site, to in runs.instead.items()}):  # fmt: skip
+                                       for site, to in runs.means(part.sites).items()}):  # fmt: skip
             np.testing.assert_allclose(mean, runs.totals([{}])[0], rtol=1e-5)
         assert np.abs(mean - plain).min() > 1e-4
 
@@ -137,9 +143,9 @@ def test_loss_of_the_whole_model_is_its_scores(name: str, corpus: Path) -> None:
     report = ablate("units", model, metric=f"loss:{corpus}", layers=[2], orders=2, steps=3, device="cpu")
     row = report.select("estimator")[0]
     with session_of(name) as session:
-        read = METRICS.get("loss", "metric").read(str(corpus), session, None)
+        read = loss.read(str(corpus), session, None)
         _, shown = halves(read.entries, 0, read.unit)
-        scores = session.score([entry.texts[0].reading for entry in shown])
+        scores = session.score([entry.outcomes[0].reading for entry in shown])
     assert row.value == pytest.approx(-sum(s.total for s in scores) / sum(s.n_tokens for s in scores), rel=1e-5)
     assert row.n == 6
     assert len(report.importance) == parts_width(model)

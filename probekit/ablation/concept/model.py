@@ -17,7 +17,7 @@ from probekit.ablation.concept.states import Erasers, vectors_at
 from probekit.ablation.concept.used import Said, said_of_words
 from probekit.ablation.concept.words import MASKED, Bearing, Texts, bearing_of, predicting_rows, written_rows
 from probekit.ablation.erasers import Labelled
-from probekit.ablation.passes import Row, laid_out
+from probekit.ablation.passes import Row, TokenPass, laid_out
 from probekit.ablation.runs import Runs, Told
 from probekit.behaviour.scoring.making import Session
 from probekit.cache.reader import CacheIndex
@@ -113,9 +113,9 @@ class ConceptModel:
             kept |= vectors_at(self._predicting(bearing), sorted({layer, *layers}), under)
         return kept[layer]
 
-    def _predicting(self, bearing: Bearing) -> Runs:
+    def _predicting(self, bearing: Bearing) -> Runs[TokenPass]:
         return self._runs(predicting_rows(self._texts, bearing.words, mask=self._mask), len(bearing.words))
 
-    def _runs(self, rows: Sequence[Row], owners: int) -> Runs:
+    def _runs(self, rows: Sequence[Row], owners: int) -> Runs[TokenPass]:
         passes = laid_out(rows, self._loaded.pad_id, max(1, self._tokens // SHARES))
         return Runs(self._loaded, passes, owners, batch_tokens=self._tokens)

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from probekit.ablation.erasure import Eraser
+from probekit.ablation.passes import TokenPass
 from probekit.ablation.runs import Runs
 from probekit.models.runtime.attach import Callback, Rows, attached
 from probekit.sites import Site
@@ -47,7 +48,9 @@ def erasing(site: Site, changes: Sequence[Erasers]) -> Callback:
     return erase
 
 
-def vectors_at(runs: Runs, layers: Sequence[int], under: Erasers, stack: str = "") -> dict[int, NDArray[np.float32]]:
+def vectors_at(
+    runs: Runs[TokenPass], layers: Sequence[int], under: Erasers, stack: str = ""
+) -> dict[int, NDArray[np.float32]]:
     """Return the mean state of every owner at some layers, [owners, width], under erasures.
 
     Parameters

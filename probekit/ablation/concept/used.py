@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.ablation.concept.states import Erasers, erasing
+from probekit.ablation.passes import TokenPass
 from probekit.ablation.runs import Runs, Told
 from probekit.statistics.bootstrap import Bootstrap, FloatArray, Score, mean_of_draws
 
@@ -36,7 +37,7 @@ class Said:
     logprob: FloatArray
 
 
-def said_of_words(runs: Runs, erasures: Sequence[Erasers], told: Told | None = None) -> Said:
+def said_of_words(runs: Runs[TokenPass], erasures: Sequence[Erasers], told: Told | None = None) -> Said:
     """Run a model on its passes under each erasure; owners of targets are words."""
     logprob = np.zeros((len(erasures), runs.n_texts))
     top1 = np.ones(logprob.shape, bool)

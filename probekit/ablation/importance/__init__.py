@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.ablation.parts import Part
-from probekit.ablation.runs import Runs, Told
+from probekit.ablation.runs import Told
+from probekit.ablation.sides import Side
 from probekit.registry import Registry
 from probekit.sites import Site
 
@@ -27,14 +28,14 @@ class Importance:
     ----------
     name : str
     measure : callable
-        ``measure(parts, runs, weights, told)`` gives a number a part; ``weights`` [texts] are those of the objective.
+        ``measure(parts, side, told)`` gives a number a part, by the items of a side.
     said : str
         What the number is.
     reference : str
     """
 
     name: str
-    measure: Callable[[Sequence[Part], Runs, FloatArray, Told | None], FloatArray]
+    measure: Callable[[Sequence[Part], Side, Told | None], FloatArray]
     said: str
     reference: str
 
@@ -42,10 +43,10 @@ class Importance:
 IMPORTANCES = Registry("importance", Importance, attribute="IMPORTANCE", group="probekit.importances", home=__name__)
 
 
-def effects_of_parts(parts: Sequence[Part], runs: Runs, weights: FloatArray, told: Told | None) -> Iterator[FloatArray]:
+def effects_of_parts(parts: Sequence[Part], side: Side, told: Told | None) -> Iterator[FloatArray]:
     """Yield what a gradient says of each part in every row of a pass, [rows, parts]."""
     sites: list[Site] = list(dict.fromkeys(site for part in parts for site in part.sites))
-    for count, found in enumerate(runs.effects(sites, weights), start=1):
+    for count, found in enumerate(side.runs.effects(sites, side.weights()), start=1):
         # Sums up to each number, so that a part is a difference of two.
         summed = {site: np.pad(np.cumsum(effect, axis=1), ((0, 0), (1, 0))) for site, effect in found.items()}
         yield np.stack(
@@ -53,4 +54,4 @@ def effects_of_parts(parts: Sequence[Part], runs: Runs, weights: FloatArray, tol
              for part in parts], axis=1,
         )  # fmt: skip
         if told is not None:
-            told(count / len(runs.passes), f"{count:,} of {len(runs.passes):,} batches")
+            told(count / len(side.runs.passes), f"{count:,} of {len(side.runs.passes):,} batches")

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from probekit.ablation.importance import FloatArray, Importance
 from probekit.ablation.parts import Part, removal_of
-from probekit.ablation.runs import Runs, Told
+from probekit.ablation.runs import Told
+from probekit.ablation.sides import Side
 
 
-def measure(parts: Sequence[Part], runs: Runs, weights: FloatArray, told: Told | None) -> FloatArray:
+def measure(parts: Sequence[Part], side: Side, told: Told | None) -> FloatArray:
     """Return by how much the objective falls without each part."""
-    totals = runs.totals([{}, *(removal_of([part]) for part in parts)], told)
-    return (totals[0] - totals[1:]) @ weights
+    totals = side.runs.totals([{}, *(removal_of([part]) for part in parts)], told)
+    return (totals[0] - totals[1:]) @ side.weights()
 
 
 IMPORTANCE = Importance(

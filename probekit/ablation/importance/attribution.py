@@ -8,12 +8,13 @@ import numpy as np
 
 from probekit.ablation.importance import FloatArray, Importance, effects_of_parts
 from probekit.ablation.parts import Part
-from probekit.ablation.runs import Runs, Told
+from probekit.ablation.runs import Told
+from probekit.ablation.sides import Side
 
 
-def measure(parts: Sequence[Part], runs: Runs, weights: FloatArray, told: Told | None) -> FloatArray:
+def measure(parts: Sequence[Part], side: Side, told: Told | None) -> FloatArray:
     """Return by how much the gradient foretells that the objective falls without each part."""
-    found = (effects.sum(axis=0) for effects in effects_of_parts(parts, runs, weights, told))
+    found = (effects.sum(axis=0) for effects in effects_of_parts(parts, side, told))
     return np.asarray(sum(found), np.float64)
 
 

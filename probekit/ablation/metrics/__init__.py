@@ -1,20 +1,25 @@
 """What is measured while parts are left out: one file of this folder a metric, which sets ``METRIC = Metric(...)``.
 
-A metric reads its items and says of each what counts: a numerator and a denominator, whose sums over items make the
-score, and the weight of every text in what a gradient follows.
+A metric opens the model it measures and reads its items, and says of each what counts: a numerator and a denominator,
+whose sums over items make the score, and the weight of every outcome in what a gradient follows. How the model is read
+(by its own head, by a probe of a layer) is the metric's own: it lays its items out as passes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.ablation.passes import Scored
-from probekit.behaviour.scoring.making import Session
+from probekit.ablation.passes import Pass
+from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.errors import UsageError, did_you_mean
+from probekit.models.sources.find import ModelSource
+from probekit.models.sources.load import LoadedModel
 from probekit.registry import Registry
 
 FloatArray = NDArray[np.float64]
@@ -22,38 +27,93 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An item: some texts.
+    """An item: some outcomes that have a log-probability each.
 
     Attributes
     ----------
     cluster : str
         The unit that intervals resample, and that is chosen on or shown on as a whole.
-    texts : tuple of Scored
+    outcomes : tuple
+        Texts, or whatever else the metric lays out.
     right : int
-        The text that should be preferred.
+        The outcome that should be preferred.
     """
 
     cluster: str
-    texts: tuple[Scored, ...]
+    outcomes: tuple[Any, ...]
     right: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a metric read.
+class Wanted:
+    """What a metric is asked for.
 
     Attributes
     ----------
-    entries : list of Entry
-    notes : list of str
-        What was left out, with names and counts.
-    unit : str
-        What a cluster is.
+    argument : str
+        What stands behind its colon.
+    source : ModelSource
+    spec : ScoringSpec
+        How the model computes, and how its own head scores.
+    limit : int or None
+    seed : int
     """
 
-    entries: list[Entry]
-    notes: list[str]
+    argument: str
+    source: ModelSource
+    spec: ScoringSpec
+    limit: int | None
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a metric read, with the model open.
+
+    Attributes
+    ----------
+    loaded : LoadedModel
+    choosing, showing : list of Entry
+        The items that say what is important, and those that show what it is worth; they share no cluster.
+    parts : (str, str)
+        Where the two come from, in words that follow the number of clusters.
+    lay : callable
+        ``lay(entries, batch_tokens)`` gives the passes, whose owners number the outcomes of the entries one behind the
+        other.
+    unit : str
+        What a cluster is.
+    name : str
+        Of the model.
+    corpus : str
+        Name of what the items come from.
+    identity : mapping
+        Of the model.
+    said : str
+        How scores are made, a sentence.
+    notes : list of str
+        What was left out, with names and counts.
+    later : callable
+        What must be said besides when all is done.
+    settings : mapping
+        What the metric settled.
+    layer : int or None
+        The layer that is read; None: the model's own head above the last one.
+    """
+
+    loaded: LoadedModel
+    choosing: list[Entry]
+    showing: list[Entry]
+    parts: tuple[str, str]
+    lay: Callable[[Sequence[Entry], int], Sequence[Pass]]
     unit: str
+    name: str
+    corpus: str
+    identity: Mapping[str, Any]
+    said: str
+    notes: list[str]
+    later: Callable[[], list[str]] = list
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    layer: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +124,13 @@ class Metric:
     ----------
     name : str
         What the user types, with what it is of behind a colon: ``behave:blimp/anaphor_*``.
-    read : callable
-        ``read(argument, session, limit)`` gives a :class:`Reading`.
+    open : callable
+        ``open(wanted)`` is a context that loads the model and gives a :class:`Reading`.
     count : callable
-        ``count(entry, totals)`` gives a numerator and a denominator from the log-probabilities of an item's texts.
+        ``count(entry, totals)`` gives a numerator and a denominator from the log-probabilities of an item's outcomes.
     weigh : callable
-        ``weigh(entry, totals)`` gives a weight a text: with them the objective of an item is the sum of its weighted
-        log-probabilities, higher where the model does better.
+        ``weigh(entry, totals)`` gives a weight an outcome: with them the objective of an item is the sum of its
+        weighted log-probabilities, higher where the model does better.
     score : str
         The name of what is reported: ``accuracy``.
     bounds : (float, float)
@@ -83,7 +143,7 @@ class Metric:
     """
 
     name: str
-    read: Callable[[str, Session, int | None], Reading]
+    open: Callable[[Wanted], AbstractContextManager[Reading]]
     count: Callable[[Entry, FloatArray], tuple[float, float]]
     weigh: Callable[[Entry, FloatArray], Sequence[float]]
     score: str

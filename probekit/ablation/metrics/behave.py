@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from probekit.ablation.metrics import Entry, FloatArray, Metric, Reading
+from probekit.ablation.metrics import Entry, FloatArray, Metric
+from probekit.ablation.metrics._headed import Texts, open_headed
 from probekit.ablation.passes import Scored, scored_tokens
 from probekit.behaviour.clusters import credit_of
 from probekit.behaviour.grouping import first_of_each
@@ -20,7 +22,7 @@ from probekit.behaviour.valuing import readings_of
 from probekit.statistics.bootstrap import SHARE
 
 
-def read(argument: str, session: Session, limit: int | None) -> Reading:
+def read(argument: str, session: Session, limit: int | None) -> Texts:
     """Read the items of a suite that are choices between sentences."""
     opened = open_suite(argument)
     items, notes = list(opened.items), list(opened.remarks)
@@ -34,7 +36,7 @@ def read(argument: str, session: Session, limit: int | None) -> Reading:
             left[place] = "which are no choice between sentences"
     notes += left_out(items, left)
     entries = [_entry(items[place], readings[place], session) for place in kept_of(items, left, opened.name)]
-    return Reading(entries, notes, "template")
+    return Texts(entries, notes, "template", "Scores are sums of log-probabilities,")
 
 
 def _entry(item: Item, readings: Sequence[Text], session: Session) -> Entry:
@@ -62,7 +64,7 @@ def weigh(entry: Entry, totals: FloatArray) -> list[float]:
 
 METRIC = Metric(
     "behave",
-    read,
+    partial(open_headed, read),
     count,
     weigh,
     score="accuracy",

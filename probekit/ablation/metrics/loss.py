@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from probekit.ablation.metrics import Entry, FloatArray, Metric, Reading
+from probekit.ablation.metrics import Entry, FloatArray, Metric
+from probekit.ablation.metrics._headed import Texts, open_headed
 from probekit.ablation.passes import Scored, scored_tokens
 from probekit.behaviour.scoring.making import Session
 from probekit.corpus import open_corpus
@@ -13,7 +16,7 @@ from probekit.errors import InputError
 from probekit.example import Example
 
 
-def read(argument: str, session: Session, limit: int | None) -> Reading:
+def read(argument: str, session: Session, limit: int | None) -> Texts:
     """Read the sentences of a corpus, the first so many."""
     examples: list[Example] = []
     for example in open_corpus(argument):
@@ -36,12 +39,12 @@ def read(argument: str, session: Session, limit: int | None) -> Reading:
             f"{len(left):,} of {len(examples):,} sentences left out, without a token to score or longer than the "
             f"{session.limit} tokens that {session.name} reads: {list_names(left)}."
         )
-    return Reading(entries, notes, "document")
+    return Texts(entries, notes, "document", "Texts are read with")
 
 
 def count(entry: Entry, totals: FloatArray) -> tuple[float, float]:
     """Count the nats of a sentence, and its tokens."""
-    return -float(totals[0]), float(len(entry.texts[0].tokens))
+    return -float(totals[0]), float(len(entry.outcomes[0].tokens))
 
 
 def weigh(entry: Entry, totals: FloatArray) -> list[float]:
@@ -51,7 +54,7 @@ def weigh(entry: Entry, totals: FloatArray) -> list[float]:
 
 METRIC = Metric(
     "loss",
-    read,
+    partial(open_headed, read),
     count,
     weigh,
     score="loss",

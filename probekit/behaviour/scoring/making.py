@@ -62,6 +62,10 @@ class ScoringSpec:
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, plain.whole(value, name, least=least))
 
+    def tokens_on(self, device: str) -> int:
+        """Return the tokens of a batch on a kind of device."""
+        return self.batch_tokens or BATCH_TOKENS.get((device, self.dtype), 1024)
+
 
 class Session:
     """Scores texts under one model; a context manager, which closes the kept scores.
@@ -170,7 +174,7 @@ class Session:
     def _make(self, head: str) -> Scorer:
         loaded: LoadedModel = self.loaded
         spec = self.spec
-        tokens = spec.batch_tokens or BATCH_TOKENS.get((loaded.device.type, spec.dtype), 1024)
+        tokens = spec.tokens_on(loaded.device.type)
         if head == "causal":
             return CausalScorer(loaded, self.ends, tokens)
         if head == "masked":

@@ -156,6 +156,11 @@ class Middle:
             return Head(self._loaded, inputs)
 
     @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self._loaded.device
+
+    @property
     def _place(self) -> str:
         return "its ids" if self._start is None else f"layer {self._start}"
 
