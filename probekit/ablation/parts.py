@@ -48,7 +48,9 @@ class Part:
         return tuple(site for site, *_ in self.places)
 
 
-def parts_of(loaded: LoadedModel, kind: str, layers: Sequence[int] | str | None = None) -> list[Part]:
+def parts_of(
+    loaded: LoadedModel, kind: str, layers: Sequence[int] | str | None = None, *, read: int | None = None
+) -> list[Part]:
     """Return the parts of a model.
 
     Parameters
@@ -59,6 +61,8 @@ def parts_of(loaded: LoadedModel, kind: str, layers: Sequence[int] | str | None 
         Units are the neurons of the MLP; dims are the numbers of the stream behind a block.
     layers : sequence of int or "all", optional
         Blocks, from 1 (of dims: layers, from 0); by default all, of dims the one in the middle.
+    read : int, optional
+        The layer that is read: no part is of a block above, and dims are by default of that layer.
 
     Raises
     ------
@@ -68,12 +72,14 @@ def parts_of(loaded: LoadedModel, kind: str, layers: Sequence[int] | str | None 
     plain.choice(kind, "parts", KINDS)
     stack = loaded.stacks[0]
     least = 0 if kind == "dims" else 1
-    chosen = range(least, stack.n_layers + 1) if layers is None or isinstance(layers, str) else layers
+    most = stack.n_layers if read is None else read
+    chosen = range(least, most + 1) if layers is None or isinstance(layers, str) else layers
     if layers is None and kind == "dims":
-        chosen = [stack.n_layers // 2]
-    if not len(chosen) or not all(least <= layer <= stack.n_layers for layer in chosen):
+        chosen = [stack.n_layers // 2 if read is None else read]
+    if not len(chosen) or not all(least <= layer <= most for layer in chosen):
+        above = "" if read is None else f": layer {read} is read, and nothing above it"
         raise UsageError(
-            f"The `layers` of {kind} must be some of {least} to {stack.n_layers}, like 1,3 or 2-4. Got "
+            f"The `layers` of {kind} must be some of {least} to {most}, like 1,3 or 2-4{above}. Got "
             f"{', '.join(map(str, chosen)) or 'none'}."
         )
     return [part for layer in sorted(set(chosen)) for part in _of_layer(loaded, kind, layer)]

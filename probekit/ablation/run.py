@@ -17,6 +17,7 @@ from probekit.ablation.curves import curve_of, progressive, random_orders, steps
 from probekit.ablation.importance import IMPORTANCES
 from probekit.ablation.metrics import Wanted, metric_of
 from probekit.ablation.parts import KINDS, Part, parts_of
+from probekit.ablation.probes.fitting import ProbeSpec
 from probekit.ablation.report import STAGE, AblationReport, rows_of
 from probekit.ablation.sides import Side
 from probekit.ablation.standing import SAID, STAND_INS
@@ -52,6 +53,7 @@ def ablate(
     batch_tokens: int | None = None,
     revision: str | None = None,
     seed: int = 0,
+    probing: ProbeSpec | None = None,
     progress: Progress | None = None,
 ) -> AblationReport:
     """Leave parts of a model out, the most important first, and beside that in random orders.
@@ -84,6 +86,8 @@ def ablate(
         As of :func:`~probekit.behave`.
     seed : int
         Of the halves, the orders, what is drawn for parts, and the resamples.
+    probing : ProbeSpec, optional
+        Of ``probe:TASK``: the corpus that its probe is fitted and measured on, and the layer that it reads.
     progress : callable, optional
         Called with the share done (0..1) and a note.
 
@@ -112,8 +116,8 @@ def ablate(
     numbered = numbered_layers(layers)
     source = find_model(str(model), revision=revision)
     spec = ScoringSpec(score, begin, end, dtype, device, batch_tokens, random_weights)
-    with measured.open(Wanted(argument, source, spec, limit, seed)) as reading:
-        found = parts_of(reading.loaded, parts, numbered)
+    with measured.open(Wanted(argument, source, spec, limit, seed, probing or ProbeSpec())) as reading:
+        found = parts_of(reading.loaded, parts, numbered, read=reading.layer)
         tokens = spec.tokens_on(reading.loaded.device.type)
         choosing = Side.of(reading, reading.choosing, measured, tokens)
         showing = Side.of(reading, reading.showing, measured, tokens)

@@ -13,6 +13,7 @@ from probekit.cli.ablate_inputs import EXAMPLES, inputs_command
 from probekit.cli.ablate_interchange import EXAMPLES as INTERCHANGES
 from probekit.cli.ablate_interchange import interchange_command
 from probekit.cli.options import (
+    Annotations,
     BatchTokens,
     Begin,
     Debug,
@@ -23,8 +24,12 @@ from probekit.cli.options import (
     Json,
     Layers,
     Limit,
+    Pool,
+    ProbedCorpus,
+    Probes,
     Quiet,
     RandomWeights,
+    ReadLayer,
     Revision,
     Verbose,
     check_figure,
@@ -41,6 +46,7 @@ app = typer.Typer(
     epilog=examples(
         "probekit ablate heads --metric behave:blimp/anaphor_number_agreement --model ./gpt-novels",
         "probekit ablate units --metric loss:novel.txt --model ./gpt-novels --importance attribution --layers 3",
+        "probekit ablate heads --metric probe:pos --model minilm --corpus en_ewt-ud-dev.conllu --layer 4",
     ),
 )
 
@@ -52,29 +58,44 @@ def ablate_command(
         typer.Option(
             "--metric",
             help=f"What is measured, with what it is of behind a colon ({names_in('ablation', 'metrics')}): "
-            "behave:SUITE or loss:CORPUS.",
+            "behave:SUITE, loss:CORPUS or probe:TASK, a linear probe of a layer.",
             metavar="NAME:OF",
         ),
     ],
     model: Annotated[
-        str, typer.Option("--model", help="A hub name or a local folder; it must have its head.", metavar="MODEL")
+        str,
+        typer.Option(
+            "--model",
+            help="A hub name or a local folder; it must have its head, unless a probe reads it.",
+            metavar="MODEL",
+        ),
     ],
     importance: Annotated[
         str | None,
         typer.Option(
             "--importance",
             help=f"What orders the parts: {names_in('ablation', 'importance')}. Default: ablation; of units and dims "
-            "attribution.",
+            "attribution. `weights` are those of the probe, for the dims that it reads.",
             metavar="NAME",
         ),
     ] = None,
     layers: Layers = "",
     instead: Annotated[
         str,
-        typer.Option("--instead", help="What stands in the place of what is left out: zero or mean.", metavar="NAME"),
+        typer.Option(
+            "--instead",
+            help="What stands in the place of what is left out: zero, mean, or resample, its value at a token of "
+            "another example.",
+            metavar="NAME",
+        ),
     ] = "zero",
     orders: Annotated[int, typer.Option("--orders", help="Random orders beside.", min=1, metavar="N")] = 10,
     steps: Annotated[int, typer.Option("--steps", help="Points of the curve.", min=1, metavar="N")] = 12,
+    corpus: ProbedCorpus = None,
+    annotations: Annotations = None,
+    probes: Probes = None,
+    layer: ReadLayer = None,
+    pool: Pool = "mean",
     limit: Limit = None,
     score: HeadScore = "auto",
     begin: Begin = "auto",
@@ -96,8 +117,9 @@ def ablate_command(
 ) -> None:
     """Leave parts out in order of importance and in random orders, and measure the model on the way.
 
-    By default they are of all blocks; dims are of the layer in the middle.
+    By default they are of all blocks; dims are of the layer in the middle, or of the one that a probe reads.
     """
+    from probekit.ablation.probes.fitting import ProbeSpec
     from probekit.ablation.run import ablate
 
     check_figure(plot)
@@ -123,6 +145,7 @@ def ablate_command(
             batch_tokens=batch_tokens,
             revision=revision,
             seed=seed,
+            probing=ProbeSpec(corpus, tuple(annotations or ()), tuple(probes or ()), layer, pool),
             progress=advance,
         )
     if out is not None:

@@ -24,6 +24,12 @@ Layers = Annotated[
 Probes = Annotated[
     list[Path] | None, typer.Option("--probes", help="A folder of your own task files; may be repeated.", metavar="DIR")
 ]
+Pool = Annotated[
+    str,
+    typer.Option(
+        "--pool", help="How tokens become one vector: mean, first (with text), last or endpoints.", metavar="NAME"
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="NAME")]
 
 Annotations = Annotated[
@@ -32,6 +38,18 @@ Annotations = Annotated[
         "--annotations",
         help="A file or folder with more annotations of the corpus, joined by sentence id; may be repeated.",
         metavar="FILE",
+    ),
+]
+
+# What a probe of a live model is fitted on.
+ProbedCorpus = Annotated[
+    str | None,
+    typer.Option("--corpus", help="Of probe:TASK: what the probe is fitted and measured on.", metavar="CORPUS"),
+]
+ReadLayer = Annotated[
+    int | None,
+    typer.Option(
+        "--layer", help="Of probe:TASK: the layer that the probe reads. Default: the last.", min=0, metavar="N"
     ),
 ]
 

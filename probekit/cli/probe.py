@@ -17,6 +17,7 @@ from probekit.cli.options import (
     Json,
     Layers,
     Plot,
+    Pool,
     Probes,
     Quiet,
     Verbose,
@@ -70,12 +71,7 @@ def probe_command(
     ] = None,
     annotations: Annotations = None,
     layers: Layers = "all",
-    pool: Annotated[
-        str,
-        typer.Option(
-            "--pool", help="How tokens become one vector: mean, first (with text), last or endpoints.", metavar="NAME"
-        ),
-    ] = "mean",
+    pool: Pool = "mean",
     pair: Annotated[
         str,
         typer.Option(

@@ -83,14 +83,14 @@ class Pooler:
             stop = first + 1
         elif pool == "last":
             first = stop - 1
-        self._ranges = []
+        self.ranges = []
         for k in range(first.shape[1]):
             if pool == "endpoints":
-                self._ranges += [(first[:, k], first[:, k] + 1), (stop[:, k] - 1, stop[:, k])]
+                self.ranges += [(first[:, k], first[:, k] + 1), (stop[:, k] - 1, stop[:, k])]
             else:
-                self._ranges.append((first[:, k], stop[:, k]))
-        self._pair = pair
-        self.width = len(self._ranges)
+                self.ranges.append((first[:, k], stop[:, k]))
+        self.pair = pair
+        self.width = len(self.ranges)
         """Vectors of the layer that are in memory for one target."""
         self.scratch: Path | None = None
         """Folder for matrices that do not go into memory."""
@@ -102,15 +102,15 @@ class Pooler:
         low = 0
         for block in view.float_blocks():
             high = low + len(block)
-            for k, (first, stop) in enumerate(self._ranges):
+            for k, (first, stop) in enumerate(self.ranges):
                 chosen = np.flatnonzero((first >= low) & (first < high))
                 if len(chosen):
                     X[chosen, k * d : (k + 1) * d] = _means(block, first[chosen] - low, stop[chosen] - low)
             low = high
-        if self._pair == "concat":
+        if self.pair == "concat":
             return X
         half = X.shape[1] // 2
-        combine = np.multiply if self._pair == "product" else np.subtract
+        combine = np.multiply if self.pair == "product" else np.subtract
         return combine(X[:, :half], X[:, half:], out=zeros_like(X, (n, half)))
 
 

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.ablation.passes import Pass
+from probekit.ablation.probes.fitting import ProbeSpec
+from probekit.ablation.probes.pooled import LinearProbe
 from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.errors import UsageError, did_you_mean
 from probekit.models.sources.find import ModelSource
@@ -57,6 +59,8 @@ class Wanted:
         How the model computes, and how its own head scores.
     limit : int or None
     seed : int
+    probing : ProbeSpec
+        What a probe is fitted on.
     """
 
     argument: str
@@ -64,6 +68,7 @@ class Wanted:
     spec: ScoringSpec
     limit: int | None
     seed: int
+    probing: ProbeSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +103,8 @@ class Reading:
         What the metric settled.
     layer : int or None
         The layer that is read; None: the model's own head above the last one.
+    probe : LinearProbe or None
+        What reads it.
     """
 
     loaded: LoadedModel
@@ -114,6 +121,7 @@ class Reading:
     later: Callable[[], list[str]] = list
     settings: Mapping[str, Any] = field(default_factory=dict)
     layer: int | None = None
+    probe: LinearProbe | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from probekit.ablation.metrics import Entry, Reading, Wanted
 from probekit.ablation.passes import Pass, passes_of
 from probekit.behaviour.scoring.making import Session
-from probekit.errors import InputError
+from probekit.errors import InputError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,11 @@ def open_headed(read: Read, wanted: Wanted) -> Iterator[Reading]:
     InputError
         All items are of one cluster.
     """
+    if wanted.probing.named:
+        raise UsageError(
+            f"The `{wanted.probing.named[0]}` option is of a probe, and this metric reads the model's own head. Leave "
+            "it out, or choose --metric probe:TASK."
+        )
     with Session(wanted.source, wanted.spec, stacks=True) as session:
         passes_of(session, [], 1)  # refuses what cannot be run before anything is read
         texts = read(wanted.argument, session, wanted.limit)

@@ -1,0 +1,1 @@
+"""A probe of a layer as what a model is read by while something is left out of it."""
