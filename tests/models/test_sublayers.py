@@ -205,3 +205,14 @@ def test_a_module_that_was_replaced_is_searched_again() -> None:
     assert door_of(model, Site("heads", 2)).module is output.dense
     output.dense = torch.nn.Linear(WIDTH, WIDTH)
     assert door_of(model, Site("heads", 2)).module is output.dense
+
+
+@pytest.mark.parametrize(("dead", "found"), [(2, True), (WIDTH // HEADS, False)])
+def test_dead_values_of_a_head_are_nothing_to_tell_by(dead: int, found: bool) -> None:
+    model = load(locate(tiny_model("bert")), device="cpu")
+    value = model.model.encoder.layer[1].attention.self.value
+    with torch.no_grad():
+        for part in (value.weight, value.bias):
+            part[-dead:] = 0  # of the last head, which a trial takes out
+            part[0] = 0
+    assert has(model, Site("heads", 2)) is found

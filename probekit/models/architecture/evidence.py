@@ -72,10 +72,15 @@ def without_last_head(gave: torch.Tensor, axis: int) -> torch.Tensor:
 
 
 def are_side_by_side(rows: torch.Tensor, heads: int) -> bool:
-    """Whether two rows [2, places, width], the second without its last head, differ in its columns and no others."""
-    differ = (rows[0] - rows[1]).abs().float().amax(0) > CLOSE * rows.abs().max().float()
-    size = rows.shape[2] // heads
-    return rows.shape[2] % heads == 0 and bool(differ[-size:].all()) and not bool(differ[:-size].any())
+    """Whether two rows [2, places, width], the second without its last head, differ in its columns and no others.
+
+    A column of nothing in either row, as of a pruned value, tells nothing.
+    """
+    least, size = CLOSE * rows.abs().max().float(), rows.shape[2] // heads
+    differ = (rows[0] - rows[1]).abs().float().amax(0) > least
+    told = rows[0].abs().float().amax(0) > least
+    last = differ[-size:]
+    return rows.shape[2] % heads == 0 and bool((last == told[-size:]).all() and last.any() and not differ[:-size].any())
 
 
 def weights_in(gave: Any, heads: int) -> int | None:
