@@ -39,6 +39,7 @@ _HOMES = {
     "probe": "probekit.probing.run",
     "probe_tasks": "probekit.probing.run",
     "score_tokens": "probekit.behaviour.cached_scores",
+    "steer": "probekit.ablation.steering.run",
     "tune": "probekit.tuning.tune",
 }
 
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from probekit.ablation.interchange.run import interchange as interchange
     from probekit.ablation.report import AblationReport as AblationReport
     from probekit.ablation.run import ablate as ablate
+    from probekit.ablation.steering.run import steer as steer
     from probekit.attention.report import AttentionReport as AttentionReport
     from probekit.attention.run import attend as attend
     from probekit.behaviour.cached_scores import score_tokens as score_tokens

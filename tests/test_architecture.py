@@ -73,6 +73,7 @@ ENTRANCES = {
     ("probekit/ablation/concept/run.py", "ablate_concept"),
     ("probekit/ablation/inputs/run.py", "ablate_inputs"),
     ("probekit/ablation/interchange/run.py", "interchange"),
+    ("probekit/ablation/steering/run.py", "steer"),
     ("probekit/attention/run.py", "attend"),
     ("probekit/extraction/run.py", "extract"),
     ("probekit/extraction/request.py", "build"),

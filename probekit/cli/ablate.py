@@ -12,6 +12,8 @@ from probekit.cli.ablate_concept import concept_command
 from probekit.cli.ablate_inputs import EXAMPLES, inputs_command
 from probekit.cli.ablate_interchange import EXAMPLES as INTERCHANGES
 from probekit.cli.ablate_interchange import interchange_command
+from probekit.cli.ablate_steer import EXAMPLES as STEER_EXAMPLES
+from probekit.cli.ablate_steer import steer_command
 from probekit.cli.options import (
     Annotations,
     BatchTokens,
@@ -178,3 +180,4 @@ app.command("concept", short_help="A label, out of the states that hold it.", ep
 app.command("interchange", short_help="Part of a layer, taken from another sentence.", epilog=INTERCHANGES)(
     interchange_command
 )
+app.command("steer", short_help="A direction, added at rising strengths.", epilog=STEER_EXAMPLES)(steer_command)

@@ -139,6 +139,10 @@ def _without_layers(report: LayerReport) -> RowReport | None:
         from probekit.ablation.interchange.report import InterchangeReport
 
         return InterchangeReport(tuple(report.rows), report.provenance)
+    if stages == {"steer"}:
+        from probekit.ablation.steering.report import SteeringReport
+
+        return SteeringReport(tuple(report.rows), report.provenance)
     return None
 
 

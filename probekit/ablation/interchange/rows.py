@@ -40,11 +40,22 @@ class Scoring:
     def __init__(self, clusters: Sequence[str], seed: int) -> None:
         self._drawn = Bootstrap.draw(units_of_templates(clusters), seed=seed)
 
-    def row(self, blank: Measurement, draws: FloatArray, bounds: tuple[float, float]) -> Measurement:
-        """Return the mean over draws [draws, pairs] of the mean over pairs, with its interval."""
-        counts = self._drawn.sums(np.vstack([draws, np.ones(draws.shape[1])]).T)
+    def row(
+        self,
+        blank: Measurement,
+        draws: FloatArray,
+        bounds: tuple[float, float] = OPEN,
+        *,
+        per: FloatArray | None = None,
+    ) -> Measurement:
+        """Return the mean over draws [draws, pairs] of the mean over pairs, with its interval.
+
+        With ``per`` [pairs] it is the sum over the sum of these: a loss a token.
+        """
+        per = np.ones(draws.shape[1]) if per is None else per
+        counts = self._drawn.sums(np.vstack([draws, per]).T)
         found: Resampled = self._drawn.scores(lambda added: added[..., :-1] / added[..., -1:], counts)
-        points = draws.mean(1)
+        points = draws.sum(1) / per.sum()
         low, high = interval(float(points.mean()), found.over_draws(points), bounds=bounds) or (None, None)
         return replace(
             blank, value=float(points.mean()), low=low, high=high, level=None if low is None else LEVEL,

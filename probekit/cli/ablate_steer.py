@@ -1,0 +1,164 @@
+"""``probekit ablate steer``: a direction between two classes, added to a layer at rising strengths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from probekit.cli.options import (
+    Annotations,
+    BatchTokens,
+    Begin,
+    CacheRoot,
+    Debug,
+    Device,
+    Dtype,
+    End,
+    HeadScore,
+    Json,
+    Layers,
+    Limit,
+    Probes,
+    Quiet,
+    RandomWeights,
+    Revision,
+    Verbose,
+    check_figure,
+    check_writable,
+    examples,
+)
+from probekit.cli.output import progress_bar, say, show_json
+from probekit.errors import UsageError
+
+EXAMPLES = examples(
+    "probekit ablate steer --task morph:Number --toward Plur --away Sing --metric behave:grammar --model ./gpt-novels",
+    "probekit ablate steer --task morph:Tense --toward Past --away Pres --metric words:was,had/is,has --model ./gpt2 "
+    "--save past.safetensors",
+)
+
+
+def steer_command(
+    task: Annotated[
+        str, typer.Option("--task", help="Whose classes the direction lies between, like morph:Number.", metavar="NAME")
+    ],
+    toward: Annotated[str, typer.Option("--toward", help="The class that it is steered to.", metavar="CLASS")],
+    away: Annotated[str, typer.Option("--away", help="The class that it is steered away from.", metavar="CLASS")],
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric",
+            help="Whose log-odds are read: behave:SUITE, the answer of the one class over that of the other; or "
+            "two sets of words, words:was,had/is,has.",
+            metavar="NAME:OF",
+        ),
+    ],
+    model: Annotated[
+        str, typer.Option("--model", help="A hub name or a local folder; it must have its head.", metavar="MODEL")
+    ],
+    corpus: Annotated[
+        str, typer.Option("--corpus", help="With the annotations that the tasks read.", metavar="CORPUS")
+    ] = "grammar",
+    annotations: Annotations = None,
+    direction: Annotated[
+        str, typer.Option("--direction", help="How it is found: means, probe or leace.", metavar="NAME")
+    ] = "means",
+    states: Annotated[
+        str,
+        typer.Option(
+            "--states", help="Of training words the states where they are predicted, or written.", metavar="NAME"
+        ),
+    ] = "predicted",
+    layers: Layers = "",
+    strengths: Annotated[
+        str,
+        typer.Option(
+            "--strengths", help="Parted by commas, in norms of the layer's states; below 0 away.", metavar="LIST"
+        ),
+    ] = "0.25,0.5,1,2,4",
+    cost: Annotated[
+        float, typer.Option("--cost", help="By how much the loss of dev may rise, nats a token.", metavar="N")
+    ] = 0.1,
+    draws: Annotated[
+        int, typer.Option("--draws", help="Random subspaces of each kind beside.", min=1, metavar="N")
+    ] = 5,
+    classes: Annotated[
+        str,
+        typer.Option("--classes", help="The fact of the items of a suite that is their class.", metavar="FACT"),
+    ] = "number",
+    limit: Limit = None,
+    probes: Probes = None,
+    score: HeadScore = "auto",
+    begin: Begin = "auto",
+    end: End = "auto",
+    random_weights: RandomWeights = None,
+    dtype: Dtype = "float32",
+    device: Device = "auto",
+    batch_tokens: BatchTokens = None,
+    revision: Revision = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
+    cache: CacheRoot = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", help="Write the vector, the subspace of an edit that adds.", metavar="FILE"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw the curves (.png, .svg or .pdf).", metavar="FILE")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Add the direction between two classes of a task to a layer, and measure answers and loss at rising strengths.
+
+    Layer and strength are chosen on dev, where the loss rises by no more than --cost.
+    """
+    from probekit.ablation.steering.run import steer
+    from probekit.behaviour.scoring.making import ScoringSpec
+
+    check_figure(plot)
+    for place, option in ((out, "out"), (save, "save")):
+        check_writable(place, option)
+    try:
+        wanted = [float(part) for part in strengths.split(",") if part.strip()]
+    except ValueError:
+        raise UsageError(f"The `strengths` option must be numbers, like 0.5,1,2. Got '{strengths}'.") from None
+    silent = quiet or json
+    with progress_bar("steering", 1.0, quiet=silent) as advance:
+        report = steer(
+            task,
+            model,
+            toward=toward,
+            away=away,
+            metric=metric,
+            corpus=corpus,
+            annotations=annotations or (),
+            direction=direction,
+            states=states,
+            layers=layers or None,
+            strengths=wanted,
+            cost=cost,
+            draws=draws,
+            classes=classes,
+            limit=limit,
+            save=save,
+            probes=probes or (),
+            spec=ScoringSpec(score, begin, end, dtype, device, batch_tokens, random_weights),
+            revision=revision,
+            seed=seed,
+            cache=cache,
+            progress=advance,
+        )
+    if save is not None:
+        say(f"vector     {save}", quiet=silent)
+    if out is not None:
+        say(f"report     {report.write(out)}", quiet=silent)
+    if plot is not None:
+        say(f"plot       {report.save_plot(plot)}", quiet=silent)
+    if json:
+        show_json(report.to_json())
+        return
+    typer.echo(report.table())
