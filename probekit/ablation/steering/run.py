@@ -18,7 +18,8 @@ from probekit.ablation.concept.model import ConceptModel
 from probekit.ablation.concept.readable import Readable, check_task
 from probekit.ablation.concept.run import refuse_encoder_decoder
 from probekit.ablation.metrics import Entry
-from probekit.ablation.run import halves, numbered_layers
+from probekit.ablation.metrics._headed import halves
+from probekit.ablation.run import numbered_layers
 from probekit.ablation.steering.asked import BEHAVE, WORDS, Question, answers_of, places_of, words_of
 from probekit.ablation.steering.report import STAGE, SteeringReport, dev_rows, test_rows
 from probekit.ablation.steering.study import Side, choose
