@@ -10,6 +10,7 @@ import typer
 from probekit.cli.options import (
     BatchTokens,
     Begin,
+    Classes,
     Debug,
     Device,
     Dtype,
@@ -74,12 +75,7 @@ def interchange_command(
     draws: Annotated[
         int, typer.Option("--draws", help="Random subspaces of each kind beside.", min=1, metavar="N")
     ] = 5,
-    classes: Annotated[
-        str,
-        typer.Option(
-            "--classes", help="The fact of the items by which means, probe and leace are fitted.", metavar="FACT"
-        ),
-    ] = "number",
+    classes: Classes = "number",
     only_right: Annotated[
         bool, typer.Option("--only-right", help="Use only pairs of which the model answers both sentences right.")
     ] = False,

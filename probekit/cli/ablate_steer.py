@@ -12,6 +12,7 @@ from probekit.cli.options import (
     BatchTokens,
     Begin,
     CacheRoot,
+    Classes,
     Debug,
     Device,
     Dtype,
@@ -71,10 +72,10 @@ def steer_command(
         ),
     ] = "predicted",
     layers: Layers = "",
-    strengths: Annotated[
+    doses: Annotated[
         str,
         typer.Option(
-            "--strengths", help="Parted by commas, in norms of the layer's states; below 0 away.", metavar="LIST"
+            "--doses", help="Strengths, parted by commas, in norms of the layer's states; below 0 away.", metavar="LIST"
         ),
     ] = "0.25,0.5,1,2,4",
     cost: Annotated[
@@ -83,10 +84,7 @@ def steer_command(
     draws: Annotated[
         int, typer.Option("--draws", help="Random subspaces of each kind beside.", min=1, metavar="N")
     ] = 5,
-    classes: Annotated[
-        str,
-        typer.Option("--classes", help="The fact of the items of a suite that is their class.", metavar="FACT"),
-    ] = "number",
+    classes: Classes = "number",
     limit: Limit = None,
     probes: Probes = None,
     score: HeadScore = "auto",
@@ -123,9 +121,9 @@ def steer_command(
     for place, option in ((out, "out"), (save, "save")):
         check_writable(place, option)
     try:
-        wanted = [float(part) for part in strengths.split(",") if part.strip()]
+        wanted = [float(part) for part in doses.split(",") if part.strip()]
     except ValueError:
-        raise UsageError(f"The `strengths` option must be numbers, like 0.5,1,2. Got '{strengths}'.") from None
+        raise UsageError(f"The `doses` option must be numbers, like 0.5,1,2. Got '{doses}'.") from None
     silent = quiet or json
     with progress_bar("steering", 1.0, quiet=silent) as advance:
         report = steer(
@@ -139,7 +137,7 @@ def steer_command(
             direction=direction,
             states=states,
             layers=layers or None,
-            strengths=wanted,
+            doses=wanted,
             cost=cost,
             draws=draws,
             classes=classes,

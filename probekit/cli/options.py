@@ -128,6 +128,9 @@ HeadScore = Annotated[
         metavar="NAME",
     ),
 ]
+Classes = Annotated[
+    str, typer.Option("--classes", help="The fact of a suite's items that is their class.", metavar="FACT")
+]
 Limit = Annotated[
     int | None,
     typer.Option(

@@ -55,7 +55,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def steered(bearing: Path, caches: Path, task: str, ends: tuple[str, str], metric: str = NUMBERS) -> SteeringReport:
     return steer(
         task, bearing, toward=ends[0], away=ends[1], metric=metric, corpus=bearing_corpus(), layers=[1],
-        strengths=[-0.5, 0.05, 0.5], cost=1.0, draws=3, cache=caches, spec=CPU,
+        doses=[-0.5, 0.05, 0.5], cost=1.0, draws=3, cache=caches, spec=CPU,
     )  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def test_the_command_prints_one_table_and_writes_what_is_shown_again(
     model = str(tiny_headed("bert", "AutoModelForMaskedLM"))
     words = ["ablate", "steer", "--task", "morph:Number", "--toward", "Plur", "--away", "Sing", "--limit", "4"]
     words += ["--model", model, "--metric", "words:the/a", "--cache", str(tmp_path / "c"), "--layers", "1"]
-    words += ["--strengths", "0.5,1", "--draws", "2", "--device", "cpu"]
+    words += ["--doses", "0.5,1", "--draws", "2", "--device", "cpu"]
     assert run([*words, "--states", "written", "--out", str(out), "--plot", str(plot), "--save", str(save)]) == 0
     shown = capsys.readouterr().out
     assert "* chosen on dev: layer 1, strength" in shown
@@ -156,7 +156,7 @@ def test_the_command_prints_one_table_and_writes_what_is_shown_again(
         (["--metric", "words:the"], "Two sets of words"),
         (["--metric", "words:the/extraordinarily"], "Name words of one"),
         (["--direction", "das"], "means, probe"),
-        (["--strengths", "strong"], "must be numbers"),
+        (["--doses", "strong"], "must be numbers"),
         (["--layers", "9"], "must name layers of 0 to 3"),
     ):
         assert run([*words, *changed]) == 2, changed
@@ -166,5 +166,5 @@ def test_the_command_prints_one_table_and_writes_what_is_shown_again(
 def test_a_strength_is_a_number_and_one_steers_toward() -> None:
     assert _strengths([2, -1, 0.5, 2]) == (-1.0, 0.5, 2.0)
     for wrong in ([0], [-1], ["much"], []):
-        with pytest.raises(UsageError, match="strengths"):
+        with pytest.raises(UsageError, match="doses"):
             _strengths(wrong)

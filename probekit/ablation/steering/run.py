@@ -56,7 +56,7 @@ def steer(
     direction: str = "means",
     states: str = "predicted",
     layers: str | Sequence[int] | None = None,
-    strengths: Sequence[float] = STRENGTHS,
+    doses: Sequence[float] = STRENGTHS,
     cost: float = 0.1,
     draws: int = 5,
     classes: str = "number",
@@ -90,8 +90,8 @@ def steer(
         Of training words the states where they are predicted, or where they are written.
     layers : str or sequence of int, optional
         Candidates; by default the layer at which a probe is best on dev.
-    strengths : sequence of float
-        In units of the root mean square norm of the layer's states. The vector is added at every token.
+    doses : sequence of float
+        Strengths, in units of the root mean square norm of the layer's states. The vector is added at every token.
     cost : float
         By how much the loss of dev may rise, nats a token.
     draws : int
@@ -128,7 +128,7 @@ def steer(
     asked, _, argument = plain.text(metric, "metric").partition(":")
     if asked not in (BEHAVE, WORDS) or not argument:
         raise UsageError(f"The `metric` option must be behave:SUITE or words:A,B/C,D. Got '{metric:.80}'.")
-    doses = _strengths(strengths)
+    strengths = _strengths(doses)
     seed, draws = plain.whole(seed, "seed", least=0), plain.whole(draws, "draws", least=1)
     limit = None if limit is None else plain.whole(limit, "limit", least=1)
     spec, wanted = spec or ScoringSpec(), numbered_layers(layers)
@@ -159,14 +159,14 @@ def steer(
         tokens = spec.batch_tokens or BATCH_TOKENS.get((session.loaded.device.type, spec.dtype), 1024)
         dev, test = (Side(session, sides[split], parts[split], batch_tokens=tokens, seed=seed)
                      for split in ("dev", "test"))  # fmt: skip
-        chosen = choose(dev, vectors, doses, cost, None if progress is None else lambda d, n: progress(d / 2, n))
+        chosen = choose(dev, vectors, strengths, cost, None if progress is None else lambda d, n: progress(d / 2, n))
         vector = chosen.vector
         others = [vector.random(seed + draw) for draw in range(draws)]
         shown = []
-        for count, strength in enumerate(doses, start=1):
+        for count, strength in enumerate(strengths, start=1):
             shown.append((strength, test.dose(vector, strength), [test.dose(one, strength) for one in others]))
             if progress is not None:
-                progress(0.5 + count / len(doses) / 2, f"test, strength {strength:g}")
+                progress(0.5 + count / len(strengths) / 2, f"test, strength {strength:g}")
         name, identity, method, run_notes = session.name, session.identity(), session.method, session.notes
     saved = None if save is None else vector.save(save)
     blank = Measurement(
@@ -184,7 +184,7 @@ def steer(
         "corpus": dict(opened.corpus),
         "settings": {
             "task": task, "toward": toward, "away": away, "metric": metric, "direction": kind.name, "states": states,
-            "layers": list(tried), "strengths": list(doses), "cost": cost, "draws": draws, "classes": classes,
+            "layers": list(tried), "doses": list(strengths), "cost": cost, "draws": draws, "classes": classes,
             "limit": limit, "seed": seed, "score": method, "dtype": spec.dtype,
             "random_weights": spec.random_weights, "probekit": __version__,
         },
@@ -217,11 +217,11 @@ def _kind(name: str) -> Subspace:
     return kind
 
 
-def _strengths(strengths: Sequence[float]) -> tuple[float, ...]:
-    found = [plain.as_real(value) for value in plain.listed(strengths, "strengths", "numbers but 0")]
+def _strengths(doses: Sequence[float]) -> tuple[float, ...]:
+    found = [plain.as_real(value) for value in plain.listed(doses, "doses", "numbers but 0")]
     kept = tuple(sorted({value for value in found if value}))
     if None in found or 0 in found or not kept or kept[-1] < 0:
-        raise plain.refused("strengths", "numbers but 0, one above it at least", strengths)
+        raise plain.refused("doses", "numbers but 0, one above it at least", doses)
     return kept
 
 
