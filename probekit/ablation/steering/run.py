@@ -102,11 +102,14 @@ def steer(
         Sentences of dev and of test, four times as many of train; items of each phenomenon.
     save : path, optional
         The vector as the ``subspace`` of an edit that adds: at strength 1 as long as the layer's states.
-    probes, revision, cache
-        As of :func:`~probekit.probe` and :func:`~probekit.extract`.
+    probes
+        As of :func:`~probekit.probe`.
     spec : ScoringSpec, optional
+    revision : str, optional
     seed : int
         Of draws, of the halves of the items and of resamples.
+    cache : path, optional
+        Folder of caches.
     progress : callable, optional
         Called with the share done (0..1) and a note.
 
