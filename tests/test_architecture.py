@@ -71,6 +71,7 @@ MOST_PARAMETERS = 8
 ENTRANCES = {
     ("probekit/ablation/run.py", "ablate"),
     ("probekit/ablation/concept/run.py", "ablate_concept"),
+    ("probekit/ablation/inputs/labelled.py", "ablate_label_inputs"),
     ("probekit/ablation/inputs/run.py", "ablate_inputs"),
     ("probekit/ablation/interchange/run.py", "interchange"),
     ("probekit/ablation/steering/run.py", "steer"),

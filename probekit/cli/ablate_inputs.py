@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.options import (
+    Annotations,
     BatchTokens,
     Begin,
     Debug,
@@ -17,8 +18,12 @@ from probekit.cli.options import (
     HeadScore,
     Json,
     Limit,
+    Pool,
+    ProbedCorpus,
+    Probes,
     Quiet,
     RandomWeights,
+    ReadLayer,
     Revision,
     Verbose,
     check_figure,
@@ -31,23 +36,41 @@ from probekit.errors import UsageError
 EXAMPLES = examples(
     "probekit ablate inputs --metric behave:blimp/anaphor_number_agreement --model ./gpt-novels --limit 100",
     "probekit ablate inputs --metric behave:pairs.tsv --model ./gpt-novels --exact --items items.jsonl",
+    "probekit ablate inputs --metric probe:pos --model minilm --corpus ./en_ewt --phrases --limit 100",
 )
 
 
 def inputs_command(
     metric: Annotated[
         str,
-        typer.Option("--metric", help="behave:SUITE; its items of two sentences are used.", metavar="behave:SUITE"),
+        typer.Option(
+            "--metric",
+            help="behave:SUITE, whose items of two sentences are used; or probe:TASK, the labels of a linear probe.",
+            metavar="NAME:OF",
+        ),
     ],
     model: Annotated[
-        str, typer.Option("--model", help="A hub name or a local folder; it must have its head.", metavar="MODEL")
+        str,
+        typer.Option(
+            "--model",
+            help="A hub name or a local folder; it must have its head, unless a probe reads it.",
+            metavar="MODEL",
+        ),
     ],
     masked: Annotated[
         bool, typer.Option("--masked", help="Put the tokenizer's mask where a word was; by default it is removed.")
     ] = False,
     exact: Annotated[
-        bool, typer.Option("--exact", help="Prove that no set is smaller, of items of at most 14 shared words.")
+        bool, typer.Option("--exact", help="Prove that no set is smaller, of items of at most 14 words to erase.")
     ] = False,
+    phrases: Annotated[
+        bool, typer.Option("--phrases", help="Of probe:TASK: erase whole phrases, where the corpus has trees.")
+    ] = False,
+    corpus: ProbedCorpus = None,
+    annotations: Annotations = None,
+    probes: Probes = None,
+    layer: ReadLayer = None,
+    pool: Pool = "mean",
     limit: Limit = None,
     score: HeadScore = "auto",
     begin: Begin = "auto",
@@ -70,30 +93,51 @@ def inputs_command(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Erase words from both sentences of minimal pairs, one by one and in sets, until the other one is preferred."""
+    """Erase words one by one and in sets, until the other sentence of a pair is preferred, or another label given."""
+    from probekit.ablation.inputs.labelled import ErasingSpec, ablate_label_inputs
     from probekit.ablation.inputs.run import ablate_inputs
+    from probekit.ablation.probes.fitting import ProbeSpec
     from probekit.behaviour.scoring.making import ScoringSpec
 
-    name, colon, suite = metric.partition(":")
-    if name != "behave" or not colon or not suite:
-        raise UsageError(f"Words are erased under a suite: the `metric` option must be behave:SUITE. Got '{metric}'.")
+    name, _, of = metric.partition(":")
+    if name not in ("behave", "probe") or not of:
+        raise UsageError(
+            f"Words are erased under a suite or a probe: the `metric` option must be behave:SUITE or probe:TASK. Got "
+            f"'{metric}'."
+        )
+    probing = ProbeSpec(corpus, tuple(annotations or ()), tuple(probes or ()), layer, pool)
+    if name == "behave" and (given := [*probing.named, *(["phrases"] if phrases else [])]):
+        raise UsageError(f"The `{given[0]}` option is of --metric probe:TASK. Leave it out under a suite.")
     check_figure(plot)
     for place, option in ((out, "out"), (items, "items")):
         check_writable(place, option)
     silent = quiet or json
     spec = ScoringSpec(score, begin, end, dtype, device, batch_tokens, random_weights)
     with progress_bar("erasing", 1.0, quiet=silent) as advance:
-        report = ablate_inputs(
-            suite,
-            model,
-            masked=masked,
-            exact=exact,
-            limit=limit,
-            spec=spec,
-            revision=revision,
-            seed=seed,
-            progress=advance,
-        )
+        if name == "behave":
+            report = ablate_inputs(
+                of,
+                model,
+                masked=masked,
+                exact=exact,
+                limit=limit,
+                spec=spec,
+                revision=revision,
+                seed=seed,
+                progress=advance,
+            )
+        else:
+            report = ablate_label_inputs(
+                of,
+                model,
+                probing=probing,
+                erasing=ErasingSpec(masked, exact, phrases),
+                limit=limit,
+                spec=spec,
+                revision=revision,
+                seed=seed,
+                progress=advance,
+            )
     if out is not None:
         say(f"report     {report.write(out)}", quiet=silent)
     if items is not None:

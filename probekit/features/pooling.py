@@ -89,7 +89,7 @@ class Pooler:
                 self.ranges += [(first[:, k], first[:, k] + 1), (stop[:, k] - 1, stop[:, k])]
             else:
                 self.ranges.append((first[:, k], stop[:, k]))
-        self.pair = pair
+        self.pool, self.pair = pool, pair
         self.width = len(self.ranges)
         """Vectors of the layer that are in memory for one target."""
         self.scratch: Path | None = None

@@ -70,10 +70,10 @@ def test_margins_are_those_of_the_shorter_sentences_scored_alone() -> None:
         def total(words: list[str]) -> float:
             return float(session.score(session.read([" ".join(words)]))[0].total)
 
-        assert one.erased.margin == pytest.approx(total(good) - total(bad), abs=1e-6)
+        assert one.found.erased.margin == pytest.approx(total(good) - total(bad), abs=1e-6)
         for place, (left, right) in enumerate(one.pair.shared):
             shorter = total(good[:left] + good[left + 1 :]) - total(bad[:right] + bad[right + 1 :])
-            assert one.erased.without[place] == pytest.approx(shorter, abs=1e-6)
+            assert one.found.erased.without[place] == pytest.approx(shorter, abs=1e-6)
         assert set(one.to_json()["words"]) == set(one.pair.words)
         with pytest.raises(InputError, match=r"share no word beside what is scored \(1\)"):
             erase_inputs([item("one two", "three four")], session)
@@ -88,11 +88,13 @@ def test_the_report_has_its_control_and_the_command_writes_it(tmp_path: Path) ->
     values = {row.metric: row for row in report.rows}
     assert {"turned_by_one_word", "turned_by_a_set", "support"} <= set(values)
     assert values["turned_by_random_words"].role == "control"
-    single = np.mean([(one.erased.without < 0).any() for one in report.items])
+    single = np.mean([(one.found.erased.without < 0).any() for one in report.items])
     assert values["turned_by_one_word"].value == pytest.approx(single)
     assert (values["turned_by_random_words"].value or 0) < 1
     at = [row for row in report.supports if row.strength == -1]
-    words = [v for one in report.items for d, v in zip(one.pair.distances, one.erased.support, strict=True) if d == -1]
+    words = [
+        v for one in report.items for d, v in zip(one.pair.distances, one.found.erased.support, strict=True) if d == -1
+    ]
     assert [row.value for row in at] == [pytest.approx(np.mean(words))]
     out = {name: tmp_path / f"{name}.{'png' if name == 'plot' else 'jsonl'}" for name in ("items", "out", "plot")}
     command = ["ablate", "inputs", "--metric", f"behave:{SUITE}", "--model", model, "--exact"]
@@ -111,4 +113,4 @@ def test_what_cannot_be_asked_is_refused() -> None:
     with pytest.raises(UsageError, match="has no mask: leave out --masked"):
         ablate_inputs(SUITE, model, masked=True)
     done = CliRunner().invoke(app, ["ablate", "inputs", "--metric", "loss:x.txt", "--model", model])
-    assert "must be behave:SUITE. Got 'loss:x.txt'" in str(done.exception or done.output)
+    assert "must be behave:SUITE or probe:TASK. Got 'loss:x.txt'" in str(done.exception or done.output)

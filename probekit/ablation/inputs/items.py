@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,44 +24,127 @@ Progress = Callable[[float, str], object]
 
 
 @dataclass(frozen=True, slots=True)
+class Erasures:
+    """What a decision loses without units of a text, which are words or phrases.
+
+    Attributes
+    ----------
+    erased : Erased
+        The margin, whole and without each unit.
+    flip : Flip or None
+        A set of units without which the decision is another one; None: there is none.
+    control : float or None
+        The margin without as many units drawn at random, where there is such a set.
+    """
+
+    erased: Erased
+    flip: Flip | None
+    control: float | None = None
+
+    def to_json(self, units: Sequence[str]) -> dict[str, Any]:
+        """Return plain data; ``units`` are their words."""
+        return {
+            "margin": self.erased.margin,
+            "support": [float(value) for value in self.erased.support],
+            "relative": [float(value) for value in self.erased.relative],
+            "turned_without": None if self.flip is None else [units[unit] for unit in self.flip.units],
+            "smallest": None if self.flip is None else self.flip.smallest,
+            "margin_without_random_words": self.control,
+        }
+
+
+class ErasedDecision(Protocol):
+    """One decision of a model, with what was made of it."""
+
+    @property
+    def found(self) -> Erasures:
+        """What it loses."""
+
+    @property
+    def cluster(self) -> str:
+        """What intervals resample."""
+
+    @property
+    def distances(self) -> Sequence[int]:
+        """Of each unit, words to what is decided about; below 0: it stands before."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data: one line of a table."""
+
+
+@dataclass(frozen=True, slots=True)
 class ErasedItem:
-    """One decision.
+    """A preference.
 
     Attributes
     ----------
     item : Item
     pair : ErasablePair
-    erased : Erased
-        The margin, whole and without each shared word.
-    flip : Flip or None
-        A set of shared words without which the other sentence is preferred; None: there is none.
-    control : float or None
-        The margin without as many words drawn at random, where there is such a set.
+    found : Erasures
+        Of the words that both sentences share.
     """
 
     item: Item
     pair: ErasablePair
-    erased: Erased
-    flip: Flip | None
-    control: float | None = None
+    found: Erasures
+
+    @property
+    def cluster(self) -> str:
+        """The template."""
+        return self.item.template
+
+    @property
+    def distances(self) -> Sequence[int]:
+        """Of each shared word, to the first word that is decided about."""
+        return self.pair.distances
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data: one line of a table."""
-        words = self.pair.words
         return {
             "id": self.item.id,
             "phenomenon": self.item.phenomenon,
             "text": " ".join(self.pair.sides[0]),
             "instead_of": " ".join(self.pair.sides[1]),
-            "margin": self.erased.margin,
-            "words": words,
+            "words": self.pair.words,
             "distances": self.pair.distances,
-            "support": [float(value) for value in self.erased.support],
-            "relative": [float(value) for value in self.erased.relative],
-            "turned_without": None if self.flip is None else [words[unit] for unit in self.flip.units],
-            "smallest": None if self.flip is None else self.flip.smallest,
-            "margin_without_random_words": self.control,
+            **self.found.to_json(self.pair.words),
         }
+
+
+def erasures_of(
+    n: int,
+    margins_without: Callable[[list[list[int]]], Any],
+    *,
+    exact: bool,
+    rng: np.random.Generator,
+) -> Erasures | None:
+    """Erase n units one by one and in sets; None: there is no decision to begin with, the margin is not above 0.
+
+    Parameters
+    ----------
+    n : int
+    margins_without : callable
+        Gives the margin without each of some lists of units.
+    exact : bool
+        Prove of at most :data:`~probekit.ablation.inputs.erasing.EXACT` units that no set is smaller.
+    rng : Generator
+        Of the control.
+    """
+    places = [str(place) for place in range(n)]
+
+    def margins(texts: list[list[str]]) -> Any:
+        # The words are the numbers of units, so that what is left says what is gone.
+        return margins_without([[place for place in range(n) if str(place) not in text] for text in texts])
+
+    erased = erase(places, margins)
+    if erased.margin <= 0:
+        return None
+    small = flip(places, margins, exact=exact and n <= EXACT)
+    control = None
+    if small is not None:
+        drawn = rng.choice(n, size=len(small.units), replace=False)
+        control = float(margins_without([drawn.tolist()])[0])
+    return Erasures(erased, small, control)
 
 
 def erase_inputs(
@@ -115,35 +199,17 @@ def erase_inputs(
         if not fits(pair, session):
             left_out["the model cannot read one of their sentences whole"] += 1
             continue
-        one = _erased(item, pair, session, mask=mask, exact=exact, rng=np.random.default_rng([seed, place]))
+        one = erasures_of(
+            len(pair.shared), partial(margins_of, pair, session=session, mask=mask),
+            exact=exact, rng=np.random.default_rng([seed, place]),
+        )  # fmt: skip
         if one is None:
             left_out["the model prefers the other sentence, or neither"] += 1
         else:
-            found.append(one)
+            found.append(ErasedItem(item, pair, one))
         if progress is not None:
             progress((place + 1) / len(items), f"item {place + 1:,} of {len(items):,}")
     if not found:
         why = "; ".join(f"{reason} ({n:,})" for reason, n in left_out.most_common())
         raise InputError(f"No item is left whose words could be erased: {why}. Name another suite or model.")
     return found, left_out
-
-
-def _erased(
-    item: Item, pair: ErasablePair, session: Session, *, mask: str | None, exact: bool, rng: np.random.Generator
-) -> ErasedItem | None:
-    places = [str(place) for place in range(len(pair.shared))]
-
-    def margins(texts: list[list[str]]) -> Any:
-        # The words are the numbers of shared words, so that what is left says what is gone.
-        gone = [[place for place in range(len(places)) if str(place) not in text] for text in texts]
-        return margins_of(pair, gone, session, mask=mask)
-
-    erased = erase(places, margins)
-    if erased.margin <= 0:
-        return None
-    small = flip(places, margins, exact=exact and len(places) <= EXACT)
-    control = None
-    if small is not None:
-        drawn = rng.choice(len(places), size=len(small.units), replace=False)
-        control = float(margins_of(pair, [drawn.tolist()], session, mask=mask)[0])
-    return ErasedItem(item, pair, erased, small, control)

@@ -91,7 +91,7 @@ def fits(pair: ErasablePair, session: Session) -> bool:
 
 
 def margins_of(
-    pair: ErasablePair, sets: Sequence[Sequence[int]], session: Session, *, mask: str | None
+    pair: ErasablePair, sets: Sequence[Sequence[int]], *, session: Session, mask: str | None
 ) -> NDArray[np.float64]:
     """Return by how much the right sentence is preferred without each set of the shared words, in nats."""
     texts = [text for gone in sets for text in pair.without(gone, mask)]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from probekit.ablation.inputs.items import ErasedItem
+from probekit.ablation.inputs.items import ErasedDecision
 from probekit.behaviour.clusters import units_of_templates
 from probekit.report import Measurement
 from probekit.report.render.drawing import BLUE, DOTS, GREY, own_axes, write_title
@@ -47,10 +47,10 @@ class InputReport(RowReport):
     ----------
     rows : tuple of Measurement
     provenance : mapping
-    items : tuple of ErasedItem
+    items : tuple of ErasedDecision
     """
 
-    items: tuple[ErasedItem, ...] = ()
+    items: tuple[ErasedDecision, ...] = ()
 
     @property
     def supports(self) -> tuple[Measurement, ...]:
@@ -86,7 +86,7 @@ class InputReport(RowReport):
                 ax.plot([x, x], [row.low, row.high], color=BLUE, lw=1.4)
         ax.set_xlabel("words from the first one that is decided about")
         ax.set_ylabel("support of a word (nats)")
-        write_title(ax, shortened(self._heading, 72), f"bars: {LEVEL:.0%} intervals of new templates")
+        write_title(ax, shortened(self._heading, 72), f"bars: {LEVEL:.0%} intervals of new {self.rows[0].unit}s")
         return ax
 
     def to_json(self) -> dict[str, Any]:
@@ -107,19 +107,19 @@ class InputReport(RowReport):
         return f"{self.provenance.get('task', '')} · words erased before {model.get('name', '')}"
 
 
-def rows_of(found: Sequence[ErasedItem], blank: Measurement) -> Iterator[Measurement]:
+def rows_of(found: Sequence[ErasedDecision], blank: Measurement) -> Iterator[Measurement]:
     """Yield the shares of items that turn, the size of the sets, and mean support by distance."""
-    turned = [one for one in found if one.flip is not None]
-    yield _mean(blank, "turned_by_one_word", [(one, float((one.erased.without < 0).any())) for one in found])
-    yield _mean(blank, "turned_by_a_set", [(one, one.flip is not None) for one in found])
+    turned = [one for one in found if one.found.flip is not None]
+    yield _mean(blank, "turned_by_one_word", [(one, float((one.found.erased.without < 0).any())) for one in found])
+    yield _mean(blank, "turned_by_a_set", [(one, one.found.flip is not None) for one in found])
     if turned:
-        sizes = [(one, len(one.flip.units)) for one in turned if one.flip is not None]
+        sizes = [(one, len(one.found.flip.units)) for one in turned if one.found.flip is not None]
         yield _mean(blank, "words_of_the_set", sizes, OPEN)
-        drawn = [(one, one.control < 0) for one in turned if one.control is not None]
+        drawn = [(one, one.found.control < 0) for one in turned if one.found.control is not None]
         yield _mean(replace(blank, role="control"), "turned_by_random_words", drawn)
-    supports: dict[int, list[tuple[ErasedItem, float]]] = {}
+    supports: dict[int, list[tuple[ErasedDecision, float]]] = {}
     for one in found:
-        for distance, value in zip(one.pair.distances, one.erased.support, strict=True):
+        for distance, value in zip(one.distances, one.found.erased.support, strict=True):
             supports.setdefault(distance, []).append((one, float(value)))
     for distance in sorted(supports):
         if len(supports[distance]) >= LEAST:
@@ -130,11 +130,11 @@ def rows_of(found: Sequence[ErasedItem], blank: Measurement) -> Iterator[Measure
 def _mean(
     blank: Measurement,
     metric: str,
-    values: Sequence[tuple[ErasedItem, float]],
+    values: Sequence[tuple[ErasedDecision, float]],
     bounds: tuple[float, float] = SHARE,
 ) -> Measurement:
     column = np.array([value for _, value in values], np.float64)[:, None]
-    units = units_of_templates([one.item.template for one, _ in values])
+    units = units_of_templates([one.cluster for one, _ in values])
     drawn = Bootstrap.draw(units, seed=blank.seed or 0)
     counts = drawn.sums(np.hstack([column, np.ones_like(column)]))
     resampled = drawn.scores(lambda added: added[..., :-1] / added[..., -1:], counts)

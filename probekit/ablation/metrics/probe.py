@@ -13,13 +13,11 @@ import numpy as np
 
 from probekit.ablation.metrics import Entry, FloatArray, Metric, Reading, Wanted
 from probekit.ablation.passes import Longs, Pass
-from probekit.ablation.probes.fitting import Probed, fit_probe
+from probekit.ablation.probes.fitting import Probed, identity_of, load_probed, name_of
 from probekit.ablation.probes.pooled import OUTCOMES, ProbePass, vector_passes
 from probekit.behaviour.clusters import credit_of
-from probekit.controls import one_control
-from probekit.errors import InputError, UsageError
+from probekit.errors import InputError
 from probekit.features.labels import UNSEEN
-from probekit.models.sources.find import check_unchanged, stamps
 from probekit.statistics.bootstrap import SHARE
 from probekit.statistics.units import Units, units_of
 
@@ -27,15 +25,9 @@ from probekit.statistics.units import Units, units_of
 @contextmanager
 def open_probed(wanted: Wanted) -> Iterator[Reading]:
     """Load a model, with or without a head, and fit a probe of a layer of it."""
-    spec, source = wanted.spec, wanted.source
-    if (spec.score, spec.begin, spec.end) != ("auto", "auto", "auto"):
-        raise UsageError("A probe reads a layer and no head: leave out --score, --begin and --end.")
-    before = stamps(source)
-    control = one_control({"random_weights": spec.random_weights})
-    loaded = source.load(dtype=spec.dtype, device=spec.device, control=control)
-    check_unchanged(source, before)
-    tokens = spec.tokens_on(loaded.device.type)
-    probed = fit_probe(loaded, wanted.argument, wanted.probing, batch_tokens=tokens, seed=wanted.seed)
+    loaded, probed = load_probed(
+        wanted.source, wanted.argument, spec=wanted.spec, probing=wanted.probing, seed=wanted.seed
+    )  # fmt: skip
     probe, pooler = probed.probe, probed.pooler
     notes = list(probed.notes)
     sides = {split: _entries(probed, split, wanted.limit) for split in ("dev", "test")}
@@ -67,12 +59,10 @@ def open_probed(wanted: Wanted) -> Iterator[Reading]:
         parts=(" of dev", f" {units.unit}s of test"),
         lay=lay,
         unit=units.unit,
-        name=source.name if control is None else f"{source.name} {control.name}",
+        name=name_of(loaded),
         corpus=probed.corpus,
-        identity={"name": source.name, **source.digests(), "weights": loaded.weights_digest(),
-                  "random_weights": spec.random_weights},
-        said=f"A linear probe (C {probe.strength:g}, chosen on dev) reads layer {probe.layer} of the whole model, "
-        f"fitted on {sum(probed.coded.counts.values()):,} training targets of {len(probe.classes)} classes.",
+        identity=identity_of(loaded),
+        said=probed.said,
         notes=notes,
         settings={"layer": probe.layer, "pool": wanted.probing.pool,
                   "pair": wanted.probing.pair},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 from probekit import plain
 from probekit.ablation.passes import Longs
 from probekit.ablation.probes.pooled import LinearProbe, vector_passes
+from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.cache.reader import CacheIndex
+from probekit.controls import control_identity, one_control
 from probekit.corpus import Corpus, Example, annotated, open_corpus, repeated_ordinals
 from probekit.errors import NumericError, UsageError
 from probekit.example import SPLITS
@@ -25,6 +28,7 @@ from probekit.extraction.spec import ExtractionSpec
 from probekit.features import Pooler, collect, keep_top
 from probekit.features.labels import LabelCodes, check_parts, code_labels, label_notes, named
 from probekit.models.runtime.middle import Middle
+from probekit.models.sources.find import ModelSource, check_unchanged, stamps
 from probekit.models.sources.load import LoadedModel
 from probekit.probing.estimators import LayerMatrix, StudySettings
 from probekit.probing.estimators.logistic import ESTIMATOR
@@ -92,11 +96,44 @@ class Probed:
     probe: LinearProbe
     notes: list[str]
 
+    @property
+    def said(self) -> str:
+        """What the probe is, a sentence."""
+        n, probe = sum(self.coded.counts.values()), self.probe
+        return (
+            f"A linear probe (C {probe.strength:g}, chosen on dev) reads layer {probe.layer} of the whole model, "
+            f"fitted on {n:,} training targets of {len(probe.classes)} classes."
+        )
+
     def targets(self, split: str, limit: int | None) -> Longs:
         """Return the targets of a split, those of its first so many examples."""
         table = self.pooler.table
         rows = np.arange(len(table))[table.part(split)]
         return rows[np.isin(table.example[rows], np.unique(table.example[rows])[:limit])]
+
+
+def load_probed(
+    source: ModelSource, task: str, *, spec: ScoringSpec, probing: ProbeSpec, seed: int
+) -> tuple[LoadedModel, Probed]:
+    """Load a model, with or without a head, and fit a probe of a layer of it; raises as :func:`fit_probe`."""
+    if (spec.score, spec.begin, spec.end) != ("auto", "auto", "auto"):
+        raise UsageError("A probe reads a layer and no head: leave out --score, --begin and --end.")
+    before = stamps(source)
+    control = one_control({"random_weights": spec.random_weights})
+    loaded = source.load(dtype=spec.dtype, device=spec.device, control=control)
+    check_unchanged(source, before)
+    return loaded, fit_probe(loaded, task, probing, batch_tokens=spec.tokens_on(loaded.device.type), seed=seed)
+
+
+def name_of(loaded: LoadedModel) -> str:
+    """Return the name of a model, with its seed where its weights are random."""
+    return loaded.source.name if loaded.control is None else f"{loaded.source.name} {loaded.control.name}"
+
+
+def identity_of(loaded: LoadedModel) -> dict[str, Any]:
+    """Return what decides the states of a model."""
+    digests = {**loaded.source.digests(), "weights": loaded.weights_digest()}
+    return {"name": loaded.source.name, **digests, **control_identity(loaded.control)}
 
 
 def read_layer(loaded: LoadedModel, layer: int | None) -> int:
