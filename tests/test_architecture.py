@@ -47,6 +47,7 @@ ORDER = (
     "attention",
     "tuning",
     "ablation",
+    "viewing",
     "cli",
 )
 """Parts of the package from the ground up; a module imports its own part and those before it."""
@@ -57,7 +58,7 @@ LIVE = {"models", "extraction", "behaviour", "tuning", "ablation"}
 APART = {"tuning": {"probing"}, "behaviour": {"probing"}}
 """Parts that meet on disk alone: what tunes or judges behaviour reads reports, and never probes."""
 
-WITHOUT = {part: {"torch", "transformers"} for part in ORDER if part not in (*LIVE, "features", "probing")}
+WITHOUT = {part: {"torch", "transformers"} for part in ORDER if part not in (*LIVE, "features", "probing", "viewing")}
 """What importing a module of a part must not import."""
 for _part in ORDER[: ORDER.index("cache")]:
     WITHOUT[_part] |= {"pandas", "matplotlib"}
@@ -84,6 +85,7 @@ ENTRANCES = {
     ("probekit/probing/run.py", "probe"),
     ("probekit/tuning/materials.py", "gather"),
     ("probekit/tuning/tune.py", "tune"),
+    ("probekit/viewing/maps/run.py", "project"),
     # scikit-learn's contract wants every setting of an estimator flat in its constructor.
     ("probekit/probing/estimators/mlp.py", "__init__"),
 }

@@ -11,7 +11,21 @@ import traceback
 import typer
 
 from probekit import __version__
-from probekit.cli import ablate, attend, behave, cache, doctor, drift, extract, predict, probe, report, tasks, tune
+from probekit.cli import (
+    ablate,
+    attend,
+    behave,
+    cache,
+    doctor,
+    drift,
+    extract,
+    predict,
+    probe,
+    report,
+    tasks,
+    tune,
+    view,
+)
 from probekit.cli.options import examples
 from probekit.errors import ProbekitError
 from probekit.storage.strict import dump
@@ -42,6 +56,7 @@ app.command("predict", short_help="What a tuned model says of a corpus.", epilog
 )
 app.command("attend", short_help="Which head follows which relation.", epilog=attend.EXAMPLES)(attend.attend_command)
 app.command("drift", short_help="How far tuning moved each layer.", epilog=drift.EXAMPLES)(drift.drift_command)
+app.add_typer(view.app, name="view")
 app.add_typer(report.app, name="report")
 app.add_typer(cache.app, name="cache")
 app.command("tasks", epilog=tasks.EXAMPLES)(tasks.tasks_command)

@@ -32,6 +32,14 @@ Pool = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="NAME")]
 
+Pair = Annotated[
+    str,
+    typer.Option(
+        "--pair",
+        help="How two vectors become one: concat, product or difference (see also --estimator bilinear).",
+        metavar="NAME",
+    ),
+]
 Annotations = Annotated[
     list[str] | None,
     typer.Option(

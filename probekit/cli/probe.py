@@ -16,6 +16,7 @@ from probekit.cli.options import (
     Device,
     Json,
     Layers,
+    Pair,
     Plot,
     Pool,
     Probes,
@@ -72,14 +73,7 @@ def probe_command(
     annotations: Annotations = None,
     layers: Layers = "all",
     pool: Pool = "mean",
-    pair: Annotated[
-        str,
-        typer.Option(
-            "--pair",
-            help="How two vectors become one: concat, product or difference (see also --estimator bilinear).",
-            metavar="NAME",
-        ),
-    ] = "concat",
+    pair: Pair = "concat",
     estimator: Annotated[
         str | None,
         typer.Option(

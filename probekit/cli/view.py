@@ -1,0 +1,33 @@
+"""``probekit view``: pictures of what a cache or a report holds."""
+
+from __future__ import annotations
+
+import typer
+
+from probekit.cli.options import examples
+from probekit.cli.view_maps import map_command
+
+app = typer.Typer(
+    help="Look at what a cache or a report holds.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=examples(
+        "probekit view pca --task pos --layers 0,3,6 --plot pos.png",
+        "probekit view pca CACHE --task deprel --show test --csv points.csv",
+    ),
+)
+
+_MAPS = {
+    "pca": "Targets along two principal components.",
+    "tsne": "Targets by t-SNE: near ones stay near.",
+    "umap": "Targets by UMAP: a layout of their neighbours.",
+}
+for _name, _help in _MAPS.items():
+    app.command(
+        _name,
+        short_help=_help,
+        epilog=examples(
+            f"probekit view {_name} --task pos --layers 0,3,6 --plot pos.png",
+            f"probekit view {_name} CACHE --task pos --colour-by length --show test --out map.jsonl",
+        ),
+    )(map_command)

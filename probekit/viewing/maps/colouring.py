@@ -1,0 +1,85 @@
+"""How points are told apart: by name, or along a scale.
+
+Enters: a value a point. Leaves: :class:`Colours`, groups with their counts. Surprise: numbers are cut into quarters
+besides, so that they are told apart by shape where colour is not seen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from probekit.features.labels import named
+
+NAMED = 10
+"""Labels that have a colour and a shape of their own."""
+OTHER, NOTHING = "other", "(none)"
+QUARTERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """What each point is drawn as.
+
+    Attributes
+    ----------
+    groups : tuple of (str, int)
+        Names and counts, the most frequent first, or quarters from the least number to the greatest.
+    group : list of int
+        Of every point.
+    numbers : tuple of float or None
+        Of every point; empty where values are names.
+    note : str
+        What was put together; empty if nothing.
+    """
+
+    groups: tuple[tuple[str, int], ...]
+    group: list[int]
+    numbers: tuple[float | None, ...] = ()
+    note: str = ""
+
+
+def colours_of(values: Sequence[Any]) -> Colours:
+    """Group values: more than two different numbers along a scale, anything else by name."""
+    given = [value for value in values if value is not None]
+    if given and all(isinstance(value, int | float) and not isinstance(value, bool) for value in given):
+        numbers = np.array(given, np.float64)
+        if np.isfinite(numbers).all() and len(np.unique(numbers)) > 2:
+            return _scale(values, numbers)
+    texts = [NOTHING if value is None else str(value) for value in values]
+    counts = Counter(texts)
+    ranked = sorted(counts, key=lambda name: (name == NOTHING, -counts[name], name))
+    shown = ranked if len(ranked) <= NAMED else ranked[:NAMED]
+    rest = Counter({name: counts[name] for name in ranked[len(shown) :]})
+    groups = [(name, counts[name]) for name in shown]
+    place = {name: number for number, name in enumerate(shown)}
+    if not rest:
+        return Colours(tuple(groups), [place[text] for text in texts])
+    note = f"{len(rest)} of {len(ranked)} labels are drawn as '{OTHER}', {rest.total():,} points: {named(rest)}."
+    groups.append((OTHER, rest.total()))
+    return Colours(tuple(groups), [place.get(text, len(shown)) for text in texts], note=note)
+
+
+def _scale(values: Sequence[Any], numbers: np.ndarray) -> Colours:
+    edges = np.unique(np.quantile(numbers, np.arange(1, QUARTERS) / QUARTERS))
+    codes = np.searchsorted(edges, numbers, "left")
+    used = np.unique(codes)
+    groups = []
+    for code in used:
+        inside = numbers[codes == code]
+        low, high = f"{inside.min():.4g}", f"{inside.max():.4g}"
+        groups.append((low if low == high else f"{low} to {high}", len(inside)))
+    place = {int(code): number for number, code in enumerate(used)}
+    coded = iter([place[int(code)] for code in codes])
+    lacking = sum(value is None for value in values)
+    if lacking:
+        groups.append((NOTHING, lacking))
+    return Colours(
+        tuple(groups),
+        [len(used) if value is None else next(coded) for value in values],
+        tuple(None if value is None else float(value) for value in values),
+    )

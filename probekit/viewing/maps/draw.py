@@ -1,0 +1,167 @@
+"""The figure of a map: one panel a layer, all with the same limits, and one legend.
+
+Enters: a :class:`~probekit.viewing.MapReport`. Leaves: axes. Surprise: panels are inset axes of the one that is given,
+so that a map of seven layers goes wherever one axes goes; points are pixels, also in an SVG or PDF.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from probekit.report.render.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PALE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    own_axes,
+    write_title,
+)
+from probekit.report.render.table import shortened
+from probekit.viewing.maps.colouring import NOTHING, OTHER, Colours
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from probekit.viewing.maps.report import MapReport
+
+INDIGO, WINE, OLIVE = "#332288", "#882255", "#999933"
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INDIGO, WINE, OLIVE, INK)
+SHAPES = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
+SCALE = "cividis"
+"""From dark to light, the same to all kinds of sight."""
+_PANEL, _LEGEND, _HEAD = 3.3, 2.0, 0.9
+"""Inches."""
+
+
+def grid_of(panels: int) -> tuple[int, int]:
+    """Return rows and columns: at most four beside one another, and no more empty places than there must be."""
+    rows = math.ceil(panels / 4)
+    return rows, math.ceil(panels / rows)
+
+
+def size_for(panels: int) -> tuple[float, float]:
+    """Return the inches of a figure of its own."""
+    rows, columns = grid_of(panels)
+    side = 4.6 if panels == 1 else _PANEL
+    return columns * side + _LEGEND, rows * (side + 0.25) + _HEAD
+
+
+def draw_maps(report: MapReport, ax: Axes | None = None) -> Axes:
+    """Draw every layer into its panel, and return the axes that hold them (``child_axes``)."""
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        ax = plt.subplots(figsize=size_for(len(report.layers)), layout="constrained")[1]
+    ax = own_axes(ax)
+    ax.set_axis_off()
+    write_title(ax, shortened(report.heading, 72), _subtitle(report))
+    layers, colours = report.layers, report.colours
+    rows, columns = grid_of(len(layers))
+    width = 1 - _LEGEND / size_for(len(layers))[0]
+    maps = [np.array([report.provenance["places"][str(layer)][axis] for axis in "xy"]).T for layer in layers]
+    middle, reach = _limits(maps)
+    for number, (layer, places) in enumerate(zip(layers, maps, strict=True)):
+        row, column = divmod(number, columns)
+        left, bottom = column * width / columns, 1 - (row + 1) / rows
+        panel = ax.inset_axes((left + 0.012, bottom, width / columns - 0.024, 1 / rows - 0.07 / rows - 0.02))
+        _scatter(panel, places, colours)
+        panel.set_xlim(middle[0] - reach, middle[0] + reach)
+        panel.set_ylim(middle[1] - reach, middle[1] + reach)
+        panel.set_aspect("equal", adjustable="box")
+        panel.set_xticks([])
+        panel.set_yticks([])
+        panel.spines[:].set_color(PALE)
+        panel.set_title(_panel_title(report, layer), loc="left", fontsize=8.5, color=INK, pad=4)
+    _legend(ax, report, colours, width)
+    return ax
+
+
+def _limits(maps: list[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Return the middle and half the side of a square that holds the points of every map."""
+    low = np.min([places.min(axis=0) for places in maps], axis=0)
+    high = np.max([places.max(axis=0) for places in maps], axis=0)
+    return (low + high) / 2, float((high - low).max()) * 0.53 or 1.0
+
+
+def _scatter(panel: Any, places: np.ndarray, colours: Colours) -> None:
+    """Draw group by group, the largest first, so that rare labels lie on top."""
+    n = len(places)
+    size = float(np.clip(9000 / n, 2.0, 26.0))
+    style = {"linewidths": 0, "alpha": float(np.clip(60 / math.sqrt(n), 0.35, 0.85)), "rasterized": True}
+    group = np.array(colours.group)
+    low, high = _bounds(colours)
+    order = sorted(range(len(colours.groups)), key=lambda code: (not _is_rest(colours, code), -colours.groups[code][1]))
+    for code in order:
+        here = group == code
+        told: dict[str, Any] = {"color": _color(colours, code)}
+        if colours.numbers and not _is_rest(colours, code):
+            values = [colours.numbers[row] for row in np.flatnonzero(here)]
+            told = {"c": values, "cmap": SCALE, "vmin": low, "vmax": high}
+        marker = "." if _is_rest(colours, code) else SHAPES[code]
+        panel.scatter(places[here, 0], places[here, 1], s=size, marker=marker, **told, **style)
+
+
+def _bounds(colours: Colours) -> tuple[float, float]:
+    known = [value for value in colours.numbers if value is not None]
+    return (min(known), max(known)) if known else (0.0, 1.0)
+
+
+def _is_rest(colours: Colours, code: int) -> bool:
+    return colours.groups[code][0] in (OTHER, NOTHING) and code == len(colours.groups) - 1
+
+
+def _color(colours: Colours, code: int) -> str:
+    """Return a group's colour; of a quarter of a scale that of its middle."""
+    if _is_rest(colours, code):
+        return "#B5B5B5"
+    if not colours.numbers:
+        return COLOURS[code]
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    low, high = _bounds(colours)
+    inside = [value for value, its in zip(colours.numbers, colours.group, strict=True) if its == code]
+    middle = float(np.median([value for value in inside if value is not None]))
+    return to_hex(colormaps[SCALE]((middle - low) / (high - low)))
+
+
+def _legend(ax: Axes, report: MapReport, colours: Colours, left: float) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], linestyle="none", marker="." if _is_rest(colours, code) else SHAPES[code], markersize=6,
+               color=_color(colours, code), label=f"{shortened(name, 20)}  {count:,}")
+        for code, (name, count) in enumerate(colours.groups)
+    ]  # fmt: skip
+    by = report.provenance["settings"]["by"]
+    title = report.provenance["task"] if by == "label" else by
+    legend = ax.legend(
+        handles=handles, title=shortened(str(title), 24), loc="upper left", bbox_to_anchor=(left, 1.0), frameon=False,
+        fontsize=8.5, title_fontsize=8.5, labelcolor=INK, alignment="left", borderaxespad=0.3, handletextpad=0.2,
+    )  # fmt: skip
+    legend.get_title().set_color(GREY)
+
+
+def _subtitle(report: MapReport) -> str:
+    k = report.provenance["settings"]["neighbours"]
+    measured = next((row.n for row in report.rows if row.n is not None), report.n_points)
+    second = f"T trustworthiness, C continuity: {k} neighbours of {measured:,} points"
+    if len(report.layers) > 1:
+        second += "; each map turned to the one before"
+    return f"{report.caption}\n{second}"
+
+
+def _panel_title(report: MapReport, layer: int | str) -> str:
+    trust, kept = report.value("trustworthiness", layer), report.value("continuity", layer)
+    title = f"layer {layer}   T {trust:.3f}  C {kept:.3f}"
+    shares = [report.value(f"explained_{axis}", layer) for axis in (1, 2)]
+    told = [f"{100 * share:.0f} %" for share in shares if share is not None]
+    return title + (f"   {' + '.join(told)}" if told else "")

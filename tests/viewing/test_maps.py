@@ -1,0 +1,204 @@
+"""Maps of planted vectors: clusters stay apart, a known turn is undone, what is lost is what scikit-learn counts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.manifold import trustworthiness
+
+from probekit import Measurement
+from probekit.errors import InputError, UsageError
+from probekit.viewing import MapReport
+from probekit.viewing.maps import quality
+from probekit.viewing.maps.colouring import NAMED, colours_of
+from probekit.viewing.maps.points import order_of, read_splits
+from probekit.viewing.projections import PROJECTIONS
+
+DRAW = np.random.default_rng(0)
+LABELS = np.arange(120) % 2
+CLUSTERS = (DRAW.normal(size=(120, 12)) + 6 * LABELS[:, None] * np.eye(12)[3]).astype(np.float32)
+
+
+def apart(places: np.ndarray) -> float:
+    """How far the middles of the two clusters are, in spreads inside of a cluster."""
+    middles = np.stack([places[label == LABELS].mean(axis=0) for label in (0, 1)])
+    inside = np.concatenate([places[label == LABELS] - middles[label] for label in (0, 1)])
+    return float(np.linalg.norm(middles[0] - middles[1]) / inside.std())
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_two_clusters_lie_apart_and_noise_does_not(method: str) -> None:
+    projection = PROJECTIONS.get(method, "method")
+    breadth = 15.0
+    found = projection.project(CLUSTERS, CLUSTERS, breadth, 0)
+    assert apart(found.places) > 3
+    noise = DRAW.normal(size=(120, 12)).astype(np.float32)
+    assert apart(projection.project(noise, noise, breadth, 0).places) < 1
+    again = projection.project(CLUSTERS, CLUSTERS, breadth, 0)
+    assert again.places.tobytes() == found.places.tobytes()
+
+
+def test_umap_is_seeded_and_keeps_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What umap-learn is asked for; it compiles itself for half a minute, so a stand-in takes its place."""
+    asked: dict[str, Any] = {}
+
+    def stand_in(**options: Any) -> Any:
+        asked.update(options)
+        return SimpleNamespace(fit_transform=lambda X: X[:, 2:4])
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=stand_in, __version__="0.0"))
+    found = PROJECTIONS.get("umap", "method").project(CLUSTERS, CLUSTERS, 10.0, 3)
+    assert asked == {"n_neighbors": 10, "min_dist": 0.1, "random_state": 3, "n_jobs": 1}
+    assert found.places.tobytes() == CLUSTERS[:, 2:4].tobytes()
+    assert found.made_with == "umap-learn 0.0, min_dist 0.1"
+
+
+def test_pca_is_of_the_training_rows_whatever_is_shown() -> None:
+    shown = DRAW.normal(size=(30, 12)).astype(np.float32)
+    found = PROJECTIONS.get("pca", "method").project(shown, CLUSTERS, 0.0, 0)
+    fitted = PCA(2, svd_solver="full").fit(CLUSTERS.astype(np.float64))
+    np.testing.assert_allclose(np.abs(found.places), np.abs(fitted.transform(shown)), atol=1e-4)
+    np.testing.assert_allclose(found.explained, fitted.explained_variance_ratio_, rtol=1e-5)
+    assert found.explained[0] > 0.4  # the planted direction: 9 of 21 parts of variance
+
+
+@pytest.mark.parametrize(("method", "breadth"), [("tsne", 40.0), ("umap", 120.0), ("umap", 2.5)])
+def test_more_neighbours_than_there_are_points_for_are_refused(method: str, breadth: float) -> None:
+    with pytest.raises(UsageError, match="--breadth"):
+        PROJECTIONS.get(method, "method").project(CLUSTERS, CLUSTERS, breadth, 0)
+
+
+def test_pca_needs_training_rows() -> None:
+    with pytest.raises(InputError, match="two training rows"):
+        PROJECTIONS.get("pca", "method").project(CLUSTERS, CLUSTERS[:1], 0.0, 0)
+
+
+def test_a_map_that_is_its_vectors_loses_nothing_and_numbers_are_those_of_scikit_learn() -> None:
+    flat = DRAW.normal(size=(80, 2))
+    assert quality.trustworthiness(flat, flat, 7) == quality.continuity(flat, flat, 7) == 1.0
+    for k in (5, 12):
+        assert quality.trustworthiness(CLUSTERS, CLUSTERS[:, :2], k) == trustworthiness(
+            CLUSTERS, CLUSTERS[:, :2], n_neighbors=k
+        )
+
+
+def test_continuity_is_the_formula_of_venna_and_kaski() -> None:
+    places, k, n = CLUSTERS[:, :2], 5, len(CLUSTERS)
+
+    def ranks(points: np.ndarray) -> np.ndarray:
+        distances = np.linalg.norm(points[:, None].astype(float) - points[None], axis=2)
+        np.fill_diagonal(distances, -1)
+        return np.argsort(np.argsort(distances, axis=1), axis=1)
+
+    before, after = ranks(CLUSTERS), ranks(places)
+    torn = (before <= k) & (after > k)
+    expected = 1 - 2 / (n * k * (2 * n - 3 * k - 1)) * (after[torn] - k).sum()
+    assert quality.continuity(CLUSTERS, places, k) == pytest.approx(expected, abs=1e-12)
+    assert quality.trustworthiness(CLUSTERS, places, k) < expected  # dropping dimensions tears little apart
+
+
+def test_a_known_turn_and_reflection_are_undone() -> None:
+    flat, _ = quality.unit_spread(DRAW.normal(size=(50, 2)))
+    angle = 1.1
+    turn = np.array([[np.cos(angle), np.sin(angle)], [np.sin(angle), -np.cos(angle)]])
+    moved, spread = quality.unit_spread(flat @ turn * 17 + 4)
+    assert spread == pytest.approx(17)
+    found = quality.turn(moved, flat)
+    np.testing.assert_allclose(found.places, flat, atol=1e-9)
+    np.testing.assert_allclose(turn @ found.rotation, np.eye(2), atol=1e-9)
+    assert found.agreement == pytest.approx(1)
+    other, _ = quality.unit_spread(DRAW.normal(size=(50, 2)))
+    assert quality.turn(other, flat).agreement < 0.6
+
+
+def test_k_must_leave_points_that_are_no_neighbours() -> None:
+    with pytest.raises(UsageError, match="below half"):
+        quality.trustworthiness(CLUSTERS, CLUSTERS, 60)
+    assert quality.distinct(np.repeat(CLUSTERS[:5], 3, axis=0)) == 5
+
+
+def test_labels_beyond_ten_are_put_together_and_counted() -> None:
+    values = [f"tag{number}" for number in range(13) for _ in range(20 - number)]
+    colours = colours_of(values)
+    assert len(colours.groups) == NAMED + 1
+    assert colours.groups[0] == ("tag0", 20)
+    assert colours.groups[-1] == ("other", 10 + 9 + 8)
+    assert "3 of 13 labels are drawn as 'other', 27 points: 'tag10' (10)" in colours.note
+    assert colours_of(values[:50]).note == ""
+
+
+def test_numbers_lie_on_a_scale_in_quarters_and_two_values_are_names() -> None:
+    colours = colours_of([1, 2, 3, 4, 5, 6, 7, None])
+    assert [count for _, count in colours.groups] == [2, 2, 1, 2, 1]
+    assert colours.groups[-1][0] == "(none)"
+    assert colours.numbers[0] == 1
+    assert colours_of([0, 1, 1]).numbers == ()
+    assert colours_of(["1", "2", "3"]).numbers == ()
+
+
+def test_a_larger_choice_holds_the_smaller_and_a_seed_makes_another() -> None:
+    table: Any = SimpleNamespace(
+        ids=[f"s{n}" for n in range(40)], example=np.arange(40), spans=np.tile([[[0, 1]]], (40, 1, 1))
+    )
+    orders = [np.argsort(order_of(table, range(40), seed)).tolist() for seed in (0, 0, 1)]
+    assert orders[0] == orders[1]
+    assert set(orders[0][:10]) != set(orders[2][:10])
+
+
+def test_parts_are_named() -> None:
+    assert read_splits("dev, train") == ("train", "dev")
+    with pytest.raises(UsageError, match="split"):
+        read_splits("train,holdout")
+
+
+def report_of(words: list[str], layers: tuple[int, ...] = (0, 3)) -> MapReport:
+    """A report without a cache: two clusters of some words."""
+    n = len(words)
+    places = {"x": CLUSTERS[:n, 3].tolist(), "y": CLUSTERS[:n, 0].tolist()}
+    rows = tuple(
+        Measurement(stage="view", task="pos", model="m", corpus="c", split="train", layer=layer, method="pca",
+                    role="companion", metric=metric, value=0.5, n=n)
+        for layer in layers for metric in ("trustworthiness", "continuity")
+    )  # fmt: skip
+    labels = [("NOUN", "VERB")[label] for label in LABELS[:n]]
+    provenance = {
+        "task": "pos", "model": {"name": "m"}, "corpus": {"name": "c"},
+        "settings": {"method": "pca", "by": "label", "split": "train", "things": "words", "neighbours": 5,
+                     "fitted_to": "the training part"},
+        "points": {"label": labels, "value": labels, "split": ["train"] * n, "word": words,
+                   "sentence": ["s0"] * n, "spans": [[[place, place + 1]] for place in range(n)]},
+        "places": {str(layer): places for layer in layers}, "sentences": {"s0": words}, "turned": {}, "notes": [],
+    }  # fmt: skip
+    return MapReport(rows, provenance)
+
+
+def test_a_report_is_read_again_with_its_points(tmp_path: Path) -> None:
+    report = report_of([f"w{n}" for n in range(8)])
+    again = MapReport.read(report.write(tmp_path / "map.jsonl"))
+    assert again.points.equals(report.points)
+    assert list(again.points.columns) == [
+        "layer", "x", "y", "label", "value", "group", "split", "word", "sentence", "spans",
+    ]  # fmt: skip
+    assert len(again.points) == 16
+    assert again.save_points(tmp_path / "map.csv").read_text().count("\n") == 17
+
+
+def test_a_figure_has_a_panel_a_layer_its_numbers_in_their_titles_and_the_same_bytes(tmp_path: Path) -> None:
+    report = report_of([f"w{n}" for n in range(8)])
+    ax = report.plot()
+    panels = ax.child_axes
+    assert [panel.get_title(loc="left").split("   ") for panel in panels] == [
+        [f"layer {layer}", "T 0.500  C 0.500"] for layer in (0, 3)
+    ]
+    assert panels[0].get_xlim() == panels[1].get_xlim()
+    shown = np.concatenate([np.asarray(points.get_offsets()) for points in panels[0].collections])
+    assert sorted(shown[:, 0].tolist()) == sorted(report.provenance["places"]["0"]["x"])
+    files = [report.save_plot(tmp_path / name).read_bytes() for name in ("a.svg", "b.svg")]
+    assert files[0] == files[1]
+    assert b"<image" in files[0]
