@@ -186,11 +186,10 @@ def _replaced(instead: str, found: Sequence[Part], parts: str) -> str:
 
 
 def _items(choosing: Side, showing: Side) -> str:
-    reading = choosing.reading
-    chose, shows = reading.parts
+    chose, shows = choosing.reading.parts
     return (
-        f"on {len(choosing.entries):,} items of {choosing.n_clusters:,} {reading.unit}s{chose}; the curve is of the "
-        f"{len(showing.entries):,} items of the {showing.n_clusters:,}{shows}."
+        f"on {len(choosing.entries):,} items of {choosing.n_clusters:,} {chose}; the curve is of the "
+        f"{len(showing.entries):,} items of the {showing.n_clusters:,} {shows}."
     )
 
 

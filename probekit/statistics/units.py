@@ -96,6 +96,17 @@ def units_notes(units: Mapping[str, Units]) -> list[str]:
     units : mapping of str to Units
         Of ``dev`` and ``test``.
     """
+    notes = resampled_notes(units)
+    if units["dev"].n < FEWEST_UNITS:
+        notes.append(
+            f"Layers are not tested against each other: the dev part has {units['dev'].n} of the {FEWEST_UNITS} "
+            f"{units['dev'].unit}s that a test needs."
+        )
+    return notes
+
+
+def resampled_notes(units: Mapping[str, Units]) -> list[str]:
+    """Say what is resampled of some parts where it is no document, and which have too few units."""
     notes = []
     if any(part.documents is None for part in units.values()):
         notes.append("Intervals resample sentences: the corpus does not say from which documents they come.")
@@ -111,11 +122,6 @@ def units_notes(units: Mapping[str, Units]) -> list[str]:
         for split, part in units.items()
         if part.n < FEWEST_UNITS
     ]
-    if units["dev"].n < FEWEST_UNITS:
-        notes.append(
-            f"Layers are not tested against each other: the dev part has {units['dev'].n} of the {FEWEST_UNITS} "
-            f"{units['dev'].unit}s that a test needs."
-        )
     return notes
 
 

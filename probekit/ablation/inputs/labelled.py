@@ -25,7 +25,7 @@ from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.errors import InputError, UsageError
 from probekit.models.sources.find import find_model, shadowing_note
 from probekit.report import Measurement
-from probekit.statistics.units import Units, units_of
+from probekit.statistics.units import Units, resampled_notes, units_of
 
 Progress = Callable[[float, str], object]
 
@@ -134,6 +134,7 @@ def ablate_label_inputs(
         probed.said,
         f"One target of each of {len(rows):,} sentences of test is drawn; a unit that is erased is a {unit}"
         + ("." if probed.task.kind == "sentence" else ", and words of the target stay."),
+        *resampled_notes({"test": units}),
         *probed.notes,
         *(f"{n:,} targets are left out: {why}." for why, n in left_out.most_common()),
         *shadowing_note(str(model)),

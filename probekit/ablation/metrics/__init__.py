@@ -81,7 +81,7 @@ class Reading:
     choosing, showing : list of Entry
         The items that say what is important, and those that show what it is worth; they share no cluster.
     parts : (str, str)
-        Where the two come from, in words that follow the number of clusters.
+        What their clusters are, in words.
     lay : callable
         ``lay(entries, batch_tokens)`` gives the passes, whose owners number the outcomes of the entries one behind the
         other.

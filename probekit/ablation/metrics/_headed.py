@@ -68,7 +68,7 @@ def open_headed(read: Read, wanted: Wanted) -> Iterator[Reading]:
             loaded=session.loaded,
             choosing=choosing,
             showing=showing,
-            parts=("", " others"),
+            parts=(f"{texts.unit}s", "others"),
             lay=lay,
             unit=texts.unit,
             name=session.name,

@@ -19,7 +19,7 @@ from probekit.behaviour.clusters import credit_of
 from probekit.errors import InputError
 from probekit.features.labels import UNSEEN
 from probekit.statistics.bootstrap import SHARE
-from probekit.statistics.units import Units, units_of
+from probekit.statistics.units import Units, resampled_notes, units_of
 
 
 @contextmanager
@@ -56,14 +56,14 @@ def open_probed(wanted: Wanted) -> Iterator[Reading]:
         loaded=loaded,
         choosing=choosing,
         showing=sides["test"][0],
-        parts=(" of dev", f" {units.unit}s of test"),
+        parts=(f"{sides['dev'][1].unit}s of dev", f"{units.unit}s of test"),
         lay=lay,
         unit=units.unit,
         name=name_of(loaded),
         corpus=probed.corpus,
         identity=identity_of(loaded),
         said=probed.said,
-        notes=notes,
+        notes=[*resampled_notes({"test": units}), *notes],
         settings={"layer": probe.layer, "pool": wanted.probing.pool,
                   "pair": wanted.probing.pair},
         layer=probe.layer,
