@@ -139,7 +139,7 @@ def test_words_under_erasers_are_said_as_by_the_whole_model_under_their_edits(
     session, model, readable = opened
 
     def vectors(layer: int, under: Any) -> list[Labelled]:
-        return model.labelled(readable, layer, under, layers[:1])
+        return model.labelled(readable, layer, under)
 
     erasure = fit_erasure(ERASERS.get("leace", "eraser"), layers, vectors, draws=1, seed=0)
     bearing = model.bearing(readable.question.table, range(4))
@@ -168,7 +168,7 @@ def test_at_all_layers_each_eraser_guards_what_those_below_leave(opened: Any) ->
     layers = list(range(LAYERS + 1))
 
     def vectors(layer: int, under: Any) -> list[Labelled]:
-        return model.labelled(readable, layer, under, layers[:1])
+        return model.labelled(readable, layer, under)
 
     kind = ERASERS.get("leace", "eraser")
     whole = fit_erasure(kind, layers, vectors, draws=1, seed=0).erasers

@@ -54,7 +54,7 @@ class ConceptModel:
             (session.loaded.device.type, session.spec.dtype), 1024
         )
         self._texts = Texts(index)
-        self._before: dict[str, dict[int, NDArray[np.float32]]] = {}
+        self._before: tuple[dict[tuple[int, int], int], dict[int, NDArray[np.float32]]] = {}, {}
         self.notes: list[str] = []
 
     def bearing(self, table: TargetTable, rows: range) -> Bearing:
@@ -63,12 +63,19 @@ class ConceptModel:
 
     def said(self, bearing: Bearing, erasures: Sequence[Erasers], told: Told | None = None) -> Said:
         """Return what it says of words under each erasure."""
-        runs = self._predicting(bearing)
+        runs = self._predicting(bearing.words)
         found = said_of_words(runs, erasures, told)
         self.notes += runs.notes
         return found
 
-    def labelled(self, readable: Readable, layer: int, under: Erasers, layers: Sequence[int]) -> list[Labelled]:
+    def read_predicted(self, readables: Sequence[Readable], layers: Sequence[int]) -> None:
+        """Read the states where words of training and dev are predicted, of all tasks in one run."""
+        words = {word for readable in readables for word in self._fitted_on(readable).words}
+        ordered = sorted(words)
+        vectors = vectors_at(self._predicting(ordered), layers, {})
+        self._before = {word: number for number, word in enumerate(ordered)}, vectors
+
+    def labelled(self, readable: Readable, layer: int, under: Erasers) -> list[Labelled]:
         """Return labelled states of training and dev: of words as they are written, and where they are predicted.
 
         Parameters
@@ -77,16 +84,17 @@ class ConceptModel:
         layer : int
         under : mapping of Site to Eraser
             What is erased below.
-        layers : sequence of int
-            All that will be asked for without an erasure below; they are read at once.
         """
-        table = readable.question.table
         train, dev = readable.rows("train"), readable.rows("dev")
         matrix = self.matrix(readable, layer, under)
         parts = [Labelled(matrix.train, readable.codes(np.array(train)), matrix.dev, readable.codes(np.array(dev)))]
-        bearing = self.bearing(table, range(train.start, dev.stop))
-        X = self._predicted(readable.name, bearing, layer, under, layers)[bearing.owners]
-        codes, first = readable.codes(bearing.targets), bearing.targets < train.stop
+        bearing = self._fitted_on(readable)
+        numbers, vectors = self._before
+        if not under and layer in vectors:
+            X = vectors[layer][[numbers[word] for word in bearing.words]]
+        else:
+            X = vectors_at(self._predicting(bearing.words), [layer], under)[layer]
+        X, codes, first = X[bearing.owners], readable.codes(bearing.targets), bearing.targets < train.stop
         if len(np.unique(codes[first])) > 1:
             parts.append(Labelled(X[first], codes[first], X[~first], codes[~first]))
         return parts
@@ -102,19 +110,12 @@ class ConceptModel:
         X = vectors_at(runs, [layer], under)[layer]
         return LayerMatrix(layer, *(X[table.part(split)] for split in SPLITS))
 
-    def _predicted(
-        self, task: str, bearing: Bearing, layer: int, under: Erasers, layers: Sequence[int]
-    ) -> NDArray[np.float32]:
-        """Return the mean state where each word is predicted, [words, width]."""
-        if under:
-            return vectors_at(self._predicting(bearing), [layer], under)[layer]
-        kept = self._before.setdefault(task, {})
-        if layer not in kept:
-            kept |= vectors_at(self._predicting(bearing), sorted({layer, *layers}), under)
-        return kept[layer]
+    def _fitted_on(self, readable: Readable) -> Bearing:
+        train, dev = readable.rows("train"), readable.rows("dev")
+        return self.bearing(readable.question.table, range(train.start, dev.stop))
 
-    def _predicting(self, bearing: Bearing) -> Runs[TokenPass]:
-        return self._runs(predicting_rows(self._texts, bearing.words, mask=self._mask), len(bearing.words))
+    def _predicting(self, words: Sequence[tuple[int, int]]) -> Runs[TokenPass]:
+        return self._runs(predicting_rows(self._texts, words, mask=self._mask), len(words))
 
     def _runs(self, rows: Sequence[Row], owners: int) -> Runs[TokenPass]:
         passes = laid_out(rows, self._loaded.pad_id, max(1, self._tokens // SHARES))

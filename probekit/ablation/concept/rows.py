@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from probekit.ablation.concept.fitting import CONTROLS
 from probekit.ablation.concept.used import less
-from probekit.probing.measure import mean_of, scored
+from probekit.probing.measure import scored
 from probekit.probing.question import Floor
 from probekit.report import Measurement
-from probekit.statistics.bootstrap import LEVEL, Score
+from probekit.statistics.bootstrap import Score
 
 STAGE, WHOLE, PROBE, MAJORITY, ACCURACY = "ablate", "whole", "probe", "majority", "accuracy"
 
@@ -30,7 +30,7 @@ def difference(one: str, other: str) -> str:
 
 
 def readable_rows(
-    blank: Measurement, whole: Score, erased: Mapping[str, Score], floors: Sequence[tuple[Floor, Score]], draws: int
+    blank: Measurement, whole: Score, erased: Mapping[str, Score], floors: Sequence[tuple[Floor, Score]]
 ) -> Iterator[Measurement]:
     """Yield what a probe reads.
 
@@ -41,9 +41,8 @@ def readable_rows(
         Of the states as they are.
     erased : mapping of str to Score
         By the name of the eraser or the control.
+        A control is of one draw.
     floors : sequence of (Floor, Score)
-    draws : int
-        Behind each control.
     """
     yield scored(replace(blank, method=PROBE), ACCURACY, *whole)
     for floor, score in floors:
@@ -51,7 +50,7 @@ def readable_rows(
         gain = difference(PROBE, floor.method)
         yield scored(replace(blank, method=gain, role="difference"), ACCURACY, *less(whole, score))
     for name, score in erased.items():
-        row = _of(blank, name, draws)
+        row = _of(blank, name, 1)
         yield scored(replace(row, method=after(PROBE, name)), ACCURACY, *score)
         lost = difference(after(PROBE, name), PROBE)
         yield scored(replace(row, method=lost, role="difference"), ACCURACY, *less(score, whole))
@@ -66,24 +65,22 @@ def used_rows(
             yield scored(replace(_of(blank, name, draws), method=name), metric, *score)
         pairs = [(name, WHOLE) for name in by_name if name != WHOLE] + [(eraser, control) for control in CONTROLS]
         for one, other in pairs:
-            note = _of(blank, other, draws).note or _of(blank, one, draws).note
+            note = _of(blank, one, draws).note or _of(blank, other, draws).note
             row = replace(blank, method=difference(one, other), role="difference", note=note)
             yield scored(row, metric, *less(by_name[one], by_name[other]))
 
 
-def other_rows(
-    blank: Measurement, other: str, whole: Score, erased: Mapping[str, Score], draws: int
-) -> Iterator[Measurement]:
+def other_rows(blank: Measurement, other: str, whole: Score, erased: Mapping[str, Score]) -> Iterator[Measurement]:
     """Yield what a probe of another task reads where this one was erased, and what it lost."""
     for name, score in erased.items():
-        row = _of(blank, name, draws, role="companion")
+        row = _of(blank, name, 1, role="companion")
         yield scored(replace(row, method=after(other, name)), ACCURACY, *score)
         lost = difference(after(other, name), other)
         yield scored(replace(row, method=lost, role="difference"), ACCURACY, *less(score, whole))
 
 
 def _of(blank: Measurement, name: str, draws: int, role: str = "estimator") -> Measurement:
-    random = name in CONTROLS
-    return replace(
-        blank, role="control" if random else role, note=mean_of(draws) if random else blank.note, level=LEVEL
-    )
+    if name not in CONTROLS:
+        return replace(blank, role=role)
+    note = f"mean of {draws} draws, whose variance is in the interval" if draws > 1 else "of one draw"
+    return replace(blank, role="control", note=note)

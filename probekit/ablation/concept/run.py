@@ -130,8 +130,9 @@ def ablate_concept(
     with Session(source, spec, stacks=True) as session:
         study = Study(ConceptModel(session, opened.index()), readables, known, plan)
         erasures = []
-        for number, (readable, layer) in enumerate(cases := list(study.cases())):
-            share = _share(progress, 0.2 + 0.8 * number / len(cases), 0.2 + 0.8 * (number + 1) / len(cases))
+        cases = study.cases(_share(progress, 0.2, 0.4))
+        for number, (readable, layer) in enumerate(cases):
+            share = _share(progress, 0.4 + 0.6 * number / len(cases), 0.4 + 0.6 * (number + 1) / len(cases))
             found = study.erase(readable, layer, share)
             erasures.append({"task": readable.name, "layer": layer, "rank": found.rank, "loss": found.loss})
             if save is not None:
@@ -190,7 +191,8 @@ def _method_notes(plan: Plan, head: str) -> list[str]:
         f"Erased is {plan.kind.said}, at every token that the model reads, special ones too, at {where}. Erasers are "
         "fitted on training to the words as they are written and to the places where they are predicted.",
         f"{how} First choice: every token of it is the likeliest.",
-        f"Random: {plan.draws} subspaces of as many directions, and {plan.draws} that take out as much variance.",
+        f"Random: {plan.draws} subspaces of as many directions, and {plan.draws} that take out as much variance; "
+        "probes are read again under the first of each.",
     ]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from probekit.ablation.concept.fitting import CONTROLS, Erasure, fit_erasure
+from probekit.ablation.concept.fitting import CONTROLS, RANDOM_LOSS, Erasure, fit_erasure
 from probekit.ablation.concept.model import ConceptModel
 from probekit.ablation.concept.readable import Readable
 from probekit.ablation.concept.rows import STAGE, WHOLE, other_rows, readable_rows, used_rows
@@ -18,7 +18,7 @@ from probekit.ablation.erasers import EraserKind
 from probekit.errors import InputError
 from probekit.probing.question import Part
 from probekit.report import Measurement
-from probekit.statistics.bootstrap import Bootstrap, Score, mean_of_draws
+from probekit.statistics.bootstrap import LEVEL, Bootstrap, Score
 from probekit.statistics.units import units_notes, units_of
 
 
@@ -68,27 +68,33 @@ class Study:
         self._readables, self._known, self._plan = readables, known, plan
         self._whole: dict[tuple[str, int], Score] = {}
 
-    def cases(self) -> Iterator[tuple[Readable, int]]:
-        """Yield every task with the layers it is erased or read at, and say what is left out of it."""
-        for readable in self._readables:
+    def cases(self, told: Told | None = None) -> list[tuple[Readable, int]]:
+        """Return every task with the layers it is erased or read at, and say what is left out of it."""
+        found = []
+        for number, readable in enumerate(self._readables, start=1):
             question = readable.question
             units = {split: question.parts[split].resampled for split in ("dev", "test")}
             self._say(readable.name, *question.notes, *units_notes(units))
-            yield from ((readable, layer) for layer in self._plan.layers or (readable.best_layer(),))
+            found += [(readable, layer) for layer in self._plan.layers or (readable.best_layer(),)]
+            if told is not None:
+                told(number / len(self._readables), f"layer of {readable.name}")
+        if not self._plan.everywhere:
+            self.model.read_predicted(self._readables, sorted({layer for _, layer in found}))
+        return found
 
     def erase(self, readable: Readable, layer: int, told: Told | None = None) -> Erasure:
         """Erase a task, and add what became of it and of others."""
-        plan, name = self._plan, readable.name
+        name = readable.name
         erasure = self._fit(readable, layer)
         blank = self._blank(name, layer, readable.test)
-        its = self._erased(readable, layer, erasure)
-        self.rows += readable_rows(blank, self._score(readable, layer), its, readable.floors(), plan.draws)
+        its = self._erased(readable, layer, erasure, CONTROLS)
+        self.rows += readable_rows(blank, self._score(readable, layer), its, readable.floors())
         self.rows += self._used(blank, readable, erasure, told)
         for other in self._readables:
             if other is not readable:
                 blank = self._blank(name, layer, other.test)
-                its = self._erased(other, layer, erasure)
-                self.rows += other_rows(blank, other.name, self._score(other, layer), its, plan.draws)
+                its = self._erased(other, layer, erasure, [RANDOM_LOSS])
+                self.rows += other_rows(blank, other.name, self._score(other, layer), its)
         return erasure
 
     def _fit(self, readable: Readable, layer: int) -> Erasure:
@@ -97,7 +103,7 @@ class Study:
         sizes: list[int] = []
 
         def vectors(at: int, under: Any) -> Any:
-            found = self.model.labelled(readable, at, under, layers[:1] if plan.everywhere else plan.layers or layers)
+            found = self.model.labelled(readable, at, under)
             sizes[:] = [len(part.X) for part in found]
             return found
 
@@ -114,13 +120,10 @@ class Study:
             self._whole[key] = readable.score(readable.matrix(layer))
         return self._whole[key]
 
-    def _erased(self, readable: Readable, layer: int, erasure: Erasure) -> dict[str, Score]:
-        """Return what a probe reads of erased states, by the name of the eraser or the control."""
-        found = {}
-        for name, some in ((self._plan.kind.name, [erasure.erasers]), *erasure.controls.items()):
-            scores = [readable.score(self.model.matrix(readable, layer, erasers)) for erasers in some]
-            found[name] = mean_of_draws(scores) if len(scores) > 1 else scores[0]
-        return found
+    def _erased(self, readable: Readable, layer: int, erasure: Erasure, controls: Sequence[str]) -> dict[str, Score]:
+        """Return what a probe reads of erased states, by the name of the eraser or the control: of its first draw."""
+        chosen = {self._plan.kind.name: erasure.erasers, **{name: erasure.controls[name][0] for name in controls}}
+        return {name: readable.score(self.model.matrix(readable, layer, erasers)) for name, erasers in chosen.items()}
 
     def _used(
         self, blank: Measurement, readable: Readable, erasure: Erasure, told: Told | None
@@ -164,5 +167,5 @@ class Study:
         return Measurement(
             stage=STAGE, task=task, model=cache.model["name"], corpus=cache.corpus["name"], split=part.split,
             layer=layer, method="", role="estimator", metric="", value=None, n=part.n, n_groups=units.n,
-            unit=units.unit, pooling="mean", seed=self._plan.seed,
+            unit=units.unit, pooling="mean", seed=self._plan.seed, level=LEVEL,
         )  # fmt: skip
