@@ -48,9 +48,7 @@ def erasing(site: Site, changes: Sequence[Erasers]) -> Callback:
     return erase
 
 
-def vectors_at(
-    runs: Runs[TokenPass], layers: Sequence[int], under: Erasers, stack: str = ""
-) -> dict[int, NDArray[np.float32]]:
+def vectors_at(runs: Runs[TokenPass], layers: Sequence[int], under: Erasers) -> dict[int, NDArray[np.float32]]:
     """Return the mean state of every owner at some layers, [owners, width], under erasures.
 
     Parameters
@@ -59,7 +57,6 @@ def vectors_at(
         Whose passes say which places belong to whom.
     layers : sequence of int
     under : mapping of Site to Eraser
-    stack : str
     """
     sums: dict[int, NDArray[np.float64]] = {}
     counts = np.zeros((runs.n_texts, 1))
