@@ -265,7 +265,7 @@ def _vector(
             )
     if ends[0] == ends[1]:
         raise UsageError(f"A direction lies between two classes. Got '{ends[0]}' twice.")
-    parts = model.labelled(readable, layer, {}, [layer])
+    parts = model.labelled(readable, layer, {})
     codes = [names.index(name) for name in ends]
     part = parts[0] if states == "written" else parts[-1]
     kept = np.isin(part.codes, codes)
