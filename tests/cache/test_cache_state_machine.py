@@ -28,7 +28,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError, ResourceError, UsageError
 
 CORPUS = corpus_of(2, per_shard=2)
-MOST = "500" if os.environ.get("PROBEKIT_EXAMPLES") == "new" else "60"
+MOST = "500" if os.environ.get("PROBEKIT_EXAMPLES") == "new" else "40"
 """Examples where each run draws new ones; the same again need not be so many."""
 EXAMPLES = int(os.environ.get("PROBEKIT_STATE_MACHINE_EXAMPLES", MOST))
 FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

@@ -117,6 +117,16 @@ def test_the_two_commands_work_far_from_the_checkout(installed: Path, tmp_path: 
     extract = ("extract", "minilm", "grammar:n=60", "--json", "--quiet")
     extracted = json.loads(run(installed / "probekit", *extract, cwd=tmp_path, PROBEKIT_CACHE=cache))
     assert extracted["cache"].startswith(cache)
-    probed = run(installed / "probekit", "probe", "--task", "pos", "--quiet", cwd=tmp_path, PROBEKIT_CACHE=cache)
+    probed = run(
+        installed / "probekit",
+        "probe",
+        "--task",
+        "pos",
+        "--layers",
+        "0,3",
+        "--quiet",
+        cwd=tmp_path,
+        PROBEKIT_CACHE=cache,
+    )
     assert "chosen on dev" in probed
     assert "word type" in probed
