@@ -81,6 +81,10 @@ def map_command(
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw the map (.png, .svg or .pdf).", metavar="FILE")
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write one page that needs no network: each point tells its word.", metavar="FILE"),
+    ] = None,
     cache: CacheRoot = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -91,7 +95,7 @@ def map_command(
     from probekit.viewing.maps.run import project
 
     check_figure(plot)
-    for option, path in (("out", out), ("csv", csv)):
+    for option, path in (("out", out), ("csv", csv), ("html", html)):
         check_writable(path, option)
     silent = quiet or json
     with progress_bar("projecting", 1.0, quiet=silent) as advance:
@@ -120,6 +124,8 @@ def map_command(
         say(f"points     {report.save_points(csv)}", quiet=silent)
     if plot is not None:
         say(f"plot       {report.save_plot(plot)}", quiet=silent)
+    if html is not None:
+        say(f"page       {report.save_page(html)}", quiet=silent)
     if json:
         show_json(report.to_json())
         return

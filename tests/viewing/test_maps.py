@@ -11,18 +11,14 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
+from viewing.planted_maps import CLUSTERS, DRAW, LABELS, report_of
 
-from probekit import Measurement
 from probekit.errors import InputError, UsageError
 from probekit.viewing import MapReport
 from probekit.viewing.maps import quality
 from probekit.viewing.maps.colouring import NAMED, colours_of
 from probekit.viewing.maps.points import order_of, read_splits
 from probekit.viewing.projections import PROJECTIONS
-
-DRAW = np.random.default_rng(0)
-LABELS = np.arange(120) % 2
-CLUSTERS = (DRAW.normal(size=(120, 12)) + 6 * LABELS[:, None] * np.eye(12)[3]).astype(np.float32)
 
 
 def apart(places: np.ndarray) -> float:
@@ -137,9 +133,10 @@ def test_numbers_lie_on_a_scale_in_quarters_and_two_values_are_names() -> None:
     colours = colours_of([1, 2, 3, 4, 5, 6, 7, None])
     assert [count for _, count in colours.groups] == [2, 2, 1, 2, 1]
     assert colours.groups[-1][0] == "(none)"
-    assert colours.numbers[0] == 1
-    assert colours_of([0, 1, 1]).numbers == ()
-    assert colours_of(["1", "2", "3"]).numbers == ()
+    assert (colours.shades[0], colours.shades[6], colours.shades[7]) == (0, 1, None)
+    assert colours_of([5, 1e9, 5, 6]).shades == (0.5 / 3, 1, 0.5 / 3, 2 / 3)
+    assert colours_of([0, 1, 1]).shades == ()
+    assert colours_of(["1", "2", "3"]).shades == ()
 
 
 def test_a_larger_choice_holds_the_smaller_and_a_seed_makes_another() -> None:
@@ -155,27 +152,6 @@ def test_parts_are_named() -> None:
     assert read_splits("dev, train") == ("train", "dev")
     with pytest.raises(UsageError, match="split"):
         read_splits("train,holdout")
-
-
-def report_of(words: list[str], layers: tuple[int, ...] = (0, 3)) -> MapReport:
-    """A report without a cache: two clusters of some words."""
-    n = len(words)
-    places = {"x": CLUSTERS[:n, 3].tolist(), "y": CLUSTERS[:n, 0].tolist()}
-    rows = tuple(
-        Measurement(stage="view", task="pos", model="m", corpus="c", split="train", layer=layer, method="pca",
-                    role="companion", metric=metric, value=0.5, n=n)
-        for layer in layers for metric in ("trustworthiness", "continuity")
-    )  # fmt: skip
-    labels = [("NOUN", "VERB")[label] for label in LABELS[:n]]
-    provenance = {
-        "task": "pos", "model": {"name": "m"}, "corpus": {"name": "c"},
-        "settings": {"method": "pca", "by": "label", "split": "train", "things": "words", "neighbours": 5,
-                     "fitted_to": "the training part"},
-        "points": {"label": labels, "value": labels, "split": ["train"] * n, "word": words,
-                   "sentence": ["s0"] * n, "spans": [[[place, place + 1]] for place in range(n)]},
-        "places": {str(layer): places for layer in layers}, "sentences": {"s0": words}, "turned": {}, "notes": [],
-    }  # fmt: skip
-    return MapReport(rows, provenance)
 
 
 def test_a_report_is_read_again_with_its_points(tmp_path: Path) -> None:

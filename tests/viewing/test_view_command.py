@@ -30,13 +30,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_command_writes_the_report_the_points_and_the_picture(
     cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, csv, plot = (tmp_path / name for name in ("map.jsonl", "map.csv", "map.png"))
+    out, csv, plot, html = (tmp_path / name for name in ("map.jsonl", "map.csv", "map.png", "map.html"))
     command = ["view", "pca", str(cache), "--layers", "0,2", "--out", str(out), "--csv", str(csv), "--plot", str(plot)]
-    assert run(command) == 0
+    assert run([*command, "--html", str(html)]) == 0
     said = capsys.readouterr()
     assert "trustworthiness" in said.out
     assert "other" in said.out
-    assert all(str(path) in said.err for path in (out, csv, plot))
+    assert all(str(path) in said.err for path in (out, csv, plot, html))
     report = MapReport.read(out)
     assert report.layers == (0, 2)
     assert set(report.points["split"]) == {"train", "dev"}

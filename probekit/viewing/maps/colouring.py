@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from probekit.features.labels import named
 
@@ -31,15 +32,16 @@ class Colours:
         Names and counts, the most frequent first, or quarters from the least number to the greatest.
     group : list of int
         Of every point.
-    numbers : tuple of float or None
-        Of every point; empty where values are names.
+    shades : tuple of float or None
+        Of every point, its rank from 0 to 1, so that a few large numbers leave the others their shades; empty where
+        values are names.
     note : str
         What was put together; empty if nothing.
     """
 
     groups: tuple[tuple[str, int], ...]
     group: list[int]
-    numbers: tuple[float | None, ...] = ()
+    shades: tuple[float | None, ...] = ()
     note: str = ""
 
 
@@ -64,7 +66,7 @@ def colours_of(values: Sequence[Any]) -> Colours:
     return Colours(tuple(groups), [place.get(text, len(shown)) for text in texts], note=note)
 
 
-def _scale(values: Sequence[Any], numbers: np.ndarray) -> Colours:
+def _scale(values: Sequence[Any], numbers: NDArray[np.float64]) -> Colours:
     edges = np.unique(np.quantile(numbers, np.arange(1, QUARTERS) / QUARTERS))
     codes = np.searchsorted(edges, numbers, "left")
     used = np.unique(codes)
@@ -75,11 +77,19 @@ def _scale(values: Sequence[Any], numbers: np.ndarray) -> Colours:
         groups.append((low if low == high else f"{low} to {high}", len(inside)))
     place = {int(code): number for number, code in enumerate(used)}
     coded = iter([place[int(code)] for code in codes])
+    ranks = iter(_ranks(numbers).tolist())
     lacking = sum(value is None for value in values)
     if lacking:
         groups.append((NOTHING, lacking))
     return Colours(
         tuple(groups),
         [len(used) if value is None else next(coded) for value in values],
-        tuple(None if value is None else float(value) for value in values),
+        tuple(None if value is None else next(ranks) for value in values),
     )
+
+
+def _ranks(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rank of each number from 0 to 1; equal numbers share one."""
+    _, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    middles = np.cumsum(counts) - (counts + 1) / 2
+    return np.asarray((middles / max(1, len(numbers) - 1))[place])

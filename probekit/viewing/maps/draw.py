@@ -67,7 +67,7 @@ def draw_maps(report: MapReport, ax: Axes | None = None) -> Axes:
     rows, columns = grid_of(len(layers))
     width = 1 - _LEGEND / size_for(len(layers))[0]
     maps = [np.array([report.provenance["places"][str(layer)][axis] for axis in "xy"]).T for layer in layers]
-    middle, reach = _limits(maps)
+    middle, reach = limits_of(maps)
     for number, (layer, places) in enumerate(zip(layers, maps, strict=True)):
         row, column = divmod(number, columns)
         left, bottom = column * width / columns, 1 - (row + 1) / rows
@@ -75,7 +75,7 @@ def draw_maps(report: MapReport, ax: Axes | None = None) -> Axes:
         _scatter(panel, places, colours)
         panel.set_xlim(middle[0] - reach, middle[0] + reach)
         panel.set_ylim(middle[1] - reach, middle[1] + reach)
-        panel.set_aspect("equal", adjustable="box")
+        panel.set_aspect("equal", adjustable="box", anchor="NW")
         panel.set_xticks([])
         panel.set_yticks([])
         panel.spines[:].set_color(PALE)
@@ -84,61 +84,57 @@ def draw_maps(report: MapReport, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _limits(maps: list[np.ndarray]) -> tuple[np.ndarray, float]:
+def limits_of(maps: list[np.ndarray]) -> tuple[np.ndarray, float]:
     """Return the middle and half the side of a square that holds the points of every map."""
     low = np.min([places.min(axis=0) for places in maps], axis=0)
     high = np.max([places.max(axis=0) for places in maps], axis=0)
     return (low + high) / 2, float((high - low).max()) * 0.53 or 1.0
 
 
+def drawing_order(colours: Colours) -> list[int]:
+    """Return the groups as they are drawn: what has no name of its own first, then the largest."""
+    return sorted(range(len(colours.groups)), key=lambda code: (not is_rest(colours, code), -colours.groups[code][1]))
+
+
 def _scatter(panel: Any, places: np.ndarray, colours: Colours) -> None:
-    """Draw group by group, the largest first, so that rare labels lie on top."""
+    """Draw group by group, so that rare labels lie on top."""
     n = len(places)
-    size = float(np.clip(9000 / n, 2.0, 26.0))
+    size = float(np.clip(16000 / n, 2.5, 26.0))
     style = {"linewidths": 0, "alpha": float(np.clip(60 / math.sqrt(n), 0.35, 0.85)), "rasterized": True}
     group = np.array(colours.group)
-    low, high = _bounds(colours)
-    order = sorted(range(len(colours.groups)), key=lambda code: (not _is_rest(colours, code), -colours.groups[code][1]))
-    for code in order:
+    for code in drawing_order(colours):
         here = group == code
-        told: dict[str, Any] = {"color": _color(colours, code)}
-        if colours.numbers and not _is_rest(colours, code):
-            values = [colours.numbers[row] for row in np.flatnonzero(here)]
-            told = {"c": values, "cmap": SCALE, "vmin": low, "vmax": high}
-        marker = "." if _is_rest(colours, code) else SHAPES[code]
+        told: dict[str, Any] = {"color": color_of(colours, code)}
+        if colours.shades and not is_rest(colours, code):
+            told = {"c": [colours.shades[row] for row in np.flatnonzero(here)], "cmap": SCALE, "vmin": 0, "vmax": 1}
+        marker = "." if is_rest(colours, code) else SHAPES[code]
         panel.scatter(places[here, 0], places[here, 1], s=size, marker=marker, **told, **style)
 
 
-def _bounds(colours: Colours) -> tuple[float, float]:
-    known = [value for value in colours.numbers if value is not None]
-    return (min(known), max(known)) if known else (0.0, 1.0)
-
-
-def _is_rest(colours: Colours, code: int) -> bool:
+def is_rest(colours: Colours, code: int) -> bool:
+    """Whether a group is what has no name of its own."""
     return colours.groups[code][0] in (OTHER, NOTHING) and code == len(colours.groups) - 1
 
 
-def _color(colours: Colours, code: int) -> str:
+def color_of(colours: Colours, code: int) -> str:
     """Return a group's colour; of a quarter of a scale that of its middle."""
-    if _is_rest(colours, code):
+    if is_rest(colours, code):
         return "#B5B5B5"
-    if not colours.numbers:
+    if not colours.shades:
         return COLOURS[code]
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
-    low, high = _bounds(colours)
-    inside = [value for value, its in zip(colours.numbers, colours.group, strict=True) if its == code]
-    middle = float(np.median([value for value in inside if value is not None]))
-    return to_hex(colormaps[SCALE]((middle - low) / (high - low)))
+    inside = [shade for shade, its in zip(colours.shades, colours.group, strict=True) if its == code]
+    return to_hex(colormaps[SCALE](float(np.median([shade for shade in inside if shade is not None]))))
 
 
 def _legend(ax: Axes, report: MapReport, colours: Colours, left: float) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], linestyle="none", marker="." if _is_rest(colours, code) else SHAPES[code], markersize=6,
-               color=_color(colours, code), label=f"{shortened(name, 20)}  {count:,}")
+        Line2D([], [], linestyle="none", marker="." if is_rest(colours, code) else SHAPES[code], markersize=6,
+               color=color_of(colours, code), label=f"{shortened(name, 20)}  {count:,}")
         for code, (name, count) in enumerate(colours.groups)
     ]  # fmt: skip
     by = report.provenance["settings"]["by"]

@@ -88,11 +88,22 @@ def read_splits(split: str | Iterable[str]) -> tuple[str, ...]:
 
 def order_of(table: TargetTable, rows: Iterable[int], seed: int) -> NDArray[np.uint64]:
     """Return a number for each row, drawn from the seed, its sentence's id and its place: points are its smallest."""
-    numbers = []
-    for row in rows:
-        told = f"{seed}\0{table.ids[table.example[row]]}\0{table.spans[row].tolist()}"
-        numbers.append(int.from_bytes(hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=8).digest()))
-    return np.array(numbers, np.uint64)
+    told = ((table.ids[table.example[row]], table.spans[row].tolist()) for row in rows)
+    return np.array([_hash(seed, sentence, spans) for sentence, spans in told], np.uint64)
+
+
+def smallest_hashes(points: Mapping[str, Any], most: int, *, seed: int) -> list[int]:
+    """Return which points of a report are shown where there may be `most`: all, or by the hash that chose them."""
+    told = zip(points["sentence"], points["spans"], strict=True)
+    if len(points["word"]) <= most:
+        return list(range(len(points["word"])))
+    numbers = np.array([_hash(seed, sentence, spans) for sentence, spans in told], np.uint64)
+    return sorted(np.argsort(numbers, kind="stable")[:most].tolist())
+
+
+def _hash(seed: int, sentence: str, spans: Any) -> int:
+    told = f"{seed}\0{sentence}\0{spans}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest())
 
 
 def choose_points(dataset: Dataset, by: str, *, splits: tuple[str, ...], most: int | None, seed: int) -> Points:

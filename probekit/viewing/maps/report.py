@@ -100,6 +100,11 @@ class MapReport(RowReport):
             )  # fmt: skip
         return pd.concat(parts, ignore_index=True)
 
+    @property
+    def metrics(self) -> list[str]:
+        """What the maps are measured by."""
+        return [metric for metric in METRICS if any(row.metric == metric for row in self.rows)]
+
     def value(self, metric: str, layer: int | str) -> float | None:
         """Return a number of a layer's map; None where it has none."""
         return next((row.value for row in self.rows if (row.metric, row.layer) == (metric, layer)), None)
@@ -110,11 +115,10 @@ class MapReport(RowReport):
         from rich.table import Table
 
         grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        shown = [metric for metric in METRICS if any(row.metric == metric for row in self.rows)]
-        for head in ("layer", *(metric.replace("_", " ") for metric in shown)):
+        for head in ("layer", *(metric.replace("_", " ") for metric in self.metrics)):
             grid.add_column(head, justify="right", no_wrap=True)
         for layer in self.layers:
-            grid.add_row(str(layer), *(number(self.value(metric, layer)) for metric in shown))
+            grid.add_row(str(layer), *(number(self.value(metric, layer)) for metric in self.metrics))
         groups = ", ".join(f"{name} {count:,}" for name, count in self.colours.groups)
         by = self.provenance["settings"]["by"]
         return "\n".join([
@@ -144,6 +148,20 @@ class MapReport(RowReport):
         """
         place = plain.path(path, "path")
         return write_bytes(place, self.points.to_csv(index=False).encode("utf-8", "surrogatepass"), "points")
+
+    def save_page(self, path: str | os.PathLike[str]) -> Path:
+        """Write the map as one HTML file that needs no network and no server; return the path.
+
+        At most 20,000 points are on it, chosen by the hash that chooses points, and said.
+
+        Raises
+        ------
+        ResourceError
+            The place cannot be written.
+        """
+        from probekit.viewing.maps.page import page_of
+
+        return write_bytes(plain.path(path, "path"), page_of(self).encode("utf-8", "surrogatepass"), "page")
 
 
 def write_bytes(place: Path, data: bytes, what: str) -> Path:

@@ -153,7 +153,7 @@ class _Maps:
         self.rows: list[Measurement] = []
         self.places: dict[str, dict[str, list[float]]] = {}
         self.turned: dict[str, Any] = {}
-        self.notes: list[str] = []
+        self.different: dict[int | str, int] = {}
         self.made_with = ""
         n = len(points.rows)
         numbers = order_of(points.table, range(n), asked.seed)
@@ -201,10 +201,7 @@ class _Maps:
         if agreement is not None:
             self._add(layer, {AGREEMENT: agreement}, len(shown), "with the map before")
         if (different := quality.distinct(shown)) < len(shown):
-            self.notes.append(
-                f"Layer {layer}: {len(shown):,} points have {different:,} different vectors; those that coincide hide "
-                "one another, and their order as neighbours is arbitrary."
-            )
+            self.different[layer] = different
 
     def _add(self, layer: int | str, numbers: dict[str, float], n: int | None, note: str) -> None:
         cache = self.dataset.cache
@@ -259,4 +256,10 @@ class _Maps:
                 "Every map is divided by its spread and turned, perhaps reflected, to the one before (orthogonal "
                 "Procrustes): directions can be compared between layers, sizes cannot."
             )
-        return [*notes, *self.notes]
+        if self.different:
+            told = ", ".join(f"{count:,} in layer {layer}" for layer, count in self.different.items())
+            notes.append(
+                f"The {n:,} points have fewer different vectors: {told}. Those that coincide hide one another, "
+                "and their order as neighbours is arbitrary."
+            )
+        return notes
