@@ -87,15 +87,18 @@ def test_the_head_that_tells_number_is_found_and_without_it_nothing_is_read(
         assert sorted(scores, reverse=True) == scores
 
 
-def test_weights_name_the_dims_that_hold_it_and_these_alone_break_it(agreeing: Path, number: Path) -> None:
+@pytest.mark.parametrize("importance", ["weights", "attribution"])
+def test_weights_and_slopes_name_the_dims_that_hold_it_and_these_alone_break_it(
+    agreeing: Path, number: Path, importance: str
+) -> None:
     report = ablate(
-        "dims", agreeing, metric="probe:pos", importance="weights", orders=2, device="cpu",
+        "dims", agreeing, metric="probe:pos", importance=importance, orders=2, device="cpu",
         probing=ProbeSpec(str(number), layer=1),
     )  # fmt: skip
     (one, high), (other, second), *rest = report.importance
     assert {one, other} == {f"1 {FOUND}", f"1 {FOUND + 1}"}
     assert high == pytest.approx(second, rel=1e-3)
-    assert max(value for _, value in rest) < 0.01 * high
+    assert max(abs(value) for _, value in rest) < 0.01 * high
     curve = {row.strength: row.value for row in report.select("estimator")}
     assert curve[0] == curve[1] == 1  # each of the two holds it whole
     assert {curve[step] for step in curve if step >= 2} == {0.5}
