@@ -17,15 +17,15 @@ import torch
 
 from probekit import plain
 from probekit.ablation.inputs.erasing import EXACT
-from probekit.ablation.inputs.items import erasures_of
-from probekit.ablation.inputs.labels import ErasedLabel, LabelReader, erasable_label
+from probekit.ablation.inputs.items import Erasures, erasures_of
+from probekit.ablation.inputs.labels import ErasableLabel, ErasedLabel, LabelReader, erasable_label
 from probekit.ablation.inputs.report import STAGE, InputReport, rows_of
 from probekit.ablation.probes.fitting import Probed, ProbeSpec, identity_of, load_probed, name_of
 from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.errors import InputError, UsageError
 from probekit.models.sources.find import find_model, shadowing_note
 from probekit.report import Measurement
-from probekit.statistics.units import Units, resampled_notes, units_of
+from probekit.statistics.units import resampled_notes, units_of
 
 Progress = Callable[[float, str], object]
 
@@ -103,12 +103,12 @@ def ablate_label_inputs(
     mask = loaded.tokenizer.mask_token if erasing.masked else None
     if erasing.masked and mask is None:
         raise UsageError(f"The tokenizer of '{name_of(loaded)}' has no mask: leave out --masked.")
-    rows, units = _drawn(probed, limit, seed)
+    rows = _drawn(probed, limit, seed)
     reader = LabelReader(loaded, probed, mask=mask, batch_tokens=spec.tokens_on(loaded.device.type))
-    found: list[ErasedLabel] = []
+    right: list[tuple[int, ErasableLabel, Erasures]] = []
     left_out: Counter[str] = Counter()
-    for number, (row, cluster) in enumerate(zip(rows, units.of.tolist(), strict=True), start=1):
-        target = erasable_label(probed, row, str(cluster), by_phrase=erasing.by_phrase)
+    for number, row in enumerate(rows, start=1):
+        target = erasable_label(probed, row, by_phrase=erasing.by_phrase)
         if isinstance(target, str):
             left_out[target] += 1
             continue
@@ -118,12 +118,15 @@ def ablate_label_inputs(
         if one is None:
             left_out["the probe gives another label"] += 1
         else:
-            found.append(ErasedLabel(target, one))
+            right.append((row, target, one))
         if progress is not None:
             progress(number / len(rows), f"target {number:,} of {len(rows):,}")
-    if not found:
+    if not right:
         why = "; ".join(f"{reason} ({n:,})" for reason, n in left_out.most_common())
         raise InputError(f"No target is left around which words could be erased: {why}. Name another task or corpus.")
+    # What intervals resample is of the targets that are left.
+    units = units_of(probed.pooler.table.group, probed.pooler.table.example[[row for row, *_ in right]])
+    found = [ErasedLabel(target, one, str(unit)) for (_, target, one), unit in zip(right, units.of, strict=True)]
     blank = Measurement(
         stage=STAGE, task=f"probe:{task}", model=name_of(loaded), corpus=probed.corpus, split="test", layer=None,
         method="masked" if erasing.masked else "removed", role="estimator", metric="", value=None, unit=units.unit,
@@ -155,11 +158,10 @@ def ablate_label_inputs(
     return InputReport(tuple(rows_of(found, blank)), provenance, tuple(found))
 
 
-def _drawn(probed: Probed, limit: int | None, seed: int) -> tuple[list[int], Units]:
-    """Return one target of each sentence of test, and the units of these."""
+def _drawn(probed: Probed, limit: int | None, seed: int) -> list[int]:
+    """Return one target of each sentence of test."""
     table, rng = probed.pooler.table, np.random.default_rng(seed)
     by_example: dict[int, list[int]] = {}
     for row in probed.targets("test", limit).tolist():
         by_example.setdefault(int(table.example[row]), []).append(row)
-    rows = [int(rng.choice(those)) for those in by_example.values()]
-    return rows, units_of(table.group, table.example[np.array(rows)])
+    return [int(rng.choice(those)) for those in by_example.values()]

@@ -47,8 +47,6 @@ class ErasableLabel:
     code : int
     units : tuple of tuple of int
         Words that are erased together, by their places.
-    cluster : str
-        Document or sentence.
     """
 
     example: Example
@@ -57,7 +55,6 @@ class ErasableLabel:
     label: str
     code: int
     units: tuple[tuple[int, ...], ...]
-    cluster: str
 
     @property
     def words(self) -> list[str]:
@@ -90,15 +87,13 @@ class ErasedLabel:
     ----------
     target : ErasableLabel
     found : Erasures
+    cluster : str
+        Document or sentence.
     """
 
     target: ErasableLabel
     found: Erasures
-
-    @property
-    def cluster(self) -> str:
-        """Document or sentence."""
-        return self.target.cluster
+    cluster: str
 
     @property
     def distances(self) -> Sequence[int]:
@@ -119,7 +114,7 @@ class ErasedLabel:
         }
 
 
-def erasable_label(probed: Probed, row: int, cluster: str, *, by_phrase: bool) -> ErasableLabel | str:
+def erasable_label(probed: Probed, row: int, *, by_phrase: bool) -> ErasableLabel | str:
     """Return a target as words or phrases that can be erased around it, or why it cannot be."""
     table, coded = probed.pooler.table, probed.coded
     if coded.codes[row] < 0:
@@ -137,7 +132,7 @@ def erasable_label(probed: Probed, row: int, cluster: str, *, by_phrase: bool) -
     units = [unit for unit in units if not kept & set(unit)]
     if not units:
         return "nothing beside the target can be erased"
-    return ErasableLabel(example, spans, whole, coded.labels[row], int(coded.codes[row]), tuple(units), cluster)
+    return ErasableLabel(example, spans, whole, coded.labels[row], int(coded.codes[row]), tuple(units))
 
 
 class LabelReader:
