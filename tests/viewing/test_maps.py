@@ -55,6 +55,25 @@ def test_umap_is_seeded_and_keeps_to_one_thread(monkeypatch: pytest.MonkeyPatch)
     assert found.made_with == "umap-learn 0.0, min_dist 0.1"
 
 
+def test_opentsne_draws_where_it_is_installed_seeded_and_from_principal_components(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def stand_in(**options: Any) -> Any:
+        asked.update(options)
+        return SimpleNamespace(fit=lambda X: X[:, :2])
+
+    module = SimpleNamespace(TSNE=stand_in, __version__="0.0", __spec__=object())
+    monkeypatch.setitem(sys.modules, "openTSNE", module)
+    found = PROJECTIONS.get("tsne", "method").project(CLUSTERS, CLUSTERS, 15.0, 3)
+    assert found.made_with == "openTSNE 0.0"
+    assert (asked["perplexity"], asked["random_state"], asked["n_jobs"], asked["initialization"]) == (15, 3, 1, "pca")
+    monkeypatch.setitem(sys.modules, "openTSNE", None)
+    monkeypatch.setattr("probekit.viewing.projections.tsne.find_spec", lambda name: None)
+    assert PROJECTIONS.get("tsne", "method").project(CLUSTERS, CLUSTERS, 15.0, 3).made_with.startswith("scikit-learn")
+
+
 def test_pca_is_of_the_training_rows_whatever_is_shown() -> None:
     shown = DRAW.normal(size=(30, 12)).astype(np.float32)
     found = PROJECTIONS.get("pca", "method").project(shown, CLUSTERS, 0.0, 0)
@@ -99,10 +118,11 @@ def test_continuity_is_the_formula_of_venna_and_kaski() -> None:
     assert quality.trustworthiness(CLUSTERS, places, k) < expected  # dropping dimensions tears little apart
 
 
-def test_a_known_turn_and_reflection_are_undone() -> None:
+@pytest.mark.parametrize("reflected", [1, -1])
+def test_a_known_turn_and_reflection_are_undone(reflected: int) -> None:
     flat, _ = quality.unit_spread(DRAW.normal(size=(50, 2)))
-    angle = 1.1
-    turn = np.array([[np.cos(angle), np.sin(angle)], [np.sin(angle), -np.cos(angle)]])
+    cos, sin = np.cos(1.1), np.sin(1.1)
+    turn = np.array([[cos, -sin * reflected], [sin, cos * reflected]])
     moved, spread = quality.unit_spread(flat @ turn * 17 + 4)
     assert spread == pytest.approx(17)
     found = quality.turn(moved, flat)

@@ -71,7 +71,13 @@ def test_points_are_chosen_by_a_hash_and_said(cache: Path) -> None:
 
 @pytest.mark.parametrize(
     ("task", "by", "things"),
-    [("pos", "length", "words"), ("pos", "lemma", "words"), ("pos", "deprel", "words"), ("arc", "label", "pairs")],
+    [
+        ("pos", "length", "words"),
+        ("pos", "lemma", "words"),
+        ("pos", "deprel", "words"),
+        ("deprel", "pos", "words"),
+        ("arc", "label", "pairs"),
+    ],
 )
 def test_tasks_and_what_colours_them(cache: Path, task: str, by: str, things: str) -> None:
     report = project("pca", cache, task=task, by=by, layers=1, neighbours=5)
@@ -81,6 +87,11 @@ def test_tasks_and_what_colours_them(cache: Path, task: str, by: str, things: st
     if by == "length":
         words = report.provenance["sentences"]
         assert values.tolist() == [len(words[sentence]) for sentence in report.points["sentence"]]
+    if by == "pos":
+        other = project("pca", cache, task="pos", layers=1, neighbours=5).points
+        tags = dict(zip(zip(other["sentence"], other["spans"].map(str), strict=True), other["label"], strict=True))
+        places = zip(report.points["sentence"], report.points["spans"].map(str), strict=True)
+        assert values.tolist() == [tags[place] for place in places]
     if things == "pairs":
         assert " | " in report.points["word"][0]
 

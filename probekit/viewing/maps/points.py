@@ -106,7 +106,9 @@ def _hash(seed: int, sentence: str, spans: Any) -> int:
     return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest())
 
 
-def choose_points(dataset: Dataset, by: str, *, splits: tuple[str, ...], most: int | None, seed: int) -> Points:
+def choose_points(
+    dataset: Dataset, by: str, *, splits: tuple[str, ...], most: int | None, seed: int, probes: Any = ()
+) -> Points:
     """Choose the targets to show, and read what is known of them.
 
     Raises
@@ -138,7 +140,7 @@ def choose_points(dataset: Dataset, by: str, *, splits: tuple[str, ...], most: i
         for ordinal, spans in zip(kept.example.tolist(), kept.spans.tolist(), strict=True)
     ]
     sentences = {kept.ids[ordinal]: list(words[ordinal]) for ordinal in examples}
-    values = _values(dataset, kept, by)
+    values = _values(dataset, kept, by, probes)
     lacking = sum(value is None for value in values)
     if lacking == len(values):
         raise UsageError(f"None of the {len(values):,} points has a value of '{by}'. Colour by something else (--by).")
@@ -147,7 +149,7 @@ def choose_points(dataset: Dataset, by: str, *, splits: tuple[str, ...], most: i
     return Points(kept, rows, shown, sentences, values, notes)
 
 
-def _values(dataset: Dataset, table: TargetTable, by: str) -> list[Any]:
+def _values(dataset: Dataset, table: TargetTable, by: str, probes: Any) -> list[Any]:
     """Return what each point is coloured by: something of its own, an annotation, or another task's label."""
     if by == LABEL:
         return [as_plain(label) for label in table.labels]
@@ -165,7 +167,7 @@ def _values(dataset: Dataset, table: TargetTable, by: str) -> list[Any]:
     examples = enumerate(matched(dataset.cache.examples(), opened, f"the corpus '{opened.name}'"))
     # A missing key tells an annotation that there is not from one that a few examples lack.
     found = {n: example.annotations[by] for n, example in examples if by in example.annotations and n in ordinals}
-    return _of_annotation(dataset, table, by, found) if found else _of_task(dataset, table, by)
+    return _of_annotation(dataset, table, by, found) if found else _of_task(dataset, table, by, probes)
 
 
 def _of_annotation(dataset: Dataset, table: TargetTable, by: str, found: Mapping[int, Any]) -> list[Any]:
@@ -182,9 +184,9 @@ def _of_annotation(dataset: Dataset, table: TargetTable, by: str, found: Mapping
     return values
 
 
-def _of_task(dataset: Dataset, table: TargetTable, by: str) -> list[Any]:
+def _of_task(dataset: Dataset, table: TargetTable, by: str, probes: Any) -> list[Any]:
     """Return the label that another task gives to the same spans."""
-    source = find_sources(dataset.cache, [Settings(task=by)], corpus=dataset.source.corpus)[0]
+    source = find_sources(dataset.cache, [Settings(task=by)], corpus=dataset.source.corpus, probes=probes)[0]
     other = source.targets()
     labels = {
         (ordinal, str(spans)): as_plain(label)

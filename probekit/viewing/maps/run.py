@@ -116,7 +116,7 @@ def project(
             "property to see on a map. View pos, deprel or position."
         )
     dataset = open_dataset(opened, settings, source)
-    shown = choose_points(dataset, asked.by, splits=asked.splits, most=asked.most, seed=asked.seed)
+    shown = choose_points(dataset, asked.by, splits=asked.splits, most=asked.most, seed=asked.seed, probes=probes)
     quality.check_neighbours(asked.neighbours, min(len(shown.rows), MEASURED))
     return _Maps(dataset, asked, shown).report(settings, progress)
 
