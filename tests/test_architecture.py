@@ -86,6 +86,7 @@ ENTRANCES = {
     ("probekit/tuning/materials.py", "gather"),
     ("probekit/tuning/tune.py", "tune"),
     ("probekit/viewing/maps/run.py", "project"),
+    ("probekit/viewing/neurons/run.py", "view_neurons"),
     # scikit-learn's contract wants every setting of an estimator flat in its constructor.
     ("probekit/probing/estimators/mlp.py", "__init__"),
 }

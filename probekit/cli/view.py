@@ -6,6 +6,8 @@ import typer
 
 from probekit.cli.options import examples
 from probekit.cli.view_maps import map_command
+from probekit.cli.view_neurons import EXAMPLES, neurons_command
+from probekit.cli.view_words import ANALOGY_EXAMPLES, SIMILARITY_EXAMPLES, analogy_command, similarity_command
 
 app = typer.Typer(
     help="Look at what a cache or a report holds.",
@@ -31,3 +33,8 @@ for _name, _help in _MAPS.items():
             f"probekit view {_name} CACHE --task pos --colour-by length --show test --out map.jsonl",
         ),
     )(map_command)
+app.command("neurons", short_help="Which neurons carry a task.", epilog=EXAMPLES)(neurons_command)
+app.command("analogy", short_help="Analogies by word vectors.", epilog=ANALOGY_EXAMPLES)(analogy_command)
+app.command("word-similarity", short_help="Cosines against human ratings.", epilog=SIMILARITY_EXAMPLES)(
+    similarity_command
+)

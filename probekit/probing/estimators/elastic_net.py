@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from numbers import Real
 from typing import Any, Self
 
@@ -117,14 +118,24 @@ def study(
             X, torch.from_numpy(y).to(X.device), STRENGTHS * len(problems), n_classes=problems[0].n_classes
         )
         predicted = [predict_codes(part, end.W, end.b).to(torch.int32).cpu().numpy() for part in (dev, test)]
-        yield matrix.layer, [_result(problem, i, predicted, end) for i, problem in enumerate(problems)]
+        yield (
+            matrix.layer,
+            [_result(problem, i, predicted, end, standardiser) for i, problem in enumerate(problems)],
+        )
 
 
-def _result(problem: Problem, number: int, predicted: Sequence[np.ndarray], end: Sparse) -> Result:
+def _result(
+    problem: Problem, number: int, predicted: Sequence[np.ndarray], end: Sparse, standardiser: Standardiser
+) -> Result:
     own = slice(number * len(STRENGTHS), (number + 1) * len(STRENGTHS))
     dev, test = (part.T[own] for part in predicted)
     passes, converged = 2 * end.iterations * len(STRENGTHS), end.converged[own].tolist()
-    return choose(problem, STRENGTHS, list(zip(dev, test, strict=True)), name="C", passes=passes, converged=converged)
+    found = choose(problem, STRENGTHS, list(zip(dev, test, strict=True)), name="C", passes=passes, converged=converged)
+    chosen = own.start + STRENGTHS.index(found.strength)
+    # Act on vectors as they were given.
+    coef = end.W[chosen].cpu().numpy() / standardiser.rms
+    intercept = end.b[chosen].cpu().numpy() - coef @ standardiser.mean
+    return replace(found, coef=coef.astype(np.float32), intercept=intercept.astype(np.float32))
 
 
 ESTIMATOR = Estimator(
