@@ -27,8 +27,10 @@ _HOMES = {
     "TunePlan": "probekit.tuning.plan",
     "TunedModel": "probekit.tuning.predict",
     "ablate": "probekit.ablation.run",
+    "ablate_attention": "probekit.ablation.attention.run",
     "ablate_concept": "probekit.ablation.concept.run",
     "ablate_inputs": "probekit.ablation.inputs.run",
+    "ablate_weights": "probekit.ablation.weights.run",
     "advise": "probekit.tuning.tune",
     "attend": "probekit.attention.run",
     "behave": "probekit.behaviour.run",
@@ -46,6 +48,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from probekit.ablation.attention.run import ablate_attention as ablate_attention
     from probekit.ablation.concept.report import ConceptReport as ConceptReport
     from probekit.ablation.concept.run import ablate_concept as ablate_concept
     from probekit.ablation.inputs.run import ablate_inputs as ablate_inputs
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from probekit.ablation.report import AblationReport as AblationReport
     from probekit.ablation.run import ablate as ablate
     from probekit.ablation.steering.run import steer as steer
+    from probekit.ablation.weights.run import ablate_weights as ablate_weights
     from probekit.attention.report import AttentionReport as AttentionReport
     from probekit.attention.run import attend as attend
     from probekit.behaviour.cached_scores import score_tokens as score_tokens

@@ -71,11 +71,13 @@ MOST_LINES_OF_A_FUNCTION = 80
 MOST_PARAMETERS = 8
 ENTRANCES = {
     ("probekit/ablation/run.py", "ablate"),
+    ("probekit/ablation/attention/run.py", "ablate_attention"),
     ("probekit/ablation/concept/run.py", "ablate_concept"),
     ("probekit/ablation/inputs/labelled.py", "ablate_label_inputs"),
     ("probekit/ablation/inputs/run.py", "ablate_inputs"),
     ("probekit/ablation/interchange/run.py", "interchange"),
     ("probekit/ablation/steering/run.py", "steer"),
+    ("probekit/ablation/weights/run.py", "ablate_weights"),
     ("probekit/attention/run.py", "attend"),
     ("probekit/extraction/run.py", "extract"),
     ("probekit/extraction/request.py", "build"),

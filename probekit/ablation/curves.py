@@ -36,7 +36,7 @@ class Curve:
 
     Attributes
     ----------
-    removed : tuple of int
+    removed : tuple of float
     ordered, control, difference : tuple of Score
         Without the most important parts; without as many random ones, the mean over orders; the first less the second.
     random : float64 array [orders, steps]
@@ -45,7 +45,7 @@ class Curve:
         Items, and what intervals resample.
     """
 
-    removed: tuple[int, ...]
+    removed: tuple[float, ...]
     ordered: tuple[Score, ...]
     control: tuple[Score, ...]
     difference: tuple[Score, ...]
@@ -54,12 +54,12 @@ class Curve:
     n_clusters: int
 
 
-def steps_of(count: int, steps: int) -> tuple[int, ...]:
-    """Return numbers of parts from 0 to all, at most ``steps`` + 1, closer together where few are gone."""
+def steps_of(count: int, steps: int, also: Sequence[int] = ()) -> tuple[int, ...]:
+    """Return numbers of parts from 0 to all, at most ``steps`` + 1 and ``also``, closer together where few are gone."""
     if count <= steps:
         return tuple(range(count + 1))
     shares = np.linspace(0, 1, steps + 1) ** 2  # what matters most goes first
-    return tuple(sorted({0, count, *np.ceil(np.round(shares * count, 6)).astype(int).tolist()}))
+    return tuple(sorted({0, count, *also, *np.ceil(np.round(shares * count, 6)).astype(int).tolist()}))
 
 
 def random_orders(count: int, orders: int, seed: int) -> NDArray[np.int64]:
@@ -100,7 +100,7 @@ def progressive(
 
 
 def curve_of(
-    counts: FloatArray, removed: Sequence[int], *, clusters: Sequence[str], metric: Metric, seed: int
+    counts: FloatArray, removed: Sequence[float], *, clusters: Sequence[str], metric: Metric, seed: int
 ) -> Curve:
     """Summarise counts [1 + orders, steps, entries, 2]: the first order is that of importance."""
     n_orders, n_steps, n, _ = counts.shape

@@ -49,7 +49,7 @@ class AblationReport(RowReport):
 
     @property
     def importance(self) -> tuple[tuple[str, float], ...]:
-        """Every part with its importance, the highest first."""
+        """Every part with its importance, in the order in which they go."""
         return tuple((str(name), float(value)) for name, value in self.provenance.get("importance", ()))
 
     def select(self, role: str) -> tuple[Measurement, ...]:
@@ -64,20 +64,18 @@ class AblationReport(RowReport):
         grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
         lines = [self.select(role) for role in ("estimator", "control", "difference")]
         metric = self.rows[0].metric if self.rows else ""
-        for head in (REMOVED, metric, "interval", "random", "difference", "interval"):
+        for head in (self._across, metric, "interval", "random", "difference", "interval"):
             grid.add_column(head, justify="right", no_wrap=True)
         for step in zip(*lines, strict=True):
             own, control, difference = step
             cells = [number(own.value), _interval(own), number(control.value)]
             cells += [number(difference.value), _interval(difference)]
-            grid.add_row(f"{step[0].strength or 0:,.0f}", *cells)
-        ranked = self.importance
-        first = ", ".join(f"{name} ({value:.3g})" for name, value in ranked[:_SHOWN])
+            grid.add_row(self._step(step[0].strength or 0.0), *cells)
         counted = f"{self.rows[0].n:,} items of {self.rows[0].n_groups:,} {self.rows[0].unit}s" if self.rows else ""
         return "\n".join([
             self.heading, counted, render_plain(grid, width),
-            f"random: the mean of {len(self.provenance.get('random', ()))} random orders",
-            f"most important of {len(ranked):,}: {first}",
+            f"random: the mean of {len(self.provenance.get('random', ()))} {self._drawn}",
+            *self._below(),
             *(f"note: {note}" for note in self.notes),
         ])  # fmt: skip
 
@@ -85,12 +83,33 @@ class AblationReport(RowReport):
         """Draw the scores against the number of parts left out, with intervals and every random order."""
         ax = own_axes(ax)
         self._draw(ax)
-        ax.set_xlabel(f"{self.provenance.get('settings', {}).get('parts', 'parts')} left out")
+        ax.set_xlabel(self._along)
         ax.set_ylabel(readable(self.rows[0].metric) if self.rows else "")
         ax.legend(frameon=False)
-        subtitle = f"bars: {LEVEL:.0%} intervals of new {self.rows[0].unit}s; thin: random orders" if self.rows else ""
+        subtitle = f"bars: {LEVEL:.0%} intervals of new {self.rows[0].unit}s; thin: {self._drawn}" if self.rows else ""
         write_title(ax, shortened(self.heading, 72), subtitle)
         return ax
+
+    _across, _drawn = REMOVED, "random orders"
+
+    @property
+    def _along(self) -> str:
+        return f"{self.provenance.get('settings', {}).get('parts', 'parts')} left out"
+
+    @property
+    def _ordered(self) -> str:
+        settings, rows = self.provenance.get("settings", {}), self.select("estimator")
+        by = f"by {readable(rows[0].method) if rows else ''}"
+        return f"{by}, the least first" if settings.get("first") == "least" else by
+
+    @staticmethod
+    def _step(removed: float) -> str:
+        return f"{removed:,.0f}"
+
+    def _below(self) -> list[str]:
+        ranked, settings = self.importance, self.provenance.get("settings", {})
+        first = ", ".join(f"{name} ({value:.3g})" for name, value in ranked[:_SHOWN])
+        return [f"{settings.get('first', 'most')} important of {len(ranked):,}: {first}"]
 
     def _draw(self, ax: Any) -> None:
         removed = [row.strength for row in self.select("estimator")]
@@ -98,7 +117,7 @@ class AblationReport(RowReport):
             ax.plot(removed, its, color=SERIES[1], lw=0.5, alpha=0.35)
         for place, (role, dashes) in enumerate((("control", DOTS), ("estimator", "-"))):
             rows, color = self.select(role), SERIES[1 - place]
-            label = "random orders" if role == "control" else f"by {readable(rows[0].method) if rows else ''}"
+            label = self._drawn if role == "control" else self._ordered
             ax.plot(removed, [row.value for row in rows], ls=dashes, marker="os"[1 - place], color=color, label=label)
             firm = [row for row in rows if row.low is not None and row.high is not None]
             ax.vlines(
@@ -119,7 +138,7 @@ def rows_of(curve: Curve, blank: Measurement) -> list[Measurement]:
     ]
 
 
-def _row(blank: Measurement, removed: int, score: Score) -> Measurement:
+def _row(blank: Measurement, removed: float, score: Score) -> Measurement:
     low, high = score.interval or (None, None)
     level = LEVEL if score.interval else None
     return replace(blank, value=score.value, low=low, high=high, level=level, strength=float(removed))

@@ -19,9 +19,11 @@ from probekit.ablation.metrics import Wanted, metric_of
 from probekit.ablation.parts import KINDS, Part, parts_of
 from probekit.ablation.probes.fitting import ProbeSpec
 from probekit.ablation.report import STAGE, AblationReport, rows_of
+from probekit.ablation.saving import save_edits
 from probekit.ablation.sides import Side
 from probekit.ablation.standing import SAID, STAND_INS
 from probekit.behaviour.scoring.making import ScoringSpec
+from probekit.corpus.notes import list_names
 from probekit.errors import NumericError, UsageError
 from probekit.models.sources.find import find_model, shadowing_note
 from probekit.report import Measurement
@@ -30,6 +32,7 @@ from probekit.statistics.bootstrap import FEWEST_UNITS
 
 MANY = ("units", "dims")
 """Kinds of parts of which a model has too many to leave each out alone."""
+FIRST = ("most", "least")
 Progress = Callable[[float, str], None]
 
 
@@ -41,6 +44,9 @@ def ablate(
     importance: str | None = None,
     layers: str | Sequence[int] | None = None,
     instead: str = "zero",
+    first: str = "most",
+    prune: int | None = None,
+    save: str | os.PathLike[str] | None = None,
     orders: int = 10,
     steps: int = 12,
     limit: int | None = None,
@@ -56,7 +62,7 @@ def ablate(
     probing: ProbeSpec | None = None,
     progress: Progress | None = None,
 ) -> AblationReport:
-    """Leave parts of a model out, the most important first, and beside that in random orders.
+    """Leave parts of a model out, the most important first or the least, and beside that in random orders.
 
     Parameters
     ----------
@@ -76,6 +82,12 @@ def ablate(
     instead : {"zero", "mean", "resample"}
         What stands in the place of what is left out: zero, its mean over the tokens that are chosen on, or its value at
         a token of another example among them, drawn by what the row reads.
+    first : {"most", "least"}
+        Important parts go first, which shows what the model uses; or last, which prunes it [2]_.
+    prune : int, optional
+        A number of parts that shall be a point of the curve.
+    save : path, optional
+        Where to write the edits that leave the first ``prune`` parts out.
     orders : int
         Random orders.
     steps : int
@@ -104,9 +116,15 @@ def ablate(
     Li, Monroe & Jurafsky 2016, https://arxiv.org/abs/1612.08220; Morcos et al. 2018, https://arxiv.org/abs/1803.06959
 
     .. [1] Dalvi et al. 2019, What is one grain of sand in the desert? https://arxiv.org/abs/1812.09355
+    .. [2] Michel, Levy & Neubig 2019, Are sixteen heads really better than one? https://arxiv.org/abs/1905.10650
     """
     plain.choice(parts, "parts", KINDS)
     plain.choice(instead, "instead", tuple(STAND_INS))
+    plain.choice(first, "first", FIRST)
+    prune = None if prune is None else plain.whole(prune, "prune", least=1)
+    if save is not None and (prune is None or instead == "resample"):
+        why = "how many parts, with the `prune` option" if prune is None else "that zero or the mean stands there"
+        raise UsageError(f"What is saved is edits that leave parts out: say {why}.")
     measured, argument = metric_of(plain.text(metric, "metric"))
     importance = importance or ("attribution" if parts in MANY else "ablation")
     ranking = IMPORTANCES.get(plain.text(importance, "importance"), "importance")
@@ -127,20 +145,30 @@ def ablate(
         if not np.isfinite(values).all():
             raise NumericError(f"The importance of {int((~np.isfinite(values)).sum()):,} {parts} is not a number.")
         order = np.argsort(-values, kind="stable")
-        removed = steps_of(len(found), counts["steps"])
+        order = order if first == "most" else order[::-1]
+        if prune is not None and prune > len(found):
+            raise UsageError(f"The `prune` option is at most the number of {parts}, {len(found):,}. Got {prune:,}.")
+        removed = steps_of(len(found), counts["steps"], also=() if prune is None else (prune,))
         every = [order, *random_orders(len(found), counts["orders"], seed)]
         told = _share(progress, 0.5, 1.0)
         table = progressive(found, [each.tolist() for each in every], showing, removed=removed, told=told)
+        pruned = [] if prune is None else [found[place] for place in order[:prune]]
+        if save is not None:
+            save_edits(save, pruned, choosing.runs.means(sites) if instead == "mean" else {})
         notes = [*reading.notes, *shadowing_note(str(model))]
         notes += dict.fromkeys([*choosing.runs.notes, *showing.runs.notes, *reading.later()])
     curve = curve_of(table, removed, clusters=[entry.cluster for entry in showing.entries], metric=measured, seed=seed)
     settings = {
         "parts": parts, "layers": sorted({site.number for part in found for site in part.sites}), "metric": metric,
-        "importance": importance, "instead": instead, **counts, "limit": limit, **reading.settings, "dtype": dtype,
-        "seed": seed, "random_weights": random_weights,
+        "importance": importance, "instead": instead, "first": first, "prune": prune, **counts, "limit": limit,
+        **reading.settings, "dtype": dtype, "seed": seed, "random_weights": random_weights,
     }  # fmt: skip
-    first = [f"Importance is {ranking.said}, {_items(choosing, showing)}", _replaced(instead, found, parts)]
-    notes = [*first, reading.said, *notes]
+    begun = [f"Importance is {ranking.said}, {_items(choosing, showing)}", _replaced(instead, found, parts)]
+    if first == "least":
+        begun.append(f"The least important {parts} go first.")
+    if pruned:
+        begun.append(_saved(pruned, save))
+    notes = [*begun, reading.said, *notes]
     if curve.n_clusters < FEWEST_UNITS:
         notes.append(f"Of fewer than {FEWEST_UNITS} {reading.unit}s there is no interval.")
     blank = Measurement(
@@ -154,6 +182,7 @@ def ablate(
         "settings": settings,
         "references": [f"{importance}: {ranking.reference}"],
         "importance": [[found[place].name, float(values[place])] for place in order],
+        "pruned": [part.name for part in pruned],
         "random": curve.random.tolist(),
         "notes": notes,
     }
@@ -191,6 +220,11 @@ def _items(choosing: Side, showing: Side) -> str:
         f"on {len(choosing.entries):,} items of {choosing.n_clusters:,} {chose}; the curve is of the "
         f"{len(showing.entries):,} items of the {showing.n_clusters:,} {shows}."
     )
+
+
+def _saved(pruned: Sequence[Part], save: str | os.PathLike[str] | None) -> str:
+    named = f"The first {len(pruned):,} are {list_names([part.name for part in pruned])}."
+    return named if save is None else f"{named} {save} has the edits that leave them out."
 
 
 def _share(progress: Progress | None, low: float, high: float) -> Progress | None:

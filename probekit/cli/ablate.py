@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from probekit.cli.ablate_attention import ATTENTION_EXAMPLES, attention_command
 from probekit.cli.ablate_concept import EXAMPLES as CONCEPT_EXAMPLES
 from probekit.cli.ablate_concept import concept_command
 from probekit.cli.ablate_inputs import EXAMPLES, inputs_command
@@ -14,6 +15,7 @@ from probekit.cli.ablate_interchange import EXAMPLES as INTERCHANGES
 from probekit.cli.ablate_interchange import interchange_command
 from probekit.cli.ablate_steer import EXAMPLES as STEER_EXAMPLES
 from probekit.cli.ablate_steer import steer_command
+from probekit.cli.ablate_weights import WEIGHTS_EXAMPLES, weights_command
 from probekit.cli.options import (
     Annotations,
     BatchTokens,
@@ -91,6 +93,19 @@ def ablate_command(
             metavar="NAME",
         ),
     ] = "zero",
+    first: Annotated[
+        str,
+        typer.Option(
+            "--first", help="Which parts go first: the most important, or the least (pruning).", metavar="NAME"
+        ),
+    ] = "most",
+    prune: Annotated[
+        int | None, typer.Option("--prune", help="A number of parts to leave out among others.", min=1, metavar="N")
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", help="Write the edits that leave out the parts of --prune (JSON).", metavar="FILE"),
+    ] = None,
     orders: Annotated[int, typer.Option("--orders", help="Random orders beside.", min=1, metavar="N")] = 10,
     steps: Annotated[int, typer.Option("--steps", help="Points of the curve.", min=1, metavar="N")] = 12,
     corpus: ProbedCorpus = None,
@@ -126,6 +141,7 @@ def ablate_command(
 
     check_figure(plot)
     check_writable(out, "out")
+    check_writable(save, "save")
     silent = quiet or json
     with progress_bar("leaving out", 1.0, quiet=silent) as advance:
         report = ablate(
@@ -135,6 +151,9 @@ def ablate_command(
             importance=importance,
             layers=layers or None,
             instead=instead,
+            first=first,
+            prune=prune,
+            save=save,
             orders=orders,
             steps=steps,
             limit=limit,
@@ -181,3 +200,5 @@ app.command("interchange", short_help="Part of a layer, taken from another sente
     interchange_command
 )
 app.command("steer", short_help="A direction, added at rising strengths.", epilog=STEER_EXAMPLES)(steer_command)
+app.command("attention", short_help="Other attention weights.", epilog=ATTENTION_EXAMPLES)(attention_command)
+app.command("weights", short_help="Weights, the smallest first.", epilog=WEIGHTS_EXAMPLES)(weights_command)

@@ -197,6 +197,20 @@ def examples(*commands: str) -> str:
     return "\b\n" + "\n".join(["Examples:", *(f"  {command}" for command in commands)])
 
 
+def numbers_in(text: str, option: str) -> list[float]:
+    """Return the numbers of an option like ``0.1,0.5``.
+
+    Raises
+    ------
+    UsageError
+        One of them is none.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"The `{option}` option must be numbers like 0.1,0.5. Got '{text}'.") from None
+
+
 LISTED: set[str] = set()
 """What :func:`names_in` returned; it changes with every new file, so a page that is kept leaves it out."""
 

@@ -131,6 +131,14 @@ def _without_layers(report: LayerReport) -> RowReport | None:
         from probekit.behaviour.report import BehaviourReport
 
         return BehaviourReport(tuple(report.rows), report.provenance)
+    if stages == {"ablate-attention"}:
+        from probekit.ablation.attention.report import AttentionChangeReport
+
+        return AttentionChangeReport(tuple(report.rows), report.provenance)
+    if stages == {"ablate-weights"}:
+        from probekit.ablation.weights.report import PruningReport
+
+        return PruningReport(tuple(report.rows), report.provenance)
     if stages == {"ablate"}:
         from probekit.ablation.report import AblationReport
 

@@ -11,8 +11,12 @@ from behaviour.agreeing_models import NOUNS, write_agreeing_model
 from safetensors.torch import save_file
 
 from probekit import ablate
-from probekit.ablation import Edit, edited
+from probekit.ablation import Edit, edited, read_edits
+from probekit.ablation.metrics import METRICS, Wanted
+from probekit.ablation.probes.fitting import ProbeSpec
+from probekit.ablation.sides import Side
 from probekit.behaviour.scoring.making import ScoringSpec, Session
+from probekit.errors import UsageError
 from probekit.models.runtime.forward import forward
 from probekit.models.runtime.middle import trial_batch
 from probekit.models.sources.find import find_model
@@ -59,6 +63,32 @@ def test_other_heads_and_all_neurons_break_nothing(model: Path, suite: str) -> N
     broken = ablate("layers", model, metric=suite, orders=2, device="cpu")
     assert broken.importance[0][0] == "block 1"
     assert broken.select("estimator")[1].value == 0.5
+
+
+def test_what_is_pruned_and_saved_scores_as_the_curve_says(model: Path, suite: str, tmp_path: Path) -> None:
+    for instead in ("zero", "mean"):
+        file = tmp_path / f"{instead}.json"
+        report = ablate("heads", model, metric=suite, instead=instead, first="least", prune=3, save=file, orders=2,
+                        steps=2, device="cpu")  # fmt: skip
+        assert report.importance[-1][0] == "1.heads 0"
+        assert set(report.provenance["pruned"]) == {"1.heads 1", "2.heads 0", "2.heads 1"}
+        by_count = {row.strength: row.value for row in report.select("estimator")}
+        assert by_count[3] == 1  # the head that copies number stays
+        assert by_count[4] < 1
+        edits = read_edits(file)
+        assert [(edit.site, edit.what, edit.heads) for edit in edits] == [
+            ("1.heads", instead, (1,)), ("2.heads", instead, None)]  # fmt: skip
+        behave, spec = METRICS.get("behave", "metric"), ScoringSpec(device="cpu")
+        wanted = Wanted(suite.partition(":")[2], find_model(str(model)), spec, None, 0, ProbeSpec())
+        with behave.open(wanted) as reading:
+            side = Side.of(reading, reading.showing, behave, 256)
+            with edited(reading.loaded, edits):
+                right = side.counts(side.runs.totals([{}])[0])
+        assert right[:, 0].mean() == by_count[3]
+    with pytest.raises(UsageError, match="say how many parts"):
+        ablate("heads", model, metric=suite, save=file)
+    with pytest.raises(UsageError, match="at most the number of heads, 4"):
+        ablate("heads", model, metric=suite, prune=5, orders=1, device="cpu")
 
 
 def test_resampling_a_unit_that_nobody_hears_changes_nothing(model: Path, tmp_path: Path) -> None:

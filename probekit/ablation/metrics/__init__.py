@@ -61,6 +61,8 @@ class Wanted:
     seed : int
     probing : ProbeSpec
         What a probe is fitted on.
+    attention : {"eager", "sdpa"} or None
+        How a model with its head computes attention; None: sdpa where the family has it.
     """
 
     argument: str
@@ -69,6 +71,7 @@ class Wanted:
     limit: int | None
     seed: int
     probing: ProbeSpec
+    attention: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ def open_headed(read: Read, wanted: Wanted) -> Iterator[Reading]:
             f"The `{wanted.probing.named[0]}` option is of a probe, and this metric reads the model's own head. Leave "
             "it out, or choose --metric probe:TASK."
         )
-    with Session(wanted.source, wanted.spec, stacks=True) as session:
+    with Session(wanted.source, wanted.spec, stacks=True, attention=wanted.attention) as session:
         passes_of(session, [], 1)  # refuses what cannot be run before anything is read
         texts = read(wanted.argument, session, wanted.limit)
 

@@ -78,19 +78,35 @@ class Session:
         Folder of caches, where scores are kept; None: they are not.
     stacks : bool
         Find the blocks of the model too, so that it can be changed inside.
+    attention : {"eager", "sdpa"} or None
+        How it computes attention; None: sdpa where the family has it.
 
     Attributes
     ----------
     loaded : LoadedModel
     """
 
-    def __init__(self, source: ModelSource, spec: ScoringSpec, *, root: Any = None, stacks: bool = False) -> None:
+    def __init__(
+        self,
+        source: ModelSource,
+        spec: ScoringSpec,
+        *,
+        root: Any = None,
+        stacks: bool = False,
+        attention: str | None = None,
+    ) -> None:
         head = check_head(source, spec.score.removesuffix("-original"))
         self.source, self.spec = source, spec
         self.method = "masked-original" if spec.score == "masked-original" else head
         self._before = stamps(source)
         self.loaded = load_with_head(
-            source, head, dtype=spec.dtype, device=spec.device, random_weights=spec.random_weights, stacks=stacks
+            source,
+            head,
+            dtype=spec.dtype,
+            device=spec.device,
+            random_weights=spec.random_weights,
+            stacks=stacks,
+            attention=attention,
         )
         check_unchanged(source, self._before)
         self.backend = Backend(self.loaded.tokenizer)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from probekit.models.architecture.watching import SDPA, TOKENS, Call
+from probekit.models.architecture.watching import SDPA, SOFTMAX, TOKENS, Call
 
 CLOSE = 1e-5
 """Share of the largest magnitude up to which two rows are one: products of other shapes differ in their last bits."""
@@ -81,6 +81,12 @@ def are_side_by_side(rows: torch.Tensor, heads: int) -> bool:
     told = rows[0].abs().float().amax(0) > least
     last = differ[-size:]
     return rows.shape[2] % heads == 0 and bool((last == told[-size:]).all() and last.any() and not differ[:-size].any())
+
+
+def are_weights(call: Call, heads: int) -> bool:
+    """Whether a softmax gave one weight of every head for each pair of tokens, and nothing beside."""
+    shapes = (2, heads, TOKENS, TOKENS), (2 * heads, TOKENS, TOKENS)
+    return call.function == SOFTMAX and isinstance(call.gave, torch.Tensor) and tuple(call.gave.shape) in shapes
 
 
 def weights_in(gave: Any, heads: int) -> int | None:

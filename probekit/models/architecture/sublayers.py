@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -26,6 +27,7 @@ from probekit.errors import UsageError
 from probekit.models.architecture.doors import BESIDE, GIVES, READS, Door
 from probekit.models.architecture.evidence import (
     are_side_by_side,
+    are_weights,
     close,
     heads_in,
     is_linear,
@@ -52,10 +54,13 @@ class Sublayers:
         (kind, block) -> where it is.
     reasons : dict
         (kind, block) -> why there is none.
+    softmaxes : dict
+        Block -> which of its functions gives the weights that heads are made with, or why none is known.
     """
 
     doors: dict[tuple[str, int], Door] = field(default_factory=dict)
     reasons: dict[tuple[str, int], str] = field(default_factory=dict)
+    softmaxes: dict[int, int | str] = field(default_factory=dict)
 
 
 _KNOWN: WeakKeyDictionary[nn.Module, dict[str, Sublayers]] = WeakKeyDictionary()
@@ -103,10 +108,7 @@ def sublayers_of(loaded: LoadedModel, stack: Stack) -> Sublayers:
 def _search(loaded: LoadedModel, stack: Stack) -> Sublayers:
     model, config = loaded.model, loaded.config
     modes = [(part, part.training) for part in model.modules()]
-
-    def run() -> None:
-        run_trial(model, config, alike=True)
-
+    run = partial(run_trial, model, config, alike=True)
     try:
         model.eval()
         trial = watch(model, stack, run)
@@ -118,6 +120,7 @@ def _search(loaded: LoadedModel, stack: Stack) -> Sublayers:
             part.training = training
     found = Sublayers()
     for block in blocks:
+        found.softmaxes[block.number] = block.softmax()
         for kind in INSIDE:
             answer = block.find(kind, streams.get(block.number))
             if isinstance(answer, Door):
@@ -139,10 +142,11 @@ class _Block:
         self.axis = 0
         self.attended: Call | None = None
         self.heads, self.projection = self._attention(getattr(config, "num_attention_heads", None))
+        functions = [call for call in self.calls if call.function]
+        self.function = functions.index(self.attended) if self.attended is not None else -1
         self.side_by_side = False
         # Sparse attention chooses too, but before its projection.
-        behind = self.behind or self.calls
-        self.choices = [call for call in behind if call.function == CHOICE and call.read is not None]
+        self.choices = [call for call in self.behind or self.calls if call.function == CHOICE and call.read is not None]
         self.down = self._down()
 
     def rows(self, tensor: Any) -> torch.Tensor | None:
@@ -177,6 +181,15 @@ class _Block:
                 "run both side by side"
             )
         return self._door(stream, READS, self.width, shared=True)
+
+    def softmax(self) -> int | str:
+        """Return which function gives the weights that the heads are made with, or why none is known to."""
+        heads = self.find(HEADS, None)
+        if isinstance(heads, str):
+            return heads
+        if self.attended is None or not are_weights(self.attended, self.heads):
+            return f"block {self.number} computes attention in a way that shows no weight of every pair of tokens"
+        return self.function
 
     def _door(self, call: Call, side: str, width: int, *, shared: bool = False, item: int = 0) -> Door:
         assert call.module is not None
@@ -235,8 +248,7 @@ class _Block:
 
     def _weights(self) -> Door | str:
         for call in self.calls:
-            item = weights_in(call.gave, self.heads) if call.module is not None else None
-            if item is not None:
+            if call.module is not None and (item := weights_in(call.gave, self.heads)) is not None:
                 return self._door(call, BESIDE, 0, item=item)
         return f"no module of block {self.number} returns attention weights, as they do under eager attention"
 
@@ -253,16 +265,12 @@ class _Block:
 def _try_heads(model: nn.Module, stack: Stack, run: Callable[[], None], blocks: Sequence[_Block]) -> None:
     """Take the last head from the second of two equal rows, and see whether its columns change, and no others."""
     seen: dict[int, int] = {}
-    places = {
-        block.number: [call for call in block.calls if call.function].index(block.attended)
-        for block in blocks
-        if block.attended is not None
-    }
-    axes = {block.number: block.axis for block in blocks}
+    by_number = {block.number: block for block in blocks}
 
     def alter(call: Call) -> torch.Tensor | None:
         number = seen[call.block] = seen.get(call.block, -1) + 1
-        return without_last_head(call.gave, axes[call.block]) if places.get(call.block) == number else None
+        block = by_number.get(call.block)
+        return without_last_head(call.gave, block.axis) if block is not None and block.function == number else None
 
     trial = watch(model, stack, run, alter=alter, apart=False)
     for block in blocks:

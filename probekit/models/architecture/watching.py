@@ -25,7 +25,7 @@ CHANGED = 1
 """The token of the second row that differs where a block begins; what reads to the left and to the right sees it."""
 
 SOFTMAX, SDPA, CHOICE = "softmax", "attention", "choice"
-_FUNCTIONS: dict[Any, str] = {
+FUNCTIONS: dict[Any, str] = {
     torch.softmax: SOFTMAX,
     torch.Tensor.softmax: SOFTMAX,
     functional.softmax: SOFTMAX,
@@ -40,7 +40,7 @@ _FUNCTIONS: dict[Any, str] = {
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One call of a module, or of a function of :data:`_FUNCTIONS`, inside of a block.
+    """One call of a module, or of a function of :data:`FUNCTIONS`, inside of a block.
 
     Attributes
     ----------
@@ -264,9 +264,9 @@ class _Functions(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         gave = func(*args, **(kwargs or {}))
-        if func in _FUNCTIONS:
+        if func in FUNCTIONS:
             read = first_tensor(args, kwargs or {})
-            call = Call(self._counter.block, None, _FUNCTIONS[func], read=read, gave=gave)
+            call = Call(self._counter.block, None, FUNCTIONS[func], read=read, gave=gave)
             changed = None if self._alter is None else self._alter(call)
             call.gave = gave if changed is None else changed
             self._trial.calls.append(call)

@@ -149,7 +149,7 @@ def _attach(
         return None if changed is None else with_states(output, changed)
 
     def note(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        rows = _rows(stack, args, kwargs)
+        rows = rows_of(stack, args, kwargs)
         for caller in callers.values():
             caller.rows = rows
 
@@ -163,7 +163,14 @@ def _attach(
     return handles
 
 
-def _rows(stack: Stack, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Rows:
+def rows_of(stack: Stack, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Rows:
+    """Return what the rows of a pass are, from what the model is called with.
+
+    Raises
+    ------
+    UsageError
+        It is not called with ids.
+    """
     prefix = f"{DECODER}_" if stack.name == DECODER else ""
     ids = kwargs.get(f"{prefix}input_ids", args[0] if args else None)
     if ids is None:

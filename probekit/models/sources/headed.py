@@ -21,7 +21,7 @@ from probekit.devices import choose_device
 from probekit.errors import UsageError
 from probekit.models.architecture.families import family_of
 from probekit.models.architecture.stacks import find_stacks
-from probekit.models.sources.load import DTYPES, LoadedModel, assemble, exact_products, read_tokenizer
+from probekit.models.sources.load import ATTENTION, DTYPES, LoadedModel, assemble, exact_products, read_tokenizer
 from probekit.models.sources.locate import TransformersSource
 from probekit.models.sources.weights import (
     as_usage_error,
@@ -100,6 +100,7 @@ def load_with_head(
     device: str = "auto",
     random_weights: int | None = None,
     stacks: bool = False,
+    attention: str | None = None,
 ) -> LoadedModel:
     """Load a model with its own head, and its tokenizer.
 
@@ -114,6 +115,8 @@ def load_with_head(
         Seed: initialise as the family does before training, head and all.
     stacks : bool
         Find the stacks of its blocks too: layers are read and changed, and blocks passed, as those of the base model.
+    attention : {"eager", "sdpa"} or None
+        None: sdpa where the family has it.
 
     Returns
     -------
@@ -125,11 +128,12 @@ def load_with_head(
         A checkpoint without its head, or that cannot be read.
     """
     plain.choice(dtype, "dtype", tuple(DTYPES))
+    plain.choice(attention or "sdpa", "attention", ATTENTION)
     assert isinstance(source, TransformersSource)
     place = torch.device(choose_device(device))
     exact_products()
     with quiet(), as_usage_error(source.folder / "config.json"):
-        config = read_config(source, None)
+        config = read_config(source, attention)
         digest, not_read = None, None
         if random_weights is None:
             model, not_read = pretrained(source, config, DTYPES[dtype], CLASSES[head])
