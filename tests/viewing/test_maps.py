@@ -50,9 +50,9 @@ def test_umap_is_seeded_and_keeps_to_one_thread(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=stand_in, __version__="0.0"))
     found = PROJECTIONS.get("umap", "method").project(CLUSTERS, CLUSTERS, 10.0, 3)
-    assert asked == {"n_neighbors": 10, "min_dist": 0.1, "random_state": 3, "n_jobs": 1}
+    assert asked == {"n_neighbors": 10, "min_dist": 0.1, "init": "pca", "random_state": 3, "n_jobs": 1}
     assert found.places.tobytes() == CLUSTERS[:, 2:4].tobytes()
-    assert found.made_with == "umap-learn 0.0, min_dist 0.1"
+    assert found.made_with == "umap-learn 0.0, min_dist 0.1, begun from principal components"
 
 
 def test_opentsne_draws_where_it_is_installed_seeded_and_from_principal_components(

@@ -22,20 +22,22 @@ def project(shown: FloatArray, train: FloatArray, breadth: float, seed: int) -> 
         warnings.simplefilter("ignore", ImportWarning)
         import umap
     with warnings.catch_warnings():
-        # That a seed leaves it one thread is what is asked for; a graph in several parts is begun part by part.
+        # That a seed leaves it one thread is what is asked for.
         warnings.filterwarnings("ignore", message="n_jobs value")
-        warnings.filterwarnings("ignore", message=".*not fully connected")
         warnings.filterwarnings("ignore", category=FutureWarning)  # of scikit-learn's own renamings, called by it
-        method = umap.UMAP(n_neighbors=int(breadth), min_dist=0.1, random_state=seed, n_jobs=1)
+        # Its own beginning, by eigenvectors of the graph, fails on some graphs and is then random; this one never does.
+        method = umap.UMAP(n_neighbors=int(breadth), min_dist=0.1, init="pca", random_state=seed, n_jobs=1)
         places = method.fit_transform(shown)
-    return Projected(np.asarray(places), f"umap-learn {umap.__version__}, min_dist 0.1")
+    return Projected(
+        np.asarray(places), f"umap-learn {umap.__version__}, min_dist 0.1, begun from principal components"
+    )
 
 
 PROJECTION = Projection(
     "umap",
     project,
     said="the points shown",
-    reference="McInnes, Healy & Melville 2018, UMAP, https://arxiv.org/abs/1802.03426",
+    reference="McInnes, Healy & Melville 2018, https://arxiv.org/abs/1802.03426; Kobak & Linderman 2021",
     breadth="n_neighbors",
     default=15.0,
     points=5000,
