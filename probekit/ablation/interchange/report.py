@@ -38,7 +38,7 @@ from probekit.report.render.drawing import (
 )
 from probekit.report.render.table import interval, number, render_plain, shortened
 from probekit.report.rows import RowReport
-from probekit.sites import Layer
+from probekit.sites import Layer, layer_order
 from probekit.statistics.bootstrap import LEVEL
 
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ class InterchangeReport(RowReport):
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
         grid.add_column("subspace", no_wrap=True)
         controlled = any(name.endswith(RANDOM_WEIGHTS) for name in self.chosen)
-        heads = ["layer", "rank", "dev", "test", "interval", "random", "gain", "interval", "shift", "changed", PLACEBO]
-        for head in (*heads, *(["random weights"] if controlled else [])):
+        last = "random weights" if controlled else "shift"
+        for head in ("layer", "rank", "test", "interval", "random", "gain", "interval", PLACEBO, last):
             grid.add_column(head, justify="right", no_wrap=True)
         for name, layer in self.chosen.items():
             if name.endswith(RANDOM_WEIGHTS):
@@ -125,17 +125,15 @@ class InterchangeReport(RowReport):
         own = self.row(name, layer)
         rank = own.strength if own else None
         gain = self.row(f"{name}/{OVER_RANDOM}", layer)
-        shift = self.row(name, layer, SHIFT)
-        cells = [str(layer), "all" if rank is None else f"{rank:.0f}"]
-        cells += [_value(self.row(name, layer, split="dev")), _value(own), interval(own)]  # type: ignore[arg-type]
+        cells = [str(layer), "all" if rank is None else f"{rank:.0f}", _value(own), interval(own)]  # type: ignore[arg-type]
         cells.append(_value(self.row(RANDOM, layer, rank=rank)) if rank is not None else "")
         cells += ["" if gain is None or gain.value is None else f"{gain.value:+.3f}", interval(gain)]  # type: ignore[arg-type]
-        cells.append("" if shift is None or shift.value is None else f"{shift.value:+.2f}")
-        cells += [_value(self.row(name, layer, CHANGED)), _value(self.row(f"{name}/{PLACEBO}", layer, CHANGED))]
+        cells.append(_value(self.row(f"{name}/{PLACEBO}", layer, CHANGED)))
         if controlled:
             control = f"{name}/{RANDOM_WEIGHTS}"
-            cells.append(_value(self.row(control, self.chosen.get(control))))
-        return cells
+            return [*cells, _value(self.row(control, self.chosen.get(control)))]
+        shift = self.row(name, layer, SHIFT)
+        return [*cells, "" if shift is None or shift.value is None else f"{shift.value:+.2f}"]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the interchange accuracy of every subspace by layer, with that of random ones."""
@@ -164,16 +162,18 @@ class InterchangeReport(RowReport):
         finish_axes(ax, columns, values, labels)
         ax.set_ylabel("share with the source's answer")
         dashed = "; dashed: random weights" if any(name.endswith(RANDOM_WEIGHTS) for name in self.chosen) else ""
-        said = f"test pairs; bands: {LEVEL:.0%} intervals of new templates; grey: random subspaces, unpatched{dashed}"
+        said = f"test pairs; bands: {LEVEL:.0%} intervals; dots: random directions, unpatched{dashed}"
         write_title(ax, shortened(self.heading, 72), said)
         return ax
 
     def _points(self, method: str) -> dict[Layer, Point]:
-        return {
+        """Return what a method reaches on test at each layer, from the lowest up; of several ranks the smallest."""
+        found = {
             row.layer: Point(row.layer, row.value, row.low, row.high, row.n)
-            for row in reversed(self.rows)  # of several ranks the smallest is drawn
+            for row in reversed(self.rows)
             if (row.method, row.metric, row.split) == (method, ACCURACY, "test") and row.value is not None
         }
+        return dict(sorted(found.items(), key=lambda pair: layer_order(pair[0])))
 
 
 def _value(row: Measurement | None) -> str:

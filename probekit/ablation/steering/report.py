@@ -73,8 +73,8 @@ class SteeringReport(RowReport):
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for head in ("strength", "log-odds", "interval", "random", "gain", "interval", "loss", "interval", "random"):
+        grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        for head in ("strength", "log-odds", "interval", "random", "gain", "interval", "loss", "random"):
             grid.add_column(head, justify="right", no_wrap=True)
         layer, strength = self.chosen
         lines = [self.curve(method, metric) for metric in (ODDS, LOSS) for method in (self.method, RANDOM, OVER_RANDOM)]
@@ -82,7 +82,7 @@ class SteeringReport(RowReport):
             mark = " *" if odds.strength == strength else ""
             grid.add_row(
                 f"{odds.strength or 0:g}{mark}", _signed(odds), _interval(odds), _signed(random), _signed(gain),
-                _interval(gain), _signed(loss), _interval(loss), _signed(random_loss),
+                _interval(gain), _signed(loss), _signed(random_loss),
             )  # fmt: skip
         counts = [f"{row.n:,} {name} of {row.n_groups:,} {row.unit}s" for row, name in
                   ((lines[0][0], "questions"), (lines[3][0], "sentences"))] if lines[0] else []  # fmt: skip
@@ -103,13 +103,11 @@ class SteeringReport(RowReport):
         ax.axhline(0, color=PALE, lw=1)
         shown = ((ODDS, BLUE, "o", "log-odds"), (LOSS, VERMILION, "s", "loss a token"))
         for metric, color, marker, name in shown:
-            rows = self.curve(self.method, metric)
-            at = [row.strength or 0.0 for row in rows]
-            ax.plot(at, [row.value or 0.0 for row in rows], marker=marker, color=color, label=name)
-            bounds = [(np.nan, np.nan) if row.low is None or row.high is None else (row.low, row.high) for row in rows]
-            ax.fill_between(at, [low for low, _ in bounds], [high for _, high in bounds], color=color, alpha=0.2, lw=0)
-            random = self.curve(RANDOM, metric)
-            ax.plot(at, [row.value or 0.0 for row in random], ls=DOTS, color=color, label=f"{name}, random directions")
+            at, heights, lows, highs = _line(self.curve(self.method, metric))
+            ax.plot(at, heights, marker=marker, color=color, label=name)
+            ax.fill_between(at, lows, highs, color=color, alpha=0.2, lw=0)
+            at, heights, *_ = _line(self.curve(RANDOM, metric))
+            ax.plot(at, heights, ls=DOTS, color=color, label=f"{name}, random directions")
         layer, strength = self.chosen
         ax.axvline(strength, color=GREY, ls=STROKES, lw=1)
         ax.set_xlabel("strength, in norms of the layer's states")
@@ -165,6 +163,15 @@ def _pair(side: Side, row: Measurement, dose: Dose) -> list[Measurement]:
         side.answers.row(replace(row, metric=ODDS), dose.odds),
         side.sentences.row(replace(row, metric=LOSS, unit="document"), dose.loss, per=side.tokens),
     ]
+
+
+def _line(rows: Sequence[Measurement]) -> tuple[list[float], ...]:
+    """Return strengths, values and ends of intervals; at the strength 0 nothing rises."""
+    points = [(0.0, 0.0, 0.0, 0.0)]
+    for row in rows:
+        low, high = (float("nan") if end is None else end for end in (row.low, row.high))
+        points.append((row.strength or 0.0, row.value or 0.0, low, high))
+    return tuple(list(column) for column in zip(*sorted(points), strict=True))
 
 
 def _signed(row: Measurement) -> str:
