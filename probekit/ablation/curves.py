@@ -125,11 +125,14 @@ def curve_of(
             Score(value, interval(value, column, bounds=bounds)) for value, column in zip(values, columns, strict=True)
         )
 
+    # Nothing and everything are the same in every order: there is no difference to be unsure of.
+    same = [step in (0, n_steps - 1) and bool((counts[:, step] == counts[0, step]).all()) for step in range(n_steps)]
+    difference = line(2, bounds_of_difference(metric.bounds))
     return Curve(
         tuple(removed),
         line(0, metric.bounds),
         line(1, metric.bounds),
-        line(2, bounds_of_difference(metric.bounds)),
+        tuple(Score(score.value, None) if alike else score for score, alike in zip(difference, same, strict=True)),
         whole[1:, :, 0] / whole[1:, :, 1],
         n,
         bootstrap.weights.shape[1],

@@ -119,6 +119,7 @@ def test_curves_meet_at_both_ends_and_intervals_are_of_the_items_shown() -> None
     curve = curve_of(counts, (0, 1, 2, 3), clusters=[str(n // 2) for n in range(200)], metric=metric, seed=0)
     assert (curve.n, curve.n_clusters) == (200, 100)
     assert curve.difference[0].value == curve.difference[-1].value == 0
+    assert curve.difference[0].interval is curve.difference[-1].interval is None  # the same runs
     for step in range(4):
         assert curve.ordered[step].value == pytest.approx(hits[0, step].mean())
         assert curve.control[step].value == pytest.approx(hits[1:, step].mean())
