@@ -302,6 +302,13 @@ class ActivationCache:
     def __repr__(self) -> str:
         return f"ActivationCache({str(self.path)!r})"
 
+    def _repr_html_(self) -> str:
+        from probekit.report.page.snippet import facts_snippet
+
+        layers = "; ".join(f"{stack} {', '.join(map(str, self.layers(stack)))}".strip() for stack in self.stacks)
+        facts = {"model": str(self.model["name"]), "corpus": str(self.corpus["name"]), "layers": layers}
+        return facts_snippet(f"Cache {self.path}", facts | {"size": f"{self.nbytes:,} bytes"})
+
 
 def _check_shard(plan: CachePlan, manifest: dict[str, Any], number: int) -> Header:
     header, sha256 = read_header(plan, number)

@@ -124,6 +124,49 @@ def compare_command(
         typer.echo(str(comparison.table()))
 
 
+@app.command(
+    "page",
+    epilog=examples("probekit report page pos.jsonl --out page.html", "probekit report page *.jsonl --out all.html"),
+)
+def page_command(
+    files: Annotated[list[Path], typer.Argument(help="One report or more, of any commands.", metavar="FILE")],
+    out: Annotated[Path, typer.Option("--out", help="The page that is written (.html).", metavar="FILE")],
+    title: Annotated[str, typer.Option("--title", help="What stands above the page.", metavar="TEXT")] = (
+        "probekit report"
+    ),
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Write reports as one HTML file to send: no network, no scripts."""
+    from probekit.report import LayerReport
+    from probekit.report.page.page import write_page
+
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"A page is written as .html. Got '{out.name}'. Give --out page.html.")
+    shown: dict[str, LayerReport | RowReport] = {}
+    for file in files:
+        report = LayerReport.read(file)
+        # Reports of one name in several folders are told apart by their paths.
+        name = file.stem if [other.stem for other in files].count(file.stem) == 1 else str(file)
+        shown[name] = _as_measured(report)
+    if len(shown) < len(files):
+        raise UsageError("A report is named twice. Name each file once.")
+    say(f"page       {write_page(shown, out, title=title)}")
+
+
+def _as_measured(report: LayerReport) -> LayerReport | RowReport:
+    """Return a report as what its command wrote; as it is where the parts that were left out are not recorded."""
+    settings = report.settings
+    if {row.stage for row in report.rows} == {"ablate"} and "parts" not in settings:
+        if "eraser" not in settings:
+            return report
+        from probekit.ablation.concept.report import ConceptReport
+
+        return ConceptReport(tuple(report.rows), report.provenance)
+    return _without_layers(report) or report
+
+
 def _without_layers(report: LayerReport) -> RowReport | None:
     """Return a report as what another command than `probe` wrote, where one did."""
     stages = {row.stage for row in report.rows}
@@ -143,6 +186,10 @@ def _without_layers(report: LayerReport) -> RowReport | None:
         from probekit.ablation.report import AblationReport
 
         return AblationReport(tuple(report.rows), report.provenance)
+    if stages == {"attention"}:
+        from probekit.attention.report import AttentionReport
+
+        return AttentionReport(tuple(report.rows), report.provenance)
     if stages == {"interchange"}:
         from probekit.ablation.interchange.report import InterchangeReport
 

@@ -68,6 +68,12 @@ class LayerReport(StoredReport):
     def __str__(self) -> str:
         return str(self.table())
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the table, and the curve where there are scores."""
+        from probekit.report.page.snippet import report_snippet
+
+        return report_snippet(str(self), self.plot if self.points() else None)
+
     @property
     def task(self) -> str:
         """What was asked, ``pos`` or ``morph:Number``."""

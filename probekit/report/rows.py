@@ -75,6 +75,12 @@ class RowReport(StoredReport, ABC):
     def __str__(self) -> str:
         return self.table()
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the table, and the figure where there are rows."""
+        from probekit.report.page.snippet import report_snippet
+
+        return report_snippet(self.table(), self.plot if self.rows else None)
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What must be known before a number is quoted."""

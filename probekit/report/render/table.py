@@ -57,13 +57,14 @@ class ReportTable:
         if over:
             yield Text(over)
         chosen = chosen_layer(self.report)
-        columns, left_out = fitting(self._columns(), options.max_width)
+        columns, left_out = fitting(self.columns(), options.max_width)
         if self.report.layers:
             yield grid(self.report.layers, columns, chosen.layer if chosen else None)
         for line in self._below(chosen, left_out):
             yield Text(line)
 
-    def _columns(self) -> list[Column]:
+    def columns(self) -> list[Column]:
+        """Return every column that has a cell, whatever the width."""
         report = self.report
         score = report.points()
         columns = [Column(readable(report.metric), _values(score), 0), Column("interval", _intervals(score), 1)]

@@ -1,0 +1,232 @@
+"""Reports as one HTML file that can be sent to a colleague: :func:`page_of`.
+
+Enters: reports of any commands, and a name for each. Leaves: the text of a page that asks nothing of any network, the
+same for the same reports. Surprise: of a long report only the first rows stand on the page; how many do not is said.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probekit import plain
+from probekit.errors import ResourceError, UsageError
+from probekit.report.conclusions import floors_of
+from probekit.report.layers import LayerReport
+from probekit.report.page.commands import reproduction
+from probekit.report.page.figures import inline_svg
+from probekit.report.render.table import ReportTable, choice, chosen_layer, counted_over, heading, number, readable
+from probekit.report.render.table import notes as notes_of
+from probekit.report.rows import RowReport
+from probekit.storage.files import replace_bytes
+
+if TYPE_CHECKING:
+    from probekit.report.measurement import Measurement
+
+MOST_ROWS = 120
+"""Rows of a report on its page, beside the table by layer."""
+_MOST_VALUES = 16
+"""Values of a list that stand in the provenance."""
+_BESIDE = ("notes", "n_rows")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a page.
+
+    Attributes
+    ----------
+    caption : str
+    heads : tuple of str
+    lines : tuple of tuple of str
+        The first cell names the line.
+    marked : int or None
+        The line that was chosen.
+    """
+
+    caption: str
+    heads: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    marked: int | None = None
+
+
+def page_of(reports: Mapping[str, LayerReport | RowReport], *, title: str = "probekit report") -> str:
+    """Return a page of reports as HTML.
+
+    Parameters
+    ----------
+    reports : mapping of str to LayerReport or RowReport
+        By the name that each has on the page.
+    title : str
+
+    Raises
+    ------
+    UsageError
+        No report.
+    """
+    if not reports:
+        raise UsageError("A page needs one report or more. Got none.")
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(Path(__file__).parent)
+    pages = Environment(autoescape=True, loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    sections = [_section(f"r{place}", name, report) for place, (name, report) in enumerate(reports.items(), start=1)]
+    summary = Table(
+        "What each report says first; scores are of test items.",
+        ("report", "model", "corpus", "measured", "score", "95 % interval or as told", "chosen layer", "best floor"),
+        tuple((name, *_summary(report)) for name, report in reports.items()),
+    )
+    return pages.get_template("page.html.jinja").render(title=title, sections=sections, summary=summary)
+
+
+def write_page(
+    reports: Mapping[str, LayerReport | RowReport], path: str | os.PathLike[str], *, title: str = "probekit report"
+) -> Path:
+    """Write the page of reports; return its path; see :func:`page_of`.
+
+    Raises
+    ------
+    ResourceError
+        The place cannot be written.
+    """
+    place, text = plain.path(path, "path"), page_of(reports, title=title)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        replace_bytes(place, text.encode("utf-8", "replace"))
+    except OSError as error:
+        raise ResourceError(f"The page cannot be written to '{place}': {error.strerror}. Name another.") from error
+    return place
+
+
+def _section(key: str, name: str, report: LayerReport | RowReport) -> dict[str, Any]:
+    """Return what the template shows of one report."""
+    stages = list(dict.fromkeys(row.stage for row in report.rows))
+    again = reproduction(stages[0] if len(stages) == 1 else "+".join(stages), report.provenance)
+    by_layer = isinstance(report, LayerReport) and stages == ["probe"] and bool(report.points())
+    tables, said = [], []
+    if isinstance(report, LayerReport) and by_layer:
+        lead, tables, notes = [counted_over(report)], [_by_layer(report)], notes_of(report)
+        chosen = chosen_layer(report)
+        lead += [] if chosen is None else [choice(report, chosen)]
+        if floors := floors_of(report, parts=True):
+            lead.append("Floors: " + ", ".join(f"{readable(at)} {number(p.value)}" for at, p in floors.items()))
+        rows = [row for row in report.rows if row.role in ("companion", "floor") and row.split != "dev"]
+        caption = "Beside the scores: floors, code lengths, weights of the mix, strata and whatever else was measured."
+        what = heading(report)
+    else:
+        lead, rows, caption, what = [], list(report.rows), "What was measured.", _title(report, name)
+        notes = [str(note) for note in _listed(report.provenance.get("notes"))]
+    if rows:
+        tables.append(_of_rows(rows, caption))
+    if len(rows) > MOST_ROWS:
+        said.append(f"{len(rows) - MOST_ROWS:,} of {len(rows):,} rows of this kind are only in the report's file.")
+    if others := len(report.rows) - len(rows) if by_layer else 0:
+        said.append(f"{others:,} rows of scores, controls and dev are summed up by the figure and the table by layer.")
+    drawable = by_layer or (isinstance(report, RowReport) and bool(report.rows))
+    if not drawable:
+        said.append("No figure: this kind of report has none here, or no test rows.")
+    svg = ""
+    if drawable:
+        told = f"{'; '.join([*lead, what])}. Every number stands in the tables below."
+        svg = inline_svg(report.plot, name=key, title=what, description=told)
+    return {
+        "key": key, "name": name, "what": what, "lead": lead, "svg": svg, "tables": tables, "said": said,
+        "notes": notes, "again": again, "provenance": tuple(_facts(report.provenance)),
+    }  # fmt: skip
+
+
+def _title(report: LayerReport | RowReport, name: str) -> str:
+    model = report.provenance.get("model")
+    named = str(model.get("name", "") if isinstance(model, Mapping) else model or "")
+    return " · ".join(filter(None, (str(report.provenance.get("task") or name), named)))
+
+
+def _summary(report: LayerReport | RowReport) -> tuple[str, ...]:
+    """Return what stands of a report in the first table: of layers the chosen one, else the first row."""
+    row = next((row for row in report.rows if row.role == "estimator" and row.split == "test"), None)
+    corpus = report.provenance.get("corpus")
+    where = str(corpus.get("name", "") if isinstance(corpus, Mapping) else corpus or "") or (row.corpus if row else "")
+    model = report.provenance.get("model")
+    named = str(model.get("name", "") if isinstance(model, Mapping) else model or "") or (row.model if row else "")
+    if isinstance(report, LayerReport) and report.points() and {row.stage for row in report.rows} == {"probe"}:
+        best, floors = chosen_layer(report), floors_of(report)
+        floor = max(floors, key=lambda at: floors[at].value) if floors else ""
+        point = report.points().get(best.layer) if best else None
+        return (
+            report.model, where, readable(report.metric), number(point.value if point else None),
+            _interval(point.low, point.high) if point else "-", "-" if best is None else str(best.layer),
+            f"{readable(floor)} {number(floors[floor].value)}" if floor else "-",
+        )  # fmt: skip
+    if row is None:
+        return (named, where, "-", "-", "-", "-", "-")
+    told = f"{readable(row.metric)}, first row ({row.task}, {readable(row.method)})"
+    return (named, where, told, _value(row), _interval(row.low, row.high), _layer(row), "-")
+
+
+def _by_layer(report: LayerReport) -> Table:
+    columns, chosen = ReportTable(report).columns(), chosen_layer(report)
+    lines = tuple((str(at), *(column.cells.get(at) or "-" for column in columns)) for at in report.layers)
+    marked = report.layers.index(chosen.layer) if chosen is not None and chosen.layer in report.layers else None
+    star = "; * is the layer chosen on dev" if marked is not None else ""
+    heads = ("layer", *(column.head for column in columns))
+    return Table(f"Test scores by layer{star}.", heads, lines, marked)
+
+
+def _of_rows(rows: Sequence[Measurement], caption: str) -> Table:
+    """Return rows as they are; columns that say nothing are left out."""
+    heads = ("task", "split", "layer", "method", "role", "metric", "strength", "seed", "value", "interval", "n", "note")
+    lines = [
+        (
+            row.task, row.split, _layer(row), readable(row.method), row.role, readable(row.metric),
+            "-" if row.strength is None else f"{row.strength_name or ''} {row.strength:g}".strip(),
+            "-" if row.seed is None else str(row.seed), _value(row), _interval(row.low, row.high),
+            "-" if row.n is None else f"{row.n:,}", row.note or "-",
+        )
+        for row in rows[:MOST_ROWS]
+    ]  # fmt: skip
+    kept = [place for place in range(len(heads)) if place == 0 or any(line[place] != "-" for line in lines)]
+    return Table(
+        caption, tuple(heads[place] for place in kept), tuple(tuple(line[place] for place in kept) for line in lines)
+    )
+
+
+def _layer(row: Measurement) -> str:
+    return "-" if row.layer is None else str(row.layer)
+
+
+def _value(row: Measurement) -> str:
+    """Write a value with three decimals, a large one without."""
+    if row.value is None:
+        return "-"
+    return f"{row.value:,.0f}" if abs(row.value) >= 1000 else number(row.value)
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "-" if low is None or high is None else f"[{low:,.3f}, {high:,.3f}]"
+
+
+def _facts(value: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Return names and values of a provenance, what lies inside under dotted names; of long lists how long they are."""
+    found: list[tuple[str, str]] = []
+    for key, inside in value.items():
+        name = f"{above}{key}"
+        if not above and key in _BESIDE:
+            continue
+        if isinstance(inside, Mapping) and inside:
+            told = _facts(inside, f"{name}.")
+            few = len(told) <= 2 * _MOST_VALUES
+            found += told if few else [(name, f"{len(told):,} values, in the report's file")]
+        elif isinstance(inside, list | tuple):
+            plain = len(inside) <= _MOST_VALUES and not any(isinstance(each, dict | list | tuple) for each in inside)
+            listed = ", ".join(map(str, inside)) or "none"
+            found.append((name, listed if plain else f"{len(inside):,} entries, in the report's file"))
+        else:
+            found.append((name, "not set" if inside is None else str(inside)))
+    return found
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
