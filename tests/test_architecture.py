@@ -101,6 +101,8 @@ PUBLIC = {
     "from_frame",
     "item_frame",
     "predict_proba",
+    # Of a notebook, which shows what stands at the end of a cell.
+    "_repr_html_",
     # Of a trainer of transformers, which calls the events.
     "ScheduleCallback",
     "depth_optimizer",

@@ -76,7 +76,7 @@ def page_of(reports: Mapping[str, LayerReport | RowReport], *, title: str = "pro
     sections = [_section(f"r{place}", name, report) for place, (name, report) in enumerate(reports.items(), start=1)]
     summary = Table(
         "What each report says first; scores are of test items.",
-        ("report", "model", "corpus", "measured", "score", "95 % interval or as told", "chosen layer", "best floor"),
+        ("report", "model", "corpus", "measured", "score", "interval", "chosen layer", "best floor"),
         tuple((name, *_summary(report)) for name, report in reports.items()),
     )
     return pages.get_template("page.html.jinja").render(title=title, sections=sections, summary=summary)
@@ -117,7 +117,8 @@ def _section(key: str, name: str, report: LayerReport | RowReport) -> dict[str, 
         caption = "Beside the scores: floors, code lengths, weights of the mix, strata and whatever else was measured."
         what = heading(report)
     else:
-        lead, rows, caption, what = [], list(report.rows), "What was measured.", _title(report, name)
+        lead, caption, what = [], "What was measured, that of test items first.", _title(report, name)
+        rows = sorted(report.rows, key=lambda row: row.split == "dev")
         notes = [str(note) for note in _listed(report.provenance.get("notes"))]
     if rows:
         tables.append(_of_rows(rows, caption))
@@ -163,7 +164,7 @@ def _summary(report: LayerReport | RowReport) -> tuple[str, ...]:
     if row is None:
         return (named, where, "-", "-", "-", "-", "-")
     told = f"{readable(row.metric)}, first row ({row.task}, {readable(row.method)})"
-    return (named, where, told, _value(row), _interval(row.low, row.high), _layer(row), "-")
+    return (named, where, told, _value(row), _interval(row.low, row.high), "-", "-")
 
 
 def _by_layer(report: LayerReport) -> Table:
