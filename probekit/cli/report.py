@@ -134,6 +134,7 @@ def page_command(
     title: Annotated[str, typer.Option("--title", help="What stands above the page.", metavar="TEXT")] = (
         "probekit report"
     ),
+    json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
@@ -152,7 +153,11 @@ def page_command(
         shown[name] = _as_measured(report)
     if len(shown) < len(files):
         raise UsageError("A report is named twice. Name each file once.")
-    say(f"page       {write_page(shown, out, title=title)}")
+    place = write_page(shown, out, title=title)
+    if json:
+        show_json({"page": str(place), "reports": list(shown), "bytes": place.stat().st_size})
+    else:
+        say(f"page       {place}")
 
 
 def _as_measured(report: LayerReport) -> LayerReport | RowReport:
