@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probekit.cli.opened import opened
 from probekit.cli.options import Debug, Json, Plot, Quiet, Sizes, Verbose, check_figure, examples
 from probekit.cli.output import say, show_json
 from probekit.errors import UsageError
@@ -25,9 +26,7 @@ app = typer.Typer(
 
 @app.command("show", epilog=examples("probekit report show pos.jsonl", "probekit report show pos.jsonl --plot pos.svg"))
 def show_command(
-    file: Annotated[
-        Path, typer.Argument(help="A report, written by `--out` of probe, behave or ablate.", metavar="FILE")
-    ],
+    file: Annotated[Path, typer.Argument(help="A report, written by `--out` of any command.", metavar="FILE")],
     plot: Plot = None,
     pareto: Annotated[
         Path | None,
@@ -53,7 +52,7 @@ def show_command(
     check_figure(strengths, "strengths")
     check_figure(sizes, "sizes")
     report = LayerReport.read(file)
-    if (other := _without_layers(report)) is not None:
+    if not isinstance(other := opened(report), LayerReport):
         for name, wanted in (("pareto", pareto), ("strengths", strengths), ("sizes", sizes)):
             if wanted is not None:
                 stage = report.rows[0].stage
@@ -99,7 +98,7 @@ def compare_command(
     check_figure(sizes, "sizes")
     reports = [LayerReport.read(file) for file in files]
     for file, report in zip(files, reports, strict=True):
-        if _without_layers(report) is not None:
+        if not isinstance(opened(report), LayerReport):
             stage = report.rows[0].stage
             instead = (
                 " To compare models on a suite, item by item, name the other with `probekit behave SUITE --model MODEL "
@@ -108,8 +107,8 @@ def compare_command(
                 else ""
             )
             raise UsageError(
-                f"{file} is a report of `{stage}`, which has no layers to align.{instead} `report show` prints one "
-                "report."
+                f"{file} is a report of `{stage}`, which is not aligned by layer.{instead} `report show` prints one "
+                "report, `report page` puts several on a page."
             )
     comparison = compare(reports)
     if plot is not None:
@@ -150,7 +149,7 @@ def page_command(
         report = LayerReport.read(file)
         # Reports of one name in several folders are told apart by their paths.
         name = file.stem if [other.stem for other in files].count(file.stem) == 1 else str(file)
-        shown[name] = _as_measured(report)
+        shown[name] = opened(report)
     if len(shown) < len(files):
         raise UsageError("A report is named twice. Name each file once.")
     place = write_page(shown, out, title=title)
@@ -158,52 +157,6 @@ def page_command(
         show_json({"page": str(place), "reports": list(shown), "bytes": place.stat().st_size})
     else:
         say(f"page       {place}")
-
-
-def _as_measured(report: LayerReport) -> LayerReport | RowReport:
-    """Return a report as what its command wrote; as it is where the parts that were left out are not recorded."""
-    settings = report.settings
-    if {row.stage for row in report.rows} == {"ablate"} and "parts" not in settings:
-        if "eraser" not in settings:
-            return report
-        from probekit.ablation.concept.report import ConceptReport
-
-        return ConceptReport(tuple(report.rows), report.provenance)
-    return _without_layers(report) or report
-
-
-def _without_layers(report: LayerReport) -> RowReport | None:
-    """Return a report as what another command than `probe` wrote, where one did."""
-    stages = {row.stage for row in report.rows}
-    if stages == {"behave"}:
-        from probekit.behaviour.report import BehaviourReport
-
-        return BehaviourReport(tuple(report.rows), report.provenance)
-    if stages == {"ablate-attention"}:
-        from probekit.ablation.attention.report import AttentionChangeReport
-
-        return AttentionChangeReport(tuple(report.rows), report.provenance)
-    if stages == {"ablate-weights"}:
-        from probekit.ablation.weights.report import PruningReport
-
-        return PruningReport(tuple(report.rows), report.provenance)
-    if stages == {"ablate"}:
-        from probekit.ablation.report import AblationReport
-
-        return AblationReport(tuple(report.rows), report.provenance)
-    if stages == {"attention"}:
-        from probekit.attention.report import AttentionReport
-
-        return AttentionReport(tuple(report.rows), report.provenance)
-    if stages == {"interchange"}:
-        from probekit.ablation.interchange.report import InterchangeReport
-
-        return InterchangeReport(tuple(report.rows), report.provenance)
-    if stages == {"steer"}:
-        from probekit.ablation.steering.report import SteeringReport
-
-        return SteeringReport(tuple(report.rows), report.provenance)
-    return None
 
 
 def _print(report: LayerReport | RowReport, json: bool) -> None:

@@ -230,7 +230,7 @@ def test_the_command_writes_table_report_figure_and_edits(
     assert run(["ablate", "concept", *given, *written, *kept]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["settings"]["everywhere"]
-    assert {row["stage"] for row in document["rows"]} == {"ablate"}
+    assert {row["stage"] for row in document["rows"]} == {"ablate-concept"}
     assert Path(files["plot.png"]).stat().st_size > 5_000
     edits = read_edits(next(Path(files["erasers"]).glob("*.json")))
     assert [edit.site for edit in edits] == ["0", "1", "2"]

@@ -17,7 +17,7 @@ def report_of(words: list[str], layers: tuple[int, ...] = (0, 3)) -> MapReport:
     n = len(words)
     places = {"x": CLUSTERS[:n, 3].tolist(), "y": CLUSTERS[:n, 0].tolist()}
     rows = tuple(
-        Measurement(stage="view", task="pos", model="m", corpus="c", split="train", layer=layer, method="pca",
+        Measurement(stage="view-map", task="pos", model="m", corpus="c", split="train", layer=layer, method="pca",
                     role="companion", metric=metric, value=0.5, n=n)
         for layer in layers for metric in ("trustworthiness", "continuity")
     )  # fmt: skip

@@ -16,7 +16,7 @@ from probekit.probing.question import Floor
 from probekit.report import Measurement
 from probekit.statistics.bootstrap import Score
 
-STAGE, WHOLE, PROBE, MAJORITY, ACCURACY = "ablate", "whole", "probe", "majority", "accuracy"
+STAGE, WHOLE, PROBE, MAJORITY, ACCURACY = "ablate-concept", "whole", "probe", "majority", "accuracy"
 
 
 def after(method: str, eraser: str) -> str:

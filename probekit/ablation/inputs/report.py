@@ -27,7 +27,7 @@ from probekit.statistics.bootstrap import LEVEL, OPEN, SHARE, Bootstrap, interva
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-STAGE = "ablate"
+STAGE = "ablate-inputs"
 LEAST = 10
 """Words at a distance, fewer of which are no mean."""
 SUPPORT, DISTANCE = "support", "distance"

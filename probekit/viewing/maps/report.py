@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-STAGE = "view"
+STAGE = "view-map"
 TRUST, CONTINUITY, AGREEMENT = "trustworthiness", "continuity", "procrustes_correlation"
 EXPLAINED = ("explained_1", "explained_2")
 METRICS = (TRUST, CONTINUITY, *EXPLAINED, AGREEMENT)

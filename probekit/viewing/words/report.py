@@ -18,7 +18,7 @@ from probekit.report.rows import RowReport
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-STAGE, ALLOWED = "view", "all words"
+STAGE, ALLOWED = "view-words", "all words"
 """What stands behind a method whose question words were candidates too."""
 _ROW = 0.24
 """Inches of a figure that a section or set takes."""

@@ -1,0 +1,64 @@
+"""Every kind of report has a stage of its own, by which a file is opened as what wrote it."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import probekit
+from probekit import LayerReport, Measurement
+from probekit.ablation.inputs.report import DISTANCE, STAGE, SUPPORT, InputReport
+from probekit.cli.app import app
+from probekit.cli.opened import KINDS, opened
+from probekit.report.rows import RowReport
+
+PACKAGE = Path(probekit.__file__).parent
+
+
+def kinds_of(base: type[RowReport]) -> set[type[RowReport]]:
+    below = base.__subclasses__()
+    return {kind for kind in below if kind.__module__.startswith("probekit.")}.union(*map(kinds_of, below))
+
+
+def test_all_kinds_are_known_and_each_stage_is_one() -> None:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if re.search(r"^class \w+\(\w*Report\)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            import_module(".".join(["probekit", *path.relative_to(PACKAGE).with_suffix("").parts]))
+    found = {f"{kind.__module__}:{kind.__name__}" for kind in kinds_of(RowReport)}
+    assert set(KINDS.values()) == found
+    assert len(KINDS) == len(found)
+
+
+def row_of(stage: str) -> Measurement:
+    return Measurement(
+        stage=stage, task="t", model="m", corpus="c", split="test", layer=1, method="a", role="estimator", metric="b",
+        value=0.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", sorted(KINDS))
+def test_a_report_is_opened_by_its_stage(stage: str) -> None:
+    module, _, name = KINDS[stage].partition(":")
+    report = opened(LayerReport((row_of(stage),), {}))
+    assert type(report) is getattr(import_module(module), name)
+    assert report.rows == (row_of(stage),)
+
+
+def test_rows_of_probes_and_of_several_stages_stay_what_they_are() -> None:
+    for stages in (["probe"], ["probe", "ablate"], []):
+        report = LayerReport(tuple(map(row_of, stages)), {})
+        assert opened(report) is report
+
+
+def test_what_words_support_is_shown_again_as_that(tmp_path: Path) -> None:
+    row = Measurement(
+        stage=STAGE, task="behave:x", model="m", corpus="x", split="test", layer=None, method="erasing",
+        role="estimator", metric=SUPPORT, value=0.5, n=20, strength=-1.0, strength_name=DISTANCE, unit="template",
+    )  # fmt: skip
+    written = InputReport((row,), {"task": "behave:x", "model": {"name": "m"}})
+    done = CliRunner().invoke(app, ["report", "show", str(written.write(tmp_path / "inputs.jsonl"))])
+    assert (done.exit_code, done.stdout.rstrip()) == (0, written.table(80).rstrip())
