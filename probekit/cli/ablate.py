@@ -20,6 +20,7 @@ from probekit.cli.options import (
     Annotations,
     BatchTokens,
     Begin,
+    Curves,
     Debug,
     Device,
     Dtype,
@@ -28,6 +29,7 @@ from probekit.cli.options import (
     Json,
     Layers,
     Limit,
+    Out,
     Pool,
     ProbedCorpus,
     Probes,
@@ -35,13 +37,14 @@ from probekit.cli.options import (
     RandomWeights,
     ReadLayer,
     Revision,
+    Seed,
     Verbose,
     check_figure,
     check_writable,
     examples,
     names_in,
 )
-from probekit.cli.output import progress_bar, say, show_json
+from probekit.cli.output import keep_report, print_report, progress_bar
 
 app = typer.Typer(
     help="Leave parts of a model out, and see what breaks.",
@@ -122,11 +125,9 @@ def ablate_command(
     device: Device = "auto",
     batch_tokens: BatchTokens = None,
     revision: Revision = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Draw the curves (.png, .svg or .pdf).", metavar="FILE")
-    ] = None,
+    seed: Seed = 0,
+    out: Out = None,
+    plot: Curves = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -169,14 +170,8 @@ def ablate_command(
             probing=ProbeSpec(corpus, tuple(annotations or ()), tuple(probes or ()), layer, pool),
             progress=advance,
         )
-    if out is not None:
-        say(f"report     {report.write(out)}", quiet=silent)
-    if plot is not None:
-        say(f"plot       {report.save_plot(plot)}", quiet=silent)
-    if json:
-        show_json(report.to_json())
-        return
-    typer.echo(report.table())
+    keep_report(report, out=out, plot=plot, quiet=silent)
+    print_report(report, json=json)
 
 
 _PARTS = {

@@ -17,16 +17,18 @@ from probekit.cli.options import (
     Json,
     Layers,
     Limit,
+    Out,
     Probes,
     Quiet,
     Revision,
+    Seed,
     Verbose,
     check_figure,
     check_writable,
     examples,
     names_in,
 )
-from probekit.cli.output import progress_bar, say, show_json
+from probekit.cli.output import keep_report, print_report, progress_bar, say
 
 EXAMPLES = examples(
     "probekit ablate concept --task morph:Number --model ./gpt-novels --corpus ./ewt --limit 200",
@@ -62,12 +64,12 @@ def concept_command(
     device: Device = "auto",
     batch_tokens: BatchTokens = None,
     revision: Revision = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
+    seed: Seed = 0,
     cache: CacheRoot = None,
     save: Annotated[
         Path | None, typer.Option("--save", help="Write the erasers as edits into a folder.", metavar="DIR")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
+    out: Out = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw used against readable (.png, .svg or .pdf).", metavar="FILE")
     ] = None,
@@ -108,11 +110,5 @@ def concept_command(
         )
     if save is not None:
         say(f"erasers    {save}", quiet=silent)
-    if out is not None:
-        say(f"report     {report.write(out)}", quiet=silent)
-    if plot is not None:
-        say(f"plot       {report.save_plot(plot)}", quiet=silent)
-    if json:
-        show_json(report.to_json())
-        return
-    typer.echo(report.table())
+    keep_report(report, out=out, plot=plot, quiet=silent)
+    print_report(report, json=json)

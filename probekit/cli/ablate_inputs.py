@@ -11,6 +11,7 @@ from probekit.cli.options import (
     Annotations,
     BatchTokens,
     Begin,
+    Curves,
     Debug,
     Device,
     Dtype,
@@ -18,6 +19,7 @@ from probekit.cli.options import (
     HeadScore,
     Json,
     Limit,
+    Out,
     Pool,
     ProbedCorpus,
     Probes,
@@ -25,12 +27,13 @@ from probekit.cli.options import (
     RandomWeights,
     ReadLayer,
     Revision,
+    Seed,
     Verbose,
     check_figure,
     check_writable,
     examples,
 )
-from probekit.cli.output import progress_bar, say, show_json
+from probekit.cli.output import print_report, progress_bar, say
 from probekit.errors import UsageError
 
 EXAMPLES = examples(
@@ -80,14 +83,12 @@ def inputs_command(
     device: Device = "auto",
     batch_tokens: BatchTokens = None,
     revision: Revision = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
+    seed: Seed = 0,
     items: Annotated[
         Path | None, typer.Option("--items", help="Write what was made of each item (JSONL).", metavar="FILE")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Draw the curves (.png, .svg or .pdf).", metavar="FILE")
-    ] = None,
+    out: Out = None,
+    plot: Curves = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -144,7 +145,4 @@ def inputs_command(
         say(f"items      {report.write_items(items)}", quiet=silent)
     if plot is not None:
         say(f"plot       {report.save_plot(plot)}", quiet=silent)
-    if json:
-        show_json(report.to_json())
-        return
-    typer.echo(report.table())
+    print_report(report, json=json)

@@ -13,6 +13,7 @@ from probekit.cli.options import (
     Begin,
     CacheRoot,
     Classes,
+    Curves,
     Debug,
     Device,
     Dtype,
@@ -21,16 +22,18 @@ from probekit.cli.options import (
     Json,
     Layers,
     Limit,
+    Out,
     Probes,
     Quiet,
     RandomWeights,
     Revision,
+    Seed,
     Verbose,
     check_figure,
     check_writable,
     examples,
 )
-from probekit.cli.output import progress_bar, say, show_json
+from probekit.cli.output import keep_report, print_report, progress_bar, say
 from probekit.errors import UsageError
 
 EXAMPLES = examples(
@@ -95,16 +98,14 @@ def steer_command(
     device: Device = "auto",
     batch_tokens: BatchTokens = None,
     revision: Revision = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
+    seed: Seed = 0,
     cache: CacheRoot = None,
     save: Annotated[
         Path | None,
         typer.Option("--save", help="Write the vector, the subspace of an edit that adds.", metavar="FILE"),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Draw the curves (.png, .svg or .pdf).", metavar="FILE")
-    ] = None,
+    out: Out = None,
+    plot: Curves = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -152,11 +153,5 @@ def steer_command(
         )
     if save is not None:
         say(f"vector     {save}", quiet=silent)
-    if out is not None:
-        say(f"report     {report.write(out)}", quiet=silent)
-    if plot is not None:
-        say(f"plot       {report.save_plot(plot)}", quiet=silent)
-    if json:
-        show_json(report.to_json())
-        return
-    typer.echo(report.table())
+    keep_report(report, out=out, plot=plot, quiet=silent)
+    print_report(report, json=json)

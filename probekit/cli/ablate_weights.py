@@ -10,6 +10,7 @@ import typer
 from probekit.cli.options import (
     BatchTokens,
     Begin,
+    Curves,
     Debug,
     Device,
     Dtype,
@@ -17,9 +18,11 @@ from probekit.cli.options import (
     HeadScore,
     Json,
     Limit,
+    Out,
     Quiet,
     RandomWeights,
     Revision,
+    Seed,
     Verbose,
     check_figure,
     check_writable,
@@ -27,7 +30,7 @@ from probekit.cli.options import (
     names_in,
     numbers_in,
 )
-from probekit.cli.output import progress_bar, say, show_json
+from probekit.cli.output import keep_report, print_report, progress_bar
 
 WEIGHTS_EXAMPLES = examples(
     "probekit ablate weights --metric behave:blimp --model ./gpt-novels --limit 20 --plot pruning.png",
@@ -85,11 +88,9 @@ def weights_command(
     device: Device = "auto",
     batch_tokens: BatchTokens = None,
     revision: Revision = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Draw the curves (.png, .svg or .pdf).", metavar="FILE")
-    ] = None,
+    seed: Seed = 0,
+    out: Out = None,
+    plot: Curves = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -119,11 +120,5 @@ def weights_command(
             seed=seed,
             progress=advance,
         )
-    if out is not None:
-        say(f"report     {report.write(out)}", quiet=silent)
-    if plot is not None:
-        say(f"plot       {report.save_plot(plot)}", quiet=silent)
-    if json:
-        show_json(report.to_json())
-        return
-    typer.echo(report.table())
+    keep_report(report, out=out, plot=plot, quiet=silent)
+    print_report(report, json=json)

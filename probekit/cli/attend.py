@@ -14,12 +14,13 @@ from probekit.cli.options import (
     Json,
     Probes,
     Quiet,
+    Seed,
     Verbose,
     check_figure,
     check_writable,
     examples,
 )
-from probekit.cli.output import progress_bar, say, show_json
+from probekit.cli.output import keep_report, print_report, progress_bar
 
 EXAMPLES = examples(
     "probekit extract minilm en_ewt-ud-dev.conllu --sites weights",
@@ -54,7 +55,7 @@ def attend_command(
     least: Annotated[
         int, typer.Option("--least", help="Leave out relations with fewer pairs in dev or test.", min=1, metavar="N")
     ] = 20,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
+    seed: Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", help="Write the rows (JSONL).", metavar="FILE")] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw the relations (.png, .svg or .pdf).", metavar="FILE")
@@ -84,11 +85,5 @@ def attend_command(
             cache=cache,
             progress=advance,
         )
-    if out is not None:
-        say(f"report     {report.write(out)}", quiet=silent)
-    if plot is not None:
-        say(f"plot       {report.save_plot(plot)}", quiet=silent)
-    if json:
-        show_json(report.to_json())
-        return
-    typer.echo(str(report))
+    keep_report(report, out=out, plot=plot, quiet=silent)
+    print_report(report, json=json)

@@ -18,16 +18,18 @@ from probekit.cli.options import (
     End,
     Json,
     Limit,
+    Out,
     Quiet,
     RandomWeights,
     Revision,
+    Seed,
     Verbose,
     check_figure,
     check_writable,
     examples,
     names_in,
 )
-from probekit.cli.output import progress_bar, say, show_json
+from probekit.cli.output import keep_report, print_report, progress_bar, say, show_json
 
 if TYPE_CHECKING:
     from probekit.behaviour.scoring.perplexity import Perplexity
@@ -146,12 +148,12 @@ def behave_command(
     device: Device = "auto",
     batch_tokens: BatchTokens = None,
     revision: Revision = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
+    seed: Seed = 0,
     no_keep: Annotated[bool, typer.Option("--no-keep", help="Neither keep scores nor use kept ones.")] = False,
     items: Annotated[
         Path | None, typer.Option("--items", help="Write what was made of each item (JSONL).", metavar="FILE")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
+    out: Out = None,
     plot: Annotated[
         Path | None,
         typer.Option("--plot", help="Draw accuracies, or a suite's own scores (.png, .svg or .pdf).", metavar="FILE"),
@@ -254,14 +256,8 @@ def behave_command(
             )
     if items is not None:
         say(f"items      {report.write_items(items)}", quiet=silent)
-    if out is not None:
-        say(f"report     {report.write(out)}", quiet=silent)
-    if plot is not None:
-        say(f"plot       {report.save_plot(plot)}", quiet=silent)
-    if json:
-        show_json(report.to_json())
-        return
-    typer.echo(report.table())
+    keep_report(report, out=out, plot=plot, quiet=silent)
+    print_report(report, json=json)
 
 
 def _check_options(

@@ -163,7 +163,12 @@ CacheFolder = Annotated[
     ),
 ]
 
+# What is drawn, and where a report goes.
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")]
+Out = Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")]
+
 # Figures of reports.
+Curves = Annotated[Path | None, typer.Option("--plot", help="Draw the curves (.png, .svg or .pdf).", metavar="FILE")]
 Plot = Annotated[Path | None, typer.Option("--plot", help="Draw the layer curve (.png, .svg or .pdf).", metavar="FILE")]
 Sizes = Annotated[
     Path | None,

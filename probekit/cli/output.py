@@ -7,13 +7,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from probekit.devices import peak_memory
 from probekit.errors import UsageError
 from probekit.storage.strict import dump
+
+if TYPE_CHECKING:
+    from probekit.report import LayerReport
+    from probekit.report.rows import RowReport
 
 _quiet = ContextVar("quiet", default=False)
 
@@ -36,6 +41,22 @@ def report_cost(context: typer.Context, value: bool) -> bool:
 
 def _cost(seconds: float) -> str:
     return f"took       {human_time(seconds)}, at most {human_bytes(peak_memory())} of memory"
+
+
+def keep_report(report: RowReport, *, out: Path | None, plot: Path | None, quiet: bool) -> None:
+    """Write a report and its figure where that was asked for, and say where they are."""
+    if out is not None:
+        say(f"report     {report.write(out)}", quiet=quiet)
+    if plot is not None:
+        say(f"plot       {report.save_plot(plot)}", quiet=quiet)
+
+
+def print_report(report: LayerReport | RowReport, *, json: bool) -> None:
+    """Print a report on stdout: its one document, or its table."""
+    if json:
+        show_json(report.to_json())
+    else:
+        typer.echo(str(report.table()))
 
 
 def show_json(document: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from probekit.cli.opened import opened
 from probekit.cli.options import Debug, Json, Plot, Quiet, Sizes, Verbose, check_figure, examples
-from probekit.cli.output import say, show_json
+from probekit.cli.output import print_report, say, show_json
 from probekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def show_command(
                 raise UsageError(f"The `{name}` option draws probes; {file} is a report of `{stage}`. Use --plot.")
         if plot is not None:
             say(f"plot       {other.save_plot(plot)}")
-        _print(other, json)
+        print_report(other, json=json)
         return
     if plot is not None:
         say(f"plot       {report.save_plot(plot)}")
@@ -75,7 +75,7 @@ def show_command(
         from probekit.report.render.sizes import save_sizes
 
         say(f"sizes      {save_sizes([report], sizes)}")
-    _print(report, json)
+    print_report(report, json=json)
 
 
 @app.command(
@@ -157,10 +157,3 @@ def page_command(
         show_json({"page": str(place), "reports": list(shown), "bytes": place.stat().st_size})
     else:
         say(f"page       {place}")
-
-
-def _print(report: LayerReport | RowReport, json: bool) -> None:
-    if json:
-        show_json(report.to_json())
-    else:
-        typer.echo(str(report.table()))

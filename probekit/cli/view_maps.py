@@ -18,11 +18,12 @@ from probekit.cli.options import (
     Pool,
     Probes,
     Quiet,
+    Seed,
     Verbose,
     check_figure,
     check_writable,
 )
-from probekit.cli.output import progress_bar, say, show_json
+from probekit.cli.output import print_report, progress_bar, say
 
 
 def map_command(
@@ -65,7 +66,7 @@ def map_command(
         int,
         typer.Option("--neighbours", help="k of trustworthiness and continuity.", min=1, metavar="K"),
     ] = 10,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
+    seed: Seed = 0,
     corpus: Annotated[
         str | None,
         typer.Option("--corpus", help="Where the annotations are now, if they moved.", metavar="CORPUS"),
@@ -126,7 +127,4 @@ def map_command(
         say(f"plot       {report.save_plot(plot)}", quiet=silent)
     if html is not None:
         say(f"page       {report.save_page(html)}", quiet=silent)
-    if json:
-        show_json(report.to_json())
-        return
-    typer.echo(report.table())
+    print_report(report, json=json)

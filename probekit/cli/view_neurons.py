@@ -14,15 +14,17 @@ from probekit.cli.options import (
     Debug,
     Json,
     Layers,
+    Out,
     Probes,
     Quiet,
+    Seed,
     Verbose,
     check_figure,
     check_writable,
     examples,
     names_in,
 )
-from probekit.cli.output import progress_bar, say, show_json
+from probekit.cli.output import keep_report, print_report, progress_bar, say
 
 EXAMPLES = examples(
     "probekit view neurons --task pos --layers 3 --plot neurons.png",
@@ -75,8 +77,8 @@ def neurons_command(
     ] = None,
     annotations: Annotations = None,
     probes: Probes = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")] = None,
+    seed: Seed = 0,
+    out: Out = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw the scores of few neurons (.png, .svg or .pdf).", metavar="FILE")
     ] = None,
@@ -131,10 +133,7 @@ def neurons_command(
             cache=cache,
             progress=advance,
         )
-    if out is not None:
-        say(f"report     {report.write(out)}", quiet=silent)
-    if plot is not None:
-        say(f"plot       {report.save_plot(plot)}", quiet=silent)
+    keep_report(report, out=out, plot=plot, quiet=silent)
     layer, number = report.first_neuron(asked.asked)
     if histogram is not None:
         drawn = save_figure(histogram, lambda ax: report.plot_histogram(layer, number, ax))
@@ -143,10 +142,7 @@ def neurons_command(
     if heat is not None:
         shaded = shade(report.provenance["cache"], layer, number, examples=_listed(sentences))
         say(f"heat       {shaded.write(heat)} (neuron {number} of layer {layer})", quiet=silent)
-    if json:
-        show_json(report.to_json())
-        return
-    typer.echo(str(report))
+    print_report(report, json=json)
     if shaded is not None:
         typer.echo("\n" + shaded.text())
 

@@ -12,14 +12,16 @@ from probekit.cli.options import (
     Debug,
     Json,
     Layers,
+    Out,
     Quiet,
+    Seed,
     Verbose,
     check_figure,
     check_writable,
     examples,
     names_in,
 )
-from probekit.cli.output import progress_bar, say, show_json
+from probekit.cli.output import keep_report, print_report, progress_bar, say
 
 if TYPE_CHECKING:
     from probekit.viewing.words.report import WordReport
@@ -53,8 +55,6 @@ Template = Annotated[
 Vocabulary = Annotated[
     int | None, typer.Option("--vocabulary", help="Candidates: the first N words of a file.", min=1, metavar="N")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")]
-Out = Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")]
 Drawn = Annotated[
     Path | None, typer.Option("--plot", help="Draw the scores by section or set (.png, .svg or .pdf).", metavar="FILE")
 ]
@@ -147,11 +147,5 @@ def _progress(plot: Path | None, out: Path | None, *, quiet: bool) -> Any:
 
 
 def _finish(report: WordReport, out: Path | None, plot: Path | None, *, json: bool, quiet: bool) -> None:
-    if out is not None:
-        say(f"report     {report.write(out)}", quiet=quiet or json)
-    if plot is not None:
-        say(f"plot       {report.save_plot(plot)}", quiet=quiet or json)
-    if json:
-        show_json(report.to_json())
-        return
-    typer.echo(str(report))
+    keep_report(report, out=out, plot=plot, quiet=quiet or json)
+    print_report(report, json=json)
