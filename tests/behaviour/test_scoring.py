@@ -194,7 +194,9 @@ def test_kept_scores_are_not_computed_again(tmp_path: Path) -> None:
     with session(folder, root=tmp_path) as second:
         found = totals(second)
         assert second.computed == len(TEXTS) - 2
-    assert found == pytest.approx(totals(session(folder)), rel=1e-6)
+    # In the same batches: sums of float32 differ in their last bits between others.
+    whole = session(folder)
+    assert found == pytest.approx(totals(whole, TEXTS[:2]) + totals(whole, TEXTS[2:]), abs=1e-6)
     with session(folder, root=tmp_path, begin="none") as other:
         totals(other)
         assert other.computed == len(TEXTS)

@@ -28,13 +28,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_command_writes_the_report_the_points_and_the_picture(
-    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "120")  # a narrow terminal cuts the heads
     out, csv, plot, html = (tmp_path / name for name in ("map.jsonl", "map.csv", "map.png", "map.html"))
     command = ["view", "pca", str(cache), "--layers", "0,2", "--out", str(out), "--csv", str(csv), "--plot", str(plot)]
     assert run([*command, "--html", str(html)]) == 0
     said = capsys.readouterr()
-    assert "trustw" in said.out  # a narrow terminal cuts the head
+    assert "trustworthiness" in said.out
     assert "other" in said.out
     assert all(str(path) in said.err for path in (out, csv, plot, html))
     report = MapReport.read(out)
