@@ -26,7 +26,12 @@ app = typer.Typer(
 
 @app.command("show", epilog=examples("probekit report show pos.jsonl", "probekit report show pos.jsonl --plot pos.svg"))
 def show_command(
-    file: Annotated[Path, typer.Argument(help="A report, written by `--out` of any command.", metavar="FILE")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A report, written by `--out` of probe, behave or ablate, or another command.", metavar="FILE"
+        ),
+    ],
     plot: Plot = None,
     pareto: Annotated[
         Path | None,
