@@ -85,9 +85,13 @@ def _wordpiece(kind: str) -> Any:
     trained.normalizer = normalizers.BertNormalizer(lowercase=True)
     trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trained.train_from_iterator(
-        training_text(), trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=special, show_progress=False)
-    )
+    # The trainer numbers what goes on in a word as it meets it, in an order of each process; of equally frequent pairs
+    # the lowest numbers win. Numbered here, every process has the same pieces.
+    texts = map(trained.normalizer.normalize_str, training_text())
+    words = {word for text in texts for word, _ in trained.pre_tokenizer.pre_tokenize_str(text)}
+    inside = sorted({f"##{letter}" for word in words for letter in word[1:]})
+    trainer = trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=special + inside, show_progress=False)
+    trained.train_from_iterator(training_text(), trainer)
     return getattr(transformers, kind)(vocab=trained.get_vocab())
 
 
@@ -134,7 +138,9 @@ def _unigram(kind: str, special: list[str], unknown: str, **options: Any) -> Any
         vocab_size=VOCABULARY, special_tokens=special, unk_token=unknown, show_progress=False
     )
     trained.train_from_iterator(training_text(), trainer)
-    pieces = [(piece, score) for piece, score in json.loads(trained.to_str())["model"]["vocab"]]
+    # Sums differ in their last bits from process to process, and equally likely pieces in the order of their scores.
+    pieces = [(piece, round(score, 2)) for piece, score in json.loads(trained.to_str())["model"]["vocab"]]
+    pieces[len(special) :] = sorted(pieces[len(special) :], key=lambda piece: (-piece[1], piece[0]))
     return getattr(transformers, kind)(vocab=pieces, **options)
 
 
