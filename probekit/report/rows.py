@@ -79,7 +79,7 @@ class RowReport(StoredReport, ABC):
         """Return what a notebook shows: the table, and the figure where there are rows."""
         from probekit.report.page.snippet import report_snippet
 
-        return report_snippet(self.table(), self.plot if self.rows else None)
+        return report_snippet(self.table(), self.plot if self.rows else None, size=self.figure_size)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -102,11 +102,18 @@ class RowReport(StoredReport, ABC):
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the figure, and return its axes."""
 
+    @property
+    def figure_size(self) -> tuple[float, float]:
+        """Width and height of the figure, in inches."""
+        from probekit.report.render.drawing import SIZE
+
+        return SIZE
+
     def save_plot(self, path: str | os.PathLike[str]) -> Path:
         """Write the figure as PNG, SVG or PDF, by the suffix."""
         from probekit.report.render.drawing import save_figure
 
-        return save_figure(plain.path(path, "path"), self.plot)
+        return save_figure(plain.path(path, "path"), self.plot, size=self.figure_size)
 
     def to_json(self) -> dict[str, Any]:
         """Return one document: the provenance and the rows."""

@@ -6,19 +6,26 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from probekit.ablation.report import AblationReport
 from probekit.cache.reader import ActivationCache
 from probekit.cli.app import run
+from probekit.cli.opened import KINDS
 from probekit.errors import UsageError
 from probekit.report import LayerReport, Measurement
-from probekit.report.page.commands import OPTIONS, reproduction
+from probekit.report.page.commands import reproduction
+from probekit.report.page.figures import inline_svg
 from probekit.report.page.page import MOST_ROWS, page_of
+from probekit.report.page.recipes import RECIPES
 from probekit.report.page.snippet import facts_snippet
+from probekit.report.render.drawing import GREY, INK, SERIES, SIZE, fit_titles, legible, write_title
 
 HOSTILE = "<script>alert('1')</script> \"q\" $\\frac$ é漢"
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -106,20 +113,105 @@ def test_the_same_reports_give_the_same_bytes_and_twenty_stay_small(make_report:
     assert len(one.encode()) * 20 < 2_000_000
 
 
+def ablation() -> AblationReport:
+    blank = Measurement(
+        stage="ablate", task="behave:x", model="m", corpus="x", split="test", layer=None, method="", role="estimator",
+        metric="accuracy", value=None, unit="template", n_groups=30, n=60, strength_name="removed",
+    )  # fmt: skip
+    rows = [
+        replace(blank, method=method, role=role, strength=float(removed), value=value)
+        for removed, value in ((0, 0.9), (4, 0.6))
+        for method, role in (("ablation", "estimator"), ("random_order", "control"), ("gain", "difference"))
+    ]
+    settings = {"parts": "heads", "metric": "behave:x"}
+    return AblationReport(tuple(rows), {"task": "behave:x", "settings": settings, "notes": ["a note"]})
+
+
+def test_a_report_with_a_table_of_its_own_shows_it_and_says_once_what_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = page_of({"heads": ablation()})
+    read = Reader(page)
+    assert read.open == read.wrong == []
+    assert "most important of 0" in read.text  # its own table
+    assert read.text.count("a note") == 1
+    assert "Of all: task behave:x; split test; metric accuracy; n 60." in read.text
+    assert re.findall(r'<th scope="col">(\w+)</th>', page)[-4:] == ["method", "role", "strength", "value"]
+    monkeypatch.setenv("COLUMNS", "40")
+    assert page_of({"heads": ablation()}) == page
+
+
+def test_a_kind_that_is_not_known_has_its_rows(make_report: Callable[..., LayerReport], tmp_path: Path) -> None:
+    rows = [replace(each, stage="dreams") for each in make_report().rows]
+    LayerReport(tuple(rows), {"task": "pos"}).write(tmp_path / "a.jsonl")
+    assert run(["report", "page", str(tmp_path / "a.jsonl"), "--out", str(tmp_path / "p.html"), "-q"]) == 0
+    read = Reader((tmp_path / "p.html").read_text())
+    assert "The command of stage 'dreams' does not follow" in read.text
+    assert "0.950" in read.text
+    assert "No figure" in read.text
+
+
+def test_an_image_inside_a_figure_is_kept_and_allowed(make_report: Callable[..., LayerReport]) -> None:
+    def draw(ax: Any) -> None:
+        ax.scatter([0, 1], [0, 1], rasterized=True)
+
+    svg = inline_svg(draw, name="r1", title="a", description="b")
+    assert re.search(r'href="data:image/png;base64,[^"]{50}', svg)
+    assert not re.findall(r'href="(?!#|data:)', svg)
+    assert "img-src data:" in page_of({"a": make_report()})
+
+
+@pytest.mark.parametrize("color", [*SERIES, GREY, INK])
+def test_coloured_text_can_be_read_on_white(color: str) -> None:
+    from matplotlib.colors import to_rgb
+
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in to_rgb(legible(color))]
+    luminance = sum(weight * each for weight, each in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    assert 1.05 / (luminance + 0.05) > 4.5
+
+
+def test_a_title_stays_inside_its_figure() -> None:
+    from matplotlib.figure import Figure
+
+    widths = []
+    for title in ("short", "a title of many words that runs on and on " * 3):
+        figure = Figure(figsize=SIZE, layout="constrained")
+        ax = figure.subplots()
+        write_title(ax, title, "")
+        before = ax._left_title.get_fontsize()
+        fit_titles(figure)
+        widths.append(ax._left_title.get_fontsize() / before)
+        assert ax._left_title.get_window_extent().x1 < figure.bbox.x1
+    assert widths[0] == 1 > widths[1]
+
+
 def test_no_report_is_no_page() -> None:
     with pytest.raises(UsageError, match="one report or more"):
         page_of({})
 
 
-@pytest.mark.parametrize("verb", sorted(OPTIONS))
-def test_what_a_command_is_told_to_take_it_takes(verb: str) -> None:
+def commands_of(stage: str) -> list[str]:
+    """The commands that write reports of a stage."""
+    several = {"{parts}": ("heads", "units", "layers", "dims"), "{method}": ("pca", "tsne", "umap")}
+    words = " ".join(RECIPES[stage].words)
+    marked = next((mark for mark in several if mark in words), None)
+    return [words] if marked is None else [words.replace(marked, each) for each in several[marked]]
+
+
+@pytest.mark.parametrize("stage", sorted(RECIPES))
+def test_what_a_command_is_told_to_take_it_takes(stage: str) -> None:
     text = (Path(__file__).parents[2] / "docs/commands.md").read_text()
-    for command in (
-        [verb] if verb != "ablate" else [f"ablate {parts}" for parts in ("heads", "units", "layers", "dims")]
-    ):
+    recipe = RECIPES[stage]
+    for command in commands_of(stage):
         own = text.partition(f"## probekit {command}\n")[2].partition("\n## ")[0]
-        for name in OPTIONS[verb]:
-            assert f"--{'metric' if name == 'metrics' else name.replace('_', '-')} " in own, (command, name)
+        told = [given.removeprefix("?").rpartition(">")[2].replace("_", "-") for given in recipe.options]
+        told += {"task": ["task"], "tasks": ["task"], "metric": ["metric"]}.get(recipe.of, [])
+        for name in (*told, *([] if recipe.on == "argument" else ["on" if recipe.on == "cache" else "model"])):
+            assert re.search(rf"^  --{name}\b", own, re.MULTILINE), (command, name)
+
+
+def test_every_kind_of_report_that_is_opened_has_its_command() -> None:
+    assert set(KINDS) - set(RECIPES) <= {"view-words"}  # which does not record its vectors
 
 
 def test_a_command_says_what_is_recorded_and_names_what_is_not() -> None:
@@ -131,6 +223,36 @@ def test_a_command_says_what_is_recorded_and_names_what_is_not() -> None:
     assert "--seed" in again.unknown
     assert any("50 resamples" in line for line in again.unknown)
     assert reproduction("other", {"settings": {}}).command == ""
+    assert reproduction("ablate", {"settings": {}}).command == ""  # of which parts?
+
+
+@pytest.mark.parametrize(
+    ("stage", "provenance", "command"),
+    [
+        (
+            "ablate-concept",
+            {"tasks": ["pos", "morph:Number"], "settings": {"layers": [1, 3], "everywhere": False, "draws": 3}},
+            "ablate concept --task pos --task morph:Number --model m --layers 1,3 --draws 3",
+        ),
+        (
+            "steer",
+            {"settings": {"task": "morph:Number", "toward": "Plur", "doses": [-1.0, 0.5], "random_weights": 0}},
+            "ablate steer --model m --task morph:Number --toward Plur --doses -1,0.5 --random-weights 0",
+        ),
+        (
+            "interchange",
+            {"task": "behave:x", "settings": {"rank": None, "subspaces": ["all", "das"], "only_right": True}},
+            "ablate interchange --metric behave:x --model m --subspaces all,das --rank auto --only-right",
+        ),
+        (
+            "view-map",
+            {"task": "pos", "settings": {"method": "pca", "by": "label", "split": "train and dev"}, "cache": "/c"},
+            "view pca --task pos /c --colour-by label --show train,dev",
+        ),
+    ],
+)
+def test_a_stage_has_its_own_command(stage: str, provenance: dict[str, Any], command: str) -> None:
+    assert reproduction(stage, {"model": {"name": "m"}, **provenance}).command == f"probekit {command}"
 
 
 def test_a_notebook_shows_a_table_and_a_figure(hostile: LayerReport) -> None:

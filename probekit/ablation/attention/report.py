@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit.ablation.attention.scores import FURTHEST, MOVED, OWN, TOTAL_VARIATION
 from probekit.report import Measurement
-from probekit.report.render.drawing import DOTS, GREY, SERIES, SKY, own_axes, write_title
+from probekit.report.render.drawing import DOTS, GREY, SERIES, SKY, legible, own_axes, write_title
 from probekit.report.render.table import interval, number, render_plain, shortened
 from probekit.report.rows import RowReport
 from probekit.sites import Layer
@@ -115,7 +115,7 @@ class AttentionChangeReport(RowReport):
         for key in widest.values():
             text = "*" if key[0] is None else str(key[0]).partition(".")[0]
             ax.annotate(text, (said[key], moved[key]), xytext=(5, 3), textcoords="offset points",
-                        fontsize=8, color=color)  # fmt: skip
+                        fontsize=8, color=legible(color))  # fmt: skip
 
     @property
     def _own(self) -> Measurement:

@@ -11,27 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_JUDGING = ("score", "begin", "end", "limit", "dtype", "seed")
-OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "probe": (
-        *("layers", "pool", "pair", "estimator", "control_seeds", "seed", "strict", "drop_repeated", "fast", "ranks"),
-        *("also", "metrics", "max_ram", "device"),
-    ),
-    "behave": (*_JUDGING, "normalise", "by", "exchange"),
-    "attend": ("untrained", "least", "seed"),
-    "ablate": ("metric", "importance", "layers", "instead", "orders", "steps", *_JUDGING),
-}
-"""Of a command: the settings of its reports that are options of the same name (`metrics` are of `--metric`)."""
-_COMMANDS = {"attention": "attend"}
-"""How a command is called, where the stage of its rows has another name."""
-_JOINED = ("layers", "ranks")
-"""Settings whose values one option takes, with commas; of other lists each value has an option of its own."""
-_UNRECORDED = {
-    "probe": "whether --model, --corpus, --annotations or --probes named other files than the cache does",
-    "behave": "whether --ngram, --unigram, --against, --prompt or --revision was given",
-    "attend": "whether --corpus, --annotations or --probes named other files than the cache does",
-    "ablate": "whether --corpus, --annotations, --probes or --revision was given",
-}
+from probekit.report.page.recipes import JOINED, RECIPES, Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,56 +32,72 @@ class Reproduction:
 
 def reproduction(stage: str, provenance: Mapping[str, Any]) -> Reproduction:
     """Return the command that measures a report again, and what of it is unknown."""
-    verb = _COMMANDS.get(stage, stage)
-    settings, model = provenance.get("settings"), provenance.get("model")
-    known = verb in OPTIONS and isinstance(settings, Mapping) and (verb != "ablate" or "parts" in settings)
-    if not known or not isinstance(settings, Mapping):
+    recipe, settings = RECIPES.get(stage), provenance.get("settings")
+    if recipe is None or not isinstance(settings, Mapping) or not _named(recipe, settings):
         what = f"The command of stage '{stage}' does not follow from its report; its settings stand in the provenance."
         return Reproduction("", (what,))
-    unknown = []
-    words: list[str] = ["probekit", verb]
-    task = str(provenance.get("task") or "")
-    if verb == "ablate":
-        words.append(str(settings.get("parts")))
-    elif verb == "behave":
-        words.append(task)
-    else:
-        words += ["--task", task]
-        if cache := provenance.get("cache"):
-            words += ["--on", str(cache)]
-            unknown.append(
-                f"with which options the cache was extracted: `probekit cache info {shlex.quote(str(cache))}`"
-            )
-        else:
-            unknown.append("the cache (--on)")
-    if verb in ("behave", "ablate"):
-        name = model.get("name") if isinstance(model, Mapping) else model
-        words += ["--model", str(name or "")]
-        unknown.append("where the model lay: recorded are its name and digests")
-        drawn = model.get("random_weights") if isinstance(model, Mapping) else None
-        words += [] if drawn is None else ["--random-weights", str(drawn)]
-    for setting in OPTIONS[verb]:
+    words = ["probekit", *_named(recipe, settings), *_task(recipe, provenance)]
+    unknown: list[str] = []
+    read = _model if recipe.on == "model" else _cache
+    words += read(recipe, provenance, unknown)
+    for given in recipe.options:
+        setting, _, other = given.removeprefix("?").partition(">")
+        option = other or setting.replace("_", "-")
         if setting in settings:
-            words += _option(setting, settings[setting])
-        else:
-            unknown.append(f"--{_named(setting)}")
+            words += _option(option, settings[setting])
+        elif not given.startswith("?") and f"--{option}" not in words:
+            unknown.append(f"--{option}")
     default = 100 if settings.get("fast") else 1000
     if settings.get("resamples", default) not in (None, default):
         unknown.append(f"{settings['resamples']} resamples are no option of the command: in Python, `resamples=`")
-    return Reproduction(shlex.join(words), (*unknown, _UNRECORDED[verb]))
+    return Reproduction(shlex.join(words), (*unknown, recipe.unrecorded))
 
 
-def _named(setting: str) -> str:
-    return "metric" if setting == "metrics" else setting.replace("_", "-")
+def _named(recipe: Recipe, settings: Mapping[str, Any]) -> list[str]:
+    """Return the words of the command; none where a setting that names it is missing."""
+    needed = [word[1:-1] for word in recipe.words if word.startswith("{")]
+    if any(not settings.get(name) for name in needed):
+        return []
+    return [word.format(**{name: settings[name] for name in needed}) for word in recipe.words]
 
 
-def _option(setting: str, value: Any) -> list[str]:
-    name = f"--{_named(setting)}"
+def _task(recipe: Recipe, provenance: Mapping[str, Any]) -> list[str]:
+    task = str(provenance.get("task") or "")
+    if recipe.of == "tasks":
+        return [word for each in provenance.get("tasks") or [task] for word in ("--task", str(each))]
+    return {"none": [], "argument": [task]}.get(recipe.of, [f"--{recipe.of}", task])
+
+
+def _cache(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) -> list[str]:
+    cache = provenance.get("cache")
+    if not cache:
+        unknown.append("the cache (--on)" if recipe.on == "cache" else "the cache")
+        return []
+    unknown.append(f"with which options the cache was extracted: `probekit cache info {shlex.quote(str(cache))}`")
+    return ["--on", str(cache)] if recipe.on == "cache" else [str(cache)]
+
+
+def _model(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) -> list[str]:
+    model, settings = provenance.get("model"), provenance["settings"]
+    name = model.get("name") if isinstance(model, Mapping) else model
+    unknown.append("where the model lay: recorded are its name and digests")
+    drawn = model.get("random_weights") if isinstance(model, Mapping) else None
+    # Where the setting is an option of the command, it is written with the others.
+    drawn = None if settings.get("random_weights") is not None else drawn
+    return ["--model", str(name or ""), *([] if drawn is None else ["--random-weights", str(drawn)])]
+
+
+def _option(name: str, value: Any) -> list[str]:
+    option = f"--{name}"
+    if name == "show":  # "train and dev" is how a sentence says it
+        value = str(value).replace(" and ", ",")
+    if name == "rank":
+        value = "auto" if value is None else value
     if value is None or value is False or value == "" or value == []:
         return []
     if value is True:
-        return [name]
+        return [option]
     if isinstance(value, Sequence) and not isinstance(value, str):
-        texts = [str(each) for each in value]
-        return [name, ",".join(texts)] if setting in _JOINED else [word for text in texts for word in (name, text)]
-    return [name, str(value)]
+        texts = [f"{each:g}" if isinstance(each, float) else str(each) for each in value]
+        return [option, ",".join(texts)] if name in JOINED else [word for text in texts for word in (option, text)]
+    return [option, str(value)]

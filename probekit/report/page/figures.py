@@ -12,7 +12,7 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from probekit.report.render.drawing import SIZE
+from probekit.report.render.drawing import SIZE, fit_titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
-def inline_svg(draw: Callable[[Axes], object], *, name: str, title: str, description: str) -> str:
+def inline_svg(
+    draw: Callable[[Axes], object],
+    *,
+    name: str,
+    title: str,
+    description: str,
+    size: tuple[float, float] = SIZE,
+) -> str:
     """Draw a figure and return it as an ``<svg>`` element.
 
     Parameters
@@ -31,8 +38,10 @@ def inline_svg(draw: Callable[[Axes], object], *, name: str, title: str, descrip
         What every identifier begins with: one of its own for each figure of a page.
     title, description : str
         What the figure is, and what it shows, in words.
+    size : tuple of float
+        Width and height in inches.
     """
-    tree = ET.fromstring(_drawn(draw))
+    tree = ET.fromstring(_drawn(draw, size))
     for parent in list(tree.iter()):
         for child in [child for child in parent if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style")]:
             parent.remove(child)
@@ -42,7 +51,9 @@ def inline_svg(draw: Callable[[Axes], object], *, name: str, title: str, descrip
                 element.set(key, f"{name}-{value}")
             elif key == f"{{{_LINK}}}href":
                 del element.attrib[key]
-                element.set("href", f"#{name}-{value.removeprefix('#')}")
+                # What is drawn point by point is an image inside the page, not a reference.
+                inside = value.startswith("data:")
+                element.set("href", value if inside else f"#{name}-{value.removeprefix('#')}")
             elif "url(#" in value:
                 element.set(key, value.replace("url(#", f"url(#{name}-"))
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
@@ -59,7 +70,7 @@ def inline_svg(draw: Callable[[Axes], object], *, name: str, title: str, descrip
     return ET.tostring(tree, encoding="unicode", short_empty_elements=False)
 
 
-def _drawn(draw: Callable[[Axes], object]) -> bytes:
+def _drawn(draw: Callable[[Axes], object], size: tuple[float, float]) -> bytes:
     import matplotlib.style
     from matplotlib.figure import Figure
 
@@ -77,7 +88,8 @@ def _drawn(draw: Callable[[Axes], object]) -> bytes:
     ):
         # Text stays text: a letter that the font here lacks is drawn by the reader's.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=SIZE, layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots())
+        fit_titles(figure)
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     return stream.getvalue()

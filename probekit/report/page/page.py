@@ -18,7 +18,17 @@ from probekit.report.conclusions import floors_of
 from probekit.report.layers import LayerReport
 from probekit.report.page.commands import reproduction
 from probekit.report.page.figures import inline_svg
-from probekit.report.render.table import ReportTable, choice, chosen_layer, counted_over, heading, number, readable
+from probekit.report.render.drawing import SIZE
+from probekit.report.render.table import (
+    FIXED_WIDTH,
+    ReportTable,
+    choice,
+    chosen_layer,
+    counted_over,
+    heading,
+    number,
+    readable,
+)
 from probekit.report.render.table import notes as notes_of
 from probekit.report.rows import RowReport
 from probekit.storage.files import replace_bytes
@@ -28,9 +38,15 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 120
 """Rows of a report on its page, beside the table by layer."""
+_WIDTH = 120
+"""Characters of the table that a command prints."""
 _MOST_VALUES = 16
 """Values of a list that stand in the provenance."""
+_BY_LAYER = (["probe"], ["tune"])
+"""Stages whose reports are shown layer by layer."""
 _BESIDE = ("notes", "n_rows")
+_COLUMNS = ("method", "value", "interval")
+"""Of rows: what has a column though it be the same in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +121,7 @@ def _section(key: str, name: str, report: LayerReport | RowReport) -> dict[str, 
     """Return what the template shows of one report."""
     stages = list(dict.fromkeys(row.stage for row in report.rows))
     again = reproduction(stages[0] if len(stages) == 1 else "+".join(stages), report.provenance)
-    by_layer = isinstance(report, LayerReport) and stages == ["probe"] and bool(report.points())
+    by_layer = isinstance(report, LayerReport) and stages in _BY_LAYER and bool(report.points())
     tables, said = [], []
     if isinstance(report, LayerReport) and by_layer:
         lead, tables, notes = [counted_over(report)], [_by_layer(report)], notes_of(report)
@@ -129,12 +145,14 @@ def _section(key: str, name: str, report: LayerReport | RowReport) -> dict[str, 
     drawable = by_layer or (isinstance(report, RowReport) and bool(report.rows))
     if not drawable:
         said.append("No figure: this kind of report has none here, or no test rows.")
-    svg = ""
+    svg, size = "", report.figure_size if drawable and isinstance(report, RowReport) else SIZE
     if drawable:
         told = f"{'; '.join([*lead, what])}. Every number stands in the tables below."
-        svg = inline_svg(report.plot, name=key, title=what, description=told)
+        svg = inline_svg(report.plot, name=key, title=what, description=told, size=size)
     return {
-        "key": key, "name": name, "what": what, "lead": lead, "svg": svg, "tables": tables, "said": said,
+        "key": key, "name": name, "what": what, "lead": lead, "svg": svg, "wide": size[0] > SIZE[0],
+        "own": _own_table(report),
+        "tables": tables, "said": said,
         "notes": notes, "again": again, "provenance": tuple(_facts(report.provenance)),
     }  # fmt: skip
 
@@ -177,21 +195,38 @@ def _by_layer(report: LayerReport) -> Table:
 
 
 def _of_rows(rows: Sequence[Measurement], caption: str) -> Table:
-    """Return rows as they are; columns that say nothing are left out."""
-    heads = ("task", "split", "layer", "method", "role", "metric", "strength", "seed", "value", "interval", "n", "note")
+    """Return rows as they are; what is the same in all of them is said once, and what says nothing is left out."""
+    heads = ("method", "layer", "task", "split", "role", "metric", "strength", "seed", "value", "interval", "n", "note")
     lines = [
         (
-            row.task, row.split, _layer(row), readable(row.method), row.role, readable(row.metric),
+            readable(row.method), _layer(row), row.task, row.split, row.role, readable(row.metric),
             "-" if row.strength is None else f"{row.strength_name or ''} {row.strength:g}".strip(),
             "-" if row.seed is None else str(row.seed), _value(row), _interval(row.low, row.high),
             "-" if row.n is None else f"{row.n:,}", row.note or "-",
         )
         for row in rows[:MOST_ROWS]
     ]  # fmt: skip
-    kept = [place for place in range(len(heads)) if place == 0 or any(line[place] != "-" for line in lines)]
+    same = {head: {line[place] for line in lines} for place, head in enumerate(heads)}
+    once = [head for head in heads if len(lines) > 1 and len(same[head]) == 1 and head not in _COLUMNS]
+    kept = [place for place, head in enumerate(heads) if head not in once and (place == 0 or same[head] != {"-"})]
+    told = "; ".join(f"{head} {value}" for head in once if (value := next(iter(same[head]))) != "-")
     return Table(
-        caption, tuple(heads[place] for place in kept), tuple(tuple(line[place] for place in kept) for line in lines)
+        f"{caption} Of all: {told}." if told else caption,
+        tuple(heads[place] for place in kept),
+        tuple(tuple(line[place] for place in kept) for line in lines),
     )
+
+
+def _own_table(report: LayerReport | RowReport) -> str:
+    """Return the table that the command of a report prints, without its notes, which stand below; empty without one."""
+    if not isinstance(report, RowReport) or not report.rows:
+        return ""
+    before = FIXED_WIDTH.set(_WIDTH)
+    try:
+        lines = report.table().split("\n")
+    finally:
+        FIXED_WIDTH.reset(before)
+    return "\n".join(line for line in lines if not line.startswith("note: ")).strip()
 
 
 def _layer(row: Measurement) -> str:

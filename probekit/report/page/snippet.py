@@ -11,18 +11,19 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from probekit.report.page.figures import inline_svg
+from probekit.report.render.drawing import SIZE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def report_snippet(text: str, draw: Callable[[Axes], object] | None) -> str:
+def report_snippet(text: str, draw: Callable[[Axes], object] | None, *, size: tuple[float, float] = SIZE) -> str:
     """Return the table of a report as preformatted text, and its figure where there is one to draw."""
     first = text.partition("\n")[0]
     name = f"probekit-{sha256(text.encode()).hexdigest()[:12]}"
     picture = ""
     if draw is not None:
-        svg = inline_svg(draw, name=name, title=first, description="The numbers stand in the table above.")
+        svg = inline_svg(draw, name=name, title=first, description="The numbers stand in the table above.", size=size)
         picture = f'<div style="max-width:46em;background:#fff">{svg}</div>'
     return f'<div><pre style="overflow-x:auto">{escape(text)}</pre>{picture}</div>'
 

@@ -21,6 +21,8 @@ from probekit.storage.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 INK, GREY, PALE = "#222222", "#6B6B6B", "#DDDDDD"
@@ -34,6 +36,12 @@ STROKES: Dashes = (0, (5, 3))
 SIZE = (7.2, 4.4)
 """Of a figure, in inches."""
 _MOST_TICKS = 13
+_LONG_TITLE = 48
+"""Characters from which a title may need more room than there is; the layout is computed once more."""
+_EDGE = 0.96
+"""Of the width: text in an SVG is drawn by the reader's font, which may be a little wider."""
+_CONTRAST = 4.55
+"""Of text: 4.5, and what rounding to 256 steps may cost."""
 _METADATA: Mapping[str, Mapping[str, Any]] = {
     ".png": {"Software": None},
     ".svg": {"Date": None, "Creator": "probekit"},
@@ -111,12 +119,24 @@ def draw_curve(
             ax.vlines(columns.at(point.layer), point.low, point.high, color=pen.color, linewidth=2, alpha=0.4, zorder=2)
 
 
+def legible(color: str) -> str:
+    """Return a colour for text on white: itself, or darker until the contrast is 4.5 to 1 (WCAG 2.1, 1.4.3)."""
+    channels = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    for share in range(100, 0, -2):
+        dark = [channel * share / 100 for channel in channels]
+        linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in dark]
+        if 1.05 / (0.05 + 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]) >= _CONTRAST:
+            return "#" + "".join(f"{round(255 * each):02X}" for each in dark)
+    return INK
+
+
 def mark_chosen(ax: Axes, point: Point, columns: LayerAxis, color: str, *, text: str = "chosen") -> None:
     """Ring the layer that dev chose."""
     x = columns.at(point.layer)
     ax.plot([x], [point.value], "o", markersize=12, markerfacecolor="none", markeredgecolor=color, markeredgewidth=1.6)
     top = point.value if point.high is None else max(point.high, point.value)
-    ax.annotate(text, (x, top), xytext=(0, 8), textcoords="offset points", ha="center", fontsize=8, color=color)
+    ax.annotate(text, (x, top), xytext=(0, 8), textcoords="offset points", ha="center", fontsize=8,
+                color=legible(color))  # fmt: skip
 
 
 def draw_floor(ax: Axes, value: float, dashes: Dashes, color: str = GREY) -> None:
@@ -145,9 +165,8 @@ def finish_axes(ax: Axes, columns: LayerAxis, values: Sequence[float], labels: S
     ax.tick_params(length=3)
     heights = spread([(label.height - bottom) / (top - bottom) for label in labels], gap=0.055)
     for label, height in zip(labels, heights, strict=True):
-        ax.text(
-            1.012, height, label.text, color=label.color, transform=ax.transAxes, fontsize=9, va="center", ha="left"
-        )
+        ax.text(1.012, height, label.text, color=legible(label.color), transform=ax.transAxes, fontsize=9, va="center",
+                ha="left")  # fmt: skip
 
 
 def spread(heights: Sequence[float], *, gap: float) -> list[float]:
@@ -182,6 +201,19 @@ def write_title(ax: Axes, title: str, subtitle: str) -> None:
     text.set_in_layout(False)  # the title's padding keeps its place
 
 
+def fit_titles(figure: Figure) -> None:
+    """Make titles smaller that would run over the edge of the figure."""
+    titles: list[Text] = [ax._left_title for ax in figure.axes]  # type: ignore[attr-defined]
+    if all(len(title.get_text()) < _LONG_TITLE for title in titles):
+        return
+    figure.draw_without_rendering()
+    edge = _EDGE * figure.bbox.x1
+    for title in titles:
+        box = title.get_window_extent()
+        if box.x1 > edge:
+            title.set_fontsize(max(6.5, title.get_fontsize() * (edge - box.x0) / box.width))
+
+
 def own_axes(ax: Axes | None) -> Axes:
     """Return the axes given, or those of a new figure."""
     if ax is not None:
@@ -212,6 +244,7 @@ def save_figure(path: Path, draw: Callable[[Axes], object], *, size: tuple[float
     with matplotlib.style.context("default"), matplotlib.rc_context({"svg.hashsalt": "probekit"}):
         figure = Figure(figsize=size, dpi=160, layout="constrained")
         draw(figure.subplots())
+        fit_titles(figure)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as beside:

@@ -7,10 +7,13 @@ the last line, never cut in the middle of a number.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from probekit.report.conclusions import BestLayer, Point, by_role, centre_of_gravity, floors_of, rows_of
+from probekit.report.measurement import Measurement
 from probekit.sites import Layer
 
 if TYPE_CHECKING:
@@ -18,11 +21,9 @@ if TYPE_CHECKING:
 
     from probekit.report.layers import LayerReport
 
-from collections.abc import Mapping
-
-from probekit.report.measurement import Measurement
-
 PLAIN_WIDTH = 100
+FIXED_WIDTH: ContextVar[int | None] = ContextVar("FIXED_WIDTH", default=None)
+"""What a page sets, whose bytes must not hang on a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,7 @@ def render_plain(renderable: Any, width: int | None = None) -> str:
     stream = StringIO()
     console = Console(
         file=stream,
-        width=width or get_terminal_size((PLAIN_WIDTH, 24)).columns,
+        width=width or FIXED_WIDTH.get() or get_terminal_size((PLAIN_WIDTH, 24)).columns,
         no_color=True,
         force_terminal=False,
         force_jupyter=False,  # in a notebook rich would display the table and leave the stream empty

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from probekit import plain
 from probekit.cache.format.names import model_name
 from probekit.errors import ResourceError
-from probekit.report.render.drawing import save_figure
 from probekit.report.render.table import number, render_plain
 from probekit.report.rows import RowReport
 from probekit.storage.files import replace_bytes
@@ -132,11 +131,12 @@ class MapReport(RowReport):
 
         return draw_maps(self, ax)
 
-    def save_plot(self, path: str | os.PathLike[str]) -> Path:
-        """Write the figure as PNG, SVG or PDF, by the suffix; points are pixels in all of them."""
+    @property
+    def figure_size(self) -> tuple[float, float]:
+        """Width and height of the figure, in inches, by the number of maps."""
         from probekit.viewing.maps.draw import size_for
 
-        return save_figure(plain.path(path, "path"), self.plot, size=size_for(len(self.layers)))
+        return size_for(len(self.layers))
 
     def save_points(self, path: str | os.PathLike[str]) -> Path:
         """Write :attr:`points` as CSV; return the path.

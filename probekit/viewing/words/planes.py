@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from probekit.report.render.drawing import BLUE, GREY, PALE, VERMILION, own_axes, write_title
+from probekit.report.render.drawing import BLUE, GREY, PALE, VERMILION, legible, own_axes, write_title
 from probekit.viewing.words.questions import Analogy
 from probekit.viewing.words.tables import WordTable
 
@@ -61,7 +61,7 @@ def plot(plane: Mapping[str, Any], title: str, ax: Axes | None = None) -> Axes:
             (pair[1], second, VERMILION, "s", 5),
         ):
             ax.plot(*place, marker=marker, color=color, ms=5)
-            ax.annotate(word, place, xytext=(side, 4), textcoords="offset points", fontsize=8, color=color,
+            ax.annotate(word, place, xytext=(side, 4), textcoords="offset points", fontsize=8, color=legible(color),
                         ha="right" if side < 0 else "left")  # fmt: skip
     ax.set_xlabel("first direction")
     ax.set_ylabel("second direction")

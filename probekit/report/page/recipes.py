@@ -1,0 +1,138 @@
+"""How the command of each stage is written from what its report records: :data:`RECIPES`.
+
+Nothing enters; what leaves is data. A stage that is not here has a page all the same, without a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_JUDGING = ("score", "begin", "end", "limit", "dtype", "seed")
+_DRAWN = (*_JUDGING, "random_weights")
+_SAMPLED = ("limit", "dtype", "seed", "random_weights")
+_PROBED = ("?layer", "?pool")
+_ANNOTATED = "whether --corpus, --annotations or --probes named other files than the cache does"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A command, and which settings of its reports are options of it.
+
+    Attributes
+    ----------
+    words : tuple of str
+        The command; ``{parts}`` stands for a setting.
+    of : {"argument", "task", "tasks", "metric", "none"}
+        How the task of the report is named: as an argument, by ``--task``, by one ``--task`` each, by ``--metric``, or
+        by a setting.
+    on : {"cache", "model", "argument"}
+        What is read: ``--on CACHE``, ``--model MODEL``, or the cache as an argument.
+    options : tuple of str
+        Settings that are options; ``draws>sets`` is the option ``--sets``, and ``?layer`` is one of some reports alone.
+    unrecorded : str
+        What the report does not say.
+    """
+
+    words: tuple[str, ...]
+    of: str
+    on: str
+    options: tuple[str, ...]
+    unrecorded: str
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "probe": Recipe(
+        ("probe",),
+        "task",
+        "cache",
+        (
+            *("layers", "pool", "pair", "estimator", "control_seeds", "seed", "strict", "drop_repeated", "fast"),
+            *("ranks", "also", "metrics>metric", "max_ram", "device"),
+        ),
+        "whether --model, --corpus, --annotations or --probes named other files than the cache does",
+    ),
+    "behave": Recipe(
+        ("behave",),
+        "argument",
+        "model",
+        (*_JUDGING, "normalise", "by", "exchange"),
+        "whether --ngram, --unigram, --against, --prompt or --revision was given",
+    ),
+    "attention": Recipe(("attend",), "task", "cache", ("untrained", "least", "seed"), _ANNOTATED),
+    "ablate": Recipe(
+        ("ablate", "{parts}"),
+        "none",
+        "model",
+        ("metric", "importance", "layers", "instead", "first", "prune", "orders", "steps", *_PROBED, *_DRAWN),
+        "whether --corpus, --annotations, --probes or --revision was given",
+    ),
+    "ablate-inputs": Recipe(
+        ("ablate", "inputs"),
+        "metric",
+        "model",
+        ("masked", "exact", "?phrases", *_PROBED, "?score", "?begin", "?end", *_SAMPLED),
+        "whether --corpus, --annotations, --probes or --revision was given",
+    ),
+    "ablate-concept": Recipe(
+        ("ablate", "concept"),
+        "tasks",
+        "model",
+        ("layers", "everywhere", "eraser", "draws", "limit", "dtype", "seed"),
+        "what --corpus and --annotations named (recorded are names and digests), and --probes",
+    ),
+    "ablate-attention": Recipe(
+        ("ablate", "attention"),
+        "metric",
+        "model",
+        ("changes", "layers", "epsilons>epsilon", "draws>permutations", "search_steps", *_DRAWN),
+        "whether --revision was given",
+    ),
+    "ablate-weights": Recipe(
+        ("ablate", "weights"),
+        "metric",
+        "model",
+        ("sparsity", "scope", "masks", "mask_from", *_DRAWN),
+        "whether --revision was given",
+    ),
+    "interchange": Recipe(
+        ("ablate", "interchange"),
+        "metric",
+        "model",
+        ("layers", "at", "subspaces", "rank", "draws", "classes", "only_right", *_DRAWN),
+        "whether --revision was given",
+    ),
+    "steer": Recipe(
+        ("ablate", "steer"),
+        "none",
+        "model",
+        (
+            *("task", "toward", "away", "metric", "direction", "states", "layers", "doses", "cost", "draws"),
+            *("classes", *_DRAWN),
+        ),
+        "what --corpus and --annotations named (recorded are names and digests), and --probes",
+    ),
+    "view-map": Recipe(
+        ("view", "{method}"),
+        "task",
+        "argument",
+        ("by>colour-by", "layers", "pool", "pair", "split>show", "points", "breadth", "neighbours", "seed"),
+        _ANNOTATED,
+    ),
+    "view-neurons": Recipe(
+        ("view", "neurons"),
+        "task",
+        "argument",
+        (
+            *("layers", "rankings", "labels", "neurons>neuron", "keep", "draws>sets", "rows"),
+            *("estimator>weights-of", "seed"),
+        ),
+        _ANNOTATED,
+    ),
+}
+"""By the stage of a report's rows."""
+
+JOINED = frozenset(
+    {"layers", "ranks", "changes", "epsilon", "sparsity", "subspaces", "doses", "show", "rankings", "labels"}
+)
+"""Options that take several values with commas; of other lists each value has an option of its own."""
