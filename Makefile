@@ -13,7 +13,7 @@ DEMO := demo
 INSTALL := -m pip install --quiet --no-compile --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test check bench docs families fuzz soak lint style format clean
+.PHONY: demo test check bench docs families fuzz soak axe lint style format clean
 
 demo: .venv/.installed-demo
 	mkdir -p $(DEMO)
@@ -46,6 +46,11 @@ fuzz: .venv/.installed-test
 # Extract, kill at a random moment, resume; 200 times, at most ten minutes.
 soak: .venv/.installed-test
 	$(BIN)/python tests/soak/soak.py $(SOAK)
+
+# The pages of reports under the rules of axe-core, which npm fetches, in a Chromium that is installed.
+axe: .venv/.installed-test
+	npm install --silent --no-save --prefix .venv/axe axe-core@4.14.1
+	$(BIN)/python -m pytest -rs tests/report/test_page_browser.py
 
 lint: .venv/.installed-test style
 	$(BIN)/mypy

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -264,18 +262,3 @@ def test_a_notebook_shows_a_table_and_a_figure(hostile: LayerReport) -> None:
     assert {"pre", "svg"} <= {tag for tag, _ in shown.tags}
     assert "svg" not in {tag for tag, _ in Reader(LayerReport(())._repr_html_()).tags}
     assert callable(ActivationCache._repr_html_)
-
-
-def test_a_browser_opens_it_without_a_word(make_report: Callable[..., LayerReport], tmp_path: Path) -> None:
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip("no chromium on this machine")
-    made = make_report()
-    made.write(tmp_path / "a.jsonl")
-    assert run(["report", "page", str(tmp_path / "a.jsonl"), "--out", str(tmp_path / "p.html")]) == 0
-    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    command = [browser, *flags.split(), "--disable-component-update", "--disable-sync", "--enable-logging=stderr"]
-    command += [f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", (tmp_path / "p.html").as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
-    assert "<svg" in done.stdout
-    assert "CONSOLE" not in done.stderr
