@@ -7,6 +7,7 @@ same for the same reports. Surprise: of a long report only the first rows stand 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,8 @@ _WIDTH = 120
 """Characters of the table that a command prints."""
 _MOST_VALUES = 16
 """Values of a list that stand in the provenance."""
+_NUMBER = re.compile(r"[-+*]?[\d.,]+\*?|\[[-\d.,]+, [-\d.,]+\]")
+"""A cell that is a number or an interval: it stays on one line."""
 _BY_LAYER = (["probe"], ["tune"])
 """Stages whose reports are shown layer by layer."""
 _BESIDE = ("notes", "n_rows")
@@ -89,6 +92,7 @@ def page_of(reports: Mapping[str, LayerReport | RowReport], *, title: str = "pro
 
     loader = FileSystemLoader(Path(__file__).parent)
     pages = Environment(autoescape=True, loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    pages.filters["is_number"] = lambda cell: bool(_NUMBER.fullmatch(cell))
     sections = [_section(f"r{place}", name, report) for place, (name, report) in enumerate(reports.items(), start=1)]
     summary = Table(
         "What each report says first; scores are of test items.",
