@@ -62,8 +62,8 @@ def inline_svg(
         tree.insert(place, told)
     tree.set("role", "img")
     tree.set("aria-labelledby", f"{name}-title {name}-desc")
-    for size in ("width", "height", "version"):
-        tree.attrib.pop(size, None)
+    for attribute in ("width", "height", "version"):
+        tree.attrib.pop(attribute, None)
     for element in tree.iter():
         element.tag = element.tag.removeprefix(f"{{{_SVG}}}")
     tree.set("xmlns", _SVG)
