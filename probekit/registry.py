@@ -133,6 +133,8 @@ class Registry(Generic[M]):
     def get(self, name: str, option: str) -> M:
         """Find a member by its name; ``option`` is what the user typed it for."""
         known = self.members()
+        if not known:
+            raise UsageError(f"There is no {self.what} to choose from yet. Leave out `{option}`.{self._missing()}")
         if name not in known:
             raise UsageError(
                 f"The `{option}` option must be one of {', '.join(known)}. Got '{name}'.{did_you_mean(name, known)}"

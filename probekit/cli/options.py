@@ -227,6 +227,7 @@ def names_in(*folder: str, dash: str = "-") -> str:
     """
     files = Path(__file__).parents[1].joinpath(*folder).glob("*.py")
     names = ", ".join(sorted(path.stem.replace("_", dash) for path in files if not path.stem.startswith("_")))
+    names = names or "there are none yet"
     LISTED.add(names)
     return names
 

@@ -80,6 +80,32 @@ def tune_command(
         str | None,
         typer.Option("--schedule", help=f"What trains when: {names_in('tuning', 'schedules')}.", metavar="NAME"),
     ] = None,
+    module: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--module",
+            help="Put modules into blocks, which then stay frozen (NAME:OPTIONS@BLOCKS); may be repeated: "
+            f"{names_in('tuning', 'modules')}.",
+            metavar="NAME",
+        ),
+    ] = None,
+    close: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--close",
+            help=f"Stay close to the pretrained model; may be repeated: {names_in('tuning', 'closeness')}.",
+            metavar="NAME",
+        ),
+    ] = None,
+    signals: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="Learn from these beside the task, each with its weight or its first and last (NAME:0.2..0.1): "
+            f"{names_in('tuning', 'signals')}.",
+            metavar="NAMES",
+        ),
+    ] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="Hub name or folder; by default the report's.", metavar="MODEL")
     ] = None,
@@ -154,8 +180,10 @@ def tune_command(
     debug: Debug = False,
 ) -> None:
     """Fine-tune a model by a plan, from a report or of the catalogue, and say what it cost."""
+    from probekit.cli.tune_verify import verify_plan
     from probekit.errors import UsageError
     from probekit.extraction.spec import ExtractionSpec
+    from probekit.tuning.adding import added_fields
     from probekit.tuning.bill import Bill, Entry
     from probekit.tuning.draw import save_plan
     from probekit.tuning.materials import gather
@@ -191,6 +219,7 @@ def tune_command(
     asked = [
         *(changes or []),
         *(f"{field}={value}" for field, value in (("head", head), ("schedule", schedule)) if value),
+        *added_fields(module or (), close or (), signals or ()),
     ]
     chosen = plan_for(materials, given or plan, changes=asked, examples=train_examples, digest=digest_of_report(report))
     if plot is not None and (verify is None or plan_only):
@@ -199,7 +228,7 @@ def tune_command(
         typer.echo(chosen.text(), nl=False)
         return
     if verify is not None:
-        _verify(
+        verify_plan(
             materials,
             chosen,
             verify,
@@ -278,34 +307,6 @@ def _run(
                 minutes=minutes, report_to=report_to, watch=watch, told=lambda note: say(note, quiet=quiet)
             ),
         )
-
-
-def _verify(
-    materials: Materials,
-    plan: TunePlan,
-    file: Path,
-    *,
-    seeds: range,
-    examples: int | None,
-    plot: Path | None,
-    json: bool,
-    quiet: bool,
-) -> None:
-    """Run every cell that the file does not have yet, and say whether the plan was right."""
-    from probekit.tuning.cells import Asked, LineFile, run_cells
-    from probekit.tuning.verify import Verdict
-
-    asked = Asked(seeds=tuple(seeds), examples=examples)
-    with LineFile(file) as lines:
-        found = run_cells(materials, plan, lines, asked, told=lambda note: say(note, quiet=quiet or json))
-        # The constant rival is chosen on lines of development tasks that the file has already.
-        verdict = Verdict([*lines.development, *found], materials.facts)
-    if plot is not None:
-        say(f"plot       {verdict.save_plot(plot)}", quiet=quiet or json)
-    if json:
-        show_json(verdict.to_json())
-    else:
-        typer.echo(str(verdict))
 
 
 def _strategy(given: TunePlan | None, plan: str | None, report: Path | None) -> str:

@@ -14,11 +14,14 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from probekit import plain
-from probekit.errors import UsageError, did_you_mean
+from probekit.errors import CacheError, InputError, ProbekitError, UsageError, did_you_mean
 
 Option = str | int | float | bool
 P = TypeVar("P")
 
+VERSION = 1
+SCHEMA = f"probekit.plan/{VERSION}"
+_SCHEMA = re.compile(r"probekit\.plan/([1-9][0-9]{0,8})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 WHOLES = "whole numbers from 0 on, ascending, none twice"
 
@@ -124,3 +127,24 @@ def read_part(kind: Callable[..., P], document: Any, name: str, *, flat: bool = 
             raise UsageError(f"The plan lacks the field '{prefix}{key}'.")
     values = {key: value for key, value in document.items() if key in known}
     return kind(**values, options=rest) if flat else kind(**values)
+
+
+def check_schema(schema: Any, where: str) -> None:
+    """Refuse what is no plan, or one of a version that is not known here.
+
+    Raises
+    ------
+    InputError
+        No plan; ``where`` is named.
+    CacheError
+        A newer schema.
+    """
+    match = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
+    error: ProbekitError
+    if match is None:
+        error = InputError(f"{where}: not a plan: its schema must be '{SCHEMA}'. Got {schema!r:.60}.")
+    elif int(match[1]) > VERSION:
+        error = CacheError(f"{where}: this plan was written as '{schema}'; here '{SCHEMA}' is read. Update probekit.")
+    else:
+        return
+    raise error

@@ -5,14 +5,15 @@ Enters: the JSON of a plan and what was typed. Leaves: the changed JSON, or the 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from probekit.errors import UsageError, did_you_mean
 from probekit.storage.strict import decode, dump
+from probekit.tuning.choices import spelled_choice, typed_closeness, typed_modules, typed_signals
 from probekit.tuning.options import spelled
 from probekit.tuning.parts import WordFile
+from probekit.tuning.typed import listed, value
 
 MADE_FROM = ("schema", "model", "task", "report", "why")
 """What a plan was made from, and its reasons: they are not chosen, so they are not set."""
@@ -21,10 +22,14 @@ FILES = ("read.beside",)
 """Files that are set by their place, and whose digest the plan keeps."""
 CHOICES = ("head", "schedule", "rate")
 """Parts that are set by the name of a member, with its options behind a colon: ``gradual:epochs_each=2``."""
+MEMBERS: Mapping[str, Callable[[str], Any]] = {
+    "modules": typed_modules,
+    "close": typed_closeness,
+    "signals": typed_signals,
+}
+"""Lists of members, each with its options behind its name: ``bottleneck:16@3-6``."""
 _FREE = ("head.options", "schedule", "rate")
 """Where a plan does not know the names of its own fields: they are options of a member."""
-
-_RANGE = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
 
 
 def changed(document: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
@@ -87,6 +92,8 @@ def _set(document: dict[str, Any], field: str, text: str) -> None:
         raise _unknown(field, place)
     if field in CHOICES:
         _choose(place, field, text)
+    elif field in MEMBERS:
+        place[last] = _members(field, text, document["keep"])
     elif field in FILES:
         place[last] = None if text in ("", "null") else WordFile.of(text).to_json()
     elif isinstance(place.get(last), dict):
@@ -94,7 +101,7 @@ def _set(document: dict[str, Any], field: str, text: str) -> None:
             f"The field '{field}' of a plan is set in parts: {', '.join(f'{field}.{key}' for key in place[last])}."
         )
     else:
-        place[last] = _listed(text) if field in LISTS else _value(text)
+        place[last] = listed(text) if field in LISTS else value(text)
 
 
 def _unknown(field: str, place: Mapping[str, Any]) -> UsageError:
@@ -106,30 +113,20 @@ def _unknown(field: str, place: Mapping[str, Any]) -> UsageError:
 def _choose(place: dict[str, Any], field: str, text: str) -> None:
     """Name another member; options of the one before go with it, what every rate has stays."""
     name, texts = spelled(text, field)
-    options = {key: _value(value) for key, value in texts.items()}
+    options = {key: value(text) for key, text in texts.items()}
     shared = ("peak", "head_peak", "depth_factor") if field == "rate" else ()
     kept = {key: place[field][key] for key in shared}
     place[field] = {"name": name, "options": options} if field == "head" else {"name": name, **kept, **options}
 
 
-def _value(text: str) -> Any:
-    """Read a number, ``true``, ``null`` as JSON has them; what is none of them is a text."""
-    try:
-        return decode(text)
-    except ValueError:
-        return text
-
-
-def _listed(text: str) -> Any:
-    """Read ``3,4``, ``3-5``, JSON, or nothing."""
-    value = _value(text)
-    if value is None or isinstance(value, list):
-        return value
-    found: list[Any] = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        ends = _RANGE.fullmatch(part)
-        found += range(int(ends[1]), int(ends[2]) + 1) if ends else [_value(part)]
-    return found
+def _members(field: str, text: str, keep: Any) -> Any:
+    """Read members by their names, or as JSON has them; modules without depths sit in every block that is kept."""
+    given = value(text)
+    if given is None or isinstance(given, list):
+        return given or []
+    if field == "modules":
+        return typed_modules(text, everywhere=range(1, keep + 1) if isinstance(keep, int) else ())
+    return MEMBERS[field](text)
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -141,6 +138,8 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _shown(leaves: Mapping[str, Any], field: str) -> str:
+    if field in MEMBERS:
+        return "; ".join(map(spelled_choice, leaves.get(field, []))) or "none"
     return dump(leaves[field]) if field in leaves else "none"
 
 

@@ -24,6 +24,7 @@ SCHEMA = "probekit.run/1"
 RUNS = Path("runs")
 WHERE = "model_folder"
 """Field of the record that is no part of what makes two runs the same run."""
+ADDED = ("modules", "close", "signals")
 MODEL_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
 RUN, PLAN, REPORT, CERTIFICATE = (
     "run.json",
@@ -54,9 +55,14 @@ def identity_of(
         "save": save,
         "cache": None if cache is None else str(cache.path),
         "data": data.digest,
-        "plan": {**plan.to_json(), "model": {"name": plan.model.name, "digest": plan.model.digest}},
+        "plan": {**_said(plan), "model": {"name": plan.model.name, "digest": plan.model.digest}},
         "probekit": __version__,
     }
+
+
+def _said(plan: TunePlan) -> dict[str, Any]:
+    """Return a plan without the lists that are empty: runs of before there were such lists are the same runs."""
+    return {name: value for name, value in plan.to_json().items() if value != [] or name not in ADDED}
 
 
 def run_folder(asked: dict[str, Any]) -> Path:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -27,17 +28,19 @@ from probekit.tuning.feed import Feed
 from probekit.tuning.folder import LOG, RunFolder, RunLog
 from probekit.tuning.layout import gold_of
 from probekit.tuning.optimizer import make_optimizer, set_rates
-from probekit.tuning.order import epoch_batches
+from probekit.tuning.order import cut_in, epoch_batches, seed_dropout
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.processes import Processes
 from probekit.tuning.saving import put
 from probekit.tuning.scoring import SplitScorer
 from probekit.tuning.state import At, TrainingState, copied
+from probekit.tuning.terms import SIGNALS, Terms
 from probekit.tuning.watching import Moment, Watcher
 
 IntArray = NDArray[np.int64]
 MINUTES = 5.0
 """Between checkpoints."""
+TASK = "task"  # the name of its loss in the log, beside those of what is added to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Trainer:
         self.epochs = [self._steps_of(epoch) for epoch in range(plan.loop.epochs)]
         self.total = sum(map(len, self.epochs))
         self.course = Course(plan, 1)
+        self.terms = Terms(plan, feed, self.total)
         self.optimizer = make_optimizer(self.network, plan)
         self.dev = SplitScorer(self.data, "dev", seed=plan.loop.seed)
         numbers = self.data.targets == "numbers"  # every batch and every prediction of them needs both
@@ -121,6 +125,7 @@ class Trainer:
         for depth in sorted(self._lowest()):  # whatever the schedule reaches, before the first step
             self.feed.check_layers(depth)
         self.first = digests(self.network)
+        self.terms.stay_close()
         kept = self.state.restore(self.folder, self.network, self.optimizer)
         if self.state.ever:
             self.feed.set_lowest(min(self.state.ever))
@@ -188,7 +193,8 @@ class Trainer:
     def _step(self, micros: Sequence[IntArray], depths: frozenset[int]) -> tuple[dict[str, Any], int]:
         rates = self.course.rates_at(self.state.at.step, self.total)
         set_rates(self.optimizer, rates)
-        loss, tokens = self._backward(micros)
+        losses, tokens = self._backward(micros)
+        loss = sum(losses.values())
         self._refuse_endless("loss", loss, rates)
         trained = [parameter for depth in sorted(depths) for parameter in self.network.named(depth).values()]
         self.processes.add_up(trained)
@@ -209,7 +215,7 @@ class Trainer:
             "norm": norm,
             "tokens": tokens,
         }
-        return row, tokens
+        return ({**row, "losses": losses} if self.terms.names else row), tokens
 
     def _refuse_endless(self, what: str, value: float, rates: Mapping[int, float]) -> None:
         """Stop before a number that is not finite gets into a parameter, and so into a checkpoint."""
@@ -220,11 +226,11 @@ class Trainer:
                 "(--set rate.peak=...) or clip (--set loop.clip=1), in a folder of its own."
             )
 
-    def _backward(self, micros: Sequence[IntArray]) -> tuple[float, int]:
+    def _backward(self, micros: Sequence[IntArray]) -> tuple[dict[str, float], int]:
         """Add up the gradient of a step; a batch that does not fit into memory is cut in two, and that is said."""
         while True:
             try:
-                return self._accumulate([part for micro in micros for part in _cut(micro, self.state.parts)])
+                return self._accumulate([part for micro in micros for part in cut_in(micro, self.state.parts)])
             except (torch.OutOfMemoryError, MemoryError) as error:
                 self.optimizer.zero_grad(set_to_none=True)
                 if self.state.parts >= max(map(len, micros)):
@@ -238,22 +244,31 @@ class Trainer:
                 parts = self.state.parts
                 self.told(f"Out of memory at step {self.state.at.step}: every batch is cut into {parts} from here on.")
 
-    def _accumulate(self, micros: Sequence[IntArray]) -> tuple[float, int]:
-        total = self.feed.counted(np.concatenate(micros))
-        mine = [self.processes.mine(micro) for micro in micros]
-        batches = [self.feed.batch(examples, step=self.state.at.step) for examples in mine if len(examples)]
-        value, tokens = 0.0, 0
+    def _accumulate(self, micros: Sequence[IntArray]) -> tuple[dict[str, float], int]:
+        """Return the losses of a step by name, the task's first, and its tokens; gradients are added up."""
+        step, total = self.state.at.step, self.feed.counted(np.concatenate(micros))
+        mine = filter(len, map(self.processes.mine, micros))
+        batches = [self.feed.batch(examples, step=step) for examples in mine]
+        seed = partial(seed_dropout, self.network.device, self.plan.loop.seed, step)
+        values, tokens = dict.fromkeys((TASK, *self.terms.names), 0.0), 0
         self.network.set_dropout(True)
         for number, batch in enumerate(batches):
-            _seed(self.network.device, self.plan.loop.seed, self.state.at.step, number, self.processes.rank)
+            seed(number, self.processes.rank)
             row = torch.from_numpy(batch.row).to(self.network.device)
             with self._precision():
                 scores = self.feed.scores(batch)
             loss = self.network.head.loss(scores.float(), row, self._gold(batch)) / total
-            loss.backward()
-            value += float(loss.detach())
+            terms = {TASK: loss, **self.terms.penalties(batch, len(batch.targets) / total, step)}
+            torch.stack([*terms.values()]).sum().backward()
+            for name, value in terms.items():
+                values[name] += float(value.detach())
             tokens += batch.tokens
-        return self.processes.total(value), int(self.processes.total(tokens))
+        seed(len(batches), self.processes.rank)
+        with self._precision():
+            for name, loss in self.terms.signal_losses(step, self.processes.rank, self.processes.count):
+                loss.backward()
+                values[name] += float(loss.detach())
+        return {name: self.processes.total(value) for name, value in values.items()}, int(self.processes.total(tokens))
 
     def _gold(self, batch: Any) -> Tensor:
         gold = gold_of(self.data, batch, self.network.device)
@@ -272,7 +287,7 @@ class Trainer:
             name: pulls(parameter, rates[depth])
             for depth in self.network.trained
             for name, parameter in self.network.named(depth).items()
-            if parameter.grad is not None
+            if parameter.grad is not None or name.startswith(SIGNALS)  # a signal may have no weight yet
         }
         return digests(self.network), pulled
 
@@ -303,17 +318,3 @@ class Trainer:
             examples, self.data.sizes[examples], seed=loop.seed, epoch=epoch, batch_tokens=loop.batch_tokens
         )
         return [batches[start : start + loop.accumulate] for start in range(0, len(batches), loop.accumulate)]
-
-
-def _cut(examples: IntArray, parts: int) -> Iterator[IntArray]:
-    """Cut a batch into parts that are not empty."""
-    yield from (part for part in np.array_split(examples, min(parts, len(examples))) if len(part))
-
-
-def _seed(device: torch.device, *numbers: int) -> None:
-    """Seed the dropout of one micro-batch by the numbers that it depends on."""
-    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
-    # Not torch.manual_seed: it tells every kind of device, and where there is none it keeps the stack of each call.
-    torch.random.default_generator.manual_seed(seed)
-    if device.type != "cpu":
-        getattr(torch, device.type).manual_seed(seed)

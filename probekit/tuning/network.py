@@ -63,6 +63,7 @@ class Network(nn.Module):
         self.body, self.head, self.mix, self.beside = loaded.model, head, mix, beside
         self.read, self.keep = plan.read.layers, plan.keep
         self.depths = depths
+        self.signals = nn.ModuleDict()
         self.sized = Sized(head.spec.width)
         self._loaded = [loaded]  # in a list: no module of this one
         self._by_depth = modules_of(loaded)
@@ -80,14 +81,22 @@ class Network(nn.Module):
         """Where it runs."""
         return self.loaded.device
 
+    def learns_from(self, signals: Mapping[str, nn.Module]) -> None:
+        """Take parameters of signals among what is new; they are no part of what is saved."""
+        self.signals.update(signals)
+
+    def pretrained(self, depths: Iterable[int]) -> dict[str, nn.Parameter]:
+        """Return the parameters of some depths that the model came with, by their names in this network."""
+        own = (self.named(depth) for depth in sorted(depths))
+        return {name: value for some in own for name, value in some.items() if name.startswith("body.")}
+
     def named(self, depth: int) -> dict[str, nn.Parameter]:
         """Return the parameters of a depth by their names in this network."""
         if depth <= self.keep:
             return {f"body.{name}": parameter for name, parameter in self.depths.groups[depth].parameters.items()}
-        if self.head.own:
-            return {f"body.{name}": parameter for name, parameter in self.depths.behind.items()}
-        new = (("head", self.head), ("mix", self.mix))
-        return {
+        own = {f"body.{name}": parameter for name, parameter in self.depths.behind.items()} if self.head.own else {}
+        new = (("head", self.head), ("mix", self.mix), ("signals", self.signals))
+        return own | {
             f"{part}.{name}": parameter
             for part, module in new
             if module is not None
@@ -122,7 +131,7 @@ class Network(nn.Module):
             return
         for depth in self.trained:
             if depth > self.keep:
-                new = (self.head, self.mix)
+                new = (self.head, self.mix, self.signals)
                 _set_modes((inner for part in new if part is not None for inner in part.modules()), True)
             else:
                 _set_modes(self._by_depth[depth], True)

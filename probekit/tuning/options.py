@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
@@ -60,6 +60,31 @@ def spelled(text: str, what: str) -> tuple[str, dict[str, str]]:
             raise UsageError(f"Options of a {what} are written NAME:option=value. Got '{text}'.")
         options[key.strip()] = value.strip()
     return name.strip(), options
+
+
+def by_place(function: Callable[..., Any], given: Sequence[str], what: str) -> dict[str, str]:
+    """Return options as they were typed, ``option=value`` or values in the order in which a function has its options.
+
+    Raises
+    ------
+    UsageError
+        More values than options.
+    """
+    own = keyword_only(function)
+    options = {}
+    for place, text in enumerate(given):
+        key, sign, value = text.partition("=")
+        if not sign and place >= len(own):
+            has = f"it has {', '.join(own)}" if own else "it has none"
+            raise UsageError(f"The {what} was given the option '{text}' too many; {has}.")
+        options[key.strip() if sign else own[place]] = value.strip() if sign else text
+    return options
+
+
+def keyword_only(function: Callable[..., Any]) -> list[str]:
+    """Return the names of the options of a function, in its order."""
+    parameters = inspect.signature(function).parameters.values()
+    return [one.name for one in parameters if one.kind is inspect.Parameter.KEYWORD_ONLY]
 
 
 def bound(

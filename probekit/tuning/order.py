@@ -1,4 +1,4 @@
-"""The order of training, a pure function of (seed, epoch): which examples make which batch.
+"""The order of training, a pure function of (seed, epoch), and its dropout, one of (seed, step).
 
 Enters: tokens of every example, a seed, an epoch. Leaves: batches of examples. No state is kept, so that a run that was
 killed goes on with one number. Examples of like length stand together, since pads cost as much as tokens; which ones do
@@ -7,7 +7,10 @@ differs by epoch, and so does the order of the batches.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 IntArray = NDArray[np.int64]
@@ -54,3 +57,17 @@ def sorted_batches(examples: IntArray, sizes: IntArray, batch_tokens: int) -> li
     """Return batches to predict: the longest first, so that memory runs out at once or never."""
     order = np.argsort(-sizes, kind="stable")
     return [examples[order[cut]] for cut in cut_batches(sizes[order], batch_tokens)]
+
+
+def cut_in(examples: IntArray, parts: int) -> Iterator[IntArray]:
+    """Cut a batch into parts that are not empty."""
+    yield from (part for part in np.array_split(examples, min(parts, len(examples))) if len(part))
+
+
+def seed_dropout(device: torch.device, *numbers: int) -> None:
+    """Seed the dropout of one micro-batch by the numbers that it depends on."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+    # Not torch.manual_seed: it tells every kind of device, and where there is none it keeps the stack of each call.
+    torch.random.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        getattr(torch, device.type).manual_seed(seed)

@@ -9,27 +9,23 @@ layer that is read can train, since nothing of it reaches the head.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from probekit import plain
-from probekit.errors import CacheError, InputError, ProbekitError, ResourceError, UsageError
+from probekit.errors import InputError, ResourceError, UsageError
 from probekit.storage.files import replace_bytes
 from probekit.storage.strict import canonical, decode, pretty
-from probekit.tuning.checking import depths, named, optional, read_part, sha256
+from probekit.tuning.checking import SCHEMA, check_schema, depths, named, optional, read_part, sha256
+from probekit.tuning.choices import CloseChoice, ModuleChoice, SignalChoice
 from probekit.tuning.editing import changed, differences
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ScheduleChoice
 from probekit.tuning.rates import get_rate
 from probekit.tuning.reasons import Reason
 from probekit.tuning.schedules import get_schedule
-
-VERSION = 1
-SCHEMA = f"probekit.plan/{VERSION}"
-_SCHEMA = re.compile(r"probekit\.plan/([1-9][0-9]{0,8})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +45,13 @@ class TunePlan:
     head : HeadChoice
     rate : RateChoice
     schedule : ScheduleChoice
-        When each depth of ``train`` and what is new trains.
+        When each depth of ``train``, each that has modules, and what is new trains.
+    modules : tuple of ModuleChoice
+        What is put into blocks; it trains, whether the block does (``train``) or not.
+    close : tuple of CloseChoice
+        What keeps the model close to the pretrained one.
+    signals : tuple of SignalChoice
+        What it learns from beside the task.
     loop : Loop
     report : str or None
         The sha256 of the report that it was made from, as read from its file and without the seconds in it.
@@ -69,6 +71,9 @@ class TunePlan:
     head: HeadChoice
     rate: RateChoice
     schedule: ScheduleChoice = field(default_factory=ScheduleChoice)
+    modules: tuple[ModuleChoice, ...] = ()
+    close: tuple[CloseChoice, ...] = ()
+    signals: tuple[SignalChoice, ...] = ()
     loop: Loop = field(default_factory=Loop)
     report: str | None = None
     why: tuple[Reason, ...] = ()
@@ -81,6 +86,8 @@ class TunePlan:
         object.__setattr__(self, "train", depths(self.train, "train"))
         object.__setattr__(self, "report", optional(sha256, self.report, "report.sha256"))
         object.__setattr__(self, "why", plain.all_of(self.why, "why", Reason, "a list of Reasons"))
+        for name, kind in _LISTS.items():
+            object.__setattr__(self, name, plain.all_of(getattr(self, name), name, kind, f"a list of {kind.__name__}s"))
         self._check_depths()
         get_schedule(self.schedule.name).bind(self.loop.epochs, self.schedule.options)
         get_rate(self.rate.name).bind(self.rate.options)
@@ -97,6 +104,10 @@ class TunePlan:
             under = [depth for depth in self.train if depth <= highest]
             why = f"reach above layer {highest}, the highest that is read, so nothing would train them"
             wrong.append(("train", self.train, why, under))
+        placed = sorted({depth for module in self.modules for depth in module.depths})
+        if placed and placed[-1] > highest:
+            why = f"reach above layer {highest}, the highest that is read, so nothing would train them"
+            wrong.append(("modules' depths", tuple(placed), why, [depth for depth in placed if depth <= highest]))
         if wrong:
             said = "; ".join(f"{field} {list(value)} {why}" for field, value, why, _ in wrong)
             sets = ", ".join(f"{field}={','.join(map(str, under))}" for field, _, _, under in wrong)
@@ -105,7 +116,8 @@ class TunePlan:
     @property
     def depths(self) -> tuple[int, ...]:
         """The depths that train at some time, ascending; the last is what is new."""
-        return (*self.train, self.keep + 1)
+        placed = {depth for module in self.modules for depth in module.depths}
+        return (*sorted({*self.train, *placed}), self.keep + 1)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that is written."""
@@ -118,8 +130,11 @@ class TunePlan:
             "keep": self.keep,
             "train": list(self.train),
             "head": self.head.to_json(),
+            "modules": [choice.to_json() for choice in self.modules],
             "schedule": self.schedule.to_json(),
             "rate": self.rate.to_json(),
+            "close": [choice.to_json() for choice in self.close],
+            "signals": [choice.to_json() for choice in self.signals],
             "loop": self.loop.to_json(),
             "why": [reason.to_json() for reason in self.why],
         }
@@ -137,7 +152,7 @@ class TunePlan:
         """
         if not isinstance(document, Mapping):
             raise InputError(f"{where}: a plan must be a JSON object. Got {type(document).__name__}.")
-        _check_schema(document.get("schema"), where)
+        check_schema(document.get("schema"), where)
         try:
             return _read(document)
         except UsageError as error:
@@ -193,8 +208,9 @@ class TunePlan:
         ----------
         *changes : str
             Lists are written ``train=3,4`` or ``train=3-5``, and ``train=`` for none; a head, a schedule or a rate
-            ``schedule=gradual:epochs_each=2``; ``read=3`` is ``read.layers=3``; ``read.beside=vectors.txt`` names a
-            file of word vectors, whose sha256 is put into the plan.
+            ``schedule=gradual:epochs_each=2``; ``modules=bottleneck:16@3-6;lora:r=8@4``, ``close=ewc``,
+            ``signals=lm:0.2..0.1``; ``read=3`` is ``read.layers=3``; ``read.beside=vectors.txt`` names a file of word
+            vectors, whose sha256 is put into the plan.
 
         Raises
         ------
@@ -272,6 +288,8 @@ _PARTS = {
     "rate": RateChoice,
     "loop": Loop,
 }
+_LISTS: dict[str, type[Any]] = {"modules": ModuleChoice, "close": CloseChoice, "signals": SignalChoice}
+"""Parts that stand in lists; a plan without such a list has none."""
 _FLAT = ("schedule", "rate")
 """Parts whose options stand beside their name."""
 
@@ -282,6 +300,10 @@ def _read(document: Mapping[str, Any]) -> TunePlan:
     for name, kind in _PARTS.items():
         if name in values:
             values[name] = read_part(kind, values[name], name, flat=name in _FLAT)
+    for name, kind in _LISTS.items():
+        if name in values:
+            some = plain.listed(values[name], name, f"a list of {name}")
+            values[name] = tuple(read_part(kind, one, name) for one in some)
     if values.get("report") is not None:
         values["report"] = read_part(_Digest, values["report"], "report").sha256
     if "why" in values:
@@ -293,15 +315,3 @@ def _read(document: Mapping[str, Any]) -> TunePlan:
 @dataclass(frozen=True, slots=True)
 class _Digest:
     sha256: str
-
-
-def _check_schema(schema: Any, where: str) -> None:
-    match = _SCHEMA.fullmatch(schema) if isinstance(schema, str) else None
-    error: ProbekitError
-    if match is None:
-        error = InputError(f"{where}: not a plan: its schema must be '{SCHEMA}'. Got {schema!r:.60}.")
-    elif int(match[1]) > VERSION:
-        error = CacheError(f"{where}: this plan was written as '{schema}'; here '{SCHEMA}' is read. Update probekit.")
-    else:
-        return
-    raise error

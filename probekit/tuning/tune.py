@@ -19,6 +19,7 @@ from probekit.report import SECONDS, LayerReport
 from probekit.storage.strict import canonical
 from probekit.tasks import ProbeTask
 from probekit.tuning import advise as advising
+from probekit.tuning.adding import added_fields, on_frozen_blocks
 from probekit.tuning.heads import get_head
 from probekit.tuning.materials import Materials, gather
 from probekit.tuning.options import bound
@@ -83,6 +84,9 @@ def tune(
     probes: Any = (),
     targets: str | None = None,
     changes: str | Sequence[str] = (),
+    modules: str | Sequence[str] = (),
+    close: str | Sequence[str] = (),
+    signals: str | Sequence[str] = (),
     examples: int | None = None,
     save: str = "whole",
     out: str | os.PathLike[str] | None = None,
@@ -118,6 +122,12 @@ def tune(
         task ``text``: a language model goes on learning from the corpus, with the head that it has.
     changes : str or sequence of str
         Fields of the plan to set, ``keep=3`` [1]_.
+    modules : str or sequence of str
+        Modules to put into blocks, ``bottleneck:16@3-6``; the blocks themselves then stay as they are.
+    close : str or sequence of str
+        What keeps the model close to the pretrained one.
+    signals : str or sequence of str
+        What it learns from beside the task, ``lm:0.2..0.1``.
     examples : int, optional
         Train on so many training examples, drawn by the plan's seed.
     save : {"whole", "delta"}
@@ -168,7 +178,12 @@ def tune(
     chosen = plan_for(
         materials,
         given,
-        changes=plain.texts(changes, "changes"),
+        changes=[
+            *plain.texts(changes, "changes"),
+            *added_fields(
+                plain.texts(modules, "modules"), plain.texts(close, "close"), plain.texts(signals, "signals")
+            ),
+        ],
         examples=examples,
         digest=digest_of_report(report),
     )
@@ -230,7 +245,10 @@ def plan_for(
         )
     if not isinstance(plan, TunePlan) and facts.name != DEFAULT:
         made = replace(made, model=replace(made.model, folder=materials.model_folder))
-    made = (made.with_set(*changes) if changes else made).check(facts, data.task.name).without_shared(facts)
+    if changes:
+        by_hand = [change.partition("=")[0].strip() for change in changes]
+        made = on_frozen_blocks(made.with_set(*changes), by_hand) if "modules" in by_hand else made.with_set(*changes)
+    made = made.check(facts, data.task.name).without_shared(facts)
     head = get_head(made.head.name)
     head.check(kind=data.task.kind, targets=data.targets, pool=made.read.pool)
     head.check_read(made.read, made.keep)

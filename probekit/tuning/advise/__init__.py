@@ -18,8 +18,9 @@ from probekit import plain
 from probekit.registry import Registry
 from probekit.report import LayerReport
 from probekit.tuning.advise.profile import Profile, profile_of
+from probekit.tuning.checking import SCHEMA
 from probekit.tuning.facts import ModelFacts
-from probekit.tuning.plan import SCHEMA, TunePlan
+from probekit.tuning.plan import TunePlan
 from probekit.tuning.reasons import Evidence, Reason
 
 ORDER = (

@@ -7,7 +7,6 @@ recipe has them or by their names: ``top:2``, ``random:3:7``, ``random:blocks=3:
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,7 +24,7 @@ from probekit.tuning.defaults import (
     peak_for,
 )
 from probekit.tuning.facts import ModelFacts
-from probekit.tuning.options import bound
+from probekit.tuning.options import bound, by_place, keyword_only
 from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ScheduleChoice
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.reasons import Reason
@@ -179,16 +178,8 @@ def blocks_of(facts: ModelFacts, blocks: int) -> int:
 
 def _options(recipe: PlanRecipe, given: Sequence[str], name: str) -> dict[str, str]:
     """Return the options that were typed, by name."""
-    own = [
-        parameter.name
-        for parameter in inspect.signature(recipe.lay).parameters.values()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    ]
+    own = keyword_only(recipe.lay)
     if len(given) > len(own):
         takes = ":".join([recipe.name, *(option.upper() for option in own)])
         raise UsageError(f"The plan '{name}' has too many options: it is written {takes}.")
-    options = {}
-    for place, text in enumerate(given):
-        key, sign, value = text.partition("=")
-        options[key if sign else own[place]] = value if sign else text
-    return options
+    return by_place(recipe.lay, given, f"plan '{recipe.name}'")

@@ -1,0 +1,87 @@
+"""What a network learns from beside the targets of its task: one file each.
+
+Enters: a run before its first step (:class:`SignalSpec`), options. Leaves: a
+:class:`~probekit.tuning.signal_module.SignalModule`, which may have parameters of its own; they train with what is new.
+A file sets ``SIGNAL = Signal(name, build, help)``; it is its own registration.
+
+How the loop calls it: when the micro-batches of a step are through and before the optimizer moves, it takes
+``batches(seed, step)``; of each ``outputs(network, batch)`` and ``loss(outputs, batch)``, the mean over the batch; adds
+the mean over the batches times ``weight(step)`` to the gradient, and logs it so under the name of the member. A weight
+of 0 runs nothing. Surprise: the order of a signal is a function of (seed, step), as that of the task is of (seed,
+epoch), so that a run that was killed goes on with one number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from probekit.registry import Registry
+from probekit.tuning.options import bound
+
+if TYPE_CHECKING:
+    from probekit.tuning.feed import Feed
+    from probekit.tuning.network import Network
+    from probekit.tuning.plan import TunePlan
+    from probekit.tuning.signal_module import SignalModule
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSpec:
+    """What a signal is built from.
+
+    Attributes
+    ----------
+    network : Network
+        Before its first step; to be left as it is.
+    feed : Feed
+        Lays out batches of the task's own targets.
+    plan : TunePlan
+    weight : tuple of float, float
+        At the first and at the last step.
+    total : int
+        Steps of the run.
+    """
+
+    network: Network
+    feed: Feed
+    plan: TunePlan
+    weight: tuple[float, float]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A kind of signal.
+
+    Attributes
+    ----------
+    name : str
+    build : callable
+        ``build(spec, **options)`` gives the module; options are keyword-only.
+    help : str
+        One line, with the paper.
+    """
+
+    name: str
+    build: Callable[..., SignalModule]
+    help: str
+
+    def bind(self, options: Mapping[str, Any]) -> Callable[..., SignalModule]:
+        """Return ``build(spec)`` under options.
+
+        Raises
+        ------
+        UsageError
+            An option that this signal does not have, or a value that is not of its kind.
+        """
+        return bound(self.build, f"signal '{self.name}'", options)
+
+
+SIGNALS = Registry("signal", Signal, attribute="SIGNAL", group="probekit.signals", home=__name__)
+
+
+def get_signal(name: str) -> Signal:
+    """Find a signal by name."""
+    return SIGNALS.get(name, "with")

@@ -1,0 +1,79 @@
+"""What is added to the loss of the task: penalties that keep a network close, and further signals.
+
+Enters: a plan, a feed. Leaves: a :class:`Terms`, which the loop asks at every step. Surprise: signals are built before
+the optimizer, which trains their parameters; penalties before a checkpoint is read, since they hold pretrained values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from probekit.tuning.choices import labels
+from probekit.tuning.closeness import Penalty, Pretrained, get_closeness
+from probekit.tuning.feed import Feed
+from probekit.tuning.layout import ExampleBatch
+from probekit.tuning.plan import TunePlan
+from probekit.tuning.signal_module import SignalModule
+from probekit.tuning.signals import SignalSpec, get_signal
+
+SIGNALS = "signals."
+"""How the names of parameters of signals begin in a network."""
+
+
+class Terms:
+    """The terms of a run beside its task.
+
+    Parameters
+    ----------
+    plan : TunePlan
+    feed : Feed
+    total : int
+        Steps of the run.
+    """
+
+    def __init__(self, plan: TunePlan, feed: Feed, total: int) -> None:
+        self._plan, self._feed, self._network = plan, feed, feed.network
+        self._penalties: dict[str, Penalty] = {}
+        self.signals: dict[str, SignalModule] = {}
+        for label, choice in zip(labels(plan.signals), plan.signals, strict=True):
+            spec = SignalSpec(feed.network, feed, plan, choice.weight, total)
+            with _seeded(plan.loop.seed):
+                self.signals[label] = get_signal(choice.name).bind(choice.options)(spec).to(feed.network.device)
+        feed.network.learns_from(self.signals)
+
+    def stay_close(self) -> None:
+        """Build the penalties, while every parameter has its pretrained value."""
+        pretrained = Pretrained(self._network, self._feed, self._plan)
+        for label, choice in zip(labels(self._plan.close), self._plan.close, strict=True):
+            with _seeded(self._plan.loop.seed):
+                self._penalties[label] = get_closeness(choice.name).bind(choice.options)(pretrained)
+
+    def penalties(self, batch: ExampleBatch, share: float, step: int) -> dict[str, Tensor]:
+        """Return the penalties of a micro-batch, by name, times its share of the step's targets."""
+        return {name: one.penalty(self._network, batch, step) * share for name, one in self._penalties.items()}
+
+    def signal_losses(self, step: int, rank: int, count: int) -> Iterator[tuple[str, Tensor]]:
+        """Yield the weighted losses of the signals of a step, batch by batch; of several processes those of one."""
+        for name, signal in self.signals.items():
+            if (weight := signal.weight(step)) == 0:
+                continue
+            batches = signal.batches(self._plan.loop.seed, step)
+            for batch in batches[rank::count]:
+                yield name, signal.loss(signal.outputs(self._network, batch), batch) * (weight / len(batches))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is added, by the names in the log."""
+        return (*labels(self._plan.close), *self.signals)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Draw from a seed for a while; the global generator stands still."""
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(seed)
+        yield
