@@ -143,7 +143,8 @@ Limit = Annotated[
     int | None,
     typer.Option(
         "--limit",
-        help="Use N items of each phenomenon, every template in turn; of a concept N sentences of dev and of test.",
+        help="Use N items of each phenomenon, every template in turn; of a concept N sentences of dev and of test, of "
+        "a lens of each part.",
         min=1,
         metavar="N",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from probekit.cli.options import examples
+from probekit.cli.view_lens import LENS_EXAMPLES, lens_command
 from probekit.cli.view_maps import map_command
 from probekit.cli.view_neurons import EXAMPLES, neurons_command
 from probekit.cli.view_words import ANALOGY_EXAMPLES, SIMILARITY_EXAMPLES, analogy_command, similarity_command
@@ -38,3 +39,4 @@ app.command("analogy", short_help="Analogies by word vectors.", epilog=ANALOGY_E
 app.command("word-similarity", short_help="Cosines against human ratings.", epilog=SIMILARITY_EXAMPLES)(
     similarity_command
 )
+app.command("lens", short_help="What each layer would predict.", epilog=LENS_EXAMPLES)(lens_command)

@@ -20,9 +20,8 @@ from probekit.corpus import Corpus, open_corpus, reopen_annotated
 from probekit.corpus.corpus import CorpusSource
 from probekit.errors import CacheError, ProbekitError, UsageError
 from probekit.extraction.spec import ExtractionSpec
-from probekit.models.sources.find import find_again, find_model
+from probekit.models.sources.find import find_again, find_model, find_of_cache, runs_of
 from probekit.report import STUDY, LayerReport
-from probekit.storage.strict import parse_object
 from probekit.tasks import ProbeTask
 from probekit.tuning.data import TuningData, from_cache, from_model
 from probekit.tuning.facts import ModelFacts
@@ -63,7 +62,7 @@ class Materials:
     @property
     def extraction_seconds(self) -> float:
         """What the runs took that made the cache; 0 without one."""
-        return 0.0 if self.cache is None else float(sum(run.get("seconds") or 0.0 for run in _runs(self.cache)))
+        return 0.0 if self.cache is None else float(sum(run.get("seconds") or 0.0 for run in runs_of(self.cache)))
 
     @property
     def model_folder(self) -> str:
@@ -221,9 +220,8 @@ def _model(
         return find_model(typed, revision=revision), []
     of_report = report.provenance.get("model") if report is not None else None
     if cache is not None:
-        files = [file for run in _runs(cache) if isinstance(file := run.get("model"), str)]
-        name, folder, made = cache.model["name"], str(Path(files[-1]).parent) if files else None, cache.path.name
-    elif plan is not None:
+        return find_of_cache(cache) if revision is None else (find_model(cache.model["name"], revision=revision), [])
+    if plan is not None:
         name, folder, made = plan.model.name, plan.model.folder, "the plan"
     elif isinstance(of_report, Mapping) and of_report.get("name"):
         name, folder, made = str(of_report["name"]), None, "the report"
@@ -232,11 +230,6 @@ def _model(
     if revision is not None:
         return find_model(name, revision=revision), []
     return find_again(name, folder, made=made)
-
-
-def _runs(cache: ActivationCache) -> list[dict[str, Any]]:
-    """Return the records of the runs that made a cache, the first one first."""
-    return [parse_object(file.read_bytes(), file) for file in sorted(cache.path.glob("runs/*.json"))]
 
 
 def _record(report: LayerReport | None) -> CorpusSource | None:

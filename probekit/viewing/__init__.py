@@ -1,7 +1,7 @@
 """Pictures of what lies on disk: each is drawn of a cache or a report, and has its numbers in a frame.
 
 Enters: a cache or a report. Leaves: a report with its points, a figure, or a page that opens without a network. No
-model runs to draw a map.
+model runs, but for what a layer would predict: that is read by the model's own head.
 """
 
 from probekit.viewing.maps.report import MapReport
@@ -9,10 +9,15 @@ from probekit.viewing.maps.run import project
 from probekit.viewing.neurons.report import NeuronReport
 from probekit.viewing.neurons.run import view_neurons
 from probekit.viewing.neurons.settings import NeuronSettings
+from probekit.viewing.predictions.report import LensReport
+from probekit.viewing.predictions.run import view_lens
+from probekit.viewing.predictions.settings import LensSettings
 from probekit.viewing.words.report import WordReport
 from probekit.viewing.words.run import Vectors, view_analogies, view_word_similarity
 
 __all__ = [
+    "LensReport",
+    "LensSettings",
     "MapReport",
     "NeuronReport",
     "NeuronSettings",
@@ -20,6 +25,7 @@ __all__ = [
     "WordReport",
     "project",
     "view_analogies",
+    "view_lens",
     "view_neurons",
     "view_word_similarity",
 ]

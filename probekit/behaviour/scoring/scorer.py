@@ -64,7 +64,7 @@ Found = tuple[NDArray[np.float64], NDArray[np.bool_]]
 """Log-probabilities, and whether each is the largest."""
 
 
-def padded(sequences: Sequence[Sequence[int] | NDArray[np.int32]], pad_id: int) -> PaddedBatch:
+def padded(sequences: Sequence[Sequence[int] | NDArray[np.integer]], pad_id: int) -> PaddedBatch:
     """Lay sequences of ids side by side, pads on the right."""
     lengths = np.array([len(sequence) for sequence in sequences], np.int64)
     ids = np.full((len(sequences), int(lengths.max())), pad_id, np.int64)

@@ -8,7 +8,7 @@ projection). Nothing is believed from names: two short rows are run once, and th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -78,6 +78,38 @@ def find_stacks(model: nn.Module, config: Any, family: Family) -> tuple[Stack, .
     with restored(model, settling=True):
         run_trial(model, config)
     return _trial(model, config, found)
+
+
+def stacks_below(model: nn.Module, stacks: tuple[Stack, ...]) -> tuple[Stack, ...]:
+    """Return the stacks of a base model as a model with a head runs them.
+
+    Some heads pass by the outermost module of the base model and call one inside of it (OPT). Where that gives the same
+    states, ``final`` is read there; else nowhere.
+    """
+    config: Any = model.config
+    found = []
+    for stack in stacks:
+        parts = _enclosing(stack.module, stack.blocks.first)
+        ours = _returned_by(model, parts, config)
+        if id(stack.module) not in ours:
+            whole = _returned_by(model.base_model, parts, config)[id(stack.module)]
+            same = (part for part in parts if _is_states(now := ours.get(id(part))) and torch.equal(now, whole))
+            stack = replace(stack, module=next(same, stack.module))
+        found.append(stack)
+    return tuple(found)
+
+
+def _returned_by(model: Any, parts: list[nn.Module], config: Any) -> dict[int, Any]:
+    """Return what modules return in a trial run of a model."""
+    returned: dict[int, Any] = {}
+    handles = [part.register_forward_hook(_keep(returned, id(part))) for part in parts]
+    try:
+        with restored(model):
+            run_trial(model, config)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return returned
 
 
 def hidden(output: Any) -> Any:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from probekit.cache.format.names import STATIC, resolved_name
 from probekit.controls import Control
@@ -20,8 +20,10 @@ from probekit.errors import CacheError, NetworkError, UsageError
 from probekit.models.sources.digests import stamp
 from probekit.models.sources.locate import DEFAULT, HUB_NAME, locate
 from probekit.models.sources.static import InputTable, is_static, named_path, static_source
+from probekit.storage.strict import parse_object
 
 if TYPE_CHECKING:
+    from probekit.cache.reader import ActivationCache
     from probekit.models.sources.load import LoadedModel
 
 _OF_HUB = re.compile(r".*/models--([^/]+?)(?:/snapshots/([0-9a-f]{40}))?")
@@ -126,6 +128,17 @@ def find_again(name: str, folder: str | None, *, made: str) -> tuple[ModelSource
             f"The model '{name}', which {made} was made from, {record}, and no other of this name is found. Say where "
             f"it is with --model. {error}"
         ) from error
+
+
+def find_of_cache(cache: ActivationCache) -> tuple[ModelSource, list[str]]:
+    """Find the model that a cache was made by, where its last run read it, else by its name; see :func:`find_again`."""
+    files = [file for run in runs_of(cache) if isinstance(file := run.get("model"), str)]
+    return find_again(cache.model["name"], str(Path(files[-1]).parent) if files else None, made=cache.path.name)
+
+
+def runs_of(cache: ActivationCache) -> list[dict[str, Any]]:
+    """Return the records of the runs that made a cache, the first one first."""
+    return [parse_object(file.read_bytes(), file) for file in sorted(cache.path.glob("runs/*.json"))]
 
 
 def source_name(model: str) -> str:

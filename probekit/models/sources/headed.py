@@ -20,7 +20,7 @@ from probekit.controls import RANDOM_WEIGHTS, Control
 from probekit.devices import choose_device
 from probekit.errors import UsageError
 from probekit.models.architecture.families import family_of
-from probekit.models.architecture.stacks import find_stacks
+from probekit.models.architecture.stacks import Stack, find_stacks, stacks_below
 from probekit.models.sources.load import ATTENTION, DTYPES, LoadedModel, assemble, exact_products, read_tokenizer
 from probekit.models.sources.locate import TransformersSource
 from probekit.models.sources.weights import (
@@ -141,9 +141,10 @@ def load_with_head(
             model, digest = randomised(config, random_weights, DTYPES[dtype], CLASSES[head])
         # A model with stacks is cut, cached and tuned: its numbers are those of the base model, bit for bit.
         model = prepare_for_inference(model if stacks else _one_pass(model), place)
-        found = (
-            find_stacks(model.base_model, model.base_model.config, family_of(model.config.model_type)) if stacks else ()
-        )
+        found: tuple[Stack, ...] = ()
+        if stacks:
+            base = model.base_model
+            found = stacks_below(model, find_stacks(base, base.config, family_of(model.config.model_type)))
         tokenizer = read_tokenizer(source)
     loaded = assemble(
         source,

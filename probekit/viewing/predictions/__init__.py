@@ -1,0 +1,1 @@
+"""What each layer of a model would predict if the model's own head read it."""
