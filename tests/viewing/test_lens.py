@@ -228,7 +228,7 @@ def test_the_layer_that_writes_the_answer_is_where_cross_entropy_drops(root: Pat
     curve = report.curve("logit")
     for layer in range(BLOCKS + 1):
         value = valued(curve[layer])
-        assert value == pytest.approx(np.log(N + 1), abs=1e-6) if layer < WRITES else value < 0.1
+        assert value > np.log(N) if layer < WRITES else value < 0.1  # nothing favours a word before it
         assert report.curve("logit", ACCURACY)[layer].value == 1 or layer < WRITES
     assert valued(report.curve("logit shuffled")[BLOCKS]) > 3  # sure of a token that is another one's
     assert report.massive.empty
