@@ -93,7 +93,8 @@ def stacks_below(model: nn.Module, stacks: tuple[Stack, ...]) -> tuple[Stack, ..
         ours = _returned_by(model, parts, config)
         if id(stack.module) not in ours:
             whole = _returned_by(model.base_model, parts, config)[id(stack.module)]
-            same = (part for part in parts if _is_states(now := ours.get(id(part))) and torch.equal(now, whole))
+            called = [part for part in parts if _is_states(ours.get(id(part)))]
+            same = (part for part in called if torch.equal(ours[id(part)], whole))
             stack = replace(stack, module=next(same, stack.module))
         found.append(stack)
     return tuple(found)
