@@ -43,8 +43,8 @@ def lens_command(
     ] = "logit",
     layers: Layers = "all",
     limit: Limit = 500,
-    masks: Annotated[
-        int, typer.Option("--masks", help="Tokens of a sentence that a masked model fills in.", min=1, metavar="N")
+    filled: Annotated[
+        int, typer.Option("--filled", help="Tokens of a sentence that a masked model fills in.", min=1, metavar="N")
     ] = 4,
     sentence: Annotated[
         int | None,
@@ -88,7 +88,7 @@ def lens_command(
         lenses=tuple(name.strip() for name in lenses.split(",") if name.strip()),
         layers=layers,
         limit=limit,
-        masks=masks,
+        masks=filled,
         sentence=sentence,
         device=device,
         batch_tokens=batch_tokens,

@@ -83,7 +83,7 @@ def find_parts(opened: Opened, sentences: Sentences, layers: tuple[int, ...], se
         notes.append(
             "A masked model predicts no token that it reads, and in the cache it read all of them. So the same "
             f"sentences are read again with one token masked at a time, the later tokens of its word with it, at most "
-            f"{settings.masks} tokens of a sentence, drawn by the seed (--masks); layers are read at the mask."
+            f"{settings.masks} tokens of a sentence, drawn by the seed (--filled); layers are read at the mask."
         )
     certificate = certify(opened.ending, of["test"], texts, kept)
     if settings.sentence is None:
