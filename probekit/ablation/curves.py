@@ -16,8 +16,8 @@ from probekit.ablation.metrics import FloatArray, Metric
 from probekit.ablation.parts import Part, removal_of
 from probekit.ablation.runs import Told
 from probekit.ablation.sides import Side
-from probekit.behaviour.clusters import units_of_templates
 from probekit.statistics.bootstrap import Bootstrap, Resampled, bounds_of_difference, interval
+from probekit.statistics.units import numbered
 
 Interval = tuple[float, float] | None
 
@@ -104,7 +104,7 @@ def curve_of(
 ) -> Curve:
     """Summarise counts [1 + orders, steps, entries, 2]: the first order is that of importance."""
     n_orders, n_steps, n, _ = counts.shape
-    units = units_of_templates(clusters)
+    units = numbered(clusters)
     bootstrap = Bootstrap.draw(units, seed=seed)
     sums = bootstrap.sums(counts.transpose(2, 0, 1, 3).reshape(n, -1))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probekit.attention.relations import Choice, Pointed, choose
-from probekit.behaviour.judging import Compared, Panel, Rate, corrected
+from probekit.statistics.panels import Compared, Panel, Rate, corrected
 from probekit.statistics.units import units_of
 
 

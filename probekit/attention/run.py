@@ -19,7 +19,6 @@ from probekit.attention.reading import HeadsRead, attention_sites, read_heads
 from probekit.attention.relations import DIRECTIONS, frequent
 from probekit.attention.report import SPREAD, STAGE, AttentionReport
 from probekit.attention.spread import SPREADS
-from probekit.behaviour.judging import Rate
 from probekit.cache.reader import ActivationCache
 from probekit.errors import InputError, UsageError
 from probekit.features import TargetTable
@@ -29,6 +28,7 @@ from probekit.probing.settings import Settings
 from probekit.report import Measurement
 from probekit.sites import WEIGHTS, Site
 from probekit.statistics.bootstrap import LEVEL, OPEN, SHARE, Bootstrap, interval
+from probekit.statistics.panels import Rate
 from probekit.statistics.units import units_of
 
 LEAST = 20
@@ -188,9 +188,7 @@ def _rows_of(found: Following, places: Sequence[tuple[Site, int]], blank: Measur
 
 def _rated(row: Measurement, rate: Rate) -> Measurement:
     level = None if rate.low is None else LEVEL
-    return replace(
-        row, value=rate.value, low=rate.low, high=rate.high, level=level, n=rate.n, n_groups=rate.n_templates
-    )
+    return replace(row, value=rate.value, low=rate.low, high=rate.high, level=level, n=rate.n, n_groups=rate.n_units)
 
 
 def _spread_rows(read: HeadsRead, table: TargetTable, blank: Measurement) -> Iterator[Measurement]:

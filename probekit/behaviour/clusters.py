@@ -7,7 +7,7 @@ interval.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,12 +66,6 @@ def margin_of(scores: FloatArray, right: int) -> float:
     """Return by how much the right sentence scores higher than the best other one."""
     best = np.delete(scores, right).max()
     return 0.0 if scores[right] == best else float(scores[right] - best)
-
-
-def units_of_templates(names: Sequence[Hashable]) -> NDArray[np.int64]:
-    """Number templates in the order in which they come, [n]."""
-    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    return np.array([number[name] for name in names], np.int64)
 
 
 def with_interval(

@@ -20,19 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from probekit.behaviour.clusters import (
-    Scores,
-    checked,
-    counted,
-    margins,
-    mean_of,
-    preferences,
-    units_of_templates,
-    with_interval,
-)
+from probekit.behaviour.clusters import Scores, checked, counted, margins, mean_of, preferences, with_interval
 from probekit.behaviour.items import Item
 from probekit.errors import UsageError, did_you_mean
 from probekit.statistics.bootstrap import FloatArray
+from probekit.statistics.units import numbered
 
 NORMALISATIONS = ("sum", "token", "word", "slor")
 
@@ -158,7 +150,7 @@ def _confound(name: str, items: Sequence[Item], scores: Scores, values: Scores) 
     right, alone = preferences(items, scores), preferences(items, values)
     gaps = margins(items, values)
     silent, against = gaps == 0, gaps < 0
-    units = units_of_templates([item.template for item in items])
+    units = numbered([item.template for item in items])
     value, ends = with_interval(counted(alone), mean_of, units)
     low, high = ends or (None, None)
     return Confound(

@@ -20,7 +20,6 @@ from probekit.behaviour.exchange import Exchanged, exchange, kinds_of
 from probekit.behaviour.grouping import groups_of
 from probekit.behaviour.items import Item
 from probekit.behaviour.judges import Judged, left_out, without_score
-from probekit.behaviour.judging import Panel, corrected
 from probekit.behaviour.measuring import Method, Row
 from probekit.behaviour.valuing import baseline_methods
 from probekit.corpus import open_corpus
@@ -28,6 +27,7 @@ from probekit.corpus.notes import list_names
 from probekit.errors import InputError
 from probekit.report import Measurement
 from probekit.statistics.bootstrap import FloatArray
+from probekit.statistics.panels import Panel, corrected
 
 METRIC = "accuracy_exchanged"
 

@@ -1,8 +1,8 @@
-"""Which sentence of an item each method prefers, and how often that is the right one.
+"""Which sentence of an item each method prefers.
 
-Enters: items, and what each method gave each of their sentences. Leaves: credits, accuracies with intervals that
-resample templates, and paired differences with Holm's correction. No model, no torch. A tie
-is worth what guessing among the tied would be: a baseline that knows neither word then stands at chance, not at 0.
+Enters: items, and what each method gave each of their sentences. Leaves: verdicts, whose credits
+:mod:`probekit.statistics.panels` sums up. No model, no torch. A tie is worth what guessing among the tied would be: a
+baseline that knows neither word then stands at chance, not at 0.
 """
 
 from __future__ import annotations
@@ -13,14 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probekit.behaviour.clusters import credit_of, margin_of, units_of_templates
+from probekit.behaviour.clusters import credit_of, margin_of
 from probekit.behaviour.confounds import Lengths, normalised
 from probekit.behaviour.items import BLANK, SCORED, Item, Sentence
-from probekit.statistics.bootstrap import Bootstrap, FloatArray, bounds_of, interval
-from probekit.statistics.significance import holm, neighbours
-
-MANY_UNITS, FEWER_RESAMPLES = 5_000, 200
-"""Of so many templates intervals no longer depend on how often they are resampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,87 +99,3 @@ def judge(item: Item, values: Sequence[Value], how: str) -> Verdict:
     leading = np.flatnonzero(scores == scores.max())
     chosen = int(leading[0]) if len(leading) == 1 else None
     return Verdict(credit_of(scores, item.right), chosen, margin_of(scores, item.right))
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """An accuracy with its interval.
-
-    Attributes
-    ----------
-    value : float
-    low, high : float or None
-    n, n_templates : int
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    n: int
-    n_templates: int
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """The difference between two methods on the same items.
-
-    Attributes
-    ----------
-    rate : Rate
-        Of the first less the second.
-    p : float or None
-        Two-sided; None with too few templates.
-    """
-
-    rate: Rate
-    p: float | None
-
-
-class Panel:
-    """Credits of several methods on the same items, and what the templates say of them.
-
-    Parameters
-    ----------
-    templates : sequence of str
-        Of each item.
-    credits : float64 array [items, methods]
-        Without NaN.
-    seed : int
-        Of the resamples.
-    """
-
-    def __init__(self, templates: Sequence[str], credits: FloatArray, *, seed: int = 0) -> None:
-        units = units_of_templates(templates)
-        self.n_templates = int(units.max()) + 1
-        resamples = 1000 if self.n_templates <= MANY_UNITS else FEWER_RESAMPLES
-        self.bootstrap = Bootstrap.draw(units, resamples=resamples, seed=seed)
-        self.credits = credits
-        self.points = credits.mean(axis=0)
-        counts = self.bootstrap.sums(np.hstack([credits, np.ones((len(credits), 1))]))
-        self.resampled = self.bootstrap.scores(lambda added: added[:, :-1] / added[:, -1:], counts)
-
-    def rate(self, method: int) -> Rate:
-        """Return the accuracy of one method."""
-        value = float(self.points[method])
-        return self._rate(value, interval(value, self.resampled[:, method]))
-
-    def difference(self, one: int, other: int) -> Compared:
-        """Return by how much one method is better than another, paired by item."""
-        value = float(self.points[one] - self.points[other])
-        apart = self.resampled[:, one] - self.resampled[:, other]
-        ends = interval(value, apart, bounds=bounds_of("accuracy", difference=True))
-        if ends is None:
-            return Compared(self._rate(value, None), None)
-        pair = self.resampled[:, [other, one]]
-        return Compared(self._rate(value, ends), neighbours(self.points[[other, one]], pair, [(0, 1)])[0])
-
-    def _rate(self, value: float, ends: tuple[float, float] | None) -> Rate:
-        low, high = ends or (None, None)
-        return Rate(value, low, high, len(self.credits), self.n_templates)
-
-
-def corrected(compared: Sequence[Compared]) -> list[float | None]:
-    """Return Holm's p values of a family of differences; None where one has none."""
-    known = [found.p for found in compared if found.p is not None]
-    adjusted = iter(holm(known))
-    return [None if found.p is None else next(adjusted) for found in compared]

@@ -19,18 +19,15 @@ from probekit.behaviour.grouping import groups_of
 from probekit.behaviour.item_rows import item_rows
 from probekit.behaviour.items import Item
 from probekit.behaviour.judging import (
-    Compared,
-    Panel,
-    Rate,
     Value,
     Verdict,
-    corrected,
     judge,
     scored_text,
     scores_of,
 )
 from probekit.report import Measurement
 from probekit.statistics.bootstrap import FEWEST_UNITS, LEVEL
+from probekit.statistics.panels import Compared, Panel, Rate, corrected
 from probekit.statistics.units import how_many
 
 UNIT = "template"
@@ -149,7 +146,7 @@ def report_rows(
         rows += _accuracies(Row(suite, name, methods[0].model), panel, methods, p_values)
     confounds = _confounds(items, methods[0], normalise)
     for confound in confounds:
-        rows += _confound_rows(Row(suite, None, methods[0].model), methods[0], confound, panels[None].n_templates)
+        rows += _confound_rows(Row(suite, None, methods[0].model), methods[0], confound, panels[None].n_units)
     if len(groups) > 1:
         of = f"{len(groups)} values of {by}" if by else f"{len(groups)} phenomena"
         rows += [
@@ -158,7 +155,7 @@ def report_rows(
     ties = sum(0 < verdict.credit < 1 for verdict in verdicts[0])
     if ties:
         notes.append(f"Ties in {how_many(ties, 'item')}: worth what guessing among the tied sentences would be.")
-    few = sorted(str(name or "all items") for name, panel in panels.items() if panel.n_templates < FEWEST_UNITS)
+    few = sorted(str(name or "all items") for name, panel in panels.items() if panel.n_units < FEWEST_UNITS)
     if few:
         notes.append(f"Of fewer than {FEWEST_UNITS} templates there is no interval: {', '.join(few[:5])}.")
     labelled = {method_label(method): credits[:, place] for place, method in enumerate(methods)}
@@ -204,7 +201,7 @@ class Row:
             high=rate.high if rate else None,
             level=LEVEL if rate and rate.low is not None else None,
             n=rate.n if rate else None,
-            n_groups=rate.n_templates if rate else None,
+            n_groups=rate.n_units if rate else None,
             unit=UNIT if rate else None,
             note=note,
         )
@@ -290,5 +287,5 @@ _ALONE = {"length": "the sentence with fewer tokens", "frequency": "the sentence
 def _mean(row: Row, method: Method, panels: Mapping[str | None, Panel], place: int, of: str) -> Measurement:
     """Return the mean over phenomena, each of equal weight however many items it has; it has no interval."""
     values = [float(panel.points[place]) for name, panel in panels.items() if name is not None]
-    rate = Rate(float(np.mean(values)), None, None, panels[None].credits.shape[0], panels[None].n_templates)
+    rate = Rate(float(np.mean(values)), None, None, panels[None].credits.shape[0], panels[None].n_units)
     return row.make(method, rate, metric="mean_accuracy", note=f"over {of}")

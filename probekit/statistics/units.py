@@ -7,7 +7,7 @@ are then too narrow, since sentences of one document are alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,6 +67,12 @@ def units_of(documents: Sequence[str | None], sentences: NDArray[np.int64]) -> U
         return Units(np.array([number[name] for name in names], np.int64), known, "document", known)
     found, of = np.unique(sentences, return_inverse=True)
     return Units(of.astype(np.int64), len(found), "sentence", known)
+
+
+def numbered(names: Sequence[Hashable]) -> NDArray[np.int64]:
+    """Number units by their names, in the order in which they come, [n]."""
+    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return np.array([number[name] for name in names], np.int64)
 
 
 def whole_units(units: NDArray[np.int64], most: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -17,10 +17,11 @@ from probekit import behave
 from probekit.behaviour.baselines import train_ngram
 from probekit.behaviour.grouping import first_of_each
 from probekit.behaviour.items import SCORED, Item, Region, Sentence
-from probekit.behaviour.judging import Panel, Value, corrected, judge
+from probekit.behaviour.judging import Value, judge
 from probekit.behaviour.measuring import Method, report_rows
 from probekit.behaviour.report import BehaviourReport
 from probekit.errors import InputError, UsageError
+from probekit.statistics.panels import Panel, corrected
 
 NOUNS = {"key": False, "book": False, "doctor": False, "keys": True, "books": True, "doctors": True}
 

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from probekit.behaviour.judging import Panel
+from probekit.statistics.panels import Panel
 
 LAYOUTS = ((60, 10, 6, 3), (60, 10, 2, 2), (67, 3, 9, 1), (30, 10, 6, 3), (12, 10, 6, 3))
 """Templates, items of each, and the distribution of their rates."""

@@ -14,7 +14,6 @@ import numpy as np
 
 from probekit.ablation.attention.collecting import Change, Collected, FloatArray
 from probekit.ablation.sides import Side
-from probekit.behaviour.clusters import units_of_templates
 from probekit.report import Measurement
 from probekit.statistics.bootstrap import (
     LEVEL,
@@ -26,6 +25,7 @@ from probekit.statistics.bootstrap import (
     interval,
     mean_of_draws,
 )
+from probekit.statistics.units import numbered
 
 MOVED, TOTAL_VARIATION, DIVERGENCE = "attention_jsd", "output_tvd", "output_jsd"
 OWN, EPSILON = "own", "epsilon"
@@ -117,7 +117,7 @@ class Scorer:
             yield self._row(named, value, resampled, _NATS)
 
     def _bootstrap(self) -> Bootstrap:
-        units = units_of_templates([entry.cluster for entry in self.side.entries])
+        units = numbered([entry.cluster for entry in self.side.entries])
         return Bootstrap.draw(units, seed=self.blank.seed or 0)
 
     def _score(self, drawn: Bootstrap, table: FloatArray, score: ScoreOf) -> Score:

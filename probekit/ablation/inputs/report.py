@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probekit.ablation.inputs.items import ErasedDecision
-from probekit.behaviour.clusters import units_of_templates
 from probekit.report import Measurement
 from probekit.report.render.drawing import BLUE, DOTS, GREY, own_axes, write_title
 from probekit.report.render.table import interval as written_interval
 from probekit.report.render.table import number, render_plain, shortened
 from probekit.report.rows import RowReport, write_items
 from probekit.statistics.bootstrap import LEVEL, OPEN, SHARE, Bootstrap, interval
+from probekit.statistics.units import numbered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,7 +134,7 @@ def _mean(
     bounds: tuple[float, float] = SHARE,
 ) -> Measurement:
     column = np.array([value for _, value in values], np.float64)[:, None]
-    units = units_of_templates([one.cluster for one, _ in values])
+    units = numbered([one.cluster for one, _ in values])
     drawn = Bootstrap.draw(units, seed=blank.seed or 0)
     counts = drawn.sums(np.hstack([column, np.ones_like(column)]))
     resampled = drawn.scores(lambda added: added[..., :-1] / added[..., -1:], counts)

@@ -13,9 +13,9 @@ import numpy as np
 
 from probekit.ablation.interchange.measuring import Found, Layer, Measuring
 from probekit.ablation.interchange.patching import FloatArray
-from probekit.behaviour.clusters import units_of_templates
 from probekit.report import Measurement
 from probekit.statistics.bootstrap import LEVEL, OPEN, SHARE, Bootstrap, Resampled, bounds_of_difference, interval
+from probekit.statistics.units import numbered
 
 STAGE = "interchange"
 ACCURACY, SHIFT, CHANGED = "interchange_accuracy", "margin_shift", "changed"
@@ -38,7 +38,7 @@ class Scoring:
     """
 
     def __init__(self, clusters: Sequence[str], seed: int) -> None:
-        self._drawn = Bootstrap.draw(units_of_templates(clusters), seed=seed)
+        self._drawn = Bootstrap.draw(numbered(clusters), seed=seed)
 
     def row(
         self,

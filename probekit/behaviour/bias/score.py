@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from probekit.behaviour.clusters import units_of_templates, with_interval
+from probekit.behaviour.clusters import with_interval
 from probekit.statistics.bootstrap import SHARE, FloatArray
+from probekit.statistics.units import numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Measure:
         self, table: FloatArray, units: Sequence[Hashable], *, group: str = "", n: int | None = None, ties: int = 0
     ) -> BiasScore:
         """Score rows [n, m], of which each is in a unit; ``n`` items where a row is several."""
-        value, ends = with_interval(table, self.value, units_of_templates(units), bounds=self.bounds)
+        value, ends = with_interval(table, self.value, numbered(units), bounds=self.bounds)
         low, high = ends or (None, None)
         return BiasScore(
             measure=self.name,
