@@ -199,6 +199,21 @@ def test_a_file_gives_the_model_back(name: str, tmp_path: Path) -> None:
         assert again.score(context) == pytest.approx(model.score(context), abs=1e-5)
 
 
+@pytest.mark.parametrize("harm", ["bits", "end", "sum", "plain"])
+def test_a_packed_file_that_is_damaged_is_named_with_what_to_do(harm: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.arpa.gz"
+    write_arpa(train_ngram(drawn(150), 3), path)
+    data = bytearray(path.read_bytes())
+    if harm == "bits":  # in the deflated data itself, which zlib finds
+        data[40:200] = bytes(255 - byte for byte in data[40:200])
+    elif harm == "sum":
+        data[-8] ^= 1
+    damaged = {"end": bytes(data[: len(data) // 2]), "plain": FOREIGN.encode()}.get(harm, bytes(data))
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match=r"model\.arpa\.gz: the compressed file is damaged .* again\."):
+        read_arpa(path)
+
+
 # In an order of its own, without a weight where it would be 0, as SRILM writes; closed, for <unk> is not in it.
 FOREIGN = """
 made by hand

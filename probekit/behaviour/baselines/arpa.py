@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice, repeat
 from pathlib import Path
@@ -64,17 +65,25 @@ def read_arpa(path: Path) -> NgramModel:
     Raises
     ------
     InputError
-        No such file; no ARPA file; a line that is none of its section (``file:line``), an n-gram twice, one whose first
-        words are no n-gram, a word that is no single word, other numbers of n-grams than the file announces.
+        No such file, or one that cannot be unpacked; no ARPA file; a line that is none of its section (``file:line``),
+        an n-gram twice, one whose first words are no n-gram, a word that is no single word, other numbers of n-grams
+        than the file announces.
     """
     check_regular(path)
     try:
         with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as stream:
-            return _Reader(iter(stream), path).model()
+            model = _Reader(iter(stream), path).model()
+            for _ in stream:  # the sum behind packed data is looked at where that ends
+                pass
+            return model
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path.") from None
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read: {error}.") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(
+            f"{path}: the compressed file is damaged or cut off ({error}). Fetch or write it again."
+        ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error}. Check the file.") from None
 
 
 def _lines(model: NgramModel, n: int) -> Iterator[list[str]]:
