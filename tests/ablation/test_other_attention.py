@@ -200,3 +200,18 @@ def test_the_command_prints_a_table_that_is_shown_again(
     assert plot.stat().st_size > 10_000
     assert run(["report", "show", str(out)]) == 0
     assert capsys.readouterr().out == shown
+
+
+@pytest.mark.parametrize(
+    ("width", "gone"), [(60, ["moves", "output", "change"]), (70, ["moves", "output"]), (80, ["moves"]), (100, [])]
+)
+def test_the_table_has_whole_columns_at_any_width(report: AttentionChangeReport, width: int, gone: list[str]) -> None:
+    shown = report.table(width)
+    lines = [line for line in shown.splitlines() if not line.startswith("note: ")]
+    assert "…" not in shown
+    body = [line for line in lines if line.split()[:1] and line.split()[0] in ("all", "1", "2")]
+    assert len(body) > 10
+    assert max(map(len, body)) <= width
+    assert body[0].count("[") == 3 - len(gone)
+    said = ", ".join(f"the interval of {name}" for name in gone)
+    assert (f"not shown at this width: {said}" in lines) is bool(gone)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import probekit
 from probekit import LayerReport, Measurement
 from probekit.ablation.inputs.report import DISTANCE, STAGE, SUPPORT, InputReport
-from probekit.cli.app import app
+from probekit.cli.app import app, run
 from probekit.cli.opened import KINDS, opened
 from probekit.report.rows import RowReport
 
@@ -46,6 +46,17 @@ def test_a_report_is_opened_by_its_stage(stage: str) -> None:
     report = opened(LayerReport((row_of(stage),), {}))
     assert type(report) is getattr(import_module(module), name)
     assert report.rows == (row_of(stage),)
+
+
+@pytest.mark.parametrize("stage", sorted(KINDS))
+def test_what_is_not_by_layer_is_not_compared_as_if_it_were(
+    stage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [LayerReport((row_of(stage),), {}).write(tmp_path / f"{name}.jsonl") for name in "ab"]
+    assert run(["report", "compare", *map(str, files)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"is a report of `{stage}`, which is not aligned by layer" in said
+    assert "`report page` puts several on a page" in said
 
 
 def test_rows_of_probes_and_of_several_stages_stay_what_they_are() -> None:

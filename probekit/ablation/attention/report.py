@@ -7,14 +7,14 @@ one alone was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from probekit.ablation.attention.scores import FURTHEST, MOVED, OWN, TOTAL_VARIATION
 from probekit.report import Measurement
 from probekit.report.render.drawing import DOTS, GREY, SERIES, SKY, legible, own_axes, write_title
-from probekit.report.render.table import interval, number, render_plain, shortened
+from probekit.report.render.table import Column, fitting, interval, number, plain_width, render_plain, shortened
 from probekit.report.rows import RowReport
 from probekit.sites import Layer
 
@@ -50,30 +50,42 @@ class AttentionChangeReport(RowReport):
         return tuple(row for row in wanted if (row.role == role if role else row.role != "difference"))
 
     def table(self, width: int | None = None) -> str:
-        """Return the table as text: all blocks, every block, and the heads that matter most."""
+        """Return the table as text: all blocks, every block, and the heads that matter most.
+
+        Where it is narrow, intervals are left out whole, that of the score last, and that is said.
+        """
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
         own, score = self._own, self._own.metric
-        grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for head in ("block", "changed", "moves", "interval", "output", "interval", "change", "interval"):
-            grid.add_column(head, justify="left" if head in ("block", "changed") else "right", no_wrap=True)
         shown, left_out = self._shown()
         moved, output, change = (
             {_key(row): row for row in self.select(metric, role=role)}
             for metric, role in ((MOVED, None), (TOTAL_VARIATION, None), (score, "difference"))
         )
-        for key in shown:
-            layer, method, epsilon = key
-            name = method if epsilon is None else f"{method} {epsilon:g}"
-            cells = [number(moved[key].value), _ends(moved[key])]
-            if key in output:  # of a head in a search of its block only how far it moved is known
-                cells += [number(output[key].value), _ends(output[key])]
-                cells += [f"{change[key].value:+.3f}" if change[key].value is not None else "", _ends(change[key])]
-            grid.add_row("all" if layer is None else str(layer).partition(".")[0], name, *cells)
+        names = [_name(key) for key in shown]
+        # Of a head in a search of its block only how far it moved is known.
+        columns = [
+            Column("moves", _cells(shown, moved, lambda row: number(row.value)), 0),
+            Column("interval", _cells(shown, moved, _ends), 3, "the interval of moves"),
+            Column("output", _cells(shown, output, lambda row: number(row.value)), 0),
+            Column("interval", _cells(shown, output, _ends), 2, "the interval of output"),
+            Column("change", _cells(shown, change, _signed), 0),
+            Column("interval", _cells(shown, change, _ends), 1, "the interval of change"),
+        ]
+        widest = max(len(method) for _, method in names)
+        columns, narrow = fitting(columns, plain_width(width), beside=len("block") + 2 + widest)
+        grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+        for head in ("block", "changed"):
+            grid.add_column(head, no_wrap=True)
+        for column in columns:
+            grid.add_column(column.head, justify="right", no_wrap=True)
+        for place, name in enumerate(names):
+            grid.add_row(*name, *(column.cells[place] for column in columns))
         counted = f"{own.n:,} items of {own.n_groups:,} {own.unit}s; {score} {number(own.value)} {_ends(own)}"
         return "\n".join([
             self.heading, counted, render_plain(grid, width),
+            *([f"not shown at this width: {', '.join(narrow)}"] if narrow else []),
             "moves: divergence (Jensen-Shannon) of the attention from the model's own, of ln 2 = 0.693 at most",
             f"output: total variation of the distributions at the scored tokens; change: of the {score}",
             *([f"{left_out:,} more lines of heads are in the report"] if left_out else []),
@@ -136,6 +148,22 @@ def _key(row: Measurement) -> Key:
 
 def _values(rows: Sequence[Measurement]) -> dict[Key, float]:
     return {_key(row): row.value for row in rows if row.value is not None}
+
+
+def _name(key: Key) -> tuple[str, str]:
+    layer, method, epsilon = key
+    block = "all" if layer is None else str(layer).partition(".")[0]
+    return block, method if epsilon is None else f"{method} {epsilon:g}"
+
+
+def _cells(
+    shown: Sequence[Key], rows: Mapping[Key, Measurement], written: Callable[[Measurement], str]
+) -> dict[Layer, str]:
+    return {place: written(rows[key]) if key in rows else "" for place, key in enumerate(shown)}
+
+
+def _signed(row: Measurement) -> str:
+    return "" if row.value is None else f"{row.value:+.3f}"
 
 
 def _ends(row: Measurement) -> str:

@@ -167,9 +167,9 @@ def chosen_layer(report: LayerReport) -> BestLayer | None:
     return report.best_layer() if report.points(split="dev").keys() - {None} else None
 
 
-def fitting(columns: list[Column], width: int) -> tuple[list[Column], list[str]]:
-    """Return the columns that fit beside the layer column, and the heads of the others."""
-    room = width - 12
+def fitting(columns: list[Column], width: int, *, beside: int = 12) -> tuple[list[Column], list[str]]:
+    """Return the columns that fit beside others, which take so many characters, and the names of those left out."""
+    room = width - beside
     kept: list[Column] = []
     for column in sorted(columns, key=lambda column: column.rank):
         room -= column.width + 2
@@ -196,17 +196,23 @@ def grid(layers: tuple[int | str, ...], columns: list[Column], chosen: Layer) ->
     return table
 
 
-def render_plain(renderable: Any, width: int | None = None) -> str:
-    """Render without colour; ``width`` in characters: the terminal's (or ``COLUMNS``), 100 where there is none."""
-    from io import StringIO
+def plain_width(width: int | None = None) -> int:
+    """Return a width in characters: the terminal's (or ``COLUMNS``), 100 where there is none."""
     from shutil import get_terminal_size
+
+    return width or FIXED_WIDTH.get() or get_terminal_size((PLAIN_WIDTH, 24)).columns
+
+
+def render_plain(renderable: Any, width: int | None = None) -> str:
+    """Render without colour; ``width`` as :func:`plain_width` takes it."""
+    from io import StringIO
 
     from rich.console import Console
 
     stream = StringIO()
     console = Console(
         file=stream,
-        width=width or FIXED_WIDTH.get() or get_terminal_size((PLAIN_WIDTH, 24)).columns,
+        width=plain_width(width),
         no_color=True,
         force_terminal=False,
         force_jupyter=False,  # in a notebook rich would display the table and leave the stream empty
