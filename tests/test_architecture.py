@@ -77,6 +77,7 @@ ENTRANCES = {
     ("probekit/ablation/attention/run.py", "ablate_attention"),
     ("probekit/ablation/concept/run.py", "ablate_concept"),
     ("probekit/ablation/inputs/labelled.py", "ablate_label_inputs"),
+    ("probekit/ablation/inputs/labelled.py", "ablate_run_inputs"),
     ("probekit/ablation/inputs/run.py", "ablate_inputs"),
     ("probekit/ablation/interchange/run.py", "interchange"),
     ("probekit/ablation/steering/run.py", "steer"),

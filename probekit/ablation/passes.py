@@ -158,6 +158,15 @@ def scored_tokens(reading: Reading, session: Session) -> Longs:
     return np.arange(first, max(first, last), dtype=np.int64)
 
 
+def encoder_decoder(name: str) -> UsageError:
+    """Return the error of a model with two stacks."""
+    return UsageError(
+        f"'{name}' is an encoder-decoder: it reads in one stack of blocks and predicts in another, and what is changed "
+        "here is in the one stack that does both. Name a causal or a masked model; `probekit behave` and `probekit "
+        "probe` take this one."
+    )
+
+
 def passes_of(session: Session, texts: Sequence[Scored], batch_tokens: int) -> list[TokenPass]:
     """Lay texts out as batches, the longest first.
 
@@ -167,7 +176,7 @@ def passes_of(session: Session, texts: Sequence[Scored], batch_tokens: int) -> l
         The model is an encoder-decoder.
     """
     if session.method == "seq2seq":
-        raise UsageError(f"'{session.name}' is an encoder-decoder. Parts are left out of causal and masked models.")
+        raise encoder_decoder(session.name)
     rows = [row for owner, text in enumerate(texts) for row in _rows(session, text, owner)]
     return laid_out(rows, session.loaded.pad_id, batch_tokens)
 

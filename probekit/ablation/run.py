@@ -15,7 +15,7 @@ import numpy as np
 from probekit import plain
 from probekit.ablation.curves import curve_of, progressive, random_orders, steps_of
 from probekit.ablation.importance import IMPORTANCES
-from probekit.ablation.metrics import Wanted, metric_of
+from probekit.ablation.metrics import Wanted, metric_of, named_model
 from probekit.ablation.parts import KINDS, Part, parts_of
 from probekit.ablation.probes.fitting import ProbeSpec
 from probekit.ablation.report import STAGE, AblationReport, rows_of
@@ -25,7 +25,7 @@ from probekit.ablation.standing import SAID, STAND_INS
 from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.corpus.notes import list_names
 from probekit.errors import NumericError, UsageError
-from probekit.models.sources.find import find_model, shadowing_note
+from probekit.models.sources.find import shadowing_note
 from probekit.report import Measurement
 from probekit.sites import LAYER, parse_layers
 from probekit.statistics.bootstrap import FEWEST_UNITS
@@ -38,7 +38,7 @@ Progress = Callable[[float, str], None]
 
 def ablate(
     parts: str,
-    model: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
     *,
     metric: str,
     importance: str | None = None,
@@ -68,10 +68,11 @@ def ablate(
     ----------
     parts : {"heads", "units", "layers", "dims"}
         Attention heads; neurons of the MLP; blocks, by their heads and neurons; numbers of the stream behind a block.
-    model : str or path
-        With a head that predicts tokens; for ``probe:TASK`` with or without.
+    model : str or path, optional
+        With a head that predicts tokens; for ``probe:TASK`` with or without. A tuned run is its own model; where it was
+        saved as differences, from which it was tuned, if it is not where it was.
     metric : str
-        ``behave:SUITE``, ``loss:CORPUS`` or ``probe:TASK``, or another of the catalogue.
+        ``behave:SUITE``, ``loss:CORPUS``, ``probe:TASK`` or ``run:FOLDER``, or another of the catalogue.
     importance : {"ablation", "gradient", "attribution", "weights"}, optional
         What orders parts: the loss of each left out alone; gradient x activation; its sum, as attribution patching has
         it; of the dims of a layer that a probe reads, its weights [1]_. By default ablation, and attribution of units
@@ -99,7 +100,7 @@ def ablate(
     seed : int
         Of the halves, the orders, what is drawn for parts, and the resamples.
     probing : ProbeSpec, optional
-        Of ``probe:TASK``: the corpus that its probe is fitted and measured on, and the layer that it reads.
+        Of ``probe:TASK`` and ``run:FOLDER``: the corpus; of a probe also the layer that it reads, and how.
     progress : callable, optional
         Called with the share done (0..1) and a note.
 
@@ -125,17 +126,17 @@ def ablate(
     if save is not None and (prune is None or instead == "resample"):
         why = "how many parts, with the `prune` option" if prune is None else "that zero or the mean stands there"
         raise UsageError(f"What is saved is edits that leave parts out: say {why}.")
-    measured, argument = metric_of(plain.text(metric, "metric"))
+    measured, argument = metric_of(plain.text(metric, "metric"), annotated=True)
     importance = importance or ("attribution" if parts in MANY else "ablation")
     ranking = IMPORTANCES.get(plain.text(importance, "importance"), "importance")
     counts = {"orders": plain.whole(orders, "orders", least=1), "steps": plain.whole(steps, "steps", least=1)}
     limit = None if limit is None else plain.whole(limit, "limit", least=1)
     seed = plain.whole(seed, "seed", least=0)
     numbered = numbered_layers(layers)
-    source = find_model(str(model), revision=revision)
+    source = named_model(model, revision)
     spec = ScoringSpec(score, begin, end, dtype, device, batch_tokens, random_weights)
     with measured.open(Wanted(argument, source, spec, limit, seed, probing or ProbeSpec())) as reading:
-        found = parts_of(reading.loaded, parts, numbered, read=reading.layer)
+        found = parts_of(reading.loaded, parts, numbered, read=max(reading.layers, default=None))
         tokens = spec.tokens_on(reading.loaded.device.type)
         choosing = Side.of(reading, reading.choosing, measured, tokens)
         showing = Side.of(reading, reading.showing, measured, tokens)
@@ -155,7 +156,7 @@ def ablate(
         pruned = [] if prune is None else [found[place] for place in order[:prune]]
         if save is not None:
             save_edits(save, pruned, choosing.runs.means(sites) if instead == "mean" else {})
-        notes = [*reading.notes, *shadowing_note(str(model))]
+        notes = [*reading.notes, *([] if model is None else shadowing_note(str(model)))]
         notes += dict.fromkeys([*choosing.runs.notes, *showing.runs.notes, *reading.later()])
     curve = curve_of(table, removed, clusters=[entry.cluster for entry in showing.entries], metric=measured, seed=seed)
     settings = {

@@ -48,8 +48,8 @@ class Runs(Generic[P]):
     passes : sequence of Pass
     n_texts : int
         Texts, or whatever else has a log-probability.
-    layer : int, optional
-        The layer that passes read; by default the head above the last.
+    layers : sequence of int
+        The layers that passes read; none: the head above the last.
     instead : mapping of Site to callable
         What stands in the place of what is left out; zero where nothing is said.
     batch_tokens : int
@@ -62,7 +62,7 @@ class Runs(Generic[P]):
         passes: Sequence[P],
         n_texts: int,
         *,
-        layer: int | None = None,
+        layers: Sequence[int] = (),
         instead: Mapping[Site, StandIn] | None = None,
         batch_tokens: int = 4096,
     ) -> None:
@@ -71,7 +71,7 @@ class Runs(Generic[P]):
         self.batch_tokens = batch_tokens
         self.notes: list[str] = []
         self._stack = loaded.stacks[0]
-        self._layer = layer
+        self._layers = tuple(layers)
         # Made while nothing is attached: what a model's head can do is tried on rows of its own.
         self._middles: dict[Start, Middle] = {None: self._middle(None)}
         self._starts: dict[Start, Start] = {}
@@ -176,10 +176,9 @@ class Runs(Generic[P]):
         """Return the layer that is known below a change; None: the whole model runs."""
         if not change:
             return None
-        # The states of a start are given and not computed, so a change of the layer that is read starts below.
-        start = min(
-            site.number if site.kind == LAYER and site.number != self._layer else site.number - 1 for site in change
-        )
+        # The states of a start are given and not computed, so a change of a layer that is read starts below.
+        below = [site.number - (site.kind != LAYER or site.number in self._layers) for site in change]
+        start = min(*below, *self._layers, self._stack.n_layers)
         if any(site.kind == LAYER and site.number == 0 for site in change):
             return None
         if start not in self._starts:
@@ -208,8 +207,7 @@ class Runs(Generic[P]):
         return known
 
     def _middle(self, start: Start) -> Middle:
-        read = self._stack.n_layers if self._layer is None else self._layer
-        return Middle(self.loaded, start, [read], self._stack.name)
+        return Middle(self.loaded, start, self._layers or [self._stack.n_layers], self._stack.name)
 
     def _values(
         self, each: P, changes: Sequence[Change], acting: Acting, start: Start, known: Mapping[int, torch.Tensor]

@@ -40,7 +40,7 @@ class Side:
         """Lay out some items of what was read."""
         passes = reading.lay(entries, max(1, batch_tokens // _SHARES))
         n = sum(len(entry.outcomes) for entry in entries)
-        runs = Runs(reading.loaded, passes, n, layer=reading.layer, batch_tokens=batch_tokens)
+        runs = Runs(reading.loaded, passes, n, layers=reading.layers, batch_tokens=batch_tokens)
         return cls(entries, metric, reading, runs)
 
     @property

@@ -54,6 +54,7 @@ app = typer.Typer(
         "probekit ablate heads --metric behave:blimp/anaphor_number_agreement --model ./gpt-novels",
         "probekit ablate units --metric loss:novel.txt --model ./gpt-novels --importance attribution --layers 3",
         "probekit ablate heads --metric probe:pos --model minilm --corpus en_ewt-ud-dev.conllu --layer 4",
+        "probekit ablate heads --metric run:runs/pos --corpus ./en_ewt",
     ),
 )
 
@@ -65,18 +66,20 @@ def ablate_command(
         typer.Option(
             "--metric",
             help=f"What is measured, with what it is of behind a colon ({names_in('ablation', 'metrics')}): "
-            "behave:SUITE, loss:CORPUS or probe:TASK, a linear probe of a layer.",
+            "behave:SUITE, loss:CORPUS, probe:TASK, a linear probe of a layer, or run:FOLDER, a run of `probekit "
+            "tune`.",
             metavar="NAME:OF",
         ),
     ],
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--model",
-            help="A hub name or a local folder; it must have its head, unless a probe reads it.",
+            help="A hub name or a local folder; it must have its head, unless a probe reads it. A tuned run is its own "
+            "model; of one saved as differences, where what it was tuned from is now.",
             metavar="MODEL",
         ),
-    ],
+    ] = None,
     importance: Annotated[
         str | None,
         typer.Option(

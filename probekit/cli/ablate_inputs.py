@@ -40,6 +40,7 @@ EXAMPLES = examples(
     "probekit ablate inputs --metric behave:blimp/anaphor_number_agreement --model ./gpt-novels --limit 100",
     "probekit ablate inputs --metric behave:pairs.tsv --model ./gpt-novels --exact --items items.jsonl",
     "probekit ablate inputs --metric probe:pos --model minilm --corpus ./en_ewt --phrases --limit 100",
+    "probekit ablate inputs --metric run:runs/pos --corpus ./en_ewt --limit 100",
 )
 
 
@@ -48,18 +49,20 @@ def inputs_command(
         str,
         typer.Option(
             "--metric",
-            help="behave:SUITE, whose items of two sentences are used; or probe:TASK, the labels of a linear probe.",
+            help="behave:SUITE, whose items of two sentences are used; probe:TASK, the labels of a linear probe; or "
+            "run:FOLDER, those of a run of `probekit tune`.",
             metavar="NAME:OF",
         ),
     ],
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--model",
-            help="A hub name or a local folder; it must have its head, unless a probe reads it.",
+            help="A hub name or a local folder; it must have its head, unless a probe reads it. A tuned run is its own "
+            "model; of one saved as differences, where what it was tuned from is now.",
             metavar="MODEL",
         ),
-    ],
+    ] = None,
     masked: Annotated[
         bool, typer.Option("--masked", help="Put the tokenizer's mask where a word was; by default it is removed.")
     ] = False,
@@ -67,7 +70,7 @@ def inputs_command(
         bool, typer.Option("--exact", help="Prove that no set is smaller, of items of at most 14 words to erase.")
     ] = False,
     phrases: Annotated[
-        bool, typer.Option("--phrases", help="Of probe:TASK: erase whole phrases, where the corpus has trees.")
+        bool, typer.Option("--phrases", help="Of labels: erase whole phrases, where the corpus has trees.")
     ] = False,
     corpus: ProbedCorpus = None,
     annotations: Annotations = None,
@@ -95,20 +98,22 @@ def inputs_command(
     debug: Debug = False,
 ) -> None:
     """Erase words one by one and in sets, until the other sentence of a pair is preferred, or another label given."""
-    from probekit.ablation.inputs.labelled import ErasingSpec, ablate_label_inputs
+    from probekit.ablation.inputs.labelled import ErasingSpec, ablate_label_inputs, ablate_run_inputs
     from probekit.ablation.inputs.run import ablate_inputs
     from probekit.ablation.probes.fitting import ProbeSpec
     from probekit.behaviour.scoring.making import ScoringSpec
 
     name, _, of = metric.partition(":")
-    if name not in ("behave", "probe") or not of:
+    if name not in ("behave", "probe", "run") or not of:
         raise UsageError(
-            f"Words are erased under a suite or a probe: the `metric` option must be behave:SUITE or probe:TASK. Got "
-            f"'{metric}'."
+            "Words are erased under a suite, a probe or a tuned run: the `metric` option must be behave:SUITE, "
+            f"probe:TASK or run:FOLDER. Got '{metric}'."
         )
+    if model is None and name != "run":
+        raise UsageError("What is measured is a model: name it with --model.")
     probing = ProbeSpec(corpus, tuple(annotations or ()), tuple(probes or ()), layer, pool)
     if name == "behave" and (given := [*probing.named, *(["phrases"] if phrases else [])]):
-        raise UsageError(f"The `{given[0]}` option is of --metric probe:TASK. Leave it out under a suite.")
+        raise UsageError(f"The `{given[0]}` option is of labels. Leave it out under a suite.")
     check_figure(plot)
     for place, option in ((out, "out"), (items, "items")):
         check_writable(place, option)
@@ -118,7 +123,7 @@ def inputs_command(
         if name == "behave":
             report = ablate_inputs(
                 of,
-                model,
+                str(model),
                 masked=masked,
                 exact=exact,
                 limit=limit,
@@ -127,8 +132,20 @@ def inputs_command(
                 seed=seed,
                 progress=advance,
             )
-        else:
+        elif name == "probe":
             report = ablate_label_inputs(
+                of,
+                str(model),
+                probing=probing,
+                erasing=ErasingSpec(masked, exact, phrases),
+                limit=limit,
+                spec=spec,
+                revision=revision,
+                seed=seed,
+                progress=advance,
+            )
+        else:
+            report = ablate_run_inputs(
                 of,
                 model,
                 probing=probing,

@@ -52,7 +52,7 @@ Annotations = Annotated[
 # What a probe of a live model is fitted on.
 ProbedCorpus = Annotated[
     str | None,
-    typer.Option("--corpus", help="Of probe:TASK: what the probe is fitted and measured on.", metavar="CORPUS"),
+    typer.Option("--corpus", help="What a probe is fitted and measured on, or a run is measured on.", metavar="CORPUS"),
 ]
 ReadLayer = Annotated[
     int | None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -54,6 +55,13 @@ class Judge(nn.Module):
     def predict(self, scores: Tensor, row: Tensor) -> Tensor:
         """Return the code of each target's label, or its number [n]; parameters as :meth:`loss`."""
         return scores[:, 0] if self.spec.targets == "numbers" else scores.argmax(1)
+
+    def log_probabilities(self, scores: Tensor, row: Tensor) -> Tensor:
+        """Return the log-probability of every class of each target [n, classes], nats; what is predicted has the most.
+
+        Parameters as :meth:`loss`.
+        """
+        return torch.log_softmax(scores.float(), 1)
 
     def answer(self, scores: Tensor, row: Tensor, gold: Tensor) -> Tensor:
         """Return what the metrics of the task are computed from [n]: what is predicted, whatever is true."""

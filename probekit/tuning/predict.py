@@ -18,13 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit import plain
-from probekit.corpus import open_corpus
+from probekit.corpus import Corpus, open_corpus
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.example import Example
 from probekit.extraction.spec import ExtractionSpec
-from probekit.features import TargetTable, collect, in_bins, without_labels
 from probekit.features.labels import UNSEEN, unseen_notes
-from probekit.features.pooling import Pooler
 from probekit.models.cut import cut
 from probekit.models.sources.find import ModelSource, find_again, find_model
 from probekit.models.sources.load import LoadedModel
@@ -32,7 +30,8 @@ from probekit.models.sources.vectors import WordVectors
 from probekit.report import LayerReport
 from probekit.tasks import ProbeTask, Target
 from probekit.tuning.beside import read_word_file
-from probekit.tuning.data import TuningData, places, rare_note
+from probekit.tuning.coded import coded
+from probekit.tuning.data import TuningData
 from probekit.tuning.feed import Feed
 from probekit.tuning.folder import RunFolder
 from probekit.tuning.identity import PLAN, REPORT, WHERE, complete_record
@@ -92,34 +91,40 @@ class TunedModel:
     folder : Path
     plan : TunePlan
     network : Network
+    record : dict
+        What the run was asked for.
+    task : ProbeTask
     """
 
-    def __init__(self, folder: Path, plan: TunePlan, network: Network, asked: dict[str, Any], task: ProbeTask) -> None:
+    def __init__(self, folder: Path, plan: TunePlan, network: Network, record: dict[str, Any], task: ProbeTask) -> None:
         self.folder, self.plan, self.network = folder, plan, network
-        self._asked, self.task = asked, task
+        self.record, self.task = record, task
 
     @classmethod
     def open(
         cls,
         folder: str | os.PathLike[str],
         *,
-        model: str | None = None,
+        model: str | ModelSource | None = None,
         beside: str | os.PathLike[str] | None = None,
         probes: Any = (),
         device: str = "auto",
+        dtype: str = "float32",
     ) -> TunedModel:
         """Open the folder of a complete run.
 
         Parameters
         ----------
         folder : path
-        model : str, optional
+        model : str or ModelSource, optional
             Where the model is that a run of differences came from; by default it is looked for by its name.
         beside : path, optional
             Where the word vectors are that the run reads beside the model; by default where they were.
         probes : path or sequence of paths
             Folders of your own tasks.
         device : {"auto", "cpu", "cuda", "mps"}
+        dtype : {"float32", "bfloat16", "float16"}
+            Of the model; the head is in float32.
 
         Raises
         ------
@@ -138,15 +143,15 @@ class TunedModel:
             if model is None:
                 source, _ = find_again(its["name"], asked[WHERE], made=f"the run in {place}")
             else:
-                source = find_model(model)
+                source = find_model(model) if isinstance(model, str) else model
             if source.digests()["weights"] != its["digest"]:
                 raise CacheError(
                     f"The run in {place} differs from '{its['name']}' ({its['digest']:.12}), and the model in "
                     f"{source.files()[0].parent} has other weights. Name the right one with --model."
                 )
-            loaded = cut(_loaded(source, asked, device), max(1, plan.keep))
+            loaded = cut(_loaded(source, asked, device, dtype), max(1, plan.keep))
         else:
-            loaded = _loaded(find_model(place), asked, device)
+            loaded = _loaded(find_model(place), asked, device, dtype)
         network = assemble(
             loaded,
             plan,
@@ -177,32 +182,38 @@ class TunedModel:
             The corpus does not say where spans or pairs are, an example is too long, or there is no target.
         """
         opened = open_corpus(corpus)
-        where = f"the corpus '{opened.name}'"
         examples = [replace(example, split="test") for example in opened]
-        index, textless, notes = tokens_of(self.network.loaded, examples, spec or ExtractionSpec(), where=where)
-        if self._asked["targets"] == TARGETS:
-            read = ReadTokens(examples, index, textless, notes)
+        read = self._read(examples, f"the corpus '{opened.name}'", spec)
+        if self.record["targets"] == TARGETS:
             return self._of_text(lay_out_text(self.network.loaded, opened.name, read, scored=True), batch_tokens)
         labelled = all(any(name in e.annotations or name in e.spans for e in examples) for name in self.task.needs)
-        task = self.task if labelled else _every(self.task)
-        collected, rare = collect(task, examples, where=where), set(self._asked.get("rare", ()))
-        everything, left_out = without_labels(collected, {one for one in collected.labels if str(one) in rare})
-        if left_out:
-            notes.append(rare_note(left_out))
-        if not len(everything):
-            raise InputError(f"There is nothing to predict in {where}. {' '.join(notes)}".strip())
-        table = Pooler(index, everything).table
-        data = self._data(table, index, textless, examples, name=opened.name, labelled=labelled)
+        unlabelled = None if labelled else _every(self.task)
+        data = coded(self.record, self.task, read, corpus=opened.name, collecting=unlabelled)
         feed = Feed(self.network, data, batch_tokens=batch_tokens)
         values = feed.predict(data.examples("test"))
-        data.notes.extend([*notes, *feed.remarks])
+        data.notes.extend(feed.remarks)
         if labelled and data.targets == "labels":
             unseen = Counter(data.labels[row] for row in np.flatnonzero(data.gold == UNSEEN).tolist())
             data.notes.extend(unseen_notes(unseen, "labels of this corpus"))
         if data.targets == "numbers":
-            centre, spread = self._asked["scale"]
+            centre, spread = self.record["scale"]
             values = values * spread + centre
         return Predicted(data, values, labelled, self._scores(data, values) if labelled else None)
+
+    def labelled(self, corpus: Corpus, *, spec: ExtractionSpec | None = None) -> TuningData:
+        """Lay out the labelled targets of a corpus in its own splits, as the run knows them.
+
+        Raises
+        ------
+        InputError
+            The corpus lacks an annotation, an example is too long, or there is no target.
+        """
+        read = self._read(list(corpus), f"the corpus '{corpus.name}'", spec)
+        return coded(self.record, self.task, read, corpus=corpus.name)
+
+    def _read(self, examples: list[Example], where: str, spec: ExtractionSpec | None) -> ReadTokens:
+        index, textless, notes = tokens_of(self.network.loaded, examples, spec or ExtractionSpec(), where=where)
+        return ReadTokens(examples, index, textless, notes)
 
     def _of_text(self, data: TuningData, batch_tokens: int) -> Predicted:
         if not len(data.table):
@@ -211,46 +222,6 @@ class TunedModel:
         values = feed.predict(data.examples("test"))
         data.notes.extend(feed.remarks)
         return Predicted(data, values, False, self._scores(data, values))
-
-    def _data(
-        self,
-        table: TargetTable,
-        index: Any,
-        textless: tuple[int, ...],
-        examples: Sequence[Example],
-        *,
-        name: str,
-        labelled: bool,
-    ) -> TuningData:
-        classes, targets = tuple(self._asked["classes"]), self._asked["targets"]
-        edges = np.array(self._asked.get("edges", ()), np.float64)
-        if labelled and len(edges) and targets == "labels":
-            labels = in_bins(np.array(table.labels, np.float64), edges)
-        else:
-            labels = [str(label) for label in table.labels]
-        gold: NDArray[Any]
-        if targets == "numbers":
-            gold = np.array(table.labels if labelled else np.zeros(len(table)), np.float64)
-        else:
-            number = {label: code for code, label in enumerate(classes)}
-            gold = np.array([number.get(label, UNSEEN) for label in labels], np.int32)
-        return TuningData(
-            task=self.task,
-            corpus=name,
-            table=table,
-            targets=targets,
-            classes=classes,
-            labels=labels,
-            gold=gold,
-            words=[example.words for example in examples],
-            index=index,
-            textless=textless,
-            training=np.zeros(0, np.int64),
-            notes=[],
-            rare=tuple(self._asked.get("rare", ())),
-            edges=tuple(edges.tolist()),
-            **places(index, table, len(examples)),
-        )
 
     def _scores(self, data: TuningData, values: NDArray[np.float64]) -> LayerReport:
         blank = blank_row(self.plan, data, self.folder.name)
@@ -266,11 +237,11 @@ class TunedModel:
         return LayerReport(tuple(scorer.measurements(values, blank)), provenance)
 
 
-def _loaded(source: ModelSource, asked: dict[str, Any], device: str) -> LoadedModel:
+def _loaded(source: ModelSource, asked: dict[str, Any], device: str, dtype: str) -> LoadedModel:
     """Load a model, with its own head where that is what predicts."""
     if asked["targets"] == TARGETS:
-        return load_language_model(source, device=device)
-    return source.load(device=device)
+        return load_language_model(source, device=device, dtype=dtype)
+    return source.load(device=device, dtype=dtype)
 
 
 def _word_vectors(plan: TunePlan, beside: Any) -> WordVectors | None:

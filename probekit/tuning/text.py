@@ -43,7 +43,7 @@ def task_named(name: str, *folders: Any) -> ProbeTask:
     return TEXT if name == TEXT.name else get_task(name, *folders)
 
 
-def load_language_model(source: ModelSource, *, device: str) -> LoadedModel:
+def load_language_model(source: ModelSource, *, device: str, dtype: str = "float32") -> LoadedModel:
     """Load a model with its own head and the stack of its blocks.
 
     Raises
@@ -57,7 +57,7 @@ def load_language_model(source: ModelSource, *, device: str) -> LoadedModel:
             f"'{source.name}' cannot be tuned: it is an encoder-decoder. Name a model with one stack of blocks that "
             "predicts tokens, causal or masked."
         )
-    loaded = load_with_head(source, head, device=device, stacks=True)
+    loaded = load_with_head(source, head, device=device, dtype=dtype, stacks=True)
     if head == "masked" and loaded.tokenizer.mask_token_id is None:
         raise UsageError(
             f"'{source.name}' fills in masked tokens, and its tokenizer has no mask. Fetch the model again."

@@ -202,6 +202,30 @@ def test_what_cannot_be_done_is_said(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "heads --metric loss:{corpus}",
+        "layers --metric behave:grammar",
+        "dims --metric probe:pos --corpus {corpus}",
+        "inputs --metric probe:pos --corpus {corpus}",
+        "attention --metric loss:{corpus}",
+        "weights --metric loss:{corpus}",
+        "interchange --metric behave:grammar",
+        "concept --task pos --corpus {corpus}",
+        "steer --task pos --toward X --away Y --metric words:a/b --corpus {corpus}",
+    ],
+)
+def test_an_encoder_decoder_is_refused_with_the_reason_and_the_way_out(
+    words: str, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(tiny_headed("t5", "AutoModelForSeq2SeqLM"))
+    assert run(["ablate", *words.format(corpus=corpus).split(), "--model", model, "--device", "cpu"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "is an encoder-decoder: it reads in one stack of blocks and predicts in another" in said
+    assert "Name a causal or a masked model; `probekit behave` and `probekit probe` take this one." in said
+
+
 def test_members_of_the_catalogues_say_what_they_are() -> None:
     assert set(METRICS.members()) >= {"behave", "loss"}
     assert set(IMPORTANCES.members()) >= {"ablation", "attribution", "gradient"}

@@ -86,9 +86,7 @@ def test_phrases_go_whole_and_the_target_stays(agreeing: Path, number: Path) -> 
 
 def test_margins_are_those_of_the_shorter_sentence_run_by_transformers(agreeing: Path, number: Path) -> None:
     items = found_of(agreeing, number, ErasingSpec())
-    _, probed = load_probed(
-        find_model(str(agreeing)), "pos", spec=SPEC, probing=ProbeSpec(str(number), layer=1), seed=0
-    )
+    probed = load_probed(find_model(str(agreeing)), "pos", spec=SPEC, probing=ProbeSpec(str(number), layer=1), seed=0)
     model = transformers.AutoModelForCausalLM.from_pretrained(agreeing).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(agreeing)
     sign = {name: 2 * place - 1 for place, name in enumerate(probed.probe.classes)}
@@ -126,7 +124,7 @@ def test_the_command_writes_what_it_found_and_refuses_what_is_of_suites(
     assert run([*words, "--masked"]) == 2
     assert "has no mask" in capsys.readouterr().err
     assert run(["ablate", "inputs", "--metric", "behave:grammar", *model, "--phrases"]) == 2
-    assert "`phrases` option is of --metric probe:TASK" in capsys.readouterr().err
+    assert "`phrases` option is of labels" in capsys.readouterr().err
 
 
 def test_a_mask_may_stand_where_a_word_was(number: Path) -> None:

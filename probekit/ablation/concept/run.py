@@ -18,6 +18,7 @@ from probekit.ablation.concept.report import ConceptReport
 from probekit.ablation.concept.saving import save_erasure
 from probekit.ablation.concept.study import Plan, Study
 from probekit.ablation.erasers import ERASERS
+from probekit.ablation.passes import encoder_decoder
 from probekit.ablation.run import numbered_layers
 from probekit.behaviour.scoring.making import ScoringSpec, Session
 from probekit.cache.reader import ActivationCache
@@ -163,10 +164,7 @@ def refuse_encoder_decoder(source: ModelSource) -> None:
     UsageError
     """
     if check_head(source, "auto") == "seq2seq":
-        raise UsageError(
-            f"'{source.name}' is an encoder-decoder: a word's label is written in one stack and predicted in the "
-            "other, and one eraser acts in one stream. Name a causal or a masked model."
-        )
+        raise encoder_decoder(source.name)
 
 
 def _read(

@@ -1,7 +1,7 @@
-"""Erase words around labelled targets, and see which labels a probe no longer reads: :func:`ablate_label_inputs`.
+"""Erase words around labelled targets, and see which labels are no longer read: by a probe, or by a tuned run.
 
 Enters: what a user names. Leaves: an :class:`~probekit.ablation.inputs.report.InputReport` of targets of test that the
-probe gets right, one a sentence.
+probe (:func:`ablate_label_inputs`) or the head (:func:`ablate_run_inputs`) gets right, one a sentence.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from probekit.ablation.inputs.erasing import EXACT
 from probekit.ablation.inputs.items import Erasures, erasures_of
 from probekit.ablation.inputs.labels import ErasableLabel, ErasedLabel, LabelReader, erasable_label
 from probekit.ablation.inputs.report import STAGE, InputReport, rows_of
-from probekit.ablation.probes.fitting import Probed, ProbeSpec, identity_of, load_probed, name_of
+from probekit.ablation.labelled import Labelled, targets_of
+from probekit.ablation.metrics import named_model
+from probekit.ablation.probes.fitting import ProbeSpec, load_probed
+from probekit.ablation.tuned.opening import open_tuned
 from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.errors import InputError, UsageError
 from probekit.models.sources.find import find_model, shadowing_note
@@ -97,18 +100,86 @@ def ablate_label_inputs(
     ----------
     Li, Monroe & Jurafsky 2016, https://arxiv.org/abs/1612.08220
     """
-    seed, spec, erasing = plain.whole(seed, "seed", least=0), spec or ScoringSpec(), erasing or ErasingSpec()
-    limit = None if limit is None else plain.whole(limit, "limit", least=1)
-    loaded, probed = load_probed(find_model(str(model), revision=revision), task, spec=spec, probing=probing, seed=seed)
+    spec, seed = spec or ScoringSpec(), plain.whole(seed, "seed", least=0)
+    probed = load_probed(find_model(str(model), revision=revision), task, spec=spec, probing=probing, seed=seed)
+    asked = _Asked(f"probe:{task}", "the probe", erasing or ErasingSpec(), limit, spec, seed)
+    return _erased(probed, asked, str(model), progress)
+
+
+def ablate_run_inputs(
+    run: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
+    *,
+    probing: ProbeSpec,
+    erasing: ErasingSpec | None = None,
+    limit: int | None = None,
+    spec: ScoringSpec | None = None,
+    revision: str | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> InputReport:
+    """Find which words the labels of a tuned run rest on.
+
+    Of each sentence of test one target is drawn; where the head of the run gives it its label, words around it are
+    erased, one by one and in sets, until the head gives another one.
+
+    Parameters
+    ----------
+    run : path
+        Folder of a run of :func:`~probekit.tune` whose targets are labels.
+    model : str or path, optional
+        Where the model is that a run of differences came from, if it is not where it was.
+    probing : ProbeSpec
+        The corpus with its annotations; what else it says is of probes, and refused.
+    erasing, limit, spec, revision, seed, progress
+        As of :func:`ablate_label_inputs`.
+
+    Returns
+    -------
+    InputReport
+
+    Raises
+    ------
+    UsageError, InputError, CacheError, NumericError
+
+    References
+    ----------
+    Li, Monroe & Jurafsky 2016, https://arxiv.org/abs/1612.08220
+    """
+    spec, seed = spec or ScoringSpec(), plain.whole(seed, "seed", least=0)
+    tuned = open_tuned(str(run), named_model(model, revision), spec=spec, probing=probing)
+    asked = _Asked(f"run:{run}", "the head", erasing or ErasingSpec(), limit, spec, seed)
+    return _erased(tuned, asked, None if model is None else str(model), progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of labels, and what reads them, in words."""
+
+    task: str
+    reader: str
+    erasing: ErasingSpec
+    limit: int | None
+    spec: ScoringSpec
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.limit is not None:
+            object.__setattr__(self, "limit", plain.whole(self.limit, "limit", least=1))
+
+
+def _erased(labelled: Labelled, asked: _Asked, model: str | None, progress: Progress | None) -> InputReport:
+    """Erase words around targets of test, and report what that does."""
+    erasing, loaded, seed = asked.erasing, labelled.loaded, asked.seed
     mask = loaded.tokenizer.mask_token if erasing.masked else None
     if erasing.masked and mask is None:
-        raise UsageError(f"The tokenizer of '{name_of(loaded)}' has no mask: leave out --masked.")
-    rows = _drawn(probed, limit, seed)
-    reader = LabelReader(loaded, probed, mask=mask, batch_tokens=spec.tokens_on(loaded.device.type))
-    right: list[tuple[int, ErasableLabel, Erasures]] = []
+        raise UsageError(f"The tokenizer of '{labelled.name}' has no mask: leave out --masked.")
+    rows = _drawn(labelled, asked.limit, seed)
+    reader = LabelReader(labelled, mask=mask, batch_tokens=asked.spec.tokens_on(loaded.device.type))
+    right: list[tuple[ErasableLabel, Erasures]] = []
     left_out: Counter[str] = Counter()
     for number, row in enumerate(rows, start=1):
-        target = erasable_label(probed, row, by_phrase=erasing.by_phrase)
+        target = erasable_label(labelled, row, by_phrase=erasing.by_phrase)
         if isinstance(target, str):
             left_out[target] += 1
             continue
@@ -116,41 +187,41 @@ def ablate_label_inputs(
         with torch.no_grad():
             one = erasures_of(len(target.units), partial(reader.margins, target), exact=erasing.exact, rng=rng)
         if one is None:
-            left_out["the probe gives another label"] += 1
+            left_out[f"{asked.reader} gives another label"] += 1
         else:
-            right.append((row, target, one))
+            right.append((target, one))
         if progress is not None:
             progress(number / len(rows), f"target {number:,} of {len(rows):,}")
     if not right:
         why = "; ".join(f"{reason} ({n:,})" for reason, n in left_out.most_common())
         raise InputError(f"No target is left around which words could be erased: {why}. Name another task or corpus.")
     # What intervals resample is of the targets that are left.
-    units = units_of(probed.pooler.table.group, probed.pooler.table.example[[row for row, *_ in right]])
-    found = [ErasedLabel(target, one, str(unit)) for (_, target, one), unit in zip(right, units.of, strict=True)]
+    units = units_of(labelled.table.group, labelled.table.example[[target.row for target, _ in right]])
+    found = [ErasedLabel(target, one, str(unit)) for (target, one), unit in zip(right, units.of, strict=True)]
     blank = Measurement(
-        stage=STAGE, task=f"probe:{task}", model=name_of(loaded), corpus=probed.corpus, split="test", layer=None,
+        stage=STAGE, task=asked.task, model=labelled.name, corpus=labelled.corpus, split="test", layer=None,
         method="masked" if erasing.masked else "removed", role="estimator", metric="", value=None, unit=units.unit,
         seed=seed,
     )  # fmt: skip
     unit = "phrase, a word with all that hangs from it" if erasing.by_phrase else "word"
     notes = [
-        probed.said,
+        labelled.said,
         f"One target of each of {len(rows):,} sentences of test is drawn; a unit that is erased is a {unit}"
-        + ("." if probed.task.kind == "sentence" else ", and words of the target stay."),
+        + ("." if labelled.task.kind == "sentence" else ", and words of the target stay."),
         *resampled_notes({"test": units}),
-        *probed.notes,
+        *labelled.notes,
         *(f"{n:,} targets are left out: {why}." for why, n in left_out.most_common()),
-        *shadowing_note(str(model)),
+        *([] if model is None else shadowing_note(model)),
     ]
     if erasing.exact and (long := sum(len(one.target.units) > EXACT for one in found)):
         notes.append(f"Of {long:,} targets with more than {EXACT} units the sets are those of a greedy search.")
     provenance = {
-        "task": f"probe:{task}",
-        "model": identity_of(loaded),
-        "corpus": {"name": probed.corpus},
+        "task": asked.task,
+        "model": labelled.identity,
+        "corpus": {"name": labelled.corpus},
         "settings": {
-            **asdict(erasing), "layer": probed.probe.layer, "pool": probing.pool, "pair": probing.pair,
-            "dtype": spec.dtype, "limit": limit, "seed": seed, "random_weights": spec.random_weights,
+            **asdict(erasing), **labelled.settings, "dtype": asked.spec.dtype, "limit": asked.limit, "seed": seed,
+            "random_weights": asked.spec.random_weights,
         },
         "references": ["Li, Monroe & Jurafsky 2016"],
         "notes": notes,
@@ -158,10 +229,10 @@ def ablate_label_inputs(
     return InputReport(tuple(rows_of(found, blank)), provenance, tuple(found))
 
 
-def _drawn(probed: Probed, limit: int | None, seed: int) -> list[int]:
+def _drawn(labelled: Labelled, limit: int | None, seed: int) -> list[int]:
     """Return one target of each sentence of test."""
-    table, rng = probed.pooler.table, np.random.default_rng(seed)
+    table, rng = labelled.table, np.random.default_rng(seed)
     by_example: dict[int, list[int]] = {}
-    for row in probed.targets("test", limit).tolist():
+    for row in targets_of(table, "test", limit).tolist():
         by_example.setdefault(int(table.example[row]), []).append(row)
     return [int(rng.choice(those)) for those in by_example.values()]

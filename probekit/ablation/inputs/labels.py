@@ -1,8 +1,8 @@
-"""Labels as decisions that words can be erased from: a probe reads a target of a sentence with less and less around it.
+"""Labels as decisions that words can be erased from: a target of a sentence is read with less and less around it.
 
-Enters: a target of test with its sentence, and a probe. Leaves: the words or phrases that can be erased, and the margin
-by which the probe gives the right label without some of them. Surprise: words of the target itself stay, unless the
-target is the whole sentence, which then is what is left of it.
+Enters: a target of test with its sentence, and what reads it, a probe or the head of a tuned run. Leaves: the words or
+phrases that can be erased, and the margin by which the right label is given without some of them. Surprise: words of
+the target itself stay, unless the target is the whole sentence, which then is what is left of it.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 
 from probekit.ablation.inputs.erasing import phrases, without
 from probekit.ablation.inputs.items import Erasures
-from probekit.ablation.probes.fitting import Probed
-from probekit.ablation.probes.pooled import OUTCOMES, ProbePass, vector_passes
+from probekit.ablation.labelled import Labelled
+from probekit.ablation.probes.pooled import OUTCOMES
 from probekit.cache.reader import CacheIndex
 from probekit.errors import InputError
 from probekit.example import Example
 from probekit.extraction.run import tokeniser_for
 from probekit.extraction.spec import ExtractionSpec
-from probekit.features import Pooler, TargetTable
+from probekit.features import TargetTable
 from probekit.models.runtime.middle import Middle
-from probekit.models.sources.load import LoadedModel
+from probekit.tuning.reading import ReadTokens
 
 HEAD = "head"
 """The annotation that says where each word hangs: 0 of the root, else the number of a word from 1."""
@@ -38,22 +38,23 @@ class ErasableLabel:
 
     Attributes
     ----------
+    row : int
+        Of the table.
     example : Example
     spans : tuple of (int, int)
         Its words, half-open.
     whole : bool
         The target is the whole sentence.
     label : str
-    code : int
     units : tuple of tuple of int
         Words that are erased together, by their places.
     """
 
+    row: int
     example: Example
     spans: tuple[tuple[int, int], ...]
     whole: bool
     label: str
-    code: int
     units: tuple[tuple[int, ...], ...]
 
     @property
@@ -69,19 +70,21 @@ class ErasableLabel:
         mine = [place for start, stop in self.spans for place in range(start, stop)]
         return [min((place - own for place in unit for own in mine), key=abs) for unit in self.units]
 
-    def left(self, gone: Sequence[int], mask: str | None) -> tuple[list[str], list[tuple[int, int]]]:
-        """Return the words without some units, and where the target then is."""
+    def left(
+        self, gone: Sequence[int], mask: str | None, spans: NDArray[np.integer[Any]]
+    ) -> tuple[list[str], NDArray[np.int64]]:
+        """Return the words without some units, and where spans of words then are; what is gone is empty."""
         places = {place for unit in gone for place in self.units[unit]}
         words = without(self.example.words, sorted(places), mask)
         if mask is not None:
-            return words, list(self.spans)
+            return words, spans.astype(np.int64)
         before = np.cumsum([0, *(place not in places for place in range(len(self.example.words)))])
-        return words, [(int(before[start]), int(before[stop])) for start, stop in self.spans]
+        return words, before[spans]
 
 
 @dataclass(frozen=True, slots=True)
 class ErasedLabel:
-    """A label that a probe gives.
+    """A label that a probe or a head gives.
 
     Attributes
     ----------
@@ -114,13 +117,13 @@ class ErasedLabel:
         }
 
 
-def erasable_label(probed: Probed, row: int, *, by_phrase: bool) -> ErasableLabel | str:
+def erasable_label(labelled: Labelled, row: int, *, by_phrase: bool) -> ErasableLabel | str:
     """Return a target as words or phrases that can be erased around it, or why it cannot be."""
-    table, coded = probed.pooler.table, probed.coded
-    if coded.codes[row] < 0:
+    table = labelled.table
+    if labelled.codes[row] < 0:
         return "training never showed their labels"
-    example = probed.examples[int(table.example[row])]
-    n, whole = len(example.words), probed.task.kind == "sentence"
+    example = labelled.examples[int(table.example[row])]
+    n, whole = len(example.words), labelled.task.kind == "sentence"
     spans = tuple((int(start), int(stop)) for start, stop in table.spans[row])
     kept = set() if whole else {place for start, stop in spans for place in range(start, stop)}
     units: list[tuple[int, ...]] = [(place,) for place in range(n)]
@@ -132,29 +135,34 @@ def erasable_label(probed: Probed, row: int, *, by_phrase: bool) -> ErasableLabe
     units = [unit for unit in units if not kept & set(unit)]
     if not units:
         return "nothing beside the target can be erased"
-    return ErasableLabel(example, spans, whole, coded.labels[row], int(coded.codes[row]), tuple(units))
+    return ErasableLabel(row, example, spans, whole, labelled.labels[row], tuple(units))
 
 
 class LabelReader:
-    """A probe that reads sentences from which words are gone.
+    """What reads labels, over sentences from which words are gone.
 
     Parameters
     ----------
-    loaded : LoadedModel
-    probed : Probed
+    labelled : Labelled
     mask : str or None
         What stands in the place of an erased word; None: nothing does.
     batch_tokens : int
     """
 
-    def __init__(self, loaded: LoadedModel, probed: Probed, *, mask: str | None, batch_tokens: int) -> None:
-        self._loaded, self._probed, self._mask, self._tokens = loaded, probed, mask, batch_tokens
+    def __init__(self, labelled: Labelled, *, mask: str | None, batch_tokens: int) -> None:
+        self._labelled, self._mask, self._tokens = labelled, mask, batch_tokens
+        loaded = labelled.loaded
         self._encoder = tokeniser_for(loaded, ExtractionSpec()).encoder
-        self._middle = Middle(loaded, None, [probed.probe.layer], loaded.stacks[0].name)
+        self._middle = Middle(loaded, None, labelled.layers, loaded.stacks[0].name)
 
     def margins(self, target: ErasableLabel, sets: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-        """Return how much likelier the right label is than any other without each set of units, in nats."""
-        texts = [target.left(gone, self._mask) for gone in sets]
+        """Return how much likelier the right label is than any other without each set of units, in nats.
+
+        A head may read the targets of a sentence together: those that are left of the others are laid out too.
+        """
+        table = self._labelled.table
+        beside = np.flatnonzero(table.example == table.example[target.row])  # the target among them
+        texts = [target.left(gone, self._mask, table.spans[beside]) for gone in sets]
         encoded = self._encoder.encode_words([words for words, _ in texts])
         sizes = [len(one.ids) for one in encoded]
         index = CacheIndex(
@@ -162,29 +170,29 @@ class LabelReader:
             np.concatenate([one.word for one in encoded]),
             np.concatenate([one.ids for one in encoded]),
         )
-        pooler, probe = self._probed.pooler, self._probed.probe
-        table = _table(np.array([spans for _, spans in texts], np.int64))
-        mine = Pooler(index, table, pool=pooler.pool, pair=pooler.pair, textless=self._encoder.textless)
-        if len(mine.table) < len(texts):
+        examples = [Example(str(number), tuple(words)) for number, (words, _) in enumerate(texts)]
+        read = ReadTokens(examples, index, tuple(self._encoder.textless), [])
+        left = self._labelled.over(read, _table(beside, [spans for _, spans in texts]))
+        mine = np.flatnonzero(np.array(left.table.labels, np.int64) == target.row)
+        if len(mine) < len(texts):
             raise InputError(
                 f"In example '{target.example.id}' no token is left of the target once words around it are erased."
             )
         found = np.zeros(len(texts))
-        passes = vector_passes(
-            index, mine, np.arange(len(texts)), probe.layer, pad_id=self._loaded.pad_id, batch_tokens=self._tokens
-        )
-        for each in passes:
-            gold = np.full(len(each.rows), target.code, np.int64)
-            values, _ = ProbePass(each, probe, gold, np.arange(OUTCOMES * len(gold))).said(self._middle, None)
-            found[each.rows] = values[: len(gold)] - values[len(gold) :]
+        for each in left.passes(mine, self._tokens):
+            values, _ = each.said(self._middle, None)
+            right, rival = values.reshape(OUTCOMES, -1)
+            found[each.owners[: len(right)] // OUTCOMES] = right - rival
         return found
 
 
-def _table(spans: NDArray[np.int64]) -> TargetTable:
-    """Return one target a text; spans [texts, s, 2]."""
-    n = len(spans)
+def _table(rows: NDArray[np.int64], spans: Sequence[NDArray[np.int64]]) -> TargetTable:
+    """Return the targets that are left in each text, labelled with their rows; spans [targets, s, 2] a text."""
+    n, every = len(spans), np.stack(spans)  # [texts, targets, s, 2]
+    text, target = np.nonzero((every[..., 0] < every[..., 1]).all(2))
     names = [str(number) for number in range(n)]
     return TargetTable(
-        example=np.arange(n), spans=spans, labels=list(names), keys=[None] * n, split=np.zeros(n, np.int8),
-        group=[None] * n, ids=names, forms=names, without_token=Counter(), passed_over=np.zeros(n, bool),
+        example=text, spans=every[text, target], labels=rows[target].tolist(), keys=[None] * len(text),
+        split=np.zeros(len(text), np.int8), group=[None] * n, ids=names, forms=[""] * len(text),
+        without_token=Counter(), passed_over=np.zeros(len(text), bool),
     )  # fmt: skip

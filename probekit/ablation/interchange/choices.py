@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.ablation.passes import encoder_decoder
 from probekit.behaviour.items import Item
 from probekit.behaviour.judging import scored_spans
 from probekit.behaviour.scoring.making import Session
 from probekit.behaviour.scoring.masked import masked_row
 from probekit.behaviour.scoring.readings import Reading
-from probekit.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def choices_of(some: Sequence[Worded], session: Session) -> list[Choice | str]:
         The model is an encoder-decoder.
     """
     if session.method == "seq2seq":
-        raise UsageError(f"'{session.name}' is an encoder-decoder. Interchanges are made in causal and masked models.")
+        raise encoder_decoder(session.name)
     texts = [" ".join((*one.before, word, *one.after)) for one in some for word in (one.right, one.wrong)]
     readings = session.read(texts)
     return [_choice(one, readings[2 * number], readings[2 * number + 1], session) for number, one in enumerate(some)]

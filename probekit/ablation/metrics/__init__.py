@@ -7,6 +7,7 @@ whose sums over items make the score, and the weight of every outcome in what a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from probekit.ablation.probes.fitting import ProbeSpec
 from probekit.ablation.probes.pooled import LinearProbe
 from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.errors import UsageError, did_you_mean
-from probekit.models.sources.find import ModelSource
+from probekit.models.sources.find import ModelSource, find_model
 from probekit.models.sources.load import LoadedModel
 from probekit.registry import Registry
 
@@ -54,24 +55,38 @@ class Wanted:
     ----------
     argument : str
         What stands behind its colon.
-    source : ModelSource
+    named : ModelSource or None
+        The model that is named.
     spec : ScoringSpec
         How the model computes, and how its own head scores.
     limit : int or None
     seed : int
     probing : ProbeSpec
-        What a probe is fitted on.
+        The annotated corpus, and what a probe of it is.
     attention : {"eager", "sdpa"} or None
         How a model with its head computes attention; None: sdpa where the family has it.
     """
 
     argument: str
-    source: ModelSource
+    named: ModelSource | None
     spec: ScoringSpec
     limit: int | None
     seed: int
     probing: ProbeSpec
     attention: str | None = None
+
+    @property
+    def source(self) -> ModelSource:
+        """The model.
+
+        Raises
+        ------
+        UsageError
+            None is named.
+        """
+        if self.named is None:
+            raise UsageError("What is measured is a model: name it with --model.")
+        return self.named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +119,8 @@ class Reading:
         What must be said besides when all is done.
     settings : mapping
         What the metric settled.
-    layer : int or None
-        The layer that is read; None: the model's own head above the last one.
+    layers : tuple of int
+        The layers that are read; none: the model's own head above the last one.
     probe : LinearProbe or None
         What reads it.
     """
@@ -123,7 +138,7 @@ class Reading:
     notes: list[str]
     later: Callable[[], list[str]] = list
     settings: Mapping[str, Any] = field(default_factory=dict)
-    layer: int | None = None
+    layers: tuple[int, ...] = ()
     probe: LinearProbe | None = None
 
 
@@ -151,6 +166,8 @@ class Metric:
     argument : str
         What stands behind the colon.
     help : str
+    annotated : bool
+        Whether it is of a corpus with labels beside, and of no head that predicts tokens.
     """
 
     name: str
@@ -162,20 +179,42 @@ class Metric:
     higher: bool
     argument: str
     help: str
+    annotated: bool = False
 
 
 METRICS = Registry("ablation metric", Metric, attribute="METRIC", group="probekit.ablation_metrics", home=__name__)
 
 
-def metric_of(written: str) -> tuple[Metric, str]:
+def named_model(model: str | os.PathLike[str] | None, revision: str | None) -> ModelSource | None:
+    """Return the model that is named, if any is.
+
+    Raises
+    ------
+    UsageError, NetworkError
+    """
+    if model is not None:
+        return find_model(str(model), revision=revision)
+    if revision is not None:
+        raise UsageError("The `revision` option is of a model on the hub: name it with --model.")
+    return None
+
+
+def metric_of(written: str, *, annotated: bool = False) -> tuple[Metric, str]:
     """Return the metric that is named, and what it is of.
+
+    Parameters
+    ----------
+    written : str
+        ``loss:novel.txt``.
+    annotated : bool
+        Whether metrics of an annotated corpus can be had as well.
 
     Raises
     ------
     UsageError
     """
     name, _, argument = written.partition(":")
-    known = METRICS.members()
+    known = {its.name: its for its in METRICS.members().values() if annotated or not its.annotated}
     if name not in known or not argument:
         forms = ", ".join(f"{metric.name}:{metric.argument}" for metric in known.values())
         raise UsageError(f"The `metric` option must be one of {forms}. Got '{written:.80}'.{did_you_mean(name, known)}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from probekit import plain
-from probekit.ablation.passes import Longs
-from probekit.ablation.probes.pooled import LinearProbe, vector_passes
+from probekit.ablation.passes import Longs, encoder_decoder
+from probekit.ablation.probes.pooled import OUTCOMES, LinearProbe, ProbePass, vector_passes
 from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.cache.reader import CacheIndex
 from probekit.controls import control_identity, one_control
@@ -25,7 +25,7 @@ from probekit.corpus import Corpus, Example, annotated, open_corpus, repeated_or
 from probekit.errors import NumericError, UsageError
 from probekit.example import SPLITS
 from probekit.extraction.spec import ExtractionSpec
-from probekit.features import Pooler, collect, keep_top
+from probekit.features import Pooler, TargetTable, collect, keep_top
 from probekit.features.labels import LabelCodes, check_parts, code_labels, label_notes, named
 from probekit.models.runtime.middle import Middle
 from probekit.models.sources.find import ModelSource, check_unchanged, stamps
@@ -34,7 +34,7 @@ from probekit.probing.estimators import LayerMatrix, StudySettings
 from probekit.probing.estimators.logistic import ESTIMATOR
 from probekit.probing.problem import Problem
 from probekit.tasks import ProbeTask, get_task
-from probekit.tuning.reading import tokens_of
+from probekit.tuning.reading import ReadTokens, tokens_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class Probed:
 
     Attributes
     ----------
+    loaded : LoadedModel
     task : ProbeTask
     corpus : str
         Its name.
@@ -87,6 +88,7 @@ class Probed:
     notes : list of str
     """
 
+    loaded: LoadedModel
     task: ProbeTask
     corpus: str
     examples: Sequence[Example]
@@ -97,6 +99,44 @@ class Probed:
     notes: list[str]
 
     @property
+    def table(self) -> TargetTable:
+        """The targets."""
+        return self.pooler.table
+
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """The code of the label of each target; -1: training never showed it."""
+        return self.coded.codes
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each target."""
+        return self.coded.labels
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layer that the probe reads."""
+        return (self.probe.layer,)
+
+    @property
+    def name(self) -> str:
+        """The name of the model, with its seed where its weights are random."""
+        control = self.loaded.control
+        return self.loaded.source.name if control is None else f"{self.loaded.source.name} {control.name}"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the states of the model."""
+        loaded = self.loaded
+        digests = {**loaded.source.digests(), "weights": loaded.weights_digest()}
+        return {"name": loaded.source.name, **digests, **control_identity(loaded.control)}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the probe reads."""
+        return {"layer": self.probe.layer, "pool": self.pooler.pool, "pair": self.pooler.pair}
+
+    @property
     def said(self) -> str:
         """What the probe is, a sentence."""
         n, probe = sum(self.coded.counts.values()), self.probe
@@ -105,16 +145,27 @@ class Probed:
             f"fitted on {n:,} training targets of {len(probe.classes)} classes."
         )
 
-    def targets(self, split: str, limit: int | None) -> Longs:
-        """Return the targets of a split, those of its first so many examples."""
-        table = self.pooler.table
-        rows = np.arange(len(table))[table.part(split)]
-        return rows[np.isin(table.example[rows], np.unique(table.example[rows])[:limit])]
+    def passes(self, rows: Longs, batch_tokens: int) -> list[ProbePass]:
+        """Lay the examples of some targets out as batches, the longest first."""
+        found = []
+        for each in vector_passes(
+            self.index, self.pooler, rows, self.probe.layer, pad_id=self.loaded.pad_id, batch_tokens=batch_tokens
+        ):
+            at = OUTCOMES * np.searchsorted(rows, each.rows)
+            gold = self.codes[each.rows].astype(np.int64)
+            found.append(ProbePass(each, self.probe, gold, np.concatenate([at, at + 1])))
+        return found
+
+    def over(self, read: ReadTokens, table: TargetTable) -> Probed:
+        """Return the same probe over other texts, whose targets are labelled with the rows that they were."""
+        own = self.pooler
+        pooler = Pooler(read.index, table, pool=own.pool, pair=own.pair, textless=read.textless)
+        rows = np.array(pooler.table.labels, np.int64)
+        coded = replace(self.coded, codes=self.codes[rows], labels=[self.labels[row] for row in rows.tolist()])
+        return replace(self, examples=read.examples, index=read.index, pooler=pooler, coded=coded)
 
 
-def load_probed(
-    source: ModelSource, task: str, *, spec: ScoringSpec, probing: ProbeSpec, seed: int
-) -> tuple[LoadedModel, Probed]:
+def load_probed(source: ModelSource, task: str, *, spec: ScoringSpec, probing: ProbeSpec, seed: int) -> Probed:
     """Load a model, with or without a head, and fit a probe of a layer of it; raises as :func:`fit_probe`."""
     if (spec.score, spec.begin, spec.end) != ("auto", "auto", "auto"):
         raise UsageError("A probe reads a layer and no head: leave out --score, --begin and --end.")
@@ -122,18 +173,7 @@ def load_probed(
     control = one_control({"random_weights": spec.random_weights})
     loaded = source.load(dtype=spec.dtype, device=spec.device, control=control)
     check_unchanged(source, before)
-    return loaded, fit_probe(loaded, task, probing, batch_tokens=spec.tokens_on(loaded.device.type), seed=seed)
-
-
-def name_of(loaded: LoadedModel) -> str:
-    """Return the name of a model, with its seed where its weights are random."""
-    return loaded.source.name if loaded.control is None else f"{loaded.source.name} {loaded.control.name}"
-
-
-def identity_of(loaded: LoadedModel) -> dict[str, Any]:
-    """Return what decides the states of a model."""
-    digests = {**loaded.source.digests(), "weights": loaded.weights_digest()}
-    return {"name": loaded.source.name, **digests, **control_identity(loaded.control)}
+    return fit_probe(loaded, task, probing, batch_tokens=spec.tokens_on(loaded.device.type), seed=seed)
 
 
 def read_layer(loaded: LoadedModel, layer: int | None) -> int:
@@ -144,9 +184,10 @@ def read_layer(loaded: LoadedModel, layer: int | None) -> int:
     UsageError
         The model has no such layer, or two stacks, or no blocks that read a context.
     """
-    if len(loaded.stacks) != 1 or loaded.encoder is not None:
-        what = "a table of vectors" if loaded.encoder is not None else "an encoder-decoder"
-        raise UsageError(f"'{loaded.source.name}' is {what}. Name a model with one stack of blocks.")
+    if loaded.encoder is not None:
+        raise UsageError(f"'{loaded.source.name}' is a table of vectors, which has no parts. Name a model with blocks.")
+    if len(loaded.stacks) != 1:
+        raise encoder_decoder(loaded.source.name)
     last = loaded.stacks[0].n_layers
     if layer is not None and not 0 <= layer <= last:
         raise UsageError(f"The `layer` that is read must be one of 0 to {last}. Got {layer}.")
@@ -215,7 +256,7 @@ def fit_probe(loaded: LoadedModel, task_name: str, spec: ProbeSpec, *, batch_tok
         notes.append(f"{len(repeated):,} dev or test examples repeat a training example.")
     if not result.converged:
         notes.append("The fit of the probe did not converge.")
-    return Probed(task, corpus.name, examples, index, pooler, coded, probe, notes)
+    return Probed(loaded, task, corpus.name, examples, index, pooler, coded, probe, notes)
 
 
 def _matrix(

@@ -173,13 +173,26 @@ class ProbePass:
 
     def _pairs(self, middle: Middle, states: torch.Tensor | None) -> torch.Tensor:
         said = self.probe.log_probabilities(self.read.vectors(middle, states))
-        gold = torch.from_numpy(self.gold).to(said.device)
-        known, at = gold >= 0, gold.clamp(min=0)[:, None]
-        right = said.gather(1, at)[:, 0].masked_fill(~known, -torch.inf)
-        mine = torch.zeros_like(said, dtype=torch.bool).scatter(1, at, True) & known[:, None]
-        other = said.masked_fill(mine, -torch.inf).amax(1)
-        copies = len(gold) * OUTCOMES // len(self.owners)
-        return torch.stack([right.view(copies, -1), other.view(copies, -1)], 1)
+        return right_and_rival(said, self.gold, len(self.gold) * OUTCOMES // len(self.owners))
+
+
+def right_and_rival(said: torch.Tensor, gold: Longs, copies: int) -> torch.Tensor:
+    """Return what is said of the right label of each target and of the likeliest other one, [copies, 2, m].
+
+    Parameters
+    ----------
+    said : Tensor [copies x m, classes]
+        Log-probabilities.
+    gold : int64 array [copies x m]
+        Codes; -1 is a label that is not among the classes, whose probability is 0.
+    copies : int
+    """
+    codes = torch.from_numpy(gold).to(said.device)
+    known, at = codes >= 0, codes.clamp(min=0)[:, None]
+    right = said.gather(1, at)[:, 0].masked_fill(~known, -torch.inf)
+    mine = torch.zeros_like(said, dtype=torch.bool).scatter(1, at, True) & known[:, None]
+    other = said.masked_fill(mine, -torch.inf).amax(1)
+    return torch.stack([right.view(copies, -1), other.view(copies, -1)], 1)
 
 
 def vector_passes(

@@ -81,6 +81,20 @@ class Chain(Scorer):
             forward = torch.where((place < lengths)[:, None], following, forward)
         return (forward + self.end).logsumexp(1)
 
+    def log_probabilities(self, scores: Tensor, row: Tensor) -> Tensor:
+        """Return for every label of each word the log-probability of the best sequence that has it there [n, C]."""
+        emissions, lengths, place = by_sentence(scores.float(), row)  # [S, L, C]
+        steps = emissions.shape[1]
+        before = [self.start + emissions[:, 0]]  # best score up to a word, that word's label given
+        for step in range(1, steps):
+            before.append((before[-1][:, :, None] + self.transitions).amax(1) + emissions[:, step])
+        after = [self.end.expand_as(before[0])]  # best score behind a word, its label given
+        for step in range(steps - 1, 0, -1):
+            following = (self.transitions + (emissions[:, step] + after[0])[:, None]).amax(2)
+            after.insert(0, torch.where((step < lengths)[:, None], following, self.end))
+        best = torch.stack(before, 1) + torch.stack(after, 1)
+        return (best - self.log_partition(emissions, lengths)[:, None, None])[place]
+
     @torch.no_grad()
     def predict(self, scores: Tensor, row: Tensor) -> Tensor:
         """Return the codes of the best sequence of each sentence [n]."""
