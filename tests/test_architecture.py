@@ -93,6 +93,7 @@ ENTRANCES = {
     ("probekit/tuning/tune.py", "tune"),
     ("probekit/viewing/maps/run.py", "project"),
     ("probekit/viewing/neurons/run.py", "view_neurons"),
+    ("probekit/viewing/similarity/run.py", "view_similarity"),
     # scikit-learn's contract wants every setting of an estimator flat in its constructor.
     ("probekit/probing/estimators/mlp.py", "__init__"),
 }

@@ -25,6 +25,7 @@ KINDS = {
     "view-map": "probekit.viewing.maps.report:MapReport",
     "view-neurons": "probekit.viewing.neurons.report:NeuronReport",
     "view-lens": "probekit.viewing.predictions.report:LensReport",
+    "view-similarity": "probekit.viewing.similarity.report:SimilarityReport",
     "view-words": "probekit.viewing.words.report:WordReport",
 }
 """Class of the report, by the stage of all its rows; imported when a file is of it."""

@@ -14,6 +14,22 @@ import typer
 from probekit.cli.output import report_cost, set_quiet
 from probekit.errors import ResourceError, UsageError
 
+LISTED: set[str] = set()
+"""What :func:`names_in` returned; it changes with every new file, so a page that is kept leaves it out."""
+
+
+def names_in(*folder: str, dash: str = "-") -> str:
+    """Return the names of what a folder of the package registers, read from its files: nothing is imported.
+
+    Each file of such a folder is named as what it registers, with ``_`` for `dash`.
+    """
+    files = Path(__file__).parents[1].joinpath(*folder).glob("*.py")
+    names = ", ".join(sorted(path.stem.replace("_", dash) for path in files if not path.stem.startswith("_")))
+    names = names or "there are none yet"
+    LISTED.add(names)
+    return names
+
+
 # What a command is about.
 Layers = Annotated[
     str,
@@ -168,6 +184,12 @@ CacheFolder = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.", min=0, metavar="N")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write the report (JSONL).", metavar="FILE")]
 
+# How alike two representations are.
+Measure = Annotated[
+    str,
+    typer.Option("--measure", help=f"A list of {names_in('statistics', 'similarity')}, with commas.", metavar="LIST"),
+]
+
 # Figures of reports.
 Curves = Annotated[Path | None, typer.Option("--plot", help="Draw the curves (.png, .svg or .pdf).", metavar="FILE")]
 Plot = Annotated[Path | None, typer.Option("--plot", help="Draw the layer curve (.png, .svg or .pdf).", metavar="FILE")]
@@ -215,22 +237,6 @@ def numbers_in(text: str, option: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise UsageError(f"The `{option}` option must be numbers like 0.1,0.5. Got '{text}'.") from None
-
-
-LISTED: set[str] = set()
-"""What :func:`names_in` returned; it changes with every new file, so a page that is kept leaves it out."""
-
-
-def names_in(*folder: str, dash: str = "-") -> str:
-    """Return the names of what a folder of the package registers, read from its files: nothing is imported.
-
-    Each file of such a folder is named as what it registers, with ``_`` for `dash`.
-    """
-    files = Path(__file__).parents[1].joinpath(*folder).glob("*.py")
-    names = ", ".join(sorted(path.stem.replace("_", dash) for path in files if not path.stem.startswith("_")))
-    names = names or "there are none yet"
-    LISTED.add(names)
-    return names
 
 
 def check_writable(path: Path | None, option: str) -> None:

@@ -8,6 +8,8 @@ from probekit.cli.options import examples
 from probekit.cli.view_lens import LENS_EXAMPLES, lens_command
 from probekit.cli.view_maps import map_command
 from probekit.cli.view_neurons import EXAMPLES, neurons_command
+from probekit.cli.view_similarity import EXAMPLES as LAYERS_EXAMPLES
+from probekit.cli.view_similarity import layers_command
 from probekit.cli.view_words import ANALOGY_EXAMPLES, SIMILARITY_EXAMPLES, analogy_command, similarity_command
 
 app = typer.Typer(
@@ -35,6 +37,7 @@ for _name, _help in _MAPS.items():
         ),
     )(map_command)
 app.command("neurons", short_help="Which neurons carry a task.", epilog=EXAMPLES)(neurons_command)
+app.command("similarity", short_help="How alike layers are.", epilog=LAYERS_EXAMPLES)(layers_command)
 app.command("analogy", short_help="Analogies by word vectors.", epilog=ANALOGY_EXAMPLES)(analogy_command)
 app.command("word-similarity", short_help="Cosines against human ratings.", epilog=SIMILARITY_EXAMPLES)(
     similarity_command

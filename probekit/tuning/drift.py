@@ -32,7 +32,7 @@ from probekit.report.render.drawing import (
     save_figure,
     write_title,
 )
-from probekit.statistics.similarity import LEAST, CrossSums, half_sample_error, total
+from probekit.statistics.cross_sums import LEAST, CrossSums, half_sample_error, total
 from probekit.tuning.folder import RunFolder
 from probekit.tuning.identity import WHERE, complete_record
 from probekit.tuning.saving import DELTA

@@ -12,6 +12,8 @@ from probekit.viewing.neurons.settings import NeuronSettings
 from probekit.viewing.predictions.report import LensReport
 from probekit.viewing.predictions.run import view_lens
 from probekit.viewing.predictions.settings import LensSettings
+from probekit.viewing.similarity.report import SimilarityReport
+from probekit.viewing.similarity.run import view_similarity
 from probekit.viewing.words.report import WordReport
 from probekit.viewing.words.run import Vectors, view_analogies, view_word_similarity
 
@@ -21,11 +23,13 @@ __all__ = [
     "MapReport",
     "NeuronReport",
     "NeuronSettings",
+    "SimilarityReport",
     "Vectors",
     "WordReport",
     "project",
     "view_analogies",
     "view_lens",
     "view_neurons",
+    "view_similarity",
     "view_word_similarity",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from probekit.statistics.similarity import CrossSums, half_sample_error, total
+from probekit.statistics.cross_sums import CrossSums, half_sample_error, total
 
 Array = NDArray[np.float64]
 

@@ -1,7 +1,7 @@
-"""How alike two representations of the same things are: debiased linear CKA.
+"""Sums over the rows of two matrices, from which their covariances and debiased linear CKA follow.
 
-Enters: rows of two matrices, block by block. Leaves: a number, 1 where one is a rotation and a scaling of the other.
-What is kept of a block are sums over its rows, so that blocks of any size can be read one by one and put together.
+Enters: rows of both, block by block. Leaves: :class:`CrossSums`, which are added, so that blocks of any size can be
+read one by one and put together.
 """
 
 from __future__ import annotations
@@ -74,6 +74,11 @@ class CrossSums:
             norms=self.norms + other.norms,
             products=self.products + other.products,
         )
+
+    def covariance(self, one: int, other: int) -> FloatArray:
+        """Return the products of two sides (0 or 1, the first not above the second) about their means, times n."""
+        means = np.outer(self.first[one], self.first[other]) / self.n
+        return np.asarray(self.outer[one + other] - means)
 
     def cka(self) -> float:
         """Return debiased linear CKA [1]_ [2]_; nan where one side is constant.
