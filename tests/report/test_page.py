@@ -15,7 +15,6 @@ import pytest
 from probekit.ablation.report import AblationReport
 from probekit.cache.reader import ActivationCache
 from probekit.cli.app import run
-from probekit.cli.opened import KINDS
 from probekit.errors import UsageError
 from probekit.report import LayerReport, Measurement
 from probekit.report.page.commands import reproduction
@@ -206,10 +205,6 @@ def test_what_a_command_is_told_to_take_it_takes(stage: str) -> None:
         told += {"task": ["task"], "tasks": ["task"], "metric": ["metric"]}.get(recipe.of, [])
         for name in (*told, *([] if recipe.on == "argument" else ["on" if recipe.on == "cache" else "model"])):
             assert re.search(rf"^  --{name}\b", own, re.MULTILINE), (command, name)
-
-
-def test_every_kind_of_report_that_is_opened_has_its_command() -> None:
-    assert set(KINDS) - set(RECIPES) <= {"view-words"}  # which does not record its vectors
 
 
 def test_a_command_says_what_is_recorded_and_names_what_is_not() -> None:

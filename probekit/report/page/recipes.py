@@ -129,10 +129,17 @@ RECIPES: Mapping[str, Recipe] = {
         ),
         _ANNOTATED,
     ),
+    "view-lens": Recipe(
+        ("view", "lens"),
+        "none",
+        "argument",
+        ("lenses", "layers", "limit", "?filled", "?sentence", "seed"),
+        "whether --model named another folder than the cache does",
+    ),
 }
 """By the stage of a report's rows."""
 
 JOINED = frozenset(
-    {"layers", "ranks", "changes", "epsilon", "sparsity", "subspaces", "doses", "show", "rankings", "labels"}
+    {"layers", "ranks", "changes", "epsilon", "sparsity", "subspaces", "doses", "show", "rankings", "labels", "lenses"}
 )
 """Options that take several values with commas; of other lists each value has an option of its own."""
