@@ -32,6 +32,7 @@ _HOMES = {
     "ablate_inputs": "probekit.ablation.inputs.run",
     "ablate_weights": "probekit.ablation.weights.run",
     "advise": "probekit.tuning.tune",
+    "align": "probekit.attention.alignment.run",
     "attend": "probekit.attention.run",
     "behave": "probekit.behaviour.run",
     "extract": "probekit.extraction.run",
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from probekit.ablation.run import ablate as ablate
     from probekit.ablation.steering.run import steer as steer
     from probekit.ablation.weights.run import ablate_weights as ablate_weights
+    from probekit.attention.alignment.run import align as align
     from probekit.attention.report import AttentionReport as AttentionReport
     from probekit.attention.run import attend as attend
     from probekit.behaviour.cached_scores import score_tokens as score_tokens

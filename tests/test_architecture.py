@@ -82,6 +82,7 @@ ENTRANCES = {
     ("probekit/ablation/interchange/run.py", "interchange"),
     ("probekit/ablation/steering/run.py", "steer"),
     ("probekit/ablation/weights/run.py", "ablate_weights"),
+    ("probekit/attention/alignment/run.py", "align"),
     ("probekit/attention/run.py", "attend"),
     ("probekit/extraction/run.py", "extract"),
     ("probekit/extraction/request.py", "build"),

@@ -13,6 +13,7 @@ import typer
 from probekit import __version__
 from probekit.cli import (
     ablate,
+    align,
     attend,
     behave,
     cache,
@@ -55,6 +56,7 @@ app.command("predict", short_help="What a tuned model says of a corpus.", epilog
     predict.predict_command
 )
 app.command("attend", short_help="Which head follows which relation.", epilog=attend.EXAMPLES)(attend.attend_command)
+app.command("align", short_help="Attention as word alignment.", epilog=align.EXAMPLES)(align.align_command)
 app.command("drift", short_help="How far tuning moved each layer.", epilog=drift.EXAMPLES)(drift.drift_command)
 app.add_typer(view.app, name="view")
 app.add_typer(report.app, name="report")

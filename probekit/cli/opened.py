@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 KINDS = {
     "behave": "probekit.behaviour.report:BehaviourReport",
     "attention": "probekit.attention.report:AttentionReport",
+    "align": "probekit.attention.alignment.report:AlignmentReport",
     "ablate": "probekit.ablation.report:AblationReport",
     "ablate-inputs": "probekit.ablation.inputs.report:InputReport",
     "ablate-concept": "probekit.ablation.concept.report:ConceptReport",

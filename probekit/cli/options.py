@@ -203,6 +203,11 @@ Sizes = Annotated[
     ),
 ]
 
+# Pictures to look into.
+Page = Annotated[
+    Path | None, typer.Option("--html", help="Write one page to look into; it needs no network.", metavar="FILE")
+]
+
 # Before anything is done, or lost.
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost or free, and do nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

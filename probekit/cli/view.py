@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from probekit.cli.options import examples
+from probekit.cli.view_alignment import EXAMPLES as ALIGNMENT_EXAMPLES
+from probekit.cli.view_alignment import alignment_command
 from probekit.cli.view_lens import LENS_EXAMPLES, lens_command
 from probekit.cli.view_maps import map_command
 from probekit.cli.view_neurons import EXAMPLES, neurons_command
@@ -43,3 +45,6 @@ app.command("word-similarity", short_help="Cosines against human ratings.", epil
     similarity_command
 )
 app.command("lens", short_help="What each layer would predict.", epilog=LENS_EXAMPLES)(lens_command)
+app.command("alignment", short_help="Words of a translation by those of its source.", epilog=ALIGNMENT_EXAMPLES)(
+    alignment_command
+)

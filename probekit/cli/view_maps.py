@@ -14,6 +14,7 @@ from probekit.cli.options import (
     Debug,
     Json,
     Layers,
+    Page,
     Pair,
     Pool,
     Probes,
@@ -82,10 +83,7 @@ def map_command(
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw the map (.png, .svg or .pdf).", metavar="FILE")
     ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option("--html", help="Write one page that needs no network: each point tells its word.", metavar="FILE"),
-    ] = None,
+    html: Page = None,
     cache: CacheRoot = None,
     json: Json = False,
     quiet: Quiet = False,

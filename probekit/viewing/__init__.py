@@ -4,6 +4,7 @@ Enters: a cache or a report. Leaves: a report with its points, a figure, or a pa
 model runs, but for what a layer would predict: that is read by the model's own head.
 """
 
+from probekit.viewing.alignment.grid import AlignmentGrid, view_alignment
 from probekit.viewing.maps.report import MapReport
 from probekit.viewing.maps.run import project
 from probekit.viewing.neurons.report import NeuronReport
@@ -18,6 +19,7 @@ from probekit.viewing.words.report import WordReport
 from probekit.viewing.words.run import Vectors, view_analogies, view_word_similarity
 
 __all__ = [
+    "AlignmentGrid",
     "LensReport",
     "LensSettings",
     "MapReport",
@@ -27,6 +29,7 @@ __all__ = [
     "Vectors",
     "WordReport",
     "project",
+    "view_alignment",
     "view_analogies",
     "view_lens",
     "view_neurons",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +36,10 @@ def quiet() -> Iterator[None]:
     hub_logging.set_verbosity(logging.CRITICAL)
     hub_logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            # Marian's tokenizer, of a normaliser that it never calls.
+            warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+            yield
     finally:
         hub_logging.set_verbosity(level)
         if bars:
