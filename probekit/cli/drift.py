@@ -14,6 +14,7 @@ from probekit.cli.options import (
     Device,
     Json,
     MaxLength,
+    Measure,
     Overflow,
     Plot,
     Probes,
@@ -43,6 +44,7 @@ def drift_command(
     ] = None,
     annotations: Annotations = None,
     probes: Probes = None,
+    measure: Measure = "cka",
     max_length: MaxLength = None,
     overflow: Overflow = "error",
     seed: Seed = 0,
@@ -85,7 +87,7 @@ def drift_command(
         for note in made.notes:
             say(note, quiet=silent)
         caches.append(ActivationCache.open(made.cache))
-    moved = drift(*caches, seed=seed)
+    moved = drift(*caches, measure=measure, seed=seed)
     asked = [Settings(task=name, seed=seed, device=device) for name in names]
     studies: list[list[LayerReport]] = []
     for one in caches if asked else []:

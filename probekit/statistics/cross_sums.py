@@ -6,7 +6,6 @@ read one by one and put together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,27 +115,3 @@ class CrossSums:
             + self.products[one, other]
         )
         return trace + totals[0] * totals[1] / ((n - 1) * (n - 2)) - 2 * both / (n - 2)
-
-
-def total(blocks: Sequence[CrossSums]) -> CrossSums:
-    """Add blocks."""
-    found = blocks[0]
-    for block in blocks[1:]:
-        found = found + block
-    return found
-
-
-def half_sample_error(blocks: Sequence[CrossSums], *, draws: int = 200, seed: int = 0) -> float:
-    """Return the standard error of the similarity over units that blocks hold whole.
-
-    The spread of the estimate over random halves of the blocks, drawn without putting back, is that of the whole over
-    samples [1]_. Resampling with putting back would lay rows over themselves, and count them as alike.
-
-    References
-    ----------
-    .. [1] Shao & Wu 1989, A general theory for jackknife variance estimation.
-    """
-    rng = np.random.default_rng(seed)
-    halves = [rng.permutation(len(blocks))[: len(blocks) // 2] for _ in range(draws)]
-    values = [total([blocks[place] for place in half]).cka() for half in halves]
-    return float(np.std(values))

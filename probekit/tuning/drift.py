@@ -1,19 +1,18 @@
 """How far tuning moved each layer: the similarity of a model's layers before and after, over one corpus.
 
-Enters: two caches of the same tokens. Leaves: a :class:`Drift`: debiased linear CKA by layer with interval and floor.
+Enters: two caches of the same tokens. Leaves: a :class:`Drift`: a similarity by layer with interval and floor.
 Surprise: a layer that did not train has 1; layers that tuning removed have no row, and are named.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probekit import plain
 from probekit.cache.reader import ActivationCache
@@ -32,17 +31,17 @@ from probekit.report.render.drawing import (
     save_figure,
     write_title,
 )
-from probekit.statistics.cross_sums import LEAST, CrossSums, half_sample_error, total
+from probekit.sites import Layer
+from probekit.statistics.alike import compare_rows, deal
+from probekit.statistics.cross_sums import LEAST
+from probekit.statistics.similarity import MEASURES
+from probekit.statistics.units import whole_units
 from probekit.tuning.folder import RunFolder
 from probekit.tuning.identity import WHERE, complete_record
 from probekit.tuning.saving import DELTA
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-PARTS = 20
-"""Parts that examples are dealt into; halves of these tell how far chance goes."""
-NORMAL = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +51,19 @@ class LayerDrift:
     Attributes
     ----------
     layer : int or str
-    cka : float
-        1: a rotation and a scaling of what it was.
+    value : float or None
+        1: a rotation and a scaling of what it was. None: on one side all tokens are the same.
     low, high : float or None
         95 % interval over examples; None where there are too few.
-    floor : float
-        The same where the tokens of one side are mixed up.
+    floor : float or None
+        The same where the tokens of one side are mixed up, the mean of several draws.
     """
 
     layer: int | str
-    cka: float
+    value: float | None
     low: float | None
     high: float | None
-    floor: float
+    floor: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class Drift:
 
     Attributes
     ----------
-    before, after, corpus : str
+    before, after, corpus, measure : str
         Names.
     tokens, examples : int
         Compared; tokens of words alone.
@@ -90,21 +89,28 @@ class Drift:
     examples: int
     layers: tuple[LayerDrift, ...]
     removed: tuple[int | str, ...] = ()
+    measure: str = "cka"
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {"schema": "probekit.drift/1", **asdict(self)}
+        """Return plain data; the similarity of a layer stands under the name of the measure."""
+        layers = [
+            {self.measure if name == "value" else name: its for name, its in asdict(row).items()} for row in self.layers
+        ]
+        return {"schema": "probekit.drift/1", **asdict(self), "layers": layers}
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the curve."""
         ax = own_axes(ax)
         columns = LayerAxis(row.layer for row in self.layers)
-        draw_curve(ax, {row.layer: Point(row.layer, row.cka, row.low, row.high) for row in self.layers}, columns,
-                   CurveStyle(BLUE))  # fmt: skip
-        floor = float(np.mean([row.floor for row in self.layers]))
-        draw_floor(ax, floor, DOTS)
-        finish_axes(ax, columns, [floor, 1.0, *(row.cka for row in self.layers)], [])
-        ax.set_ylabel("CKA, before and after")
+        points: dict[Layer, Point] = {
+            row.layer: Point(row.layer, row.value, row.low, row.high) for row in self.layers if row.value is not None
+        }
+        draw_curve(ax, points, columns, CurveStyle(BLUE))
+        floors = [row.floor for row in self.layers if row.floor is not None]
+        for floor in [float(np.mean(floors))] if floors else []:
+            draw_floor(ax, floor, DOTS)
+        finish_axes(ax, columns, [*floors, 1.0, *(point.value for point in points.values())], [])
+        ax.set_ylabel(f"{self.measure}, before and after")
         write_title(ax, f"{self.before}, and after tuning", f"{self._over}; dotted: tokens mixed up")
         return ax
 
@@ -113,13 +119,15 @@ class Drift:
         return save_figure(plain.path(path, "path"), self.plot)
 
     def __str__(self) -> str:
-        rows = [("layer", "CKA", "95 % interval", "mixed up")]
+        rows = [("layer", self.measure, "95 % interval", "mixed up")]
         for row in self.layers:
             ends = "" if row.low is None or row.high is None else f"{row.low:.3f} .. {row.high:.3f}"
-            rows.append((str(row.layer), f"{row.cka:.3f}", ends, f"{row.floor:+.3f}"))
+            floor = "" if row.floor is None else f"{row.floor:+.3f}"
+            rows.append((str(row.layer), "-" if row.value is None else f"{row.value:.3f}", ends, floor))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        said = [f"debiased linear CKA over {self._over}; 1: the layer was rotated and scaled at most"]
+        helped = MEASURES.members()[self.measure].help
+        said = [f"{helped} Over {self._over}; 1: the layer was rotated and scaled at most"]
         if self.removed:
             said.append(f"layers that are no more: {', '.join(map(str, self.removed))}")
         title = f"{self.before} before, {self.after} after"
@@ -130,15 +138,18 @@ class Drift:
         return f"{self.tokens:,} tokens of {self.examples:,} examples of {self.corpus}"
 
 
-def drift(before: ActivationCache, after: ActivationCache, *, seed: int = 0) -> Drift:
+def drift(before: ActivationCache, after: ActivationCache, *, measure: str = "cka", seed: int = 0) -> Drift:
     """Compare the layers of two caches of the same tokens.
 
     Parameters
     ----------
     before, after : ActivationCache
         With the layers of `after` in both.
+    measure : str
+        Any that :data:`probekit.statistics.similarity.MEASURES` knows.
     seed : int
-        Of the parts of examples, and of what is mixed up for the floor.
+        Of the parts of examples, of what is mixed up for the floor, and of the examples that a measure of few rows
+        takes.
 
     Returns
     -------
@@ -146,11 +157,14 @@ def drift(before: ActivationCache, after: ActivationCache, *, seed: int = 0) -> 
 
     Raises
     ------
+    UsageError
+        No such measure.
     CacheError
         They hold other tokens, or layers of the second are not in the first.
     InputError
         Fewer than four tokens.
     """
+    how = MEASURES.get(plain.text(measure, "measure"), "measure")
     first, second = before.index(), after.index()
     for name in ("example", "word", "token"):
         if not np.array_equal(getattr(first, name), getattr(second, name)):
@@ -164,22 +178,28 @@ def drift(before: ActivationCache, after: ActivationCache, *, seed: int = 0) -> 
             f"{before.path.name} lacks layer {', '.join(map(str, lacking))} of {after.path.name}. Extract these too."
         )
     rows = np.flatnonzero(first.word >= 0)
+    if how.most is not None:
+        rows = rows[whole_units(first.example[rows].astype(np.int64), how.most, np.random.default_rng(seed))]
     examples = np.unique(first.example[rows])
     if len(rows) < LEAST:
         raise InputError(f"{after.path.name} has {len(rows)} tokens of words; {LEAST} are compared at the least.")
-    rng = np.random.default_rng(seed)
     # Examples are dealt out whole, since the tokens of one are no draws of their own.
-    part = rng.permutation(np.arange(len(examples)) % PARTS)[np.searchsorted(examples, first.example[rows])]
-    places = [rows[part == number] for number in range(min(PARTS, len(examples)))]
-    found = tuple(_compared(before, after, layer, places, seed) for layer in layers)
+    parts = [rows[part] for part in deal(first.example[rows], seed=seed)]
+    found = []
+    for layer in layers:
+        likeness = compare_rows(how, before.layer(layer), after.layer(layer), parts, seed=seed)
+        low, high = likeness.interval or (None, None)
+        floor = float(np.mean(likeness.floor)) if likeness.floor else None
+        found.append(LayerDrift(layer, likeness.value, low, high, floor))
     return Drift(
         before=str(before.model["name"]),
         after=str(after.model["name"]),
         corpus=str(after.corpus["name"]),
         tokens=len(rows),
         examples=len(examples),
-        layers=found,
+        layers=tuple(found),
         removed=tuple(layer for layer in known if layer not in layers),
+        measure=how.name,
     )
 
 
@@ -214,22 +234,3 @@ def _own_name(model: Mapping[str, Any]) -> str | None:
     except ProbekitError:
         return None
     return str(model["name"]) if known else None
-
-
-def _compared(
-    before: ActivationCache, after: ActivationCache, layer: int | str, places: Sequence[NDArray[np.intp]], seed: int
-) -> LayerDrift:
-    old, new = before.layer(layer), after.layer(layer)
-    shift_old, shift_new = (view[places[0]].mean(axis=0) for view in (old, new))
-    rng = np.random.default_rng(seed)
-    blocks, mixed = [], []
-    for rows in places:
-        x, y = old[rows] - shift_old, new[rows] - shift_new
-        blocks.append(CrossSums.of(x, y))
-        mixed.append(CrossSums.of(x, y[rng.permutation(len(y))]))
-    value = total(blocks).cka()
-    low, high = None, None
-    if len(blocks) >= PARTS:
-        reach = NORMAL * half_sample_error(blocks, seed=seed)
-        low, high = value - reach, min(1.0, value + reach)
-    return LayerDrift(layer, value, low, high, total(mixed).cka())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from plugins import install
 
+from probekit.registry import Registry
 from probekit.statistics.alike import PARTS, added, compare_rows, deal, without_each
 from probekit.statistics.similarity import MEASURES, Measure
 
@@ -131,3 +134,32 @@ def test_canonical_correlations_that_must_be_1_are_said() -> None:
     few = compare_rows(pwcca, rng.normal(size=(20, 15)), rng.normal(size=(20, 12)), deal(np.arange(20)), draws=0)
     assert few.note == "8 of 12 correlations are 1 with any 20 rows"
     assert compare_rows(pwcca, *drawn(60), deal(np.arange(60)), draws=0).note == ""
+
+
+FILE = '''"""Mean cosine of rows, of two sides of one width."""
+import numpy as np
+from probekit.statistics.similarity import Measure
+
+class Sums(tuple):
+    def __add__(self, other):
+        return Sums(map(sum, zip(self, other)))
+
+def gather(x, y):
+    lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    return Sums(((np.einsum("ij,ij->i", x, y) / lengths).sum(), len(x)))
+
+MEASURE = Measure("cosine", gather, lambda sums: sums[0] / sums[1], "Mean cosine of rows.", "", least=-1.0)
+'''
+
+
+def test_another_package_adds_a_measure_by_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "alike-zoo", {"alike_zoo.py": FILE}, {MEASURES.group: ["cosine = alike_zoo"]})
+    monkeypatch.syspath_prepend(tmp_path)
+    known = Registry(
+        "similarity", Measure, attribute=MEASURES.attribute, group=MEASURES.group, home="probekit.statistics.similarity"
+    )
+    x, _ = drawn(60)
+    found = compare_rows(known.get("cosine", "measure"), x, x, deal(np.arange(60)), draws=2)
+    assert found.value == pytest.approx(1)
+    assert max(found.floor) < 0.5
+    assert set(MEASURES.members()) < set(known.members())

@@ -32,15 +32,29 @@ def moved(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Drift:
 
 def test_frozen_layers_are_what_they_were_and_trained_ones_have_moved(moved: Drift) -> None:
     *frozen, trained = moved.layers
-    assert [row.cka for row in frozen] == pytest.approx([1.0] * len(frozen), abs=1e-12)
-    assert trained.cka < 0.999
+    assert [row.value for row in frozen] == pytest.approx([1.0] * len(frozen), abs=1e-12)
+    assert trained.value is not None
+    assert trained.value < 0.999
     assert trained.high is not None
     assert trained.low is not None
-    assert trained.low < trained.cka < trained.high <= 1
-    assert all(abs(row.floor) < 0.5 for row in moved.layers)
+    assert trained.low < trained.value < trained.high <= 1
+    assert all(abs(row.floor or 0) < 0.1 for row in moved.layers)
     assert moved.removed == (LAYERS,)
     assert moved.examples == 40
     assert f"layers that are no more: {LAYERS}" in str(moved)
+
+
+@pytest.mark.parametrize("measure", ["rsa", "procrustes", "svcca"])
+def test_other_measures_see_the_same(run: Path, moved: Drift, tmp_path: Path, measure: str) -> None:
+    made = extract(str(run), corpus(), cache=tmp_path, device="cpu")
+    other = drift(cached("bert"), ActivationCache.open(made.cache), measure=measure)
+    *frozen, trained = other.layers
+    assert [row.value for row in frozen] == pytest.approx([1.0] * len(frozen), abs=1e-6)
+    assert trained.value is not None
+    assert trained.high is not None
+    assert trained.value < trained.high < 0.9999
+    assert [row[measure] for row in other.to_json()["layers"]] == [row.value for row in other.layers]
+    assert [row["cka"] for row in moved.to_json()["layers"]] == [row.value for row in moved.layers]
 
 
 def test_it_is_drawn(moved: Drift, tmp_path: Path) -> None:
