@@ -30,6 +30,7 @@ from probekit.cli.output import keep_report, print_report, progress_bar, say
 LENS_EXAMPLES = examples(
     "probekit view lens --limit 200 --plot lens.png --tokens sentence.png",
     "probekit view lens CACHE --layers 0,3,6 --sentence 12 --out lens.jsonl",
+    "probekit view lens CACHE --lenses logit,tuned --updates 300 --save tuned.safetensors",
 )
 
 
@@ -59,6 +60,15 @@ def lens_command(
         Path | None,
         typer.Option("--tokens", help="Draw the sentence's likeliest tokens (.png, .svg or .pdf).", metavar="FILE"),
     ] = None,
+    updates: Annotated[
+        int, typer.Option("--updates", help="Steps of fitting the tuned lens, at each rate.", min=1, metavar="N")
+    ] = 200,
+    lens: Annotated[
+        Path | None, typer.Option("--lens", help="Read a fitted lens that --save wrote.", metavar="FILE")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Keep the lens that is fitted (.safetensors).", metavar="FILE")
+    ] = None,
     seed: Seed = 0,
     out: Out = None,
     plot: Annotated[
@@ -83,6 +93,7 @@ def lens_command(
     check_figure(plot)
     check_figure(tokens, "tokens")
     check_writable(out, "out")
+    check_writable(save, "save")
     silent = quiet or json
     asked = LensSettings(
         lenses=tuple(name.strip() for name in lenses.split(",") if name.strip()),
@@ -92,11 +103,13 @@ def lens_command(
         sentence=sentence,
         device=device,
         batch_tokens=batch_tokens,
+        steps=updates,
         seed=seed,
     )
     with progress_bar("reading layers", 1.0, quiet=silent) as advance:
-        report = view_lens(on, model=model, settings=asked, cache=cache, progress=advance)
+        report = view_lens(on, model=model, settings=asked, lens=lens, save=save, cache=cache, progress=advance)
     keep_report(report, out=out, plot=plot, quiet=silent)
     if tokens is not None:
-        say(f"tokens     {report.save_sentence(tokens)} (lens {report.lenses[0]})", quiet=silent)
+        shown = report.lenses[-1]
+        say(f"tokens     {report.save_sentence(tokens, lens=shown)} (lens {shown})", quiet=silent)
     print_report(report, json=json)

@@ -131,6 +131,7 @@ def test_the_last_layer_is_the_model_itself(report: LensReport) -> None:
     assert report.curve("logit", AGREEMENT)[3].value == 1
     assert report.curve("logit", DIVERGENCE)[3].value == 0
     assert valued(report.curve("logit", DIVERGENCE)[0]) > 0
+    assert report.curve("logit", AGREEMENT)[3].note == "by definition"
     certificate = report.provenance["certificate"]
     assert certificate["difference"] <= certificate["tolerance"] == 1e-4
     assert certificate["sentences"] == 3

@@ -6,6 +6,7 @@ from probekit.viewing.lenses import Lens
 
 LENS = Lens(
     "logit",
+    None,
     said="nothing: the final norm and the head read the layer as if it were the last",
     reference="nostalgebraist 2020, interpreting GPT: the logit lens",
 )

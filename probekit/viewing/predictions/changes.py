@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
+if TYPE_CHECKING:
+    from probekit.viewing.lenses import Translator
     from probekit.viewing.predictions.scoring import Change
 
 
@@ -21,3 +22,14 @@ def replaced(values: Mapping[int, float]) -> Change:
         return changed
 
     return change
+
+
+def translated(translator: Translator, device: torch.device) -> Change:
+    """Return what lays the affine map of a lens on top of every state."""
+    weight, bias = (torch.from_numpy(part).to(device) for part in (translator.weight, translator.bias))
+    return lambda states: states + states @ weight.T + bias
+
+
+def after(first: Change, then: Change | None) -> Change:
+    """Return one change behind another."""
+    return first if then is None else lambda states: then(first(states))

@@ -18,11 +18,15 @@ from probekit import __version__
 from probekit.probing.cache_selection import open_cache
 from probekit.report import Measurement
 from probekit.statistics.units import resampled_notes, units_of
-from probekit.viewing.lenses import LENSES, Lens
+from probekit.viewing.lenses import LENSES
+from probekit.viewing.predictions.fitting import Fitted, fit_lenses
 from probekit.viewing.predictions.massive import RULE, Massive, find_massive
 from probekit.viewing.predictions.metrics import (
+    AGREEMENT,
     CONTROL,
     CROSS_ENTROPY,
+    DIVERGENCE,
+    METRICS,
     STAGE,
     TASKS,
     UNIGRAM,
@@ -30,7 +34,7 @@ from probekit.viewing.predictions.metrics import (
 )
 from probekit.viewing.predictions.model import Opened, layers_of, open_model
 from probekit.viewing.predictions.report import LensReport
-from probekit.viewing.predictions.rows import Sample, unigram
+from probekit.viewing.predictions.rows import Sample, difference, unigram
 from probekit.viewing.predictions.settings import LensSettings
 from probekit.viewing.predictions.tokens import Sentences
 
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from probekit.viewing.predictions.scoring import Reading, Scores
 
 Progress = Callable[[float, str], object]
+Found = Mapping[tuple[str, int], "Scores"]
 
 
 def view_lens(
@@ -46,6 +51,8 @@ def view_lens(
     *,
     model: str | os.PathLike[str] | None = None,
     settings: LensSettings | None = None,
+    lens: str | os.PathLike[str] | None = None,
+    save: str | os.PathLike[str] | None = None,
     cache: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> LensReport:
@@ -58,6 +65,10 @@ def view_lens(
     model : str or path, optional
         Where the model is now, if it moved.
     settings : LensSettings, optional
+    lens : path, optional
+        A fitted lens that was saved, of the same model: it is not fitted again.
+    save : path, optional
+        Where a lens that is fitted is kept (safetensors).
     cache : path, optional
         Folder of caches.
     progress : callable, optional
@@ -73,73 +84,107 @@ def view_lens(
         A model without a head, an encoder-decoder, a control model, another model than the cache's; no such layer.
     NumericError
         The last layer read by norm and head is not what the model itself says.
-    InputError, CacheError
+    InputError, CacheError, ResourceError
 
     References
     ----------
     nostalgebraist 2020, interpreting GPT: the logit lens,
     https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens
+
+    Belrose et al. 2023, Eliciting latent predictions from transformers with the tuned lens,
+    https://arxiv.org/abs/2303.08112
     """
     from probekit.viewing.predictions.parts import find_parts
     from probekit.viewing.predictions.scoring import score
     from probekit.viewing.predictions.sentence import read_sentence
 
     asked = LensSettings() if settings is None else settings
-    lenses = [LENSES.get(name, "lenses") for name in asked.lenses]
+    for name in asked.lenses:
+        LENSES.get(name, "lenses")
+    told = (lambda done, note: None) if progress is None else progress
     opened = open_model(open_cache(on, None, None, cache), model, asked.device)
     layers, notes = layers_of(opened, asked.layers)
     sentences = Sentences.of(opened.cache)
     parts = find_parts(opened, sentences, layers, asked)
     massive = find_massive(parts.of["train"], layers)
+    lenses, said = fit_lenses(
+        opened, parts, layers, asked, file=lens, save=save, progress=lambda done, note: told(done / 2, note)
+    )
     own, without = _readings(lenses, layers, massive, opened)
     blank = _blank(opened, asked)
     rows: list[Measurement] = []
-    samples = {}
+    units = {}
     for number, split in enumerate(("dev", "test")):
         part = parts.of[split]
         other = np.random.default_rng([asked.seed, number]).permutation(part.target)
-        told = None if progress is None else _share(progress, number / 2)
-        found = score(opened.ending, part, [*own, *without], shuffled=other, progress=told)
+        found = score(opened.ending, part, [*own, *without], shuffled=other, progress=_quarter(told, number))
         sample = Sample.of(blank, split, units_of(sentences.groups, part.sentence), asked.seed)
-        samples[split] = sample.units
-        rows += _rows(sample, found, own, without)
+        units[split] = sample.units
+        rows += [
+            *_rows(sample, found, (own, without), lenses, opened.ending.layer),
+            *_differences(sample, found, layers, lenses),
+        ]
         rows += _floors(sample, parts, split)
     shown = read_sentence(opened.ending, parts.shown, own)
-    notes += [*opened.notes, *parts.notes, _said(massive, layers, len(parts.of["train"])), *resampled_notes(samples)]
-    header = _header(opened, asked, parts, notes)
-    header["lenses"] = {lens.name: {"between": lens.said, "reference": lens.reference} for lens in lenses}
+    notes += [*opened.notes, *parts.notes, *said, _named(massive, layers, len(parts.of["train"]))]
+    header = _header(opened, asked, parts, [*notes, *resampled_notes(units)])
+    header["lenses"] = {one.lens.name: one.to_json() for one in lenses}
     header["massive"] = [one.to_json() for those in massive.values() for one in those]
     header["sentence"] = {"number": parts.number, "id": sentences.ids[parts.number], **shown}
     return LensReport(tuple(rows), header)
 
 
 def _readings(
-    lenses: list[Lens], layers: tuple[int, ...], massive: Mapping[int, tuple[Massive, ...]], opened: Opened
+    lenses: list[Fitted], layers: tuple[int, ...], massive: Mapping[int, tuple[Massive, ...]], opened: Opened
 ) -> tuple[list[Reading], list[Reading]]:
     """Return what reads every layer, and what reads those with massive dimensions without them."""
-    from probekit.viewing.predictions.changes import replaced
+    from probekit.viewing.predictions.changes import after, replaced, translated
     from probekit.viewing.predictions.scoring import Reading
 
-    own = [Reading(lens.name, layer) for lens in lenses for layer in layers]
-    without = []
-    for layer, those in massive.items():
-        for instead, said in WITHOUT.items():
-            values = {one.dim: one.mean if instead == "mean" else 0.0 for one in those}
-            without += [Reading(f"{lens.name}, {said}", layer, replaced(values)) for lens in lenses]
+    own, without = [], []
+    for layer in layers:
+        for one in lenses:
+            translator = one.translators.get(layer)
+            change = None if translator is None else translated(translator, opened.loaded.device)
+            own.append(Reading(one.lens.name, layer, change))
+            for instead, said in WITHOUT.items() if layer in massive else ():
+                values = {each.dim: each.mean if instead == "mean" else 0.0 for each in massive[layer]}
+                without.append(Reading(f"{one.lens.name}, {said}", layer, after(replaced(values), change)))
     return own, without
 
 
 def _rows(
-    sample: Sample, found: Mapping[tuple[str, int], Scores], own: list[Reading], without: list[Reading]
+    sample: Sample, found: Found, readings: tuple[list[Reading], list[Reading]], lenses: list[Fitted], last: int
 ) -> Iterator[Measurement]:
+    own, without = readings
+    translators = {one.lens.name: one.translators for one in lenses}
     for reading in own:
         like = replace(sample.blank, method=reading.method, layer=reading.layer)
-        yield from sample.rows(found[reading.key].own, like)
+        translator = translators[reading.method].get(reading.layer)
+        if translator is not None:
+            how = translator.fitted
+            like = replace(
+                like, strength=how["rate"], strength_name="rate", note=f"step {how['step']} of {how['steps']}, by dev"
+            )
+        for row in sample.rows(found[reading.key].own, like):
+            own_aim = reading.layer == last and reading.change is None and row.metric in (AGREEMENT, DIVERGENCE)
+            yield replace(row, low=None, high=None, level=None, note="by definition") if own_aim else row
         control = replace(like, method=f"{reading.method} {CONTROL}", role="control")
         yield from sample.rows(found[reading.key].shuffled, control)
     for reading in without:
         like = replace(sample.blank, method=reading.method, layer=reading.layer, role="companion")
         yield from sample.rows(found[reading.key].own, like)
+
+
+def _differences(sample: Sample, found: Found, layers: tuple[int, ...], lenses: list[Fitted]) -> Iterator[Measurement]:
+    """Yield what every fitted lens has less than what is read as it is, on the same tokens, below the last layer."""
+    plain = next((one.lens.name for one in lenses if one.lens.fit is None), None)
+    for one in lenses:
+        for layer in layers if plain is not None and one.lens.fit is not None else ():
+            if layer in one.translators:
+                columns = difference(found[one.lens.name, layer].own, found[plain, layer].own, METRICS)
+                method = f"{one.lens.name} - {plain}"
+                yield from sample.rows(columns, replace(sample.blank, method=method, layer=layer, role="difference"))
 
 
 def _floors(sample: Sample, parts: Parts, split: str) -> Iterator[Measurement]:
@@ -158,7 +203,7 @@ def _blank(opened: Opened, asked: LensSettings) -> Measurement:
     )  # fmt: skip
 
 
-def _said(massive: Mapping[int, tuple[Massive, ...]], layers: tuple[int, ...], n: int) -> str:
+def _named(massive: Mapping[int, tuple[Massive, ...]], layers: tuple[int, ...], n: int) -> str:
     if not massive:
         return f"No dimension of layers {layers[0]} to {layers[-1]} is massive in {n:,} training states ({RULE})."
     told = "; ".join(
@@ -169,8 +214,9 @@ def _said(massive: Mapping[int, tuple[Massive, ...]], layers: tuple[int, ...], n
     return f"Massive dimensions in {n:,} training states ({RULE}): {told}. The lens is shown with and without them."
 
 
-def _share(progress: Progress, before: float) -> Progress:
-    return lambda done, note: progress(before + done / 2, note)
+def _quarter(told: Progress, number: int) -> Progress:
+    """Return the progress of scoring dev or test, behind the fitting of lenses."""
+    return lambda done, note: told(0.5 + (number + done) / 4, note)
 
 
 def _header(opened: Opened, asked: LensSettings, parts: Parts, notes: list[str]) -> dict[str, Any]:

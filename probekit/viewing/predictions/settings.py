@@ -7,7 +7,7 @@ from typing import Any
 
 from probekit import plain
 
-LIMIT, MASKS = 500, 4
+LIMIT, MASKS, STEPS = 500, 4, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class LensSettings:
     device : str
     batch_tokens : int or None
         Of a pass of a masked model.
+    steps : int
+        Of the training of a lens that is fitted, at each rate.
     seed : int
     """
 
@@ -38,11 +40,19 @@ class LensSettings:
     sentence: int | None = None
     device: str = "auto"
     batch_tokens: int | None = None
+    steps: int = STEPS
     seed: int = 0
 
     def __post_init__(self) -> None:
         self._set("lenses", plain.texts(self.lenses, "lenses"))
-        for name, least in (("limit", 1), ("masks", 1), ("sentence", 0), ("batch_tokens", 4), ("seed", 0)):
+        for name, least in (
+            ("limit", 1),
+            ("masks", 1),
+            ("sentence", 0),
+            ("batch_tokens", 4),
+            ("steps", 1),
+            ("seed", 0),
+        ):
             if (value := getattr(self, name)) is not None:
                 self._set(name, plain.whole(value, name, least=least))
 

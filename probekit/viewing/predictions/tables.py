@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from probekit.report import Measurement
     from probekit.viewing.predictions.report import LensReport
 
-_WIDTH, _PLACES, _TOKEN = 132, 7, 11
+_WIDTH, _PLACES, _TOKEN = 150, 8, 11
 
 
 def render(report: LensReport, width: int | None = None) -> str:
