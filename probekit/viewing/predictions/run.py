@@ -122,7 +122,7 @@ def view_lens(
         units[split] = sample.units
         rows += [
             *_rows(sample, found, (own, without), lenses, opened.ending.layer),
-            *_differences(sample, found, layers, lenses),
+            *_differences(sample, found, lenses),
         ]
         rows += _floors(sample, parts, split)
     shown = read_sentence(opened.ending, parts.shown, own)
@@ -176,15 +176,14 @@ def _rows(
         yield from sample.rows(found[reading.key].own, like)
 
 
-def _differences(sample: Sample, found: Found, layers: tuple[int, ...], lenses: list[Fitted]) -> Iterator[Measurement]:
+def _differences(sample: Sample, found: Found, lenses: list[Fitted]) -> Iterator[Measurement]:
     """Yield what every fitted lens has less than what is read as it is, on the same tokens, below the last layer."""
-    plain = next((one.lens.name for one in lenses if one.lens.fit is None), None)
-    for one in lenses:
-        for layer in layers if plain is not None and one.lens.fit is not None else ():
-            if layer in one.translators:
-                columns = difference(found[one.lens.name, layer].own, found[plain, layer].own, METRICS)
-                method = f"{one.lens.name} - {plain}"
-                yield from sample.rows(columns, replace(sample.blank, method=method, layer=layer, role="difference"))
+    unmapped = [one.lens.name for one in lenses if one.lens.fit is None]
+    for one in lenses if unmapped else ():
+        for layer in one.translators:
+            columns = difference(found[one.lens.name, layer].own, found[unmapped[0], layer].own, METRICS)
+            method = f"{one.lens.name} - {unmapped[0]}"
+            yield from sample.rows(columns, replace(sample.blank, method=method, layer=layer, role="difference"))
 
 
 def _floors(sample: Sample, parts: Parts, split: str) -> Iterator[Measurement]:
