@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from probekit.viewing.predictions.scoring import Reading, Scores
 
 Progress = Callable[[float, str], object]
+Readings = tuple[list["Reading"], list["Reading"]]
 Found = Mapping[tuple[str, int], "Scores"]
 
 
@@ -95,7 +96,6 @@ def view_lens(
     https://arxiv.org/abs/2303.08112
     """
     from probekit.viewing.predictions.parts import find_parts
-    from probekit.viewing.predictions.scoring import score
     from probekit.viewing.predictions.sentence import read_sentence
 
     asked = LensSettings() if settings is None else settings
@@ -110,33 +110,42 @@ def view_lens(
     lenses, said = fit_lenses(
         opened, parts, layers, asked, file=lens, save=save, progress=lambda done, note: told(done / 2, note)
     )
-    own, without = _readings(lenses, layers, massive, opened)
-    blank = _blank(opened, asked)
-    rows: list[Measurement] = []
-    units = {}
-    for number, split in enumerate(("dev", "test")):
-        part = parts.of[split]
-        other = np.random.default_rng([asked.seed, number]).permutation(part.target)
-        found = score(opened.ending, part, [*own, *without], shuffled=other, progress=_quarter(told, number))
-        sample = Sample.of(blank, split, units_of(sentences.groups, part.sentence), asked.seed)
-        units[split] = sample.units
-        rows += [
-            *_rows(sample, found, (own, without), lenses, opened.ending.layer),
-            *_differences(sample, found, lenses),
-        ]
-        rows += _floors(sample, parts, split)
-    shown = read_sentence(opened.ending, parts.shown, own)
+    readings = _readings(lenses, layers, massive, opened)
+    rows, remarks = _measured(opened, parts, sentences, readings, lenses, asked, told)
+    shown = read_sentence(opened.ending, parts.shown, readings[0])
     notes += [*opened.notes, *parts.notes, *said, _named(massive, layers, len(parts.of["train"]))]
-    header = _header(opened, asked, parts, [*notes, *resampled_notes(units)])
+    header = _header(opened, asked, parts, [*notes, *remarks])
     header["lenses"] = {one.lens.name: one.to_json() for one in lenses}
     header["massive"] = [one.to_json() for those in massive.values() for one in those]
     header["sentence"] = {"number": parts.number, "id": sentences.ids[parts.number], **shown}
     return LensReport(tuple(rows), header)
 
 
+def _measured(
+    opened: Opened, parts: Parts, sentences: Sentences, readings: Readings, lenses: list[Fitted], asked: LensSettings,
+    told: Progress,
+) -> tuple[list[Measurement], list[str]]:  # fmt: skip
+    """Return the rows of dev and of test, and what is said of what they resample."""
+    from probekit.viewing.predictions.scoring import score
+
+    blank = _blank(opened, asked)
+    rows: list[Measurement] = []
+    units = {}
+    for number, split in enumerate(("dev", "test")):
+        part = parts.of[split]
+        other = np.random.default_rng([asked.seed, number]).permutation(part.target)
+        every = [reading for those in readings for reading in those]
+        found = score(opened.ending, part, every, shuffled=other, progress=_quarter(told, number))
+        sample = Sample.of(blank, split, units_of(sentences.groups, part.sentence), asked.seed)
+        units[split] = sample.units
+        rows += [*_rows(sample, found, readings, lenses, opened.ending.layer), *_differences(sample, found, lenses)]
+        rows += _floors(sample, parts, split)
+    return rows, resampled_notes(units)
+
+
 def _readings(
     lenses: list[Fitted], layers: tuple[int, ...], massive: Mapping[int, tuple[Massive, ...]], opened: Opened
-) -> tuple[list[Reading], list[Reading]]:
+) -> Readings:
     """Return what reads every layer, and what reads those with massive dimensions without them."""
     from probekit.viewing.predictions.changes import after, replaced, translated
     from probekit.viewing.predictions.scoring import Reading
@@ -153,9 +162,7 @@ def _readings(
     return own, without
 
 
-def _rows(
-    sample: Sample, found: Found, readings: tuple[list[Reading], list[Reading]], lenses: list[Fitted], last: int
-) -> Iterator[Measurement]:
+def _rows(sample: Sample, found: Found, readings: Readings, lenses: list[Fitted], last: int) -> Iterator[Measurement]:
     own, without = readings
     translators = {one.lens.name: one.translators for one in lenses}
     for reading in own:
