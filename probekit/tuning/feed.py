@@ -20,7 +20,7 @@ from probekit.errors import NumericError, ResourceError, UsageError
 from probekit.tuning.beside import WordRows, rows_of_tokens
 from probekit.tuning.data import TuningData
 from probekit.tuning.hiding import hidden_of
-from probekit.tuning.layout import ExampleBatch, gold_of, lay_out
+from probekit.tuning.layout import ExampleBatch, Ran, gold_of, lay_out
 from probekit.tuning.network import Network
 from probekit.tuning.order import sorted_batches
 from probekit.tuning.pooling import pool
@@ -166,10 +166,15 @@ class Feed:
 
     def scores(self, batch: ExampleBatch) -> Tensor:
         """Return the scores of the targets of a batch [n, outputs]."""
+        return self.run(batch).scores
+
+    def run(self, batch: ExampleBatch) -> Ran:
+        """Run a batch, and return beside its scores the states that were read on the way."""
         scorer = self.network.scorer()
         if self._vectors is not None and scorer is not None:
-            return scorer(self._vectors[torch.from_numpy(batch.targets)].to(self.network.device))
-        return self.network(batch, self.given(batch), self.start)
+            return Ran(batch, scorer(self._vectors[torch.from_numpy(batch.targets)].to(self.network.device)))
+        given = self.given(batch)
+        return Ran(batch, *self.network.run(batch, given, self.start), given, self.start)
 
     def given(self, batch: ExampleBatch) -> dict[int, Tensor]:
         """Return the states of a batch that the run needs and does not make, [B, T, d] by layer."""

@@ -7,7 +7,8 @@ sequences reads them so; ``targets`` says which row of the table each is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,29 @@ class ExampleBatch:
     def tokens(self) -> int:
         """Tokens, pads left out."""
         return int(self.padded.lengths.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A batch that was run.
+
+    Attributes
+    ----------
+    batch : ExampleBatch
+    scores : torch.Tensor, shape (n, outputs)
+    states : dict of int to torch.Tensor [B, T, d]
+        By layer, of those that were read; empty where the head scored vectors.
+    given : dict of int to torch.Tensor [B, T, d]
+        Those that the run began with.
+    start : int
+        The layer that it began at; -1: at the ids.
+    """
+
+    batch: ExampleBatch
+    scores: torch.Tensor
+    states: Mapping[int, torch.Tensor] = field(default_factory=dict)
+    given: Mapping[int, torch.Tensor] = field(default_factory=dict)
+    start: int = -1
 
 
 def lay_out(data: TuningData, examples: IntArray, *, pad_id: int = 0) -> ExampleBatch:

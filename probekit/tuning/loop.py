@@ -122,10 +122,10 @@ class Trainer:
         ResourceError
             Memory or disk are full.
         """
+        self.terms.stay_close(self.folder.path)
         for depth in sorted(self._lowest()):  # whatever the schedule reaches, before the first step
             self.feed.check_layers(depth)
         self.first = digests(self.network)
-        self.terms.stay_close()
         kept = self.state.restore(self.folder, self.network, self.optimizer)
         if self.state.ever:
             self.feed.set_lowest(min(self.state.ever))
@@ -194,10 +194,10 @@ class Trainer:
         rates = self.course.rates_at(self.state.at.step, self.total)
         set_rates(self.optimizer, rates)
         losses, tokens = self._backward(micros)
-        loss = sum(losses.values())
-        self._refuse_endless("loss", loss, rates)
         trained = [parameter for depth in sorted(depths) for parameter in self.network.named(depth).values()]
         self.processes.add_up(trained)
+        losses |= {name: losses[name] + penalty for name, penalty in self.terms.pull().items()}
+        self._refuse_endless("loss", loss := sum(losses.values()), rates)
         norm = self.processes.clip(trained, math.inf if self.plan.loop.clip is None else self.plan.loop.clip)
         self._refuse_endless("norm of the gradient", norm, rates)
         certified = self._before(rates)
@@ -246,8 +246,8 @@ class Trainer:
 
     def _accumulate(self, micros: Sequence[IntArray]) -> tuple[dict[str, float], int]:
         """Return the losses of a step by name, the task's first, and its tokens; gradients are added up."""
-        step, total = self.state.at.step, self.feed.counted(np.concatenate(micros))
-        mine = filter(len, map(self.processes.mine, micros))
+        step, whole = self.state.at.step, np.concatenate(micros)
+        total, mine = self.feed.counted(whole), filter(len, map(self.processes.mine, micros))
         batches = [self.feed.batch(examples, step=step) for examples in mine]
         seed = partial(seed_dropout, self.network.device, self.plan.loop.seed, step)
         values, tokens = dict.fromkeys((TASK, *self.terms.names), 0.0), 0
@@ -256,9 +256,9 @@ class Trainer:
             seed(number, self.processes.rank)
             row = torch.from_numpy(batch.row).to(self.network.device)
             with self._precision():
-                scores = self.feed.scores(batch)
-            loss = self.network.head.loss(scores.float(), row, self._gold(batch)) / total
-            terms = {TASK: loss, **self.terms.penalties(batch, len(batch.targets) / total, step)}
+                ran = self.feed.run(batch)
+                added = self.terms.penalties(ran, whole)
+            terms = {TASK: self.network.head.loss(ran.scores.float(), row, self._gold(batch)) / total, **added}
             torch.stack([*terms.values()]).sum().backward()
             for name, value in terms.items():
                 values[name] += float(value.detach())

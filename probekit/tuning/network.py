@@ -47,6 +47,11 @@ class Network(nn.Module):
     mix : ScalarMix, optional
     beside : Beside, optional
         Word vectors that stand behind the states.
+
+    Attributes
+    ----------
+    also : tuple of int
+        Layers below the highest one read that are read beside those of the head.
     """
 
     def __init__(
@@ -62,12 +67,13 @@ class Network(nn.Module):
         super().__init__()
         self.body, self.head, self.mix, self.beside = loaded.model, head, mix, beside
         self.read, self.keep = plan.read.layers, plan.keep
+        self.also: tuple[int, ...] = ()
         self.depths = depths
         self.signals = nn.ModuleDict()
         self.sized = Sized(head.spec.width)
         self._loaded = [loaded]  # in a list: no module of this one
         self._by_depth = modules_of(loaded)
-        self._middles: dict[int | None, Middle] = {}
+        self._middles: dict[tuple[int | None, tuple[int, ...]], Middle] = {}
         self.trained: frozenset[int] = frozenset()
         self.remarks: list[str] = []
 
@@ -144,8 +150,12 @@ class Network(nn.Module):
         """Return the layers that a run from a cached layer needs."""
         if start < 0:
             return ()
-        below = [layer for layer in self.read if layer <= start]
+        below = [layer for layer in self._wanted(start) if layer <= start]
         return tuple(sorted({*below, *([start] if max(self.read) > start else [])}))
+
+    def _wanted(self, start: int) -> tuple[int, ...]:
+        """Return the layers that are read; where only the head trains, by the head alone."""
+        return self.read if start >= max(self.read) else tuple(sorted({*self.read, *self.also}))
 
     def forward(self, batch: ExampleBatch, given: Given, start: int = -1) -> Tensor:
         """Return the scores of the targets of a batch [n, outputs].
@@ -158,9 +168,19 @@ class Network(nn.Module):
         start : int
             The layer the run starts at; -1: at the ids.
         """
-        if not isinstance(self.head, HeadModule):
-            return self._own(batch, given, start)
-        laid = self.laid_out(batch, given, start)
+        return self.run(batch, given, start)[0]
+
+    def run(self, batch: ExampleBatch, given: Given, start: int = -1) -> tuple[Tensor, dict[int, Tensor]]:
+        """Return beside the scores the states of the layers that are read, and of those of ``also``, by layer."""
+        if isinstance(self.head, HeadModule):
+            found = self._found(batch, given, start)
+            return self.judged(batch, found), found
+        scores = self._own(batch, given, start)
+        return scores, self._found(batch, given, start) if self.also else {}
+
+    def judged(self, batch: ExampleBatch, found: Mapping[int, Tensor]) -> Tensor:
+        """Return what a head with weights says of states that are there already, by layer."""
+        laid = self._laid(batch, [found[layer].float() for layer in self.read])
         scores: Tensor = self.head(laid.with_states(self.sized(laid.states)))
         return scores
 
@@ -174,7 +194,9 @@ class Network(nn.Module):
 
     def laid_out(self, batch: ExampleBatch, given: Given, start: int = -1) -> TokenBatch:
         """Return what the head reads of a batch, not brought to size yet."""
-        states = self.states(batch, given, start)
+        return self._laid(batch, self.states(batch, given, start))
+
+    def _laid(self, batch: ExampleBatch, states: list[Tensor]) -> TokenBatch:
         if self.mix is not None:
             states = [self.mix(states)]  # [layers][B, T, d] -> [B, T, d]
         if self.beside is not None:
@@ -197,11 +219,14 @@ class Network(nn.Module):
 
     def states(self, batch: ExampleBatch, given: Given, start: int = -1) -> list[Tensor]:
         """Return the states of the layers that are read, [B, T, d] each."""
-        above = [layer for layer in self.read if layer > start]
-        found = dict(given)
+        found = self._found(batch, given, start)
+        return [found[layer].float() for layer in self.read]
+
+    def _found(self, batch: ExampleBatch, given: Given, start: int) -> dict[int, Tensor]:
+        found, above = dict(given), [layer for layer in self._wanted(start) if layer > start]
         if above:
             found.update(self._middle(start, above).run(batch.padded, given[start] if start >= 0 else None))
-        return [found[layer].float() for layer in self.read]
+        return found
 
     def scorer(self) -> Callable[[Tensor], Tensor] | None:
         """Return what scores vectors that were pooled and not sized yet; None where a head or a mix reads tokens."""
@@ -213,10 +238,11 @@ class Network(nn.Module):
         return lambda X: head.score(self.sized(X.unflatten(1, (-1, width))).flatten(1))
 
     def _middle(self, start: int, read: Sequence[int]) -> Middle:
-        key = start if start >= 0 else None
+        place = start if start >= 0 else None
+        key = place, tuple(read)
         if key not in self._middles:
-            self._middles[key] = middle = Middle(self.loaded, key, read)
-            if key and not middle.skips:
+            self._middles[key] = middle = Middle(self.loaded, place, read)
+            if place and not middle.skips:
                 self.remarks.append(
                     f"Models of type '{self.loaded.config.model_type}' cannot leave out the blocks below layer {key}: "
                     "these run, and their states are replaced by the cached ones, which is right but no faster."

@@ -20,14 +20,17 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 def make_optimizer(network: Network, plan: TunePlan) -> torch.optim.AdamW:
-    """Group the parameters of the depths that the plan trains, those of each with and without decay apart."""
+    """Group the parameters of the depths that the plan trains, those of each with and without decay apart.
+
+    Where something holds the model close to the one it came from, decay, which pulls towards 0, is for what is new.
+    """
     groups: list[dict[str, Any]] = []
     for depth in plan.depths:
         parameters = network.named(depth).values()
         for decays in (True, False):
             own = [parameter for parameter in parameters if (parameter.ndim >= 2) is decays]
             if own:
-                decay = plan.loop.weight_decay if decays else 0.0
+                decay = plan.loop.weight_decay if decays and (depth > plan.keep or not plan.close) else 0.0
                 groups.append({"params": own, "depth": depth, "weight_decay": decay, "lr": 0.0})
     return torch.optim.AdamW(groups, lr=0.0, fused=True)
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.tuning.choices import labels
-from probekit.tuning.closeness import Penalty, Pretrained, get_closeness
+from probekit.tuning.closeness import Pretrained, get_closeness
 from probekit.tuning.feed import Feed
-from probekit.tuning.layout import ExampleBatch
+from probekit.tuning.layout import Ran
 from probekit.tuning.plan import TunePlan
+from probekit.tuning.pulling import Penalty
 from probekit.tuning.signal_module import SignalModule
 from probekit.tuning.signals import SignalSpec, get_signal
 
@@ -45,16 +49,30 @@ class Terms:
                 self.signals[label] = get_signal(choice.name).bind(choice.options)(spec).to(feed.network.device)
         feed.network.learns_from(self.signals)
 
-    def stay_close(self) -> None:
-        """Build the penalties, while every parameter has its pretrained value."""
-        pretrained = Pretrained(self._network, self._feed, self._plan)
+    def stay_close(self, folder: Path) -> None:
+        """Build the penalties of the run in a folder, while every parameter has its pretrained value."""
+        pretrained = Pretrained(self._network, self._feed, self._plan, folder)
         for label, choice in zip(labels(self._plan.close), self._plan.close, strict=True):
             with _seeded(self._plan.loop.seed):
                 self._penalties[label] = get_closeness(choice.name).bind(choice.options)(pretrained)
+        self._network.also = tuple(sorted({layer for one in self._penalties.values() for layer in one.layers}))
 
-    def penalties(self, batch: ExampleBatch, share: float, step: int) -> dict[str, Tensor]:
-        """Return the penalties of a micro-batch, by name, times its share of the step's targets."""
-        return {name: one.penalty(self._network, batch, step) * share for name, one in self._penalties.items()}
+    @property
+    def remarks(self) -> list[str]:
+        """What a person must know of the penalties."""
+        return [remark for one in self._penalties.values() for remark in one.remarks]
+
+    def penalties(self, ran: Ran, examples: NDArray[np.int64]) -> dict[str, Tensor]:
+        """Return what a micro-batch, of a step over some examples, adds to the loss, by name."""
+        if min(self._network.trained) > self._network.keep:
+            return {}  # where the body stands still it says what it said
+        each = {name: (one, one.loss(ran)) for name, one in self._penalties.items()}
+        return {name: loss / one.counted(examples) for name, (one, loss) in each.items() if loss is not None}
+
+    def pull(self) -> dict[str, float]:
+        """Add the gradients of penalties on weights, and return the penalties by name."""
+        weights = self._network.pretrained(self._network.trained) if self._penalties else {}
+        return {name: one.pull(weights) for name, one in self._penalties.items()}
 
     def signal_losses(self, step: int, rank: int, count: int) -> Iterator[tuple[str, Tensor]]:
         """Yield the weighted losses of the signals of a step, batch by batch; of several processes those of one."""

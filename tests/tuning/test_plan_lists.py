@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from tuned_runs import assert_same, log_of, losses, materials, plan_of, tensors_of, trainer_of
+from tuned_runs import assert_same, log_of, materials, plan_of, tensors_of, trainer_of
 
 from probekit.errors import InputError, UsageError
 from probekit.tuning.adding import added_fields, on_frozen_blocks
@@ -20,6 +20,7 @@ from probekit.tuning.closeness import CLOSENESS, Closeness
 from probekit.tuning.modules import MODULES, Module
 from probekit.tuning.options import NotNegative, Size
 from probekit.tuning.plan import TunePlan, diff
+from probekit.tuning.pulling import Penalty
 from probekit.tuning.signal_module import SignalModule
 from probekit.tuning.signals import SIGNALS, Signal, SignalSpec
 
@@ -27,20 +28,31 @@ from probekit.tuning.signals import SIGNALS, Signal, SignalSpec
 def _built(host: Any, *, width: Size = 16, place: str = "both") -> None: ...
 
 
-class _Far:
-    """Half the squared distance from the pretrained values, by hand."""
+class _Far(Penalty):
+    """Half the squared distance from the pretrained values, by hand; and so much for every target of a batch."""
 
-    def __init__(self, pretrained: Any, strength: float) -> None:
-        self.start, self.strength, self.calls = pretrained.values(), strength, 0
+    def __init__(self, pretrained: Any, strength: float, each: float) -> None:
+        self.start, self.strength, self.each, self.calls = pretrained.values(), strength, each, 0
+        self.held = pretrained.feed.data.held
 
-    def penalty(self, network: Any, batch: Any, step: int) -> torch.Tensor:
+    def pull(self, parameters: Any) -> float:
         self.calls += 1
-        now = dict(network.named_parameters())
-        return self.strength * sum((now[name] - value).square().sum() for name, value in self.start.items()) / 2
+        value = 0.0
+        for name, parameter in parameters.items():
+            gap = parameter.detach() - self.start[name]
+            parameter.grad += self.strength * gap
+            value += self.strength / 2 * float(gap.square().sum())
+        return value
+
+    def loss(self, ran: Any) -> torch.Tensor:
+        return ran.scores.sum() * 0.0 + self.each * len(ran.batch.targets)
+
+    def counted(self, examples: Any) -> int:
+        return int((self.held[examples, 1] - self.held[examples, 0]).sum())
 
 
-def _far(pretrained: Any, *, strength: NotNegative = 1.0) -> _Far:
-    return _Far(pretrained, strength)
+def _far(pretrained: Any, *, strength: NotNegative = 1.0, each: NotNegative = 0.0) -> _Far:
+    return _Far(pretrained, strength, each)
 
 
 class _Means(SignalModule):
@@ -179,22 +191,23 @@ def _trained(tmp_path: Path, *changes: str, **options: Any) -> Any:
 
 
 def test_a_penalty_is_added_once_a_step_and_logged_by_its_name(tmp_path: Path) -> None:
-    _trained(tmp_path / "one", "close=far:3")
-    cut = _trained(tmp_path / "three", "close=far:3", "loop.accumulate=3")
+    one = _trained(tmp_path / "one", "close=far:3")
     rows = [row for row in log_of(tmp_path / "one") if "loss" in row]
     assert [rows[0]["losses"]["far"] > 0, rows[-1]["losses"]["far"] > 0] == [False, True]
     assert all(math.isclose(row["loss"], sum(row["losses"].values())) for row in rows)
-    assert cut.terms._penalties["far"].calls > len(losses(tmp_path / "three"))
-    # By hand, behind the last step: once, however many micro-batches there were.
-    (penalty,) = cut.terms._penalties.values()
-    batch = cut.feed.batch(cut.data.training[:2])
-    halves = [cut.terms.penalties(batch, share, 0)["far"] for share in (0.25, 0.75)]
-    assert torch.isclose(sum(halves), penalty.penalty(cut.network, batch, 0))
+    assert one.terms._penalties["far"].calls == len(rows)
+
+
+def test_a_penalty_of_batches_is_a_mean_over_the_step(tmp_path: Path) -> None:
+    """However many micro-batches there are."""
+    _trained(tmp_path, "close=far:0,each=2", "loop.accumulate=3")
+    rows = [row for row in log_of(tmp_path) if "loss" in row]
+    assert [row["losses"]["far"] for row in rows] == pytest.approx([2.0] * len(rows))
 
 
 def test_a_strong_penalty_holds_the_weights_and_none_is_plain_training(tmp_path: Path) -> None:
     plain, none, strong = (
-        _trained(tmp_path / name, *changes)
+        _trained(tmp_path / name, "loop.weight_decay=0", *changes)
         for name, changes in (("plain", ()), ("none", ("close=far:0",)), ("strong", ("close=far:1000",)))
     )
     assert_same(tensors_of(plain.network), tensors_of(none.network))

@@ -1,22 +1,23 @@
 """What keeps a network that trains close to the pretrained one: one file each.
 
-Enters: the network before its first step (:class:`Pretrained`), options. Leaves: a :class:`Penalty`, built once a run,
-also of one that goes on from a checkpoint, always on pretrained values. A file sets ``CLOSENESS = Closeness(name,
-build, help)``; it is its own registration.
+Enters: the network before its first step (:class:`Pretrained`), options. Leaves: a
+:class:`~probekit.tuning.pulling.Penalty`, built once a run, also of one that goes on from a checkpoint, always on
+pretrained values. A file sets ``CLOSENESS = Closeness(name, build, help)``; it is its own registration.
 
-How the loop calls it: for every micro-batch of a step it takes ``penalty(network, batch, step)``, times the share of
-the step's targets that the batch holds, adds it to the loss of the task before the gradient is taken, and logs the sum
-over the step under the name of the member. So a penalty of the weights alone counts once a step, however the step is
-cut, and one of a batch returns the mean over its targets. Surprise: new parameters (the head, modules) have no
-pretrained value; ``pretrained.values`` leaves them out.
+How the loop calls it: of every micro-batch in which the body trains it takes ``loss(ran)``, a sum, over ``counted`` of
+the examples of the whole step, and adds that to the loss of the task; when the gradients of a step are there, before
+they are clipped, ``pull(parameters)`` adds that of a penalty on weights, once a step. Both are logged together under
+the name of the member. Surprise: new parameters (the head, modules) have no pretrained value, and are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from probekit.errors import UsageError
 from probekit.registry import Registry
 from probekit.tuning.options import bound
 
@@ -24,26 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from probekit.tuning.feed import Feed
-    from probekit.tuning.layout import ExampleBatch
     from probekit.tuning.network import Network
     from probekit.tuning.plan import TunePlan
-
-
-class Penalty(Protocol):
-    """What is added to the loss."""
-
-    def penalty(self, network: Network, batch: ExampleBatch, step: int) -> Tensor:
-        """Return a number, 0 or more, with what its gradient needs; what is frozen takes no part in it.
-
-        Parameters
-        ----------
-        network : Network
-            As it is at this step, depths that train in training mode.
-        batch : ExampleBatch
-        step : int
-            From 0.
-        """
-        ...
+    from probekit.tuning.pulling import Penalty
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +41,31 @@ class Pretrained:
     feed : Feed
         Lays out batches of its targets.
     plan : TunePlan
+    folder : Path
+        Of the run.
     """
 
     network: Network
     feed: Feed
     plan: TunePlan
+    folder: Path
 
     def values(self) -> dict[str, Tensor]:
         """Return copies of the pretrained parameters that train at some time, by their names in the network."""
         own = self.network.pretrained(self.plan.depths)
         return {name: parameter.detach().clone() for name, parameter in own.items()}
+
+    def check_weights(self, name: str) -> None:
+        """Refuse a penalty on weights where none of the model itself trains.
+
+        Raises
+        ------
+        UsageError
+        """
+        if not self.plan.train:
+            raise UsageError(
+                f"No weight of the model itself trains (train=), so '{name}' holds nothing. Leave it out, or set train."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Closeness:
     ----------
     name : str
     build : callable
-        ``build(pretrained, **options)`` gives a :class:`Penalty`; options are keyword-only, the strength the first.
+        ``build(pretrained, **options)`` gives a penalty; options are keyword-only, the strength the first.
     help : str
         One line, with the paper.
     """
