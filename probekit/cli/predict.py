@@ -34,6 +34,14 @@ def predict_command(
         str | None,
         typer.Option("--model", help="The model that a run of differences came from.", metavar="MODEL"),
     ] = None,
+    head_of: Annotated[
+        Path | None,
+        typer.Option(
+            "--head-of",
+            help="Answer the task of this other run, with its head on RUN's model: what is left of it.",
+            metavar="RUN",
+        ),
+    ] = None,
     vectors: Annotated[
         Path | None,
         typer.Option(
@@ -59,7 +67,7 @@ def predict_command(
     from probekit.tuning.predict import TunedModel
 
     check_writable(out, "out")
-    tuned = TunedModel.open(run, model=model, beside=vectors, probes=probes or [], device=device)
+    tuned = TunedModel.open(run, model=model, beside=vectors, probes=probes or [], device=device, head_of=head_of)
     predicted = tuned.predict(corpus, spec=ExtractionSpec(max_length=max_length, overflow=overflow))
     for note in predicted.data.notes:
         say(note, quiet=quiet or json)

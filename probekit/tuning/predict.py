@@ -19,29 +19,24 @@ from numpy.typing import NDArray
 
 from probekit import plain
 from probekit.corpus import Corpus, open_corpus
-from probekit.errors import CacheError, InputError, UsageError
+from probekit.errors import InputError
 from probekit.example import Example
 from probekit.extraction.spec import ExtractionSpec
 from probekit.features.labels import UNSEEN, unseen_notes
-from probekit.models.cut import cut
-from probekit.models.sources.find import ModelSource, find_again, find_model
-from probekit.models.sources.load import LoadedModel
-from probekit.models.sources.vectors import WordVectors
+from probekit.models.sources.find import ModelSource
 from probekit.report import LayerReport
-from probekit.tasks import ProbeTask, Target
-from probekit.tuning.beside import read_word_file
+from probekit.tasks import ProbeTask
 from probekit.tuning.coded import coded
 from probekit.tuning.data import TuningData
 from probekit.tuning.feed import Feed
-from probekit.tuning.folder import RunFolder
-from probekit.tuning.identity import PLAN, REPORT, WHERE, complete_record
+from probekit.tuning.identity import REPORT
 from probekit.tuning.network import Network
+from probekit.tuning.opening import open_run
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.reading import ReadTokens, tokens_of
-from probekit.tuning.run import assemble
-from probekit.tuning.saving import DELTA, load_head, put
 from probekit.tuning.scoring import SplitScorer, blank_row
-from probekit.tuning.text import TARGETS, lay_out_text, load_language_model, task_named
+from probekit.tuning.text import TARGETS, lay_out_text, task_named
+from probekit.tuning.unlabelled import without_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +105,7 @@ class TunedModel:
         probes: Any = (),
         device: str = "auto",
         dtype: str = "float32",
+        head_of: str | os.PathLike[str] | None = None,
     ) -> TunedModel:
         """Open the folder of a complete run.
 
@@ -125,46 +121,20 @@ class TunedModel:
         device : {"auto", "cpu", "cuda", "mps"}
         dtype : {"float32", "bfloat16", "float16"}
             Of the model; the head is in float32.
+        head_of : path, optional
+            Another run, whose head answers its task on this one's model: what a model still knows of the task that it
+            was tuned for before.
 
         Raises
         ------
         CacheError
             The run is not complete, its files do not go together, or its word vectors are not there.
         UsageError
-            No run is there.
+            No run is there, or the head does not fit the model.
         """
-        place = plain.path(folder, "folder")
-        run = RunFolder.existing(place)
-        asked = complete_record(run)
-        plan = TunePlan.read_file(place / PLAN)
-        vectors = _word_vectors(plan, beside)
-        if (place / DELTA).exists():
-            its = asked["model"]
-            if model is None:
-                source, _ = find_again(its["name"], asked[WHERE], made=f"the run in {place}")
-            else:
-                source = find_model(model) if isinstance(model, str) else model
-            if source.digests()["weights"] != its["digest"]:
-                raise CacheError(
-                    f"The run in {place} differs from '{its['name']}' ({its['digest']:.12}), and the model in "
-                    f"{source.files()[0].parent} has other weights. Name the right one with --model."
-                )
-            loaded = cut(_loaded(source, asked, device, dtype), max(1, plan.keep))
-        else:
-            loaded = _loaded(find_model(place), asked, device, dtype)
-        network = assemble(
-            loaded,
-            plan,
-            kind=asked["kind"],
-            targets=asked["targets"],
-            classes=tuple(asked["classes"]),
-            vectors=vectors,
-        )
-        if (place / DELTA).exists():
-            put(network, run.read_tensors(DELTA), place / DELTA)
-        load_head(run, network)
-        network.set_trained(frozenset())
-        return cls(place, plan, network, asked, task_named(asked["task"], *plain.paths(probes, "probes")))
+        run = open_run(folder, model=model, beside=beside, device=device, dtype=dtype, head_of=head_of)
+        task = task_named(run.asked["task"], *plain.paths(probes, "probes"))
+        return cls(run.folder, run.plan, run.network, run.asked, task)
 
     @property
     def report(self) -> LayerReport:
@@ -187,7 +157,7 @@ class TunedModel:
         if self.record["targets"] == TARGETS:
             return self._of_text(lay_out_text(self.network.loaded, opened.name, read, scored=True), batch_tokens)
         labelled = all(any(name in e.annotations or name in e.spans for e in examples) for name in self.task.needs)
-        unlabelled = None if labelled else _every(self.task)
+        unlabelled = None if labelled else without_answers(self.task)
         data = coded(self.record, self.task, read, corpus=opened.name, collecting=unlabelled)
         feed = Feed(self.network, data, batch_tokens=batch_tokens)
         values = feed.predict(data.examples("test"))
@@ -235,44 +205,3 @@ class TunedModel:
             "notes": data.notes,
         }
         return LayerReport(tuple(scorer.measurements(values, blank)), provenance)
-
-
-def _loaded(source: ModelSource, asked: dict[str, Any], device: str, dtype: str) -> LoadedModel:
-    """Load a model, with its own head where that is what predicts."""
-    if asked["targets"] == TARGETS:
-        return load_language_model(source, device=device, dtype=dtype)
-    return source.load(device=device, dtype=dtype)
-
-
-def _word_vectors(plan: TunePlan, beside: Any) -> WordVectors | None:
-    instead = None if beside is None else plain.path(beside, "beside")
-    if plan.read.beside is not None:
-        return read_word_file(plan.read.beside, instead)
-    if instead is not None:
-        raise UsageError(f"The run reads no word vectors beside its model, and {instead} was given. Leave it out.")
-    return None
-
-
-def _every(task: ProbeTask) -> ProbeTask:
-    """Return a task that has a target without a label for every word, or for every example.
-
-    Raises
-    ------
-    InputError
-        Its targets are spans or pairs, which must be given.
-    """
-    targets = {"word": _every_word, "sentence": _whole}.get(task.kind)
-    if targets is None:
-        raise InputError(
-            f"'{task.name}' is about the {task.kind}s that a corpus names, and this one lacks {', '.join(task.needs)}. "
-            "Give a corpus that has them; what they are labelled is not looked at."
-        )
-    return ProbeTask(name="unlabelled", kind=task.kind, targets=targets)
-
-
-def _every_word(example: Example) -> Sequence[Target]:
-    return [Target(((place, place + 1),), "") for place in range(len(example.words))]
-
-
-def _whole(example: Example) -> Sequence[Target]:
-    return [Target(((0, len(example.words)),), "")] if example.words else []

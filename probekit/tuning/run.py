@@ -11,36 +11,26 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from probekit import __version__
-from probekit.errors import UsageError
-from probekit.models.cut import cut
 from probekit.report import LayerReport, Measurement
-from probekit.tuning.beside import Beside, read_word_file
+from probekit.tuning.assembly import network_of
 from probekit.tuning.cost import Cost, peak_of
 from probekit.tuning.course import Course
 from probekit.tuning.data import TuningData
 from probekit.tuning.feed import Feed
 from probekit.tuning.folder import RunFolder
-from probekit.tuning.groups import depths_of
-from probekit.tuning.heads import HeadSpec, get_head
+from probekit.tuning.heads import get_head
 from probekit.tuning.identity import CERTIFICATE, PLAN, REPORT, RUN, claim, identity_of, run_folder
 from probekit.tuning.loop import MINUTES, Fitted, Trainer
 from probekit.tuning.materials import Materials
-from probekit.tuning.mix import ScalarMix
-from probekit.tuning.network import Network
-from probekit.tuning.parts import ScheduleChoice
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.processes import Processes
 from probekit.tuning.saving import check_save, save_network
 from probekit.tuning.scoring import SplitScorer, blank_row
 from probekit.tuning.trackers import Trackers, check_trackers
 from probekit.tuning.watching import Watcher
-
-if TYPE_CHECKING:
-    from probekit.models.sources.load import LoadedModel
-    from probekit.models.sources.vectors import WordVectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +172,7 @@ def _trained(
     )
     stages = [stage.to_json() for stage in fitted.stages]
     run.write(CERTIFICATE, {"stages": stages, "frozen": fitted.frozen, "halved": fitted.halved})
-    notes = [*data.notes, *feed.remarks, *network.remarks, *trackers.remarks]
+    notes = [*data.notes, *feed.remarks, *trainer.terms.remarks, *network.remarks, *trackers.remarks]
     report = LayerReport(tuple(rows), _provenance(materials, plan, notes, fitted, cost))
     if processes.main:
         report.write(run.path / REPORT)
@@ -199,51 +189,6 @@ def _tuned(materials: Materials, plan: TunePlan, folder: Path, report: LayerRepo
 def _feed(materials: Materials, plan: TunePlan, data: TuningData, *, once: bool) -> Feed:
     network = network_of(materials, plan)
     return Feed(network, data, cache=_useful(materials, plan), batch_tokens=plan.loop.batch_tokens, once=once)
-
-
-def network_of(materials: Materials, plan: TunePlan) -> Network:
-    """Cut the model, and put the plan's head on it."""
-    data = materials.data
-    vectors = None if plan.read.beside is None else read_word_file(plan.read.beside)
-    loaded = cut(materials.loaded, max(1, plan.keep))  # a model of no block is none
-    return assemble(loaded, plan, kind=data.task.kind, targets=data.targets, classes=data.classes, vectors=vectors)
-
-
-def assemble(
-    loaded: LoadedModel,
-    plan: TunePlan,
-    *,
-    kind: str,
-    targets: str,
-    classes: tuple[str, ...],
-    vectors: WordVectors | None = None,
-) -> Network:
-    """Put the head of a plan on a model that is cut already, word vectors beside it where the plan reads some."""
-    mixed = plan.read.mix is not None
-    beside = None
-    if plan.read.beside is not None:
-        assert vectors is not None
-        beside = Beside(vectors, Path(plan.read.beside.file).name).to(loaded.device)
-    spec = HeadSpec(
-        width=loaded.width * (1 if mixed else len(plan.read.layers)) + (beside.width if beside is not None else 0),
-        outputs=loaded.vocabulary if targets == "text" else len(classes) or 1,
-        targets=targets,
-        kind=kind,
-        pool=plan.read.pool,
-        classes=classes,
-        seed=plan.loop.seed,
-    )
-    module = get_head(plan.head.name).make(spec, plan.head.options).to(loaded.device)
-    mix = None
-    if plan.read.mix is not None:
-        mix = ScalarMix(len(plan.read.layers), start=plan.read.mix).to(loaded.device)
-    depths = depths_of(loaded)
-    if module.own and not depths.behind and (not plan.train or plan.schedule.name != ScheduleChoice().name):
-        raise UsageError(
-            f"The head of '{loaded.source.name}' is its embeddings and nothing else, so that it does not train alone. "
-            "Train blocks with it (--set train=...), all from the start (--schedule full)."
-        )
-    return Network(loaded, depths, plan, module, mix=mix, beside=beside)
 
 
 def _useful(materials: Materials, plan: TunePlan) -> Any:
