@@ -112,6 +112,9 @@ PUBLIC = {
     # Of a trainer of transformers, which calls the events.
     "ScheduleCallback",
     "depth_optimizer",
+    "CloseCallback",
+    "DistillCallback",
+    "on_pre_optimizer_step",
     "on_train_begin",
     "on_step_begin",
     "on_train_end",

@@ -93,7 +93,8 @@ def tune_command(
         list[str] | None,
         typer.Option(
             "--close",
-            help=f"Stay close to the pretrained model; may be repeated: {names_in('tuning', 'closeness')}.",
+            help="Stay close to the model as it was (NAME:STRENGTH); of several strengths one is chosen on dev; may be "
+            f"repeated: {names_in('tuning', 'closeness')}.",
             metavar="NAME",
         ),
     ] = None,
@@ -180,6 +181,7 @@ def tune_command(
     debug: Debug = False,
 ) -> None:
     """Fine-tune a model by a plan, from a report or of the catalogue, and say what it cost."""
+    from probekit.cli.tune_close import hold, strengths_asked
     from probekit.cli.tune_verify import verify_plan
     from probekit.errors import UsageError
     from probekit.extraction.spec import ExtractionSpec
@@ -216,10 +218,11 @@ def tune_command(
         revision=revision,
         cache=cache,
     )
+    held, strengths = strengths_asked(close or [], runs=not plan_only and verify is None)
     asked = [
         *(changes or []),
         *(f"{field}={value}" for field, value in (("head", head), ("schedule", schedule)) if value),
-        *added_fields(module or (), close or (), signals or ()),
+        *added_fields(module or (), held, signals or ()),
     ]
     chosen = plan_for(materials, given or plan, changes=asked, examples=train_examples, digest=digest_of_report(report))
     if plot is not None and (verify is None or plan_only):
@@ -239,6 +242,7 @@ def tune_command(
             quiet=quiet,
         )
         return
+    chosen = hold(materials, chosen, strengths, examples=train_examples, minutes=minutes, quiet=quiet or json)
     strategies = {_strategy(given, plan, report): chosen}
     for name in beside or []:
         strategies.setdefault(name, plan_for(materials, name, examples=train_examples))

@@ -168,6 +168,8 @@ def typed_closeness(text: str) -> list[dict[str, Any]]:
     found = []
     for part in filter(None, (part.strip() for part in text.split(";"))):
         name, given = _parts(part)
+        if any(isinstance(value(one), int | float) for one in given[1:]):
+            raise UsageError(f"A plan holds its model by one strength: NAME:STRENGTH,option=value. Got '{part}'.")
         options = by_place(get_closeness(name).build, given, f"closeness '{name}'")
         found.append({"name": name, "options": _read(options)})
     return found

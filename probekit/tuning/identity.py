@@ -22,8 +22,8 @@ from probekit.tuning.saving import HEAD
 
 SCHEMA = "probekit.run/1"
 RUNS = Path("runs")
-WHERE = "model_folder"
-"""Field of the record that is no part of what makes two runs the same run."""
+WHERE, READ_FROM = "model_folder", "read_from"
+"""Fields of the record that are no part of what makes two runs the same run."""
 ADDED = ("modules", "close", "signals")
 MODEL_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
 RUN, PLAN, REPORT, CERTIFICATE = (
@@ -43,6 +43,7 @@ def identity_of(
         "schema": SCHEMA,
         "model": {"name": materials.facts.name, "digest": materials.facts.digest},
         WHERE: materials.model_folder,
+        READ_FROM: dict(materials.read_from),
         "corpus": data.corpus,
         "task": data.task.name,
         "targets": data.targets,
@@ -82,7 +83,7 @@ def claim(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any] | None:
     found = run.read(RUN)
     if found is not None:
         for name, value in asked.items():
-            if name != WHERE and found.get(name) != value:
+            if name not in (WHERE, READ_FROM) and found.get(name) != value:
                 raise CacheError(
                     f"{run.path} holds another run: {_difference(name, found.get(name), value)}. Give this run a "
                     "folder of its own with --out."

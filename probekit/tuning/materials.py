@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,8 @@ class Materials:
     data : TuningData
     cache : ActivationCache or None
     report : LayerReport or None
+    read_from : mapping
+        Where the corpus was read from (None of one that is nowhere), and how text is read.
     """
 
     loaded: LoadedModel
@@ -58,6 +60,7 @@ class Materials:
     data: TuningData
     cache: ActivationCache | None
     report: LayerReport | None
+    read_from: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def extraction_seconds(self) -> float:
@@ -160,7 +163,15 @@ def gather(
         data = from_cache(opened, whole, chosen, targets=predicted)
     else:
         data = from_model(loaded, whole, chosen, targets=predicted, spec=spec)
-    return Materials(loaded, facts_of(loaded), replace(data, notes=[*found, *data.notes]), opened, read)
+    whole_data = replace(data, notes=[*found, *data.notes])
+    return Materials(loaded, facts_of(loaded), whole_data, opened, read, _read_from(whole, opened, spec))
+
+
+def _read_from(corpus: Corpus, cache: ActivationCache | None, spec: ExtractionSpec | None) -> dict[str, Any]:
+    record, usual = corpus.source if corpus.reopens else None, spec or ExtractionSpec()
+    names = ("input", "max_length", "overflow")
+    how = {name: getattr(usual, name) if cache is None else cache.identity.get(name) for name in names}
+    return {"corpus": None if record is None else record.to_json(), **how}
 
 
 def _read(
