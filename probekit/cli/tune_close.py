@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from probekit.cli.output import say
 from probekit.cli.training import training_shown
 from probekit.errors import UsageError
-from probekit.report import Measurement
-from probekit.tuning.materials import Materials
-from probekit.tuning.plan import TunePlan
-from probekit.tuning.run import Running, run_plan
-from probekit.tuning.strength import choose_strength, dev_score, strengths_of
+
+if TYPE_CHECKING:
+    from probekit.report import Measurement
+    from probekit.tuning.materials import Materials
+    from probekit.tuning.plan import TunePlan
 
 
 def strengths_asked(close: list[str], *, runs: bool) -> tuple[list[str], list[str]]:
@@ -23,6 +24,8 @@ def strengths_asked(close: list[str], *, runs: bool) -> tuple[list[str], list[st
     UsageError
         There are several, and nothing ``runs`` that could choose.
     """
+    from probekit.tuning.strength import strengths_of
+
     several = strengths_of(";".join(close))
     if len(several) < 2:
         return close, []
@@ -35,6 +38,9 @@ def hold(
     materials: Materials, plan: TunePlan, strengths: list[str], *, examples: int | None, minutes: float, quiet: bool
 ) -> TunePlan:
     """Return a plan with one of several strengths, and the reason; the runs that it is chosen by are not kept."""
+    from probekit.tuning.run import Running, run_plan
+    from probekit.tuning.strength import choose_strength, dev_score
+
     if not strengths:
         return plan
 
