@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from probekit import ActivationCache, extract
 from probekit.cli.app import app
 from probekit.errors import InputError, NumericError, UsageError
+from probekit.report.page.commands import reproduction
 from probekit.statistics.similarity import MEASURES
 from probekit.viewing import SimilarityReport, view_similarity
 from probekit.viewing.similarity.run import _Study
@@ -79,6 +80,10 @@ def test_untrained_weights_beside_a_model(bert: ActivationCache, untrained: Acti
     report = view_similarity(bert, "random", shuffles=2, cache=bert.path.parent)
     assert report.provenance["other"]["cache"] == str(untrained.path)
     assert report.matrix().to_numpy() == pytest.approx(view_similarity(bert, untrained, shuffles=2).matrix().to_numpy())
+    again = reproduction("view-similarity", report.provenance).command
+    assert again.startswith(
+        f"probekit view similarity {bert.path} {untrained.path} --measure cka --over words --layers"
+    )
     assert report.pairs("cka") == [(layer, layer) for layer in bert.layers()]
     assert report.names[1].endswith("random 1")
     same = view_similarity(bert, bert, layers=[0, 1], shuffles=0)
@@ -90,7 +95,7 @@ def test_models_that_cut_words_otherwise_are_compared_over_words_and_spans(bert:
     words = view_similarity(bert, made, layers=[0, 1], shuffles=2)
     assert words.provenance["compared"]["sentences_in_both"] == 40
     spans = view_similarity(bert, made, layers=[0, 1], shuffles=2, over="pos")
-    assert spans.provenance["settings"]["over"] == "targets of pos"
+    assert spans.provenance["settings"]["things"] == "targets of pos"
     assert spans.matrix().to_numpy() == pytest.approx(words.matrix().to_numpy())
 
 

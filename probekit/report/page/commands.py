@@ -74,7 +74,10 @@ def _cache(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) ->
         unknown.append("the cache (--on)" if recipe.on == "cache" else "the cache")
         return []
     unknown.append(f"with which options the cache was extracted: `probekit cache info {shlex.quote(str(cache))}`")
-    return ["--on", str(cache)] if recipe.on == "cache" else [str(cache)]
+    if recipe.on == "cache":
+        return ["--on", str(cache)]
+    other = provenance.get("other")
+    return [str(cache), *([str(other["cache"])] if isinstance(other, Mapping) and "cache" in other else [])]
 
 
 def _model(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) -> list[str]:

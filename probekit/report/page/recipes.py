@@ -27,7 +27,8 @@ class Recipe:
         How the task of the report is named: as an argument, by ``--task``, by one ``--task`` each, by ``--metric``, or
         by a setting.
     on : {"cache", "model", "argument"}
-        What is read: ``--on CACHE``, ``--model MODEL``, or the cache as an argument.
+        What is read: ``--on CACHE``, ``--model MODEL``, or the cache as an
+        argument, with a second one behind it where the report has one (`other`).
     options : tuple of str
         Settings that are options; ``draws>sets`` is the option ``--sets``, and ``?layer`` is one of some reports alone.
     unrecorded : str
@@ -129,6 +130,13 @@ RECIPES: Mapping[str, Recipe] = {
         ),
         _ANNOTATED,
     ),
+    "view-similarity": Recipe(
+        ("view", "similarity"),
+        "none",
+        "argument",
+        ("measure", "over", "layers", "pool", "most", "shuffles", "seed"),
+        _ANNOTATED,
+    ),
     "view-lens": Recipe(
         ("view", "lens"),
         "none",
@@ -140,6 +148,19 @@ RECIPES: Mapping[str, Recipe] = {
 """By the stage of a report's rows."""
 
 JOINED = frozenset(
-    {"layers", "ranks", "changes", "epsilon", "sparsity", "subspaces", "doses", "show", "rankings", "labels", "lenses"}
+    {
+        "layers",
+        "ranks",
+        "changes",
+        "epsilon",
+        "sparsity",
+        "subspaces",
+        "doses",
+        "show",
+        "rankings",
+        "labels",
+        "lenses",
+        "measure",
+    }
 )
 """Options that take several values with commas; of other lists each value has an option of its own."""

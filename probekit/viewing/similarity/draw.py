@@ -59,7 +59,7 @@ def draw_heat(report: SimilarityReport, measure: str, ax: Axes | None = None) ->
     drawn = report.provenance["settings"]["shuffles"]
     told = "" if np.isnan(floor).all() else f"; floor (shuffled rows, {drawn} draws): {_range(floor)}"
     write_title(
-        ax, f"{measure}: {shortened(report.heading, 48)}",
+        ax, f"{measure}: {'layers of two models' if report.provenance.get('other') else shortened(report.heading, 44)}",
         f"{report.caption}\nin brackets: not above shuffled rows{told}",
     )  # fmt: skip
     return ax

@@ -8,13 +8,14 @@ the floor of a pair has ``, shuffled`` behind it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
 from probekit.cache.format.names import model_name
+from probekit.controls import control_of
 from probekit.errors import UsageError, did_you_mean
 from probekit.report import Measurement
 from probekit.report.render.table import percent, render_plain
@@ -64,14 +65,13 @@ class SimilarityReport(RowReport):
 
     @property
     def names(self) -> tuple[str, str]:
-        """Names of the two models, told apart by their caches where they have one name."""
-        first, other = self.provenance, self.provenance.get("other")
-        if other is None:
-            return model_name(first["model"]), model_name(first["model"])
-        names = tuple(model_name(one["model"]) for one in (first, other))
-        if names[0] == names[1]:
-            return _told(first), _told(other)
-        return names[0], names[1]
+        """Names of the two models, told apart by their weights where they have one name; of one cache twice its own."""
+        made = [self.provenance, self.provenance.get("other") or self.provenance]
+        first, second = (_told(one["model"]) for one in made)
+        if self.provenance.get("other") is None or first != second:
+            return first, second
+        first, second = (f"{first} ({str(one['model'].get('weights', ''))[:6]})" for one in made)
+        return first, second
 
     @property
     def heading(self) -> str:
@@ -84,7 +84,7 @@ class SimilarityReport(RowReport):
         """Over what."""
         compared, settings = self.provenance["compared"], self.provenance["settings"]
         return (
-            f"{compared['rows']:,} {settings['over']} of {compared['sentences']:,} sentences of "
+            f"{compared['rows']:,} {settings['things']} of {compared['sentences']:,} sentences of "
             f"{self.provenance['corpus']['name']}"
         )
 
@@ -122,7 +122,7 @@ class SimilarityReport(RowReport):
         """Return the tables as text: similarities of all layers, and those of neighbours or partners in full."""
         lines = [self.heading, self.caption]
         for measure in self.measures:
-            helped = self.provenance["settings"]["measures"].get(measure, {})
+            helped = self.provenance["settings"]["about"].get(measure, {})
             lines += ["", f"{measure}: {helped.get('help', '')} {helped.get('reference', '')}".rstrip()]
             lines += [self._matrix_text(measure, width), "", self._pairs_text(measure, width)]
         row = next((row for row in self.rows if row.level is not None), None)
@@ -183,14 +183,9 @@ class SimilarityReport(RowReport):
         return _grid(["layers", measure, "interval", "floor", "n"], body, width)
 
 
-def _told(made: Any) -> str:
-    from probekit.controls import control_of
-
-    control = control_of(made["model"])
-    name = model_name(made["model"])
-    if control is not None:
-        return f"{name} {control.name}"
-    return f"{name} ({str(made['model'].get('weights', ''))[:6]})"
+def _told(model: Mapping[str, Any]) -> str:
+    control = control_of(model)
+    return model_name(model) + ("" if control is None else f" {control.name}")
 
 
 def _second(row: Measurement) -> Layer:

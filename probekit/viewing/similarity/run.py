@@ -23,7 +23,7 @@ from probekit.probing.cache_selection import find_caches, open_cache
 from probekit.probing.dataset import choose_layers, find_sources
 from probekit.probing.settings import LARGEST_SEED, Settings
 from probekit.report import Measurement
-from probekit.sites import join_layer
+from probekit.sites import join_layer, parse_layers
 from probekit.statistics.alike import DRAWS, PARTS, Likeness, compare_rows, deal
 from probekit.statistics.bootstrap import LEVEL
 from probekit.statistics.similarity import MEASURES, Measure
@@ -113,8 +113,9 @@ def view_similarity(
         table = source.targets()
         notes += source.corpus.remarks
     things = over if over in (WORDS, SENTENCES) else f"targets of {over}"
+    kept = parse_layers(layers, inside=True)
     shared = share(table, sides, pool=pool, most=most, seed=seed, over=things)
-    asked = _Asked(wanted, things, pool, most, shuffles, seed)
+    asked = _Asked(wanted, over, things, kept if isinstance(kept, str) else list(kept), pool, most, shuffles, seed)
     study = _Study(sides, shared, asked, notes)
     return study.report(progress)
 
@@ -132,7 +133,9 @@ class _Asked:
     """What was asked for, checked."""
 
     measures: Sequence[Measure]
+    over: str
     things: str
+    layers: str | list[int | str]
     pool: str
     most: int
     shuffles: int
@@ -269,10 +272,13 @@ class _Study:
             "columns": names[-1],
             "compared": self.shared.counts,
             "settings": {
-                "measures": {
+                "measure": [measure.name for measure in asked.measures],
+                "about": {
                     measure.name: {"help": measure.help, "reference": measure.reference} for measure in asked.measures
                 },
-                "over": asked.things, "pool": asked.pool, "most": asked.most, "shuffles": asked.shuffles,
+                "over": asked.over, "things": asked.things, "layers": asked.layers, "pool": asked.pool,
+                "most": asked.most,
+                "shuffles": asked.shuffles,
                 "seed": asked.seed,
                 "intervals": f"without each of {min(PARTS, self.shared.units.n)} parts of {self.shared.units.unit}s",
                 "probekit": __version__,
