@@ -124,13 +124,13 @@ def headed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("name", HEADED)
 def test_nothing_left_out_is_the_score_of_the_run_in_batches_of_any_making(name: str, headed: dict[str, Path]) -> None:
     with opened(headed[name], corpus()) as reading:
-        part = parts_of(reading.loaded, "heads", [2])[1]
-        found = []
+        heads = parts_of(reading.loaded, "heads", [2])
+        (site,), found = heads[0].sites, []
         for tokens in (16, 400):
             side = Side.of(reading, reading.showing, METRIC, tokens)
-            found.append(side.runs.totals([{}, removal_of([part])]))
+            found.append(side.runs.totals([{}, *(removal_of([head]) for head in heads)]))
         right, n = side.counts(found[1][0]).sum(0)
-        slopes = np.concatenate([each[part.sites[0]] for each in side.runs.effects([part.sites[0]], side.weights())])
+        slopes = np.concatenate([each[site] for each in side.runs.effects([site], side.weights())])
     assert right / n == pytest.approx(accuracy(headed[name]))
     np.testing.assert_allclose(found[0], found[1], atol=2e-4)
     assert np.abs(found[1][1] - found[1][0]).max() > 1e-3
