@@ -88,8 +88,8 @@ def test_the_diagonal_of_real_files_errs_as_counted_by_loops(
     folder = Path(os.environ.get("PROBEKIT_DATA", "")) / "word_alignments"
     if not folder.is_dir():
         pytest.skip("PROBEKIT_DATA has no word alignments")
-    pairs, out = read_aligned(folder / f"{name}.gold")
-    assert (len(pairs), out) == (n, lost)
+    pairs, out, total = read_aligned(folder / f"{name}.gold")
+    assert (len(pairs), out, total) == (n, lost, n)
     assert sum(len(pair.sure) for pair in pairs) == sure
     counts = sum(counts_of(diagonal(len(pair.source), len(pair.target)), pair) for pair in pairs)
     assert error_rate(np.asarray(counts)) == pytest.approx(rate, abs=5e-5)
@@ -112,6 +112,7 @@ def test_a_line_that_is_no_link_is_named(tmp_path: Path) -> None:
 def test_links_from_0_are_the_links_from_1(corpus: Path, tmp_path: Path) -> None:
     other = write(tmp_path / "numbers.gold", first=0)
     assert read_aligned(other, first_word=0) == read_aligned(corpus)
+    assert read_aligned(corpus, limit=5) == (read_aligned(corpus)[0][:5], 0, 12)
 
 
 def test_pairs_that_say_the_same_stand_in_one_half() -> None:

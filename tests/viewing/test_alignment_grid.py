@@ -89,6 +89,8 @@ def test_words_of_a_corpus_stay_text() -> None:
 
 def test_the_table_of_the_page_is_that_of_the_grid() -> None:
     cells = [dict(given) for tag, given in read(page_of(view_alignment(report_of()))).tags if tag == "td"]
+    assert cells[2]["aria-label"] == ".70, sure link, looks most"
+    assert cells[-1]["aria-label"] == "no token"
     kinds = [cell.get("class") for cell in cells]
     assert (
         kinds.count("sure looks") == kinds.count("sure") == kinds.count("possible looks") == kinds.count(" looks") == 1

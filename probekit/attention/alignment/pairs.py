@@ -36,7 +36,7 @@ class AlignedPair:
     possible: frozenset[Link]
 
 
-def read_aligned(path: Path, *, first_word: int = 1) -> tuple[list[AlignedPair], int]:
+def read_aligned(path: Path, *, first_word: int = 1, limit: int | None = None) -> tuple[list[AlignedPair], int, int]:
     """Read sentence pairs with gold links: ``NAME.src-tgt`` (``source ||| target``) and ``NAME.gold`` beside it.
 
     A link is ``3-4``, a sure one, or ``3p4``, a possible one, source first.
@@ -47,12 +47,16 @@ def read_aligned(path: Path, *, first_word: int = 1) -> tuple[list[AlignedPair],
         One of the two files, or their name without a suffix.
     first_word : {1, 0}
         The number that the links give to the first word of a sentence.
+    limit : int, optional
+        Read the first so many pairs alone.
 
     Returns
     -------
     pairs : list of AlignedPair
     lost : int
         Links that run past the end of a sentence.
+    total : int
+        Pairs of the file.
 
     Raises
     ------
@@ -72,7 +76,7 @@ def read_aligned(path: Path, *, first_word: int = 1) -> tuple[list[AlignedPair],
             "not known. Give files with a line for each pair."
         )
     found, lost = [], 0
-    for number, (text, gold) in enumerate(zip(*lines, strict=True), start=1):
+    for number, (text, gold) in enumerate(zip(*(its[:limit] for its in lines), strict=True), start=1):
         source, bar, target = text.partition("|||")
         if not bar:
             raise InputError(f"{texts}:{number}: a pair is 'source ||| target'. Got '{text[:60]}'.")
@@ -80,7 +84,7 @@ def read_aligned(path: Path, *, first_word: int = 1) -> tuple[list[AlignedPair],
         sure, possible, out = _links(gold, words, first_word, f"{golds}:{number}")
         lost += out
         found.append(AlignedPair(*words, sure, possible))
-    return found, lost
+    return found, lost, len(lines[0])
 
 
 def _links(

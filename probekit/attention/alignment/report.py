@@ -104,7 +104,7 @@ class AlignmentReport(RowReport):
             label = label if row.role == "estimator" else row.method.replace("_", " ")
             ax.axhline(row.value or 0.0, color=color, ls=dashes, lw=1.4, label=label)
         ax.set_xticks(at)
-        ax.set_ylim(0, 1)
+        ax.set_ylim(-0.03, 1)  # so that a line at 0 is seen
         ax.set_xlabel("block of the decoder")
         ax.set_ylabel("alignment error rate")
         ax.legend(frameon=False, fontsize=8)

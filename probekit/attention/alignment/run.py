@@ -89,9 +89,8 @@ def align(
     path, seed = plain.path(corpus, "corpus"), plain.whole(seed, "seed", least=0)
     first_word = plain.whole(first_word, "first_word", least=0, most=1)
     grids, reading = plain.whole(grids, "grids", least=0), _reading(languages, prefix)
-    pairs, lost = read_aligned(path, first_word=first_word)
-    total = len(pairs)
-    pairs = pairs if limit is None else pairs[: plain.whole(limit, "limit", least=FEWEST_PAIRS)]
+    limit = None if limit is None else plain.whole(limit, "limit", least=FEWEST_PAIRS)
+    pairs, lost, total = read_aligned(path, first_word=first_word, limit=limit)
     source = find_model(str(model))
     if (head := check_head(source, "auto")) != "seq2seq":
         raise UsageError(

@@ -68,6 +68,7 @@ def _table(grid: AlignmentGrid) -> str:
             dot = " looks" if link in linked else ""
             share = "" if weight != weight else f"{weight:.2f}".removeprefix("0")
             style = "" if weight != weight else f" style='--w:{weight:.3f}'"
-            cells.append(f"<td class='{kind}{dot}'{style}>{share}</td>")
+            told = ", ".join(filter(None, (share or "no token", kind and f"{kind} link", dot and "looks most")))
+            cells.append(f"<td class='{kind}{dot}'{style} aria-label='{told}'>{share}</td>")
         lines.append(f"<tr><th scope='row'>{escape(word)}</th>{''.join(cells)}</tr>")
     return f"<tr><td></td>{head}</tr>{''.join(lines)}"
