@@ -92,6 +92,7 @@ ENTRANCES = {
     ("probekit/probing/run.py", "probe"),
     ("probekit/tuning/materials.py", "gather"),
     ("probekit/tuning/tune.py", "tune"),
+    ("probekit/viewing/attention/relation_run.py", "view_attention_relations"),
     ("probekit/viewing/maps/run.py", "project"),
     ("probekit/viewing/neurons/run.py", "view_neurons"),
     ("probekit/viewing/similarity/run.py", "view_similarity"),

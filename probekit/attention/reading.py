@@ -6,12 +6,13 @@ each head spreads its weight. One sentence is in memory at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from probekit.attention.relations import Bools, Pointed, points_right
+from probekit.attention.relations import Bools, Floats, Ints, Pointed, points_right
 from probekit.attention.spread import Spread, spread_of
 from probekit.attention.words import word_attention
 from probekit.cache.reader import ActivationCache
@@ -50,14 +51,47 @@ def attention_sites(cache: ActivationCache) -> list[Site]:
     return [site for site in found if site is not None and site.kind in RAGGED]
 
 
-def read_heads(
+@dataclass(frozen=True, slots=True)
+class SentenceRead:
+    """One sentence that holds a pair.
+
+    Attributes
+    ----------
+    ordinal : int
+    weights : float32 array [heads, tokens, tokens]
+        Of the heads of all blocks, bottom to top.
+    of_tokens : int array [tokens]
+        Word of each token; -1: a special one.
+    rows : int64 array [pairs]
+        Its pairs, rows of the table.
+    covered : bool array [pairs]
+        Whether both of a pair have a word with a token.
+    n : int
+        Words, as far as a pair or a token reaches.
+    """
+
+    ordinal: int
+    weights: Floats
+    of_tokens: NDArray[np.integer]
+    rows: Ints
+    covered: Bools
+    n: int
+
+
+def heads_of(cache: ActivationCache, stack: str = "") -> list[tuple[Site, int]]:
+    """Return block and number of each head of a stack whose weights are kept, bottom to top."""
+    sites = [site for site in attention_sites(cache) if site.stack == stack]
+    return [(site, head) for site in sites for head in range(cache.attention(site.place, stack).heads)]
+
+
+def read_sentences(
     cache: ActivationCache,
     table: TargetTable,
     stack: str = "",
     *,
     progress: Callable[[float, str], object] | None = None,
-) -> HeadsRead:
-    """Read the heads of one stack over the sentences of dev and test that hold a pair.
+) -> Iterator[SentenceRead]:
+    """Yield the sentences of dev and test that hold a pair, in corpus order, one in memory at a time.
 
     Parameters
     ----------
@@ -69,24 +103,38 @@ def read_heads(
     progress : callable, optional
         Called with the share done and a note.
     """
-    views = [(site, cache.attention(site.place, stack)) for site in attention_sites(cache) if site.stack == stack]
+    views = [cache.attention(site.place, stack) for site in attention_sites(cache) if site.stack == stack]
     words = cache.index(stack).word
-    places = [(site, head) for site, view in views for head in range(view.heads)]
+    wanted = np.unique(table.example[table.split > 0])
+    for done, ordinal in enumerate(wanted.tolist()):
+        of_tokens = words[views[0].rows(ordinal)]
+        rows = np.flatnonzero(table.example == ordinal)
+        has_token = np.isin(np.arange(int(table.spans[rows].max())), of_tokens)
+        covered = np.array([all(has_token[start:stop].any() for start, stop in both) for both in table.spans[rows]])
+        n = max(len(has_token), int(of_tokens.max()) + 1)
+        weights = np.concatenate([view[ordinal] for view in views])
+        yield SentenceRead(ordinal, weights, of_tokens, rows, covered, n)
+        if progress is not None:
+            progress((done + 1) / len(wanted), f"sentence {done + 1}")
+
+
+def read_heads(
+    cache: ActivationCache,
+    table: TargetTable,
+    stack: str = "",
+    *,
+    progress: Callable[[float, str], object] | None = None,
+) -> HeadsRead:
+    """Read the heads of one stack over the sentences of dev and test that hold a pair; see :func:`read_sentences`."""
+    places = heads_of(cache, stack)
     right = np.zeros((len(table), 2, len(places)), bool)
     covered = np.zeros(len(table), bool)
     spreads: dict[int, Spread] = {}
-    wanted = np.unique(table.example[table.split > 0])
-    for done, ordinal in enumerate(wanted.tolist()):
-        weights = np.concatenate([view[ordinal] for _, view in views])  # [heads of all blocks, tokens, tokens]
-        of_tokens = words[views[0][1].rows(ordinal)]
-        rows = np.flatnonzero(table.example == ordinal)
-        has_token = np.isin(np.arange(int(table.spans[rows].max())), of_tokens)
-        covered[rows] = [all(has_token[start:stop].any() for start, stop in both) for both in table.spans[rows]]
-        n = max(len(has_token), int(of_tokens.max()) + 1)
-        right[rows] = points_right(word_attention(weights, of_tokens, n), table.spans[rows])
-        spreads[ordinal] = spread_of(weights, of_tokens)
-        if progress is not None:
-            progress((done + 1) / len(wanted), f"sentence {done + 1}")
+    for found in read_sentences(cache, table, stack, progress=progress):
+        covered[found.rows] = found.covered
+        attention = word_attention(found.weights, found.of_tokens, found.n)
+        right[found.rows] = points_right(attention, table.spans[found.rows])
+        spreads[found.ordinal] = spread_of(found.weights, found.of_tokens)
     lost = int((table.split > 0).sum() - covered.sum())
     return HeadsRead(places, {split: _part(table, right, covered, split) for split in SPLITS[1:]}, spreads, lost)
 

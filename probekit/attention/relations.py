@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +132,15 @@ def choose(pointed: Pointed) -> Choice:
     return Choice(int(direction), int(head), float(shares[direction, head]), tried[best], by_offset[best])
 
 
-def frequent(parts: Sequence[Pointed], least: int) -> tuple[list[str], Counter[str]]:
+class Related(Protocol):
+    """Pairs with the names of their relations."""
+
+    @property
+    def relations(self) -> NDArray[np.object_]:
+        """Of each pair, object [n]."""
+
+
+def frequent(parts: Sequence[Related], least: int) -> tuple[list[str], Counter[str]]:
     """Return the relations of which every part has enough, most frequent first, and how many pairs the others have."""
     counts = [Counter(part.relations.tolist()) for part in parts]
     total = sum(counts, Counter())

@@ -18,6 +18,7 @@ from probekit.attention.following import Following, follow
 from probekit.attention.reading import HeadsRead, attention_sites, read_heads
 from probekit.attention.relations import DIRECTIONS, frequent
 from probekit.attention.report import SPREAD, STAGE, AttentionReport
+from probekit.attention.source import no_weights
 from probekit.attention.spread import SPREADS
 from probekit.cache.reader import ActivationCache
 from probekit.errors import InputError, UsageError
@@ -99,7 +100,7 @@ def attend(
         )
     stacks = dict.fromkeys(site.stack for site in attention_sites(opened))
     if not stacks:
-        raise UsageError(f"{opened.path.name} holds no attention weights. Extract with --sites {WEIGHTS}.")
+        raise no_weights(opened)
     caches = [opened]
     if untrained is not None:
         named = isinstance(untrained, str) and untrained in KINDS  # the newest one that goes beside the first

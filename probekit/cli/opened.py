@@ -23,6 +23,8 @@ KINDS = {
     "ablate-weights": "probekit.ablation.weights.report:PruningReport",
     "interchange": "probekit.ablation.interchange.report:InterchangeReport",
     "steer": "probekit.ablation.steering.report:SteeringReport",
+    "view-attention": "probekit.viewing.attention.report:AttentionMap",
+    "view-attention-relations": "probekit.viewing.attention.relation_report:RelationMap",
     "view-map": "probekit.viewing.maps.report:MapReport",
     "view-neurons": "probekit.viewing.neurons.report:NeuronReport",
     "view-lens": "probekit.viewing.predictions.report:LensReport",

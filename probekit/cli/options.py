@@ -208,6 +208,11 @@ Page = Annotated[
     Path | None, typer.Option("--html", help="Write one page to look into; it needs no network.", metavar="FILE")
 ]
 
+Lines = Annotated[
+    Path | None, typer.Option("--csv", help="Write what is drawn, a line each point or weight (CSV).", metavar="FILE")
+]
+SENTENCE = "The sentence to show: its number in the corpus, from 0."
+
 # Before anything is done, or lost.
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost or free, and do nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

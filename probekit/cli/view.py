@@ -7,6 +7,8 @@ import typer
 from probekit.cli.options import examples
 from probekit.cli.view_alignment import EXAMPLES as ALIGNMENT_EXAMPLES
 from probekit.cli.view_alignment import alignment_command
+from probekit.cli.view_attention import EXAMPLES as ATTENTION_EXAMPLES
+from probekit.cli.view_attention import attention_command
 from probekit.cli.view_lens import LENS_EXAMPLES, lens_command
 from probekit.cli.view_maps import map_command
 from probekit.cli.view_neurons import EXAMPLES, neurons_command
@@ -38,6 +40,7 @@ for _name, _help in _MAPS.items():
             f"probekit view {_name} CACHE --task pos --colour-by length --show test --out map.jsonl",
         ),
     )(map_command)
+app.command("attention", short_help="What heads give from word to word.", epilog=ATTENTION_EXAMPLES)(attention_command)
 app.command("neurons", short_help="Which neurons carry a task.", epilog=EXAMPLES)(neurons_command)
 app.command("similarity", short_help="How alike layers are.", epilog=LAYERS_EXAMPLES)(layers_command)
 app.command("analogy", short_help="Analogies by word vectors.", epilog=ANALOGY_EXAMPLES)(analogy_command)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.options import (
+    SENTENCE,
     BatchTokens,
     CacheFolder,
     CacheRoot,
@@ -47,12 +48,7 @@ def lens_command(
     filled: Annotated[
         int, typer.Option("--filled", help="Tokens of a sentence that a masked model fills in.", min=1, metavar="N")
     ] = 4,
-    sentence: Annotated[
-        int | None,
-        typer.Option(
-            "--sentence", help="Number of the sentence to show, from 0. Default: one of test.", min=0, metavar="N"
-        ),
-    ] = None,
+    sentence: Annotated[int | None, typer.Option("--sentence", help=SENTENCE, min=0, metavar="N")] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="Where the model is, if it moved; with its head.", metavar="MODEL")
     ] = None,
@@ -85,7 +81,8 @@ def lens_command(
     """Read every layer by the model's own final norm and head: how well it predicts, and which tokens.
 
     A causal model predicts the next token. A masked model is read at masks, one token of a sentence at a time; its
-    states are computed anew, for in the cache it has read what it should predict.
+    states are computed anew, for in the cache it has read what it should predict. By default a sentence of test is
+    shown.
     """
     from probekit.viewing.predictions.run import view_lens
     from probekit.viewing.predictions.settings import LensSettings

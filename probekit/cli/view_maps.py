@@ -14,6 +14,7 @@ from probekit.cli.options import (
     Debug,
     Json,
     Layers,
+    Lines,
     Page,
     Pair,
     Pool,
@@ -77,9 +78,7 @@ def map_command(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the report with its points (JSONL).", metavar="FILE")
     ] = None,
-    csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write the points, a line each and layer (CSV).", metavar="FILE")
-    ] = None,
+    csv: Lines = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw the map (.png, .svg or .pdf).", metavar="FILE")
     ] = None,

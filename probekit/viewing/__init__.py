@@ -5,6 +5,10 @@ model runs, but for what a layer would predict: that is read by the model's own 
 """
 
 from probekit.viewing.alignment.grid import AlignmentGrid, view_alignment
+from probekit.viewing.attention.relation_report import RelationMap
+from probekit.viewing.attention.relation_run import view_attention_relations
+from probekit.viewing.attention.report import AttentionMap
+from probekit.viewing.attention.run import view_attention
 from probekit.viewing.maps.report import MapReport
 from probekit.viewing.maps.run import project
 from probekit.viewing.neurons.report import NeuronReport
@@ -20,17 +24,21 @@ from probekit.viewing.words.run import Vectors, view_analogies, view_word_simila
 
 __all__ = [
     "AlignmentGrid",
+    "AttentionMap",
     "LensReport",
     "LensSettings",
     "MapReport",
     "NeuronReport",
     "NeuronSettings",
+    "RelationMap",
     "SimilarityReport",
     "Vectors",
     "WordReport",
     "project",
     "view_alignment",
     "view_analogies",
+    "view_attention",
+    "view_attention_relations",
     "view_lens",
     "view_neurons",
     "view_similarity",

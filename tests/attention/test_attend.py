@@ -110,7 +110,7 @@ def test_what_cannot_be_looked_at_is_refused(root: Path, tmp_path: Path) -> None
     with pytest.raises(InputError, match=r"No relation of 'arc-label:universal' has 500 pairs .* \(--least\)"):
         attend(cache=root, least=500)
     other = extract(tiny_model("bert"), CORPUS, layers=[1], overflow="truncate", cache=tmp_path)
-    with pytest.raises(UsageError, match=r"holds no attention weights\. Extract with --sites weights"):
+    with pytest.raises(UsageError, match=r"holds no attention weights\. Extract them with: probekit extract"):
         attend(ActivationCache.open(other.cache))
     with pytest.raises(UsageError, match="must be the same model with random weights"):
         attend(cache=root, untrained=other.cache)

@@ -88,7 +88,7 @@ def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
     package = {name for name in names(wheel) if name.startswith("probekit/")}
     assert {name.removeprefix("probekit/") for name in package if Path(name).suffix != ".py"} == {
         "py.typed", "report/page/page.css", "report/page/page.html.jinja", "viewing/alignment/grid.html",
-        "viewing/maps/map.html"
+        "viewing/attention/sentence.html.jinja", "viewing/maps/map.html"
     }  # fmt: skip
     assert not [name for name in package if "test" in name or "__pycache__" in name]
 

@@ -22,7 +22,7 @@ from probekit.attention.alignment.report import STAGE, AlignmentReport
 from probekit.errors import InputError
 from probekit.report.render.drawing import save_figure
 from probekit.report.render.table import number, render_plain
-from probekit.viewing.maps.report import write_bytes
+from probekit.viewing.pages import write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from probekit.viewing.maps.page import embedded
+from probekit.viewing.pages import embedded
 
 if TYPE_CHECKING:
     from probekit.viewing.alignment.grid import AlignmentGrid

@@ -15,9 +15,9 @@ import numpy as np
 
 from probekit.example import SPLITS
 from probekit.report.render.table import number
-from probekit.storage.strict import dump
 from probekit.viewing.maps.draw import COLOURS, SHAPES, color_of, drawing_order, is_rest, limits_of
 from probekit.viewing.maps.points import smallest_hashes
+from probekit.viewing.pages import embedded
 
 if TYPE_CHECKING:
     from probekit.viewing.maps.report import MapReport
@@ -26,7 +26,6 @@ MOST = 20_000
 """Points of a page; a browser draws them at once."""
 _DARK = ("#56B4E9", "#FF8A4C", "#35C79A", "#E59CC4", "#E69F00", "#9AD4F5", "#9C8CF0", "#D9719F", "#C9C95A", "#F2F2F2")
 """The colours of a figure, lighter, for a dark page."""
-_ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 def page_of(report: MapReport) -> str:
@@ -47,14 +46,6 @@ def page_of(report: MapReport) -> str:
     }
     # In one pass, so that a word like @NOTES@ stays what it is.
     return re.sub(r"@([A-Z]+)@", lambda found: parts[found[1]], template)
-
-
-def embedded(data: Any) -> str:
-    """Return JSON that nothing in it ends or opens: not ``</script>``, not ``<!--``."""
-    text = dump(data)
-    for sign, code in _ESCAPED.items():
-        text = text.replace(sign, code)
-    return text
 
 
 def _data(report: MapReport) -> dict[str, Any]:

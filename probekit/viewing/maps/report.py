@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from probekit import plain
 from probekit.cache.format.names import model_name
-from probekit.errors import ResourceError
 from probekit.report.render.table import number, render_plain
 from probekit.report.rows import RowReport
-from probekit.storage.files import replace_bytes
 from probekit.viewing.maps.colouring import Colours, colours_of
+from probekit.viewing.pages import write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,18 +161,3 @@ class MapReport(RowReport):
         from probekit.viewing.maps.page import page_of
 
         return write_bytes(plain.path(path, "path"), page_of(self).encode("utf-8", "surrogatepass"), "page")
-
-
-def write_bytes(place: Path, data: bytes, what: str) -> Path:
-    """Write a file, replacing what was there in one step.
-
-    Raises
-    ------
-    ResourceError
-    """
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        replace_bytes(place, data)
-    except OSError as error:
-        raise ResourceError(f"The {what} cannot be written to '{place}': {error.strerror}. Name another.") from error
-    return place
