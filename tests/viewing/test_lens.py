@@ -163,6 +163,8 @@ def test_a_masked_model_is_read_at_masks_alone(root: Path) -> None:
     report = view_lens(cache, settings=SMALL)
     assert report.task == "masked-token"
     assert any("predicts no token that it reads" in note for note in report.notes)
+    assert report.plot_sentence().get_xlabel() == "masked token"
+    assert "masked" in str(report)
     row = report.curve("logit")[3]
     assert row.n == 8  # two of each of four sentences
     # Pseudo-log-likelihood of the shown sentence, one mask at a time, in lines of transformers.

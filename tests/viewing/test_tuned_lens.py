@@ -24,7 +24,7 @@ from probekit.viewing.predictions.metrics import AGREEMENT, CROSS_ENTROPY, DIVER
 from probekit.viewing.predictions.scoring import Reading, score
 from probekit.viewing.predictions.tokens import Part, Sentences, next_tokens
 
-BOTH = LensSettings(lenses=("logit", "tuned"), limit=6, steps=20)
+BOTH = LensSettings(lenses=("logit", "tuned"), limit=4, steps=8)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_a_layer_that_is_an_affine_map_away_from_the_last_is_read_as_the_last(en
         Part(zeros, zeros, zeros, zeros, lambda layer, which, at=at: layers[layer][at:][which])  # type: ignore[misc]
         for at in (0, 300)
     )
-    found = tuned.fit(Materials(ending, (0,), train, dev, 60, 0, 128, lambda done, note: None))[0]
+    found = tuned.fit(Materials(ending, (0,), train, dev, 40, 0, 256, lambda done, note: None))[0]
     assert found.fitted["dev_kl"] < 0.1 * found.fitted["dev_kl_before"]
 
 

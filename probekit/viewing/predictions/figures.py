@@ -23,7 +23,7 @@ from probekit.report.render.drawing import (
 )
 from probekit.report.render.table import number, shortened
 from probekit.sites import Layer
-from probekit.viewing.predictions.metrics import CONTROL, UNIGRAM
+from probekit.viewing.predictions.metrics import CONTROL, TASKS, UNIGRAM
 from probekit.viewing.predictions.tables import counted, heading
 
 if TYPE_CHECKING:
@@ -109,13 +109,17 @@ def plot_sentence(report: LensReport, ax: Axes | None = None, *, lens: str | Non
     ax.set_ylim(-0.5, len(layers) - 0.5)
     ax.set_yticks(range(len(layers)), layers)
     ax.set_ylabel("layer")
-    above = [f"{shortened(shown['read'][x], 10)}\n\u2192 {shortened(shown['target'][x], 10)}" for x in places]
+    masked = report.task == TASKS["masked"]
+    above = [
+        ("" if masked else f"{shortened(shown['read'][x], 10)}\n\u2192 ") + shortened(shown["target"][x], 10)
+        for x in places
+    ]
     ax.set_xticks(list(places), above, fontsize=7.5)
     for label in ax.get_xticklabels():
         label.set_parse_math(False)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set_xlabel("token that is read \u2192 token to predict")
+    ax.set_xlabel("masked token" if masked else "token that is read \u2192 token to predict")
     cut = f"first {len(places)} of {len(shown['target'])} places; " if len(places) < len(shown["target"]) else ""
     write_title(
         ax, f"{lens} lens · {heading(report)}",

@@ -17,6 +17,8 @@ from probekit.viewing.predictions.model import Opened
 from probekit.viewing.predictions.settings import LensSettings
 from probekit.viewing.predictions.tokens import IntArray, Part, Sentences, choose_sentences, next_tokens
 
+SHOWN = 8
+"""Tokens that a sentence has at least which is shown without being named."""
 _COARSENESS = ("float32", "float16", "bfloat16")
 
 
@@ -59,7 +61,9 @@ def find_parts(opened: Opened, sentences: Sentences, layers: tuple[int, ...], se
         The last layer's reading is not what the model says.
     """
     chosen, notes = choose_sentences(sentences, settings.limit, settings.seed)
-    number = chosen["test"][0] if settings.sentence is None else sentences.find(settings.sentence)
+    number = _worth_showing(sentences, chosen["test"])
+    if settings.sentence is not None:
+        number = sentences.find(settings.sentence)
     if opened.head == "causal":
         of = {split: next_tokens(sentences, those, opened.cache) for split, those in chosen.items()}
         shown = next_tokens(sentences, [number], opened.cache)
@@ -87,12 +91,18 @@ def find_parts(opened: Opened, sentences: Sentences, layers: tuple[int, ...], se
         )
     certificate = certify(opened.ending, of["test"], texts, kept)
     if settings.sentence is None:
-        notes.append(f"The sentence shown is the first of test that is used: number {number}.")
+        notes.append(f"The sentence shown is the first of test that is used and has {SHOWN} tokens: number {number}.")
     train = np.array([split == "train" for split in sentences.splits])
     owners = np.repeat(train, np.diff(sentences.starts))
     counted = sentences.token[owners & (sentences.word >= 0)]
     counts = np.bincount(counted, minlength=opened.ending.vocabulary).astype(np.int64)
     return Parts(of, shown, number, counts, certificate, tuple(notes))
+
+
+def _worth_showing(sentences: Sentences, used: list[int]) -> int:
+    """Return the first sentence with enough tokens to look at, else the longest."""
+    sizes = [int((sentences.word[sentences.span(i)] >= 0).sum()) for i in used]
+    return used[next((at for at, size in enumerate(sizes) if size >= SHOWN), int(np.argmax(sizes)))]
 
 
 def _masked(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from probekit.report.render.table import number, percent, render_plain, shortened
-from probekit.viewing.predictions.metrics import ACCURACY, AGREEMENT, CONTROL, CROSS_ENTROPY, DIVERGENCE
+from probekit.viewing.predictions.metrics import ACCURACY, AGREEMENT, CONTROL, CROSS_ENTROPY, DIVERGENCE, TASKS
 
 if TYPE_CHECKING:
     from probekit.report import Measurement
@@ -95,7 +95,7 @@ def _interval(row: Measurement) -> str:
 
 def _sentences(report: LensReport, width: int) -> Iterator[str]:
     """Yield the likeliest token by layer and place, some places at a time; a star where it is the right one."""
-    shown = report.provenance.get("sentence", {})
+    shown, masked = report.provenance.get("sentence", {}), report.task == TASKS["masked"]
     for lens, layers in shown.get("readings", {}).items():
         yield (
             f"lens {lens}, sentence {shown['number']} ({shown['id']}): the likeliest token with its probability in "
@@ -103,10 +103,12 @@ def _sentences(report: LensReport, width: int) -> Iterator[str]:
         )
         for start in range(0, len(shown["target"]), _PLACES):
             places = range(start, min(start + _PLACES, len(shown["target"])))
-            grid = _grid("layer", *(shortened(shown["read"][i], _TOKEN) for i in places))
+            heads, targets = ([shortened(shown[name][i], _TOKEN) for i in places] for name in ("read", "target"))
+            grid = _grid(*(["masked", *targets] if masked else ["layer", *heads]))
             for layer in reversed(layers):
                 grid.add_row(layer, *(_cell(layers[layer], shown, i) for i in places))
-            grid.add_row("target", *(shortened(shown["target"][i], _TOKEN) for i in places))
+            if not masked:
+                grid.add_row("target", *targets)
             yield from ("", render_plain(grid, width))
         yield ""
 
