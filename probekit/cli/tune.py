@@ -25,11 +25,9 @@ from probekit.cli.options import (
     names_in,
 )
 from probekit.cli.output import say, show_json
-from probekit.cli.training import training_shown
 
 if TYPE_CHECKING:
     from probekit.tuning.bill import Entry
-    from probekit.tuning.materials import Materials
     from probekit.tuning.plan import TunePlan
     from probekit.tuning.run import Tuned
 
@@ -159,9 +157,13 @@ def tune_command(
         typer.Option("--bill", help="Draw scores against parameters that train (.png, .svg, .pdf).", metavar="FILE"),
     ] = None,
     save: Annotated[
-        str,
-        typer.Option("--save", help="whole: a folder transformers loads; delta: what differs.", metavar="NAME"),
-    ] = "whole",
+        str | None,
+        typer.Option(
+            "--save",
+            help="whole: a folder transformers loads, the default; delta: what differs, the default with modules.",
+            metavar="NAME",
+        ),
+    ] = None,
     report_to: Annotated[
         list[str] | None,
         typer.Option("--report-to", help="Tell trackio, wandb or tensorboard every step.", metavar="NAME"),
@@ -182,6 +184,7 @@ def tune_command(
 ) -> None:
     """Fine-tune a model by a plan, from a report or of the catalogue, and say what it cost."""
     from probekit.cli.tune_close import hold, strengths_asked
+    from probekit.cli.tune_run import run_shown
     from probekit.cli.tune_verify import verify_plan
     from probekit.errors import UsageError
     from probekit.extraction.spec import ExtractionSpec
@@ -190,13 +193,12 @@ def tune_command(
     from probekit.tuning.draw import save_plan
     from probekit.tuning.materials import gather
     from probekit.tuning.plan import TunePlan
-    from probekit.tuning.saving import check_save
+    from probekit.tuning.saving import way_of_saving
     from probekit.tuning.trackers import check_trackers
     from probekit.tuning.tune import digest_of_report, plan_for
 
     if plan_file is not None and plan is not None:
         raise UsageError("Give a plan as a file or by a name (--plan), not both.")
-    check_save(save)
     check_trackers(report_to or [])
     check_figure(plot)
     check_figure(bill, "bill")
@@ -225,6 +227,7 @@ def tune_command(
         *added_fields(module or (), held, signals or ()),
     ]
     chosen = plan_for(materials, given or plan, changes=asked, examples=train_examples, digest=digest_of_report(report))
+    way_of_saving(save, chosen)
     if plot is not None and (verify is None or plan_only):
         say(f"plot       {save_plan(chosen, plot)}", quiet=quiet or json)
     if plan_only:
@@ -243,7 +246,7 @@ def tune_command(
         )
         return
     chosen = hold(materials, chosen, strengths, examples=train_examples, minutes=minutes, quiet=quiet or json)
-    strategies = {_strategy(given, plan, report): chosen}
+    strategies = {"+".join([_strategy(given, plan, report), *(one.name for one in chosen.modules)]): chosen}
     for name in beside or []:
         strategies.setdefault(name, plan_for(materials, name, examples=train_examples))
     for reason in chosen.why:
@@ -261,7 +264,7 @@ def tune_command(
                 if out is None
                 else (out / strategy.replace(":", "-") / f"seed-{seeded.loop.seed}" if several else out)
             )
-            tuned = _run(
+            tuned = run_shown(
                 materials,
                 seeded,
                 folder,
@@ -284,33 +287,6 @@ def tune_command(
     typer.echo(f"\n{whole}")
     for tuned in runs:
         typer.echo(f"run        {tuned.folder}")
-
-
-def _run(
-    materials: Materials,
-    plan: TunePlan,
-    folder: Path | None,
-    *,
-    title: str,
-    examples: int | None,
-    minutes: float,
-    save: str,
-    report_to: list[str],
-    quiet: bool,
-) -> Tuned:
-    from probekit.tuning.run import Running, run_plan
-
-    with training_shown(title, quiet=quiet) as watch:
-        return run_plan(
-            materials,
-            plan,
-            folder,
-            examples=examples,
-            save=save,
-            running=Running(
-                minutes=minutes, report_to=report_to, watch=watch, told=lambda note: say(note, quiet=quiet)
-            ),
-        )
 
 
 def _strategy(given: TunePlan | None, plan: str | None, report: Path | None) -> str:

@@ -21,6 +21,12 @@ def added_fields(modules: Sequence[str] = (), close: Sequence[str] = (), signals
     return [f"{field}={';'.join(texts)}" for field, texts in asked if texts]
 
 
+def values_of(field: str, changes: Sequence[str]) -> list[str]:
+    """Return what changes set a field of a plan to."""
+    parts = [change.partition("=") for change in changes]
+    return [value.strip() for name, _, value in parts if name.strip() == field]
+
+
 def on_frozen_blocks(plan: TunePlan, by_hand: Sequence[str] = ()) -> TunePlan:
     """Return a plan with modules under which the blocks stay as they are; what was set by hand stays.
 

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 
 from probekit.errors import UsageError
 from probekit.models.cut import cut
+from probekit.tuning.added import Added
 from probekit.tuning.beside import Beside, read_word_file
+from probekit.tuning.choices import labels
 from probekit.tuning.groups import depths_of
 from probekit.tuning.heads import HeadSpec, get_head
+from probekit.tuning.host import Host
 from probekit.tuning.materials import Materials
 from probekit.tuning.mix import ScalarMix
+from probekit.tuning.modules import get_module
 from probekit.tuning.network import Network
+from probekit.tuning.order import drawn_from
 from probekit.tuning.parts import ScheduleChoice
 from probekit.tuning.plan import TunePlan
 
@@ -61,10 +66,35 @@ def assemble(
     mix = None
     if plan.read.mix is not None:
         mix = ScalarMix(len(plan.read.layers), start=plan.read.mix).to(loaded.device)
+    added = put_modules(loaded, plan)
     depths = depths_of(loaded)
-    if module.own and not depths.behind and (not plan.train or plan.schedule.name != ScheduleChoice().name):
+    alone = not plan.train and not plan.modules
+    if module.own and not depths.behind and (alone or plan.schedule.name != ScheduleChoice().name):
         raise UsageError(
             f"The head of '{loaded.source.name}' is its embeddings and nothing else, so that it does not train alone. "
             "Train blocks with it (--set train=...), all from the start (--schedule full)."
         )
-    return Network(loaded, depths, plan, module, mix=mix, beside=beside)
+    return Network(loaded, depths, plan, module, mix=mix, beside=beside, added=added)
+
+
+def put_modules(loaded: LoadedModel, plan: TunePlan) -> dict[str, Added]:
+    """Put the modules of a plan into a model that is cut already; the same seed gives the same first weights.
+
+    Raises
+    ------
+    UsageError
+        A place that this model does not have, or a schedule that gives turns to blocks which share parameters.
+    """
+    found: dict[str, Added] = {}
+    for label, choice in zip(labels(plan.modules), plan.modules, strict=True):
+        build = get_module(choice.name).bind(choice.options)
+        with drawn_from(plan.loop.seed):
+            found[label] = build(Host(loaded, choice.depths))
+        if found[label].shared and plan.schedule.name != ScheduleChoice().name:
+            raise UsageError(
+                f"The module '{choice.name}' shares parameters between blocks, which therefore train together, and the "
+                f"schedule '{plan.schedule.name}' gives each a turn. Set --schedule full, or take 'attention'."
+            )
+        if (module := found[label].module) is not None:
+            module.to(loaded.device)
+    return found

@@ -127,6 +127,11 @@ def run_cells(
     told : callable, optional
         Called with each line that is new, in words.
     """
+    if plan.modules:
+        raise UsageError(
+            "A plan with modules has no rivals that train blocks: leave out --verify, and compare it with others of "
+            "its kind (--beside adapters:everywhere --beside adapters:bottom)."
+        )
     facts, data = materials.facts, materials.data
     n = min(len(data.training), asked.examples or len(data.training))
     task = asked.task or f"{plan.task} on {data.corpus}"

@@ -65,10 +65,16 @@ class Course:
 
     @property
     def peaks(self) -> dict[int, float]:
-        """The highest rate of each depth that trains at some time."""
+        """The highest rate of each depth that trains at some time: of its block, or else of the modules in it."""
         top, rate = self.plan.keep, self.plan.rate
-        blocks = {depth: rate.peak * by_depth(depth, top, rate.depth_factor) for depth in self.plan.train}
-        return {**blocks, top + 1: rate.peak if rate.head_peak is None else rate.head_peak}
+        own = {depth: rate.peak if depth in self.plan.train else self.new_peak for depth in self.plan.depths}
+        return {depth: peak * by_depth(min(depth, top), top, rate.depth_factor) for depth, peak in own.items()}
+
+    @property
+    def new_peak(self) -> float:
+        """The highest rate of what is new: the head, and modules in the highest block."""
+        rate = self.plan.rate
+        return rate.peak if rate.head_peak is None else rate.head_peak
 
     def trains(self, step: int) -> frozenset[int]:
         """Return the depths that train at a step."""

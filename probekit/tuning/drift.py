@@ -215,6 +215,11 @@ def source_before(run: str | os.PathLike[str]) -> tuple[str, int, list[str]]:
     """
     place = plain.path(run, "run")
     asked = complete_record(RunFolder.existing(place))
+    if asked["plan"].get("modules"):
+        raise UsageError(
+            f"The run in {place} has modules in blocks that stayed as they were, and no model that can be extracted: "
+            "transformers would load it without them. `probekit predict` reads it."
+        )
     if (place / DELTA).exists():
         raise UsageError(f"The run in {place} was saved as differences, which is no model. Tune with --save whole.")
     its = asked["model"]

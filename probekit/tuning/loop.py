@@ -203,8 +203,8 @@ class Trainer:
         certified = self._before(rates)
         self.optimizer.step()
         if certified is not None:
-            self.state.stages.append(check_moved(self.network, certified[0], self.state.at.step, certified[1]))
-            self.state.uncertified = False
+            stage = check_moved(self.network, certified[0], self.state.at.step, certified[1])
+            self.state.certify(stage, self.network.placed_names)
         self.optimizer.zero_grad(set_to_none=True)
         row = {
             "step": self.state.at.step,

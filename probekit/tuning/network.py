@@ -8,6 +8,7 @@ says what it said when its states were cached.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from probekit.models.runtime.dependence import modules_of
 from probekit.models.runtime.middle import Middle
+from probekit.tuning.added import Added
 from probekit.tuning.batch import TokenBatch
 from probekit.tuning.beside import Beside
 from probekit.tuning.groups import Depths
@@ -47,6 +49,8 @@ class Network(nn.Module):
     mix : ScalarMix, optional
     beside : Beside, optional
         Word vectors that stand behind the states.
+    added : mapping of str to Added
+        Modules that were put into the model, by what the plan calls them.
 
     Attributes
     ----------
@@ -63,6 +67,7 @@ class Network(nn.Module):
         *,
         mix: ScalarMix | None = None,
         beside: Beside | None = None,
+        added: Mapping[str, Added] | None = None,
     ) -> None:
         super().__init__()
         self.body, self.head, self.mix, self.beside = loaded.model, head, mix, beside
@@ -70,9 +75,14 @@ class Network(nn.Module):
         self.also: tuple[int, ...] = ()
         self.depths = depths
         self.signals = nn.ModuleDict()
+        self.added = dict(added or {})
+        inside = {name: one.module for name, one in self.added.items() if one.module is not None}
+        self.inside = nn.ModuleDict(inside)
+        self._whole = frozenset(plan.train) if plan.modules else frozenset(range(plan.keep + 1))
         self.sized = Sized(head.spec.width)
         self._loaded = [loaded]  # in a list: no module of this one
         self._by_depth = modules_of(loaded)
+        self._placed = self._placed_by_depth()
         self._middles: dict[tuple[int | None, tuple[int, ...]], Middle] = {}
         self.trained: frozenset[int] = frozenset()
         self.remarks: list[str] = []
@@ -94,12 +104,45 @@ class Network(nn.Module):
     def pretrained(self, depths: Iterable[int]) -> dict[str, nn.Parameter]:
         """Return the parameters of some depths that the model came with, by their names in this network."""
         own = (self.named(depth) for depth in sorted(depths))
-        return {name: value for some in own for name, value in some.items() if name.startswith("body.")}
+        new = self.placed_names
+        return {
+            name: value for some in own for name, value in some.items() if name.startswith("body.") and name not in new
+        }
+
+    def placed(self, depth: int) -> dict[str, nn.Parameter]:
+        """Return the parameters of the modules in a depth by their names in this network."""
+        return self._placed.get(depth, {})
+
+    @property
+    def placed_names(self) -> frozenset[str]:
+        """The names of the parameters of all modules in this network."""
+        return frozenset(name for placed in self._placed.values() for name in placed)
+
+    def _placed_by_depth(self) -> dict[int, dict[str, nn.Parameter]]:
+        names = {parameter: name for name, parameter in self.named_parameters()}
+        found: dict[int, dict[str, nn.Parameter]] = {}
+        for one in self.added.values():
+            for depth, own in one.by_depth().items():
+                found.setdefault(depth, {}).update((names[parameter], parameter) for parameter in own)
+        return found
+
+    def placed_tensors(self) -> dict[str, nn.Parameter]:
+        """Return the parameters of all modules by names that do not depend on what else is in the model."""
+        return {f"{name}.{key}": value for name, one in self.added.items() for key, value in one.tensors().items()}
+
+    @contextmanager
+    def modules_on(self) -> Iterator[None]:
+        """Let passes of the model go through the modules."""
+        with ExitStack() as stack:
+            for one in self.added.values():
+                stack.enter_context(one.on())
+            yield
 
     def named(self, depth: int) -> dict[str, nn.Parameter]:
         """Return the parameters of a depth by their names in this network."""
         if depth <= self.keep:
-            return {f"body.{name}": parameter for name, parameter in self.depths.groups[depth].parameters.items()}
+            own = self.depths.groups[depth].parameters if depth in self._whole else {}
+            return {f"body.{name}": parameter for name, parameter in own.items()} | self.placed(depth)
         own = {f"body.{name}": parameter for name, parameter in self.depths.behind.items()} if self.head.own else {}
         new = (("head", self.head), ("mix", self.mix), ("signals", self.signals))
         return own | {
@@ -139,8 +182,11 @@ class Network(nn.Module):
             if depth > self.keep:
                 new = (self.head, self.mix, self.signals)
                 _set_modes((inner for part in new if part is not None for inner in part.modules()), True)
-            else:
+                continue
+            if depth in self._whole:
                 _set_modes(self._by_depth[depth], True)
+            for one in self.added.values():
+                _set_modes((inner for part in one.parts.get(depth, ()) for inner in part.modules()), True)
 
     def start(self, lowest: int) -> int:
         """Return the layer whose cached states a run needs that reaches down to a depth; -1: none, it starts at ids."""
@@ -188,9 +234,9 @@ class Network(nn.Module):
         """Return the logits of the model's own head [n, vocabulary]; a causal one predicts the next token."""
         before = 1 if self.loaded.head == "causal" else 0
         places = batch.row * batch.padded.ids.shape[1] + batch.spans[:, 0, 0] - before
-        middle = self._middle(start, self.read)
         states = given[start] if start >= 0 else None
-        return middle.logits(batch.padded, torch.from_numpy(places).to(self.device), states)
+        with self.modules_on():
+            return self._middle(start, self.read).logits(batch.padded, torch.from_numpy(places).to(self.device), states)
 
     def laid_out(self, batch: ExampleBatch, given: Given, start: int = -1) -> TokenBatch:
         """Return what the head reads of a batch, not brought to size yet."""
@@ -225,7 +271,8 @@ class Network(nn.Module):
     def _found(self, batch: ExampleBatch, given: Given, start: int) -> dict[int, Tensor]:
         found, above = dict(given), [layer for layer in self._wanted(start) if layer > start]
         if above:
-            found.update(self._middle(start, above).run(batch.padded, given[start] if start >= 0 else None))
+            with self.modules_on():
+                found.update(self._middle(start, above).run(batch.padded, given[start] if start >= 0 else None))
         return found
 
     def scorer(self) -> Callable[[Tensor], Tensor] | None:

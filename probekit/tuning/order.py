@@ -8,6 +8,7 @@ differs by epoch, and so does the order of the batches.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -71,3 +72,12 @@ def seed_dropout(device: torch.device, *numbers: int) -> None:
     torch.random.default_generator.manual_seed(seed)
     if device.type != "cpu":
         getattr(torch, device.type).manual_seed(seed)
+
+
+@contextmanager
+def drawn_from(seed: int) -> Iterator[None]:
+    """Draw first weights from a seed for a while; the global generator stands still."""
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed: it would seed the generators of GPUs too, which nothing here draws from.
+        torch.random.default_generator.manual_seed(seed)
+        yield

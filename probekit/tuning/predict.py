@@ -106,6 +106,7 @@ class TunedModel:
         device: str = "auto",
         dtype: str = "float32",
         head_of: str | os.PathLike[str] | None = None,
+        base: TunedModel | None = None,
     ) -> TunedModel:
         """Open the folder of a complete run.
 
@@ -124,15 +125,18 @@ class TunedModel:
         head_of : path, optional
             Another run, whose head answers its task on this one's model: what a model still knows of the task that it
             was tuned for before.
+        base : TunedModel, optional
+            A run that is open already and whose model this one shares: both have modules in blocks that stayed as they
+            were, and each predicts through its own.
 
         Raises
         ------
         CacheError
             The run is not complete, its files do not go together, or its word vectors are not there.
         UsageError
-            No run is there, or the head does not fit the model.
+            No run is there, the head does not fit the model, or the model of `base` is another.
         """
-        run = open_run(folder, model=model, beside=beside, device=device, dtype=dtype, head_of=head_of)
+        run = open_run(folder, model=model, beside=beside, device=device, dtype=dtype, head_of=head_of, base=base)
         task = task_named(run.asked["task"], *plain.paths(probes, "probes"))
         return cls(run.folder, run.plan, run.network, run.asked, task)
 

@@ -27,7 +27,7 @@ from probekit.tuning.loop import MINUTES, Fitted, Trainer
 from probekit.tuning.materials import Materials
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.processes import Processes
-from probekit.tuning.saving import check_save, save_network
+from probekit.tuning.saving import save_network, way_of_saving
 from probekit.tuning.scoring import SplitScorer, blank_row
 from probekit.tuning.trackers import Trackers, check_trackers
 from probekit.tuning.watching import Watcher
@@ -89,7 +89,7 @@ def run_plan(
     folder: Path | None = None,
     *,
     examples: int | None = None,
-    save: str = "whole",
+    save: str | None = None,
     running: Running | None = None,
 ) -> Tuned:
     """Train by a plan; a run that was interrupted in this folder is gone on with, a complete one is returned.
@@ -102,8 +102,9 @@ def run_plan(
         Of the run; empty, or of the same run. By default one in ``runs``, named after task, model and plan.
     examples : int, optional
         Train on so many examples, drawn by the plan's seed.
-    save : {"whole", "delta"}
-        The tuned model as transformers loads it, or what differs from the model it came from.
+    save : {"whole", "delta"}, optional
+        The tuned model as transformers loads it, or what differs from the model it came from; by default whole, and
+        what differs where the plan has modules, which transformers would not load.
     running : Running, optional
 
     Raises
@@ -116,7 +117,7 @@ def run_plan(
     """
     plan = plan.check(materials.facts, materials.data.task.name).without_shared(materials.facts)
     get_head(plan.head.name).check_read(plan.read, plan.keep)
-    check_save(save)
+    save = way_of_saving(save, plan)
     running = running or Running()
     data = materials.data.limited(examples, plan.loop.seed)
     asked = identity_of(materials, data, plan, examples, save)

@@ -20,15 +20,28 @@ from probekit.errors import CacheError, UsageError
 from probekit.models.sources.weights import quiet
 from probekit.tuning.folder import SAVING, RunFolder, run_disk_errors
 from probekit.tuning.network import Network
+from probekit.tuning.plan import TunePlan
 
-HEAD, DELTA = "head.safetensors", "delta.safetensors"
+HEAD, DELTA, MODULES = "head.safetensors", "delta.safetensors", "modules.safetensors"
 SAVES = ("whole", "delta")
 
 
-def check_save(save: str) -> None:
-    """Refuse a way of saving that there is not."""
-    if save not in SAVES:
+def way_of_saving(save: str | None, plan: TunePlan) -> str:
+    """Return the way to save what a plan trains: whole by default, and what differs where it has modules.
+
+    Raises
+    ------
+    UsageError
+        There is no such way; or a model with modules is to be saved whole.
+    """
+    if save not in (None, *SAVES):
         raise UsageError(f"The `save` option must be one of {', '.join(SAVES)}. Got '{save}'.")
+    if save == "whole" and plan.modules:
+        raise UsageError(
+            "A model with modules is saved as what differs (delta): transformers would load it without them. Leave "
+            "out --save."
+        )
+    return save or ("delta" if plan.modules else "whole")
 
 
 def save_network(run: RunFolder, network: Network, trained: frozenset[int], save: str) -> int:
@@ -48,14 +61,34 @@ def save_network(run: RunFolder, network: Network, trained: frozenset[int], save
         written += _save_whole(run.path, network)
     else:
         depths = [depth for depth in sorted(trained) if depth <= network.keep or network.head.own]
-        body = {name: value for depth in depths for name, value in network.named(depth).items()}
-        written.append(run.write_tensors(DELTA, body))
+        written.append(run.write_tensors(DELTA, network.pretrained(depths)))
+    if network.added:
+        written.append(run.write_tensors(MODULES, network.placed_tensors()))
+        written += [file for name, one in network.added.items() for file in one.save(run.path / name)]
     return sum(file.stat().st_size for file in written)
 
 
 def load_head(run: RunFolder, network: Network) -> None:
     """Put the saved head into a network."""
     put(network, run.read_tensors(HEAD), run.path / HEAD)
+
+
+def load_modules(run: RunFolder, network: Network) -> None:
+    """Put the saved modules into a network that has the same.
+
+    Raises
+    ------
+    CacheError
+        They are others.
+    """
+    if not network.added:
+        return
+    own, saved = network.placed_tensors(), run.read_tensors(MODULES)
+    if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in saved.items()}:
+        raise CacheError(f"{run.path / MODULES} does not hold the modules that its plan describes.")
+    with torch.no_grad():
+        for name, value in saved.items():
+            own[name].copy_(value)
 
 
 def put(network: Network, tensors: Mapping[str, torch.Tensor], where: Path) -> None:

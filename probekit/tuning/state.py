@@ -7,7 +7,7 @@ numbers in it, since order and dropout are functions of the step.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -76,6 +76,15 @@ class TrainingState:
     uncertified: bool = True
     parts: int = 1
     halved: int = 0
+
+    def certify(self, stage: CertifiedStage, placed: frozenset[str]) -> None:
+        """Note what a stage moved in its first step; modules, whose outer maps begin as zeros, move in its second."""
+        again = bool(self.stages) and self.stages[-1].depths == stage.depths
+        if again:
+            self.stages[-1] = replace(stage, step=self.stages[-1].step)
+        else:
+            self.stages.append(stage)
+        self.uncertified = not again and not placed.isdisjoint(stage.still)
 
     def save(self, folder: RunFolder, network: Network, optimizer: torch.optim.Optimizer, logged: int) -> None:
         """Write a checkpoint; ``logged`` is the size of the log that belongs to it."""

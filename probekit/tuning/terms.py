@@ -7,11 +7,9 @@ the optimizer, which trains their parameters; penalties before a checkpoint is r
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,6 +17,7 @@ from probekit.tuning.choices import labels
 from probekit.tuning.closeness import Pretrained, get_closeness
 from probekit.tuning.feed import Feed
 from probekit.tuning.layout import Ran
+from probekit.tuning.order import drawn_from
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.pulling import Penalty
 from probekit.tuning.signal_module import SignalModule
@@ -45,7 +44,7 @@ class Terms:
         self.signals: dict[str, SignalModule] = {}
         for label, choice in zip(labels(plan.signals), plan.signals, strict=True):
             spec = SignalSpec(feed.network, feed, plan, choice.weight, total)
-            with _seeded(plan.loop.seed):
+            with drawn_from(plan.loop.seed):
                 self.signals[label] = get_signal(choice.name).bind(choice.options)(spec).to(feed.network.device)
         feed.network.learns_from(self.signals)
 
@@ -53,7 +52,7 @@ class Terms:
         """Build the penalties of the run in a folder, while every parameter has its pretrained value."""
         pretrained = Pretrained(self._network, self._feed, self._plan, folder)
         for label, choice in zip(labels(self._plan.close), self._plan.close, strict=True):
-            with _seeded(self._plan.loop.seed):
+            with drawn_from(self._plan.loop.seed):
                 self._penalties[label] = get_closeness(choice.name).bind(choice.options)(pretrained)
         self._network.also = tuple(sorted({layer for one in self._penalties.values() for layer in one.layers}))
 
@@ -87,11 +86,3 @@ class Terms:
     def names(self) -> tuple[str, ...]:
         """What is added, by the names in the log."""
         return (*labels(self._plan.close), *self.signals)
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Draw from a seed for a while; the global generator stands still."""
-    with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)
-        yield

@@ -19,7 +19,8 @@ from probekit.report import SECONDS, LayerReport
 from probekit.storage.strict import canonical
 from probekit.tasks import ProbeTask
 from probekit.tuning import advise as advising
-from probekit.tuning.adding import added_fields, on_frozen_blocks
+from probekit.tuning.adding import added_fields, on_frozen_blocks, values_of
+from probekit.tuning.choices import typed_modules
 from probekit.tuning.heads import get_head
 from probekit.tuning.materials import Materials, gather
 from probekit.tuning.options import bound
@@ -88,7 +89,7 @@ def tune(
     close: str | Sequence[str] = (),
     signals: str | Sequence[str] = (),
     examples: int | None = None,
-    save: str = "whole",
+    save: str | None = None,
     out: str | os.PathLike[str] | None = None,
     input: str = "words",
     max_length: int | None = None,
@@ -130,8 +131,9 @@ def tune(
         What it learns from beside the task, ``lm:0.2..0.1``.
     examples : int, optional
         Train on so many training examples, drawn by the plan's seed.
-    save : {"whole", "delta"}
-        The tuned model as transformers loads it, or what differs from the model it came from.
+    save : {"whole", "delta"}, optional
+        The tuned model as transformers loads it, or what differs from the model it came from; by default whole, and
+        what differs where the plan has modules.
     out : path, optional
         Folder of the run; by default one in ``runs``, named after task, model and plan. An interrupted run of the same
         plan goes on.
@@ -227,11 +229,18 @@ def plan_for(
     """
     data, facts = materials.data, materials.facts
     n_train = min(len(data.training), examples or len(data.training))
+    typed = "" if plan is not None or materials.report is None else ";".join(values_of("modules", changes))
     if isinstance(plan, TunePlan):
         made = plan
     elif plan is None and materials.report is not None:
         made = advising.advise(
-            materials.report, facts, n_train=n_train, task=data.task.name, labels=data.classes, digest=digest
+            materials.report,
+            facts,
+            n_train=n_train,
+            task=data.task.name,
+            labels=data.classes,
+            modules=typed_modules(typed),
+            digest=digest,
         )
     else:
         made = make_plan(
@@ -245,6 +254,8 @@ def plan_for(
         )
     if not isinstance(plan, TunePlan) and facts.name != DEFAULT:
         made = replace(made, model=replace(made.model, folder=materials.model_folder))
+    if typed:  # the report said where they sit
+        changes = [change for change in changes if not values_of("modules", [change])]
     if changes:
         by_hand = [change.partition("=")[0].strip() for change in changes]
         made = on_frozen_blocks(made.with_set(*changes), by_hand) if "modules" in by_hand else made.with_set(*changes)

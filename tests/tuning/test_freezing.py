@@ -123,7 +123,7 @@ def test_dropout_is_a_function_of_seed_and_step(tmp_path: Path) -> None:
         for step in (0, 1, 7, 0):
             trainer.state = TrainingState()
             object.__setattr__(trainer.state.at, "step", step)
-            drawn[name].append(trainer._accumulate(micros)[0])
+            drawn[name].append(trainer._accumulate(micros)[0]["task"])
     assert drawn["a"] == drawn["b"]
     assert drawn["a"][0] == drawn["a"][3] != drawn["a"][1]
     assert len(set(drawn["a"])) == 3

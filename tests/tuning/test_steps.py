@@ -18,9 +18,9 @@ from probekit.tuning.loop import Trainer
 def gradients(trainer: Trainer, micros: list[Any]) -> tuple[float, dict[str, torch.Tensor]]:
     trainer.network.set_trained(frozenset(trainer.plan.depths))
     trainer.optimizer.zero_grad(set_to_none=True)
-    loss, _ = trainer._accumulate(micros)
+    losses, _ = trainer._accumulate(micros)
     named = trainer.network.named_parameters()
-    return loss, {name: one.grad.clone() for name, one in named if one.grad is not None}
+    return losses["task"], {name: one.grad.clone() for name, one in named if one.grad is not None}
 
 
 @pytest.mark.parametrize("head", ["linear:dropout=0", "crf:dropout=0"])
@@ -110,11 +110,11 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(t
     trainer = trainer_of(own, plan_of(own), tmp_path, minutes=0)
     step, count = trainer._accumulate, 0
 
-    def broken(micros: Any) -> tuple[float, int]:
+    def broken(micros: Any) -> tuple[dict[str, float], int]:
         nonlocal count
         count += 1
-        loss, tokens = step(micros)
-        return (float("nan") if count == 5 else loss), tokens
+        losses, tokens = step(micros)
+        return ({"task": float("nan")} if count == 5 else losses), tokens
 
     trainer._accumulate = broken  # type: ignore[method-assign]
     with pytest.raises(NumericError, match=r"loss of step 4 \(epoch 1\) is nan, at rates of up to 0.003") as raised:
@@ -132,7 +132,7 @@ def test_a_gradient_that_is_not_finite_reaches_no_parameter(tmp_path: Path) -> N
     trainer = trainer_of(own, plan_of(own), tmp_path, minutes=0)
     step, count = trainer._accumulate, 0
 
-    def broken(micros: Any) -> tuple[float, int]:
+    def broken(micros: Any) -> tuple[dict[str, float], int]:
         nonlocal count
         count += 1
         done = step(micros)

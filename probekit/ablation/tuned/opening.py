@@ -202,6 +202,11 @@ def _refuse_others(tuned: TunedModel) -> None:
             f"The run in {tuned.folder} is a language model with its own head. Saved whole, it is measured with "
             f"--metric loss:CORPUS --model {tuned.folder}."
         )
+    if tuned.plan.modules:
+        raise UsageError(
+            f"The run in {tuned.folder} has modules in its blocks, and parts of blocks are left out of models without "
+            "them. Name a run that trained blocks."
+        )
     if targets != "labels":
         raise UsageError(
             f"The run in {tuned.folder} predicts {targets}, and what is measured is the accuracy of labels. Tune one "

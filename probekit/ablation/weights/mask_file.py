@@ -144,7 +144,13 @@ def weights_of_run(folder: Path, matrices: Matrices, weights: str, name: str) ->
             f"The run in {folder} was tuned from '{its['name']}' ({its['digest']:.12}), and '{name}' has other weights "
             f"({weights:.12}). Name that model with --model."
         )
-    tuned = TunedModel.open(folder, device="cpu").network.loaded.model.base_model
+    opened = TunedModel.open(folder, device="cpu")
+    if opened.plan.modules and not opened.plan.train:
+        raise InputError(
+            f"The run in {folder} trained modules in blocks that stayed as they were: no weight of '{name}' moved. "
+            "Name a run that trained blocks."
+        )
+    tuned = opened.network.loaded.model.base_model
     found = {its_name: parameter.data for its_name, parameter in tuned.named_parameters()}
     lacking = [one for one, matrix in matrices.items() if one not in found or found[one].shape != matrix.shape]
     if lacking:

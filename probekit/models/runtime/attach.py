@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from probekit.errors import UsageError, did_you_mean
-from probekit.models.architecture.doors import BESIDE, READS, Door
+from probekit.models.architecture.doors import BESIDE, GIVES, READS, Door
 from probekit.models.architecture.stacks import Stack, entering, hidden
 from probekit.models.architecture.sublayers import door_of
 from probekit.models.architecture.watching import BlockCounter, with_entering, with_states
@@ -45,6 +45,19 @@ class Rows:
     real: torch.Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What the module gives that reads a place: behind the neurons of an MLP, what it writes to the stream.
+
+    Attributes
+    ----------
+    site : Site
+        One whose place is what a module reads.
+    """
+
+    site: Site
+
+
 Callback = Callable[[torch.Tensor, Rows], torch.Tensor | None]
 Callbacks = Mapping[Any, Callback] | Iterable[tuple[Any, Callback]]
 """Place (in any spelling) -> what is called there; pairs where one place has several, called in their order."""
@@ -59,7 +72,8 @@ def attached(loaded: LoadedModel, callbacks: Callbacks) -> Iterator[None]:
     loaded : LoadedModel
         With its stacks.
     callbacks : mapping, or iterable of pairs
-        By places: ``3``, ``"final"``, ``"3.heads"``, ``"decoder:2.mlp"``, or a :class:`~probekit.sites.Site`.
+        By places: ``3``, ``"final"``, ``"3.heads"``, ``"decoder:2.mlp"``, a :class:`~probekit.sites.Site`, or what is
+        :class:`Behind` one.
 
     Raises
     ------
@@ -74,15 +88,15 @@ def attached(loaded: LoadedModel, callbacks: Callbacks) -> Iterator[None]:
             loaded.model(**inputs)
     """
     pairs = list(callbacks.items()) if isinstance(callbacks, Mapping) else list(callbacks)
-    wanted: dict[Site, list[Callback]] = {}
+    wanted: dict[Site | Behind, list[Callback]] = {}
     for place, callback in pairs:
-        site = place if isinstance(place, Site) else site_of(place)
-        wanted.setdefault(site, []).append(callback)
-    doors = check_places(loaded, wanted)  # found before any hook is there: a search runs the model
+        key = place if isinstance(place, Site | Behind) else site_of(place)
+        wanted.setdefault(key, []).append(callback)
+    doors = check_places(loaded, map(_site, wanted))  # found before any hook is there: a search runs the model
     handles: list[Any] = []
     try:
         for stack in loaded.stacks:
-            mine = {site: _Caller(site, calls) for site, calls in wanted.items() if site.stack == stack.name}
+            mine = {key: _Caller(_site(key), calls) for key, calls in wanted.items() if _site(key).stack == stack.name}
             if mine:
                 handles += _attach(loaded, stack, mine, doors)
         yield
@@ -105,6 +119,10 @@ def check_places(loaded: LoadedModel, sites: Iterable[Site]) -> dict[Site, Door]
             has = f"it has {', '.join(known)}" if known else "it was loaded without its stacks"
             raise UsageError(f"This model has no place '{site.label}'; {has}.{did_you_mean(site.tensor, known)}")
     return {site: door_of(loaded, site) for site in wanted if site.inside}
+
+
+def _site(key: Site | Behind) -> Site:
+    return key.site if isinstance(key, Behind) else key
 
 
 class _Caller:
@@ -133,11 +151,12 @@ class _Caller:
 
 
 def _attach(
-    loaded: LoadedModel, stack: Stack, callers: Mapping[Site, _Caller], doors: Mapping[Site, Door]
+    loaded: LoadedModel, stack: Stack, callers: Mapping[Site | Behind, _Caller], doors: Mapping[Site, Door]
 ) -> list[Any]:
     """Return the handles of the hooks of one stack."""
     counter = BlockCounter(stack)
-    by_number = {site.number: caller for site, caller in callers.items() if not site.inside and site.kind != FINAL}
+    layers = [caller for caller in callers.values() if not caller.site.inside and caller.site.kind != FINAL]
+    by_number = {caller.site.number: caller for caller in layers}
 
     def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         changed = by_number[0](entering(args, kwargs)) if 0 in by_number else None
@@ -155,9 +174,11 @@ def _attach(
 
     handles = [loaded.model.register_forward_pre_hook(note, with_kwargs=True)]
     handles += counter.attach(enter=enter, leave=leave)
-    for site, caller in callers.items():
+    for key, caller in callers.items():
+        site = caller.site
         if site.inside:
-            handles += _attach_inside(counter, site, caller, doors[site])
+            door = replace(doors[site], side=GIVES) if isinstance(key, Behind) else doors[site]
+            handles += _attach_inside(counter, site, caller, door)
         elif site.kind == FINAL:
             handles.append(stack.module.register_forward_hook(_returned(caller)))
     return handles

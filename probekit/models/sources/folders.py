@@ -87,6 +87,11 @@ def is_adapter(folder: Path) -> bool:
 
 def no_model(folder: Path) -> UsageError:
     """Say what a folder without a config.json is, or where below it models are."""
+    if (folder / "run.json").is_file() and (folder / "delta.safetensors").is_file():
+        return UsageError(
+            f"{folder} is a run that was saved as what differs from its model (modules in blocks, or --save delta), "
+            "which is no model by itself. `probekit predict` reads it; tune blocks with --save whole to have a model."
+        )
     below = sorted(path.parent.name for path in folder.glob("*/config.json"))
     if below:
         return UsageError(

@@ -36,6 +36,8 @@ ORDER = (
     "head-peak",
     "epochs",
     "patience",
+    "modules",
+    "around-modules",
 )
 """The rules that others build on, in the order in which they decide; those not named here come behind."""
 
@@ -56,6 +58,8 @@ class Case:
         The head alone is to train.
     labels : tuple of str
         Of the training targets; empty where they are not known, or are numbers.
+    modules : tuple of mapping
+        That were asked for, as JSON has them; their depths are None where the report is to say them.
     decided : mapping
         The plan as far as rules have come, as JSON has it.
     """
@@ -66,6 +70,7 @@ class Case:
     n_train: int
     frozen: bool = False
     labels: tuple[str, ...] = ()
+    modules: tuple[Mapping[str, Any], ...] = ()
     decided: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -120,6 +125,7 @@ def advise(
     task: str,
     labels: Sequence[str] = (),
     frozen: bool = False,
+    modules: Sequence[Mapping[str, Any]] = (),
     digest: str | None = None,
 ) -> TunePlan:
     """Make a plan from a report.
@@ -136,6 +142,8 @@ def advise(
         Of the training targets: a head over sequences is chosen for labels like ``B-person``.
     frozen : bool
         Only the head is to train.
+    modules : sequence of mapping
+        Modules to put into blocks, as :func:`~probekit.tuning.choices.typed_modules` reads them.
     digest : str, optional
         The sha256 of the report, written into the plan.
 
@@ -160,7 +168,7 @@ def advise(
     }
     reasons: dict[str, Reason] = {}
     for rule in ordered_rules():
-        case = Case(report, profile, facts, n_train, frozen, tuple(labels), decided)
+        case = Case(report, profile, facts, n_train, frozen, tuple(labels), tuple(modules), decided)
         if (decision := rule.decide(case)) is not None:
             decided = _with(decided, decision.field.split("."), decision.value)
             reasons[decision.field] = Reason(decision.field, decision.text, decision.evidence)

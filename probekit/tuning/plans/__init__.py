@@ -13,6 +13,7 @@ from typing import Any
 
 from probekit.errors import UsageError
 from probekit.registry import Registry
+from probekit.tuning.choices import ModuleChoice
 from probekit.tuning.defaults import (
     BATCH_TOKENS,
     FittingHead,
@@ -47,6 +48,8 @@ class Laid:
         Fields of the rate that differ from the usual ones.
     sentence_head : FittingHead or None
         The head of whole sentences, where the recipe has its own.
+    modules : tuple of ModuleChoice
+        What is put into blocks.
     """
 
     keep: int
@@ -55,6 +58,7 @@ class Laid:
     schedule: ScheduleChoice = field(default_factory=ScheduleChoice)
     rate: Mapping[str, Any] = field(default_factory=dict)
     sentence_head: FittingHead | None = None
+    modules: tuple[ModuleChoice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +143,12 @@ def lay_plan(
     targets: str = "labels",
 ) -> TunePlan:
     """Make a plan of what is kept and trained; parameters as :func:`make_plan` has them."""
-    head, epochs = head_for(kind, labels, targets), epochs_for(laid.train, n_train)
+    trains = laid.train or tuple(depth for module in laid.modules for depth in module.depths)
+    head, epochs = head_for(kind, labels, targets), epochs_for(trains, n_train)
     if kind == "sentence" and targets != "text" and laid.sentence_head is not None:
         head = laid.sentence_head
     peak = peak_for(facts.width)
-    head_peak = peak if targets == "text" else head_peak_for(laid.train)
+    head_peak = peak if targets == "text" else head_peak_for(trains)
     rate = {"name": "warmup-linear", "peak": peak, "head_peak": head_peak, **laid.rate}
     return TunePlan(
         model=ModelName(facts.name, facts.digest),
@@ -152,12 +157,13 @@ def lay_plan(
         keep=laid.keep,
         train=laid.train,
         head=HeadChoice(head.name),
+        modules=laid.modules,
         schedule=laid.schedule,
         rate=RateChoice(**rate),
         loop=Loop(
             epochs=epochs,
             # The logits of a vocabulary are too wide for large batches, and made at every step whatever trains.
-            batch_tokens=BATCH_TOKENS if targets == "text" else batch_tokens_for(laid.train),
+            batch_tokens=BATCH_TOKENS if targets == "text" else batch_tokens_for(trains),
             patience=patience_for(epochs),
         ),
         why=(Reason("train", laid.text, {"n_layers": facts.n_layers}), Reason("head", head.text)),
