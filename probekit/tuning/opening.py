@@ -154,8 +154,8 @@ def _check_fits(folder: Path, plan: TunePlan, asked: dict[str, Any], network: Ne
         raise UsageError(f"The head of the run in {folder} is its model's own, so it cannot be put onto another.")
     if plan.modules or network.added:
         raise UsageError(
-            f"The head of the run in {folder} cannot be put onto this model: one of both has modules in its blocks, and "
-            "the head of the one was trained on other states."
+            f"The head of the run in {folder} cannot be put onto this model: one of both has modules in its blocks, "
+            "and the head was trained on states that went through other blocks."
         )
     if plan.keep > network.keep:
         raise UsageError(
