@@ -4,7 +4,8 @@ A sweep over the layers of the bundled MiniLM projects out one direction at ever
 whole runs of six blocks, and from the states of the layer at the edit. Then every head of every block is left out: by
 a whole run a head, and by one batch a block that starts below it. What both give is compared, and their clocks are
 interleaved. A pass reads one sentence by default, as in a suite of minimal pairs, where a batch of heads costs little
-more than one; with many (``--rows 16``) the arithmetic alone counts.
+more than one; with many (``--rows 16``) the arithmetic alone counts. One thread: a second one waits for the first in a
+busy loop, which the clock of the processor counts as work.
 
     python tests/bench/bench_ablation.py [--rows 1] [--words 12] [--repeats 5]
 """
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("--words", type=int, default=12)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
+    torch.set_num_threads(1)
     loaded = find_model("minilm").load(device="cpu")
     top, name = loaded.n_layers, f"layer.{loaded.n_layers:02d}"
     shape = options.rows, options.words + 2
