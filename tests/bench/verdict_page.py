@@ -29,6 +29,8 @@ SAID = {
     DEVELOPMENT: "The rules were made on these tasks, so their figures are too good, and judge nothing.",
 }
 NOT_RUN = "-"
+SIZES = (300, 1500, 6000)
+"""Training examples that the protocol draws; of some tasks fewer have targets, or there are fewer."""
 PROTOCOL = (
     "Finished are {} of {} tasks. The protocol wants three seeds of each with 1,500 training examples, and 300 and "
     "6,000 on four; with fewer, a difference of some points may be chance."
@@ -89,15 +91,20 @@ def whole(lines: Sequence[Line], part: str, facts: ModelFacts) -> tuple[list[Lin
 
 
 def verdicts_of(lines: Sequence[Line], part: str, facts: ModelFacts) -> dict[int, Verdict]:
-    """Return one verdict a number of training examples, that of most tasks first."""
-    found = Counter(n for n in {(line.task, line.n): line.n for line in lines if line.part == part}.values())
+    """Return one verdict a number of training examples that was drawn, that of most tasks first."""
+    found = Counter(drawn(n) for _, n in {(line.task, line.n) for line in lines if line.part == part})
     verdicts = {}
     for n, _ in sorted(found.items(), key=lambda pair: (-pair[1], pair[0])):
         # The constant is chosen on development tasks of every size.
-        own = [line for line in lines if line.part == part and line.n == n]
+        own = [line for line in lines if line.part == part and drawn(line.n) == n]
         constant = [line for line in lines if line.part == DEVELOPMENT and not line.planned]
         verdicts[n] = Verdict([*constant, *own] if part == ASIDE else own, facts, part)
     return verdicts
+
+
+def drawn(n: int) -> int:
+    """Return how many training examples were drawn where ``n`` were left to train on."""
+    return min((size for size in SIZES if size >= n), default=n)
 
 
 def section(
@@ -114,12 +121,15 @@ def section(
     for number, (n, verdict) in enumerate(verdicts.items()):
         gaps_figure, *depths_figure = figures[n]
         yield f"### {n:,} training examples, {_seeds(verdict)}"
+        if fewer := {task: verdict.plans(task)[0].n for task in verdict.tasks if verdict.plans(task)[0].n < n}:
+            said = ", ".join(f"{task} ({own:,})" for task, own in fewer.items())
+            yield f"Fewer where no more of those drawn have targets, or there are no more: {said}."
         yield f"![The plan's test score less that of each rival, by task]({gaps_figure})"
         yield table(verdict)
         yield legend(verdict)
         if part == ASIDE and number == 0:
             yield target(verdict)
-        yield misled(verdict, n)
+        yield misled(verdict)
         yield ranks(verdict)
         for figure in depths_figure:
             yield f"![What the probe says of each depth beside what tuning everything up to it gave]({figure})"
@@ -209,7 +219,7 @@ def is_better(gap: Gap | None) -> bool:
     return gap is not None and gap.value >= MARGIN and gap.low is not None and gap.low > 0
 
 
-def misled(verdict: Verdict, n: int) -> str:
+def misled(verdict: Verdict) -> str:
     """Name the tasks where the report misled."""
     found = []
     for task in verdict.tasks:
@@ -218,9 +228,9 @@ def misled(verdict: Verdict, n: int) -> str:
             continue
         plans = verdict.plans(task)
         planned = Counter(plan.cell for plan in plans).most_common(1)[0][0]
-        best = Counter(verdict.oracle(task, n, plan.seed) for plan in plans).most_common(1)[0][0]
+        best = Counter(verdict.oracle(task, plan.n, plan.seed) for plan in plans).most_common(1)[0][0]
         said = f"- **{task}**: {regret} points. The plan was {cell_of(planned)}, the best cell is {cell_of(best)}."
-        if curve := verdict.curves("probe", None).get(f"{task} ({n:,})"):
+        if curve := verdict.curves("probe", None).get(f"{task} ({plans[0].n:,})"):
             probed = max(curve, key=lambda depth: curve[depth][0])
             tuned = max(curve, key=lambda depth: curve[depth][1])
             said += (

@@ -113,3 +113,14 @@ def test_an_oracle_of_one_seed_is_said_to_be_chosen_on_its_own_runs(
     assert "Of every task there is one seed: its oracle is chosen on the dev scores of the very runs" in text
     assert f" | {page.NOT_RUN} | " in text  # no constant
     assert "| probe | " in text
+
+
+def test_a_task_with_fewer_examples_than_were_drawn_stands_beside_the_others(
+    facts: ModelFacts, page: ModuleType, tmp_path: Path
+) -> None:
+    lines = planted(facts, PLAN, by_depth, by_depth)
+    lines = [replace(one, n=1200) if one.task == "a" else one for one in lines]
+    text = page.write_page(tmp_path / "page.md", lines, facts, PLANNED)[0].read_text()
+    assert text.count("### ") == 1
+    assert "### 1,500 training examples" in text
+    assert "there are no more: a (1,200)." in text
