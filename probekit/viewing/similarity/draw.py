@@ -41,7 +41,7 @@ def draw_all(report: SimilarityReport, ax: Axes) -> Axes:
     ax.set_axis_off()
     width = 1 / len(report.measures)
     for place, measure in enumerate(report.measures):
-        draw_heat(report, measure, ax.inset_axes((place * width + 0.02, 0.0, width * 0.8, 0.86)))
+        draw_heat(report, measure, ax.inset_axes((place * width + 0.02, 0.0, width * 0.8, 0.82)))
     return ax
 
 
@@ -52,15 +52,15 @@ def draw_heat(report: SimilarityReport, measure: str, ax: Axes | None = None) ->
     floor = report.matrix(measure, "floor").to_numpy()
     image = ax.imshow(shown, origin="lower", cmap=SCALE, vmin=0, vmax=1, interpolation="nearest", aspect="equal")
     _name_layers(ax, report)
-    if max(shown.shape) <= _NUMBERED:
-        _number(ax, report, measure)
+    bracketed = max(shown.shape) <= _NUMBERED and _number(ax, report, measure)
     _scale(ax, image, floor)
     ax.spines[:].set_visible(False)
     drawn = report.provenance["settings"]["shuffles"]
-    told = "" if np.isnan(floor).all() else f"; floor (shuffled rows, {drawn} draws): {_range(floor)}"
+    told = "" if np.isnan(floor).all() else f"\nfloor (rows shuffled {drawn} times): {_range(floor)}"
+    told += "\nin brackets: not above the highest of the floor" if bracketed else ""
     write_title(
         ax, f"{measure}: {'layers of two models' if report.provenance.get('other') else shortened(report.heading, 44)}",
-        f"{report.caption}\nin brackets: not above shuffled rows{told}",
+        report.caption + told,
     )  # fmt: skip
     return ax
 
@@ -75,17 +75,20 @@ def _name_layers(ax: Any, report: SimilarityReport) -> None:
     ax.tick_params(length=0, labelsize=9)
 
 
-def _number(ax: Any, report: SimilarityReport, measure: str) -> None:
+def _number(ax: Any, report: SimilarityReport, measure: str) -> bool:
+    """Write the numbers into the cells, and return whether some are in brackets."""
+    bracketed = False
     cells, floors = report.cells(measure), report.cells(measure, "floor")
     for up, layer in enumerate(report.layers):
         for right, column in enumerate(report.columns):
             value = getattr(cells.get((layer, column)), "value", None)
             reached = getattr(floors.get((layer, column)), "high", None)
-            text = "-" if value is None else f"{value:.2f}"
+            text = "-" if value is None else f"{round(value, 2) + 0.0:.2f}"  # no -0.00
             if value is not None and reached is not None and value <= reached:
-                text = f"({text})"
+                text, bracketed = f"({text})", True
             color = INK if value is None or value > _DARK else "white"
             ax.text(right, up, text, ha="center", va="center", fontsize=7.5, color=color)
+    return bracketed
 
 
 def _scale(ax: Any, image: Any, floor: np.ndarray) -> None:

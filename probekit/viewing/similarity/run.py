@@ -245,16 +245,18 @@ class _Study:
         mine = [row for row in self.rows if row.metric == measure.name]
         floors = [row.value for row in mine if row.role == "floor" and row.value is not None]
         if floors and max(floors) > HIGH:
+            low, high = f"{min(floors):.2f}", f"{max(floors):.2f}"
+            told = low if low == high else f"{low} to {high}"
             width = max(X.shape[1] for its in vectors for X in its.values())
             self.notes.append(
-                f"The floor of {measure.name} is {min(floors):.2f} to {max(floors):.2f}: over {mine[0].n:,} rows of up "
+                f"The floor of {measure.name} is {told}: over {mine[0].n:,} rows of up "
                 f"to {width:,} dimensions even unrelated vectors are that much alike, since far more rows than "
                 "dimensions are needed. Only what is above the floor counts; --most takes more."
             )
-        told = [row for row in mine if row.role == "estimator" and row.note]
-        if told:
+        noted = [row for row in mine if row.role == "estimator" and row.note]
+        if noted:
             self.notes.append(
-                f"{measure.name}, layer {told[0].layer} {told[0].method}: {told[0].note}. Each row says its own."
+                f"{measure.name}, layer {noted[0].layer} {noted[0].method}: {noted[0].note}. Each row says its own."
             )
 
     def _provenance(self) -> dict[str, Any]:
