@@ -242,6 +242,16 @@ def test_a_command_says_what_is_recorded_and_names_what_is_not() -> None:
             {"task": "pos", "settings": {"method": "pca", "by": "label", "split": "train and dev"}, "cache": "/c"},
             "view pca --task pos /c --colour-by label --show train,dev",
         ),
+        (
+            "view-attention",
+            {"settings": {"sentence": 0, "heads": ["3-8", "3-0"], "special": True, "stack": ""}, "cache": "/c"},
+            "view attention /c --sentence 0 --heads 3-8,3-0 --special",
+        ),
+        (
+            "view-attention-relations",
+            {"task": "arc-label", "settings": {"relations": ["det", "obj"], "stack": "decoder"}, "cache": "/c"},
+            "view attention --task arc-label /c --relation det,obj --stack decoder",
+        ),
     ],
 )
 def test_a_stage_has_its_own_command(stage: str, provenance: dict[str, Any], command: str) -> None:

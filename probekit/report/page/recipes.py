@@ -137,6 +137,12 @@ RECIPES: Mapping[str, Recipe] = {
         ("measure", "over", "layers", "pool", "most", "shuffles", "seed"),
         _ANNOTATED,
     ),
+    "view-attention": Recipe(
+        ("view", "attention"), "none", "argument", ("sentence", "heads", "special", "stack"), "how it was drawn"
+    ),
+    "view-attention-relations": Recipe(
+        ("view", "attention"), "task", "argument", ("relations>relation", "stack", "least", "seed"), _ANNOTATED
+    ),
     "view-lens": Recipe(
         ("view", "lens"),
         "none",
@@ -150,6 +156,8 @@ RECIPES: Mapping[str, Recipe] = {
 JOINED = frozenset(
     {
         "layers",
+        "heads",
+        "relation",
         "ranks",
         "changes",
         "epsilon",

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit import __version__, plain
+from probekit.attention.reading import heads_of
 from probekit.attention.source import special_names
 from probekit.attention.words import Floats, word_attention
 from probekit.cache.format.names import model_name
@@ -98,7 +99,8 @@ def view_attention(
         "corpus": dict(opened.corpus),
         "cache": str(opened.path),
         "settings": {
-            "sentence": ordinal, "special": shown, "stack": chosen, "heads": [f"{s.number}-{h}" for s, h in wanted],
+            "sentence": ordinal, "special": shown, "stack": chosen,
+            "heads": None if wanted == heads_of(opened, chosen) else [f"{s.number}-{h}" for s, h in wanted],
             "reference": "Clark et al. 2019", "probekit": __version__,
         },
         "sentence": {"id": example.id, "split": example.split, "document": example.group},
