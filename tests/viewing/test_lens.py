@@ -15,6 +15,7 @@ from probekit import ActivationCache, extract
 from probekit.cli.app import run
 from probekit.errors import NumericError, UsageError
 from probekit.models.runtime.ending import Ending
+from probekit.models.runtime.middle import Middle
 from probekit.models.sources.find import find_model
 from probekit.models.sources.headed import load_with_head
 from probekit.report import Measurement
@@ -278,3 +279,23 @@ def test_the_command_writes_report_and_figures_and_the_sentence_has_a_frame(
     assert "lens logit" in said.err
     with pytest.raises(UsageError, match="no sentence by 'tuned'"):
         report.plot_sentence(lens="tuned")
+
+
+def test_a_head_that_minds_its_neighbours_reads_no_state_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load_with_head(find_model(str(headed("gpt2"))), "causal", device="cpu", stacks=True)
+    own = Middle.logits
+
+    def mixing(self: Middle, batch: Any, places: torch.Tensor, states: Any = None) -> torch.Tensor:
+        return own(self, batch, places, states + 0.1 * states.roll(1, dims=1))
+
+    monkeypatch.setattr(Middle, "logits", mixing)
+    with pytest.raises(UsageError, match="a state alone has no logits"):
+        Ending(loaded)
+
+
+def test_states_kept_in_half_precision_are_read_as_exactly_as_that(root: Path) -> None:
+    half = extract(str(headed("gpt2")), CORPUS, layers="0,3", store="float16", overflow="truncate", cache=root / "half")
+    report = view_lens(half, settings=LensSettings(limit=2))
+    certificate = report.provenance["certificate"]
+    assert 1e-6 < certificate["difference"] <= certificate["tolerance"] == 2e-2
+    assert any("kept as float16" in note for note in report.notes)
