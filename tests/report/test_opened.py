@@ -14,6 +14,8 @@ from probekit import LayerReport, Measurement
 from probekit.ablation.inputs.report import DISTANCE, STAGE, SUPPORT, InputReport
 from probekit.cli.app import app, run
 from probekit.cli.opened import KINDS, opened
+from probekit.errors import UsageError
+from probekit.report import compare
 from probekit.report.rows import RowReport
 
 PACKAGE = Path(probekit.__file__).parent
@@ -57,6 +59,8 @@ def test_what_is_not_by_layer_is_not_compared_as_if_it_were(
     said = " ".join(capsys.readouterr().err.split())
     assert f"is a report of `{stage}`, which is not aligned by layer" in said
     assert "`report page` puts several on a page" in said
+    with pytest.raises(UsageError, match=f"Report 1 of 2 is of `{stage}`, which is not aligned by layer"):
+        compare(files)
 
 
 def test_rows_of_probes_and_of_several_stages_stay_what_they_are() -> None:

@@ -56,6 +56,10 @@ _LONGEST_LABEL = 22
 """Names longer than this, in characters, go into a legend below the axes."""
 
 
+BY_LAYER = ("probe", "tune")
+"""Stages whose rows are scores of layers; others have tables of their own."""
+
+
 def compare(reports: Sequence[LayerReport | str | os.PathLike[str]], names: Sequence[str] | None = None) -> Comparison:
     """Put reports side by side.
 
@@ -73,7 +77,7 @@ def compare(reports: Sequence[LayerReport | str | os.PathLike[str]], names: Sequ
     Raises
     ------
     UsageError
-        Fewer than two reports, or names that are not one a report or not distinct.
+        Fewer than two reports, one that is not of scores by layer, or names that are not one a report or not distinct.
     """
     wanted = "a list of LayerReports, or of paths of them"
     found = tuple(
@@ -82,6 +86,12 @@ def compare(reports: Sequence[LayerReport | str | os.PathLike[str]], names: Sequ
     )
     if len(found) < 2:
         raise UsageError(f"A comparison needs two reports or more. Got {len(found)}.")
+    for place, report in enumerate(found, start=1):
+        if others := [row.stage for row in report.rows if row.stage not in BY_LAYER]:
+            raise UsageError(
+                f"Report {place} of {len(found)} is of `{others[0]}`, which is not aligned by layer: rows of one layer "
+                "that are no draws of one score would be averaged. `report page` puts several on a page."
+            )
     chosen = plainly.texts(names, "names") if names is not None else _distinct_names(found)
     if len(chosen) != len(found) or len(set(chosen)) != len(chosen):
         raise UsageError(
