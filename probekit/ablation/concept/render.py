@@ -124,7 +124,7 @@ def plot(report: ConceptReport, ax: Axes | None = None) -> Axes:
     ax.set_ylabel("used: nats lost a word where it is erased")
     ax.spines[["top", "right"]].set_visible(False)
     _name(ax, points)
-    ax.legend(frameon=False, loc="upper left", fontsize=8)
+    ax.legend(frameon=False, loc="best", fontsize=8)
     units = next((row for row in report.rows if row.n_groups and row.unit), None)
     over = f" of {how_many(units.n_groups or 0, units.unit or '')}" if units else ""
     write_title(ax, shortened(report.heading, 72), f"lines: {LEVEL:.0%} intervals{over}")
