@@ -17,7 +17,7 @@ from probekit import plain as plainly
 from probekit.errors import UsageError
 from probekit.report.conclusions import by_role, floors_of, points_of, rows_of
 from probekit.report.layers import LayerReport
-from probekit.report.render.details import depths_and_code_lengths, notes_of_each
+from probekit.report.render.details import check_by_layer, depths_and_code_lengths, notes_of_each
 from probekit.report.render.drawing import (
     DOTS,
     GREY,
@@ -56,10 +56,6 @@ _LONGEST_LABEL = 22
 """Names longer than this, in characters, go into a legend below the axes."""
 
 
-BY_LAYER = ("probe", "tune")
-"""Stages whose rows are scores of layers; others have tables of their own."""
-
-
 def compare(reports: Sequence[LayerReport | str | os.PathLike[str]], names: Sequence[str] | None = None) -> Comparison:
     """Put reports side by side.
 
@@ -86,12 +82,7 @@ def compare(reports: Sequence[LayerReport | str | os.PathLike[str]], names: Sequ
     )
     if len(found) < 2:
         raise UsageError(f"A comparison needs two reports or more. Got {len(found)}.")
-    for place, report in enumerate(found, start=1):
-        if others := [row.stage for row in report.rows if row.stage not in BY_LAYER]:
-            raise UsageError(
-                f"Report {place} of {len(found)} is of `{others[0]}`, which is not aligned by layer: rows of one layer "
-                "that are no draws of one score would be averaged. `report page` puts several on a page."
-            )
+    check_by_layer(found)
     chosen = plainly.texts(names, "names") if names is not None else _distinct_names(found)
     if len(chosen) != len(found) or len(set(chosen)) != len(chosen):
         raise UsageError(

@@ -8,12 +8,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from probekit.errors import UsageError
 from probekit.report.conclusions import by_role, points_of
 from probekit.report.render.table import depths, notes, readable
 from probekit.sites import Layer
 
 if TYPE_CHECKING:
     from probekit.report.layers import LayerReport
+
+BY_LAYER = ("probe", "tune")
+"""Stages whose rows are scores of layers; others have tables of their own."""
+
+
+def check_by_layer(reports: Sequence[LayerReport]) -> None:
+    """Refuse reports whose rows are no scores of layers.
+
+    Raises
+    ------
+    UsageError
+    """
+    for place, report in enumerate(reports, start=1):
+        if others := [row.stage for row in report.rows if row.stage not in BY_LAYER]:
+            raise UsageError(
+                f"Report {place} of {len(reports)} is of `{others[0]}`, which is not aligned by layer: rows of one "
+                "layer that are no draws of one score would be averaged. `report page` puts several on a page."
+            )
 
 
 def depths_and_code_lengths(report: LayerReport, layer: Layer) -> list[str]:
