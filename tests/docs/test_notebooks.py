@@ -152,7 +152,7 @@ def pictures(notebook: nbformat.NotebookNode) -> int:
     return sum("image/png" in output.get("data", {}) for output in outputs(notebook))
 
 
-def execute(paths: Sequence[Path], folder: Path, *, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+def execute(paths: Sequence[Path], folder: Path, *, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
     """Run notebooks in place, in a kernel that sees nothing of the user's own settings and caches."""
     environment = {
         **os.environ,

@@ -121,7 +121,10 @@ def ablation() -> AblationReport:
         for method, role in (("ablation", "estimator"), ("random_order", "control"), ("gain", "difference"))
     ]
     settings = {"parts": "heads", "metric": "behave:x"}
-    return AblationReport(tuple(rows), {"task": "behave:x", "settings": settings, "notes": ["a note"]})
+    named = [(f"{place}.heads with a long name", 0.5) for place in range(8)]
+    return AblationReport(
+        tuple(rows), {"task": "behave:x", "settings": settings, "notes": ["a note"], "importance": named}
+    )
 
 
 def test_a_report_with_a_table_of_its_own_shows_it_and_says_once_what_is_the_same(
@@ -130,7 +133,10 @@ def test_a_report_with_a_table_of_its_own_shows_it_and_says_once_what_is_the_sam
     page = page_of({"heads": ablation()})
     read = Reader(page)
     assert read.open == read.wrong == []
-    assert "most important of 0" in read.text  # its own table
+    own = re.search(r'<pre class="own"[^>]*>(.*?)</pre>', page, re.DOTALL)
+    assert own is not None
+    assert "most important of 8" in own[1]
+    assert max(map(len, own[1].split("\n"))) <= 120
     assert read.text.count("a note") == 1
     assert "Of all: task behave:x; split test; metric accuracy; n 60." in read.text
     assert re.findall(r'<th scope="col">(\w+)</th>', page)[-4:] == ["method", "role", "strength", "value"]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
@@ -230,7 +231,9 @@ def _own_table(report: LayerReport | RowReport) -> str:
         lines = report.table().split("\n")
     finally:
         FIXED_WIDTH.reset(before)
-    return "\n".join(line for line in lines if not line.startswith("note: ")).strip()
+    # Tables keep to the width; what is longer is a sentence.
+    whole = [line for line in lines if not line.startswith("note: ")]
+    return "\n".join(fill(line, _WIDTH) if len(line) > _WIDTH else line for line in whole).strip("\n")
 
 
 def _layer(row: Measurement) -> str:
