@@ -117,6 +117,18 @@ def test_rows_add_up_to_one_with_special_tokens_and_the_rest_is_said(tiny: Activ
     assert "special tokens are not shown: what is left" in report.caption
 
 
+def test_a_decoder_looks_at_its_start_token_and_never_ahead(tmp_path: Path) -> None:
+    made = extract(tiny_model("t5"), SENTENCES[:1], layers=[1], sites="weights", overflow="truncate", cache=tmp_path)
+    report = view_attention(made.cache, stack="decoder", special=True, heads="1-2,1-0")
+    assert report.names == ("decoder:1-0", "decoder:1-2")
+    assert report.words == ("<pad>", *SENTENCES[0])
+    assert not np.triu(report.matrices(), 1).any()
+    np.testing.assert_allclose(report.matrix("decoder:1-2").sum(axis=1), 1, atol=1e-5)
+    encoder = view_attention(made.cache, special=True)
+    assert encoder.words == (*SENTENCES[0], "</s>")
+    assert any("--stack" in note for note in encoder.notes)
+
+
 def test_units_are_in_the_order_of_the_tokens() -> None:
     units, firsts = units_of_tokens(np.array([-1, 0, 0, -1, 2, 1, 2, -1]))
     assert units.tolist() == [0, 1, 1, 2, 3, 4, 3, 5]

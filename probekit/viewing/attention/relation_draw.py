@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _MOST_TEXTS = 16
 """Heads of a block above which numbers no longer fit into the cells."""
 _ARROWS = ("->", "<-")
+_TALL = 0.42
+"""Height of a panel, as a part of the axes."""
 
 
 def render(report: RelationMap, width: int | None = None) -> str:
@@ -90,8 +92,8 @@ def draw(report: RelationMap, ax: Axes | None = None) -> Axes:
     one = len(report.relations) == 1
     image: Any = None
     for direction, words in enumerate(report.directions):
-        panel: Any = ax.inset_axes((0.13, 0.54 - 0.51 * direction, 0.86, 0.42))
-        image = _one(panel, report, direction) if one else _many(panel, report, direction)
+        panel: Any = ax.inset_axes((0.13, 0.54 - 0.51 * direction, 0.86, _TALL))
+        image = _one(panel, report, direction) if one else _many(panel, report, direction, _font(ax, report))
         panel.set_title(words, loc="left", fontsize=9, color=INK, pad=4)
         panel.tick_params(length=0)
         panel.spines[:].set_visible(False)
@@ -137,7 +139,14 @@ def _one(panel: Any, report: RelationMap, direction: int) -> Any:
     return image
 
 
-def _many(panel: Any, report: RelationMap, direction: int) -> Any:
+def _font(ax: Axes, report: RelationMap) -> float:
+    """Return the points of a line of relations, so that in small axes names do not lie on one another."""
+    figure: Any = ax.figure
+    height = ax.get_window_extent().height / figure.dpi * 72 * _TALL
+    return float(np.clip(0.85 * height / len(report.relations), 2.5, 7))
+
+
+def _many(panel: Any, report: RelationMap, direction: int, font: float) -> Any:
     """Draw relations below one another; beside one another the floors, and the heads block by block."""
     starts, column, before = [], 3, None  # two floors, and a gap between them and each block
     columns = []
@@ -157,7 +166,7 @@ def _many(panel: Any, report: RelationMap, direction: int) -> Any:
         sheet[row, columns] = report.values(relation, direction)
         names.append(f"{shortened(relation, 20)}  {next(found.n for found in report.select(relation)):,}")
     image = _shaded(panel, sheet)
-    panel.set_yticks(range(len(names)), names, fontsize=7)
+    panel.set_yticks(range(len(names)), names, fontsize=font)
     ticks = [(0, "even"), (1, "offset"), *((start, str(layer).removesuffix(".weights")) for start, layer in starts)]
     panel.set_xticks([place for place, _ in ticks[:2]], [text for _, text in ticks[:2]], fontsize=6.5, rotation=90)
     for start, text in ticks[2:]:
