@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tuned_runs import corpus, materials, plan_of, tensors_of, trainer_of
+from tuned_runs import assert_same, corpus, losses, materials, plan_of, tensors_of, trainer_of
 
 from probekit.errors import CacheError, UsageError
 from probekit.tuning.feed import Feed
@@ -229,3 +229,36 @@ def test_blocks_that_share_weights_have_modules_of_their_own() -> None:
     one, both = (stirred(network("albert", typed("bottleneck", where))) for where in ("3", "2,3"))
     assert not torch.equal(states(one, "albert"), plain)
     assert not torch.equal(states(one, "albert"), states(both, "albert"))
+
+
+def test_frozen_blocks_below_modules_are_read_from_a_cache(tmp_path: Path) -> None:
+    own = materials("bert", on=True)
+    plan = plan_of(own, "full", "train=", "loop.epochs=1", "rate.head_peak=0.01", typed("parallel"))
+    for name, cached in (("cache", True), ("live", False)):
+        trainer_of(own, plan, tmp_path / name, cache=cached).fit()
+    assert losses(tmp_path / "cache") == pytest.approx(losses(tmp_path / "live"), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["conv", "lora"])
+def test_a_run_with_modules_goes_on_where_it_was_stopped(name: str, tmp_path: Path) -> None:
+    own = materials("bert")
+    changes = ("train=", "loop.epochs=1", "rate.head_peak=0.01", "schedule=gradual:epochs_each=0.4")
+    plan = plan_of(own, "full", *changes, f"modules={name}:dropout=0.1@2,3")
+
+    def stop(moment: Any) -> None:
+        if moment.at.step == 3:
+            raise KeyboardInterrupt
+
+    whole = trainer_of(own, plan, tmp_path / "whole")
+    whole.fit()
+    with pytest.raises(KeyboardInterrupt):
+        trainer_of(own, plan, tmp_path / "cut", minutes=0, watchers=[stop]).fit()
+    again = trainer_of(own, plan, tmp_path / "cut")
+    again.fit()
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    assert_same(tensors_of(again.network), tensors_of(whole.network))
+
+
+def test_shared_projections_have_no_turns() -> None:
+    with pytest.raises(UsageError, match=r"'pal' shares parameters between blocks.*Set --schedule full"):
+        network("bert", typed("pal"), "schedule=gradual")
