@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit import plain
 from probekit.report.render.drawing import GREY, INK, own_axes, save_figure, write_title
+from probekit.tuning.choices import spelled_choice
 from probekit.tuning.course import Course
 from probekit.tuning.plan import TunePlan
 
@@ -90,7 +91,16 @@ def _label(ax: Axes, plan: TunePlan) -> None:
         ax.spines[side].set_color(INK)
     options = "".join(f", {key} {value}" for key, value in plan.schedule.options.items())
     kept = f"{plan.model.name}, kept to block {plan.keep}"
-    write_title(ax, plan.task, f"{kept}\n{plan.schedule.name}{options}; {plan.rate.name}")
+    write_title(ax, plan.task, f"{kept}\n{plan.schedule.name}{options}; {plan.rate.name}{_modules(plan)}")
+
+
+def _modules(plan: TunePlan) -> str:
+    """Say of which blocks modules alone train, since a row of the picture is shaded for either."""
+    if not plan.modules:
+        return ""
+    alone = [depth for depth in plan.depths[:-1] if depth not in plan.train]
+    named = "; ".join(spelled_choice(module.to_json()) for module in plan.modules)
+    return f"\n{named}" + (f"; nothing else trains in {', '.join(map(str, alone))}" if alone else "")
 
 
 def _scale(ax: Axes, image: Any, highest: float) -> None:

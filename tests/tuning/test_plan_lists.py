@@ -17,6 +17,7 @@ from probekit.errors import InputError, UsageError
 from probekit.tuning.adding import added_fields, on_frozen_blocks
 from probekit.tuning.choices import typed_closeness, typed_modules, typed_signals
 from probekit.tuning.closeness import CLOSENESS, Closeness
+from probekit.tuning.draw import draw_plan
 from probekit.tuning.modules import MODULES, Module
 from probekit.tuning.options import NotNegative, Size
 from probekit.tuning.plan import TunePlan, diff
@@ -241,3 +242,13 @@ def test_a_wrong_list_in_a_file_is_named_with_the_file(document: dict[str, Any])
     document["modules"] = [{"name": "planted", "depths": [3], "options": {"widht": 3}}]
     with pytest.raises(InputError, match=r"mine\.json.*no option 'widht'.*Did you mean 'width'"):
         TunePlan.from_json(document, where="mine.json")
+
+
+def test_the_picture_of_a_plan_says_which_rows_are_of_modules_alone(plan: TunePlan) -> None:
+    def title(own: TunePlan) -> str:
+        ax = draw_plan(own)
+        return "\n".join(text.get_text() for text in [*ax.texts, ax.title, *ax.figure.texts])
+
+    both = title(plan.with_set("modules=planted:8@2,4"))
+    assert "planted:width=8@2,4; nothing else trains in 2" in both
+    assert "planted" not in title(plan)
