@@ -113,4 +113,4 @@ def test_what_cannot_be_asked_is_refused() -> None:
     with pytest.raises(UsageError, match="has no mask: leave out --masked"):
         ablate_inputs(SUITE, model, masked=True)
     done = CliRunner().invoke(app, ["ablate", "inputs", "--metric", "loss:x.txt", "--model", model])
-    assert "must be behave:SUITE or probe:TASK. Got 'loss:x.txt'" in str(done.exception or done.output)
+    assert "must be behave:SUITE, probe:TASK or run:FOLDER. Got 'loss:x.txt'" in str(done.exception or done.output)
