@@ -5,6 +5,7 @@ Names of estimators, analyses and the like are left to ``--help``: one more file
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,10 @@ def written() -> str:
     parts = ["# Commands", "", "What `--help` says, written by `python docs/commands.py`."]
     for name, context in commands():
         for parameter in context.command.params:
-            for names in LISTED:
+            for names in sorted(LISTED, key=len, reverse=True):  # a list of one name may stand in a longer list
                 if getattr(parameter, "help", None):
-                    parameter.help = parameter.help.replace(names, "those that --help names")
+                    alone = rf"(?<![\w-]){re.escape(names)}(?![\w-])"
+                    parameter.help = re.sub(alone, "those that --help names", parameter.help)
         parts += ["", f"## {name}", "", "```text", context.command.get_help(context).rstrip(), "```"]
     return "\n".join(parts) + "\n"
 

@@ -1,6 +1,6 @@
 """Modules, closeness and signals put into a plan as they are typed.
 
-Enters: a plan, texts: ``bottleneck:16@3-6``, ``ewc``, ``sick,lm:0.2..0.1``. Leaves: the plan with them. Surprise: where
+Enters: a plan, texts: ``bottleneck:16@3-6``, ``ewc``, ``lm:0.2..0.1``. Leaves: the plan with them. Surprise: where
 modules train, the blocks around them do not, unless that was set by hand: what is stored then is small, and the same
 model serves every task.
 """

@@ -28,7 +28,7 @@ from probekit.tuning.feed import Feed
 from probekit.tuning.folder import LOG, RunFolder, RunLog
 from probekit.tuning.layout import gold_of
 from probekit.tuning.optimizer import make_optimizer, set_rates
-from probekit.tuning.order import cut_in, epoch_batches, seed_dropout
+from probekit.tuning.order import cut_in, epoch_steps, seed_dropout
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.processes import Processes
 from probekit.tuning.saving import put
@@ -101,7 +101,10 @@ class Trainer:
         self.network, self.data = feed.network, feed.data
         self.processes = processes or Processes(self.network.device)
         self.minutes, self.watchers, self.told = minutes, tuple(watchers), told
-        self.epochs = [self._steps_of(epoch) for epoch in range(plan.loop.epochs)]
+        sizes = self.data.sizes[self.data.training]
+        self.epochs = [
+            epoch_steps(self.data.training, sizes, loop=plan.loop, epoch=epoch) for epoch in range(plan.loop.epochs)
+        ]
         self.total = sum(map(len, self.epochs))
         self.course = Course(plan, 1)
         self.terms = Terms(plan, feed, self.total)
@@ -310,11 +313,3 @@ class Trainer:
     def predicted(self, split: str) -> NDArray[np.float64]:
         """Return what the network predicts of a split now: codes, or numbers as the task gives them."""
         return self.feed.predict(self.data.examples(split)) * self.spread + self.centre
-
-    def _steps_of(self, epoch: int) -> list[list[IntArray]]:
-        """Return the steps of an epoch, each of so many micro-batches as are accumulated."""
-        loop, examples = self.plan.loop, self.data.training
-        batches = epoch_batches(
-            examples, self.data.sizes[examples], seed=loop.seed, epoch=epoch, batch_tokens=loop.batch_tokens
-        )
-        return [batches[start : start + loop.accumulate] for start in range(0, len(batches), loop.accumulate)]

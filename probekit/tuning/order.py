@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from probekit.tuning.parts import Loop
 
 IntArray = NDArray[np.int64]
 POOLED = 32
@@ -41,6 +45,12 @@ def epoch_batches(examples: IntArray, sizes: IntArray, *, seed: int, epoch: int,
         some = some[np.argsort(-sizes[some], kind="stable")]
         batches += [examples[some[cut]] for cut in cut_batches(sizes[some], batch_tokens)]
     return [batches[place] for place in rng.permutation(len(batches))]
+
+
+def epoch_steps(examples: IntArray, sizes: IntArray, *, loop: Loop, epoch: int) -> list[list[IntArray]]:
+    """Return the steps of an epoch, each of so many batches as are accumulated; sizes are those of the examples."""
+    batches = epoch_batches(examples, sizes, seed=loop.seed, epoch=epoch, batch_tokens=loop.batch_tokens)
+    return [batches[start : start + loop.accumulate] for start in range(0, len(batches), loop.accumulate)]
 
 
 def cut_batches(sizes: IntArray, batch_tokens: int) -> list[slice]:

@@ -18,11 +18,17 @@ class SignalModule(nn.Module, ABC):
     Parameters
     ----------
     spec : SignalSpec
+
+    Attributes
+    ----------
+    remarks : list of str
+        What a person must know of it.
     """
 
     def __init__(self, spec: SignalSpec) -> None:
         super().__init__()
         self._ends, self._total = spec.weight, spec.total
+        self.remarks: list[str] = []
 
     @abstractmethod
     def batches(self, seed: int, step: int) -> Sequence[Any]:

@@ -58,8 +58,9 @@ class Terms:
 
     @property
     def remarks(self) -> list[str]:
-        """What a person must know of the penalties."""
-        return [remark for one in self._penalties.values() for remark in one.remarks]
+        """What a person must know of the penalties and the signals."""
+        said = [*(one.remarks for one in self._penalties.values()), *(one.remarks for one in self.signals.values())]
+        return [remark for remarks in said for remark in remarks]
 
     def penalties(self, ran: Ran, examples: NDArray[np.int64]) -> dict[str, Tensor]:
         """Return what a micro-batch, of a step over some examples, adds to the loss, by name."""

@@ -86,7 +86,7 @@ def lay_out_text(loaded: LoadedModel, corpus: str, read: ReadTokens, *, scored: 
     examples, index = read.examples, read.index
     first, sizes = example_ranges(index, len(examples))
     special = np.isin(index.token, loaded.tokenizer.all_special_ids)
-    hiding = _hiding(loaded) if loaded.head == "masked" else None
+    hiding = hiding_of(loaded) if loaded.head == "masked" else None
     codes = np.array([SPLITS.index("test" if scored else example.split or "train") for example in examples], np.int8)
     rows, without = [np.zeros((0, 2), np.int64)], 0
     for ordinal in np.argsort(codes, kind="stable").tolist():
@@ -143,7 +143,8 @@ def _table(loaded: LoadedModel, examples: Any, word: Any, gold: Any, example: An
     )
 
 
-def _hiding(loaded: LoadedModel) -> Hiding:
+def hiding_of(loaded: LoadedModel) -> Hiding:
+    """Return what hides tokens from a masked model."""
     tokenizer = loaded.tokenizer
     known = np.arange(min(len(tokenizer), loaded.vocabulary), dtype=np.int64)
     return Hiding(int(tokenizer.mask_token_id), known[~np.isin(known, tokenizer.all_special_ids)])

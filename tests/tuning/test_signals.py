@@ -1,0 +1,221 @@
+"""What is learned from beside the task: each signal by the rules of all, and what each is by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import tiny_headed, tiny_model
+from tuned_runs import assert_same, corpus, log_of, losses, plan_of, tensors_of, trainer_of
+
+from probekit import ActivationCache, extract
+from probekit.errors import UsageError
+from probekit.models.sources.weights import quiet
+from probekit.tuning.folder import RunFolder
+from probekit.tuning.loop import Trainer
+from probekit.tuning.materials import Materials, gather
+from probekit.tuning.plan import TunePlan
+from probekit.tuning.signals import SIGNALS
+from probekit.tuning.token_signal import TokenSignal
+
+CLASSES = {"gpt2": "AutoModelForCausalLM", "bert": "AutoModelForMaskedLM"}
+CASES = {"lm of a causal model": ("gpt2", "lm{}"), "lm of a masked model": ("bert", "lm{},train=true")}
+"""Every signal, with a place for its weight."""
+EVERY = pytest.mark.parametrize("case", CASES)
+BOTH = pytest.mark.parametrize("family", CLASSES)
+SHORT = ("loop.epochs=1", "loop.batch_tokens=48", "loop.accumulate=2", "train=2-3")
+
+
+@cache
+def materials(family: str) -> Materials:
+    return gather("pos", model=str(tiny_headed(family, CLASSES[family])), corpus=corpus(), device="cpu")
+
+
+def plan(family: str, *changes: str) -> TunePlan:
+    return plan_of(materials(family), "full", *SHORT, *changes)
+
+
+def trainer(case: str, folder: Path, weight: str, *changes: str, **options: Any) -> Trainer:
+    family, typed = CASES[case]
+    return trainer_of(materials(family), plan(family, f"signals={typed.format(weight)}", *changes), folder, **options)
+
+
+@cache
+def without(family: str, home: Callable[[], Path]) -> tuple[dict[str, torch.Tensor], list[Any]]:
+    """What a run without any signal comes to."""
+    folder = home()
+    alone = trainer_of(materials(family), plan(family), folder)
+    alone.fit()
+    return tensors_of(alone.network), log_of(folder)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    return lambda: tmp_path_factory.mktemp("signals")
+
+
+def test_every_member_is_in_the_table() -> None:
+    assert {typed.partition("{")[0] for _, typed in CASES.values()} == set(SIGNALS.members())
+
+
+@EVERY
+def test_of_no_weight_it_changes_nothing(case: str, tmp_path: Path, home: Callable[[], Path]) -> None:
+    run = trainer(case, tmp_path, ":0")
+    run.fit()
+    tensors, log = without(CASES[case][0], home)
+    assert_same({name: tensor for name, tensor in tensors_of(run.network).items() if name in tensors}, tensors)
+    assert [row["loss"] for row in log_of(tmp_path) if "loss" in row] == [row["loss"] for row in log if "loss" in row]
+
+
+@EVERY
+def test_killed_it_goes_on_bit_for_bit_and_the_log_names_it(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Callable[[], Path]
+) -> None:
+    run = trainer(case, tmp_path / "whole", ":0.5..0.1")
+    run.fit()
+    save = RunFolder.save_checkpoint
+
+    def stopping(self: RunFolder, step: int, *args: Any) -> Path:
+        place = save(self, step, *args)
+        if step == 2:
+            raise InterruptedError
+        return place
+
+    monkeypatch.setattr(RunFolder, "save_checkpoint", stopping)
+    with pytest.raises(InterruptedError):
+        trainer(case, tmp_path / "stopped", ":0.5..0.1", minutes=0).fit()
+    monkeypatch.undo()
+    again = trainer(case, tmp_path / "stopped", ":0.5..0.1")
+    again.fit()
+    assert losses(tmp_path / "stopped") == losses(tmp_path / "whole")
+    assert_same(tensors_of(again.network), tensors_of(run.network))
+    rows = [row for row in log_of(tmp_path / "whole") if "losses" in row]
+    name = CASES[case][1].partition("{")[0]
+    assert {tuple(row["losses"]) for row in rows} == {("task", name)}
+    assert all(row["loss"] == pytest.approx(row["losses"]["task"] + row["losses"][name]) for row in rows)
+    # The task sees what it sees without the signal: the same texts, in the same order.
+    tensors, log = without(CASES[case][0], home)
+    assert [row["tokens"] for row in rows] == [row["tokens"] for row in log if "loss" in row]
+    assert any(
+        not torch.equal(tensor, tensors[key]) for key, tensor in tensors_of(run.network).items() if key in tensors
+    )
+
+
+def of_transformers(family: str) -> Any:
+    import transformers
+
+    with quiet():
+        return getattr(transformers, CLASSES[family]).from_pretrained(tiny_headed(family, CLASSES[family])).eval()
+
+
+@BOTH
+def test_the_loss_of_a_step_is_that_of_transformers_over_its_texts(family: str, tmp_path: Path) -> None:
+    """However it is cut; pads are never counted, nor tokens that a masked model is shown."""
+    run = trainer_of(materials(family), plan(family, "signals=lm:0.5", "loop.accumulate=3"), tmp_path)
+    run.network.set_trained(frozenset({2, 3, 4}))
+    run.network.set_dropout(False)
+    signal, data = run.terms.signals["lm"], materials(family).data
+    assert isinstance(signal, TokenSignal)
+    batches = signal.batches(0, 0)
+    texts = np.concatenate(run.epochs[0][0])
+    assert len(batches) == len(run.epochs[0][0]) > 1
+    ids = np.zeros((len(texts), data.sizes[texts].max()), np.int64)
+    labels = np.full_like(ids, -100)
+    row = 0
+    for batch in batches:
+        laid = batch.laid
+        for number, length in enumerate(laid.padded.lengths):
+            ids[row, :length] = laid.padded.ids[number, :length]
+            own = laid.row == number
+            labels[row, laid.spans[own, 0, 0]] = batch.gold[torch.from_numpy(own)]
+            row += 1
+    mask = np.arange(ids.shape[1]) < data.sizes[texts][:, None]
+    if family == "gpt2":
+        assert (labels[mask] == ids[mask])[~(np.arange(ids.shape[1]) == 0)[None].repeat(len(ids), 0)[mask]].all()
+    else:
+        assert 0 < (labels >= 0).sum() < mask.sum() / 4
+        assert np.isin(ids[labels >= 0], run.terms.signals["lm"]._hiding.mask).mean() > 0.5  # type: ignore[union-attr]
+    with torch.no_grad():
+        ours = sum(float(loss) for _, loss in run.terms.signal_losses(0, 0, 1))
+        theirs = of_transformers(family)(
+            input_ids=torch.from_numpy(ids),
+            attention_mask=torch.from_numpy(mask).long(),
+            labels=torch.from_numpy(labels),
+        ).loss
+    assert ours == pytest.approx(0.5 * float(theirs), rel=1e-5)
+    assert not (labels[~mask] >= 0).any()
+    # Drawn by seed and step.
+    if family == "bert":
+        same, other, later = (signal.batches(*at)[0].laid for at in ((0, 0), (1, 0), (0, 1)))
+        assert np.array_equal(same.padded.ids, batches[0].laid.padded.ids)
+        assert not np.array_equal(other.padded.ids, same.padded.ids)
+        assert later.padded.ids.shape != same.padded.ids.shape or not np.array_equal(later.padded.ids, same.padded.ids)
+
+
+@BOTH
+def test_it_trains_the_very_model_and_its_tied_matrix(family: str, tmp_path: Path) -> None:
+    run = trainer_of(materials(family), plan(family, "signals=lm:1", "train=0-3", "keep=3"), tmp_path)
+    headed = run.terms.signals["lm"]._headed  # type: ignore[attr-defined]
+    assert headed.model.base_model is run.network.body
+    matrix = run.network.body.get_input_embeddings().weight
+    assert headed.model.get_output_embeddings().weight is matrix
+    assert not [name for name in run.network.named(4) if name.startswith("signals.")]
+    before = matrix.detach().clone()
+    run.fit()
+    assert not torch.equal(before, matrix)
+
+
+def test_a_causal_model_is_read_from_a_cache_and_a_masked_one_is_not(tmp_path: Path) -> None:
+    found = []
+    for family, kind in CLASSES.items():
+        model = str(tiny_headed(family, kind))
+        cache = ActivationCache.open(extract(model, corpus(), cache=tmp_path / "caches", device="cpu").cache)
+        own = gather("pos", model=model, corpus=corpus(), on=cache, device="cpu")
+        asked = plan(family, "signals=lm:0.5", "train=3")
+        if family == "bert":
+            with pytest.raises(UsageError, match=r"of texts of which nothing was hidden\. Leave out --on"):
+                trainer_of(own, asked, tmp_path / "bert")
+            continue
+        for place in ("cache", "text"):
+            run = trainer_of(own, asked, tmp_path / place, cache=place == "cache")
+            run.fit()
+            found.append([row["losses"]["lm"] for row in log_of(tmp_path / place) if "losses" in row])
+    assert found[0] == pytest.approx(found[1], abs=1e-4)
+    assert run.feed.start == -1
+
+
+def test_where_only_the_head_trains_at_first_it_waits(tmp_path: Path) -> None:
+    run = trainer_of(
+        materials("gpt2"), plan("gpt2", "signals=lm:0.5", "schedule=gradual:epochs_each=1", "loop.epochs=2"), tmp_path
+    )
+    run.fit()
+    rows = [row for row in log_of(tmp_path) if "losses" in row]
+    assert {row["epoch"]: row["losses"]["lm"] > 0 for row in rows} == {0: False, 1: True}
+
+
+def test_it_reaches_modules_of_blocks_that_stay(tmp_path: Path) -> None:
+    alone = ("signals=lm:0.5", "train=", "modules=bottleneck:4@2")
+    run = trainer_of(materials("gpt2"), plan("gpt2", *alone), tmp_path)
+    run.network.set_trained(frozenset(run.plan.depths))
+    sum(loss for _, loss in run.terms.signal_losses(0, 0, 1)).backward()  # type: ignore[union-attr]
+    slopes = [parameter.grad for parameter in run.network.placed(2).values()]
+    assert any(slope is not None and bool(slope.any()) for slope in slopes)
+
+
+def test_what_has_no_head_or_trains_nothing_is_refused(tmp_path: Path) -> None:
+    own = gather("pos", model=str(tiny_model("bert")), corpus=corpus(), device="cpu")
+    with pytest.raises(UsageError, match=r"'lm' needs the model's own head\..*no head that predicts tokens"):
+        trainer_of(own, plan_of(own, "full", "signals=lm"), tmp_path)
+    with pytest.raises(UsageError, match="Nothing of the model itself trains"):
+        trainer_of(materials("gpt2"), plan("gpt2", "signals=lm", "train="), tmp_path)
+
+
+def test_kept_to_fewer_blocks_it_says_what_the_head_reads(tmp_path: Path) -> None:
+    run = trainer_of(materials("bert"), plan("bert", "signals=lm", "keep=2", "read=2", "train=1-2"), tmp_path)
+    assert "lm: the head reads block 2, the last one kept; it was pretrained on block 3." in run.terms.remarks
+    run.fit()
