@@ -1,9 +1,9 @@
 """What a plan adds to plain tuning, by names of catalogues: modules, closeness to the pretrained model, signals.
 
 Enters: plain values, of a file or of a caller, or what was typed: ``bottleneck:16@3-6``, ``lora:r=8@4,5``, ``ewc``,
-``sick,lm:0.2..0.1``. Leaves: frozen choices whose member, options and depths were checked when they were made.
-Surprise: behind a name stand options by their names, or in the order in which the member has them; behind that of a
-signal a bare number is its weight.
+``label@trec.jsonl,lm:0.2..0.1``. Leaves: frozen choices whose member, options and depths were checked when they were
+made. Surprise: behind a name stand options by their names, or in the order in which the member has them; behind that
+of a signal a bare number is its weight; ``TASK@CORPUS`` is short for the signal ``multitask``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from probekit.errors import UsageError
 from probekit.tuning.checking import Option, depths, named, options_of, real
 from probekit.tuning.closeness import get_closeness
 from probekit.tuning.modules import get_module
-from probekit.tuning.options import by_place
+from probekit.tuning.options import by_place, keyword_only
 from probekit.tuning.signals import get_signal
 from probekit.tuning.typed import listed, value
 
 ONE = (1.0, 1.0)
+OTHER_TASK = "multitask"
+"""The signal that is written by its option ``on``, ``TASK@CORPUS``."""
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?)"
 _WEIGHT = re.compile(rf"{_NUMBER}(?:\.\.{_NUMBER})?", re.ASCII)
 
@@ -176,7 +178,7 @@ def typed_closeness(text: str) -> list[dict[str, Any]]:
 
 
 def typed_signals(text: str) -> list[dict[str, Any]]:
-    """Read signals as they are typed: ``sick,lm:0.2..0.1``, ``slices:0.5,file=short.py``.
+    """Read signals as they are typed: ``label@trec.jsonl:0.5,until=2``, ``lm:0.2..0.1``.
 
     Raises
     ------
@@ -185,7 +187,7 @@ def typed_signals(text: str) -> list[dict[str, Any]]:
     """
     found = []
     for part in _apart(text):
-        name, given = _parts(part)
+        name, given = _other_task(part) if "@" in part.partition(":")[0] else _parts(part)
         weight = list(ONE)
         if given and (match := _WEIGHT.fullmatch(given[0])):
             weight = [float(match[1]), float(match[2] or match[1])]
@@ -208,6 +210,18 @@ def _apart(text: str) -> Iterator[str]:
         held = part
     if held:
         yield held
+
+
+def _other_task(text: str) -> tuple[str, list[str]]:
+    """Read ``TASK@CORPUS:0.5,option=value``; what the corpus itself has behind a colon stays with it."""
+    first, *rest = (part.strip() for part in text.split(","))
+    on, _, last = first.rpartition(":")
+    key, sign, _ = last.partition("=")
+    if _WEIGHT.fullmatch(last):
+        return OTHER_TASK, [last, f"on={on}", *rest]
+    if sign and key in keyword_only(get_signal(OTHER_TASK).build):
+        return OTHER_TASK, [f"on={on}", last, *rest]
+    return OTHER_TASK, [f"on={first}", *rest]
 
 
 def _parts(text: str) -> tuple[str, list[str]]:

@@ -53,6 +53,38 @@ def epoch_steps(examples: IntArray, sizes: IntArray, *, loop: Loop, epoch: int) 
     return [batches[start : start + loop.accumulate] for start in range(0, len(batches), loop.accumulate)]
 
 
+class EndlessBatches:
+    """Batches of epoch behind epoch by one number, each epoch in an order of its own.
+
+    Parameters
+    ----------
+    examples : int64 array [n]
+        Ordinals.
+    sizes : int64 array [n]
+        Tokens of each.
+    batch_tokens : int
+    """
+
+    def __init__(self, examples: IntArray, sizes: IntArray, *, batch_tokens: int) -> None:
+        self._examples, self._sizes, self._tokens = examples, sizes, batch_tokens
+        self._kept: dict[tuple[int, int], list[IntArray]] = {}
+
+    def epoch(self, seed: int, epoch: int) -> list[IntArray]:
+        """Return the batches of an epoch."""
+        if (seed, epoch) not in self._kept:
+            self._kept[seed, epoch] = epoch_batches(
+                self._examples, self._sizes, seed=seed, epoch=epoch, batch_tokens=self._tokens
+            )
+        return self._kept[seed, epoch]
+
+    def numbered(self, seed: int, number: int) -> IntArray:
+        """Return a batch, counted from the first of the first epoch."""
+        epoch = 0
+        while number >= (size := len(self.epoch(seed, epoch))):
+            number, epoch = number - size, epoch + 1
+        return self.epoch(seed, epoch)[number]
+
+
 def cut_batches(sizes: IntArray, batch_tokens: int) -> list[slice]:
     """Cut consecutive examples, the longest first, into batches of so many tokens, pads included."""
     cuts: list[slice] = []

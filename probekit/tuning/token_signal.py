@@ -75,7 +75,7 @@ def token_signal(spec: SignalSpec, *, train: bool) -> TokenSignal:
             f"{spec.feed.cache.path.name} are of texts of which nothing was hidden. Leave out --on, and name model and "
             "corpus where --report names that cache; or train the embeddings too (--set train=0-...), which reads none."
         )
-    return TokenSignal(spec, headed, whole, train=train)
+    return TokenSignal(spec, headed, whole=whole, train=train)
 
 
 def with_own_head(network: Network) -> tuple[LoadedModel, int]:
@@ -133,7 +133,7 @@ class TokenSignal(SignalModule):
         The head trains too, as far as it is not shared with the model.
     """
 
-    def __init__(self, spec: SignalSpec, headed: LoadedModel, whole: int, *, train: bool) -> None:
+    def __init__(self, spec: SignalSpec, headed: LoadedModel, *, whole: int, train: bool) -> None:
         super().__init__(spec)
         loop, data = spec.plan.loop, spec.feed.data
         self._feed, self._headed = spec.feed, headed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,20 +12,28 @@ import numpy as np
 import pytest
 import torch
 from tiny_models import tiny_headed, tiny_model
-from tuned_runs import assert_same, corpus, log_of, losses, plan_of, tensors_of, trainer_of
+from tuned_runs import assert_same, corpus, examples, log_of, losses, plan_of, tensors_of, trainer_of
 
 from probekit import ActivationCache, extract
 from probekit.errors import UsageError
 from probekit.models.sources.weights import quiet
+from probekit.tuning.choices import spelled_choice, typed_signals
 from probekit.tuning.folder import RunFolder
 from probekit.tuning.loop import Trainer
 from probekit.tuning.materials import Materials, gather
+from probekit.tuning.noise_signal import NoiseSignal
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.signals import SIGNALS
+from probekit.tuning.task_signal import TaskSignal
 from probekit.tuning.token_signal import TokenSignal
 
 CLASSES = {"gpt2": "AutoModelForCausalLM", "bert": "AutoModelForMaskedLM"}
-CASES = {"lm of a causal model": ("gpt2", "lm{}"), "lm of a masked model": ("bert", "lm{},train=true")}
+CASES = {
+    "lm of a causal model": ("gpt2", "lm{}"),
+    "lm of a masked model": ("bert", "lm{},train=true"),
+    "multitask": ("bert", "multitask{},on=label@OTHER,sampling=proportional"),
+    "consistency": ("bert", "consistency{},on=OTHER,eps=0.5"),
+}
 """Every signal, with a place for its weight."""
 EVERY = pytest.mark.parametrize("case", CASES)
 BOTH = pytest.mark.parametrize("family", CLASSES)
@@ -42,7 +51,36 @@ def plan(family: str, *changes: str) -> TunePlan:
 
 def trainer(case: str, folder: Path, weight: str, *changes: str, **options: Any) -> Trainer:
     family, typed = CASES[case]
-    return trainer_of(materials(family), plan(family, f"signals={typed.format(weight)}", *changes), folder, **options)
+    asked = f"signals={typed.format(weight).replace('OTHER', str(other()))}"
+    return trainer_of(materials(family), plan(family, asked, *changes), folder, **options)
+
+
+@cache
+def other(count: int = 24) -> Path:
+    """A corpus in a file, its sentences labelled by their length."""
+    file = tiny_model("bert").parent / f"other-{count}.jsonl"
+    made = examples(7, {"train": count, "dev": 4, "test": 4})
+    lines = [{"id": one.id, "words": one.words, "split": one.split, **one.annotations} for one in made]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return file
+
+
+def beside(folder: Path, typed: str, *changes: str) -> tuple[Trainer, TaskSignal]:
+    """A run with another task that is typed so, behind its weight."""
+    asked = plan("bert", "loop.accumulate=1", *changes, f"signals=multitask:1,{typed}")
+    run = trainer_of(materials("bert"), asked, folder)
+    signal = run.terms.signals["multitask"]
+    assert isinstance(signal, TaskSignal)
+    return run, signal
+
+
+def counts_of(run: Trainer, signal: TaskSignal) -> list[int]:
+    """Batches of the other task by epoch."""
+    found, step = [], 0
+    for steps in run.epochs:
+        found.append(sum(len(signal.batches(0, at)) for at in range(step, step + len(steps))))
+        step += len(steps)
+    return found
 
 
 @cache
@@ -219,3 +257,154 @@ def test_kept_to_fewer_blocks_it_says_what_the_head_reads(tmp_path: Path) -> Non
     run = trainer_of(materials("bert"), plan("bert", "signals=lm", "keep=2", "read=2", "train=1-2"), tmp_path)
     assert "lm: the head reads block 2, the last one kept; it was pretrained on block 3." in run.terms.remarks
     run.fit()
+
+
+def test_another_task_has_as_many_batches_as_the_sampling_says(tmp_path: Path) -> None:
+    epochs = 5
+    for sampling, powers in {
+        "proportional": [1.0] * epochs,
+        "root": [0.5] * epochs,
+        "annealed": [1.0, 0.8, 0.6, 0.4, 0.2],  # 1 - 0.8 (e - 1) / (E - 1)
+    }.items():
+        asked = f"on=label@{other(72)},sampling={sampling}"
+        run, signal = beside(tmp_path / sampling, asked, f"loop.epochs={epochs}")
+        own, its = len(run.epochs[0]), len(signal.order.epoch(0, 0))
+        assert its > 2 * own
+        steps = [len(epoch) for epoch in run.epochs]
+        expected = np.cumsum([count * (its / own) ** power for count, power in zip(steps, powers, strict=True)])
+        found = counts_of(run, signal)
+        assert np.abs(np.cumsum(found) - expected).max() < 1
+        assert f"gives it {sum(found)} in {sum(steps)} steps" in signal.remarks[0]
+        assert f"{its} batches an epoch beside {own} of the task" in signal.remarks[0]
+    typed = f"on=label@{other(72)},sampling=root"
+    whole, half = (
+        counts_of(*beside(tmp_path / name, typed + until, "loop.epochs=3"))
+        for name, until in (("whole", ""), ("until", ",until=1"))
+    )
+    assert half == [whole[0], 0, 0]  # the last epochs are the task's alone
+
+
+def test_its_epochs_have_orders_of_their_own_and_every_example_once(tmp_path: Path) -> None:
+    run, signal = beside(tmp_path, f"on=label@{other()},sampling=proportional", "loop.epochs=6")
+    seen = [batch.laid.targets.tolist() for step in range(run.total) for batch in signal.batches(0, step)]
+    size = len(signal.order.epoch(0, 0))
+    first, second = seen[:size], seen[size : 2 * len(signal.order.epoch(0, 1))]
+    assert first != second[: len(first)]
+    flat = [row for batch in first for row in batch]
+    assert sorted(signal.data.table.example[flat].tolist()) == signal.data.training.tolist()
+    again = [batch.laid.targets.tolist() for batch in signal.batches(0, 1)]
+    assert again == [batch.laid.targets.tolist() for batch in signal.batches(0, 1)]
+    assert [batch.laid.targets.tolist() for step in range(4) for batch in signal.batches(1, step)] != seen[:4]
+
+
+def test_each_of_its_batches_counts_as_one_of_the_task(tmp_path: Path) -> None:
+    """Three batches at a step are a sum, by hand; its head learns, and is no part of what is saved."""
+    run, signal = beside(tmp_path, f"on=label@{other(72)},sampling=proportional")
+    run.network.set_trained(frozenset({2, 3, 4}))
+    run.network.set_dropout(False)
+    batches = signal.batches(0, 1)
+    assert len(batches) > 1
+    with torch.no_grad():
+        found = sum(float(loss) for _, loss in run.terms.signal_losses(1, 0, 1))
+        by_hand = 0.0
+        for batch in batches:
+            scores = signal.outputs(run.network, batch).log_softmax(1)
+            gold = torch.from_numpy(signal.data.gold[batch.laid.targets]).long()
+            by_hand -= float(scores[torch.arange(len(gold)), gold].mean())
+    assert found == pytest.approx(by_hand, rel=1e-5)
+    names = [name for name in run.network.named(4) if name.startswith("signals.multitask.head")]
+    assert names
+    assert not [name for name in run.network.new_tensors() if "signals" in name]
+    before = tensors_of(run.network)
+    run.network.set_trained(frozenset())
+    run.fit()
+    assert not torch.equal(before[names[0]], tensors_of(run.network)[names[0]])
+
+
+@pytest.mark.parametrize(
+    ("typed", "weight", "options"),
+    [
+        ("label@a.jsonl", [1, 1], {"on": "label@a.jsonl"}),
+        ("label@a.jsonl:0.5..0.1,until=2", [0.5, 0.1], {"on": "label@a.jsonl", "until": 2}),
+        ("label@a.jsonl,until=2", [1, 1], {"on": "label@a.jsonl", "until": 2}),
+        ("pos@grammar:n=40", [1, 1], {"on": "pos@grammar:n=40"}),
+        ("pos@grammar:n=40:0.5,sampling=root", [0.5, 0.5], {"on": "pos@grammar:n=40", "sampling": "root"}),
+    ],
+)
+def test_another_task_is_typed_with_its_corpus(typed: str, weight: list[float], options: dict[str, Any]) -> None:
+    expected = {"name": "multitask", "weight": weight, "options": options}
+    assert typed_signals(f"lm:0.2,{typed}")[1] == expected
+    assert typed_signals(spelled_choice(expected)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("until=1", r"named with its corpus: --with TASK@CORPUS:WEIGHT"),
+        ("on=label@OTHER,sampling=rr", "`sampling`.*annealed, root"),
+        ("on=label@OTHER,head=lm", "the model's own and answers no other task"),
+        ("on=laber@OTHER", "laber"),
+    ],
+)
+def test_what_names_no_other_task_is_refused(asked: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=says):
+        beside(tmp_path, asked.replace("OTHER", str(other())))
+
+
+def test_where_nothing_is_shared_another_task_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="shares nothing with the task"):
+        beside(tmp_path, f"on=label@{other()}", "train=")
+
+
+def noisy(folder: Path, *options: str, family: str = "bert") -> tuple[Trainer, NoiseSignal]:
+    asked = plan(family, f"signals=consistency:1,{','.join((f'on={other()}', *options))}")
+    run = trainer_of(materials(family), asked, folder)
+    run.network.set_trained(frozenset({2, 3, 4}))
+    signal = run.terms.signals["consistency"]
+    assert isinstance(signal, NoiseSignal)
+    return run, signal
+
+
+def test_without_noise_there_is_exactly_nothing_and_with_it_a_divergence(tmp_path: Path) -> None:
+    """Although dropout is on: it is that of the task, and comes back."""
+    for family in CLASSES:
+        run, _ = noisy(tmp_path / family, "eps=0", family=family)
+        found = [float(loss.detach()) for step in range(3) for _, loss in run.terms.signal_losses(step, 0, 1)]
+        assert found == [0.0] * 3
+        run, signal = noisy(tmp_path / family / "noise", "eps=0.4", family=family)
+        found = [float(loss.detach()) for step in range(4) for _, loss in run.terms.signal_losses(step, 0, 1)]
+        assert min(found) >= 0  # 0 where the lots hide nothing of a few short texts
+        assert sum(found) > 0.001
+        assert run.network.head.training
+        (batch,) = signal.batches(0, 1)
+        whole, hidden = signal.outputs(run.network, batch)
+        assert (whole.requires_grad, hidden.requires_grad) == (False, True)
+        hidden = hidden.detach()
+        p, q = whole.double().softmax(1), hidden.double().softmax(1)
+        by_hand = float((p * (p / q).log()).sum()) / len(p)
+        assert float(signal.loss((whole, hidden), batch)) == pytest.approx(by_hand, rel=1e-3, abs=1e-6)
+        _, sure = noisy(tmp_path / family / "sure", "eps=0.4", "sure=1", family=family)
+        assert float(sure.loss((whole, hidden), batch)) == 0.0
+
+
+def test_words_are_hidden_whole_and_by_seed_and_step(tmp_path: Path) -> None:
+    run, signal = noisy(tmp_path, "eps=0.4")
+    mask, changed, words = run.network.loaded.tokenizer.mask_token_id, 0, 0
+    for step in range(6):
+        (batch,) = signal.batches(0, step)
+        old, new = batch.whole.padded.ids, batch.noisy.padded.ids
+        assert (new[old != new] == mask).all()
+        assert not (old != new)[~batch.whole.inside].any()  # special tokens and pads stay
+        word = np.where(batch.whole.inside, signal._data.index.word[batch.whole.places], -1)
+        for row in range(len(old)):
+            for one in range(word[row].max() + 1):
+                off = (old != new)[row, word[row] == one]
+                assert off.all() == off.any()
+                changed, words = changed + bool(off.any()), words + 1
+    assert changed / words == pytest.approx(0.4, abs=0.12)
+    assert np.array_equal(signal.batches(0, 5)[0].noisy.padded.ids, new)
+
+
+def test_what_cannot_be_consistent_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Name the texts without labels"):
+        trainer_of(materials("bert"), plan("bert", "signals=consistency"), tmp_path)
