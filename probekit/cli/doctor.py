@@ -36,9 +36,11 @@ CATALOGUES = {
     "probekit.corpus.readers": "READERS",
     "probekit.corpus.annotations": "ANNOTATION_READERS",
     "probekit.statistics.metrics": "METRICS",
+    "probekit.statistics.similarity": "MEASURES",
     "probekit.models.architecture.families": "FAMILIES",
     "probekit.probing.estimators": "ESTIMATORS",
     "probekit.probing.analyses": "ANALYSES",
+    "probekit.probing.neurons.rankings": "RANKINGS",
     "probekit.behaviour.suites": "SUITES",
     "probekit.tuning.heads": "HEADS",
     "probekit.tuning.schedules": "SCHEDULES",
@@ -48,6 +50,13 @@ CATALOGUES = {
     "probekit.tuning.rates": "RATES",
     "probekit.tuning.plans": "PLANS",
     "probekit.tuning.advise": "RULES",
+    "probekit.ablation.metrics": "METRICS",
+    "probekit.ablation.importance": "IMPORTANCES",
+    "probekit.ablation.erasers": "ERASERS",
+    "probekit.ablation.subspaces": "SUBSPACES",
+    "probekit.viewing.projections": "PROJECTIONS",
+    "probekit.viewing.lenses": "LENSES",
+    "probekit.viewing.words.methods": "METHODS",
 }
 """Where the catalogues are to which installed packages add."""
 DISTRIBUTION, NAMESAKE = "probekit-nlp", "probekit"

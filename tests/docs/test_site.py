@@ -62,11 +62,27 @@ def test_contributing_tells_of_every_catalogue() -> None:
     told = set(re.findall(r"^\| an? .*\| `(.*)/` \| `(.*)` \| `(.*)` \|$", text, re.MULTILINE))
     told |= set(re.findall(r"^\| annotations .*\| `(.*)/` \| `(.*)` \| `(.*)` \|$", text, re.MULTILINE))
     catalogues: list[Registry] = [getattr(importlib.import_module(at), name) for at, name in CATALOGUES.items()]
-    folders = [Path(entry.place).parent for one in catalogues for entry in list(one.entries().values())[:1]]
+    folders = [folder_of(at, one) for at, one in zip(CATALOGUES, catalogues, strict=True)]
     assert told == {
         (str(folder.relative_to(ROOT)), one.attribute, one.group)
         for folder, one in zip(folders, catalogues, strict=True)
     }
+
+
+def folder_of(module: str, catalogue: Registry) -> Path:
+    """Where members go: beside the first one, and into the package itself where there is none yet."""
+    entries = list(catalogue.entries().values())
+    return Path(entries[0].place if entries else str(importlib.import_module(module).__file__)).parent
+
+
+def test_doctor_knows_every_catalogue() -> None:
+    """A fault of an installed package is told of, whichever catalogue it adds to."""
+    made = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): name
+        for path in (ROOT / "probekit").rglob("*.py")
+        for name in re.findall(r"^(\w+) = Registry\(", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert made == CATALOGUES
 
 
 def test_the_page_of_the_architecture_has_every_part_in_its_order() -> None:
