@@ -29,7 +29,7 @@ from probekit.cli.output import keep_report, print_report, progress_bar, say
 EXAMPLES = examples(
     "probekit view neurons --task pos --layers 3 --plot neurons.png",
     "probekit view neurons CACHE --task pos --layers 3,3.mlp --labels NOUN,VERB --out neurons.jsonl",
-    "probekit view neurons --task sentence-class --neuron 6:17 --histogram sentiment.png",
+    "probekit view neurons --task label --neuron 6:17 --histogram sentiment.png",
     "probekit view neurons --neuron 3:17 --heat heat.html",
 )
 

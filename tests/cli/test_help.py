@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from probekit.cli.app import run
+from probekit.tasks import load_catalogue
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "transformers", "pandas", "matplotlib", "sklearn", "scipy", "numpy", "rich")
@@ -159,6 +161,20 @@ def test_every_example_but_its_files_can_be_parsed(capsys: pytest.CaptureFixture
     for name, _ in _commands():
         assert run([*name.split()[1:], "--help"]) == 0
         assert capsys.readouterr().out.startswith(f"Usage: {name}")
+
+
+def test_tasks_of_examples_are_in_the_catalogue() -> None:
+    """But for the one that an example has a file of the user for."""
+    lines = [line for _, context in _commands() for line in (context.command.epilog or "").splitlines()]
+    named = {
+        name.partition(":")[0]
+        for line in lines
+        if "--probes" not in line
+        for names in re.findall(r"--task (\S+)", line)
+        for name in names.split(",")
+    }
+    assert "pos" in named
+    assert named <= set(load_catalogue())
 
 
 def test_version_and_module_agree() -> None:

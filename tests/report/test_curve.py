@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from probekit.errors import ResourceError, UsageError
 from probekit.report import LayerReport
-from probekit.report.render.drawing import spread, write_title
+from probekit.report.render.drawing import save_figure, spread, write_title
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -197,3 +197,18 @@ def test_a_figure_that_cannot_be_written(make_report: Make, tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(ResourceError, match="cannot be written"):
         make_report().save_plot(tmp_path / "file" / "a.png")
+
+
+def test_letters_that_the_font_lacks_are_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Instead of a warning of the drawing library, for each and twice."""
+    save_figure(tmp_path / "odd.png", lambda ax: ax.set_title("\u65e5\u672c \u65e5"))
+    save_figure(tmp_path / "plain.png", lambda ax: ax.set_title("na\u00efve"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "The font of figures (DejaVu Sans) lacks '\u65e5', '\u672c': boxes stand in their places."
+    ]
+
+
+def test_dollars_of_words_are_no_formula(tmp_path: Path) -> None:
+    """A title between two of them is not read as one, and does not fail."""
+    path = save_figure(tmp_path / "dollars.svg", lambda ax: ax.set_title(r"$\frac of $5"))
+    assert path.stat().st_size > 1_000

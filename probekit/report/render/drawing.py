@@ -8,7 +8,11 @@ one machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
+_LOG = logging.getLogger(__name__)
+
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 INK, GREY, PALE = "#222222", "#6B6B6B", "#DDDDDD"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
@@ -38,6 +44,7 @@ SIZE = (7.2, 4.4)
 _MOST_TICKS = 13
 _LONG_TITLE = 48
 """Characters from which a title may need more room than there is; the layout is computed once more."""
+_MOST_LETTERS = 12
 _EDGE = 0.96
 """Of the width: text in an SVG is drawn by the reader's font, which may be a little wider."""
 _CONTRAST = 4.55
@@ -241,7 +248,9 @@ def save_figure(path: Path, draw: Callable[[Axes], object], *, size: tuple[float
     import matplotlib.style
     from matplotlib.figure import Figure
 
-    with matplotlib.style.context("default"), matplotlib.rc_context({"svg.hashsalt": "probekit"}):
+    # Words are no formulas, though two of them may be dollar signs.
+    settings: dict[str, Any] = {"svg.hashsalt": "probekit", "text.parse_math": False}
+    with _lacking_letters(), matplotlib.style.context("default"), matplotlib.rc_context(settings):
         figure = Figure(figsize=size, dpi=160, layout="constrained")
         draw(figure.subplots())
         fit_titles(figure)
@@ -252,3 +261,24 @@ def save_figure(path: Path, draw: Callable[[Axes], object], *, size: tuple[float
         except OSError as error:
             raise ResourceError(f"The figure cannot be written to '{path}': {error.strerror}.") from error
     return path
+
+
+@contextmanager
+def _lacking_letters() -> Iterator[None]:
+    """Say once, by name, which letters of a figure its font lacks; words of a corpus are of any script."""
+    with warnings.catch_warnings(record=True) as seen:
+        # What else is raised passes as if nobody had listened; a filter that makes errors of warnings stays in force.
+        warnings.filterwarnings("always", message="Glyph .* missing from font")
+        yield
+    letters: dict[str, str] = {}
+    for warning in seen:
+        found = re.match(r"Glyph (\d+) .* missing from font\(s\) (.*)\.$", str(warning.message), re.DOTALL)
+        if found:
+            letters[chr(int(found[1]))] = found[2]
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if letters:
+        named = ", ".join(f"'{letter}'" for letter in sorted(letters)[:_MOST_LETTERS])
+        more = f" and {len(letters) - _MOST_LETTERS} more" if len(letters) > _MOST_LETTERS else ""
+        font = next(iter(letters.values()))
+        _LOG.warning("The font of figures (%s) lacks %s%s: boxes stand in their places.", font, named, more)

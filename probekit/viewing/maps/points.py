@@ -174,7 +174,7 @@ def _of_annotation(dataset: Dataset, table: TargetTable, by: str, found: Mapping
     if dataset.source.task.kind == "sentence" and any(type(value) is tuple for value in found.values()):
         raise UsageError(
             f"'{by}' has one value a word, and the task '{dataset.source.task.name}' is of sentences. Colour by what "
-            "speaks of a sentence (--by)."
+            "speaks of a sentence (--colour-by)."
         )
     values: list[Any] = []
     for ordinal, start in zip(table.example.tolist(), table.spans[:, 0, 0].tolist(), strict=True):
