@@ -248,9 +248,12 @@ def save_figure(path: Path, draw: Callable[[Axes], object], *, size: tuple[float
     import matplotlib.style
     from matplotlib.figure import Figure
 
-    # Words are no formulas, though two of them may be dollar signs.
-    settings: dict[str, Any] = {"svg.hashsalt": "probekit", "text.parse_math": False}
-    with _lacking_letters(), matplotlib.style.context("default"), matplotlib.rc_context(settings):
+    with (
+        _lacking_letters(),
+        matplotlib.style.context("default"),
+        # Words are no formulas, though two of them may be dollar signs.
+        matplotlib.rc_context({"svg.hashsalt": "probekit", "text.parse_math": False}),
+    ):
         figure = Figure(figsize=size, dpi=160, layout="constrained")
         draw(figure.subplots())
         fit_titles(figure)
