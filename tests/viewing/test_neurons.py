@@ -167,3 +167,11 @@ def test_what_cannot_be_ranked_is_refused(root: Path) -> None:
         NeuronSettings(neurons=("17",))
     with pytest.raises(UsageError, match="keep"):
         NeuronSettings(keep=1.5)
+
+
+def test_a_neuron_that_is_not_there_is_refused_before_any_is_ranked(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probekit.viewing.neurons.layer.fit_alone", None)
+    with pytest.raises(UsageError, match=f"numbered 0 to {D - 1}"):
+        view_neurons(cache=root, layers=0, settings=NeuronSettings(neurons=(f"0:{D}",)))

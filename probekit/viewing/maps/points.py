@@ -143,7 +143,9 @@ def choose_points(
     values = _values(dataset, kept, by, probes)
     lacking = sum(value is None for value in values)
     if lacking == len(values):
-        raise UsageError(f"None of the {len(values):,} points has a value of '{by}'. Colour by something else (--by).")
+        raise UsageError(
+            f"None of the {len(values):,} points has a value of '{by}'. Colour by something else (--colour-by)."
+        )
     if lacking:
         notes.append(f"{lacking:,} of {len(values):,} points have no value of '{by}'.")
     return Points(kept, rows, shown, sentences, values, notes)

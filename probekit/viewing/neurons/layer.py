@@ -95,6 +95,9 @@ class View:
         """Rank the neurons of a layer, find the smallest sets, and the best neuron of each label."""
         units, still = standardised(matrix)
         d = units.train.shape[1]
+        for layer, number in self.asked.asked:  # before what takes minutes
+            if layer == str(units.layer) and number >= d:
+                raise UsageError(f"Neurons of {layer} are numbered 0 to {d - 1}. Got {number}.")
         fit = partial(fit_alone, units, self.problem, estimator=self.estimator, study=self.study)
         whole = fit(np.arange(d))
         assert whole.coef is not None  # of an estimator with weights
@@ -185,14 +188,11 @@ class View:
 
     def _described(self, units: LayerMatrix, detectors: Sequence[Detector]) -> list[dict[str, Any]]:
         """Describe the best neuron of each label and those asked for, each once."""
-        d = units.test.shape[1]
         wanted: dict[int, str | None] = {}
         for found in detectors:
             wanted.setdefault(found.neuron, self.question.classes[found.code])
         for layer, number in self.asked.asked:
             if layer == str(units.layer):
-                if number >= d:
-                    raise UsageError(f"Neurons of {layer} are numbered 0 to {d - 1}. Got {number}.")
                 wanted.setdefault(number, None)
         rows = self.question.parts["test"].rows
         question = self.question
