@@ -190,8 +190,15 @@ class Runs(Generic[P]):
                 self._starts[start] = None
         return self._starts[start]
 
-    def known(self, each: P, layers: Sequence[int]) -> dict[int, torch.Tensor]:
-        """Run the whole model once; return the states of some layers, [rows, places, width]."""
+    def known(
+        self, each: P, layers: Sequence[int], under: Sequence[tuple[Site, Callback]] = ()
+    ) -> dict[int, torch.Tensor]:
+        """Run the whole model once, with what is done at some places; return layers as they then are.
+
+        Returns
+        -------
+        dict of int to Tensor [rows, places, width]
+        """
         known: dict[int, torch.Tensor] = {}
         if not layers:
             return known
@@ -202,7 +209,9 @@ class Runs(Generic[P]):
 
             return callback
 
-        with torch.no_grad(), attached(self.loaded, {Site(LAYER, n, self._stack.name): keep(n) for n in layers}):
+        # In one context: of two, one inside the other, the inner one is shown layer 0 before the outer one changes it.
+        keeping = [(Site(LAYER, n, self._stack.name), keep(n)) for n in layers]
+        with torch.no_grad(), attached(self.loaded, [*under, *keeping]):
             each.run(self._middles[None])
         return known
 

@@ -176,8 +176,9 @@ def test_at_all_layers_each_eraser_guards_what_those_below_leave(opened: Any) ->
              for site, eraser in fit_erasure(kind, [layer], lambda at, under: vectors(at, {}), draws=1, seed=0)
              .erasers.items()}  # fmt: skip
     codes = readable.codes(np.array(readable.rows("train")))
-    for erasers, guarded in ((whole, True), (alone, False)):
-        X = model.matrix(readable, LAYERS, erasers).train.astype(np.float64)
+    # A layer is read as it is once it is erased, the lowest too.
+    for erasers, layer, guarded in (*((whole, layer, True) for layer in layers), (alone, LAYERS, False)):
+        X = model.matrix(readable, layer, erasers).train.astype(np.float64)
         apart = max(np.abs(X[codes == code].mean(0) - X.mean(0)).max() for code in np.unique(codes))
         assert bool(apart < 1e-3 * np.abs(X).max()) is guarded
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from probekit.ablation.erasure import Eraser
 from probekit.ablation.passes import TokenPass
 from probekit.ablation.runs import Runs
-from probekit.models.runtime.attach import Callback, Rows, attached
+from probekit.models.runtime.attach import Callback, Rows
 from probekit.sites import Site
 
 Erasers = Mapping[Site, Eraser]
@@ -61,11 +61,10 @@ def vectors_at(runs: Runs[TokenPass], layers: Sequence[int], under: Erasers) -> 
     sums: dict[int, NDArray[np.float64]] = {}
     counts = np.zeros((runs.n_texts, 1))
     callbacks = [(site, erasing(site, [under])) for site in under]
-    with attached(runs.loaded, callbacks):
-        for each in runs.passes:
-            np.add.at(counts, each.owners, 1)
-            for layer, states in runs.known(each, layers).items():
-                chosen = states.flatten(0, 1)[torch.from_numpy(each.places).to(states.device)]
-                total = sums.setdefault(layer, np.zeros((runs.n_texts, states.shape[-1])))
-                np.add.at(total, each.owners, chosen.double().cpu().numpy())
+    for each in runs.passes:
+        np.add.at(counts, each.owners, 1)
+        for layer, states in runs.known(each, layers, callbacks).items():
+            chosen = states.flatten(0, 1)[torch.from_numpy(each.places).to(states.device)]
+            total = sums.setdefault(layer, np.zeros((runs.n_texts, states.shape[-1])))
+            np.add.at(total, each.owners, chosen.double().cpu().numpy())
     return {layer: (total / np.maximum(counts, 1)).astype(np.float32) for layer, total in sums.items()}
