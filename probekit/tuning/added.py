@@ -105,7 +105,7 @@ class Beside(Added):
 
     def __init__(self, loaded: LoadedModel, additions: Mapping[tuple[int, str], Addition], between: set[int]) -> None:
         self._loaded = loaded
-        self.module = nn.ModuleDict({f"{depth:02d}-{place}": own for (depth, place), own in sorted(additions.items())})
+        self.module = nn.ModuleDict({f"{depth}-{place}": own for (depth, place), own in sorted(additions.items())})
         depths = sorted({depth for depth, _ in additions})
         self.parts = {depth: tuple(own for (at, _), own in additions.items() if at == depth) for depth in depths}
         self._callbacks: list[tuple[Site | Behind, Callback]] = []

@@ -157,15 +157,15 @@ def test_predictions_that_are_not_finite_are_no_predictions(tmp_path: Path) -> N
 
 def short_of_memory(trainer: Trainer, most: int) -> list[int]:
     """Let batches of more than so many examples not fit."""
-    scores, sizes = trainer.feed.scores, []
+    run, sizes = trainer.feed.run, []
 
-    def bounded(batch: Any) -> torch.Tensor:
+    def bounded(batch: Any) -> Any:
         if len(batch.padded.ids) > most:
             raise torch.OutOfMemoryError("CUDA out of memory")
         sizes.append(len(batch.padded.ids))
-        return scores(batch)
+        return run(batch)
 
-    trainer.feed.scores = bounded  # type: ignore[method-assign]
+    trainer.feed.run = bounded  # type: ignore[method-assign]
     return sizes
 
 

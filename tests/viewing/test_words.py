@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 from probekit import ActivationCache, extract
 from probekit.errors import InputError, UsageError
 from probekit.viewing.words.methods import METHODS
+from probekit.viewing.words.planes import plane_of
 from probekit.viewing.words.questions import Analogy, read_analogies, read_ratings
 from probekit.viewing.words.report import WordReport
 from probekit.viewing.words.run import Vectors, view_analogies, view_word_similarity
@@ -119,6 +121,12 @@ def test_question_words_that_are_allowed_win(report: WordReport) -> None:
     assert allowed.role == "companion"
     assert allowed.note.startswith("b itself is answered to ")
     assert allowed.value <= of(report, "family", "cosadd")
+
+
+def test_one_question_has_both_its_pairs_on_the_plane() -> None:
+    words = ("man", "woman", "king", "queen")
+    table = SimpleNamespace(find=words.index, unit=np.eye(4, dtype=np.float32))
+    assert plane_of(table, [Analogy("family", *words)])["pairs"] == [["man", "woman"], ["king", "queen"]]  # type: ignore[arg-type]
 
 
 def test_figures_and_files(report: WordReport, tmp_path: Path) -> None:

@@ -30,9 +30,10 @@ def plane_of(table: WordTable, questions: Sequence[Analogy]) -> dict[str, Any]:
         ``pairs``, ``first`` and ``second`` (two coordinates a pair), ``shares`` (of the variance, of two directions),
         ``agreement`` (mean cosine of the differences of two pairs).
     """
-    pairs = list(dict.fromkeys((question.b, question.b_star) for question in questions))[:PAIRS]
+    both = (pair for one in questions for pair in ((one.a, one.a_star), (one.b, one.b_star)))
+    pairs = list(dict.fromkeys(both))[:PAIRS]
     rows = [[row for word in pair if (row := table.find(word)) is not None] for pair in pairs]
-    words = np.concatenate([table.unit[both] for both in rows]).astype(np.float64)  # two rows a pair
+    words = np.concatenate([table.unit[own] for own in rows]).astype(np.float64)  # two rows a pair
     centred = words - words.mean(axis=0)
     _, values, directions = np.linalg.svd(centred, full_matrices=False)
     # A sign is no fact: the larger half of each direction points up.
