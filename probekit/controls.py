@@ -1,6 +1,7 @@
 """Control models: a model whose architecture is kept and whose learning is taken away, by a seed.
 
-Enters: a kind and a seed, or the model of a cache or a report. Leaves: a :class:`Control`, or None of a trained model.
+Enters: a kind and a seed, or the model of a cache or a report. Leaves: a :class:`Control`, or None of a trained model;
+and in words under which edits a model was read, which takes away less.
 What a probe reads from one is not what was learned: ``random-weights`` draws the weights as before training;
 ``shuffled-weights`` permutes the numbers inside of every parameter, which keeps their sizes; ``shuffled-layers``
 exchanges the parameters of whole blocks, which keeps what each block does and not what it is given to read.
@@ -8,7 +9,7 @@ exchanges the parameters of whole blocks, which keeps what each block does and n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,3 +92,20 @@ def control_of(model: Mapping[str, Any]) -> Control | None:
     if not isinstance(found, Mapping) or found.get("kind") not in KINDS:
         return None
     return Control(found["kind"], found["seed"])
+
+
+def edits_line(edits: Sequence[Mapping[str, Any]]) -> str:
+    """Say under which edits a cache was made, by what its identity says of them: ``3.heads zero (heads 0, 4)``."""
+    return "; ".join(f"{edit['site']} {edit['what']}{_parts(edit)}" for edit in edits)
+
+
+def edits_notes(edits: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say in a report that the model was edited while it read; nothing where it was not."""
+    return [f"The model was edited while it read: {edits_line(edits)}."] if edits else []
+
+
+def _parts(edit: Mapping[str, Any]) -> str:
+    said = [f"{name} {', '.join(map(str, edit[name]))}" for name in ("heads", "units", "positions") if name in edit]
+    if edit.get("strength", 1) != 1:
+        said.append(f"strength {edit['strength']:g}")
+    return f" ({'; '.join(said)})" if said else ""

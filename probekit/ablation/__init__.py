@@ -6,6 +6,7 @@ hashed, so that whatever was computed under them bears their name.
 
 from probekit.ablation.acting import action, edited
 from probekit.ablation.edits import Edit, edits_digest, read_edits
+from probekit.ablation.extracting import Edits
 from probekit.ablation.sweep import Resumed, WithoutEachHead
 
-__all__ = ["Edit", "Resumed", "WithoutEachHead", "action", "edited", "edits_digest", "read_edits"]
+__all__ = ["Edit", "Edits", "Resumed", "WithoutEachHead", "action", "edited", "edits_digest", "read_edits"]

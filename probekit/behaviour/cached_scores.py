@@ -201,6 +201,11 @@ def _text(example: Example, how: str) -> str:
 
 
 def _check_model(cache: ActivationCache, session: Session) -> None:
+    if cache.identity["edits"]:
+        raise UsageError(
+            f"{cache.path} is of a model that was edited while it read, and would be scored without the edits. Name a "
+            "cache without edits."
+        )
     now, before = session.identity()["model"], cache.model
     for part in ("weights", "tokenizer"):
         if now[part] != before[part]:

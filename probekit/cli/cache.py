@@ -94,7 +94,7 @@ def info_command(
     """Describe a cache: model, corpus, layers, alignment, what was checked, what it was made with."""
     from probekit.cache.format.certificate import NOT_READ, certificate_line, unread_line
     from probekit.cache.manage.folders import info
-    from probekit.controls import control_of
+    from probekit.controls import control_of, edits_line
     from probekit.sites import read_tensor
 
     found = info(find_folder(folder, cache))
@@ -111,8 +111,11 @@ def info_command(
     for remark in corpus.get("remarks", ()):
         typer.echo(f"remark     {remark}")
     typer.echo(f"annotated  {', '.join(corpus['annotations']) or 'nothing'}")
-    settings = [f"{name.replace('_', ' ')} {value}" for name, value in sorted(identity.items()) if _is_setting(value)]
+    named = sorted((name, value) for name, value in identity.items() if name != "edits" and _is_setting(value))
+    settings = [f"{name.replace('_', ' ')} {value}" for name, value in named]
     typer.echo(f"settings   {', '.join(settings)}")
+    if identity["edits"]:
+        typer.echo(f"edits      {edits_line(identity['edits'])}")
     if found["complete"]:
         places = [(site, tensor) for tensor in found["tensors"] if (site := read_tensor(tensor["name"])) is not None]
         layers = [f"{tensor['name']} {tensor['width']}" for site, tensor in places if not site.inside]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,9 +37,12 @@ from probekit.cli.output import (
     show_json,
     show_sites,
 )
+from probekit.cli.parts import parse_shard, without_shard
+from probekit.controls import edits_line
 from probekit.errors import UsageError
 
 if TYPE_CHECKING:
+    from probekit.ablation.extracting import Edits
     from probekit.behaviour.cached_scores import TokenScores
     from probekit.extraction.cost import Cost
     from probekit.extraction.request import Request
@@ -50,6 +52,7 @@ EXAMPLES = examples(
     "probekit extract",
     "probekit extract ./my-model ./ud_english_ewt --layers 0,3,6 --store bfloat16",
     "probekit extract ./my-model ./ud_english_ewt --layers 2,3 --sites heads,mlp",
+    "probekit extract ./my-model ./ud_english_ewt --edits heads.json",
     "probekit extract ./my-model ./ud_english_ewt --dry-run",
     'probekit probe --task pos --on "$(probekit extract -q ./my-model corpus.conllu)"',
 )
@@ -99,6 +102,14 @@ def extract_command(
     random_weights: RandomWeights = None,
     shuffled_weights: ShuffledWeights = None,
     shuffled_layers: ShuffledLayers = None,
+    edits: Annotated[
+        str | None,
+        typer.Option(
+            "--edits",
+            help="Change the model while it reads: a file of edits, or their JSON. The cache is another.",
+            metavar="EDITS",
+        ),
+    ] = None,
     revision: Revision = None,
     subsample: Annotated[
         int | None,
@@ -159,9 +170,10 @@ def extract_command(
         random_weights=random_weights,
         shuffled_weights=shuffled_weights,
         shuffled_layers=shuffled_layers,
+        edits=None if edits is None else _read_edits(edits),
         revision=revision,
         subsample=subsample,
-        shard=_parse_shard(shard),
+        shard=parse_shard(shard),
         mixed=mixed,
         cache=cache,
     )
@@ -178,7 +190,7 @@ def extract_command(
         return
     from probekit.extraction.run import extract_request
 
-    request = dataclasses.replace(request, resume_command=_without_shard(context.obj))
+    request = dataclasses.replace(request, resume_command=without_shard(context.obj))
     told: list[str] = []
 
     def tell(note: str) -> None:
@@ -213,6 +225,8 @@ def extract_command(
         for name, value in result.alignment.items():
             say(f"  {name}: {value}")
     _print_result(result)
+    if request.spec.edits is not None:
+        typer.echo(f"edits      {edits_line(request.spec.edits.identity())}")
     if scores is not None:
         _print_scores(scores)
 
@@ -232,12 +246,13 @@ def _check_score(score: str, request: Request, *, dry_run: bool) -> None:
     for name, given in (
         ("dry-run", dry_run),
         ("shard", request.shard),
+        ("edits", request.spec.edits),
         ("" if request.spec.control is None else request.spec.control.kind, request.spec.control),
     ):
         if given not in (None, False):
             raise UsageError(
-                f"The `score` option scores a whole cache of trained weights, so it has no use with --{name}. Leave "
-                "one of them out."
+                f"The `score` option scores a whole cache of a trained model as it is, so it has no use with --{name}. "
+                "Leave one of them out."
             )
     plain.choice(score, "score", tuple(name for name in SCORES if name != "seq2seq"))
     head = check_head(find_model(request.model, revision=request.revision), score.removesuffix("-original"))
@@ -256,28 +271,10 @@ def _print_scores(scores: TokenScores) -> None:
         say(note)
 
 
-def _without_shard(command: str | None) -> str | None:
-    """Return the command line without ``--shard``: what completes the cache, whatever part began it."""
-    if command is None:
-        return None
-    kept: list[str] = []
-    words = iter(shlex.split(command))
-    for word in words:
-        if word == "--shard":
-            next(words, None)
-        elif not word.startswith("--shard="):
-            kept.append(word)
-    return shlex.join(kept)
+def _read_edits(text: str) -> Edits:
+    from probekit.ablation.extracting import Edits
 
-
-def _parse_shard(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    number, slash, of = text.partition("/")
-    plain = slash and all(part.isdecimal() and len(part) <= 9 for part in (number, of))
-    if not (plain and 1 <= int(number) <= int(of)):
-        raise UsageError(f"The `shard` option must be i/n with 1 <= i <= n, like 1/4. Got '{text:.60}'.")
-    return int(number), int(of)
+    return Edits.read(text)
 
 
 def _print_result(result: Extraction) -> None:

@@ -97,7 +97,8 @@ def estimate(request: Request) -> Cost:
         total = round(rows * staged.words / words)
         layout = ready[len(ready) // 2].layout
         cuts = _spread(batches(layout.lengths, batch_tokens(request.spec, loaded.device.type)), BATCHES_RUN)
-        with LocalEngine(loaded, [tensor.name for tensor in tensors], store=request.spec.store) as engine:
+        names = [tensor.name for tensor in tensors]
+        with request.spec.at_work(loaded), LocalEngine(loaded, names, store=request.spec.store) as engine:
             engine.run(layout.segments[cuts[0]])
             started = time.perf_counter()
             for cut in cuts:

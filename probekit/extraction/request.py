@@ -14,7 +14,7 @@ from probekit import plain
 from probekit.cache.location import cache_root
 from probekit.controls import one_control
 from probekit.devices import DEVICES
-from probekit.extraction.spec import ExtractionSpec
+from probekit.extraction.spec import Changes, ExtractionSpec
 from probekit.sites import parse_kinds, parse_layers
 
 
@@ -69,6 +69,7 @@ class Request:
         random_weights: int | None = None,
         shuffled_weights: int | None = None,
         shuffled_layers: int | None = None,
+        edits: Changes | None = None,
         revision: str | None = None,
         subsample: int | None = None,
         shard: tuple[int, int] | None = None,
@@ -92,6 +93,7 @@ class Request:
                     "shuffled_layers": shuffled_layers,
                 }
             ),
+            edits=edits if edits is None else plain.one_of(edits, "edits", Changes, "a probekit.ablation.Edits"),
             batch_tokens=batch_tokens,
         )
         return cls(

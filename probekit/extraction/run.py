@@ -25,7 +25,7 @@ from probekit.corpus import open_corpus
 from probekit.extraction.identity import complete_cache, former_name_note, identify, other_caches
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
-from probekit.extraction.spec import ExtractionSpec, batch_tokens, token_limit
+from probekit.extraction.spec import Changes, ExtractionSpec, batch_tokens, token_limit
 from probekit.models.sources.find import ModelSource, check_unchanged, find_model, shadowing_note, stamps
 from probekit.sites import WEIGHTS
 
@@ -52,6 +52,7 @@ def extract(
     random_weights: int | None = None,
     shuffled_weights: int | None = None,
     shuffled_layers: int | None = None,
+    edits: Changes | None = None,
     revision: str | None = None,
     subsample: int | None = None,
     shard: tuple[int, int] | None = None,
@@ -90,6 +91,8 @@ def extract(
     shuffled_weights, shuffled_layers : int, optional
         Seed of a control model with the numbers of the trained one in other places: inside of each parameter, or
         whole blocks exchanged.
+    edits : Changes, optional
+        What the model is changed by while it reads: :class:`probekit.ablation.Edits`. The cache is another.
     revision : str, optional
         Of a model on the hub.
     subsample : int, optional
@@ -130,6 +133,7 @@ def extract(
         random_weights=random_weights,
         shuffled_weights=shuffled_weights,
         shuffled_layers=shuffled_layers,
+        edits=edits,
         revision=revision,
         subsample=subsample,
         shard=shard,
@@ -213,6 +217,7 @@ def _extract(
     }
     names = [tensor.name for tensor in tensors]
     with (
+        spec.at_work(loaded),  # first: what is refused leaves no folder behind
         CacheWriter.open(
             request.root, identity, made_with, staged, mixed=request.mixed, resume_command=request.resume_command
         ) as writer,

@@ -7,8 +7,9 @@ tokens of a batch, and the cost.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from probekit import plain
 from probekit.controls import Control
@@ -16,6 +17,8 @@ from probekit.errors import UsageError
 from probekit.sites import FINAL, LAYER, WEIGHTS, Layers, Site, read_site
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from probekit.models.sources.load import LoadedModel
 
 DTYPES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -33,6 +36,17 @@ BATCH_TOKENS = {
     ("mps", "bfloat16"): 4096,
     ("mps", "float16"): 4096,
 }
+
+
+@runtime_checkable
+class Changes(Protocol):
+    """What is done to a model while it reads, as plain data and at work."""
+
+    def identity(self) -> list[dict[str, Any]]:
+        """Return what decides what is done, for the cache key."""
+
+    def at_work(self, loaded: LoadedModel) -> AbstractContextManager[None]:
+        """Return a context in which the model is changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,8 @@ class ExtractionSpec:
         Tokens, special ones included; None: the model's own limit.
     control : Control or None
         Which control model of the same architecture is read in the place of the trained one.
+    edits : Changes or None
+        What the model is changed by while it reads.
     batch_tokens : int or None
         None: the table :data:`BATCH_TOKENS`.
     """
@@ -66,6 +82,7 @@ class ExtractionSpec:
     overflow: str = "error"
     max_length: int | None = None
     control: Control | None = None
+    edits: Changes | None = None
     batch_tokens: int | None = None
 
     def __post_init__(self) -> None:
@@ -98,8 +115,12 @@ class ExtractionSpec:
             "input": self.input,
             "overflow": self.overflow,
             "max_length": self.max_length,
-            "edits": [],
+            "edits": [] if self.edits is None else self.edits.identity(),
         }
+
+    def at_work(self, loaded: LoadedModel) -> AbstractContextManager[None]:
+        """Return a context in which the model reads as is asked: edited, or as it is."""
+        return nullcontext() if self.edits is None else self.edits.at_work(loaded)
 
 
 def select_layers(wanted: Layers | str, available: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ import numpy as np
 from probekit import __version__
 from probekit.cache.format.certificate import certificate, unread_notes
 from probekit.cache.reader import ActivationCache
-from probekit.controls import control_of
+from probekit.controls import control_of, edits_notes
 from probekit.corpus import Corpus
 from probekit.models.sources.static import is_static
 from probekit.probing.estimators import Estimator
@@ -244,7 +244,13 @@ def provenance_of(
             "reference": task.reference,
         },
         "targets": dict(targets),
-        "notes": [*source.remarks, *unread_notes(cache.made_with), *_of_word_vectors(cache), *notes],
+        "notes": [
+            *source.remarks,
+            *unread_notes(cache.made_with),
+            *edits_notes(cache.identity["edits"]),
+            *_of_word_vectors(cache),
+            *notes,
+        ],
     }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from probekit import plain
 from probekit.cache.location import cache_root, named_cache
 from probekit.cache.reader import ActivationCache
-from probekit.controls import KINDS, control_of
+from probekit.controls import KINDS, control_of, edits_line
 from probekit.corpus import Corpus, open_corpus, reopen_annotated
 from probekit.corpus.corpus import CorpusSource
 from probekit.errors import CacheError, ProbekitError, UsageError
@@ -257,6 +257,11 @@ def _check_same_model(cache: ActivationCache, source: ModelSource) -> None:
     if (control := control_of(cache.model)) is not None:
         raise CacheError(
             f"{cache.path.name} is of a model {KINDS[control.kind][1]}, which cannot be loaded to be tuned."
+        )
+    if cache.identity["edits"]:
+        raise CacheError(
+            f"{cache.path.name} is of a model that was edited while it read ({edits_line(cache.identity['edits'])}), "
+            "and a model without the edits cannot go on from there. Name a cache without edits."
         )
     now = source.digests()
     changed = [part for part, value in now.items() if cache.model.get(part) not in (None, value)]
