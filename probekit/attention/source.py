@@ -43,7 +43,7 @@ def extract_command(cache: ActivationCache) -> str:
         words += ["--revision", str(revision)]
     if (control := control_of(cache.model)) is not None:
         words += [f"--{control.kind}", str(control.seed)]
-    if identity["edits"]:  # their files are known by digests alone
+    if identity.get("edits"):  # their files are known by digests alone
         words += ["--edits", "EDITS"]
     for option, default in _READING.items():
         value = identity.get(option, default)

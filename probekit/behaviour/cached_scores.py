@@ -201,7 +201,7 @@ def _text(example: Example, how: str) -> str:
 
 
 def _check_model(cache: ActivationCache, session: Session) -> None:
-    if cache.identity["edits"]:
+    if cache.identity.get("edits"):
         raise UsageError(
             f"{cache.path} is of a model that was edited while it read, and would be scored without the edits. Name a "
             "cache without edits."

@@ -114,7 +114,7 @@ def info_command(
     named = sorted((name, value) for name, value in identity.items() if name != "edits" and _is_setting(value))
     settings = [f"{name.replace('_', ' ')} {value}" for name, value in named]
     typer.echo(f"settings   {', '.join(settings)}")
-    if identity["edits"]:
+    if identity.get("edits"):
         typer.echo(f"edits      {edits_line(identity['edits'])}")
     if found["complete"]:
         places = [(site, tensor) for tensor in found["tensors"] if (site := read_tensor(tensor["name"])) is not None]

@@ -249,7 +249,9 @@ def _tokens(identity: Mapping[str, Any]) -> list[Any]:
 def _newest(word: str, model: str | None, root: Path, beside: Mapping[str, Any] | None) -> tuple[Path, str]:
     """Return the newest complete cache of a kind, before all others one that goes beside another."""
     kind = KINDS[word]
-    found = [entry for entry, its in _of_kind(kind, root) if not its["edits"]]  # edited ones are named by their folder
+    found = [
+        entry for entry, its in _of_kind(kind, root) if not its.get("edits")
+    ]  # edited ones are named by their folder
     entries = [entry for entry in found if model is None or entry.model == source_name(model)]
     if not entries:
         of = f" of '{model}'" if model else ""

@@ -247,7 +247,7 @@ def provenance_of(
         "notes": [
             *source.remarks,
             *unread_notes(cache.made_with),
-            *edits_notes(cache.identity["edits"]),
+            *edits_notes(cache.identity.get("edits", ())),
             *_of_word_vectors(cache),
             *notes,
         ],

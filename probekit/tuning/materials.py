@@ -258,7 +258,7 @@ def _check_same_model(cache: ActivationCache, source: ModelSource) -> None:
         raise CacheError(
             f"{cache.path.name} is of a model {KINDS[control.kind][1]}, which cannot be loaded to be tuned."
         )
-    if cache.identity["edits"]:
+    if cache.identity.get("edits"):
         raise CacheError(
             f"{cache.path.name} is of a model that was edited while it read ({edits_line(cache.identity['edits'])}), "
             "and a model without the edits cannot go on from there. Name a cache without edits."
