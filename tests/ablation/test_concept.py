@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from probekit.ablation.concept.corpus import limited
 from probekit.ablation.concept.fitting import CONTROLS, fit_erasure
 from probekit.ablation.concept.model import ConceptModel
 from probekit.ablation.concept.readable import Readable
+from probekit.ablation.concept.render import render
 from probekit.ablation.concept.saving import save_erasure
 from probekit.ablation.erasers import ERASERS, Labelled
 from probekit.ablation.erasure import leace
@@ -68,6 +70,19 @@ def test_what_is_used_is_told_from_what_is_only_readable(report: ConceptReport) 
         for control in CONTROLS:
             assert value(report, task, control, "logprob") == pytest.approx(-np.log(2), abs=0.4)
     assert value(report, "morph:Number", f"{name} - random_loss", "logprob") < -0.5
+
+
+def test_a_task_at_several_layers_has_a_row_named_by_each(report: ConceptReport) -> None:
+    rows = [*report.rows, *(replace(row, layer=2) for row in report.rows)]
+    erasures = [*report.provenance["erasures"], *({**one, "layer": 2} for one in report.provenance["erasures"])]
+    two = replace(report, rows=tuple(rows), provenance={**report.provenance, "erasures": erasures})
+    used = render(two).split("used:")[1]
+    assert all(
+        sum(line.startswith(f"{task} {layer} ") for line in used.splitlines()) == 1
+        for task in TASKS
+        for layer in (1, 2)
+    )
+    assert "morph:Number 1" not in render(report)
 
 
 def test_the_probe_of_the_other_task_does_not_suffer(report: ConceptReport) -> None:

@@ -63,7 +63,7 @@ def _used(report: ConceptReport, metric: str) -> Any:
         change, random, beyond = (report.row(task, layer, difference(*pair), metric) for pair in pairs)
         cells = [_counted(whole), _value(whole), _value(change), _value(random), _value(beyond), _interval(beyond)]
         said = [_SAID[report.used(task, layer)]] if metric == LOGPROB else []
-        grid.add_row(task, *cells, *said)
+        grid.add_row(_case(report, task, layer), *cells, *said)
     return grid
 
 
@@ -76,8 +76,14 @@ def _others(report: ConceptReport, tasks: list[str]) -> tuple[str, Any]:
             row = row if other == task else report.other(task, layer, other)
             firm = row is not None and row.high is not None and row.high < 0
             cells.append(f"{_value(row)}{'*' if firm else ' '}")
-        grid.add_row(f"{tasks.index(task) + 1} {task}", *cells)
+        grid.add_row(f"{tasks.index(task) + 1} {_case(report, task, layer)}", *cells)
     return "other tasks: change of the accuracy of their probes at that layer (*: its interval is below 0)", grid
+
+
+def _case(report: ConceptReport, task: str, layer: int) -> str:
+    """Return a task, with its layer where it was erased at several."""
+    several = len(report.cases) > len({task for task, _ in report.cases})
+    return f"{task} {layer}" if several else task
 
 
 def _grid(*heads: str) -> Any:
@@ -107,7 +113,6 @@ def plot(report: ConceptReport, ax: Axes | None = None) -> Axes:
     ax = own_axes(ax)
     points: list[tuple[float, float, str]] = []
     labels = {report.eraser: "erased", RANDOM_LOSS: "random, as much variance"}
-    several = len(report.cases) > len({task for task, _ in report.cases})
     for task, layer in report.cases:
         gain = report.row(task, layer, difference(PROBE, MAJORITY))
         for method, color, face in ((report.eraser, BLUE, BLUE), (RANDOM_LOSS, GREY, "white")):
@@ -117,7 +122,7 @@ def plot(report: ConceptReport, ax: Axes | None = None) -> Axes:
             _cross(ax, gain, row, color)
             ax.plot([gain.value], [-row.value], "o", color=color, mfc=face, ms=6, label=labels.pop(method, None))
             if color == BLUE:
-                points.append((gain.value, -row.value, f"{task} {layer}" if several else task))
+                points.append((gain.value, -row.value, _case(report, task, layer)))
     ax.axhline(0, color=PALE, lw=1, zorder=0)
     ax.axvline(0, color=PALE, lw=1, zorder=0)
     ax.set_xlabel("readable: accuracy of the probe above the majority")
