@@ -13,6 +13,7 @@ from probekit.ablation.concept.used import LOGPROB, TOP1
 from probekit.report import Measurement
 from probekit.report.render.drawing import BLUE, GREY, INK, PALE, own_axes, spread, write_title
 from probekit.report.render.table import number, render_plain, shortened
+from probekit.sites import Layer
 from probekit.statistics.bootstrap import LEVEL
 from probekit.statistics.units import how_many
 
@@ -80,7 +81,7 @@ def _others(report: ConceptReport, tasks: list[str]) -> tuple[str, Any]:
     return "other tasks: change of the accuracy of their probes at that layer (*: its interval is below 0)", grid
 
 
-def _case(report: ConceptReport, task: str, layer: int) -> str:
+def _case(report: ConceptReport, task: str, layer: Layer) -> str:
     """Return a task, with its layer where it was erased at several."""
     several = len(report.cases) > len({task for task, _ in report.cases})
     return f"{task} {layer}" if several else task
