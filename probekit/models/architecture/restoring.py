@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Kept = list[tuple[dict[Any, Any], dict[Any, Any]]]
+_EMPTY: dict[Any, Any] = {}
 
 
 @contextmanager
@@ -63,8 +64,9 @@ def _snapshot(parts: list[nn.Module]) -> Kept:
     kept: Kept = []
     for part in parts:
         own = part.__dict__
-        # Submodules, parameters, buffers and hooks lie in dictionaries of their own.
-        kept += [(value, value.copy()) for value in own.values() if isinstance(value, dict)]
+        # Submodules, parameters, buffers and hooks lie in dictionaries of their own; most are empty, and a copy of
+        # each would take a small model longer than one of its blocks.
+        kept += [(value, value.copy() if value else _EMPTY) for value in own.values() if isinstance(value, dict)]
         kept.append((own, own.copy()))
         config = getattr(own.get("config"), "__dict__", None)
         if config is not None:
@@ -74,6 +76,8 @@ def _snapshot(parts: list[nn.Module]) -> Kept:
 
 def _restore(kept: Kept) -> None:
     for now, before in kept:
+        if not now and not before:
+            continue
         if len(now) != len(before) or list(now) != list(before) or not all(map(is_, now.values(), before.values())):
             now.clear()
             now.update(before)
