@@ -126,10 +126,15 @@ def choose(pointed: Pointed) -> Choice:
     """Return the head, its direction and the fixed offset that do best on some pairs; the first of equals."""
     shares = pointed.right.mean(axis=0)  # [2, heads]
     direction, head = np.unravel_index(int(shares.argmax()), shares.shape)
+    return Choice(int(direction), int(head), float(shares[direction, head]), *best_offset(pointed.offsets))
+
+
+def best_offset(offsets: Ints) -> tuple[int, float]:
+    """Return the fixed offset that is right most often, up to :data:`REACH` words either way, and how often it is."""
     tried = [offset for distance in range(1, REACH + 1) for offset in (-distance, distance)]
-    by_offset = [float((pointed.offsets == offset).mean()) for offset in tried]
-    best = int(np.argmax(by_offset))
-    return Choice(int(direction), int(head), float(shares[direction, head]), tried[best], by_offset[best])
+    shares = [float((offsets == offset).mean()) for offset in tried]
+    best = int(np.argmax(shares))
+    return tried[best], shares[best]
 
 
 class Related(Protocol):

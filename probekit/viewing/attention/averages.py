@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.attention.reading import heads_of, read_sentences
-from probekit.attention.relations import REACH, Floats, Ints
+from probekit.attention.relations import Floats, Ints, best_offset
 from probekit.attention.words import word_attention
 from probekit.cache.reader import ActivationCache
 from probekit.example import SPLITS
@@ -137,14 +137,12 @@ def given_between(attention: Floats, spans: Ints) -> Floats:
 
 def choose(given: Given) -> tuple[Chosen, Chosen]:
     """Return of each direction the head that gives most to the relation, and the floors; the first of equals."""
-    tried = [offset for distance in range(1, REACH + 1) for offset in (-distance, distance)]
-    shares = [float((given.offsets == offset).mean()) for offset in tried]
-    best = int(np.argmax(shares))
+    offset, share = best_offset(given.offsets)
     both = []
     for means in given.weights.mean(axis=0, dtype=np.float64):  # [heads + 1]
         head = int(means[:-1].argmax())
-        floor = "offset" if shares[best] > means[-1] else "even"
-        both.append(Chosen(head, float(means[head]), tried[best], floor))
+        floor = "offset" if share > means[-1] else "even"
+        both.append(Chosen(head, float(means[head]), offset, floor))
     return both[0], both[1]
 
 
