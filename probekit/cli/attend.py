@@ -12,6 +12,7 @@ from probekit.cli.options import (
     CacheRoot,
     Debug,
     Json,
+    Moved,
     Probes,
     Quiet,
     Seed,
@@ -46,10 +47,7 @@ def attend_command(
             metavar="CACHE",
         ),
     ] = None,
-    corpus: Annotated[
-        str | None,
-        typer.Option("--corpus", help="Where the annotations are now, if they moved.", metavar="CORPUS"),
-    ] = None,
+    corpus: Moved = None,
     annotations: Annotations = None,
     probes: Probes = None,
     least: Annotated[

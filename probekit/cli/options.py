@@ -40,6 +40,10 @@ Layers = Annotated[
 Probes = Annotated[
     list[Path] | None, typer.Option("--probes", help="A folder of your own task files; may be repeated.", metavar="DIR")
 ]
+Moved = Annotated[
+    str | None,
+    typer.Option("--corpus", help="Where the annotations are now, if they moved.", metavar="CORPUS"),
+]
 Pool = Annotated[
     str,
     typer.Option(

@@ -16,6 +16,7 @@ from probekit.cli.options import (
     Json,
     Layers,
     Lines,
+    Moved,
     Out,
     Page,
     Probes,
@@ -76,10 +77,7 @@ def attention_command(
     least: Annotated[
         int, typer.Option("--least", help="Leave out relations with fewer pairs in dev or test.", min=1, metavar="N")
     ] = 20,
-    corpus: Annotated[
-        str | None,
-        typer.Option("--corpus", help="Where the annotations are now, if they moved.", metavar="CORPUS"),
-    ] = None,
+    corpus: Moved = None,
     annotations: Annotations = None,
     probes: Probes = None,
     seed: Seed = 0,

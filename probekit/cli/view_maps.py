@@ -15,6 +15,7 @@ from probekit.cli.options import (
     Json,
     Layers,
     Lines,
+    Moved,
     Page,
     Pair,
     Pool,
@@ -69,10 +70,7 @@ def map_command(
         typer.Option("--neighbours", help="k of trustworthiness and continuity.", min=1, metavar="K"),
     ] = 10,
     seed: Seed = 0,
-    corpus: Annotated[
-        str | None,
-        typer.Option("--corpus", help="Where the annotations are now, if they moved.", metavar="CORPUS"),
-    ] = None,
+    corpus: Moved = None,
     annotations: Annotations = None,
     probes: Probes = None,
     out: Annotated[

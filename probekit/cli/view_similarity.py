@@ -15,6 +15,7 @@ from probekit.cli.options import (
     Json,
     Layers,
     Measure,
+    Moved,
     Out,
     Pool,
     Probes,
@@ -60,10 +61,7 @@ def layers_command(
         int, typer.Option("--shuffles", help="Shuffles of one side's rows for the floor; 0: none.", min=0, metavar="N")
     ] = 10,
     seed: Seed = 0,
-    corpus: Annotated[
-        str | None,
-        typer.Option("--corpus", help="Where the annotations are now, if they moved.", metavar="CORPUS"),
-    ] = None,
+    corpus: Moved = None,
     annotations: Annotations = None,
     probes: Probes = None,
     out: Out = None,
