@@ -90,7 +90,7 @@ ENTRANCES = {
     ("probekit/behaviour/run.py", "behave"),
     ("probekit/behaviour/run.py", "perplexity_of"),
     ("probekit/probing/run.py", "probe"),
-    ("probekit/tuning/materials.py", "gather"),
+    ("probekit/tuning/data/materials.py", "gather"),
     ("probekit/tuning/tune.py", "tune"),
     ("probekit/viewing/attention/relation_run.py", "view_attention_relations"),
     ("probekit/viewing/maps/run.py", "project"),

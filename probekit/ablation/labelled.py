@@ -16,7 +16,7 @@ from probekit.example import Example
 from probekit.features import TargetTable
 from probekit.models.sources.load import LoadedModel
 from probekit.tasks import ProbeTask
-from probekit.tuning.reading import ReadTokens
+from probekit.tuning.data.reading import ReadTokens
 
 
 class Labelled(Protocol):

@@ -16,7 +16,7 @@ from probekit.cli.output import say
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from probekit.tuning.watching import Moment, Watcher
+    from probekit.tuning.training.watching import Moment, Watcher
 
 SHOWN = 12
 """Epochs that the table shows; those before them have gone by."""
@@ -39,7 +39,7 @@ class TrainingView:
 
     def see(self, moment: Moment) -> tuple[str, ...]:
         """Take a moment in; return its cells."""
-        from probekit.tuning.watching import rates_in_words
+        from probekit.tuning.training.watching import rates_in_words
 
         at = moment.at
         best = "" if at.best is None else f"{at.best:.4f} (epoch {at.best_epoch})"

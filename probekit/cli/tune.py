@@ -27,9 +27,9 @@ from probekit.cli.options import (
 from probekit.cli.output import say, show_json
 
 if TYPE_CHECKING:
-    from probekit.tuning.bill import Entry
     from probekit.tuning.plan import TunePlan
-    from probekit.tuning.run import Tuned
+    from probekit.tuning.training.run import Tuned
+    from probekit.tuning.verdict.bill import Entry
 
 EXAMPLES = examples(
     "probekit tune --task pos --corpus grammar:n=2000",
@@ -188,14 +188,14 @@ def tune_command(
     from probekit.cli.tune_verify import verify_plan
     from probekit.errors import UsageError
     from probekit.extraction.spec import ExtractionSpec
-    from probekit.tuning.adding import added_fields
-    from probekit.tuning.bill import Bill, Entry
-    from probekit.tuning.draw import save_plan
-    from probekit.tuning.materials import gather
+    from probekit.tuning.data.materials import gather
     from probekit.tuning.plan import TunePlan
-    from probekit.tuning.saving import way_of_saving
-    from probekit.tuning.trackers import check_trackers
+    from probekit.tuning.planning.adding import added_fields
+    from probekit.tuning.planning.draw import save_plan
+    from probekit.tuning.runs.saving import way_of_saving
+    from probekit.tuning.training.trackers import check_trackers
     from probekit.tuning.tune import digest_of_report, plan_for
+    from probekit.tuning.verdict.bill import Bill, Entry
 
     if plan_file is not None and plan is not None:
         raise UsageError("Give a plan as a file or by a name (--plan), not both.")

@@ -12,7 +12,7 @@ from probekit.errors import UsageError
 
 if TYPE_CHECKING:
     from probekit.report import Measurement
-    from probekit.tuning.materials import Materials
+    from probekit.tuning.data.materials import Materials
     from probekit.tuning.plan import TunePlan
 
 
@@ -24,7 +24,7 @@ def strengths_asked(close: list[str], *, runs: bool) -> tuple[list[str], list[st
     UsageError
         There are several, and nothing ``runs`` that could choose.
     """
-    from probekit.tuning.strength import strengths_of
+    from probekit.tuning.auxiliary.strength import strengths_of
 
     several = strengths_of(";".join(close))
     if len(several) < 2:
@@ -38,8 +38,8 @@ def hold(
     materials: Materials, plan: TunePlan, strengths: list[str], *, examples: int | None, minutes: float, quiet: bool
 ) -> TunePlan:
     """Return a plan with one of several strengths, and the reason; the runs that it is chosen by are not kept."""
-    from probekit.tuning.run import Running, run_plan
-    from probekit.tuning.strength import choose_strength, dev_score
+    from probekit.tuning.auxiliary.strength import choose_strength, dev_score
+    from probekit.tuning.training.run import Running, run_plan
 
     if not strengths:
         return plan

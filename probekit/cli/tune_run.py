@@ -9,9 +9,9 @@ from probekit.cli.output import say
 from probekit.cli.training import training_shown
 
 if TYPE_CHECKING:
-    from probekit.tuning.materials import Materials
+    from probekit.tuning.data.materials import Materials
     from probekit.tuning.plan import TunePlan
-    from probekit.tuning.run import Tuned
+    from probekit.tuning.training.run import Tuned
 
 
 def run_shown(
@@ -27,7 +27,7 @@ def run_shown(
     quiet: bool,
 ) -> Tuned:
     """Train by a plan, and show how it goes."""
-    from probekit.tuning.run import Running, run_plan
+    from probekit.tuning.training.run import Running, run_plan
 
     with training_shown(title, quiet=quiet) as watch:
         return run_plan(

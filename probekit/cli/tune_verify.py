@@ -10,7 +10,7 @@ import typer
 from probekit.cli.output import say, show_json
 
 if TYPE_CHECKING:
-    from probekit.tuning.materials import Materials
+    from probekit.tuning.data.materials import Materials
     from probekit.tuning.plan import TunePlan
 
 
@@ -26,8 +26,8 @@ def verify_plan(
     quiet: bool,
 ) -> None:
     """Run every cell that the file does not have yet, and say whether the plan was right."""
-    from probekit.tuning.cells import Asked, LineFile, run_cells
-    from probekit.tuning.verify import Verdict
+    from probekit.tuning.verdict.cells import Asked, LineFile, run_cells
+    from probekit.tuning.verdict.verify import Verdict
 
     asked = Asked(seeds=tuple(seeds), examples=examples)
     with LineFile(file) as lines:

@@ -36,9 +36,9 @@ from probekit.statistics.alike import compare_rows, deal
 from probekit.statistics.cross_sums import LEAST
 from probekit.statistics.similarity import MEASURES
 from probekit.statistics.units import whole_units
-from probekit.tuning.folder import RunFolder
-from probekit.tuning.identity import WHERE, complete_record
-from probekit.tuning.saving import DELTA
+from probekit.tuning.runs.folder import RunFolder
+from probekit.tuning.runs.identity import WHERE, complete_record
+from probekit.tuning.runs.saving import DELTA
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

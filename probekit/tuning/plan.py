@@ -20,9 +20,9 @@ from probekit.storage.files import replace_bytes
 from probekit.storage.strict import canonical, decode, pretty
 from probekit.tuning.checking import SCHEMA, check_schema, depths, named, optional, read_part, sha256
 from probekit.tuning.choices import CloseChoice, ModuleChoice, SignalChoice
-from probekit.tuning.editing import changed, differences
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ScheduleChoice
+from probekit.tuning.planning.editing import changed, differences
 from probekit.tuning.rates import get_rate
 from probekit.tuning.reasons import Reason
 from probekit.tuning.schedules import get_schedule

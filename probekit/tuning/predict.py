@@ -26,17 +26,17 @@ from probekit.features.labels import UNSEEN, unseen_notes
 from probekit.models.sources.find import ModelSource
 from probekit.report import LayerReport
 from probekit.tasks import ProbeTask
-from probekit.tuning.coded import coded
-from probekit.tuning.data import TuningData
-from probekit.tuning.feed import Feed
-from probekit.tuning.identity import REPORT
-from probekit.tuning.network import Network
-from probekit.tuning.opening import open_run
+from probekit.tuning.data.coded import coded
+from probekit.tuning.data.data import TuningData
+from probekit.tuning.data.reading import ReadTokens, tokens_of
+from probekit.tuning.data.text import TARGETS, lay_out_text, task_named
+from probekit.tuning.data.unlabelled import without_answers
+from probekit.tuning.network.feed import Feed
+from probekit.tuning.network.network import Network
 from probekit.tuning.plan import TunePlan
-from probekit.tuning.reading import ReadTokens, tokens_of
-from probekit.tuning.scoring import SplitScorer, blank_row
-from probekit.tuning.text import TARGETS, lay_out_text, task_named
-from probekit.tuning.unlabelled import without_answers
+from probekit.tuning.runs.identity import REPORT
+from probekit.tuning.runs.opening import open_run
+from probekit.tuning.training.scoring import SplitScorer, blank_row
 
 
 @dataclass(frozen=True, slots=True)

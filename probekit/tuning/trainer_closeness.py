@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from transformers import TrainerCallback
 
-from probekit.tuning.pulling import WeightPenalty, divergence
+from probekit.tuning.auxiliary.pulling import WeightPenalty, divergence
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments

@@ -1,7 +1,7 @@
 """Advise and tune: name a task, a report or a plan, and get a plan, or a tuned model.
 
-Enters: what a user names. Leaves: the plan that follows, or a :class:`~probekit.tuning.run.Tuned`. A plan that is given
-stands; without one the report's advice is taken, and without a report the whole model is tuned.
+Enters: what a user names. Leaves: the plan that follows, or a :class:`~probekit.tuning.training.run.Tuned`. A plan that
+is given stands; without one the report's advice is taken, and without a report the whole model is tuned.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from probekit.report import SECONDS, LayerReport
 from probekit.storage.strict import canonical
 from probekit.tasks import ProbeTask
 from probekit.tuning import advise as advising
-from probekit.tuning.adding import added_fields, on_frozen_blocks, values_of
 from probekit.tuning.choices import typed_modules
+from probekit.tuning.data.materials import Materials, gather
 from probekit.tuning.heads import get_head
-from probekit.tuning.materials import Materials, gather
 from probekit.tuning.options import bound
 from probekit.tuning.plan import TunePlan
+from probekit.tuning.planning.adding import added_fields, on_frozen_blocks, values_of
 from probekit.tuning.plans import make_plan
-from probekit.tuning.run import Running, Tuned, run_plan
-from probekit.tuning.watching import Moment, Watcher
+from probekit.tuning.training.run import Running, Tuned, run_plan
+from probekit.tuning.training.watching import Moment, Watcher
 
 WITHOUT_REPORT = "full"
 

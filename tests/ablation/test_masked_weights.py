@@ -22,9 +22,9 @@ from probekit.models.runtime.forward import forward
 from probekit.models.runtime.middle import trial_batch
 from probekit.models.sources.find import find_model
 from probekit.models.sources.headed import load_with_head
-from probekit.tuning.materials import gather
+from probekit.tuning.data.materials import gather
 from probekit.tuning.plans import make_plan
-from probekit.tuning.run import run_plan
+from probekit.tuning.training.run import run_plan
 
 GPT2 = "AutoModelForCausalLM"
 SPEC = ScoringSpec(device="cpu")

@@ -27,7 +27,7 @@ from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.cli.app import run
 from probekit.report.files import read_report
 from probekit.tuning.heads import HeadSpec, get_head
-from probekit.tuning.run import run_plan
+from probekit.tuning.training.run import run_plan
 
 METRIC = METRICS.get("run", "metric")
 SPEC = ScoringSpec(device="cpu")

@@ -32,11 +32,11 @@ from verify_tasks import corpus_of, tasks
 from probekit.example import Example
 from probekit.report import Measurement
 from probekit.statistics.student import reach_of_mean
-from probekit.tuning.materials import Materials, gather
+from probekit.tuning.auxiliary.strength import choose_strength, dev_score, strengths_of
+from probekit.tuning.data.materials import Materials, gather
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.predict import TunedModel
-from probekit.tuning.run import Tuned, run_plan
-from probekit.tuning.strength import choose_strength, dev_score, strengths_of
+from probekit.tuning.training.run import Tuned, run_plan
 from probekit.tuning.tune import plan_for
 
 FIRST, SECOND = "SST-2", "TREC question types"

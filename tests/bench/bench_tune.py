@@ -32,13 +32,13 @@ import torch
 from torch import nn
 
 from probekit import extract
-from probekit.tuning.feed import Feed
-from probekit.tuning.folder import LOG
-from probekit.tuning.layout import ExampleBatch, gold_of
-from probekit.tuning.materials import Materials, gather
-from probekit.tuning.order import epoch_batches
+from probekit.tuning.data.layout import ExampleBatch, gold_of
+from probekit.tuning.data.materials import Materials, gather
+from probekit.tuning.data.order import epoch_batches
+from probekit.tuning.network.feed import Feed
 from probekit.tuning.plan import TunePlan
-from probekit.tuning.run import Running, network_of, run_plan
+from probekit.tuning.runs.folder import LOG
+from probekit.tuning.training.run import Running, network_of, run_plan
 from probekit.tuning.tune import plan_for
 
 T = TypeVar("T")

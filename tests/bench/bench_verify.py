@@ -32,13 +32,13 @@ from probekit import extract, probe
 from probekit.corpus import Corpus, open_corpus
 from probekit.example import Example
 from probekit.models.sources.find import find_model
-from probekit.tuning.cells import Asked, LineFile, run_cells
+from probekit.tuning.data.materials import gather
 from probekit.tuning.facts import ModelFacts
-from probekit.tuning.grid import ASIDE, DEVELOPMENT, PARTS, Line, grid
 from probekit.tuning.groups import facts_of
-from probekit.tuning.materials import gather
 from probekit.tuning.tune import plan_for
-from probekit.tuning.verify import Verdict
+from probekit.tuning.verdict.cells import Asked, LineFile, run_cells
+from probekit.tuning.verdict.grid import ASIDE, DEVELOPMENT, PARTS, Line, grid
+from probekit.tuning.verdict.verify import Verdict
 
 HELD_OUT = {"dev": 300, "test": 1000}
 """Examples of dev and of test, at most; the same for every seed. Dev is scored after every epoch."""

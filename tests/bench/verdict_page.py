@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from probekit.tuning.facts import ModelFacts
-from probekit.tuning.gap import Gap
-from probekit.tuning.grid import ASIDE, DEVELOPMENT, SOME, Cell, Line, grid
-from probekit.tuning.verify import RIVALS, Verdict
+from probekit.tuning.verdict.gap import Gap
+from probekit.tuning.verdict.grid import ASIDE, DEVELOPMENT, SOME, Cell, Line, grid
+from probekit.tuning.verdict.verify import RIVALS, Verdict
 
 MARGIN = 0.005
 """How much better than last-k and the constant the plans are meant to be, and how much better full tuning may be."""

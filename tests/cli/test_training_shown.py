@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from probekit.cli.training import SHOWN, TrainingView, training_shown
-from probekit.tuning.state import At
-from probekit.tuning.watching import Moment, rates_in_words
+from probekit.tuning.training.state import At
+from probekit.tuning.training.watching import Moment, rates_in_words
 
 RATES = {"2": 2e-5, "3": 2e-5, "4": 1e-3}
 

@@ -13,7 +13,7 @@ from children import Command
 from tiny_models import tiny_model
 
 from probekit.cli.app import run
-from probekit.tuning.loop import Trainer
+from probekit.tuning.training.loop import Trainer
 
 
 def slow() -> None:

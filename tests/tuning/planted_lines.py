@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from probekit.tuning.facts import ModelFacts
-from probekit.tuning.grid import ASIDE, Cell, Line, grid, rivals
+from probekit.tuning.verdict.grid import ASIDE, Cell, Line, grid, rivals
 
 LAYERS = 6
 ALL = tuple(range(LAYERS + 1))

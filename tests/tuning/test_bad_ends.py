@@ -16,9 +16,9 @@ from tuned_runs import cached, corpus, examples, materials, plan_of, rewritten
 from probekit import Corpus
 from probekit.errors import NumericError, ProbekitError, ResourceError
 from probekit.extraction.spec import ExtractionSpec
-from probekit.tuning.folder import run_disk_errors
-from probekit.tuning.materials import gather
-from probekit.tuning.run import run_plan
+from probekit.tuning.data.materials import gather
+from probekit.tuning.runs.folder import run_disk_errors
+from probekit.tuning.training.run import run_plan
 
 
 def gathered(**options: Any) -> Any:

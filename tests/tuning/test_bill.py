@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UsageError
-from probekit.tuning.bill import Bill, Entry
+from probekit.tuning.verdict.bill import Bill, Entry
 
 HEAD = Entry(
     "head-only",

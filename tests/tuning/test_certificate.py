@@ -10,8 +10,8 @@ import torch
 from tuned_runs import materials, plan_of, tensors_of, trainer_of
 
 from probekit.errors import NumericError, UsageError
-from probekit.tuning.certificate import digests, pulls
-from probekit.tuning.loop import Trainer
+from probekit.tuning.training.certificate import digests, pulls
+from probekit.tuning.training.loop import Trainer
 
 BIAS = "body.encoder.layer.1.output.dense.bias"
 

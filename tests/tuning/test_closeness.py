@@ -17,15 +17,15 @@ from tuned_runs import assert_same, examples, log_of, plan_of, tensors_of, train
 
 from probekit import ActivationCache, Example, extract
 from probekit.errors import CacheError, UsageError
+from probekit.tuning.auxiliary.consolidating import Sampling, consolidate
 from probekit.tuning.closeness import CLOSENESS
-from probekit.tuning.consolidating import Sampling, consolidate
-from probekit.tuning.folder import RunFolder
-from probekit.tuning.loop import Trainer
-from probekit.tuning.materials import Materials, gather
+from probekit.tuning.data.materials import Materials, gather
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.predict import TunedModel
-from probekit.tuning.run import Tuned, run_plan
-from probekit.tuning.source import Source
+from probekit.tuning.runs.folder import RunFolder
+from probekit.tuning.runs.source import Source
+from probekit.tuning.training.loop import Trainer
+from probekit.tuning.training.run import Tuned, run_plan
 
 SHORT = ("loop.epochs=2", "loop.batch_tokens=64", "rate.peak=0.01")
 CAUSAL = "AutoModelForCausalLM"

@@ -13,7 +13,7 @@ from probekit import ActivationCache, extract
 from probekit.cli import main
 from probekit.errors import CacheError, UsageError
 from probekit.tuning.drift import Drift, drift, source_before
-from probekit.tuning.run import run_plan
+from probekit.tuning.training.run import run_plan
 
 
 @pytest.fixture(scope="module")

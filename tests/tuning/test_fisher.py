@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from probekit.tuning.fisher import EXACT, diagonal_fisher, label_terms, number_terms
-from probekit.tuning.pulling import WeightPenalty, divergence
+from probekit.tuning.auxiliary.fisher import EXACT, diagonal_fisher, label_terms, number_terms
+from probekit.tuning.auxiliary.pulling import WeightPenalty, divergence
 
 
 def planted(n: int = 40, width: int = 3, classes: int = 2) -> tuple[torch.Tensor, nn.Linear]:

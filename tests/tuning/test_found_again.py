@@ -15,10 +15,10 @@ from tuned_runs import corpus, plan_of
 from probekit import ActivationCache, extract
 from probekit.errors import CacheError, NetworkError, UsageError
 from probekit.tuning import tune as tuning
-from probekit.tuning.data import TuningData
-from probekit.tuning.materials import Materials, gather
+from probekit.tuning.data.data import TuningData
+from probekit.tuning.data.materials import Materials, gather
 from probekit.tuning.predict import TunedModel
-from probekit.tuning.run import run_plan
+from probekit.tuning.training.run import run_plan
 
 Made = tuple[Path, ActivationCache]
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from tuned_runs import assert_same, log_of, materials, plan_of, tensors_of, trainer_of
 
-from probekit.tuning.loop import Trainer
-from probekit.tuning.run import run_plan
-from probekit.tuning.state import TrainingState
+from probekit.tuning.training.loop import Trainer
+from probekit.tuning.training.run import run_plan
+from probekit.tuning.training.state import TrainingState
 from probekit.tuning.tune import plan_for
 
 SCHEDULES = ("chain-thaw", "sequential", "gradual:epochs_each=0.5", "top")

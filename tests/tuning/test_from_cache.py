@@ -12,12 +12,12 @@ from tuned_runs import SPLITS, cached, corpus, log_of, losses, materials, plan_o
 
 from probekit import ActivationCache, extract
 from probekit.errors import UsageError
-from probekit.tuning import feed as feed_module
-from probekit.tuning.data import from_cache
-from probekit.tuning.feed import Feed
-from probekit.tuning.folder import RunFolder
-from probekit.tuning.loop import Trainer
-from probekit.tuning.run import Running, network_of, run_plan
+from probekit.tuning.data.data import from_cache
+from probekit.tuning.network import feed as feed_module
+from probekit.tuning.network.feed import Feed
+from probekit.tuning.runs.folder import RunFolder
+from probekit.tuning.training.loop import Trainer
+from probekit.tuning.training.run import Running, network_of, run_plan
 
 PLANS = {
     "head-only": ("head-only",),

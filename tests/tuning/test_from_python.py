@@ -9,8 +9,8 @@ from tiny_models import tiny_model
 from tuned_runs import cached, rewritten
 
 from probekit import Corpus, LayerReport, TunePlan, advise, probe, tune
-from probekit.tuning.bill import Bill
-from probekit.tuning.materials import gather
+from probekit.tuning.data.materials import gather
+from probekit.tuning.verdict.bill import Bill
 
 MODEL = str(tiny_model("bert"))
 

@@ -14,10 +14,10 @@ from probekit.errors import UsageError
 from probekit.features.labels import UNSEEN
 from probekit.registry import Registry
 from probekit.tuning import heads
-from probekit.tuning.batch import TokenBatch
-from probekit.tuning.head_module import HeadModule, VectorHead
 from probekit.tuning.heads import HEADS, Head, HeadSpec, get_head
-from probekit.tuning.pooling import pool
+from probekit.tuning.readout.batch import TokenBatch
+from probekit.tuning.readout.head_module import HeadModule, VectorHead
+from probekit.tuning.readout.pooling import pool
 
 LENGTHS = [6, 9, 3, 8]
 CLASSES = ("a", "b", "c")
@@ -169,7 +169,7 @@ def test_what_a_head_does_not_fit_is_refused() -> None:
 
 PLUGGED = '''"""The bias alone."""
 from torch import nn
-from probekit.tuning.head_module import HeadModule
+from probekit.tuning.readout.head_module import HeadModule
 from probekit.tuning.heads import Head
 
 class Bias(HeadModule):

@@ -9,10 +9,10 @@ import torch
 from token_batches import WIDTH, assert_close, batch_of, rows_taken
 
 from probekit.errors import UsageError
-from probekit.tuning.batch import TokenBatch
-from probekit.tuning.head_module import HeadModule, VectorHead
 from probekit.tuning.heads import HEADS, HeadSpec, get_head
-from probekit.tuning.pooling import pool
+from probekit.tuning.readout.batch import TokenBatch
+from probekit.tuning.readout.head_module import HeadModule, VectorHead
+from probekit.tuning.readout.pooling import pool
 
 CLASSES = ("a", "b", "c")
 

@@ -20,8 +20,8 @@ from tuned_runs import assert_same, log_of, materials, plan_of, tensors_of, trai
 
 from probekit.errors import CacheError, ResourceError
 from probekit.report import LayerReport
-from probekit.tuning.folder import RunFolder, read_tensors
-from probekit.tuning.run import Running, Tuned, run_plan
+from probekit.tuning.runs.folder import RunFolder, read_tensors
+from probekit.tuning.training.run import Running, Tuned, run_plan
 
 ALWAYS = Running(minutes=0)
 CHANGES = (
@@ -208,7 +208,7 @@ def test_a_disk_that_fills_up_during_a_checkpoint_leaves_the_one_before(
 ) -> None:
     own = materials()
     trainer = trainer_of(own, plan_of(own), tmp_path, minutes=0)
-    from probekit.tuning import folder
+    from probekit.tuning.runs import folder
 
     replace, count = folder.replace_bytes, 0
 

@@ -18,16 +18,16 @@ from probekit.errors import ProbekitError, UsageError
 from probekit.models.runtime.forward import PaddedBatch
 from probekit.report import LayerReport
 from probekit.statistics.text import unigram
-from probekit.tuning.feed import Feed
-from probekit.tuning.folder import RunFolder
+from probekit.tuning.data.hiding import Hiding, hidden_of
+from probekit.tuning.data.layout import ExampleBatch, gold_of
+from probekit.tuning.data.materials import Materials, gather
 from probekit.tuning.heads import get_head
-from probekit.tuning.hiding import Hiding, hidden_of
-from probekit.tuning.layout import ExampleBatch, gold_of
-from probekit.tuning.materials import Materials, gather
+from probekit.tuning.network.feed import Feed
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.plans import make_plan
 from probekit.tuning.predict import TunedModel
-from probekit.tuning.run import Running, network_of, run_plan
+from probekit.tuning.runs.folder import RunFolder
+from probekit.tuning.training.run import Running, network_of, run_plan
 from probekit.tuning.tune import plan_for
 
 CLASSES = {"gpt2": "AutoModelForCausalLM", "llama": "AutoModelForCausalLM", "bert": "AutoModelForMaskedLM"}

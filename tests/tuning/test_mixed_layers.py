@@ -7,7 +7,7 @@ import torch
 from token_batches import assert_close
 
 from probekit.errors import UsageError
-from probekit.tuning.mix import LEAST, ScalarMix
+from probekit.tuning.readout.mix import LEAST, ScalarMix
 
 
 def layers(n: int = 3) -> torch.Tensor:

@@ -13,11 +13,11 @@ import torch
 from tuned_runs import assert_same, corpus, losses, materials, plan_of, tensors_of, trainer_of
 
 from probekit.errors import CacheError, UsageError
-from probekit.tuning.feed import Feed
 from probekit.tuning.modules import MODULES
-from probekit.tuning.network import Network
+from probekit.tuning.network.feed import Feed
+from probekit.tuning.network.network import Network
 from probekit.tuning.predict import TunedModel
-from probekit.tuning.run import network_of, run_plan
+from probekit.tuning.training.run import network_of, run_plan
 from probekit.tuning.tune import plan_for
 
 MEMBERS = sorted(MODULES.members())

@@ -9,8 +9,8 @@ import pytest
 from tuned_runs import CLASSES, materials
 
 from probekit.errors import InputError, UsageError
-from probekit.tuning.layout import gold_of, lay_out
-from probekit.tuning.order import cut_batches, epoch_batches, sorted_batches
+from probekit.tuning.data.layout import gold_of, lay_out
+from probekit.tuning.data.order import cut_batches, epoch_batches, sorted_batches
 
 SIZES = np.random.default_rng(0).integers(1, 60, 500)
 EXAMPLES = np.random.default_rng(1).permutation(5000)[:500]

@@ -14,15 +14,15 @@ from torch import nn
 from tuned_runs import assert_same, log_of, materials, plan_of, tensors_of, trainer_of
 
 from probekit.errors import InputError, UsageError
-from probekit.tuning.adding import added_fields, on_frozen_blocks
+from probekit.tuning.auxiliary.pulling import Penalty
+from probekit.tuning.auxiliary.signal_module import SignalModule
 from probekit.tuning.choices import typed_closeness, typed_modules, typed_signals
 from probekit.tuning.closeness import CLOSENESS, Closeness
-from probekit.tuning.draw import draw_plan
 from probekit.tuning.modules import MODULES, Module
 from probekit.tuning.options import NotNegative, Size
 from probekit.tuning.plan import TunePlan, diff
-from probekit.tuning.pulling import Penalty
-from probekit.tuning.signal_module import SignalModule
+from probekit.tuning.planning.adding import added_fields, on_frozen_blocks
+from probekit.tuning.planning.draw import draw_plan
 from probekit.tuning.signals import SIGNALS, Signal, SignalSpec
 
 

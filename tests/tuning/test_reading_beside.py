@@ -16,10 +16,10 @@ from probekit.corpus import open_corpus
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.example import Example
 from probekit.storage.files import digest_of
-from probekit.tuning.materials import Materials, gather
+from probekit.tuning.data.materials import Materials, gather
 from probekit.tuning.plan import TunePlan, diff
 from probekit.tuning.predict import TunedModel
-from probekit.tuning.run import Running, network_of, run_plan
+from probekit.tuning.training.run import Running, network_of, run_plan
 from probekit.tuning.tune import plan_for
 
 PER_SENTENCE = 6

@@ -21,9 +21,9 @@ from probekit.models.runtime.hooks import Capture
 from probekit.models.runtime.middle import trial_batch
 from probekit.models.sources.find import find_model
 from probekit.report import LayerReport
-from probekit.tuning.materials import gather
+from probekit.tuning.data.materials import gather
 from probekit.tuning.predict import Predicted, TunedModel
-from probekit.tuning.run import Tuned, run_plan
+from probekit.tuning.training.run import Tuned, run_plan
 
 KEPT = 2
 

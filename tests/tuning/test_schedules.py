@@ -15,8 +15,8 @@ import pytest
 from plugins import install
 
 from probekit.errors import UsageError
-from probekit.tuning.course import Course, Stage
 from probekit.tuning.plan import TunePlan
+from probekit.tuning.planning.course import Course, Stage
 from probekit.tuning.rates import RATES, by_depth, get_rate
 from probekit.tuning.schedules import SCHEDULES, get_schedule
 
@@ -251,7 +251,7 @@ def ax() -> Any:
 
 
 def test_a_picture_is_white_where_frozen_and_darker_where_the_rate_is_higher(plan: TunePlan, ax: Any) -> None:
-    from probekit.tuning.draw import PALEST, draw_plan
+    from probekit.tuning.planning.draw import PALEST, draw_plan
 
     assert draw_plan(plan, ax, steps_each=10) is ax
     shades = ax.images[0].get_array()
@@ -268,7 +268,7 @@ def test_a_picture_is_white_where_frozen_and_darker_where_the_rate_is_higher(pla
 
 @pytest.mark.parametrize(("n_layers", "epochs"), [(1, 1), (6, 5), (48, 40)])
 def test_labels_never_crowd(make_facts: Callable[..., Any], ax: Any, n_layers: int, epochs: int) -> None:
-    from probekit.tuning.draw import draw_plan
+    from probekit.tuning.planning.draw import draw_plan
     from probekit.tuning.plans import make_plan
 
     plan = make_plan("full", make_facts(n_layers=n_layers), "pos").with_set(f"loop.epochs={epochs}")

@@ -17,15 +17,15 @@ from tuned_runs import assert_same, corpus, examples, log_of, losses, plan_of, t
 from probekit import ActivationCache, extract
 from probekit.errors import UsageError
 from probekit.models.sources.weights import quiet
+from probekit.tuning.auxiliary.noise_signal import NoiseSignal
+from probekit.tuning.auxiliary.task_signal import TaskSignal
+from probekit.tuning.auxiliary.token_signal import TokenSignal
 from probekit.tuning.choices import spelled_choice, typed_signals
-from probekit.tuning.folder import RunFolder
-from probekit.tuning.loop import Trainer
-from probekit.tuning.materials import Materials, gather
-from probekit.tuning.noise_signal import NoiseSignal
+from probekit.tuning.data.materials import Materials, gather
 from probekit.tuning.plan import TunePlan
+from probekit.tuning.runs.folder import RunFolder
 from probekit.tuning.signals import SIGNALS
-from probekit.tuning.task_signal import TaskSignal
-from probekit.tuning.token_signal import TokenSignal
+from probekit.tuning.training.loop import Trainer
 
 CLASSES = {"gpt2": "AutoModelForCausalLM", "bert": "AutoModelForMaskedLM"}
 CASES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from probekit.tuning.sizing import Sized
+from probekit.tuning.readout.sizing import Sized
 
 
 def test_vectors_of_any_place_and_size_become_alike() -> None:

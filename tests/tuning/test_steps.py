@@ -12,7 +12,7 @@ import torch
 from tuned_runs import assert_same, log_of, losses, materials, plan_of, tensors_of, trainer_of
 
 from probekit.errors import NumericError, ResourceError
-from probekit.tuning.loop import Trainer
+from probekit.tuning.training.loop import Trainer
 
 
 def gradients(trainer: Trainer, micros: list[Any]) -> tuple[float, dict[str, torch.Tensor]]:

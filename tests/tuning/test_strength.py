@@ -6,8 +6,8 @@ import pytest
 
 from probekit.errors import InputError, UsageError
 from probekit.report import Measurement
+from probekit.tuning.auxiliary.strength import choose_strength, strengths_of
 from probekit.tuning.plan import TunePlan
-from probekit.tuning.strength import choose_strength, strengths_of
 
 
 @pytest.mark.parametrize(

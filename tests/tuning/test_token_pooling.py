@@ -12,9 +12,9 @@ from token_batches import WIDTH, assert_close, batch_of
 
 from probekit.cache.reader import CacheIndex
 from probekit.features import Pooler, TargetTable
-from probekit.tuning.batch import TokenBatch
 from probekit.tuning.heads import POOLS
-from probekit.tuning.pooling import pool
+from probekit.tuning.readout.batch import TokenBatch
+from probekit.tuning.readout.pooling import pool
 
 TEXTLESS = 9
 LENGTHS = [5, 9, 3, 6]

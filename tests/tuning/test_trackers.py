@@ -13,8 +13,8 @@ from tuned_runs import log_of, materials, plan_of
 from probekit.cli.app import run as command
 from probekit.errors import UsageError
 from probekit.report import LayerReport
-from probekit.tuning.run import Running, run_plan
-from probekit.tuning.trackers import Trackers, check_trackers
+from probekit.tuning.training.run import Running, run_plan
+from probekit.tuning.training.trackers import Trackers, check_trackers
 
 # The part of trackio that accelerate speaks to.
 FAKE = """

@@ -11,8 +11,8 @@ import torch
 import transformers
 from test_trainer import Sentences, loaded, run
 
-from probekit.tuning.fisher import diagonal_fisher, label_terms
-from probekit.tuning.pulling import divergence
+from probekit.tuning.auxiliary.fisher import diagonal_fisher, label_terms
+from probekit.tuning.auxiliary.pulling import divergence
 from probekit.tuning.trainer_closeness import CloseCallback, DistillCallback
 
 Named = dict[str, torch.Tensor]

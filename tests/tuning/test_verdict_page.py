@@ -12,8 +12,8 @@ import pytest
 from planted_lines import BEST, LAYERS, PLAN, by_depth, planted
 
 from probekit.tuning.facts import ModelFacts
-from probekit.tuning.grid import DEVELOPMENT, Cell
-from probekit.tuning.verify import Verdict
+from probekit.tuning.verdict.grid import DEVELOPMENT, Cell
+from probekit.tuning.verdict.verify import Verdict
 
 PLANNED = {"aside": 10, "development": 8}
 HOME = Path(__file__).parents[1] / "bench" / "verdict_page.py"

@@ -19,13 +19,13 @@ from probekit.corpus import open_corpus
 from probekit.errors import InputError, UsageError
 from probekit.example import Example
 from probekit.report import LayerReport
-from probekit.tuning.cells import Asked, LineFile, run_cells
+from probekit.tuning.data.materials import gather
 from probekit.tuning.facts import ModelFacts
-from probekit.tuning.grid import DEVELOPMENT, Cell, grid, rivals
-from probekit.tuning.materials import gather
-from probekit.tuning.profiles import PROFILES, profiles_of
 from probekit.tuning.tune import digest_of_report, plan_for
-from probekit.tuning.verify import Verdict
+from probekit.tuning.verdict.cells import Asked, LineFile, run_cells
+from probekit.tuning.verdict.grid import DEVELOPMENT, Cell, grid, rivals
+from probekit.tuning.verdict.profiles import PROFILES, profiles_of
+from probekit.tuning.verdict.verify import Verdict
 
 
 @pytest.fixture

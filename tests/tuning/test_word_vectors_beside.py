@@ -9,9 +9,9 @@ import torch
 from token_batches import WIDTH, assert_close, batch_of
 
 from probekit.models.sources.vectors import WordVectors, read_vectors
-from probekit.tuning.beside import Beside, WordRows, rows_of_tokens
+from probekit.tuning.data.beside import Beside, WordRows, rows_of_tokens
 from probekit.tuning.heads import HeadSpec, get_head
-from probekit.tuning.pooling import pool
+from probekit.tuning.readout.pooling import pool
 
 SENTENCES = [("The", "cat", "xyz", "cat"), ("a", "Xyz")]
 

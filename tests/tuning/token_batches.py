@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from probekit.tuning.batch import TokenBatch
+from probekit.tuning.readout.batch import TokenBatch
 
 WIDTH = 6
 

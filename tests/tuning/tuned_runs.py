@@ -14,16 +14,16 @@ from tiny_models import tiny_model, training_text
 
 from probekit import ActivationCache, Corpus, Example, extract
 from probekit.tasks import ProbeTask
-from probekit.tuning.data import TuningData
-from probekit.tuning.feed import Feed
-from probekit.tuning.folder import RunFolder
-from probekit.tuning.loop import Trainer
-from probekit.tuning.materials import Materials, gather
-from probekit.tuning.network import Network
+from probekit.tuning.data.data import TuningData
+from probekit.tuning.data.materials import Materials, gather
+from probekit.tuning.network.feed import Feed
+from probekit.tuning.network.network import Network
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.plans import make_plan
-from probekit.tuning.processes import Processes
-from probekit.tuning.run import network_of
+from probekit.tuning.runs.folder import RunFolder
+from probekit.tuning.training.loop import Trainer
+from probekit.tuning.training.processes import Processes
+from probekit.tuning.training.run import network_of
 
 SPLITS = {"train": 24, "dev": 8, "test": 8}
 CLASSES = ("A", "B", "C")

@@ -26,7 +26,7 @@ from probekit.extraction.run import tokeniser_for
 from probekit.extraction.spec import ExtractionSpec
 from probekit.features import TargetTable
 from probekit.models.runtime.middle import Middle
-from probekit.tuning.reading import ReadTokens
+from probekit.tuning.data.reading import ReadTokens
 
 HEAD = "head"
 """The annotation that says where each word hangs: 0 of the root, else the number of a word from 1."""

@@ -34,7 +34,7 @@ from probekit.probing.estimators import LayerMatrix, StudySettings
 from probekit.probing.estimators.logistic import ESTIMATOR
 from probekit.probing.problem import Problem
 from probekit.tasks import ProbeTask, get_task
-from probekit.tuning.reading import ReadTokens, tokens_of
+from probekit.tuning.data.reading import ReadTokens, tokens_of
 
 
 @dataclass(frozen=True, slots=True)

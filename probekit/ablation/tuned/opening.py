@@ -29,11 +29,11 @@ from probekit.models.sources.find import ModelSource
 from probekit.models.sources.load import LoadedModel
 from probekit.models.sources.weights import state_digest
 from probekit.tasks import ProbeTask
-from probekit.tuning.data import TuningData, places
-from probekit.tuning.feed import Feed
+from probekit.tuning.data.data import TuningData, places
+from probekit.tuning.data.reading import ReadTokens
+from probekit.tuning.network.feed import Feed
 from probekit.tuning.predict import TunedModel
-from probekit.tuning.reading import ReadTokens
-from probekit.tuning.saving import DELTA
+from probekit.tuning.runs.saving import DELTA
 
 OF_A_CORPUS = ("corpus", "annotations", "probes")
 """What of a :class:`~probekit.ablation.probes.fitting.ProbeSpec` is no probe's: a run has the rest itself."""

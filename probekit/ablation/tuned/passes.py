@@ -17,9 +17,9 @@ from probekit.behaviour.scoring.scorer import Found
 from probekit.extraction.spec import batches
 from probekit.models.runtime.forward import PaddedBatch
 from probekit.models.runtime.middle import Middle
-from probekit.tuning.feed import Feed
-from probekit.tuning.layout import ExampleBatch
-from probekit.tuning.network import Network
+from probekit.tuning.data.layout import ExampleBatch
+from probekit.tuning.network.feed import Feed
+from probekit.tuning.network.network import Network
 
 
 @dataclass(frozen=True, slots=True)

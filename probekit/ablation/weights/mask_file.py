@@ -22,9 +22,9 @@ from probekit import plain
 from probekit.ablation.weights.masks import Masks, Matrices
 from probekit.errors import InputError, ResourceError
 from probekit.storage.files import replacing
-from probekit.tuning.folder import RunFolder
-from probekit.tuning.identity import complete_record
 from probekit.tuning.predict import TunedModel
+from probekit.tuning.runs.folder import RunFolder
+from probekit.tuning.runs.identity import complete_record
 
 FORMAT = "probekit.mask/1"
 

@@ -1,8 +1,8 @@
 """What keeps a network that trains close to the pretrained one: one file each.
 
 Enters: the network before its first step (:class:`Pretrained`), options. Leaves: a
-:class:`~probekit.tuning.pulling.Penalty`, built once a run, also of one that goes on from a checkpoint, always on
-pretrained values. A file sets ``CLOSENESS = Closeness(name, build, help)``; it is its own registration.
+:class:`~probekit.tuning.auxiliary.pulling.Penalty`, built once a run, also of one that goes on from a checkpoint,
+always on pretrained values. A file sets ``CLOSENESS = Closeness(name, build, help)``; it is its own registration.
 
 How the loop calls it: of every micro-batch in which the body trains it takes ``loss(ran)``, a sum, over ``counted`` of
 the examples of the whole step, and adds that to the loss of the task; when the gradients of a step are there, before
@@ -24,10 +24,10 @@ from probekit.tuning.options import bound
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from probekit.tuning.feed import Feed
-    from probekit.tuning.network import Network
+    from probekit.tuning.auxiliary.pulling import Penalty
+    from probekit.tuning.network.feed import Feed
+    from probekit.tuning.network.network import Network
     from probekit.tuning.plan import TunePlan
-    from probekit.tuning.pulling import Penalty
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from probekit.tuning.closeness import Closeness, Pretrained
 from probekit.tuning.options import NotNegative, Positive, Range
 
 if TYPE_CHECKING:
-    from probekit.tuning.pulling import Penalty
+    from probekit.tuning.auxiliary.pulling import Penalty
 
 Layer = Annotated[int, Range("-1 or more", lambda x: x >= -1)]
 
@@ -31,7 +31,7 @@ def build(
     layer : int
         -1: predictions.
     """
-    from probekit.tuning.distilling import distilled
+    from probekit.tuning.auxiliary.distilling import distilled
 
     return distilled(pretrained, strength, temperature=temperature, layer=layer)
 

@@ -14,7 +14,7 @@ from probekit.tuning.closeness import Closeness, Pretrained
 from probekit.tuning.options import Count, NotNegative, Range, Size
 
 if TYPE_CHECKING:
-    from probekit.tuning.pulling import Penalty
+    from probekit.tuning.auxiliary.pulling import Penalty
 
 Whose = Annotated[str, Range("model or data", lambda x: x in ("model", "data"))]
 
@@ -43,7 +43,7 @@ def build(
     draws : int
         Of labels, where their mean is not exact.
     """
-    from probekit.tuning.consolidating import Sampling, consolidated
+    from probekit.tuning.auxiliary.consolidating import Sampling, consolidated
 
     return consolidated(pretrained, strength, Sampling(rows, examples, labels, draws))
 

@@ -13,12 +13,12 @@ from probekit.tuning.closeness import Closeness, Pretrained
 from probekit.tuning.options import NotNegative
 
 if TYPE_CHECKING:
-    from probekit.tuning.pulling import Penalty
+    from probekit.tuning.auxiliary.pulling import Penalty
 
 
 def build(pretrained: Pretrained, *, strength: NotNegative = 0.01) -> Penalty:
     """Return half the strength times the squared distance."""
-    from probekit.tuning.pulling import WeightPenalty
+    from probekit.tuning.auxiliary.pulling import WeightPenalty
 
     pretrained.check_weights("l2-sp")
     return WeightPenalty(pretrained.values(), strength)

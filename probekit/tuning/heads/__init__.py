@@ -1,7 +1,7 @@
 """What answers a task on top of a model: heads, one file each.
 
 Enters: what the head is to read and answer (:class:`HeadSpec`), its options. Leaves: a
-:class:`~probekit.tuning.head_module.Judge`, with first weights drawn from the seed. A file sets ``HEAD =
+:class:`~probekit.tuning.readout.head_module.Judge`, with first weights drawn from the seed. A file sets ``HEAD =
 Head(name, build, help)``; it is its own registration. Surprise: this module imports no torch, so that a plan that names
 a head is checked without; the files of heads do.
 """
@@ -18,11 +18,11 @@ from probekit.tasks import SPANS
 from probekit.tuning.options import bound
 
 if TYPE_CHECKING:
-    from probekit.tuning.head_module import Judge
     from probekit.tuning.parts import Read
+    from probekit.tuning.readout.head_module import Judge
 
 POOLS = {"mean": 1, "first": 1, "last": 1, "max": 1, "concat": 3, "endpoints": 2}
-"""How many states the vector of a span is made of, by how it is pooled; see :func:`~probekit.tuning.pooling.pool`."""
+"""States in the vector of a span, by how it is pooled; see :func:`~probekit.tuning.readout.pooling.pool`."""
 
 KINDS = tuple(kind for kind in SPANS if kind != "tree")
 TARGETS = ("labels", "numbers")

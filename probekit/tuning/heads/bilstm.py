@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from probekit.tuning.batch import TokenBatch
-from probekit.tuning.head_module import HeadModule
 from probekit.tuning.heads import Head, HeadSpec
 from probekit.tuning.options import Dropout, Size
-from probekit.tuning.pooling import pool
+from probekit.tuning.readout.batch import TokenBatch
+from probekit.tuning.readout.head_module import HeadModule
+from probekit.tuning.readout.pooling import pool
 
 
 class Recurrent(HeadModule):

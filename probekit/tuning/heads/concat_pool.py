@@ -13,9 +13,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from probekit.errors import UsageError, did_you_mean
-from probekit.tuning.head_module import Scorer
 from probekit.tuning.heads import Head, HeadSpec
 from probekit.tuning.options import Dropout, Size
+from probekit.tuning.readout.head_module import Scorer
 
 NAME = "concat-pool"
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from probekit.features.labels import UNSEEN
-from probekit.tuning.head_module import Scorer
 from probekit.tuning.heads import Head, HeadSpec
 from probekit.tuning.options import Dropout
+from probekit.tuning.readout.head_module import Scorer
 
 
 class Chain(Scorer):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from probekit.tuning.head_module import Judge
 from probekit.tuning.heads import Head, HeadSpec
+from probekit.tuning.readout.head_module import Judge
 
 
 class OwnHead(Judge):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from probekit.tuning.head_module import Scorer
 from probekit.tuning.heads import Head, HeadSpec
 from probekit.tuning.options import Dropout, Size
+from probekit.tuning.readout.head_module import Scorer
 
 
 def build(spec: HeadSpec, *, hidden: Size = 128, dropout: Dropout = 0.1) -> Scorer:

@@ -14,9 +14,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from probekit.tuning.head_module import VectorHead
 from probekit.tuning.heads import Head, HeadSpec
 from probekit.tuning.options import Count, Dropout
+from probekit.tuning.readout.head_module import VectorHead
 
 
 class Pair(VectorHead):

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from probekit.tasks import SPANS
-from probekit.tuning.batch import TokenBatch
-from probekit.tuning.head_module import HeadModule
 from probekit.tuning.heads import Head, HeadSpec
 from probekit.tuning.options import Dropout, Size
-from probekit.tuning.pooling import first_of, last_of, windows
+from probekit.tuning.readout.batch import TokenBatch
+from probekit.tuning.readout.head_module import HeadModule
+from probekit.tuning.readout.pooling import first_of, last_of, windows
 
 BINS = (1, 2, 3, 4, 7, 15, 31, 63)
 """The largest width of each bin; the last holds what is longer."""

@@ -1,9 +1,10 @@
 """Small modules that are put into the blocks of a model, so that these train and the model need not: one file each.
 
-Enters: a model and the depths that a plan names (:class:`~probekit.tuning.host.Host`), options. Leaves: what was put
-in (:class:`~probekit.tuning.added.Added`), with first weights drawn from the seed; the model's outputs do not change by
-it at all. A file sets ``MODULE = Module(name, build, help)``; it is its own registration. Surprise: this module imports
-no torch, so that a plan that names a module is checked without; the files of modules import it where they build.
+Enters: a model and the depths that a plan names (:class:`~probekit.tuning.adapters.host.Host`), options. Leaves: what
+was put in (:class:`~probekit.tuning.adapters.added.Added`), with first weights drawn from the seed; the model's outputs
+do not change by it at all. A file sets ``MODULE = Module(name, build, help)``; it is its own registration. Surprise:
+this module imports no torch, so that a plan that names a module is checked without; the files of modules import it
+where they build.
 """
 
 from __future__ import annotations

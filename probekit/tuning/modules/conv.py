@@ -14,13 +14,13 @@ from probekit.tuning.modules import Module
 from probekit.tuning.options import Dropout, Size
 
 if TYPE_CHECKING:
-    from probekit.tuning.added import Beside
-    from probekit.tuning.host import Host
+    from probekit.tuning.adapters.added import Beside
+    from probekit.tuning.adapters.host import Host
 
 
 def build(host: Host, *, width: Size = 16, place: str = "mlp", kernel: Size = 3, dropout: Dropout = 0.0) -> Beside:
     """Put one at every place of every depth."""
-    from probekit.tuning.bottlenecks import Bottleneck, Convolution
+    from probekit.tuning.adapters.bottlenecks import Bottleneck, Convolution
 
     causal = host.causal
     return host.beside(

@@ -13,13 +13,13 @@ from probekit.tuning.modules import Module
 from probekit.tuning.options import Dropout, Size
 
 if TYPE_CHECKING:
-    from probekit.tuning.host import Host
-    from probekit.tuning.low_rank import LowRank
+    from probekit.tuning.adapters.host import Host
+    from probekit.tuning.adapters.low_rank import LowRank
 
 
 def build(host: Host, *, r: Size = 8, alpha: Size = 16, to: str = "attention", dropout: Dropout = 0.0) -> LowRank:
     """Put one at every linear map of its kind in every depth."""
-    from probekit.tuning.low_rank import LowRank
+    from probekit.tuning.adapters.low_rank import LowRank
 
     return LowRank(host.loaded, host.depths, r=r, alpha=alpha, to=to, dropout=dropout)
 

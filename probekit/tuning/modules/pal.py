@@ -15,15 +15,15 @@ from probekit.tuning.modules import Module
 from probekit.tuning.options import Dropout, Size
 
 if TYPE_CHECKING:
-    from probekit.tuning.added import Beside
-    from probekit.tuning.host import Host
+    from probekit.tuning.adapters.added import Beside
+    from probekit.tuning.adapters.host import Host
 
 
 def build(host: Host, *, width: Size = 32, heads: Size = 4, place: str = "mlp", dropout: Dropout = 0.0) -> Beside:
     """Put one beside every depth, with an attention of its own between shared projections."""
     from torch import nn
 
-    from probekit.tuning.bottlenecks import Attention, ProjectedAttention, zeroed
+    from probekit.tuning.adapters.bottlenecks import Attention, ProjectedAttention, zeroed
 
     causal = host.causal
     down, up = nn.Linear(host.width, width, bias=False), zeroed(nn.Linear(width, host.width, bias=False))

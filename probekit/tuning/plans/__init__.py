@@ -14,7 +14,11 @@ from typing import Any
 from probekit.errors import UsageError
 from probekit.registry import Registry
 from probekit.tuning.choices import ModuleChoice
-from probekit.tuning.defaults import (
+from probekit.tuning.facts import ModelFacts
+from probekit.tuning.options import bound, by_place, keyword_only
+from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ScheduleChoice
+from probekit.tuning.plan import TunePlan
+from probekit.tuning.planning.defaults import (
     BATCH_TOKENS,
     FittingHead,
     batch_tokens_for,
@@ -24,10 +28,6 @@ from probekit.tuning.defaults import (
     patience_for,
     peak_for,
 )
-from probekit.tuning.facts import ModelFacts
-from probekit.tuning.options import bound, by_place, keyword_only
-from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ScheduleChoice
-from probekit.tuning.plan import TunePlan
 from probekit.tuning.reasons import Reason
 
 

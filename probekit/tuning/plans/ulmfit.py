@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from probekit.tuning.defaults import FittingHead, peak_for
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.parts import ScheduleChoice
+from probekit.tuning.planning.defaults import FittingHead, peak_for
 from probekit.tuning.plans import Laid, PlanRecipe
 
 FACTOR = 2.6

@@ -1,8 +1,8 @@
 """What a network learns from beside the targets of its task: one file each.
 
 Enters: a run before its first step (:class:`SignalSpec`), options. Leaves: a
-:class:`~probekit.tuning.signal_module.SignalModule`, which may have parameters of its own; they train with what is new.
-A file sets ``SIGNAL = Signal(name, build, help)``; it is its own registration.
+:class:`~probekit.tuning.auxiliary.signal_module.SignalModule`, which may have parameters of its own; they train with
+what is new. A file sets ``SIGNAL = Signal(name, build, help)``; it is its own registration.
 
 How the loop calls it: when the micro-batches of a step are through and before the optimizer moves, it takes
 ``batches(seed, step)``; of each ``outputs(network, batch)`` and ``loss(outputs, batch)``, the mean over the batch; adds
@@ -21,10 +21,10 @@ from probekit.registry import Registry
 from probekit.tuning.options import bound
 
 if TYPE_CHECKING:
-    from probekit.tuning.feed import Feed
-    from probekit.tuning.network import Network
+    from probekit.tuning.auxiliary.signal_module import SignalModule
+    from probekit.tuning.network.feed import Feed
+    from probekit.tuning.network.network import Network
     from probekit.tuning.plan import TunePlan
-    from probekit.tuning.signal_module import SignalModule
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from probekit.tuning.options import PartOrNone
 from probekit.tuning.signals import Signal, SignalSpec
 
 if TYPE_CHECKING:
-    from probekit.tuning.signal_module import SignalModule
+    from probekit.tuning.auxiliary.signal_module import SignalModule
 
 
 def build(spec: SignalSpec, *, on: str = "", eps: PartOrNone = 0.15, sure: PartOrNone = 0.0) -> SignalModule:
@@ -29,7 +29,7 @@ def build(spec: SignalSpec, *, on: str = "", eps: PartOrNone = 0.15, sure: PartO
     sure : float
         Targets count of which the likeliest label of the whole text has so much probability, or more.
     """
-    from probekit.tuning.noise_signal import noise_signal
+    from probekit.tuning.auxiliary.noise_signal import noise_signal
 
     return noise_signal(spec, on, eps=eps, sure=sure)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from probekit.tuning.signals import Signal, SignalSpec
 
 if TYPE_CHECKING:
-    from probekit.tuning.signal_module import SignalModule
+    from probekit.tuning.auxiliary.signal_module import SignalModule
 
 
 def build(spec: SignalSpec, *, train: bool = False) -> SignalModule:
@@ -25,7 +25,7 @@ def build(spec: SignalSpec, *, train: bool = False) -> SignalModule:
     train : bool
         What the head does not share with the model trains too, with what is new.
     """
-    from probekit.tuning.token_signal import token_signal
+    from probekit.tuning.auxiliary.token_signal import token_signal
 
     return token_signal(spec, train=train)
 

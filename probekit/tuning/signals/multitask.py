@@ -13,7 +13,7 @@ from probekit.tuning.options import Count
 from probekit.tuning.signals import Signal, SignalSpec
 
 if TYPE_CHECKING:
-    from probekit.tuning.signal_module import SignalModule
+    from probekit.tuning.auxiliary.signal_module import SignalModule
 
 
 def build(
@@ -41,7 +41,7 @@ def build(
         Of the catalogue of heads.
     targets : {"labels", "numbers"}
     """
-    from probekit.tuning.task_signal import Asked, task_signal
+    from probekit.tuning.auxiliary.task_signal import Asked, task_signal
 
     return task_signal(spec, Asked(on, sampling, until, head, targets))
 

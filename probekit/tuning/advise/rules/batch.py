@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probekit.tuning.advise import Case, Decision, Rule
-from probekit.tuning.defaults import batch_tokens_for
+from probekit.tuning.planning.defaults import batch_tokens_for
 
 
 def decide(case: Case) -> Decision:

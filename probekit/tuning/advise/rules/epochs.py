@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from probekit.tuning.advise import Case, Decision, Rule
-from probekit.tuning.defaults import EPOCHS, epochs_for
+from probekit.tuning.planning.defaults import EPOCHS, epochs_for
 
 
 def decide(case: Case) -> Decision:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probekit.tuning.advise import Case, Decision, Rule
-from probekit.tuning.defaults import head_peak_for
+from probekit.tuning.planning.defaults import head_peak_for
 
 
 def decide(case: Case) -> Decision:

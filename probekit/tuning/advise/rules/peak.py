@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from probekit.tuning.advise import Case, Decision, Rule
-from probekit.tuning.defaults import peak_for
+from probekit.tuning.planning.defaults import peak_for
 
 
 def decide(case: Case) -> Decision:

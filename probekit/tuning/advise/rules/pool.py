@@ -6,8 +6,8 @@ The mean of a whole sentence is taken whatever the probe did, since its first an
 from __future__ import annotations
 
 from probekit.tuning.advise import Case, Decision, Rule
-from probekit.tuning.defaults import head_for
 from probekit.tuning.heads import POOLS
+from probekit.tuning.planning.defaults import head_for
 
 
 def decide(case: Case) -> Decision:

@@ -1,0 +1,1 @@
+"""Losses beside the task's: penalties that hold a model close, and further signals."""

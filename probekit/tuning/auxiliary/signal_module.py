@@ -1,0 +1,50 @@
+"""What every signal is: batches of a step, what the network gives of them, their loss, its weight."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from probekit.tuning.network.network import Network
+
+if TYPE_CHECKING:
+    from probekit.tuning.signals import SignalSpec
+
+
+class SignalModule(nn.Module, ABC):
+    """A signal; parameters that it sets train with what is new, and are no part of the tuned model.
+
+    Parameters
+    ----------
+    spec : SignalSpec
+
+    Attributes
+    ----------
+    remarks : list of str
+        What a person must know of it.
+    """
+
+    def __init__(self, spec: SignalSpec) -> None:
+        super().__init__()
+        self._ends, self._total = spec.weight, spec.total
+        self.remarks: list[str] = []
+
+    @abstractmethod
+    def batches(self, seed: int, step: int) -> Sequence[Any]:
+        """Return the batches of a step, a pure function of both; none where there is nothing to learn at it."""
+
+    def outputs(self, network: Network, batch: Any) -> Any:
+        """Return what :meth:`loss` reads, with gradients: by default what a head reads of an ``ExampleBatch``."""
+        return network.laid_out(batch, {})
+
+    @abstractmethod
+    def loss(self, outputs: Any, batch: Any) -> Tensor:
+        """Return the mean loss of a batch."""
+
+    def weight(self, step: int) -> float:
+        """Return the weight at a step, 0 or more: on the line from the first to the last."""
+        first, last = self._ends
+        return first + (last - first) * step / max(1, self._total - 1)

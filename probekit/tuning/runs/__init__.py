@@ -1,0 +1,1 @@
+"""A run on disk: its folder, whose it is, what it saved, and how it is opened again."""

@@ -1,0 +1,145 @@
+"""What a model was before it is tuned: where it is a run's, that run's head and rows; else what it was pretrained for.
+
+Enters: a run before its first step. Leaves: a :class:`Source`, which opens only what is asked of it. Surprise: the rows
+of a run are read again from where they were, and are refused where they are no longer those that it trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probekit.corpus import open_corpus, reopen_annotated
+from probekit.corpus.corpus import CorpusSource
+from probekit.errors import CacheError, UsageError
+from probekit.extraction.spec import ExtractionSpec
+from probekit.tuning.data.data import TuningData, from_model
+from probekit.tuning.data.reading import read_model
+from probekit.tuning.data.text import TARGETS, TEXT, lay_out_text, load_language_model, task_named
+from probekit.tuning.groups import facts_of
+from probekit.tuning.network.assembly import assemble
+from probekit.tuning.plan import TunePlan
+from probekit.tuning.plans import make_plan
+from probekit.tuning.runs.folder import RunFolder
+from probekit.tuning.runs.identity import PLAN, READ_FROM, RUN, complete_record
+from probekit.tuning.runs.opening import with_head
+
+if TYPE_CHECKING:
+    from probekit.models.sources.load import LoadedModel
+    from probekit.tasks import ProbeTask
+    from probekit.tuning.network.network import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The model that a run starts from, loaded anew whenever it is asked for.
+
+    Attributes
+    ----------
+    started : LoadedModel
+        That of the run that starts, which stays as it is.
+    """
+
+    started: LoadedModel
+
+    @property
+    def place(self) -> Path:
+        """The folder of its files."""
+        return self.started.source.files()[0].parent
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is the model of a run."""
+        return (self.place / RUN).is_file()
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The record of the run that it is of.
+
+        Raises
+        ------
+        UsageError, CacheError
+            It is no run's, or of one that is not complete.
+        """
+        return complete_record(RunFolder(self.place, writes=False))
+
+    @property
+    def task(self) -> ProbeTask:
+        """The task of the run that it is of."""
+        return task_named(self.asked["task"])
+
+    def loaded(self, *, text: bool) -> LoadedModel:
+        """Return the model, with its own head where that is to predict tokens."""
+        source, device = self.started.source, self.started.device.type
+        return load_language_model(source, device=device) if text else source.load(device=device)
+
+    def network(self) -> Network:
+        """Return the model with the head of the run that it is of."""
+        asked = self.asked
+        run, plan = RunFolder(self.place, writes=False), TunePlan.read_file(self.place / PLAN)
+        return with_head(self.loaded(text=asked["targets"] == TARGETS), run, plan, asked, beside=None)
+
+    def rows(self, loaded: LoadedModel, instead: str | None) -> TuningData:
+        """Return the rows that the run trained on.
+
+        Parameters
+        ----------
+        loaded : LoadedModel
+            That reads them.
+        instead : str or None
+            Where they are now.
+
+        Raises
+        ------
+        UsageError
+            It is not known where they are.
+        CacheError
+            They are others.
+        """
+        asked = self.asked
+        record, spec = _record(asked.get(READ_FROM))
+        if instead is None and record is None:
+            raise UsageError(
+                f"The run in {self.place} does not say where the rows are that it trained on. Name them: "
+                "--close ewc:rows=CORPUS."
+            )
+        corpus = reopen_annotated(record, instead=None if instead is None else open_corpus(instead))
+        if asked["targets"] == TARGETS:
+            data = lay_out_text(loaded, corpus.name, read_model(loaded, corpus, spec))
+        else:
+            data = from_model(loaded, corpus, self.task, targets=asked["targets"], spec=spec)
+        data = data.limited(asked["examples"], asked["plan"]["loop"]["seed"])
+        if data.digest != asked["data"]:
+            raise CacheError(
+                f"The rows of '{corpus.name}' are not those that the run in {self.place} trained on. Name these: "
+                "--close ewc:rows=CORPUS."
+            )
+        return data
+
+    def language_model(self) -> Network:
+        """Return the model with the head that it was pretrained with.
+
+        Raises
+        ------
+        UsageError
+            It has none.
+        """
+        loaded = self.loaded(text=True)
+        plan = make_plan("full", facts_of(loaded), TEXT.name, kind=TEXT.kind, targets=TARGETS)
+        return assemble(loaded, plan, kind=TEXT.kind, targets=TARGETS, classes=())
+
+    def text(self, loaded: LoadedModel, rows: str) -> TuningData:
+        """Return a corpus for :meth:`language_model`; what is beyond the model's limit is cut off."""
+        corpus = open_corpus(rows)
+        return lay_out_text(loaded, corpus.name, read_model(loaded, corpus, ExtractionSpec(overflow="truncate")))
+
+
+def _record(document: Any) -> tuple[CorpusSource | None, ExtractionSpec]:
+    """Return where rows were read from, and how, as far as the run says."""
+    if not isinstance(document, Mapping):
+        return None, ExtractionSpec()
+    record = document.get("corpus")
+    how = {name: document[name] for name in ("input", "max_length", "overflow")}
+    return None if record is None else CorpusSource.from_json(record), replace(ExtractionSpec(), **how)

@@ -1,0 +1,228 @@
+"""Tune: from a plan and what it is applied to, to a tuned model with its scores.
+
+Enters: :class:`~probekit.tuning.data.materials.Materials`, a :class:`~probekit.tuning.plan.TunePlan`, a folder. Leaves:
+the folder of the run, complete, and a :class:`Tuned`. The model is cut to the blocks that the plan keeps, trained, and
+left at its best on dev; test is scored once, at the end, and chooses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from probekit import __version__
+from probekit.report import LayerReport, Measurement
+from probekit.tuning.data.data import TuningData
+from probekit.tuning.data.materials import Materials
+from probekit.tuning.heads import get_head
+from probekit.tuning.network.assembly import network_of
+from probekit.tuning.network.feed import Feed
+from probekit.tuning.plan import TunePlan
+from probekit.tuning.planning.course import Course
+from probekit.tuning.runs.cost import Cost, peak_of
+from probekit.tuning.runs.folder import RunFolder
+from probekit.tuning.runs.identity import CERTIFICATE, PLAN, REPORT, RUN, claim, identity_of, run_folder
+from probekit.tuning.runs.saving import save_network, way_of_saving
+from probekit.tuning.training.loop import MINUTES, Fitted, Trainer
+from probekit.tuning.training.processes import Processes
+from probekit.tuning.training.scoring import SplitScorer, blank_row
+from probekit.tuning.training.trackers import Trackers, check_trackers
+from probekit.tuning.training.watching import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What came of a plan; the model itself is in the folder (:class:`~probekit.tuning.predict.TunedModel`).
+
+    Attributes
+    ----------
+    folder : Path
+    plan : TunePlan
+    report : LayerReport
+        Scores on dev and test with their floor.
+    cost : Cost
+    extraction_seconds : float
+        What the cache took whose states were read; 0 where none were.
+    """
+
+    folder: Path
+    plan: TunePlan
+    report: LayerReport
+    cost: Cost
+    extraction_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How a run goes, which changes nothing that comes of it.
+
+    Attributes
+    ----------
+    minutes : float
+        Between checkpoints.
+    processes : Processes, optional
+        Those that train together; by default those that were started.
+    report_to : sequence of str
+        Trackers that are told every step, of :data:`~probekit.tuning.training.trackers.TRACKERS`.
+    once : bool
+        Where only the head trains: make what it reads once.
+    watch : callable, optional
+        Called with a :class:`~probekit.tuning.training.watching.Moment` behind every step and every epoch.
+    told : callable, optional
+        Called with what a person must know.
+    """
+
+    minutes: float = MINUTES
+    processes: Processes | None = None
+    report_to: Sequence[str] = ()
+    once: bool = True
+    watch: Watcher | None = None
+    told: Callable[[str], None] | None = None
+
+
+def run_plan(
+    materials: Materials,
+    plan: TunePlan,
+    folder: Path | None = None,
+    *,
+    examples: int | None = None,
+    save: str | None = None,
+    running: Running | None = None,
+) -> Tuned:
+    """Train by a plan; a run that was interrupted in this folder is gone on with, a complete one is returned.
+
+    Parameters
+    ----------
+    materials : Materials
+    plan : TunePlan
+    folder : Path, optional
+        Of the run; empty, or of the same run. By default one in ``runs``, named after task, model and plan.
+    examples : int, optional
+        Train on so many examples, drawn by the plan's seed.
+    save : {"whole", "delta"}, optional
+        The tuned model as transformers loads it, or what differs from the model it came from; by default whole, and
+        what differs where the plan has modules, which transformers would not load.
+    running : Running, optional
+
+    Raises
+    ------
+    UsageError
+        The plan is for another model or task, or its head does not fit the task.
+    CacheError
+        The folder holds another run.
+    NumericError, ResourceError
+    """
+    plan = plan.check(materials.facts, materials.data.task.name).without_shared(materials.facts)
+    get_head(plan.head.name).check_read(plan.read, plan.keep)
+    save = way_of_saving(save, plan)
+    running = running or Running()
+    data = materials.data.limited(examples, plan.loop.seed)
+    asked = identity_of(materials, data, plan, examples, save)
+    folder = folder or run_folder(asked)
+    check_trackers(running.report_to)
+    processes = running.processes or Processes(materials.loaded.device)
+    run = RunFolder(folder, writes=processes.main)
+    with run.held():
+        if (done := claim(run, asked)) is not None:
+            return _tuned(materials, plan, folder, LayerReport.read(folder / REPORT), Cost.from_json(done["cost"]))
+        run.write_text(PLAN, plan.text())
+        return _trained(materials, plan, run, data, asked, replace(running, processes=processes))
+
+
+def _trained(
+    materials: Materials, plan: TunePlan, run: RunFolder, data: TuningData, asked: dict[str, Any], running: Running
+) -> Tuned:
+    """Train, score and save in a folder that is this run's."""
+    processes = running.processes
+    assert processes is not None
+    feed = _feed(materials, plan, data, once=running.once)
+    told = running.told or (lambda note: None)
+    for remark in feed.remarks:
+        told(remark)
+    began = time.perf_counter()
+    feed.measure(min(plan.depths))
+    if feed.route is not None:
+        told(feed.route)
+    names = running.report_to if processes.main else ()
+    with Trackers(names, folder=run.path, config=plan.to_json(), told=running.told) as trackers:
+        trainer = Trainer(
+            plan,
+            feed,
+            run,
+            minutes=running.minutes,
+            processes=processes,
+            watchers=[*([running.watch] if running.watch and processes.main else []), trackers.see],
+            told=running.told,
+        )
+        fitted = trainer.fit()
+    seconds = time.perf_counter() - began
+    rows = _rows(trainer, plan, materials)
+    network, ever = feed.network, trainer.state.ever
+    cost = Cost(
+        trained=sum(parameter.numel() for depth in ever for parameter in network.named(depth).values()),
+        run=sum(parameter.numel() for parameter in network.parameters()),
+        stored=save_network(run, network, ever, asked["save"]) if processes.main else 0,
+        seconds=seconds,
+        training_seconds=fitted.at.seconds,
+        tokens=fitted.at.tokens,
+        peak_memory=peak_of(network.device),
+        from_cache=feed.cache is not None,
+    )
+    stages = [stage.to_json() for stage in fitted.stages]
+    run.write(CERTIFICATE, {"stages": stages, "frozen": fitted.frozen, "halved": fitted.halved})
+    notes = [*data.notes, *feed.remarks, *trainer.terms.remarks, *network.remarks, *trackers.remarks]
+    report = LayerReport(tuple(rows), _provenance(materials, plan, notes, fitted, cost))
+    if processes.main:
+        report.write(run.path / REPORT)
+    run.write(RUN, {**asked, "complete": True, "cost": cost.to_json()})
+    run.drop_checkpoints()
+    processes.wait()
+    return _tuned(materials, plan, run.path, report, cost)
+
+
+def _tuned(materials: Materials, plan: TunePlan, folder: Path, report: LayerReport, cost: Cost) -> Tuned:
+    return Tuned(folder, plan, report, cost, materials.extraction_seconds if cost.from_cache else 0.0)
+
+
+def _feed(materials: Materials, plan: TunePlan, data: TuningData, *, once: bool) -> Feed:
+    network = network_of(materials, plan)
+    return Feed(network, data, cache=_useful(materials, plan), batch_tokens=plan.loop.batch_tokens, once=once)
+
+
+def _useful(materials: Materials, plan: TunePlan) -> Any:
+    """Return the cache where the plan freezes what it holds, if only at first."""
+    return materials.cache if min(Course(plan, 1).trains_at(0.0)) > 0 else None
+
+
+def _rows(trainer: Trainer, plan: TunePlan, materials: Materials) -> list[Measurement]:
+    blank = blank_row(plan, materials.data, materials.facts.name)
+    rows: list[Measurement] = []
+    for split in ("dev", "test"):
+        scorer = SplitScorer(trainer.data, split, seed=plan.loop.seed)
+        rows += scorer.measurements(trainer.predicted(split), blank)
+        name, guess = scorer.floor()
+        bare = Measurement(**{**blank.to_json(), "method": name, "role": "floor", "layer": None, "seed": None})
+        rows += scorer.measurements(guess, bare, floor=True)
+    return rows
+
+
+def _provenance(materials: Materials, plan: TunePlan, notes: list[str], fitted: Fitted, cost: Cost) -> dict[str, Any]:
+    stopped = f"Stopped after epoch {fitted.at.epoch}: dev did not get better for {plan.loop.patience} epochs."
+    said = [*notes, f"The model is that after epoch {fitted.at.best_epoch}, the best on dev."]
+    return {
+        "task": materials.data.task.name,
+        "model": {"name": materials.facts.name, "weights": materials.facts.digest},
+        "corpus": {"name": materials.data.corpus},
+        "plan": plan.to_json(),
+        "settings": {
+            "estimator": "tuned",
+            "metric": SplitScorer(materials.data, "dev").metrics[0],
+            "kind": materials.data.counted,
+            "probekit": __version__,
+        },
+        "cost": cost.to_json(),
+        "notes": [*said, stopped] if fitted.stopped else said,
+    }

@@ -1,0 +1,1 @@
+"""Was the plan right? Runs beside each depth and each rival, and the bill of all."""

@@ -1,0 +1,305 @@
+"""The bill: what each strategy cost and what it reached, side by side.
+
+Enters: runs of several plans, each with several seeds. Leaves: a :class:`Bill`: a frame, a table, a figure, and whether
+to extract features or to fine-tune, with the reason. Intervals are over seeds, so they speak of training again; where
+there is one seed there is none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from probekit import plain
+from probekit.report.render.drawing import INK, own_axes, save_figure, write_title
+from probekit.statistics.bootstrap import bounds_of
+from probekit.statistics.student import reach_of_mean
+from probekit.tuning.data.materials import probing_seconds
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from probekit.report import LayerReport
+    from probekit.tuning.training.run import Tuned
+
+WORTH = 0.01
+"""A gain on dev below this is not worth fine-tuning for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run on the bill.
+
+    Attributes
+    ----------
+    strategy : str
+        Of the plan: ``report``, ``full``, ``head-only`` ...
+    seed : int
+    metric : str
+    dev, test : float
+    trained, run, stored, peak_memory : int
+    seconds, extraction_seconds, tokens_per_second : float
+        Training with its choice on dev; the extraction that it read from, where it read from a cache.
+    """
+
+    strategy: str
+    seed: int
+    metric: str
+    dev: float
+    test: float
+    trained: int
+    run: int
+    stored: int
+    peak_memory: int
+    seconds: float
+    extraction_seconds: float
+    tokens_per_second: float
+
+    @classmethod
+    def of(cls, strategy: str, tuned: Tuned) -> Entry:
+        """Read a run."""
+        metric, cost = tuned.report.metric, tuned.cost
+        score = {
+            split: next(r.value for r in tuned.report.select("tuned", split=split, metric=metric))
+            for split in ("dev", "test")
+        }
+        return cls(
+            strategy=strategy,
+            seed=tuned.plan.loop.seed,
+            metric=metric,
+            dev=float(score["dev"] or 0.0),
+            test=float(score["test"] or 0.0),
+            trained=cost.trained,
+            run=cost.run,
+            stored=cost.stored,
+            peak_memory=cost.peak_memory,
+            seconds=cost.seconds,
+            extraction_seconds=tuned.extraction_seconds,
+            tokens_per_second=cost.tokens_per_second,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What a strategy comes to over its seeds.
+
+    Attributes
+    ----------
+    strategy : str
+    seeds : int
+    dev, test : float
+        Means.
+    low, high : float or None
+        Ends of the 95 % interval of the mean on test over seeds; None of one seed.
+    """
+
+    strategy: str
+    seeds: int
+    metric: str
+    dev: float
+    test: float
+    low: float | None
+    high: float | None
+    trained: int
+    run: int
+    stored: int
+    peak_memory: int
+    seconds: float
+    extraction_seconds: float
+    tokens_per_second: float
+
+
+class Bill:
+    """Runs of several strategies on one task.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    probing_seconds : float, optional
+        What the report cost, where that is known.
+    """
+
+    def __init__(self, entries: Sequence[Entry], *, probing_seconds: float | None = None) -> None:
+        self.entries = tuple(entries)
+        self.probing_seconds = probing_seconds
+
+    @classmethod
+    def of(cls, runs: Mapping[str, Tuned | Sequence[Tuned]], *, report: LayerReport | None = None) -> Bill:
+        """Make the bill of runs.
+
+        Parameters
+        ----------
+        runs : mapping of str to Tuned or sequence of Tuned
+            By the name of their strategy; several of one are its seeds.
+        report : LayerReport, optional
+            That the plan was made from: its probing is named below the table.
+        """
+        several = {name: list(own) if isinstance(own, Sequence) else [own] for name, own in runs.items()}
+        entries = [Entry.of(name, tuned) for name, own in several.items() for tuned in own]
+        return cls(entries, probing_seconds=probing_seconds(report))
+
+    @property
+    def totals(self) -> list[Total]:
+        """One a strategy, in the order of the runs."""
+        return [_total([one for one in self.entries if one.strategy == name]) for name in self.strategies]
+
+    @property
+    def strategies(self) -> list[str]:
+        """Their names."""
+        return list(dict.fromkeys(one.strategy for one in self.entries))
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One line a strategy."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(total) for total in self.totals])
+
+    def advice(self) -> str:
+        """Say whether to extract features or to fine-tune, and why; the choice looks at dev alone."""
+        totals = {total.strategy: total for total in self.totals}
+        heads = [total for total in totals.values() if total.trained == min(one.trained for one in totals.values())]
+        others = [total for total in totals.values() if total not in heads]
+        if not others or len(totals) < 2:
+            return "One strategy alone is no comparison: run others beside it (--beside head-only --beside full)."
+        best, head = max(others, key=lambda total: total.dev), heads[0]
+        gain, price = best.dev - head.dev, best.seconds / max(head.seconds, 1e-9)
+        spread = self._spread(best.strategy, head.strategy)
+        what = f"{best.strategy} has {best.dev:.3f} {best.metric} on dev, {head.strategy} {head.dev:.3f}"
+        cost = f"at {price:.1f} times the seconds and {best.trained / max(head.trained, 1):,.0f} times the parameters"
+        if spread is None:
+            return f"{what}, {cost}; of one seed it cannot be said whether that is more than chance (--seeds 3)."
+        if gain - spread > 0:
+            return f"Fine-tune: {what}, {gain:+.3f} (+- {spread:.3f} over seeds), {cost}."
+        said = f"{what}, a difference of {gain:+.3f} (+- {spread:.3f} over seeds), {cost}"
+        if gain + spread < WORTH:
+            return f"Extract features: {said}."
+        return f"Not decided: {said}. More seeds would tell (--seeds); until then features are the cheaper way."
+
+    def _spread(self, a: str, b: str) -> float | None:
+        """Return half the 95 % interval of the difference on dev, over seeds that both have."""
+        scores = [{one.seed: one.dev for one in self.entries if one.strategy == name} for name in (a, b)]
+        both = sorted(scores[0].keys() & scores[1].keys())
+        if len(both) < 2:
+            return None
+        gaps = np.array([scores[0][seed] - scores[1][seed] for seed in both])
+        return reach_of_mean(gaps)
+
+    def __str__(self) -> str:
+        """Return the table."""
+        head = (
+            "strategy",
+            "seeds",
+            self.entries[0].metric,
+            "interval",
+            "trained",
+            "stored",
+            "seconds",
+            "tokens/s",
+            "memory",
+        )
+        rows = [head, *map(_cells, self.totals)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if column == 0 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        said = []
+        if any(total.extraction_seconds for total in self.totals):
+            said.append("seconds: training + the extraction that frozen layers were read from")
+        if self.probing_seconds is not None:
+            said.append(f"the report cost {self.probing_seconds:,.0f} s of probing, which is in no row")
+        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], *said, self.advice()])
+
+    def plot(self, ax: Axes | None = None, *, by: str = "trained") -> Axes:
+        """Draw the score against parameters that trained, or against seconds.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+        by : {"trained", "seconds"}
+        """
+        by = plain.choice(by, "by", ("trained", "seconds"))
+        ax = own_axes(ax)
+        for number, total in enumerate(self.totals):
+            x = total.trained if by == "trained" else total.seconds + total.extraction_seconds
+            error = (
+                None
+                if total.low is None or total.high is None
+                else [[total.test - total.low], [total.high - total.test]]
+            )
+            ax.errorbar([x], [total.test], yerr=error, fmt=_MARKS[number % len(_MARKS)], color=INK, capsize=3)
+            ax.annotate(total.strategy, (x, total.test), xytext=(6, 4), textcoords="offset points")
+        ax.set_xlabel("parameters that train" if by == "trained" else "seconds")
+        ax.set_ylabel(f"test {self.entries[0].metric}")
+        ax.set_xscale("log")
+        ax.margins(x=0.25, y=0.15)
+        spots = [x for x in _ROUND if ax.get_xlim()[0] <= x <= ax.get_xlim()[1]]
+        ax.set_xticks(spots[:: 1 + len(spots) // 6], minor=False)
+        ax.set_xticks([], minor=True)
+        ax.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+        for side in ("top", "right"):
+            ax.spines[side].set_visible(False)
+        seeds = max(total.seeds for total in self.totals)
+        write_title(ax, "the bill", f"95 % intervals over {seeds} seeds" if seeds > 1 else "one seed, so no interval")
+        return ax
+
+    def save_plot(self, path: str | os.PathLike[str], *, by: str = "trained") -> Path:
+        """Write the figure as PNG, SVG or PDF."""
+        return save_figure(plain.path(path, "path"), lambda ax: self.plot(ax, by=by))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "schema": "probekit.bill/1",
+            "runs": [asdict(entry) for entry in self.entries],
+            "strategies": [asdict(total) for total in self.totals],
+            "probing_seconds": self.probing_seconds,
+            "advice": self.advice(),
+        }
+
+
+_ROUND = [unit * 10**power for power in range(11) for unit in (1, 2, 5)]
+_MARKS = ("o", "s", "^", "D", "v", "P", "X")
+_MEAN = ("dev", "test", "seconds", "extraction_seconds", "tokens_per_second")
+
+
+def _total(entries: Sequence[Entry]) -> Total:
+    values: dict[str, Any] = {}
+    for field in fields(Entry):
+        found = [getattr(entry, field.name) for entry in entries]
+        values[field.name] = float(np.mean(found)) if field.name in _MEAN else found[0]
+    values.pop("seed")
+    test = np.array([entry.test for entry in entries])
+    low = high = None
+    if len(test) > 1:
+        reach = reach_of_mean(test)
+        least, most = bounds_of(entries[0].metric)
+        low, high = max(least, float(test.mean() - reach)), min(most, float(test.mean() + reach))
+    values["peak_memory"] = max(entry.peak_memory for entry in entries)
+    return Total(**values, seeds=len(entries), low=low, high=high)
+
+
+def _cells(total: Total) -> tuple[str, ...]:
+    interval = "" if total.low is None or total.high is None else f"[{total.low:.3f}, {total.high:.3f}]"
+    seconds = f"{total.seconds:.1f}" + (f" + {total.extraction_seconds:.1f}" if total.extraction_seconds else "")
+    return (
+        total.strategy,
+        str(total.seeds),
+        f"{total.test:.3f}",
+        interval,
+        f"{total.trained:,}",
+        f"{total.stored / 1e6:.1f} MB",
+        seconds,
+        f"{total.tokens_per_second:,.0f}",
+        f"{total.peak_memory / 1e9:.1f} GB",
+    )
