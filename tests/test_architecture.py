@@ -28,6 +28,7 @@ ORDER = (
     "plain",
     "sites",
     "controls",
+    "model_names",
     "devices",
     "loading",
     "registry",

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from probekit import plain
-from probekit.cache.format.names import MANIFEST, PLAN, STATIC, model_name, with_model_name
+from probekit.cache.format.names import MANIFEST, PLAN, model_name, with_model_name
 from probekit.cache.format.plan import FormatVersionError, read_plan
 from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError, ResourceError, UsageError, check_recordable, did_you_mean
+from probekit.model_names import STATIC
 
 
 def cache_root(option: os.PathLike[str] | str | None = None) -> Path:

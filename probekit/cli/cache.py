@@ -31,11 +31,13 @@ def ls_command(
 ) -> None:
     """List caches: complete ones first, the newest first."""
     from probekit.cache.location import cache_root, list_caches
+    from probekit.model_names import same_weights
 
     root = cache_root(cache)
     rows = [row for entry in list_caches(root) if (row := _row(entry)) is not None]
+    alike = same_weights({"name": row["model"], "weights": row["weights"]} for row in rows)
     if json:
-        show_json({"schema": "probekit.caches/1", "root": str(root), "caches": rows})
+        show_json({"schema": "probekit.caches/1", "root": str(root), "caches": rows, "same_weights": alike})
         return
     if not rows:
         say(f"There is no cache in {root}. Run `probekit extract`.")
@@ -56,6 +58,8 @@ def ls_command(
         typer.echo("  ".join(cells).rstrip())
     total = human_bytes(sum(row["bytes"] for row in rows))
     say(f"{counted(len(rows), 'cache')}, {total} in {root}")
+    for line in alike:
+        say(f"note       {line}")
 
 
 def _row(entry: CacheEntry) -> dict[str, Any] | None:
@@ -72,6 +76,7 @@ def _row(entry: CacheEntry) -> dict[str, Any] | None:
         "shards": shards,
         "shards_done": shards if entry.complete else shards_done(entry.path),
         "model": entry.model,
+        "weights": (entry.identity or {}).get("model", {}).get("weights"),
         "corpus": entry.corpus,
         "bytes": size_of(entry.path),
         "written": datetime.datetime.fromtimestamp(entry.written, datetime.UTC).isoformat(timespec="seconds"),

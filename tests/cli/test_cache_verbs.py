@@ -55,6 +55,17 @@ def test_ls_shows_size_age_state_model_and_corpus(
     assert not rows["begun"]["complete"]
 
 
+def test_ls_says_which_names_hold_the_same_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planted.extract(tmp_path, planted.corpus_of(1))
+    listed = "cache", "ls", "--cache", str(tmp_path)
+    assert said(capsys, *listed)["same_weights"] == []
+    planted.extract(tmp_path, planted.corpus_of(1), name="copied")
+    (told,) = said(capsys, *listed)["same_weights"]
+    assert f"hold the same weights ({'a' * 12}): they are one model under 2 names." in told
+    assert run([*listed]) == 0
+    assert told in capsys.readouterr().err
+
+
 def test_ls_of_nothing_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["cache", "ls", "--cache", str(tmp_path)]) == 0
     shown = capsys.readouterr()

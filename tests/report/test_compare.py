@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from probekit.errors import UsageError
 from probekit.report import LayerReport, compare
+from probekit.report.page.page import page_of
 from probekit.report.render.table import render_plain
 
 Make = Callable[..., LayerReport]
@@ -46,6 +47,18 @@ def test_unlike_corpora_and_counts_are_said_before_the_scores(make_report: Make)
     assert "The corpora differ (ewt: ewt of ewt; gum: gum of gum): the scores are not of the same items." in text
     assert "The numbers of test items differ (ewt: 25,094 words; gum: 100 words)." in text
     assert text.index("corpora differ") < text.index("layer ")
+
+
+def test_two_names_of_the_same_weights_are_one_model(make_report: Make) -> None:
+    reports = [
+        make_report(model={"name": name, "weights": digest}) for name, digest in (("a", "1" * 64), ("b", "1" * 64))
+    ]
+    (said,) = compare(reports).differences
+    assert said == "a and b hold the same weights (111111111111): they are one model under 2 names."
+    assert said in page_of({"a": reports[0], "b": reports[1]})
+    static = make_report(model={"name": "static:a", "weights": "1" * 64})
+    unlike = make_report(model={"name": "b", "weights": "2" * 64})
+    assert compare([reports[0], static, unlike]).differences == ()
 
 
 def test_the_same_name_on_other_text_is_another_corpus(make_report: Make) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from probekit.errors import CacheError
+from probekit.model_names import STATIC
 from probekit.sites import STACKS, Site, of_stack, read_tensor, split_stack
 from probekit.storage.strict import canonical, pretty
 
@@ -168,10 +169,6 @@ def rank(name: str) -> tuple[int, ...]:
 def is_digest(value: object) -> bool:
     """Tell whether a value is a sha256 in hex."""
     return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value, re.ASCII) is not None
-
-
-STATIC = "static:"
-"""What stands before the name of a model of which only the table of vectors is meant."""
 
 
 def resolved_name(path: str | os.PathLike[str]) -> str:

@@ -14,9 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from probekit.cache.format.names import STATIC, resolved_name
+from probekit.cache.format.names import resolved_name
 from probekit.controls import Control
 from probekit.errors import CacheError, NetworkError, UsageError
+from probekit.model_names import STATIC
 from probekit.models.sources.digests import stamp
 from probekit.models.sources.locate import DEFAULT, HUB_NAME, locate
 from probekit.models.sources.static import InputTable, is_static, named_path, static_source

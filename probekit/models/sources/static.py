@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probekit.cache.format.names import STATIC
 from probekit.controls import SHUFFLED_LAYERS, Control
 from probekit.errors import UsageError, check_recordable
+from probekit.model_names import STATIC
 from probekit.models.sources.digests import file_digest, text_digest
 from probekit.models.sources.locate import TransformersSource, locate
 from probekit.models.sources.vectors import read_vectors

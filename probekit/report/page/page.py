@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit import plain
 from probekit.errors import ResourceError, UsageError
+from probekit.model_names import same_weights
 from probekit.report.conclusions import floors_of
 from probekit.report.layers import LayerReport
 from probekit.report.page.commands import reproduction
@@ -100,7 +101,8 @@ def page_of(reports: Mapping[str, LayerReport | RowReport], *, title: str = "pro
         ("report", "model", "corpus", "measured", "score", "interval", "chosen layer", "best floor"),
         tuple((name, *_summary(report)) for name, report in reports.items()),
     )
-    return pages.get_template("page.html.jinja").render(title=title, sections=sections, summary=summary)
+    alike = same_weights(report.provenance.get("model") for report in reports.values())
+    return pages.get_template("page.html.jinja").render(title=title, sections=sections, summary=summary, alike=alike)
 
 
 def write_page(

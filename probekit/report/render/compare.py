@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit import plain as plainly
 from probekit.errors import UsageError
+from probekit.model_names import same_weights
 from probekit.report.conclusions import by_role, floors_of, points_of, rows_of
 from probekit.report.layers import LayerReport
 from probekit.report.render.details import check_by_layer, depths_and_code_lengths, notes_of_each
@@ -122,7 +123,7 @@ class Comparison:
     @property
     def differences(self) -> tuple[str, ...]:
         """What a reader must know before taking one score from another, in sentences."""
-        said = []
+        said = same_weights(report.provenance.get("model") for report in self.reports)
         corpora = [_identity(report, "corpus", ("fingerprint", "name")) for report in self.reports]
         if len(set(corpora)) > 1:
             said.append(f"The corpora differ ({self._each(_corpora)}): the scores are not of the same items.")
