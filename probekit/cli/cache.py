@@ -58,8 +58,8 @@ def ls_command(
         typer.echo("  ".join(cells).rstrip())
     total = human_bytes(sum(row["bytes"] for row in rows))
     say(f"{counted(len(rows), 'cache')}, {total} in {root}")
-    for line in alike:
-        say(f"note       {line}")
+    for told in alike:
+        say(f"note       {told}")
 
 
 def _row(entry: CacheEntry) -> dict[str, Any] | None:
