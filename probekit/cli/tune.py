@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -22,9 +22,35 @@ from probekit.cli.options import (
     check_figure,
     check_writable,
     examples,
-    names_in,
 )
 from probekit.cli.output import say, show_json
+from probekit.cli.tune_options import (
+    AdvisedBy,
+    Beside,
+    BillFile,
+    Changes,
+    Closeness,
+    CoursePlot,
+    HeadName,
+    Minutes,
+    NamedPlan,
+    PlacedModules,
+    PlanFile,
+    PlanOnly,
+    ReportTo,
+    RunOut,
+    SaveWay,
+    ScheduleName,
+    Seeds,
+    Signals,
+    StatesOf,
+    TargetsName,
+    TrainExamples,
+    TunedCorpus,
+    TunedModelName,
+    TunedTask,
+    VerifyFile,
+)
 
 if TYPE_CHECKING:
     from probekit.tuning.plan import TunePlan
@@ -42,140 +68,37 @@ EXAMPLES = examples(
 
 
 def tune_command(
-    plan_file: Annotated[
-        Path | None, typer.Argument(help="A plan that --plan-only wrote, edited or not.", metavar="PLAN")
-    ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(
-            "--task",
-            help="What to tune for; by default the task of the plan or report. text: go on with language modelling.",
-            metavar="TASK",
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report", help="A report of `probe --out`: it says model, corpus and cache, and advises.", metavar="FILE"
-        ),
-    ] = None,
-    plan: Annotated[
-        str | None,
-        typer.Option(
-            "--plan",
-            help=f"A plan of the catalogue instead of advice, with its options (top:2): {names_in('tuning', 'plans')}.",
-            metavar="NAME",
-        ),
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Set a field of the plan: keep=3, rate.peak=2e-5; may be repeated.", metavar="F=V"),
-    ] = None,
-    head: Annotated[
-        str | None, typer.Option("--head", help=f"The head: {names_in('tuning', 'heads')}.", metavar="NAME")
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option("--schedule", help=f"What trains when: {names_in('tuning', 'schedules')}.", metavar="NAME"),
-    ] = None,
-    module: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--module",
-            help="Put modules into blocks, which then stay frozen (NAME:OPTIONS@BLOCKS); may be repeated: "
-            f"{names_in('tuning', 'modules')}.",
-            metavar="NAME",
-        ),
-    ] = None,
-    close: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--close",
-            help="Stay close to the model as it was (NAME:STRENGTH); of several strengths one is chosen on dev; may be "
-            f"repeated: {names_in('tuning', 'closeness')}.",
-            metavar="NAME",
-        ),
-    ] = None,
-    signals: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--with",
-            help="Learn from these beside the task, each with its weight or its first and last (NAME:0.2..0.1): "
-            f"{names_in('tuning', 'signals')}.",
-            metavar="NAMES",
-        ),
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help="Hub name or folder; by default the report's.", metavar="MODEL")
-    ] = None,
+    plan_file: PlanFile = None,
+    task: TunedTask = None,
+    report: AdvisedBy = None,
+    plan: NamedPlan = None,
+    changes: Changes = None,
+    head: HeadName = None,
+    schedule: ScheduleName = None,
+    module: PlacedModules = None,
+    close: Closeness = None,
+    signals: Signals = None,
+    model: TunedModelName = None,
     revision: Revision = None,
-    corpus: Annotated[
-        str | None, typer.Option("--corpus", help="What to train on; by default the report's.", metavar="CORPUS")
-    ] = None,
+    corpus: TunedCorpus = None,
     annotations: Annotations = None,
-    on: Annotated[
-        Path | None,
-        typer.Option("--on", help="A cache of the same model and corpus: frozen layers are read.", metavar="CACHE"),
-    ] = None,
+    on: StatesOf = None,
     probes: Probes = None,
-    targets: Annotated[
-        str | None, typer.Option("--targets", help="Predict labels (the default) or numbers.", metavar="NAME")
-    ] = None,
-    train_examples: Annotated[
-        int | None,
-        typer.Option("--examples", help="Train on so many examples, drawn by the seed.", min=1, metavar="N"),
-    ] = None,
+    targets: TargetsName = None,
+    train_examples: TrainExamples = None,
     max_length: MaxLength = None,
     overflow: Overflow = "error",
-    seeds: Annotated[
-        int, typer.Option("--seeds", help="Train so many times, with seeds one after the other.", min=1, metavar="N")
-    ] = 1,
-    beside: Annotated[
-        list[str] | None,
-        typer.Option("--beside", help="Run this plan of the catalogue too; may be repeated.", metavar="NAME"),
-    ] = None,
-    verify: Annotated[
-        Path | None,
-        typer.Option(
-            "--verify",
-            help="Was the report right? Run every depth and rival beside the plan, one line each in this file (JSONL).",
-            metavar="FILE",
-        ),
-    ] = None,
-    plan_only: Annotated[bool, typer.Option("--plan-only", help="Print the plan and do nothing.")] = False,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot",
-            help="Draw which depth trains when, at which rate; with --verify, the plan beside its rivals "
-            "(.png, .svg, .pdf).",
-            metavar="FILE",
-        ),
-    ] = None,
-    bill: Annotated[
-        Path | None,
-        typer.Option("--bill", help="Draw scores against parameters that train (.png, .svg, .pdf).", metavar="FILE"),
-    ] = None,
-    save: Annotated[
-        str | None,
-        typer.Option(
-            "--save",
-            help="whole: a folder transformers loads, the default; delta: what differs, the default with modules.",
-            metavar="NAME",
-        ),
-    ] = None,
-    report_to: Annotated[
-        list[str] | None,
-        typer.Option("--report-to", help="Tell trackio, wandb or tensorboard every step.", metavar="NAME"),
-    ] = None,
-    minutes: Annotated[float, typer.Option("--minutes", help="Between checkpoints.", min=0.0, metavar="MINUTES")] = 5.0,
+    seeds: Seeds = 1,
+    beside: Beside = None,
+    verify: VerifyFile = None,
+    plan_only: PlanOnly = False,
+    plot: CoursePlot = None,
+    bill: BillFile = None,
+    save: SaveWay = None,
+    report_to: ReportTo = None,
+    minutes: Minutes = 5.0,
     device: Device = "auto",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help="Folder of the run; by default one in ./runs. The same plan goes on.", metavar="DIR"
-        ),
-    ] = None,
+    out: RunOut = None,
     cache: CacheRoot = None,
     json: Json = False,
     quiet: Quiet = False,
