@@ -85,6 +85,9 @@ class Example:
         The document; the unit of splitting and of the bootstrap.
     split : str or None
         ``train``, ``dev`` or ``test``; None until a :class:`~probekit.corpus.Corpus` assigns it.
+    messages : tuple of (str, str)
+        Role and content of each message of a chat, as they were written; ``words`` are those of all contents, and the
+        spans ``messages`` mark whose they are. Empty of everything that is no chat.
     """
 
     id: str
@@ -94,6 +97,7 @@ class Example:
     spans: Mapping[str, tuple[Span, ...]] = field(default_factory=lambda: NOTHING)
     group: str | None = None
     split: str | None = None
+    messages: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         # There is one of these a sentence, and two where a corpus is read: what is plain already passes at a look.
@@ -109,6 +113,19 @@ class Example:
             object.__setattr__(self, "annotations", _annotations(self.annotations, len(self.words)))
         if self.spans is not NOTHING:
             object.__setattr__(self, "spans", _spans(self.spans))
+        if self.messages != ():
+            object.__setattr__(self, "messages", _messages(self.messages))
+
+
+def _messages(given: Any) -> tuple[tuple[str, str], ...]:
+    """Return messages as pairs of role and content."""
+    wanted = "a list of pairs (role, content) of strings"
+    pairs = [plain.listed(one, "messages", wanted) for one in plain.listed(given, "messages", wanted)]
+    if not all(len(pair) == 2 for pair in pairs):
+        raise plain.refused("messages", wanted, given)
+    return tuple(
+        (plain.text(role, "messages", wanted), plain.text(content, "messages", wanted)) for role, content in pairs
+    )
 
 
 def _name(value: object, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Read the stored examples of a shard: ids, words, text, split and group, no annotations.
+"""Read the stored examples of a shard: ids, words, text, split, group and messages of chats, no annotations.
 
 A corpus folder and a shard's spec enter, examples leave. Every read hashes the file, and compares it with the digest
 that the plan fixed, since a text of the right size can still be another.
@@ -19,6 +19,7 @@ from probekit.storage.strict import parse_object
 
 SOURCE = "source.json"
 _FIELDS = {"id", "words", "text", "split", "group"}
+_MESSAGES = "messages"
 
 
 def read_examples(folder: Path, shard: ShardSpec) -> Iterator[Example]:
@@ -65,9 +66,9 @@ def read_source(folder: Path) -> dict[str, Any] | None:
 
 def _example(line: bytes, where: str) -> Example:
     entry = parse_object(line, where)
-    if set(entry) != _FIELDS:
+    if set(entry) - {_MESSAGES} != _FIELDS:
         raise CacheError(f"{where} is damaged: an example holds {sorted(_FIELDS)}.")
-    words = entry["words"]
+    words, messages = entry["words"], entry.get(_MESSAGES, [])
     optional = [entry["text"], entry["group"]]
     if (
         not isinstance(entry["id"], str)
@@ -76,6 +77,15 @@ def _example(line: bytes, where: str) -> Example:
         or not words
         or not all(isinstance(word, str) for word in words)
         or not all(value is None or isinstance(value, str) for value in optional)
+        or not isinstance(messages, list)
+        or not all(isinstance(one, list) and list(map(type, one)) == [str, str] for one in messages)
     ):
         raise CacheError(f"{where} is damaged: a field has the wrong type.")
-    return Example(entry["id"], tuple(words), text=entry["text"], group=entry["group"], split=entry["split"])
+    return Example(
+        entry["id"],
+        tuple(words),
+        text=entry["text"],
+        group=entry["group"],
+        split=entry["split"],
+        messages=tuple((role, content) for role, content in messages),
+    )

@@ -195,6 +195,7 @@ class Corpus:
                     example.spans,
                     example.group,
                     assign(identifier, example.group, split or given, notes.prefix),
+                    example.messages,
                 )
 
     def __repr__(self) -> str:
@@ -306,11 +307,13 @@ class _Subsample(Corpus):
 
 
 def fingerprint(examples: Iterable[Example]) -> str:
-    """Return the sha256 over id, words, text, group and split of each example, in order.
+    """Return the sha256 over id, words, text, group, split and messages of each example, in order.
 
     Annotations are left out: a corrected label does not make another corpus.
     """
     digest = hashlib.sha256()
     for example in examples:
-        digest.update(canonical([example.id, example.words, example.text, example.group, example.split]) + b"\n")
+        messages = [example.messages] if example.messages else []
+        fields = [example.id, example.words, example.text, example.group, example.split, *messages]
+        digest.update(canonical(fields) + b"\n")
     return digest.hexdigest()

@@ -69,8 +69,8 @@ def with_words(record: Mapping[str, Any], texts: Sequence[Any], where: str) -> d
     return {**record, "words": words, "spans": {**spans, SENTENCES: marks} if isinstance(spans, Mapping) else spans}
 
 
-def example_from(record: Mapping[str, Any], where: str) -> Example:
-    """Make an example of a record; ``where`` (``file:line``) begins every message.
+def example_from(record: Mapping[str, Any], where: str, *, messages: tuple[tuple[str, str], ...] = ()) -> Example:
+    """Make an example of a record; ``where`` (``file:line``) begins every error; ``messages`` are those of a chat.
 
     Raises
     ------
@@ -89,6 +89,7 @@ def example_from(record: Mapping[str, Any], where: str) -> Example:
         _spans(record.get("spans"), len(words), where),
         _name(record.get("group"), "group", where),
         split_of_value(record.get("split"), where),
+        messages,
     )
 
 

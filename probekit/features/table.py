@@ -110,6 +110,11 @@ def matched(stored: Iterable[Example], source: Iterable[Example], where: str) ->
                 f"{place + 1}: cached {_shown_word(kept.words, place)}, now {_shown_word(example.words, place)}. "
                 f"{_REMEDY}"
             )
+        if example.messages != kept.messages:
+            raise CacheError(
+                f"{where} changed after extraction: the messages of example '{kept.id}' have other roles, or other "
+                f"spaces between their words, than those in the cache. {_REMEDY}"
+            )
         if (example.split, example.group) != (kept.split, kept.group):
             raise CacheError(
                 f"{where} changed after extraction: example '{kept.id}' was in split '{kept.split}' of document "

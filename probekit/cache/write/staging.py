@@ -232,7 +232,7 @@ class _Tally:
 
 
 def line_of(example: Example) -> bytes:
-    """Return the line that stores an example: id, words, text, split and group, as canonical JSON."""
+    """Return the line that stores an example as canonical JSON: id, words, text, split, group, messages of a chat."""
     try:
         return (
             canonical(
@@ -242,6 +242,7 @@ def line_of(example: Example) -> bytes:
                     "text": example.text,
                     "split": example.split,
                     "group": example.group,
+                    **({"messages": example.messages} if example.messages else {}),
                 }
             )
             + b"\n"

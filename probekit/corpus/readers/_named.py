@@ -8,14 +8,12 @@ where no column is called as a text is; that is an error which lists them.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from probekit.corpus.records import with_words
 from probekit.errors import InputError, UsageError, did_you_mean
-from probekit.example import Example
 
 TEXTS = ("words", "text", "sentence", "review", "content")
 """Names of the column that holds the text, the first of them that is there."""
@@ -118,18 +116,6 @@ def roles_remark(roles: Mapping[str, str], names: Sequence[str]) -> str:
     taken = " ".join(f"{role}={name}" for name, role in roles.items())
     others = [name for name in names if name not in roles]
     return f"columns: {taken}" + (f"; annotations {', '.join(others)}" if others else "")
-
-
-def by_columns(
-    read: Callable[..., Iterator[Example]], reader: str
-) -> Callable[[Mapping[str, str]], partial[Iterator[Example]]]:
-    """Return what makes a reader read under options, of which only columns are known."""
-
-    def configured(given: Mapping[str, str]) -> partial[Iterator[Example]]:
-        check_options(given, ROLES, reader)
-        return partial(read, columns=dict(given))
-
-    return configured
 
 
 def check_options(given: Mapping[str, str], known: Sequence[str], reader: str) -> None:

@@ -4,7 +4,8 @@ What enters is a first line of names and rows of cells, quoted as spreadsheets q
 ``text`` (``sentence``, ``review``, ``content``) is split at whitespace; ``id, group, split`` mean what they mean in an
 :class:`Example`; any other column is an annotation of the whole example, a number where it is written as one.
 ``csv:text=body,label=stars:FILE`` names columns of other names, and ``encoding=`` an encoding other than UTF-8. Two
-texts of a row (``sentence1`` and ``sentence2``, or ``text=..,second=..``) become its words one behind the other.
+texts of a row (``sentence1`` and ``sentence2``, or ``text=..,second=..``) become its words one behind the other. Rows
+of ``messages`` (a cell of JSON), or of a ``prompt`` with its completions, are chats (``_prompts.py``).
 
 Nothing is guessed of which column is the text where none has such a name: that is an error which lists them.
 """
@@ -33,6 +34,7 @@ from probekit.corpus.readers._named import (
     roles_of,
     roles_remark,
 )
+from probekit.corpus.readers._prompts import COLUMNS, prompt_columns, prompt_examples, prompts_remark
 from probekit.corpus.records import example_from
 from probekit.errors import InputError
 from probekit.example import Example
@@ -53,7 +55,8 @@ def read(
     path : Path
     notes : Notes
     columns : mapping of str to str, optional
-        Which column is the ``text``, the ``second`` text, the ``label``, the ``id``, the ``group``, the ``split``.
+        Which column is the ``text``, the ``second`` text, the ``label``, the ``id``, the ``group``, the ``split``; of
+        chats the ``messages``, the ``prompt``, its ``completion``, ``chosen`` and ``rejected`` ones.
     encoding : str
 
     Raises
@@ -68,6 +71,7 @@ def read(
     csv.field_size_limit(LONGEST_CELL)
     names: list[str] = []
     roles: dict[str, str] = {}
+    prompts: dict[str, str] = {}
     while True:
         line = rows.line_num + 1
         try:
@@ -78,8 +82,9 @@ def read(
             return
         if not names:
             names = _names(row, path)
-            roles = roles_of(names, columns or {}, place=f"{path}:1", reader="csv", path=path)
-            notes.remark(roles_remark(roles, names), path)
+            prompts = prompt_columns(names, columns or {}, where=f"{path}:1")
+            roles = {} if prompts else roles_of(names, columns or {}, place=f"{path}:1", reader="csv", path=path)
+            notes.remark(prompts_remark(prompts) if prompts else roles_remark(roles, names), path)
             continue
         if not any(row):
             notes.count("blank rows", f"{path}:{line}")
@@ -90,6 +95,12 @@ def read(
                 f"holds {delimiter!r}."
             )
         notes.at(path, line)
+        if prompts:
+            said = {name: role for role, name in prompts.items()}
+            cells = dict(zip(names, row, strict=True))
+            values = {name: _cell(cell, said.get(name, name)) for name, cell in cells.items()}
+            yield from prompt_examples(values, prompts, f"{path}:{line}")
+            continue
         example = _example(dict(zip(names, row, strict=True)), roles, f"{path}:{line}")
         if example is None:
             notes.count(lacking(roles), f"{path}:{line}", aloud=True)
@@ -112,6 +123,11 @@ def _example(cells: Mapping[str, str], roles: Mapping[str, str], where: str) -> 
     }
     record = record_of(row, roles, where)
     return None if record is None else example_from(record, where)
+
+
+def _cell(cell: str, role: str) -> str | int | float | None:
+    """Return a cell of a table of prompts: what is said stays as it is written, an empty cell says nothing."""
+    return (cell or None) if role in COLUMNS else _value(cell, role)
 
 
 def _value(cell: str, role: str) -> str | int | float | None:
@@ -139,7 +155,7 @@ def configured(given: Mapping[str, str]) -> partial[Iterator[Example]]:
     UsageError
         Another option, or an encoding that Python does not know.
     """
-    check_options(given, (*ROLES, "encoding"), "csv")
+    check_options(given, (*ROLES, *COLUMNS, "encoding"), "csv")
     columns = {name: column for name, column in given.items() if name != "encoding"}
     encoding = given.get("encoding", "utf-8")
     return partial(read, columns=columns, encoding=encoding)

@@ -3,7 +3,8 @@
 A row a sentence: the column ``words`` (or ``tokens``) holds lists; other columns are as in
 ``records.py``. A row a word: the column ``word`` (``form``, ``token``) holds strings and ``sentence``
 (``sentence_id``, ``sent_id``) tells which rows belong together, which must be neighbours; ``group``,
-``split`` and ``text`` must not change inside a sentence; other columns are annotations of the words.
+``split`` and ``text`` must not change inside a sentence; other columns are annotations of the words. A row of
+``messages``, or of a ``prompt`` with its completions, is a chat (``_prompts.py``).
 
 Every missing value that pandas knows (NaN, NaT, NA) becomes None.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
+from probekit.corpus.readers._prompts import prompt_columns, prompt_examples, prompts_remark
 from probekit.corpus.records import example_from
 from probekit.errors import InputError
 from probekit.example import Example, as_plain
@@ -51,6 +53,9 @@ def read(frame: pandas.DataFrame, notes: Notes) -> Iterator[Example]:
         return _sentences(rows, lists, notes)
     if word is not None and sentence is not None:
         return _words(rows, word, sentence, notes)
+    if word is None and (prompts := prompt_columns(columns, {}, where="The frame")):
+        notes.remark(prompts_remark(prompts))
+        return _chats(rows, prompts, notes)
     raise InputError(
         f"The frame has no column 'words' that holds lists, and not both of 'sentence' and 'word' "
         f"(it has: {', '.join(columns) or 'none'}). Rename its columns."
@@ -71,6 +76,12 @@ def _sentences(rows: Iterable[tuple[int, dict[str, Any]]], lists: str, notes: No
         notes.at("row", number)
         words = row.pop(lists)
         yield example_from({**row, "words": words}, f"row {number}")
+
+
+def _chats(rows: Iterable[tuple[int, dict[str, Any]]], prompts: dict[str, str], notes: Notes) -> Iterator[Example]:
+    for number, row in rows:
+        notes.at("row", number)
+        yield from prompt_examples(row, prompts, f"row {number}")
 
 
 def _words(rows: Iterable[tuple[int, dict[str, Any]]], word: str, sentence: str, notes: Notes) -> Iterator[Example]:

@@ -3,7 +3,8 @@
 Needs the extra ``hub``. The words are the column ``words`` or ``tokens``; where there is neither, the column
 ``text`` or ``sentence`` is split at whitespace, or two that are called as two texts are (``premise`` and
 ``hypothesis``), whose words then stand one behind the other. Class labels become their names; the column ``id``, which
-need not be unique, becomes the annotation ``source_id``. No code of a dataset is ever run.
+need not be unique, becomes the annotation ``source_id``. Rows of ``messages``, or of a ``prompt`` with its completions,
+are chats (``_prompts.py``). No code of a dataset is ever run.
 
 A list that has not one value a word cannot be an annotation of words; it is left out and counted. A hub dataset is
 fetched into the cache of Hugging Face once; a local folder is streamed.
@@ -21,6 +22,7 @@ from typing import Any
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader
 from probekit.corpus.readers._named import pair_of
+from probekit.corpus.readers._prompts import prompt_columns, prompt_examples, prompts_remark
 from probekit.corpus.records import RESERVED, example_from, with_words
 from probekit.corpus.split_names import split_of_name
 from probekit.errors import InputError, NetworkError, UsageError
@@ -49,16 +51,21 @@ def read(address: Address, notes: Notes) -> Iterator[Example]:
         if named and name not in named:
             notes.count("splits left out", f"{address.name}:{name}")
             continue
-        convert = _converter(dataset, f"hf:{address.locations[0]}")
+        convert = _converter(dataset)
+        prompts: dict[str, str] | None = None
         for number, record in enumerate(_records(dataset, address.locations[0])):
             notes.at(f"{address.name}[{name}]", number)
-            converted = convert(record, f"{address.name}[{name}]:{number}", notes)
-            if converted is None:
-                continue
-            if named:
-                converted["split"] = named[name]
-            example = example_from(converted, f"{address.name}[{name}]:{number}")
-            yield example
+            place, values = f"{address.name}[{name}]:{number}", convert(record)
+            if prompts is None:
+                prompts = prompt_columns(values, {}, where=place)
+                if prompts:
+                    notes.remark(prompts_remark(prompts))
+            split = {"split": named[name]} if named else {}
+            if prompts:
+                kept = _without_lists(values, prompts, place, notes)
+                yield from prompt_examples({**kept, **split}, {**prompts, **{key: key for key in split}}, place)
+            elif (worded := _worded(values, place, notes, f"hf:{address.locations[0]}")) is not None:
+                yield example_from({**worded, **split}, place)
 
 
 def address(rest: str) -> Address:
@@ -165,28 +172,41 @@ def _records(dataset: Any, location: str) -> Iterator[dict[str, Any]]:
         raise InputError(f"hf:{location}: the files cannot be read: {_brief(error)} Fetch them again.") from None
 
 
-def _converter(dataset: Any, where: str) -> Callable[[dict[str, Any], str, Notes], dict[str, Any] | None]:
-    """Return what turns a record of a dataset into one for `example_from`; None where it lacks one of two texts."""
+def _converter(dataset: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return what turns a record of a dataset into plain values, its class labels into their names."""
     features = dict(dataset.features or {})
     labels = {name: names for name, feature in features.items() if (names := _label_names(feature))}
 
-    def convert(record: dict[str, Any], place: str, notes: Notes) -> dict[str, Any] | None:
+    def convert(record: dict[str, Any]) -> dict[str, Any]:
         values = {name: _named_labels(as_plain(value), labels.get(name)) for name, value in record.items()}
         if "id" in values:
             values["source_id"] = values.pop("id")
-        result = _with_words(values, place, where)
-        if result is None:
-            notes.count("rows without both of their texts", place, aloud=True)
-            return None
-        words = result["words"]
-        for name, value in values.items():
-            if name not in RESERVED and isinstance(value, list) and len(value) != len(words or ()):
-                notes.count(f"values of '{name}' that are not one a word", place)
-            else:
-                result[name] = value
-        return result
+        return values
 
     return convert
+
+
+def _worded(values: dict[str, Any], place: str, notes: Notes, where: str) -> dict[str, Any] | None:
+    """Return a record for `example_from`; None where it lacks one of two texts."""
+    result = _with_words(values, place, where)
+    if result is None:
+        notes.count("rows without both of their texts", place, aloud=True)
+        return None
+    words = result["words"]
+    for name, value in values.items():
+        if name not in RESERVED and isinstance(value, list) and len(value) != len(words or ()):
+            notes.count(f"values of '{name}' that are not one a word", place)
+        else:
+            result[name] = value
+    return result
+
+
+def _without_lists(values: dict[str, Any], prompts: Mapping[str, str], place: str, notes: Notes) -> dict[str, Any]:
+    """Return the values of a chat, whose words no list of a hub dataset goes by."""
+    lists = [name for name, value in values.items() if isinstance(value, list) and name not in prompts.values()]
+    for name in lists:
+        notes.count(f"values of '{name}' that are not one a word", place)
+    return {name: value for name, value in values.items() if name not in lists}
 
 
 def _with_words(values: dict[str, Any], place: str, where: str) -> dict[str, Any] | None:

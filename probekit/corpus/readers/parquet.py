@@ -4,7 +4,8 @@ What enters is a table whose columns have types. The column ``words`` or ``text`
 ``content``) is the text: a list of words, or a string that is split at whitespace; ``id, group, split`` mean what they
 mean in an :class:`Example`; any other column is an annotation, of each word where it is a list, else of the whole.
 ``parquet:text=body,label=stars:FILE`` names columns of other names. Two texts of a row (``sentence1`` and
-``sentence2``, or ``text=..,second=..``) become its words one behind the other.
+``sentence2``, or ``text=..,second=..``) become its words one behind the other. Rows of ``messages``, or of a
+``prompt`` with its completions, are chats (``_prompts.py``).
 
 A file that the library `datasets` wrote knows the names of its class labels; they are read as these names.
 """
@@ -19,7 +20,8 @@ from typing import Any
 from probekit.corpus.lines import check_regular
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
-from probekit.corpus.readers._named import by_columns, lacking, record_of, roles_of, roles_remark
+from probekit.corpus.readers._named import lacking, record_of, roles_of, roles_remark
+from probekit.corpus.readers._prompts import by_columns, prompt_columns, prompt_examples, prompts_remark
 from probekit.corpus.records import example_from
 from probekit.errors import InputError, UsageError
 from probekit.example import Example, as_plain
@@ -36,7 +38,8 @@ def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) 
     path : Path
     notes : Notes
     columns : mapping of str to str, optional
-        Which column is the ``text``, the ``second`` text, the ``label``, the ``id``, the ``group``, the ``split``.
+        Which column is the ``text``, the ``second`` text, the ``label``, the ``id``, the ``group``, the ``split``; of
+        chats the ``messages``, the ``prompt``, its ``completion``, ``chosen`` and ``rejected`` ones.
 
     Raises
     ------
@@ -50,8 +53,9 @@ def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) 
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path}: the column {twice!r} occurs twice. Name every column once.")
-    roles = roles_of(names, columns or {}, place=str(path), reader="parquet", path=path)
-    notes.remark(roles_remark(roles, names), path)
+    prompts = prompt_columns(names, columns or {}, where=str(path))
+    roles = {} if prompts else roles_of(names, columns or {}, place=str(path), reader="parquet", path=path)
+    notes.remark(prompts_remark(prompts) if prompts else roles_remark(roles, names), path)
     classes = _class_names(table.schema_arrow.metadata or {})
     number = 0
     for batch in _batches(table, path):
@@ -60,6 +64,9 @@ def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) 
             where = f"{path}: row {number}"
             notes.at(path, number)
             values = {name: _named(as_plain(value), classes.get(name)) for name, value in row.items()}
+            if prompts:
+                yield from prompt_examples(values, prompts, where)
+                continue
             record = record_of(values, roles, where)
             if record is not None:
                 yield example_from(record, where)
