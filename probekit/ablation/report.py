@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from probekit.ablation.curves import Curve, Score
 from probekit.report import Measurement
 from probekit.report.render.drawing import DOTS, SERIES, own_axes, write_title
-from probekit.report.render.table import number, readable, render_plain, shortened
+from probekit.report.render.numbers import interval, number
+from probekit.report.render.table import readable, shortened
+from probekit.report.render.text import render_plain
 from probekit.report.rows import RowReport
 from probekit.statistics.bootstrap import LEVEL
 
@@ -68,8 +70,8 @@ class AblationReport(RowReport):
             grid.add_column(head, justify="right", no_wrap=True)
         for step in zip(*lines, strict=True):
             own, control, difference = step
-            cells = [number(own.value), _interval(own), number(control.value)]
-            cells += [number(difference.value), _interval(difference)]
+            cells = [number(own.value), interval(own), number(control.value)]
+            cells += [number(difference.value), interval(difference)]
             grid.add_row(self._step(step[0].strength or 0.0), *cells)
         counted = f"{self.rows[0].n:,} items of {self.rows[0].n_groups:,} {self.rows[0].unit}s" if self.rows else ""
         return "\n".join([
@@ -142,7 +144,3 @@ def _row(blank: Measurement, removed: float, score: Score) -> Measurement:
     low, high = score.interval or (None, None)
     level = LEVEL if score.interval else None
     return replace(blank, value=score.value, low=low, high=high, level=level, strength=float(removed))
-
-
-def _interval(row: Measurement) -> str:
-    return "" if row.low is None or row.high is None else f"[{row.low:.3f}, {row.high:.3f}]"

@@ -13,7 +13,8 @@ import numpy as np
 
 from probekit.attention.relations import DIRECTIONS
 from probekit.report.render.drawing import BLUE, GREEN, PALE, VERMILION, own_axes, write_title
-from probekit.report.render.table import number, percent, render_plain
+from probekit.report.render.numbers import interval, number, percent, signed
+from probekit.report.render.text import render_plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,11 +46,11 @@ def render(report: AttentionReport, width: int | None = None) -> str:
             relation,
             f"{_numbered(head)} {ARROWS[head.note]}",
             number(head.value),
-            "" if head.low is None else f"[{head.low:.3f}, {head.high:.3f}]",
+            interval(head),
             f"{head.n:,}",
             f"{offset.method.removeprefix('offset ')} {number(offset.value)}",
             *([number(floor.value if floor else None)] if untrained else []),
-            "" if gain.value is None else f"{gain.value:+.3f}",
+            signed(gain.value),
             gain.note.removeprefix("p ").removesuffix(" (Holm)"),
         )
     first = next(iter(rows.values()))[0]

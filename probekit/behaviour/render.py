@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from probekit.behaviour.grouping import as_number
 from probekit.report.render.drawing import DOTS, MARKERS, PALE, SERIES, STROKES, own_axes
-from probekit.report.render.table import number, percent, readable, render_plain, shortened
+from probekit.report.render.numbers import interval, number, percent
+from probekit.report.render.table import readable, shortened
+from probekit.report.render.text import render_plain
 from probekit.statistics.units import how_many
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def render(report: BehaviourReport, width: int | None = None) -> str:
         own = rows.get(methods[0])
         cells = [_versus(rows.get(pair), _p(report, phenomenon, pair)) for pair in methods[1:]]
         count = "" if own is None or own.n is None else f"{own.n:,}"
-        grid.add_row(phenomenon or ALL, number(own.value if own else None), _interval(own), count, *cells)
+        grid.add_row(phenomenon or ALL, number(own.value if own else None), interval(own), count, *cells)
     text = render_plain(grid, width)
     return "\n".join([_heading(report), _counted(whole[0]), text, *_below(report)])
 
@@ -71,7 +73,7 @@ def _one_below_another(report: BehaviourReport, methods: Sequence[tuple[str, str
     for pair in methods:
         row = rows[pair]
         value = number(row.value) if pair == methods[0] else _versus(row, _p(report, None, pair))
-        grid.add_row(_name(report, *pair), value, _interval(row), "" if row.n is None else f"{row.n:,}")
+        grid.add_row(_name(report, *pair), value, interval(row), "" if row.n is None else f"{row.n:,}")
     return render_plain(grid, width)
 
 
@@ -94,7 +96,7 @@ def _measure_table(report: BehaviourReport, methods: Sequence[tuple[str, str]], 
         group = _group(report, task)
         count = "" if own is None or own.n is None else f"{own.n:,}"
         values = [number(rows[pair].value) if pair in rows else "" for pair in others]
-        grid.add_row(*named, group, number(own.value if own else None), _interval(own), count, *values)
+        grid.add_row(*named, group, number(own.value if own else None), interval(own), count, *values)
     return render_plain(grid, width)
 
 
@@ -157,10 +159,6 @@ def _p(report: BehaviourReport, phenomenon: str | None, pair: tuple[str, str]) -
     return None
 
 
-def _interval(row: Measurement | None) -> str:
-    return "" if row is None or row.low is None or row.high is None else f"[{row.low:.3f}, {row.high:.3f}]"
-
-
 def _below(report: BehaviourReport, *, starred: bool = True) -> list[str]:
     lines = []
     if starred and any(found["p_holm"] is not None for found in report.provenance.get("differences", ())):
@@ -177,7 +175,7 @@ def _below(report: BehaviourReport, *, starred: bool = True) -> list[str]:
         elif row.role == "control":
             name = _name(report, row.model, row.method)
             lines.append(
-                f"{name}, content words exchanged: {number(row.value)} {_interval(row)} ({row.note}; n {row.n:,})"
+                f"{name}, content words exchanged: {number(row.value)} {interval(row)} ({row.note}; n {row.n:,})"
             )
         elif row.role == "companion" and row.metric.startswith(("accuracy_", "length_", "frequency_")):
             of = f" (n {row.n:,})" if row.n is not None else ""

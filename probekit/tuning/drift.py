@@ -31,6 +31,7 @@ from probekit.report.render.drawing import (
     save_figure,
     write_title,
 )
+from probekit.report.render.numbers import interval, number, signed
 from probekit.sites import Layer
 from probekit.statistics.alike import compare_rows, deal
 from probekit.statistics.cross_sums import LEAST
@@ -121,9 +122,8 @@ class Drift:
     def __str__(self) -> str:
         rows = [("layer", self.measure, "95 % interval", "mixed up")]
         for row in self.layers:
-            ends = "" if row.low is None or row.high is None else f"{row.low:.3f} .. {row.high:.3f}"
-            floor = "" if row.floor is None else f"{row.floor:+.3f}"
-            rows.append((str(row.layer), "-" if row.value is None else f"{row.value:.3f}", ends, floor))
+            floor = "" if row.floor is None else signed(row.floor)
+            rows.append((str(row.layer), number(row.value), interval(row), floor))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         helped = MEASURES.members()[self.measure].help

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from probekit.report import LayerReport, Measurement, compare
-from probekit.report.render.table import render_plain
+from probekit.report.render.text import render_plain
 
 Make = Callable[..., LayerReport]
 Row = Callable[..., Measurement]

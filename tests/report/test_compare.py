@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from probekit.errors import UsageError
 from probekit.report import LayerReport, compare
 from probekit.report.page.page import page_of
-from probekit.report.render.table import render_plain
+from probekit.report.render.text import render_plain
 
 Make = Callable[..., LayerReport]
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from probekit.report import LayerReport
-from probekit.report.render.table import render_plain
+from probekit.report.render.text import render_plain
 
 Make = Callable[..., LayerReport]
 

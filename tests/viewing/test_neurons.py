@@ -123,7 +123,9 @@ def test_the_analysis_keeps_a_tenth(root: Path) -> None:
     rows = {row.method: row for row in found.rows if row.split == "test" and row.metric == "accuracy"}
     assert rows["first_neurons"].value > rows["last_neurons"].value
     assert rows["random_neurons"].role == "floor"
-    assert any(re.search(r"one in 10 of each layer alone \(1\)", note) for note in found.provenance["notes"])
+    (said,) = (note for note in found.provenance["notes"] if re.search(r"one in 10 of each layer alone \(1\)", note))
+    three = ", ".join(f"{name} {rows[f'{name}_neurons'].value:.3f}" for name in ("first", "random", "last"))
+    assert f"test accuracy: layer 0: {three}." in said
 
 
 def test_heat_is_escaped_and_its_marks_need_no_colour(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from probekit.ablation.attention.scores import FURTHEST, MOVED, OWN, TOTAL_VARIATION
 from probekit.report import Measurement
 from probekit.report.render.drawing import DOTS, GREY, SERIES, SKY, legible, own_axes, write_title
-from probekit.report.render.table import Column, fitting, interval, number, plain_width, render_plain, shortened
+from probekit.report.render.numbers import interval, number, signed
+from probekit.report.render.table import Column, fitting, shortened
+from probekit.report.render.text import plain_width, render_plain
 from probekit.report.rows import RowReport
 from probekit.sites import Layer
 
@@ -67,14 +69,14 @@ class AttentionChangeReport(RowReport):
         # Of a head in a search of its block only how far it moved is known.
         columns = [
             Column("moves", _cells(shown, moved, lambda row: number(row.value)), 0),
-            Column("interval", _cells(shown, moved, _ends), 3, "the interval of moves"),
+            Column("interval", _cells(shown, moved, interval), 3, "the interval of moves"),
             Column("output", _cells(shown, output, lambda row: number(row.value)), 0),
-            Column("interval", _cells(shown, output, _ends), 2, "the interval of output"),
-            Column("change", _cells(shown, change, _signed), 0),
-            Column("interval", _cells(shown, change, _ends), 1, "the interval of change"),
+            Column("interval", _cells(shown, output, interval), 2, "the interval of output"),
+            Column("change", _cells(shown, change, lambda row: signed(row.value)), 0),
+            Column("interval", _cells(shown, change, interval), 1, "the interval of change"),
         ]
         widest = max(len(method) for _, method in names)
-        columns, narrow = fitting(columns, plain_width(width), beside=len("block") + 2 + widest)
+        columns, narrow = fitting(columns, plain_width(width), beside=len("block") + 2 + widest, between=2)
         grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
         for head in ("block", "changed"):
             grid.add_column(head, no_wrap=True)
@@ -82,7 +84,7 @@ class AttentionChangeReport(RowReport):
             grid.add_column(column.head, justify="right", no_wrap=True)
         for place, name in enumerate(names):
             grid.add_row(*name, *(column.cells[place] for column in columns))
-        counted = f"{own.n:,} items of {own.n_groups:,} {own.unit}s; {score} {number(own.value)} {_ends(own)}"
+        counted = f"{own.n:,} items of {own.n_groups:,} {own.unit}s; {score} {number(own.value)} {interval(own)}"
         return "\n".join([
             self.heading, counted, render_plain(grid, width),
             *([f"not shown at this width: {', '.join(narrow)}"] if narrow else []),
@@ -160,11 +162,3 @@ def _cells(
     shown: Sequence[Key], rows: Mapping[Key, Measurement], written: Callable[[Measurement], str]
 ) -> dict[Layer, str]:
     return {place: written(rows[key]) if key in rows else "" for place, key in enumerate(shown)}
-
-
-def _signed(row: Measurement) -> str:
-    return "" if row.value is None else f"{row.value:+.3f}"
-
-
-def _ends(row: Measurement) -> str:
-    return interval(row)  # type: ignore[arg-type]

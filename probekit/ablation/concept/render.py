@@ -12,7 +12,9 @@ from probekit.ablation.concept.rows import MAJORITY, PROBE, WHOLE, after, differ
 from probekit.ablation.concept.used import LOGPROB, TOP1
 from probekit.report import Measurement
 from probekit.report.render.drawing import BLUE, GREY, INK, PALE, own_axes, spread, write_title
-from probekit.report.render.table import number, render_plain, shortened
+from probekit.report.render.numbers import interval, number
+from probekit.report.render.table import shortened
+from probekit.report.render.text import render_plain
 from probekit.sites import Layer
 from probekit.statistics.bootstrap import LEVEL
 from probekit.statistics.units import how_many
@@ -50,7 +52,7 @@ def _readable(report: ConceptReport) -> tuple[str, Any]:
     for task, layer in report.cases:
         floor = report.row(task, layer, MAJORITY)
         whole, erased = report.row(task, layer, PROBE), report.row(task, layer, after(PROBE, report.eraser))
-        cells = [_value(floor), _value(whole), _interval(whole), _value(erased)]
+        cells = [_value(floor), _value(whole), interval(whole), _value(erased)]
         grid.add_row(task, str(layer), *cells, _SAID[report.readable(task, layer)])
     return "readable: accuracy of a probe on test, before and after", grid
 
@@ -62,7 +64,7 @@ def _used(report: ConceptReport, metric: str) -> Any:
         whole = report.row(task, layer, WHOLE, metric)
         pairs = ((report.eraser, WHOLE), (RANDOM_LOSS, WHOLE), (report.eraser, RANDOM_LOSS))
         change, random, beyond = (report.row(task, layer, difference(*pair), metric) for pair in pairs)
-        cells = [_counted(whole), _value(whole), _value(change), _value(random), _value(beyond), _interval(beyond)]
+        cells = [_counted(whole), _value(whole), _value(change), _value(random), _value(beyond), interval(beyond)]
         said = [_SAID[report.used(task, layer)]] if metric == LOGPROB else []
         grid.add_row(_case(report, task, layer), *cells, *said)
     return grid
@@ -103,10 +105,6 @@ def _value(row: Measurement | None) -> str:
 
 def _counted(row: Measurement | None) -> str:
     return "" if row is None or row.n is None else f"{row.n:,}"
-
-
-def _interval(row: Measurement | None) -> str:
-    return "" if row is None or row.low is None or row.high is None else f"[{row.low:.3f}, {row.high:.3f}]"
 
 
 def plot(report: ConceptReport, ax: Axes | None = None) -> Axes:

@@ -18,8 +18,10 @@ import numpy as np
 from probekit.ablation.inputs.items import ErasedDecision
 from probekit.report import Measurement
 from probekit.report.render.drawing import BLUE, DOTS, GREY, own_axes, write_title
-from probekit.report.render.table import interval as written_interval
-from probekit.report.render.table import number, render_plain, shortened
+from probekit.report.render.numbers import interval as written_interval
+from probekit.report.render.numbers import number, signed
+from probekit.report.render.table import shortened
+from probekit.report.render.text import render_plain
 from probekit.report.rows import RowReport, write_items
 from probekit.statistics.bootstrap import LEVEL, OPEN, SHARE, Bootstrap, interval
 from probekit.statistics.units import numbered
@@ -65,12 +67,12 @@ class InputReport(RowReport):
         lines = [self._heading, ""]
         for row in self.rows:
             if row.metric in SAID:
-                lines.append(f"{number(row.value)} {written_interval(row):16} {SAID[row.metric]} (n {row.n:,})")  # type: ignore[arg-type]
+                lines.append(f"{number(row.value)} {written_interval(row):16} {SAID[row.metric]} (n {row.n:,})")
         grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
         for head in ("words from the decision", "support (nats)", "interval", "n"):
             grid.add_column(head, justify="right", no_wrap=True)
         for row in self.supports:
-            grid.add_row(f"{row.strength:+.0f}", f"{row.value:+.3f}", written_interval(row), f"{row.n:,}")  # type: ignore[arg-type]
+            grid.add_row(f"{row.strength:+.0f}", signed(row.value), written_interval(row), f"{row.n:,}")
         notes = [f"note: {note}" for note in self.provenance.get("notes", ())]
         return "\n".join([*lines, "", render_plain(grid, width), *notes])
 

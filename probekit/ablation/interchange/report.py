@@ -36,7 +36,9 @@ from probekit.report.render.drawing import (
     own_axes,
     write_title,
 )
-from probekit.report.render.table import interval, number, render_plain, shortened
+from probekit.report.render.numbers import interval, number, signed
+from probekit.report.render.table import shortened
+from probekit.report.render.text import render_plain
 from probekit.report.rows import RowReport
 from probekit.sites import Layer, layer_order
 from probekit.statistics.bootstrap import LEVEL
@@ -117,7 +119,7 @@ class InterchangeReport(RowReport):
             self.heading, f"{counted}; {fitted}", "",
             render_plain(grid, width), "",
             f"unpatched: the source's answer is preferred at {number(floor.value if floor else None)} "
-            f"{interval(floor)} of the bases",  # type: ignore[arg-type]
+            f"{interval(floor)} of the bases",
             *(f"note: {note}" for note in self.notes),
         ])  # fmt: skip
 
@@ -125,15 +127,15 @@ class InterchangeReport(RowReport):
         own = self.row(name, layer)
         rank = own.strength if own else None
         gain = self.row(f"{name}/{OVER_RANDOM}", layer)
-        cells = [str(layer), "all" if rank is None else f"{rank:.0f}", _value(own), interval(own)]  # type: ignore[arg-type]
+        cells = [str(layer), "all" if rank is None else f"{rank:.0f}", _value(own), interval(own)]
         cells.append(_value(self.row(RANDOM, layer, rank=rank)) if rank is not None else "")
-        cells += ["" if gain is None or gain.value is None else f"{gain.value:+.3f}", interval(gain)]  # type: ignore[arg-type]
+        cells += ["" if gain is None else signed(gain.value), interval(gain)]
         cells.append(_value(self.row(f"{name}/{PLACEBO}", layer, CHANGED)))
         if controlled:
             control = f"{name}/{RANDOM_WEIGHTS}"
             return [*cells, _value(self.row(control, self.chosen.get(control)))]
         shift = self.row(name, layer, SHIFT)
-        return [*cells, "" if shift is None or shift.value is None else f"{shift.value:+.2f}"]
+        return [*cells, "" if shift is None or shift.value is None else f"{shift.value:+z.2f}"]
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the interchange accuracy of every subspace by layer, with that of random ones."""

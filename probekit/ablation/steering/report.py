@@ -15,7 +15,9 @@ import numpy as np
 from probekit.ablation.steering.study import Chosen, Dose, Side
 from probekit.report import Measurement
 from probekit.report.render.drawing import BLUE, DOTS, GREY, PALE, STROKES, VERMILION, own_axes, write_title
-from probekit.report.render.table import number, render_plain, shortened
+from probekit.report.render.numbers import number, signed
+from probekit.report.render.table import shortened
+from probekit.report.render.text import render_plain
 from probekit.report.rows import RowReport
 from probekit.statistics.bootstrap import LEVEL
 
@@ -81,8 +83,8 @@ class SteeringReport(RowReport):
         for odds, random, gain, loss, random_loss in zip(*lines[:5], strict=True):
             mark = " *" if odds.strength == strength else ""
             grid.add_row(
-                f"{odds.strength or 0:g}{mark}", _signed(odds), _interval(odds), _signed(random), _signed(gain),
-                _interval(gain), _signed(loss), _signed(random_loss),
+                f"{odds.strength or 0:g}{mark}", signed(odds.value), _interval(odds), signed(random.value),
+                signed(gain.value), _interval(gain), signed(loss.value), signed(random_loss.value),
             )  # fmt: skip
         counts = [f"{row.n:,} {name} of {row.n_groups:,} {row.unit}s" for row, name in
                   ((lines[0][0], "questions"), (lines[3][0], "sentences"))] if lines[0] else []  # fmt: skip
@@ -174,9 +176,5 @@ def _line(rows: Sequence[Measurement]) -> tuple[list[float], ...]:
     return tuple(list(column) for column in zip(*sorted(points), strict=True))
 
 
-def _signed(row: Measurement) -> str:
-    return "" if row.value is None else f"{row.value:+.3f}"
-
-
 def _interval(row: Measurement) -> str:
-    return "" if row.low is None or row.high is None else f"[{row.low:+.3f}, {row.high:+.3f}]"
+    return "" if row.low is None or row.high is None else f"[{row.low:+z.3f}, {row.high:+z.3f}]"

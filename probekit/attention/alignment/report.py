@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from probekit.errors import UsageError
 from probekit.report.render.drawing import BLUE, DOTS, GREEN, GREY, own_axes, write_title
-from probekit.report.render.table import interval as written_interval
-from probekit.report.render.table import number, render_plain, shortened
+from probekit.report.render.numbers import interval, number
+from probekit.report.render.table import shortened
+from probekit.report.render.text import render_plain
 from probekit.report.rows import RowReport
 from probekit.statistics.bootstrap import LEVEL
 
@@ -85,7 +86,7 @@ class AlignmentReport(RowReport):
         for row in self.rows:
             block = "" if row.layer is None else str(row.layer).rpartition(":")[2]
             named, score = f"{row.method} {row.note}".strip(), SHOWN.get(row.metric, row.metric)
-            bars = written_interval(row)  # type: ignore[arg-type]
+            bars = interval(row)
             grid.add_row(block, named, score, number(row.value), bars, f"{row.n or 0:,}")
         return "\n".join([self.heading, render_plain(grid, width), *(f"note: {note}" for note in self.notes)])
 

@@ -24,6 +24,7 @@ from probekit.probing.neurons.rankings.weights import rank
 from probekit.probing.neurons.subsets import fit_alone, random_orders, standardised
 from probekit.probing.problem import Result
 from probekit.report import Measurement
+from probekit.report.render.numbers import number
 
 SHARE = 10
 """One neuron in so many is kept."""
@@ -63,8 +64,13 @@ class NeuronSets:
 
     def notes(self) -> list[str]:
         """Say how many neurons were kept, and which of them never change."""
-        said = f"Neurons: one in {SHARE} of each layer alone ({self.kept:,}), ranked by probe weights on training rows."
-        return [said, *([f"{self.still:,} neurons of these layers never change."] if self.still else [])]
+        said = f"Neurons: one in {SHARE} of each layer alone ({self.kept:,}), ranked by probe weights on training rows"
+        scores = [
+            f"layer {layer}: " + ", ".join(f"{name.partition('_')[0]} {number(fit.test_score)}" for name, fit in named)
+            for layer, named in self.fits.items()
+        ]
+        still = [f"{self.still:,} neurons of these layers never change."] if self.still else []
+        return [f"{said}; test accuracy: {'; '.join(scores)}.", *still]
 
 
 ANALYSIS = Analysis(

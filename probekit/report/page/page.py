@@ -22,17 +22,10 @@ from probekit.report.layers import LayerReport
 from probekit.report.page.commands import reproduction
 from probekit.report.page.figures import inline_svg
 from probekit.report.render.drawing import SIZE
-from probekit.report.render.table import (
-    FIXED_WIDTH,
-    ReportTable,
-    choice,
-    chosen_layer,
-    counted_over,
-    heading,
-    number,
-    readable,
-)
+from probekit.report.render.numbers import interval, number
+from probekit.report.render.table import ReportTable, choice, chosen_layer, counted_over, heading, readable
 from probekit.report.render.table import notes as notes_of
+from probekit.report.render.text import FIXED_WIDTH
 from probekit.report.rows import RowReport
 from probekit.storage.files import replace_bytes
 
@@ -183,13 +176,13 @@ def _summary(report: LayerReport | RowReport) -> tuple[str, ...]:
         point = report.points().get(best.layer) if best else None
         return (
             report.model, where, readable(report.metric), number(point.value if point else None),
-            _interval(point.low, point.high) if point else "-", "-" if best is None else str(best.layer),
+            interval(point) or "-", "-" if best is None else str(best.layer),
             f"{readable(floor)} {number(floors[floor].value)}" if floor else "-",
         )  # fmt: skip
     if row is None:
         return (named, where, "-", "-", "-", "-", "-")
     told = f"{readable(row.metric)}, first row ({row.task}, {readable(row.method)})"
-    return (named, where, told, _value(row), _interval(row.low, row.high), "-", "-")
+    return (named, where, told, _value(row), interval(row) or "-", "-", "-")
 
 
 def _by_layer(report: LayerReport) -> Table:
@@ -208,7 +201,7 @@ def _of_rows(rows: Sequence[Measurement], caption: str) -> Table:
         (
             readable(row.method), _layer(row), row.task, row.split, row.role, readable(row.metric),
             "-" if row.strength is None else f"{row.strength_name or ''} {row.strength:g}".strip(),
-            "-" if row.seed is None else str(row.seed), _value(row), _interval(row.low, row.high),
+            "-" if row.seed is None else str(row.seed), _value(row), interval(row) or "-",
             "-" if row.n is None else f"{row.n:,}", row.note or "-",
         )
         for row in rows[:MOST_ROWS]
@@ -247,10 +240,6 @@ def _value(row: Measurement) -> str:
     if row.value is None:
         return "-"
     return f"{row.value:,.0f}" if abs(row.value) >= 1000 else number(row.value)
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "-" if low is None or high is None else f"[{low:,.3f}, {high:,.3f}]"
 
 
 def _facts(value: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:

@@ -35,18 +35,9 @@ from probekit.report.render.drawing import (
     save_figure,
     write_title,
 )
-from probekit.report.render.table import (
-    Column,
-    chosen_layer,
-    counted,
-    fitting,
-    grid,
-    interval,
-    number,
-    readable,
-    render_plain,
-    shortened,
-)
+from probekit.report.render.numbers import interval, number
+from probekit.report.render.table import Column, chosen_layer, counted, first_column, fitting, grid, readable, shortened
+from probekit.report.render.text import render_plain
 from probekit.sites import Layer, layer_order, split_layer
 
 if TYPE_CHECKING:
@@ -206,9 +197,9 @@ class Comparison:
         yield Text(f"{self._title()}: test {self._measured()} (* chosen on dev)", style="bold")
         for sentence in self.differences or ("Same corpus, same number of test items.",):
             yield Text(sentence, style="yellow" if self.differences else "")
-        heads, shown, left_out = self._fitting(options.max_width)
-        layers = {layer for report in self.reports for layer in report.layers}
-        yield grid(tuple(sorted(layers, key=layer_order)), shown, None)
+        layers = sorted({layer for report in self.reports for layer in report.layers}, key=layer_order)
+        heads, shown, left_out = self._fitting(layers, options.max_width)
+        yield grid(tuple(layers), shown, None)
         for report, name, head, metric in zip(self.reports, self._told(self.names), heads, self.metrics, strict=True):
             yield Text(f"{name if head == name else f'{head} = {name}'}: {_facts(report, metric)}")
         for note in notes_of_each(self.reports, heads):
@@ -216,7 +207,7 @@ class Comparison:
         if left_out:
             yield Text(f"not shown at this width: {', '.join(left_out)}")
 
-    def _fitting(self, width: int) -> tuple[Sequence[str], list[Column], list[str]]:
+    def _fitting(self, layers: Sequence[int | str], width: int) -> tuple[Sequence[str], list[Column], list[str]]:
         """Shorten in steps until every report fits: letters for names, then no intervals, then fewer reports."""
         letters = [chr(ord("A") + i) if i < 26 else f"R{i + 1}" for i in range(len(self.reports))]
         for heads, with_interval in ((self._told(self.names), True), (letters, True), (letters, False)):
@@ -226,7 +217,7 @@ class Comparison:
                     zip(self.reports, heads, self.names, self.metrics, strict=True)
                 )
             ]
-            shown, left_out = fitting(columns, width)
+            shown, left_out = fitting(columns, width, beside=first_column(layers))
             if not left_out:
                 break
         return heads, shown, left_out

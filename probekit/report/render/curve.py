@@ -30,7 +30,8 @@ from probekit.report.render.drawing import (
     own_axes,
     write_title,
 )
-from probekit.report.render.table import counted, interval, number, percent, readable, shortened
+from probekit.report.render.numbers import interval, number, percent
+from probekit.report.render.table import counted, readable, shortened
 from probekit.sites import Layer, layer_order, split_layer
 
 if TYPE_CHECKING:

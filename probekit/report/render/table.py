@@ -7,23 +7,20 @@ the last line, never cut in the middle of a number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextvars import ContextVar
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from probekit.report.conclusions import BestLayer, Point, by_role, centre_of_gravity, floors_of, rows_of
 from probekit.report.measurement import Measurement
+from probekit.report.render.numbers import interval, number, percent
+from probekit.report.render.text import BETWEEN, render_plain
 from probekit.sites import Layer
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from probekit.report.layers import LayerReport
-
-PLAIN_WIDTH = 100
-FIXED_WIDTH: ContextVar[int | None] = ContextVar("FIXED_WIDTH", default=None)
-"""What a page sets, whose bytes must not hang on a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ class ReportTable:
         if over:
             yield Text(over)
         chosen = chosen_layer(self.report)
-        columns, left_out = fitting(self.columns(), options.max_width)
+        columns, left_out = fitting(self.columns(), options.max_width, beside=first_column(self.report.layers))
         if self.report.layers:
             yield grid(self.report.layers, columns, chosen.layer if chosen else None)
         for line in self._below(chosen, left_out):
@@ -167,17 +164,24 @@ def chosen_layer(report: LayerReport) -> BestLayer | None:
     return report.best_layer() if report.points(split="dev").keys() - {None} else None
 
 
-def fitting(columns: list[Column], width: int, *, beside: int = 12) -> tuple[list[Column], list[str]]:
+def fitting(
+    columns: list[Column], width: int, *, beside: int, between: int = BETWEEN
+) -> tuple[list[Column], list[str]]:
     """Return the columns that fit beside others, which take so many characters, and the names of those left out."""
     room = width - beside
     kept: list[Column] = []
     for column in sorted(columns, key=lambda column: column.rank):
-        room -= column.width + 2
+        room -= between + column.width
         if room < 0 and kept:
             break
         kept.append(column)
     left_out = list(dict.fromkeys(column.name or column.head for column in columns if column not in kept))
     return [column for column in columns if column in kept], left_out
+
+
+def first_column(layers: Iterable[Layer]) -> int:
+    """Return the characters that the column of layers takes, a star included."""
+    return max(len("layer"), *(len(f"* {layer}") for layer in layers), 0)
 
 
 def grid(layers: tuple[int | str, ...], columns: list[Column], chosen: Layer) -> RenderableType:
@@ -194,32 +198,6 @@ def grid(layers: tuple[int | str, ...], columns: list[Column], chosen: Layer) ->
         cells = [column.cells.get(layer) or "-" for column in columns]
         table.add_row(f"{'* ' if mark else ''}{layer}", *cells, style="bold cyan" if mark else None)
     return table
-
-
-def plain_width(width: int | None = None) -> int:
-    """Return a width in characters: the terminal's (or ``COLUMNS``), 100 where there is none."""
-    from shutil import get_terminal_size
-
-    return width or FIXED_WIDTH.get() or get_terminal_size((PLAIN_WIDTH, 24)).columns
-
-
-def render_plain(renderable: Any, width: int | None = None) -> str:
-    """Render without colour; ``width`` as :func:`plain_width` takes it."""
-    from io import StringIO
-
-    from rich.console import Console
-
-    stream = StringIO()
-    console = Console(
-        file=stream,
-        width=plain_width(width),
-        no_color=True,
-        force_terminal=False,
-        force_jupyter=False,  # in a notebook rich would display the table and leave the stream empty
-        highlight=False,
-    )
-    console.print(renderable)
-    return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().split("\n"))
 
 
 def _values(points: dict[Layer, Point]) -> dict[Layer, str]:
@@ -255,23 +233,11 @@ def readable(name: str) -> str:
     return _METHODS.get(name, name.replace("_f1", "_F1").replace("_", " "))
 
 
-def number(value: float | None) -> str:
-    """Write a score with three decimals; ``-`` where there is none."""
-    return "-" if value is None else f"{value:.3f}"
-
-
-def interval(point: Point | None) -> str:
-    """Write an interval as ``[0.931, 0.942]``; empty where there is none."""
-    if point is None or point.low is None or point.high is None:
-        return ""
-    return f"[{point.low:.3f}, {point.high:.3f}]"
-
-
 def depth(point: Point) -> str:
     """Write a depth in layers with its interval: ``2.31 [2.10, 2.52]``."""
     if point.low is None or point.high is None:
-        return f"{point.value:.2f}"
-    return f"{point.value:.2f} [{point.low:.2f}, {point.high:.2f}]"
+        return f"{point.value:z.2f}"
+    return f"{point.value:z.2f} [{point.low:z.2f}, {point.high:z.2f}]"
 
 
 def counted(settings: Mapping[str, Any], row: Measurement) -> str:
@@ -285,11 +251,6 @@ def counted(settings: Mapping[str, Any], row: Measurement) -> str:
         groups = f"{unit}s" if isinstance(unit, str) and unit else "groups"
         text += f" in {row.n_groups:,} {groups}"
     return text
-
-
-def percent(level: float | None) -> str:
-    """Write the coverage of an interval: ``95 % interval``; empty where there is none."""
-    return "" if level is None else f"{100 * level:g} % interval"
 
 
 def shortened(name: str, length: int = 28) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from probekit import plain
 from probekit.report.render.drawing import INK, own_axes, save_figure, write_title
+from probekit.report.render.numbers import interval, number
 from probekit.statistics.bootstrap import bounds_of
 from probekit.statistics.student import reach_of_mean
 from probekit.tuning.data.materials import probing_seconds
@@ -176,8 +177,8 @@ class Bill:
         if spread is None:
             return f"{what}, {cost}; of one seed it cannot be said whether that is more than chance (--seeds 3)."
         if gain - spread > 0:
-            return f"Fine-tune: {what}, {gain:+.3f} (+- {spread:.3f} over seeds), {cost}."
-        said = f"{what}, a difference of {gain:+.3f} (+- {spread:.3f} over seeds), {cost}"
+            return f"Fine-tune: {what}, {gain:+z.3f} (+- {spread:.3f} over seeds), {cost}."
+        said = f"{what}, a difference of {gain:+z.3f} (+- {spread:.3f} over seeds), {cost}"
         if gain + spread < WORTH:
             return f"Extract features: {said}."
         return f"Not decided: {said}. More seeds would tell (--seeds); until then features are the cheaper way."
@@ -230,14 +231,14 @@ class Bill:
         """
         by = plain.choice(by, "by", ("trained", "seconds"))
         ax = own_axes(ax)
-        for number, total in enumerate(self.totals):
+        for place, total in enumerate(self.totals):
             x = total.trained if by == "trained" else total.seconds + total.extraction_seconds
             error = (
                 None
                 if total.low is None or total.high is None
                 else [[total.test - total.low], [total.high - total.test]]
             )
-            ax.errorbar([x], [total.test], yerr=error, fmt=_MARKS[number % len(_MARKS)], color=INK, capsize=3)
+            ax.errorbar([x], [total.test], yerr=error, fmt=_MARKS[place % len(_MARKS)], color=INK, capsize=3)
             ax.annotate(total.strategy, (x, total.test), xytext=(6, 4), textcoords="offset points")
         ax.set_xlabel("parameters that train" if by == "trained" else "seconds")
         ax.set_ylabel(f"test {self.entries[0].metric}")
@@ -290,13 +291,12 @@ def _total(entries: Sequence[Entry]) -> Total:
 
 
 def _cells(total: Total) -> tuple[str, ...]:
-    interval = "" if total.low is None or total.high is None else f"[{total.low:.3f}, {total.high:.3f}]"
     seconds = f"{total.seconds:.1f}" + (f" + {total.extraction_seconds:.1f}" if total.extraction_seconds else "")
     return (
         total.strategy,
         str(total.seeds),
-        f"{total.test:.3f}",
-        interval,
+        number(total.test),
+        interval(total),
         f"{total.trained:,}",
         f"{total.stored / 1e6:.1f} MB",
         seconds,

@@ -36,8 +36,8 @@ class Gap:
 
     def __str__(self) -> str:
         """Return it in points."""
-        ends = "" if self.low is None or self.high is None else f"  [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
-        return f"{100 * self.value:+.1f}{ends}"
+        ends = "" if self.low is None or self.high is None else f"  [{100 * self.low:+z.1f}, {100 * self.high:+z.1f}]"
+        return f"{100 * self.value:+z.1f}{ends}"
 
 
 def gap_of(name: str, gaps: Mapping[str, Sequence[float]]) -> Gap:

@@ -21,7 +21,8 @@ from probekit.attention.alignment.pairs import AlignedPair
 from probekit.attention.alignment.report import STAGE, AlignmentReport
 from probekit.errors import InputError
 from probekit.report.render.drawing import save_figure
-from probekit.report.render.table import number, render_plain
+from probekit.report.render.numbers import number
+from probekit.report.render.text import render_plain
 from probekit.viewing.pages import write_bytes
 
 if TYPE_CHECKING:

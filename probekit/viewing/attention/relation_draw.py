@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.report.render.drawing import GREY, INK, VERMILION, own_axes, write_title
-from probekit.report.render.table import number, percent, render_plain, shortened
+from probekit.report.render.numbers import interval, number, percent, signed
+from probekit.report.render.table import shortened
+from probekit.report.render.text import render_plain
 from probekit.viewing.attention.draw import shade_bar, shades
 from probekit.viewing.attention.names import EVEN, NOTES
 
@@ -50,11 +52,11 @@ def render(report: RelationMap, width: int | None = None) -> str:
             "" if direction else relation,
             f"{str(layer).removesuffix('.weights')}-{head} {_ARROWS[direction]}",
             number(own.value),
-            "" if own.low is None else f"[{own.low:.3f}, {own.high:.3f}]",
+            interval(own),
             f"{own.n:,}",
             number(report.floor(relation, direction, EVEN).value),
             f"{offset.method.removeprefix('offset ')}: {number(offset.value)}",
-            "-" if gain.value is None else f"{gain.value:+.3f}",
+            signed(gain.value),
             p,
         )
     sized = next((row for row in report.rows if row.level is not None), None)

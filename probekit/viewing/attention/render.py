@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from probekit.report.render.table import number, render_plain, shortened
+from probekit.report.render.numbers import number
+from probekit.report.render.table import shortened
+from probekit.report.render.text import render_plain
 
 if TYPE_CHECKING:
     from probekit.viewing.attention.report import AttentionMap

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probekit.example import SPLITS
-from probekit.report.render.table import number
+from probekit.report.render.numbers import number
 from probekit.viewing.maps.draw import COLOURS, SHAPES, color_of, drawing_order, is_rest, limits_of
 from probekit.viewing.maps.points import smallest_hashes
 from probekit.viewing.pages import embedded

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from probekit import plain
 from probekit.cache.format.names import model_name
-from probekit.report.render.table import number, render_plain
+from probekit.report.render.numbers import number
+from probekit.report.render.text import render_plain
 from probekit.report.rows import RowReport
 from probekit.viewing.maps.colouring import Colours, colours_of
 from probekit.viewing.pages import write_bytes

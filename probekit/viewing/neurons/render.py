@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from probekit.report.render.drawing import GREY, INK, MARKERS, PALE, SERIES, STROKES, own_axes, write_title
-from probekit.report.render.table import number, percent, readable, render_plain, shortened
+from probekit.report.render.numbers import interval, number, percent, signed
+from probekit.report.render.table import readable, shortened
+from probekit.report.render.text import render_plain
 from probekit.viewing.neurons.names import ALL, RANDOM, SHARE, SHUFFLED
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def render(report: NeuronReport, width: int | None = None) -> str:
     for layer in report.layers:
         whole = next(iter(report.sets(layer, ALL)))
         lines += ["", f"layer {layer}: {readable(whole.metric)} of all {whole.strength or 0:,.0f} neurons "
-                  f"{number(whole.value)} {_interval(whole)}", "", _sets(report, layer, width), "",
+                  f"{number(whole.value)} {interval(whole)}", "", _sets(report, layer, width), "",
                   _detectors(report, layer, width), "", *_agreement(report, layer)]  # fmt: skip
     keep = settings.get("keep", 1.0)
     return "\n".join([
@@ -72,10 +74,10 @@ def _sets(report: NeuronReport, layer: int | str, width: int | None) -> str:
         gain = next((row for row in report.rows if (row.layer, row.method, row.split) == wanted), None)
         first = " ".join(str(neuron) for neuron in orders.get(name, ())[:_FIRST])
         grid.add_row(
-            name, f"{own.strength or 0:,.0f}", number(own.value), _interval(own),
-            number(random.value if random else None), _signed(gain), _interval(gain), first,
+            name, f"{own.strength or 0:,.0f}", number(own.value), interval(own),
+            number(random.value if random else None), signed(gain.value) if gain else "", interval(gain), first,
         )  # fmt: skip
-    return render_plain(grid, width or _WIDTH)
+    return render_plain(grid, width, unset=_WIDTH)
 
 
 def _detectors(report: NeuronReport, layer: int | str, width: int | None) -> str:
@@ -86,12 +88,12 @@ def _detectors(report: NeuronReport, layer: int | str, width: int | None) -> str
         own = found["estimator"]
         neuron = int(own.method.removeprefix("neuron "))
         side = "+" if own.note.startswith("high") else "-"
-        cells = [shortened(label, 20), f"{side}{neuron}", number(own.value), _interval(own)]
+        cells = [shortened(label, 20), f"{side}{neuron}", number(own.value), interval(own)]
         cells += [number(found[SHARE].value), number(found[SHUFFLED].value)]
         if controlled:
-            cells += [number(found["control"].value), _signed(found["difference"]), _interval(found["difference"])]
+            cells += [number(found["control"].value), signed(found["difference"].value), interval(found["difference"])]
         grid.add_row(*cells, _words(report, layer, neuron, side))
-    return render_plain(grid, width or _WIDTH)
+    return render_plain(grid, width, unset=_WIDTH)
 
 
 def _words(report: NeuronReport, layer: int | str, neuron: int, side: str) -> str:
@@ -108,18 +110,10 @@ def _agreement(report: NeuronReport, layer: int | str) -> Iterator[str]:
         yield f"agreement of rankings, as overlap of the first {top} (Kendall's tau); chance gives {chance:.3f} (0):"
     for pair in pairs:
         low = pair["p"] >= 0.05
-        tau = "-" if pair["tau"] is None else f"{pair['tau']:+.2f}"
+        tau = "-" if pair["tau"] is None else f"{pair['tau']:+z.2f}"
         yield f"  {pair['first']} ~ {pair['second']}: {pair['overlap']:.2f} ({tau})" + (
             f", no more than chance (p {pair['p']:.2f})" if low else ""
         )
-
-
-def _interval(row: Measurement | None) -> str:
-    return "" if row is None or row.low is None or row.high is None else f"[{row.low:.3f}, {row.high:.3f}]"
-
-
-def _signed(row: Measurement | None) -> str:
-    return "" if row is None or row.value is None else f"{row.value:+.3f}"
 
 
 def plot(report: NeuronReport, ax: Axes | None = None) -> Axes:

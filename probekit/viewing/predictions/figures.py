@@ -21,7 +21,8 @@ from probekit.report.render.drawing import (
     own_axes,
     write_title,
 )
-from probekit.report.render.table import number, shortened
+from probekit.report.render.numbers import number
+from probekit.report.render.table import shortened
 from probekit.sites import Layer
 from probekit.viewing.predictions.metrics import CONTROL, TASKS, UNIGRAM
 from probekit.viewing.predictions.tables import counted, heading

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from probekit.report.render.table import number, percent, render_plain, shortened
+from probekit.report.render.numbers import interval, number, percent, signed
+from probekit.report.render.table import shortened
+from probekit.report.render.text import render_plain
 from probekit.viewing.predictions.metrics import ACCURACY, AGREEMENT, CONTROL, CROSS_ENTROPY, DIVERGENCE, TASKS
 
 if TYPE_CHECKING:
-    from probekit.report import Measurement
     from probekit.viewing.predictions.report import LensReport
 
 _WIDTH, _PLACES, _TOKEN = 150, 8, 11
@@ -19,7 +20,7 @@ def render(report: LensReport, width: int | None = None) -> str:
     """Return the tables as plain text."""
     lines = [heading(report), f"test: {counted(report)}"]
     for method in dict.fromkeys(row.method for row in report.rows if row.role in ("estimator", "companion")):
-        lines += ["", f"lens: {method}", "", _layers(report, method, width or _WIDTH)]
+        lines += ["", f"lens: {method}", "", _layers(report, method, width)]
     lines += ["", *_differences(report), *_floor(report)]
     lines += [
         "cross-entropy: nats a token; agreement: the likeliest token is the last layer's; KL: nats, of the last "
@@ -30,7 +31,7 @@ def render(report: LensReport, width: int | None = None) -> str:
     for layer, dims in massive.groupby("layer"):
         told = ", ".join(f"{one.dim} (up to {one.largest:,.0f})" for one in dims.itertuples())
         lines.append(f"massive dimensions of layer {layer}: {told}")
-    lines += ["", *_sentences(report, width or _WIDTH)]
+    lines += ["", *_sentences(report, width)]
     return "\n".join([*lines, *(f"note: {note}" for note in report.notes)])
 
 
@@ -60,22 +61,22 @@ def _grid(*columns: str) -> Any:
     return grid
 
 
-def _layers(report: LensReport, method: str, width: int) -> str:
+def _layers(report: LensReport, method: str, width: int | None) -> str:
     controlled = bool(report.curve(f"{method} {CONTROL}"))
     heads = ["layer", "cross-entropy", "interval", "accuracy", "interval", "agreement", "interval", "KL", "interval"]
     grid = _grid(*heads, *(["shuffled"] if controlled else []))
     curves = [report.curve(method, metric) for metric in (CROSS_ENTROPY, ACCURACY, AGREEMENT, DIVERGENCE)]
     control = report.curve(f"{method} {CONTROL}")
     for layer in curves[0]:
-        cells = [cell for curve in curves for cell in (number(curve[layer].value), _interval(curve[layer]))]
+        cells = [cell for curve in curves for cell in (number(curve[layer].value), interval(curve[layer]))]
         grid.add_row(str(layer), *cells, *([number(control[layer].value)] if controlled else []))
-    return render_plain(grid, width)
+    return render_plain(grid, width, unset=_WIDTH)
 
 
 def _differences(report: LensReport) -> Iterator[str]:
     for method in dict.fromkeys(row.method for row in report.rows if row.role == "difference"):
         told = ", ".join(
-            f"{layer}: {row.value or 0:+.3f} {_interval(row)}".rstrip() for layer, row in report.curve(method).items()
+            f"{layer}: {signed(row.value)} {interval(row)}".rstrip() for layer, row in report.curve(method).items()
         )
         yield f"cross-entropy, {method}, by layer: {told}"
 
@@ -84,16 +85,12 @@ def _floor(report: LensReport) -> Iterator[str]:
     nats, right = report.floor(), report.floor(ACCURACY)
     if nats is not None:
         yield (
-            f"floor of frequencies: cross-entropy {number(nats.value)} {_interval(nats)}, accuracy "
+            f"floor of frequencies: cross-entropy {number(nats.value)} {interval(nats)}, accuracy "
             f"{number(right.value if right else None)}"
         )
 
 
-def _interval(row: Measurement) -> str:
-    return "" if row.low is None or row.high is None else f"[{row.low:.3f}, {row.high:.3f}]"
-
-
-def _sentences(report: LensReport, width: int) -> Iterator[str]:
+def _sentences(report: LensReport, width: int | None) -> Iterator[str]:
     """Yield the likeliest token by layer and place, some places at a time; a star where it is the right one."""
     shown, masked = report.provenance.get("sentence", {}), report.task == TASKS["masked"]
     for lens, layers in shown.get("readings", {}).items():
@@ -109,7 +106,7 @@ def _sentences(report: LensReport, width: int) -> Iterator[str]:
                 grid.add_row(layer, *(_cell(layers[layer], shown, i) for i in places))
             if not masked:
                 grid.add_row("target", *targets)
-            yield from ("", render_plain(grid, width))
+            yield from ("", render_plain(grid, width, unset=_WIDTH))
         yield ""
 
 

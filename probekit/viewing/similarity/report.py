@@ -18,7 +18,8 @@ from probekit.cache.format.names import model_name
 from probekit.controls import control_of
 from probekit.errors import UsageError, did_you_mean
 from probekit.report import Measurement
-from probekit.report.render.table import percent, render_plain
+from probekit.report.render.numbers import interval, number, percent
+from probekit.report.render.text import render_plain
 from probekit.report.rows import RowReport
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 STAGE, WITH, SHUFFLED = "view-similarity", "with ", ", shuffled"
 Layer = int | str
+_WIDTH = 160
+"""Characters of a line where there is no terminal."""
 _WIDEST = 14
 """Layers that the table has side by side."""
 
@@ -176,7 +179,7 @@ class SimilarityReport(RowReport):
     def _pairs_text(self, measure: str, width: int | None) -> str:
         cells, floors = self.cells(measure), self.cells(measure, "floor")
         body = (
-            [f"{one} with {other}", _value(cells[one, other]), _ends(cells[one, other]),
+            [f"{one} with {other}", _value(cells[one, other]), interval(cells[one, other]),
              _value(floors.get((one, other))), f"{cells[one, other].n or 0:,}"]
             for one, other in self.pairs(measure)
         )  # fmt: skip
@@ -199,11 +202,7 @@ def _spaced(layers: Sequence[Layer]) -> Sequence[Layer]:
 
 
 def _value(row: Measurement | None) -> str:
-    return "-" if row is None or row.value is None else f"{row.value:.3f}"
-
-
-def _ends(row: Measurement) -> str:
-    return "" if row.low is None or row.high is None else f"[{row.low:.3f}, {row.high:.3f}]"
+    return number(row.value if row else None)
 
 
 def _grid(heads: Sequence[str], body: Iterator[Sequence[str]], width: int | None) -> str:
@@ -215,4 +214,4 @@ def _grid(heads: Sequence[str], body: Iterator[Sequence[str]], width: int | None
         table.add_column(head, justify="right", no_wrap=True)
     for cells in body:
         table.add_row(*cells)
-    return render_plain(table, width or 160)
+    return render_plain(table, width, unset=_WIDTH)

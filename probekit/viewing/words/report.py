@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from probekit.errors import UsageError, did_you_mean
 from probekit.report import Measurement
 from probekit.report.render.drawing import GREY, MARKERS, PALE, SERIES, own_axes, write_title
-from probekit.report.render.table import number, percent, readable, render_plain, shortened
+from probekit.report.render.numbers import interval, number, percent, signed
+from probekit.report.render.table import readable, shortened
+from probekit.report.render.text import render_plain
 from probekit.report.rows import RowReport
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 STAGE, ALLOWED = "view-words", "all words"
 """What stands behind a method whose question words were candidates too."""
+_WIDTH = 160
+"""Characters of a line where there is no terminal."""
 _ROW = 0.24
 """Inches of a figure that a section or set takes."""
 
@@ -136,10 +140,10 @@ class WordReport(RowReport):
             cells = [shortened(name or "all", 28), f"{rows[0].n or 0:,}"]
             for method, role in kept.items():
                 row = by_method.get(method)
-                both = ("", "") if row is None else (_value(row), _interval(row))
+                both = ("", "") if row is None else (_value(row), interval(row))
                 cells += both[: len(heads.get(role, both))]
             grid.add_row(*cells)
-        return render_plain(grid, width or 160)
+        return render_plain(grid, width, unset=_WIDTH)
 
     def _units(self) -> list[str]:
         return [f"{row.unit}s" for row in self.rows if row.unit]
@@ -151,9 +155,5 @@ def _drawn(row: Measurement) -> bool:
 
 def _value(row: Measurement) -> str:
     if row.role == "difference" and row.value is not None:
-        return f"{row.value:+.3f}"
+        return signed(row.value)
     return number(row.value)
-
-
-def _interval(row: Measurement) -> str:
-    return "" if row.low is None or row.high is None else f"[{row.low:.3f}, {row.high:.3f}]"
