@@ -20,7 +20,6 @@ from probekit.report import LayerReport, Measurement
 from probekit.report.page.commands import reproduction
 from probekit.report.page.figures import inline_svg
 from probekit.report.page.page import MOST_ROWS, page_of
-from probekit.report.page.recipes import RECIPES
 from probekit.report.page.snippet import facts_snippet
 from probekit.report.render.drawing import GREY, INK, SERIES, SIZE, fit_titles, legible, write_title
 
@@ -191,26 +190,6 @@ def test_a_title_stays_inside_its_figure() -> None:
 def test_no_report_is_no_page() -> None:
     with pytest.raises(UsageError, match="one report or more"):
         page_of({})
-
-
-def commands_of(stage: str) -> list[str]:
-    """The commands that write reports of a stage."""
-    several = {"{parts}": ("heads", "units", "layers", "dims"), "{method}": ("pca", "tsne", "umap")}
-    words = " ".join(RECIPES[stage].words)
-    marked = next((mark for mark in several if mark in words), None)
-    return [words] if marked is None else [words.replace(marked, each) for each in several[marked]]
-
-
-@pytest.mark.parametrize("stage", sorted(RECIPES))
-def test_what_a_command_is_told_to_take_it_takes(stage: str) -> None:
-    text = (Path(__file__).parents[2] / "docs/commands.md").read_text()
-    recipe = RECIPES[stage]
-    for command in commands_of(stage):
-        own = text.partition(f"## probekit {command}\n")[2].partition("\n## ")[0]
-        told = [given.removeprefix("?").rpartition(">")[2].replace("_", "-") for given in recipe.options]
-        told += {"task": ["task"], "tasks": ["task"], "metric": ["metric"]}.get(recipe.of, [])
-        for name in (*told, *([] if recipe.on == "argument" else ["on" if recipe.on == "cache" else "model"])):
-            assert re.search(rf"^  --{name}\b", own, re.MULTILINE), (command, name)
 
 
 def test_a_command_says_what_is_recorded_and_names_what_is_not() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from probekit.report.page.recipes import JOINED, RECIPES, Recipe
@@ -38,8 +38,7 @@ def reproduction(stage: str, provenance: Mapping[str, Any]) -> Reproduction:
         return Reproduction("", (what,))
     words = ["probekit", *_named(recipe, settings), *_task(recipe, provenance)]
     unknown: list[str] = []
-    read = _model if recipe.on == "model" else _cache
-    words += read(recipe, provenance, unknown)
+    words += _READ[recipe.on](recipe, provenance, unknown)
     for given in recipe.options:
         setting, _, other = given.removeprefix("?").partition(">")
         option = other or setting.replace("_", "-")
@@ -50,7 +49,7 @@ def reproduction(stage: str, provenance: Mapping[str, Any]) -> Reproduction:
     default = 100 if settings.get("fast") else 1000
     if settings.get("resamples", default) not in (None, default):
         unknown.append(f"{settings['resamples']} resamples are no option of the command: in Python, `resamples=`")
-    return Reproduction(shlex.join(words), (*unknown, recipe.unrecorded))
+    return Reproduction(shlex.join(words), tuple(filter(None, (*unknown, recipe.unrecorded))))
 
 
 def _named(recipe: Recipe, settings: Mapping[str, Any]) -> list[str]:
@@ -90,6 +89,29 @@ def _model(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) ->
     return ["--model", str(name or ""), *([] if drawn is None else ["--random-weights", str(drawn)])]
 
 
+def _both(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) -> list[str]:
+    _, name, *drawn = _model(recipe, provenance, unknown)
+    return [_corpus(provenance), name, *drawn]
+
+
+def _tuned(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) -> list[str]:
+    unknown.append("where the corpus lay: recorded is its name")
+    return [*_model(recipe, provenance, unknown), "--corpus", _corpus(provenance)]
+
+
+def _vectors(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) -> list[str]:
+    # A model that gave vectors to words is a setting; the cache that it left is its own affair.
+    return [] if provenance["settings"].get("model") else _cache(replace(recipe, on="cache"), provenance, unknown)
+
+
+def _corpus(provenance: Mapping[str, Any]) -> str:
+    corpus = provenance.get("corpus")
+    return str(corpus.get("name", "") if isinstance(corpus, Mapping) else corpus or "")
+
+
+_READ = {"cache": _cache, "argument": _cache, "model": _model, "both": _both, "tuned": _tuned, "vectors": _vectors}
+
+
 def _option(name: str, value: Any) -> list[str]:
     option = f"--{name}"
     if name == "show":  # "train and dev" is how a sentence says it
@@ -100,6 +122,8 @@ def _option(name: str, value: Any) -> list[str]:
         return []
     if value is True:
         return [option]
+    if isinstance(value, Mapping):  # words of labels
+        value = [f"{label}={word}" for label, word in value.items()]
     if isinstance(value, Sequence) and not isinstance(value, str):
         texts = [f"{each:g}" if isinstance(each, float) else str(each) for each in value]
         return [option, ",".join(texts)] if name in JOINED else [word for text in texts for word in (option, text)]

@@ -26,9 +26,10 @@ class Recipe:
     of : {"argument", "task", "tasks", "metric", "none"}
         How the task of the report is named: as an argument, by ``--task``, by one ``--task`` each, by ``--metric``, or
         by a setting.
-    on : {"cache", "model", "argument"}
-        What is read: ``--on CACHE``, ``--model MODEL``, or the cache as an
-        argument, with a second one behind it where the report has one (`other`).
+    on : {"cache", "model", "argument", "both", "tuned", "vectors"}
+        What is read: ``--on CACHE``; ``--model MODEL``; the cache as an argument, with a second one behind it where the
+        report has one (`other`); corpus and model as arguments; ``--model MODEL --corpus CORPUS``; ``--on CACHE``
+        unless a model is a setting.
     options : tuple of str
         Settings that are options; ``draws>sets`` is the option ``--sets``, and ``?layer`` is one of some reports alone.
     unrecorded : str
@@ -57,8 +58,26 @@ RECIPES: Mapping[str, Recipe] = {
         ("behave",),
         "argument",
         "model",
-        (*_JUDGING, "normalise", "by", "exchange"),
-        "whether --ngram, --unigram, --against, --prompt or --revision was given",
+        (
+            *(*_JUDGING, "normalise", "?by", "?exchange"),
+            *("?prompt", "?verbaliser", "?calibrate", "?label", "?split"),
+        ),
+        "whether --ngram, --unigram, --against or --revision was given",
+    ),
+    "tune": Recipe(
+        ("tune", "plan.json"),
+        "task",
+        "tuned",
+        (),
+        "plan.json, which is the plan of the provenance and lies in the folder of the run; whether --annotations, "
+        "--probes, --on, --train-examples or --max-length was given",
+    ),
+    "align": Recipe(
+        ("align",),
+        "none",
+        "both",
+        ("limit>pairs", "first_word", "languages", "prefix", "grids", "device", "seed"),
+        "where the corpus lay: recorded is its name",
     ),
     "attention": Recipe(("attend",), "task", "cache", ("untrained", "least", "seed"), _ANNOTATED),
     "ablate": Recipe(
@@ -117,7 +136,18 @@ RECIPES: Mapping[str, Recipe] = {
         ("view", "{method}"),
         "task",
         "argument",
-        ("by>colour-by", "layers", "pool", "pair", "split>show", "points", "breadth", "neighbours", "seed"),
+        (
+            "by>colour-by",
+            "layers",
+            "pool",
+            "pair",
+            "split>show",
+            "points",
+            "?perplexity>breadth",
+            "?n_neighbors>breadth",
+            "neighbours",
+            "seed",
+        ),
         _ANNOTATED,
     ),
     "view-neurons": Recipe(
@@ -147,8 +177,18 @@ RECIPES: Mapping[str, Recipe] = {
         ("view", "lens"),
         "none",
         "argument",
-        ("lenses", "layers", "limit", "?filled", "?sentence", "seed"),
-        "whether --model named another folder than the cache does",
+        (
+            *("lenses", "layers", "limit", "masks>filled", "steps>updates", "sentence", "device"),
+            *("batch_tokens", "seed"),
+        ),
+        "whether --model named another folder than the cache does, and --lens a lens that had been fitted",
+    ),
+    "view-words": Recipe(
+        ("view", "{view}", "{questions}"),
+        "none",
+        "vectors",
+        ("model", "layers", "template", "vocabulary", "?methods", "seed"),
+        "",
     ),
 }
 """By the stage of a report's rows."""
@@ -169,6 +209,8 @@ JOINED = frozenset(
         "labels",
         "lenses",
         "measure",
+        "languages",
+        "methods",
     }
 )
 """Options that take several values with commas; of other lists each value has an option of its own."""

@@ -224,7 +224,7 @@ class _Maps:
                 "method": asked.projection.name, "made_with": self.made_with, "by": asked.by,
                 "split": " and ".join(asked.splits), "things": _THINGS[task.kind], "fitted_to": asked.projection.said,
                 "layers": settings.to_json()["layers"], "pool": settings.pool, "pair": settings.pair,
-                "seed": asked.seed, "neighbours": asked.neighbours,
+                "points": asked.most, "seed": asked.seed, "neighbours": asked.neighbours,
                 **({asked.projection.breadth: asked.breadth} if asked.projection.breadth else {}),
                 "reference": asked.projection.reference, "probekit": __version__,
             },

@@ -6,6 +6,7 @@ Enters: a file of questions, where words have their vectors. Leaves: a
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,10 +22,10 @@ from probekit.probing.measure import scored
 from probekit.report import Measurement
 from probekit.statistics.bootstrap import LEVEL, Bootstrap
 from probekit.statistics.numbers import NumberScorer
-from probekit.statistics.units import how_many
+from probekit.viewing.words.coverage import coverage_of, missing_words, said_of
 from probekit.viewing.words.methods import Method, methods_of
 from probekit.viewing.words.planes import plane_of
-from probekit.viewing.words.questions import Analogy, RatedPair, read_analogies, read_ratings
+from probekit.viewing.words.questions import RatedPair, read_analogies, read_ratings
 from probekit.viewing.words.report import ALLOWED, STAGE, WordReport
 from probekit.viewing.words.scoring import clusters_of, mean_row, numbered
 from probekit.viewing.words.solving import Asked, answer, ask
@@ -32,7 +33,6 @@ from probekit.viewing.words.tables import SLOT, Tables, WordTable, open_tables
 
 Progress = Callable[[float, str], None]
 ANALOGY, SIMILARITY, COSINE, SPELLING = "analogy", "word-similarity", "cosine", "spelling"
-_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,8 @@ def view_analogies(
     coverage, planes = {}, {}
     for table in tables.tables:
         found = ask(table, asked)
-        coverage[str(table.layer)] = _coverage(len(asked), len(found.questions), found.missing, len(table.words))
-        notes += _said(table, asked, found)
+        coverage[str(table.layer)] = coverage_of(len(asked), len(found.questions), found.missing, len(table.words))
+        notes += said_of(table, asked, found)
         if not found.questions:
             raise InputError(f"No question of '{name}' has vectors for all of its words. Name another file or vectors.")
         blank = _blank(ANALOGY, tables, name, table, metric="accuracy")
@@ -140,7 +140,8 @@ def view_analogies(
         planes[str(table.layer)] = {
             section: plane_of(table, [one for one in found.questions if one.section == section]) for section in sections
         }
-    header = _header(ANALOGY, tables, name, seed=seed, notes=notes)
+    header = _header(ANALOGY, tables, name, vectors, seed=seed, notes=notes)
+    header["settings"] |= {"questions": _given(questions), "methods": [n for n, m in wanted.items() if not m.floor]}
     header |= {"coverage": coverage, "planes": planes, "references": {n: m.reference for n, m in wanted.items()}}
     return WordReport(tuple(rows), header)
 
@@ -181,14 +182,15 @@ def view_word_similarity(
             missing = Counter(
                 word for pair in rated for word in dict.fromkeys((pair.first, pair.second)) if table.find(word) is None
             )
-            coverage[f"{table.layer}:{name}"] = _coverage(len(rated), len(kept), missing, len(table.words))
-            notes += _missing(f"{name}: {len(rated) - len(kept):,} of {len(rated):,} pairs", missing, table)
+            coverage[f"{table.layer}:{name}"] = coverage_of(len(rated), len(kept), missing, len(table.words))
+            notes += missing_words(f"{name}: {len(rated) - len(kept):,} of {len(rated):,} pairs", missing, table)
             if len(kept) > 2:
                 blank = _blank(f"{SIMILARITY}:{name}", tables, name, table, metric="spearman")
                 rows += _similarity_rows(table, kept, blank, seed=seed)
     if not rows:
         raise InputError(f"No set has three pairs with vectors ({', '.join(sets)}). Name another file or vectors.")
-    header = _header(SIMILARITY, tables, ", ".join(sets), seed=seed, notes=notes)
+    header = _header(SIMILARITY, tables, ", ".join(sets), vectors, seed=seed, notes=notes)
+    header["settings"] |= {"questions": _given(pairs)}
     return WordReport(tuple(rows), header | {"coverage": coverage})
 
 
@@ -253,42 +255,25 @@ def _blank(task: str, tables: Tables, name: str, table: WordTable, *, metric: st
     )
 
 
-def _coverage(asked: int, kept: int, missing: Counter[str], candidates: int) -> dict[str, Any]:
-    return {"asked": asked, "covered": kept, "candidates": candidates, "missing": dict(missing.most_common())}
+def _given(source: Any) -> str | None:
+    """Return what questions were named by; None where they were given as such."""
+    return str(source) if isinstance(source, str | os.PathLike) else None
 
 
-def _said(table: WordTable, asked: Sequence[Analogy], found: Asked) -> list[str]:
-    """Say of a table how many candidates it has, what it was not asked, and what it could not answer."""
-    where = "" if table.layer is None else f"layer {table.layer}: "
-    notes = [f"{where}{len(table.words):,} words are candidates."]
-    notes += _missing(f"{sum(found.left_out.values()):,} of {len(asked):,} questions", found.missing, table)
-    by_section = Counter(one.section for one in asked)
-    if whole := [name for name, count in found.left_out.items() if count == by_section[name]]:
-        notes.append(f"{where}No question is left of the sections {', '.join(whole)}.")
-    if found.degenerate:
-        notes.append(
-            f"{where}The answer of {how_many(found.degenerate, 'question')} is one of its own words, which is left "
-            "out: it counts as an error."
-        )
-    return notes
-
-
-def _missing(what: str, missing: Counter[str], table: WordTable) -> list[str]:
-    if not missing:
-        return []
-    where = "" if table.layer is None else f"layer {table.layer}: "
-    named = ", ".join(f"'{word}'" for word, _ in missing.most_common(_NAMED))
-    more = f" and {len(missing) - _NAMED:,} others" if len(missing) > _NAMED else ""
-    return [f"{where}{what} left out: no vector of {how_many(len(missing), 'word')}, {named}{more}."]
-
-
-def _header(task: str, tables: Tables, name: str, *, seed: int, notes: Sequence[str]) -> dict[str, Any]:
+def _header(
+    task: str, tables: Tables, name: str, vectors: Vectors | None, *, seed: int, notes: Sequence[str]
+) -> dict[str, Any]:
+    asked = vectors or Vectors()
     return {
         "task": task,
         "model": tables.model,
         "corpus": {"name": name},
         "cache": None if tables.cache is None else str(tables.cache),
         "how": f"words have {tables.how}",
-        "settings": {"seed": seed, "probekit": __version__},
+        "settings": {
+            "view": task, "model": _given(asked.model), "template": asked.template, "vocabulary": asked.vocabulary,
+            "layers": [one.layer for one in tables.tables if one.layer is not None],
+            "seed": seed, "probekit": __version__,
+        },
         "notes": list(notes),
-    }
+    }  # fmt: skip
