@@ -132,10 +132,12 @@ def ablate(
     counts = {"orders": plain.whole(orders, "orders", least=1), "steps": plain.whole(steps, "steps", least=1)}
     limit = None if limit is None else plain.whole(limit, "limit", least=1)
     seed = plain.whole(seed, "seed", least=0)
-    numbered = numbered_layers(layers)
+    numbered, probing = numbered_layers(layers), probing or ProbeSpec()
+    ranking.check(parts, measured)
+    _check_below(numbered, probing.layer)
     source = named_model(model, revision)
     spec = ScoringSpec(score, begin, end, dtype, device, batch_tokens, random_weights)
-    with measured.open(Wanted(argument, source, spec, limit, seed, probing or ProbeSpec())) as reading:
+    with measured.open(Wanted(argument, source, spec, limit, seed, probing)) as reading:
         found = parts_of(reading.loaded, parts, numbered, read=max(reading.layers, default=None))
         tokens = spec.tokens_on(reading.loaded.device.type)
         choosing = Side.of(reading, reading.choosing, measured, tokens)
@@ -204,6 +206,22 @@ def numbered_layers(layers: str | Sequence[int] | None) -> Sequence[int] | str |
     if len(numbers) < len(named):
         raise UsageError(f"Parts are taken out of numbered layers, like 1,3 or 2-4. Got '{named[-1]}'.")
     return numbers
+
+
+def _check_below(layers: Sequence[int] | str | None, read: int | None) -> None:
+    """Refuse layers above the one that a probe is told to read, before a model is loaded.
+
+    Raises
+    ------
+    UsageError
+    """
+    if read is None or layers is None or isinstance(layers, str):
+        return
+    if above := [layer for layer in layers if layer > read]:
+        raise UsageError(
+            f"The probe reads layer {read} (--layer), and nothing above it changes what it reads: --layers "
+            f"{', '.join(map(str, above))} cannot be left out. Name others, or a higher --layer."
+        )
 
 
 def _replaced(instead: str, found: Sequence[Part], parts: str) -> str:

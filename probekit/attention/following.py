@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from probekit.attention.relations import Choice, Pointed, choose
+from probekit.attention.relations import Choice, Pairs, choose
 from probekit.statistics.panels import Compared, Panel, Rate, corrected
 from probekit.statistics.units import units_of
 
@@ -50,25 +50,25 @@ class Following:
 
 
 def follow(
-    dev: Pointed,
-    test: Pointed,
+    dev: Pairs[np.bool_],
+    test: Pairs[np.bool_],
     relations: Sequence[str],
     *,
     documents: Sequence[str | None],
-    untrained: tuple[Pointed, Pointed] | None = None,
+    untrained: tuple[Pairs[np.bool_], Pairs[np.bool_]] | None = None,
     seed: int = 0,
 ) -> list[Following]:
     """Choose a head, a direction and an offset for every relation, and show what they get right.
 
     Parameters
     ----------
-    dev, test : Pointed
+    dev, test : Pairs
         What chooses, and what is shown.
     relations : sequence of str
         Those asked for; both parts have them.
     documents : sequence of str or None
         Of every sentence, by ordinal.
-    untrained : (Pointed, Pointed), optional
+    untrained : (Pairs, Pairs), optional
         The same dependencies, pointed at by the same model with random weights.
     seed : int
         Of the resamples.
@@ -76,10 +76,10 @@ def follow(
     chosen, panels, units = [], [], []
     for relation in relations:
         choice, shown = choose(dev.of(relation)), test.of(relation)
-        right = [shown.right[:, choice.direction, choice.head], shown.offsets == choice.offset]
+        right = [shown.by_head[:, choice.direction, choice.head], shown.offsets == choice.offset]
         if untrained is not None:
             other = choose(untrained[0].of(relation))
-            right.append(untrained[1].of(relation).right[:, other.direction, other.head])
+            right.append(untrained[1].of(relation).by_head[:, other.direction, other.head])
         unit = units_of(documents, shown.sentences)
         chosen.append(choice)
         panels.append(Panel([str(number) for number in unit.of], np.stack(right, axis=1).astype(float), seed=seed))

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.attention.relations import Bools, Floats, Ints, Pointed, points_right
+from probekit.attention.relations import Bools, Floats, Ints, Pairs, points_right
 from probekit.attention.spread import Spread, spread_of
 from probekit.attention.words import word_attention
 from probekit.cache.reader import ActivationCache
-from probekit.example import SPLITS
 from probekit.features import TargetTable
 from probekit.sites import RAGGED, Site, read_site
 
@@ -29,7 +28,7 @@ class HeadsRead:
     ----------
     places : list of (Site, int)
         Block and number of each head, bottom to top.
-    parts : dict of str to Pointed
+    parts : dict of str to Pairs
         The pairs of ``dev`` and ``test``.
     spreads : dict of int to Spread
         By sentence.
@@ -38,7 +37,7 @@ class HeadsRead:
     """
 
     places: list[tuple[Site, int]]
-    parts: dict[str, Pointed]
+    parts: dict[str, Pairs[np.bool_]]
     spreads: dict[int, Spread]
     lost: int
 
@@ -136,11 +135,4 @@ def read_heads(
         right[found.rows] = points_right(attention, table.spans[found.rows])
         spreads[found.ordinal] = spread_of(found.weights, found.of_tokens)
     lost = int((table.split > 0).sum() - covered.sum())
-    return HeadsRead(places, {split: _part(table, right, covered, split) for split in SPLITS[1:]}, spreads, lost)
-
-
-def _part(table: TargetTable, right: Bools, covered: Bools, split: str) -> Pointed:
-    rows = np.flatnonzero(covered & (table.split == SPLITS.index(split)))
-    relations = np.array([str(table.labels[row]) for row in rows], object)
-    starts = table.spans[rows, :, 0]
-    return Pointed(relations, table.example[rows], starts[:, 1] - starts[:, 0], right[rows])
+    return HeadsRead(places, Pairs.parts(table, right, covered), spreads, lost)

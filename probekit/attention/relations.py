@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from probekit.example import SPLITS
+from probekit.features import TargetTable
 
 DIRECTIONS = ("first to second", "second to first")
 REACH = 10
@@ -22,6 +25,7 @@ REACH = 10
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+T = TypeVar("T", bound=np.generic)
 
 
 def points_right(attention: Floats, spans: Ints) -> Bools:
@@ -70,8 +74,8 @@ def looked_at(attention: Floats, span: tuple[int, int]) -> Ints:
 
 
 @dataclass(frozen=True, slots=True)
-class Pointed:
-    """The pairs of one part.
+class Pairs(Generic[T]):
+    """The pairs of one part, with something of every head between their two spans.
 
     Attributes
     ----------
@@ -80,19 +84,31 @@ class Pointed:
         Ordinal of each one's sentence.
     offsets : int64 array [n]
         Words from the start of the first span to that of the second; negative: the second stands before it.
-    right : bool array [n, 2, heads]
-        Of :func:`points_right`. A word with several dependents points to one of them.
+    by_head : array [n, 2, heads]
+        From the first span to the second, and back: whether each head points right (:func:`points_right`; a word with
+        several dependents points to one of them), or the weight that it gives.
     """
 
     relations: NDArray[np.object_]
     sentences: Ints
     offsets: Ints
-    right: Bools
+    by_head: NDArray[T]
 
-    def of(self, relation: str) -> Pointed:
+    @classmethod
+    def parts(cls, table: TargetTable, by_head: NDArray[T], kept: Bools) -> dict[str, Pairs[T]]:
+        """Return the pairs of dev and test that are kept, bool [targets], with what the rows have of every head."""
+        found = {}
+        for split in SPLITS[1:]:
+            rows = np.flatnonzero(kept & (table.split == SPLITS.index(split)))
+            relations = np.array([str(table.labels[row]) for row in rows], object)
+            starts = table.spans[rows, :, 0]
+            found[split] = cls(relations, table.example[rows], starts[:, 1] - starts[:, 0], by_head[rows])
+        return found
+
+    def of(self, relation: str) -> Pairs[T]:
         """Return the pairs of one relation."""
         rows = self.relations == relation
-        return Pointed(self.relations[rows], self.sentences[rows], self.offsets[rows], self.right[rows])
+        return Pairs(self.relations[rows], self.sentences[rows], self.offsets[rows], self.by_head[rows])
 
     def __len__(self) -> int:
         return len(self.relations)
@@ -122,9 +138,9 @@ class Choice:
     offset_share: float
 
 
-def choose(pointed: Pointed) -> Choice:
+def choose(pointed: Pairs[np.bool_]) -> Choice:
     """Return the head, its direction and the fixed offset that do best on some pairs; the first of equals."""
-    shares = pointed.right.mean(axis=0)  # [2, heads]
+    shares = pointed.by_head.mean(axis=0)  # [2, heads]
     direction, head = np.unravel_index(int(shares.argmax()), shares.shape)
     return Choice(int(direction), int(head), float(shares[direction, head]), *best_offset(pointed.offsets))
 
@@ -137,15 +153,7 @@ def best_offset(offsets: Ints) -> tuple[int, float]:
     return tried[best], shares[best]
 
 
-class Related(Protocol):
-    """Pairs with the names of their relations."""
-
-    @property
-    def relations(self) -> NDArray[np.object_]:
-        """Of each pair, object [n]."""
-
-
-def frequent(parts: Sequence[Related], least: int) -> tuple[list[str], Counter[str]]:
+def frequent(parts: Sequence[Pairs[Any]], least: int) -> tuple[list[str], Counter[str]]:
     """Return the relations of which every part has enough, most frequent first, and how many pairs the others have."""
     counts = [Counter(part.relations.tolist()) for part in parts]
     total = sum(counts, Counter())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from probekit.behaviour.grouping import as_number
 from probekit.report.render.drawing import DOTS, MARKERS, PALE, SERIES, STROKES, own_axes
-from probekit.report.render.numbers import interval, number, percent
+from probekit.report.render.numbers import estimate, interval, number, percent
 from probekit.report.render.table import readable, shortened
 from probekit.report.render.text import render_plain
 from probekit.statistics.units import how_many
@@ -174,9 +174,7 @@ def _below(report: BehaviourReport, *, starred: bool = True) -> list[str]:
             lines.append(f"{row.method} alone, {row.note}: {number(row.value)}")
         elif row.role == "control":
             name = _name(report, row.model, row.method)
-            lines.append(
-                f"{name}, content words exchanged: {number(row.value)} {interval(row)} ({row.note}; n {row.n:,})"
-            )
+            lines.append(f"{name}, content words exchanged: {estimate(row)} ({row.note}; n {row.n:,})")
         elif row.role == "companion" and row.metric.startswith(("accuracy_", "length_", "frequency_")):
             of = f" (n {row.n:,})" if row.n is not None else ""
             lines.append(f"{readable(row.metric)}: {number(row.value)}{of}")

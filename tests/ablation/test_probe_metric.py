@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from probekit.ablation.sides import Side
 from probekit.ablation.standing import Bank, resampled
 from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.cli.app import run
-from probekit.errors import InputError
+from probekit.errors import InputError, UsageError
 from probekit.models.sources.find import find_model
 
 METRIC = METRICS.get("probe", "metric")
@@ -185,10 +186,10 @@ def test_a_head_left_out_is_what_transformers_and_scikit_learn_make_of_it(classe
         (["heads", "--metric", "probe:pso", "--corpus", "{corpus}"], 2, "Did you mean 'pos'"),
         (["heads", "--metric", "probe:arc", "--corpus", "{corpus}"], 3, "reads the annotation 'head'"),
         (["heads", "--metric", "probe:pos", "--corpus", "{corpus}", "--layer", "2", "--layers", "3"], 2,
-         "layer 2 is read, and nothing above it"),
+         "The probe reads layer 2 (--layer), and nothing above it"),
         (["heads", "--metric", "probe:pos", "--corpus", "{corpus}", "--layer", "9"], 2, f"one of 0 to {LAYERS}"),
         (["heads", "--metric", "probe:pos", "--corpus", "{corpus}", "--begin", "token"], 2, "leave out --score"),
-        (["heads", "--metric", "probe:pos", "--corpus", "{corpus}", "--importance", "weights"], 2, "dims of that"),
+        (["heads", "--metric", "probe:pos", "--corpus", "{corpus}", "--importance", "weights"], 2, "orders dims alone"),
         (["dims", "--metric", "loss:{corpus}", "--importance", "weights"], 2, "metric 'loss' has none"),
         (["dims", "--metric", "loss:{corpus}", "--layer", "2"], 2, "`layer` option is of a probe"),
     ],
@@ -200,6 +201,20 @@ def test_what_a_probe_cannot_be_asked_is_said(
     given = [word.format(corpus=classes) for word in words]
     assert run(["ablate", *given, "--model", model, "--device", "cpu", "--orders", "1", "--steps", "1"]) == code
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("heads", {"importance": "weights"}), ("heads", {"layers": "1,3", "layer": 2})]
+)
+def test_what_cannot_be_is_refused_before_a_model_is_loaded(
+    kind: str, options: dict[str, Any], classes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr("probekit.ablation.metrics.probe.load_probed", lambda *_, **__: loaded.append("loaded"))
+    spec = ProbeSpec(str(classes), layer=options.pop("layer", None))
+    with pytest.raises(UsageError):
+        ablate(kind, str(tiny_model("bert")), metric="probe:pos", probing=spec, device="cpu", **options)
+    assert loaded == []
 
 
 def test_the_command_says_what_was_read(classes: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from probekit.attention.following import follow
-from probekit.attention.relations import Pointed, choose, frequent, looked_at, points_right
+from probekit.attention.relations import Pairs, choose, frequent, looked_at, points_right
 from probekit.attention.spread import SPREADS, spread_of
 from probekit.attention.words import word_attention
 
@@ -47,7 +47,7 @@ def test_a_word_looks_at_another_one() -> None:
     assert not right[:, :, 1].any()
 
 
-def planted(n: int, seed: int, *, rate: float = 0.8) -> Pointed:
+def planted(n: int, seed: int, *, rate: float = 0.8) -> Pairs[np.bool_]:
     """Pairs of two relations: head 3 follows `near` backwards, three quarters of which stand one word before."""
     rng = np.random.default_rng(seed)
     right = rng.random((n, 2, 6)) < 0.1
@@ -55,7 +55,7 @@ def planted(n: int, seed: int, *, rate: float = 0.8) -> Pointed:
     near = relations == "near"
     right[near, 1, 3] = rng.random(near.sum()) < rate
     offsets = np.where(near, np.where(rng.random(n) < 0.5, -1, 4), rng.integers(2, 9, n))
-    return Pointed(relations, np.repeat(np.arange(n // 4), 4), offsets, right)
+    return Pairs(relations, np.repeat(np.arange(n // 4), 4), offsets, right)
 
 
 def test_the_planted_head_is_chosen_and_shown_to_beat_the_offset() -> None:
@@ -64,7 +64,7 @@ def test_the_planted_head_is_chosen_and_shown_to_beat_the_offset() -> None:
     untrained = planted(400, 2, rate=0.1), planted(400, 3, rate=0.1)
     near, far = follow(dev, test, ["near", "far"], documents=[None] * 100, untrained=untrained)
     assert near.chosen.offset == -1
-    assert near.head.value == pytest.approx(test.of("near").right[:, 1, 3].mean())
+    assert near.head.value == pytest.approx(test.of("near").by_head[:, 1, 3].mean())
     assert near.offset.value == pytest.approx((test.of("near").offsets == -1).mean())
     assert near.gain.rate.low is not None
     assert near.gain.rate.low > 0.1

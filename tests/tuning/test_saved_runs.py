@@ -73,6 +73,13 @@ def test_a_run_is_extracted_like_any_model(saved: tuple[str, Tuned, Tuned], tmp_
     assert not np.allclose(cache.layer(KEPT), base.layer(KEPT))
 
 
+def test_a_run_that_is_its_own_model_takes_no_other(saved: tuple[str, Tuned, Tuned]) -> None:
+    family, whole, delta = saved
+    assert TunedModel.open(delta.folder, model=str(tiny_model(family)), device="cpu")
+    with pytest.raises(UsageError, match="saved whole, and is its own model: leave out --model"):
+        TunedModel.open(whole.folder, model=str(tiny_model(family)), device="cpu")
+
+
 def scores(report: LayerReport | None, split: str = "test") -> list[Any]:
     assert report is not None
     rows = [row for row in report.rows if row.split == split and row.role == "estimator"]

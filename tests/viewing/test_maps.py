@@ -159,6 +159,23 @@ def test_numbers_lie_on_a_scale_in_quarters_and_two_values_are_names() -> None:
     assert colours_of(["1", "2", "3"]).shades == ()
 
 
+def test_a_label_called_other_stays_apart_from_what_is_put_together() -> None:
+    names = ["other", *(f"label{number}" for number in range(NAMED + 2))]
+    colours = colours_of([name for number, name in enumerate(names) for _ in range(len(names) - number)])
+    shown = [name for name, _ in colours.groups]
+    assert len(set(shown)) == len(shown) == NAMED + 1
+    assert (shown[0], shown[-1], colours.rest) == ("other", "(other)", NAMED)
+    assert "drawn as '(other)'" in colours.note
+    # The least frequent label is a label, whatever it is called.
+    assert colours_of(["a", "a", "other"]).rest is None
+    assert colours_of(["a", "a", "(none)"]).rest is None
+    both = colours_of(["a", "a", "(none)", None])
+    assert both.groups == (("a", 2), ("(none)", 1), ("((none))", 1))
+    assert (both.group, both.rest) == ([0, 0, 1, 2], 2)
+    assert colours_of(["a", None, "b"]).rest == 2
+    assert colours_of([1, 2, 3, None]).rest == len(colours_of([1, 2, 3, None]).groups) - 1
+
+
 def test_a_larger_choice_holds_the_smaller_and_a_seed_makes_another() -> None:
     table: Any = SimpleNamespace(
         ids=[f"s{n}" for n in range(40)], example=np.arange(40), spans=np.tile([[[0, 1]]], (40, 1, 1))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from probekit.ablation.attention.scores import FURTHEST, MOVED, OWN, TOTAL_VARIATION
 from probekit.report import Measurement
 from probekit.report.render.drawing import DOTS, GREY, SERIES, SKY, legible, own_axes, write_title
-from probekit.report.render.numbers import interval, number, signed
+from probekit.report.render.numbers import estimate, interval, number, signed
 from probekit.report.render.table import Column, fitting, shortened
 from probekit.report.render.text import plain_width, render_plain
 from probekit.report.rows import RowReport
@@ -84,7 +84,7 @@ class AttentionChangeReport(RowReport):
             grid.add_column(column.head, justify="right", no_wrap=True)
         for place, name in enumerate(names):
             grid.add_row(*name, *(column.cells[place] for column in columns))
-        counted = f"{own.n:,} items of {own.n_groups:,} {own.unit}s; {score} {number(own.value)} {interval(own)}"
+        counted = f"{own.n:,} items of {own.n_groups:,} {own.unit}s; {score} {estimate(own)}"
         return "\n".join([
             self.heading, counted, render_plain(grid, width),
             *([f"not shown at this width: {', '.join(narrow)}"] if narrow else []),

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.ablation.metrics import Metric
 from probekit.ablation.parts import Part
 from probekit.ablation.runs import Told
 from probekit.ablation.sides import Side
+from probekit.errors import UsageError
 from probekit.registry import Registry
 from probekit.sites import Site
 
@@ -32,12 +34,36 @@ class Importance:
     said : str
         What the number is.
     reference : str
+    parts : tuple of str
+        Kinds of parts that it orders; none: every kind.
+    of_probe : bool
+        Whether it is read off the probe of a metric, and so orders what that probe reads alone.
     """
 
     name: str
     measure: Callable[[Sequence[Part], Side, Told | None], FloatArray]
     said: str
     reference: str
+    parts: tuple[str, ...] = ()
+    of_probe: bool = False
+
+    def check(self, kind: str, metric: Metric) -> None:
+        """Refuse parts that it cannot order, and a metric without what it reads, before a model is loaded.
+
+        Raises
+        ------
+        UsageError
+        """
+        if self.parts and kind not in self.parts:
+            raise UsageError(
+                f"The importance '{self.name}' orders {' and '.join(self.parts)} alone. Got {kind}. Choose another "
+                "--importance."
+            )
+        if self.of_probe and not metric.probed:
+            raise UsageError(
+                f"The importance '{self.name}' is of a probe, and the metric '{metric.name}' has none: choose --metric "
+                "probe:TASK, or another --importance."
+            )
 
 
 IMPORTANCES = Registry("importance", Importance, attribute="IMPORTANCE", group="probekit.importances", home=__name__)

@@ -11,7 +11,6 @@ from probekit.ablation.parts import Part
 from probekit.ablation.runs import Told
 from probekit.ablation.sides import Side
 from probekit.errors import UsageError
-from probekit.sites import LAYER
 
 
 def measure(parts: Sequence[Part], side: Side, told: Told | None) -> FloatArray:
@@ -20,15 +19,11 @@ def measure(parts: Sequence[Part], side: Side, told: Told | None) -> FloatArray:
     Raises
     ------
     UsageError
-        There is no probe, or the parts are no dimensions of the layer that it reads.
+        The parts are no dimensions of the layer that the probe reads.
     """
     probe = side.reading.probe
-    if probe is None:
-        raise UsageError(
-            f"Weights are those of a probe, and the metric '{side.metric.name}' has none: choose --metric probe:TASK, "
-            "or another --importance."
-        )
-    if any(site.kind != LAYER or site.number != probe.layer for part in parts for site in part.sites):
+    assert probe is not None  # of_probe
+    if any(site.number != probe.layer for part in parts for site in part.sites):
         raise UsageError(
             f"The probe weighs dimensions of layer {probe.layer}, which it reads: `weights` orders dims of that layer "
             f"alone. Take --layers {probe.layer} of dims, or another --importance."
@@ -47,4 +42,6 @@ IMPORTANCE = Importance(
     said="the sum over classes of the probe's absolute weights, of dimensions in standard deviations (it looks at no "
     "item)",
     reference="Dalvi et al. 2019, https://arxiv.org/abs/1812.09355",
+    parts=("dims",),
+    of_probe=True,
 )

@@ -36,7 +36,7 @@ from probekit.report.render.drawing import (
     own_axes,
     write_title,
 )
-from probekit.report.render.numbers import interval, number, signed
+from probekit.report.render.numbers import estimate, interval, number, signed
 from probekit.report.render.table import shortened
 from probekit.report.render.text import render_plain
 from probekit.report.rows import RowReport
@@ -118,8 +118,8 @@ class InterchangeReport(RowReport):
         return "\n".join([
             self.heading, f"{counted}; {fitted}", "",
             render_plain(grid, width), "",
-            f"unpatched: the source's answer is preferred at {number(floor.value if floor else None)} "
-            f"{interval(floor)} of the bases",
+            f"unpatched: the source's answer is preferred at {estimate(floor)} of the "
+            "bases",
             *(f"note: {note}" for note in self.notes),
         ])  # fmt: skip
 

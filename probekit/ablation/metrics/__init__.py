@@ -168,6 +168,8 @@ class Metric:
     help : str
     annotated : bool
         Whether it is of a corpus with labels beside, and of no head that predicts tokens.
+    probed : bool
+        Whether its readings have a probe.
     """
 
     name: str
@@ -180,6 +182,7 @@ class Metric:
     argument: str
     help: str
     annotated: bool = False
+    probed: bool = False
 
 
 METRICS = Registry("ablation metric", Metric, attribute="METRIC", group="probekit.ablation_metrics", home=__name__)

@@ -34,4 +34,5 @@ METRIC = Metric(
     argument="TASK",
     help="Accuracy of a linear probe of a layer, fitted on the whole model.",
     annotated=True,
+    probed=True,
 )

@@ -33,7 +33,6 @@ from probekit.tuning.data.data import TuningData, places
 from probekit.tuning.data.reading import ReadTokens
 from probekit.tuning.network.feed import Feed
 from probekit.tuning.predict import TunedModel
-from probekit.tuning.runs.saving import DELTA
 
 OF_A_CORPUS = ("corpus", "annotations", "probes")
 """What of a :class:`~probekit.ablation.probes.fitting.ProbeSpec` is no probe's: a run has the rest itself."""
@@ -181,8 +180,6 @@ def open_tuned(folder: str, model: ModelSource | None = None, *, spec: ScoringSp
     if probing.corpus is None:
         raise UsageError(f"The run in {folder} is measured on a corpus: name it with --corpus.")
     place = plain.path(folder, "metric")
-    if model is not None and place.is_dir() and not (place / DELTA).exists():
-        raise UsageError(f"The run in {folder} was saved whole, and is its own model: leave out --model.")
     probes = plain.paths(probing.probes, "probes")
     tuned = TunedModel.open(place, model=model, probes=probes, device=spec.device, dtype=spec.dtype)
     _refuse_others(tuned)

@@ -30,7 +30,7 @@ from probekit.report.render.drawing import (
     own_axes,
     write_title,
 )
-from probekit.report.render.numbers import interval, number, percent
+from probekit.report.render.numbers import estimate, number, percent
 from probekit.report.render.table import counted, readable, shortened
 from probekit.sites import Layer, layer_order, split_layer
 
@@ -102,7 +102,7 @@ def _subtitle(report: LayerReport, metric: str, chosen: Point | None) -> str:
     over = ", ".join(filter(None, (counted(report.settings, rows[0]), percent(rows[0].level))))
     if chosen is None:
         return over
-    text = f"layer {chosen.layer}, chosen on dev: {number(chosen.value)} {interval(chosen)}".rstrip()
+    text = f"layer {chosen.layer}, chosen on dev: {estimate(chosen)}"
     for name, gained in by_role(report, "difference", metric=metric).items():
         if chosen.layer in gained:
             text += f", {readable(name)} {number(gained[chosen.layer].value)}"

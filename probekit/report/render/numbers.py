@@ -21,6 +21,14 @@ class Estimated(Protocol):
         """Its upper end."""
 
 
+class Valued(Estimated, Protocol):
+    """Anything with a value and an interval."""
+
+    @property
+    def value(self) -> float | None:
+        """What was measured."""
+
+
 def number(value: float | None) -> str:
     """Write a score with three decimals; ``-`` where there is none."""
     return "-" if value is None else f"{value:z.3f}"
@@ -36,6 +44,11 @@ def interval(of: Estimated | None) -> str:
     if of is None or of.low is None or of.high is None:
         return ""
     return f"[{of.low:z,.3f}, {of.high:z,.3f}]"
+
+
+def estimate(of: Valued | None) -> str:
+    """Write a value and behind it its interval: ``0.940 [0.931, 0.942]``, or ``0.940`` alone."""
+    return f"{number(of.value if of else None)} {interval(of)}".rstrip()
 
 
 def percent(level: float | None) -> str:

@@ -116,6 +116,8 @@ def _base(
 ) -> LoadedModel:
     """Load the model that a run differs from, cut as it was; of a run that was saved whole the run's own."""
     if not (place / DELTA).exists():
+        if model is not None:
+            raise UsageError(f"The run in {place} was saved whole, and is its own model: leave out --model.")
         return _loaded(find_model(place), asked, device, dtype)
     its = asked["model"]
     if model is None:

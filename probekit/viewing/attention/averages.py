@@ -11,43 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from probekit.attention.reading import heads_of, read_sentences
-from probekit.attention.relations import Floats, Ints, best_offset
+from probekit.attention.relations import Floats, Ints, Pairs, best_offset
 from probekit.attention.words import word_attention
 from probekit.cache.reader import ActivationCache
-from probekit.example import SPLITS
 from probekit.features import TargetTable
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """The pairs of one part, and what is given between their two spans.
-
-    Attributes
-    ----------
-    relations : object array [n]
-    sentences : int64 array [n]
-        Ordinal of each one's sentence.
-    offsets : int64 array [n]
-        Words from the start of the first span to that of the second.
-    weights : float32 array [n, 2, heads + 1]
-        From the first span to the second, and back; last of all that of even attention.
-    """
-
-    relations: NDArray[np.object_]
-    sentences: Ints
-    offsets: Ints
-    weights: Floats
-
-    def of(self, relation: str) -> Given:
-        """Return the pairs of one relation."""
-        rows = self.relations == relation
-        return Given(self.relations[rows], self.sentences[rows], self.offsets[rows], self.weights[rows])
-
-    def __len__(self) -> int:
-        return len(self.relations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +46,7 @@ def read_given(
     stack: str = "",
     *,
     progress: Callable[[float, str], object] | None = None,
-) -> tuple[dict[str, Given], int]:
+) -> tuple[dict[str, Pairs[np.float32]], int]:
     """Read what the heads of one stack give between the pairs of dev and test; and how many pairs no token covers.
 
     Parameters
@@ -97,8 +66,7 @@ def read_given(
         covered[found.rows] = found.covered
         kept = found.rows[found.covered]
         weights[kept] = given_between(attention, table.spans[kept])
-    parts = {split: _part(table, weights, covered & (table.split == SPLITS.index(split))) for split in SPLITS[1:]}
-    return parts, int((table.split > 0).sum() - covered.sum())
+    return Pairs.parts(table, weights, covered), int((table.split > 0).sum() - covered.sum())
 
 
 def even_attention(weights: Floats) -> Floats:
@@ -135,19 +103,12 @@ def given_between(attention: Floats, spans: Ints) -> Floats:
     return found
 
 
-def choose(given: Given) -> tuple[Chosen, Chosen]:
+def choose(given: Pairs[np.float32]) -> tuple[Chosen, Chosen]:
     """Return of each direction the head that gives most to the relation, and the floors; the first of equals."""
     offset, share = best_offset(given.offsets)
     both = []
-    for means in given.weights.mean(axis=0, dtype=np.float64):  # [heads + 1]
+    for means in given.by_head.mean(axis=0, dtype=np.float64):  # [heads + 1]
         head = int(means[:-1].argmax())
         floor = "offset" if share > means[-1] else "even"
         both.append(Chosen(head, float(means[head]), offset, floor))
     return both[0], both[1]
-
-
-def _part(table: TargetTable, weights: Floats, kept: NDArray[np.bool_]) -> Given:
-    rows = np.flatnonzero(kept)
-    relations = np.array([str(table.labels[row]) for row in rows], object)
-    starts = table.spans[rows, :, 0]
-    return Given(relations, table.example[rows], starts[:, 1] - starts[:, 0], weights[rows])

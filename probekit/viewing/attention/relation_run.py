@@ -15,7 +15,7 @@ import numpy as np
 
 from probekit import __version__, plain
 from probekit.attention.reading import heads_of
-from probekit.attention.relations import frequent
+from probekit.attention.relations import Pairs, frequent
 from probekit.attention.run import LEAST
 from probekit.cache.format.names import model_name
 from probekit.errors import InputError, UsageError, did_you_mean
@@ -27,7 +27,7 @@ from probekit.sites import Site
 from probekit.statistics.bootstrap import LEVEL
 from probekit.statistics.panels import Compared, Panel, Rate, corrected
 from probekit.statistics.units import units_of
-from probekit.viewing.attention.averages import Chosen, Given, choose, read_given
+from probekit.viewing.attention.averages import Chosen, choose, read_given
 from probekit.viewing.attention.choosing import choose_stack
 from probekit.viewing.attention.names import EVEN, NOTES
 from probekit.viewing.attention.relation_report import STAGE, RelationMap
@@ -137,7 +137,9 @@ def view_attention_relations(
     )  # fmt: skip
 
 
-def _relations(relations: Any, parts: dict[str, Given], least: int, task: str) -> tuple[list[str], list[str]]:
+def _relations(
+    relations: Any, parts: dict[str, Pairs[np.float32]], least: int, task: str
+) -> tuple[list[str], list[str]]:
     """Return the relations to show, most frequent first, and what is said of those that are left out."""
     both = [parts["dev"], parts["test"]]
     enough, few = frequent(both, least)
@@ -169,7 +171,7 @@ def _relations(relations: Any, parts: dict[str, Given], least: int, task: str) -
 
 
 def _rows_of(
-    given: Given,
+    given: Pairs[np.float32],
     best: tuple[Chosen, Chosen],
     heads: Sequence[tuple[Site, int]],
     documents: Sequence[str | None],
@@ -179,7 +181,7 @@ def _rows_of(
     units = units_of(documents, given.sentences)
     blank = replace(blank, unit=units.unit)
     count = len(heads) + 1
-    flat = given.weights.astype(np.float64).reshape(len(given), 2 * count)
+    flat = given.by_head.astype(np.float64).reshape(len(given), 2 * count)
     right = (given.offsets == best[0].offset).astype(np.float64)[:, None]
     panel = Panel(units.of.tolist(), np.hstack([flat, right]), seed=blank.seed or 0)
     rows, gains = [], []

@@ -7,7 +7,7 @@ besides, so that they are told apart by shape where colour is not seen.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from probekit.features.labels import named
 NAMED = 10
 """Labels that have a colour and a shape of their own."""
 OTHER, NOTHING = "other", "(none)"
+"""What stands for labels without a colour of their own, and for no value; in brackets where a label is called that."""
 QUARTERS = 4
 
 
@@ -37,12 +38,15 @@ class Colours:
         values are names.
     note : str
         What was put together; empty if nothing.
+    rest : int or None
+        The group of what has no label of its own: others put together, or no value; None: there is none.
     """
 
     groups: tuple[tuple[str, int], ...]
     group: list[int]
     shades: tuple[float | None, ...] = ()
     note: str = ""
+    rest: int | None = None
 
 
 def colours_of(values: Sequence[Any]) -> Colours:
@@ -52,18 +56,28 @@ def colours_of(values: Sequence[Any]) -> Colours:
         numbers = np.array(given, np.float64)
         if np.isfinite(numbers).all() and len(np.unique(numbers)) > 2:
             return _scale(values, numbers)
-    texts = [NOTHING if value is None else str(value) for value in values]
+    called = {str(value) for value in given}
+    nothing = _free(NOTHING, called)
+    texts = [nothing if value is None else str(value) for value in values]
     counts = Counter(texts)
-    ranked = sorted(counts, key=lambda name: (name == NOTHING, -counts[name], name))
+    ranked = sorted(counts, key=lambda name: (name == nothing, -counts[name], name))
     shown = ranked if len(ranked) <= NAMED else ranked[:NAMED]
     rest = Counter({name: counts[name] for name in ranked[len(shown) :]})
     groups = [(name, counts[name]) for name in shown]
     place = {name: number for number, name in enumerate(shown)}
     if not rest:
-        return Colours(tuple(groups), [place[text] for text in texts])
-    note = f"{len(rest)} of {len(ranked)} labels are drawn as '{OTHER}', {rest.total():,} points: {named(rest)}."
-    groups.append((OTHER, rest.total()))
-    return Colours(tuple(groups), [place.get(text, len(shown)) for text in texts], note=note)
+        return Colours(tuple(groups), [place[text] for text in texts], rest=place.get(nothing))
+    other = _free(OTHER, called)
+    note = f"{len(rest)} of {len(ranked)} labels are drawn as '{other}', {rest.total():,} points: {named(rest)}."
+    groups.append((other, rest.total()))
+    return Colours(tuple(groups), [place.get(text, len(shown)) for text in texts], note=note, rest=len(shown))
+
+
+def _free(name: str, called: Container[str]) -> str:
+    """Return a name that no label has."""
+    while name in called:
+        name = f"({name})"
+    return name
 
 
 def _scale(values: Sequence[Any], numbers: NDArray[np.float64]) -> Colours:
@@ -85,6 +99,7 @@ def _scale(values: Sequence[Any], numbers: NDArray[np.float64]) -> Colours:
         tuple(groups),
         [len(used) if value is None else next(coded) for value in values],
         tuple(None if value is None else next(ranks) for value in values),
+        rest=len(used) if lacking else None,
     )
 
 

@@ -25,7 +25,7 @@ from probekit.report.render.drawing import (
     write_title,
 )
 from probekit.report.render.table import shortened
-from probekit.viewing.maps.colouring import NOTHING, OTHER, Colours
+from probekit.viewing.maps.colouring import Colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +113,7 @@ def _scatter(panel: Any, places: np.ndarray, colours: Colours) -> None:
 
 def is_rest(colours: Colours, code: int) -> bool:
     """Whether a group is what has no name of its own."""
-    return colours.groups[code][0] in (OTHER, NOTHING) and code == len(colours.groups) - 1
+    return code == colours.rest
 
 
 def color_of(colours: Colours, code: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from probekit.report.render.drawing import GREY, INK, MARKERS, PALE, SERIES, STROKES, own_axes, write_title
-from probekit.report.render.numbers import interval, number, percent, signed
+from probekit.report.render.numbers import estimate, interval, number, percent, signed
 from probekit.report.render.table import readable, shortened
 from probekit.report.render.text import render_plain
 from probekit.viewing.neurons.names import ALL, RANDOM, SHARE, SHUFFLED
@@ -37,7 +37,7 @@ def render(report: NeuronReport, width: int | None = None) -> str:
     for layer in report.layers:
         whole = next(iter(report.sets(layer, ALL)))
         lines += ["", f"layer {layer}: {readable(whole.metric)} of all {whole.strength or 0:,.0f} neurons "
-                  f"{number(whole.value)} {interval(whole)}", "", _sets(report, layer, width), "",
+                  f"{estimate(whole)}", "", _sets(report, layer, width), "",
                   _detectors(report, layer, width), "", *_agreement(report, layer)]  # fmt: skip
     keep = settings.get("keep", 1.0)
     return "\n".join([

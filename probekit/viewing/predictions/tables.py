@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from probekit.report.render.numbers import interval, number, percent, signed
+from probekit.report.render.numbers import estimate, interval, number, percent, signed
 from probekit.report.render.table import shortened
 from probekit.report.render.text import render_plain
 from probekit.viewing.predictions.metrics import ACCURACY, AGREEMENT, CONTROL, CROSS_ENTROPY, DIVERGENCE, TASKS
@@ -85,8 +85,7 @@ def _floor(report: LensReport) -> Iterator[str]:
     nats, right = report.floor(), report.floor(ACCURACY)
     if nats is not None:
         yield (
-            f"floor of frequencies: cross-entropy {number(nats.value)} {interval(nats)}, accuracy "
-            f"{number(right.value if right else None)}"
+            f"floor of frequencies: cross-entropy {estimate(nats)}, accuracy {number(right.value if right else None)}"
         )
 
 
