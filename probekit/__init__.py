@@ -18,6 +18,7 @@ _HOMES = {
     "BehaviourReport": "probekit.behaviour.report",
     "ConceptReport": "probekit.ablation.concept.report",
     "Corpus": "probekit.corpus",
+    "EnsembleReport": "probekit.tuning.ensemble.report",
     "Example": "probekit.corpus",
     "LayerReport": "probekit.report",
     "Measurement": "probekit.report",
@@ -25,6 +26,7 @@ _HOMES = {
     "ProbekitError": "probekit.errors",
     "Target": "probekit.tasks",
     "TunePlan": "probekit.tuning.plan",
+    "TunedEnsemble": "probekit.tuning.combined",
     "TunedModel": "probekit.tuning.predict",
     "ablate": "probekit.ablation.run",
     "ablate_attention": "probekit.ablation.attention.run",
@@ -35,6 +37,7 @@ _HOMES = {
     "align": "probekit.attention.alignment.run",
     "attend": "probekit.attention.run",
     "behave": "probekit.behaviour.run",
+    "ensemble": "probekit.tuning.ensemble.run",
     "extract": "probekit.extraction.run",
     "from_sklearn": "probekit.probing.scikit",
     "interchange": "probekit.ablation.interchange.run",
@@ -77,6 +80,9 @@ if TYPE_CHECKING:
     from probekit.report import Measurement as Measurement
     from probekit.tasks import ProbeTask as ProbeTask
     from probekit.tasks import Target as Target
+    from probekit.tuning.combined import TunedEnsemble as TunedEnsemble
+    from probekit.tuning.ensemble.report import EnsembleReport as EnsembleReport
+    from probekit.tuning.ensemble.run import ensemble as ensemble
     from probekit.tuning.plan import TunePlan as TunePlan
     from probekit.tuning.predict import TunedModel as TunedModel
     from probekit.tuning.tune import advise as advise

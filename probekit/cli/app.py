@@ -19,6 +19,7 @@ from probekit.cli import (
     cache,
     doctor,
     drift,
+    ensemble,
     extract,
     predict,
     probe,
@@ -54,6 +55,9 @@ app.add_typer(ablate.app, name="ablate")
 app.command("tune", short_help="Fine-tune by a plan, with its bill.", epilog=tune.EXAMPLES)(tune.tune_command)
 app.command("predict", short_help="What a tuned model says of a corpus.", epilog=predict.EXAMPLES)(
     predict.predict_command
+)
+app.command("ensemble", short_help="Runs of one task together, calibrated.", epilog=ensemble.EXAMPLES)(
+    ensemble.ensemble_command
 )
 app.command("attend", short_help="Which head follows which relation.", epilog=attend.EXAMPLES)(attend.attend_command)
 app.command("align", short_help="Attention as word alignment.", epilog=align.EXAMPLES)(align.align_command)

@@ -47,6 +47,7 @@ CATALOGUES = {
     "probekit.tuning.modules": "MODULES",
     "probekit.tuning.closeness": "CLOSENESS",
     "probekit.tuning.signals": "SIGNALS",
+    "probekit.tuning.weighting": "WEIGHTINGS",
     "probekit.tuning.rates": "RATES",
     "probekit.tuning.plans": "PLANS",
     "probekit.tuning.advise": "RULES",

@@ -23,6 +23,7 @@ KINDS = {
     "ablate-weights": "probekit.ablation.weights.report:PruningReport",
     "interchange": "probekit.ablation.interchange.report:InterchangeReport",
     "steer": "probekit.ablation.steering.report:SteeringReport",
+    "ensemble": "probekit.tuning.ensemble.report:EnsembleReport",
     "view-attention": "probekit.viewing.attention.report:AttentionMap",
     "view-attention-relations": "probekit.viewing.attention.relation_report:RelationMap",
     "view-map": "probekit.viewing.maps.report:MapReport",

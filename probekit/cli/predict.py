@@ -23,12 +23,15 @@ from probekit.cli.output import say, show_json
 
 EXAMPLES = examples(
     "probekit predict runs/pos news.txt",
+    "probekit predict runs/pos-together news.txt",
     "probekit predict runs/pos en_ewt-ud-test.conllu --out predicted.jsonl",
 )
 
 
 def predict_command(
-    run: Annotated[Path, typer.Argument(help="The folder of a run of `probekit tune`.", metavar="RUN")],
+    run: Annotated[
+        Path, typer.Argument(help="The folder of a run of `probekit tune`, or of an ensemble.", metavar="RUN")
+    ],
     corpus: Annotated[str, typer.Argument(help="A file, a folder, or what `extract` takes.", metavar="CORPUS")],
     model: Annotated[
         str | None,
@@ -61,13 +64,22 @@ def predict_command(
     debug: Debug = False,
 ) -> None:
     """Predict every target of a corpus, one JSON line each, and score them where it is labelled."""
+    from probekit.errors import UsageError
     from probekit.extraction.spec import ExtractionSpec
     from probekit.storage.files import replace_bytes
     from probekit.storage.strict import dump
+    from probekit.tuning.combined import TunedEnsemble, is_ensemble
     from probekit.tuning.predict import TunedModel
 
     check_writable(out, "out")
-    tuned = TunedModel.open(run, model=model, beside=vectors, probes=probes or [], device=device, head_of=head_of)
+    tuned: TunedModel | TunedEnsemble
+    if is_ensemble(run):
+        given = {"--model": model, "--head-of": head_of, "--vectors": vectors}
+        if odd := [name for name, value in given.items() if value is not None]:
+            raise UsageError(f"{run} is an ensemble, whose members say themselves what they are. Leave out {odd[0]}.")
+        tuned = TunedEnsemble.open(run, probes=probes or [], device=device)
+    else:
+        tuned = TunedModel.open(run, model=model, beside=vectors, probes=probes or [], device=device, head_of=head_of)
     predicted = tuned.predict(corpus, spec=ExtractionSpec(max_length=max_length, overflow=overflow))
     for note in predicted.data.notes:
         say(note, quiet=quiet or json)

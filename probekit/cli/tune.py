@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,9 @@ from probekit.cli.tune_options import (
     Changes,
     Closeness,
     CoursePlot,
+    Folds,
     HeadName,
+    Keep,
     Minutes,
     NamedPlan,
     PlacedModules,
@@ -43,8 +46,10 @@ from probekit.cli.tune_options import (
     ScheduleName,
     Seeds,
     Signals,
+    Start,
     StatesOf,
     TargetsName,
+    Teacher,
     TrainExamples,
     TunedCorpus,
     TunedModelName,
@@ -62,6 +67,8 @@ EXAMPLES = examples(
     "probekit tune --report pos.jsonl --plan-only > plan.json",
     "probekit tune plan.json --report pos.jsonl --set keep=3 --out runs/pos",
     "probekit tune --task pos --plan head-only --on CACHE",
+    "probekit tune --report pos.jsonl --seeds 5 --out runs/pos",
+    "probekit tune --report pos.jsonl --teacher runs/pos-together --keep 3 --start lower",
     "probekit tune --report pos.jsonl --verify cells.jsonl --examples 1500 --seeds 3",
     "probekit tune --report pos.jsonl --beside full --beside head-only --seeds 3 --bill bill.png",
 )
@@ -78,6 +85,9 @@ def tune_command(
     module: PlacedModules = None,
     close: Closeness = None,
     signals: Signals = None,
+    teacher: Teacher = None,
+    start: Start = None,
+    keep: Keep = None,
     model: TunedModelName = None,
     revision: Revision = None,
     corpus: TunedCorpus = None,
@@ -89,6 +99,7 @@ def tune_command(
     max_length: MaxLength = None,
     overflow: Overflow = "error",
     seeds: Seeds = 1,
+    folds: Folds = None,
     beside: Beside = None,
     verify: VerifyFile = None,
     plan_only: PlanOnly = False,
@@ -113,7 +124,8 @@ def tune_command(
     from probekit.extraction.spec import ExtractionSpec
     from probekit.tuning.data.materials import gather
     from probekit.tuning.plan import TunePlan
-    from probekit.tuning.planning.adding import added_fields
+    from probekit.tuning.planning.adding import added_fields, teacher_field
+    from probekit.tuning.planning.cutting import cut_to
     from probekit.tuning.planning.draw import save_plan
     from probekit.tuning.runs.saving import way_of_saving
     from probekit.tuning.training.trackers import check_trackers
@@ -147,9 +159,11 @@ def tune_command(
     asked = [
         *(changes or []),
         *(f"{field}={value}" for field, value in (("head", head), ("schedule", schedule)) if value),
-        *added_fields(module or (), held, signals or ()),
+        *added_fields(module or (), held, [*(signals or ()), *teacher_field(teacher, start)]),
     ]
     chosen = plan_for(materials, given or plan, changes=asked, examples=train_examples, digest=digest_of_report(report))
+    if keep is not None:
+        chosen = plan_for(materials, cut_to(chosen, keep))
     way_of_saving(save, chosen)
     if plot is not None and (verify is None or plan_only):
         say(f"plot       {save_plan(chosen, plot)}", quiet=quiet or json)
@@ -178,20 +192,22 @@ def tune_command(
         say(note, quiet=quiet or json)
     entries: list[Entry] = []
     runs: list[Tuned] = []
+    several = len(strategies) * seeds * (folds or 1) > 1
+    parts = [materials.folded(fold, folds) for fold in range(1, folds + 1)] if folds else [materials]
+    for part in parts:
+        for note in part.data.notes:
+            if note not in materials.data.notes:
+                say(note, quiet=quiet or json)
     for strategy, base in strategies.items():
-        for number in range(seeds):
+        for number, part in product(range(seeds), parts):
             seeded = base.with_set(f"loop.seed={base.loop.seed + number}") if number else base
-            several = len(strategies) * seeds > 1
-            folder = (
-                None
-                if out is None
-                else (out / strategy.replace(":", "-") / f"seed-{seeded.loop.seed}" if several else out)
-            )
+            one = f"seed-{seeded.loop.seed}" + ("" if part.fold is None else f"-fold-{part.fold[0]}")
+            folder = None if out is None else (out / strategy.replace(":", "-") / one if several else out)
             tuned = run_shown(
-                materials,
+                part,
                 seeded,
                 folder,
-                title=f"{strategy}, seed {seeded.loop.seed}",
+                title=f"{strategy}, {one.replace('-', ' ', 1).replace('-fold-', ', fold ')}",
                 examples=train_examples,
                 minutes=minutes,
                 save=save,

@@ -70,6 +70,36 @@ Signals = Annotated[
         metavar="NAMES",
     ),
 ]
+Teacher = Annotated[
+    str | None,
+    typer.Option(
+        "--teacher",
+        help="Learn beside the labels what these runs say (RUN,RUN or an ensemble); weight, temperature and others by "
+        "--with teacher:0.5,of=RUN+RUN,temperature=2.",
+        metavar="RUNS",
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start", help="Start with blocks of the teacher's best member: lower, alternate or top.", metavar="NAME"
+    ),
+]
+Keep = Annotated[
+    int | None,
+    typer.Option(
+        "--keep", help="Keep so many blocks; what the plan reads or trains above them is left out.", min=1, metavar="N"
+    ),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        "--folds",
+        help="Train so many times, each time with another part of train and dev held out as dev.",
+        min=2,
+        metavar="N",
+    ),
+]
 TunedModelName = Annotated[
     str | None, typer.Option("--model", help="Hub name or folder; by default the report's.", metavar="MODEL")
 ]

@@ -38,6 +38,8 @@ from probekit.tuning.runs.identity import REPORT
 from probekit.tuning.runs.opening import open_run
 from probekit.tuning.training.scoring import SplitScorer, blank_row
 
+IntArray = NDArray[np.int64]
+
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
@@ -156,23 +158,60 @@ class TunedModel:
             The corpus does not say where spans or pairs are, an example is too long, or there is no target.
         """
         opened = open_corpus(corpus)
-        examples = [replace(example, split="test") for example in opened]
-        read = self._read(examples, f"the corpus '{opened.name}'", spec)
         if self.record["targets"] == TARGETS:
+            examples = [replace(example, split="test") for example in opened]
+            read = self._read(examples, f"the corpus '{opened.name}'", spec)
             return self._of_text(lay_out_text(self.network.loaded, opened.name, read, scored=True), batch_tokens)
-        labelled = all(any(name in e.annotations or name in e.spans for e in examples) for name in self.task.needs)
-        unlabelled = None if labelled else without_answers(self.task)
-        data = coded(self.record, self.task, read, corpus=opened.name, collecting=unlabelled)
+        data, labelled = self.laid_out(opened, spec=spec)
         feed = Feed(self.network, data, batch_tokens=batch_tokens)
         values = feed.predict(data.examples("test"))
         data.notes.extend(feed.remarks)
-        if labelled and data.targets == "labels":
-            unseen = Counter(data.labels[row] for row in np.flatnonzero(data.gold == UNSEEN).tolist())
-            data.notes.extend(unseen_notes(unseen, "labels of this corpus"))
         if data.targets == "numbers":
             centre, spread = self.record["scale"]
             values = values * spread + centre
         return Predicted(data, values, labelled, self._scores(data, values) if labelled else None)
+
+    def laid_out(
+        self, corpus: Corpus, *, spec: ExtractionSpec | None = None, collecting: ProbeTask | None = None
+    ) -> tuple[TuningData, bool]:
+        """Lay out every target of a corpus as ``test``, and tell whether the corpus says what is true of it.
+
+        Parameters
+        ----------
+        corpus : Corpus
+        spec : ExtractionSpec, optional
+        collecting : ProbeTask, optional
+            What says where the targets are, whatever the corpus labels.
+
+        Raises
+        ------
+        InputError
+            The corpus does not say where spans or pairs are, an example is too long, or there is no target.
+        """
+        examples = [replace(example, split="test") for example in corpus]
+        read = self._read(examples, f"the corpus '{corpus.name}'", spec)
+        needs = self.task.needs
+        labelled = collecting is None and all(
+            any(name in e.annotations or name in e.spans for e in examples) for name in needs
+        )
+        unlabelled = collecting or (None if labelled else without_answers(self.task))
+        data = coded(self.record, self.task, read, corpus=corpus.name, collecting=unlabelled)
+        if labelled and data.targets == "labels":
+            unseen = Counter(data.labels[row] for row in np.flatnonzero(data.gold == UNSEEN).tolist())
+            data.notes.extend(unseen_notes(unseen, "labels of this corpus"))
+        return data, labelled
+
+    def says(self, data: TuningData, examples: IntArray, *, batch_tokens: int = 2048) -> NDArray[np.float64]:
+        """Return what the run says of the targets of some examples, in table order [n, outputs].
+
+        That is the log-probability of each of its classes, or one number as the task has it.
+        """
+        feed = Feed(self.network, data, batch_tokens=batch_tokens)
+        data.notes.extend(feed.remarks)
+        if data.targets == "labels":
+            return feed.log_probabilities(examples)
+        centre, spread = self.record["scale"]
+        return (feed.predict(examples) * spread + centre)[:, None]
 
     def labelled(self, corpus: Corpus, *, spec: ExtractionSpec | None = None) -> TuningData:
         """Lay out the labelled targets of a corpus in its own splits, as the run knows them.
@@ -198,14 +237,33 @@ class TunedModel:
         return Predicted(data, values, False, self._scores(data, values))
 
     def _scores(self, data: TuningData, values: NDArray[np.float64]) -> LayerReport:
-        blank = blank_row(self.plan, data, self.folder.name)
-        scorer = SplitScorer(data, "test", seed=self.plan.loop.seed)
-        settings = {"estimator": "tuned", "metric": scorer.metrics[0], "kind": data.counted}
-        provenance = {
-            "task": self.task.name,
-            "model": {"name": self.folder.name},
-            "corpus": {"name": data.corpus},
-            "settings": settings,
-            "notes": data.notes,
-        }
-        return LayerReport(tuple(scorer.measurements(values, blank)), provenance)
+        return scores_of(data, values, name=self.folder.name, seed=self.plan.loop.seed, plan=self.plan)
+
+
+def scores_of(
+    data: TuningData, values: NDArray[np.float64], *, name: str, seed: int, plan: TunePlan | None = None
+) -> LayerReport:
+    """Return what predictions of ``test`` are worth.
+
+    Parameters
+    ----------
+    data : TuningData
+    values : float64 array [n]
+        Codes, numbers or log-probabilities, in the order of the table.
+    name : str
+        Of what predicts.
+    seed : int
+        Of the resamples.
+    plan : TunePlan, optional
+        Of what predicts, where it is one model.
+    """
+    scorer = SplitScorer(data, "test", seed=seed)
+    settings = {"estimator": "tuned", "metric": scorer.metrics[0], "kind": data.counted}
+    provenance = {
+        "task": data.task.name,
+        "model": {"name": name},
+        "corpus": {"name": data.corpus},
+        "settings": settings,
+        "notes": data.notes,
+    }
+    return LayerReport(tuple(scorer.measurements(values, blank_row(plan, data, name))), provenance)

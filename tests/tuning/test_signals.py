@@ -26,6 +26,7 @@ from probekit.tuning.plan import TunePlan
 from probekit.tuning.runs.folder import RunFolder
 from probekit.tuning.signals import SIGNALS
 from probekit.tuning.training.loop import Trainer
+from probekit.tuning.training.run import run_plan
 
 CLASSES = {"gpt2": "AutoModelForCausalLM", "bert": "AutoModelForMaskedLM"}
 CASES = {
@@ -33,6 +34,7 @@ CASES = {
     "lm of a masked model": ("bert", "lm{},train=true"),
     "multitask": ("bert", "multitask{},on=label@OTHER,sampling=proportional"),
     "consistency": ("bert", "consistency{},on=OTHER,eps=0.5"),
+    "teacher": ("bert", "teacher{},of=RUN,hard=0.3,on=OTHER"),
 }
 """Every signal, with a place for its weight."""
 EVERY = pytest.mark.parametrize("case", CASES)
@@ -51,7 +53,8 @@ def plan(family: str, *changes: str) -> TunePlan:
 
 def trainer(case: str, folder: Path, weight: str, *changes: str, **options: Any) -> Trainer:
     family, typed = CASES[case]
-    asked = f"signals={typed.format(weight).replace('OTHER', str(other()))}"
+    typed = typed.format(weight).replace("OTHER", str(other()))
+    asked = f"signals={typed.replace('RUN', str(teacher())) if 'RUN' in typed else typed}"
     return trainer_of(materials(family), plan(family, asked, *changes), folder, **options)
 
 
@@ -63,6 +66,13 @@ def other(count: int = 24) -> Path:
     lines = [{"id": one.id, "words": one.words, "split": one.split, **one.annotations} for one in made]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return file
+
+
+@cache
+def teacher() -> Path:
+    """A run of the same task on the same rows."""
+    home = tiny_model("bert").parent / "teacher"
+    return run_plan(materials("bert"), plan("bert", "loop.seed=5"), home).folder
 
 
 def beside(folder: Path, typed: str, *changes: str) -> tuple[Trainer, TaskSignal]:

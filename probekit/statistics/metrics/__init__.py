@@ -45,6 +45,8 @@ class Scored:
         Example, and first word of the (first) span.
     keys : sequence
         What the task knows each row by, the forms of its spans; empty where it has no keys.
+    proba : float array [n, classes], optional
+        Probabilities of the classes, for metrics that read them.
     """
 
     classes: Sequence[str]
@@ -56,6 +58,13 @@ class Scored:
     example: NDArray[np.int64]
     start: NDArray[np.int64]
     keys: Sequence[Any] = ()
+    proba: NDArray[np.floating] | None = None
+
+    @property
+    def probabilities(self) -> FloatArray:
+        """The probabilities, float64, which a metric that is of them is always given."""
+        assert self.proba is not None
+        return np.asarray(self.proba, np.float64)
 
     def tally(self, columns: NDArray[np.integer], rows: NDArray[np.bool_], width: int) -> FloatArray:
         """Count rows by unit and column: [n_units, width].
@@ -93,6 +102,8 @@ class Metric:
         Labels that it can score, for its tests.
     covers : callable, optional
         ``covers(keys)`` says whether any row of a split is one that it scores; where none is, a task goes without it.
+    proba : bool
+        It reads the probabilities of the classes.
     """
 
     name: str
@@ -103,6 +114,7 @@ class Metric:
     bounds: tuple[float, float] = SHARE
     sample: tuple[str, ...] = ("a", "b", "c")
     covers: Callable[[Sequence[Any]], bool] | None = None
+    proba: bool = False
 
     def score(self, scored: Scored, bootstrap: Bootstrap) -> tuple[float, Resampled]:
         """Return the score, and the score of every resample."""

@@ -24,6 +24,7 @@ from probekit.models.sources.find import find_again, find_model, find_of_cache, 
 from probekit.report import STUDY, LayerReport
 from probekit.tasks import ProbeTask
 from probekit.tuning.data.data import TuningData, from_cache, from_model
+from probekit.tuning.data.folds import folded
 from probekit.tuning.data.reading import ReadTokens, read_cache, read_model
 from probekit.tuning.data.text import TARGETS, TEXT, lay_out_text, load_language_model, task_named
 from probekit.tuning.facts import ModelFacts
@@ -53,6 +54,8 @@ class Materials:
     report : LayerReport or None
     read_from : mapping
         Where the corpus was read from (None of one that is nowhere), and how text is read.
+    fold : tuple of int or None
+        Which fold of how many is held out as dev; None: the parts are those of the corpus.
     """
 
     loaded: LoadedModel
@@ -61,6 +64,11 @@ class Materials:
     cache: ActivationCache | None
     report: LayerReport | None
     read_from: Mapping[str, Any] = field(default_factory=dict)
+    fold: tuple[int, int] | None = None
+
+    def folded(self, fold: int, folds: int) -> Materials:
+        """Return the same with one fold of train and dev held out: :func:`~probekit.tuning.data.folds.folded`."""
+        return replace(self, data=folded(self.data, fold, folds), fold=(fold, folds))
 
     @property
     def extraction_seconds(self) -> float:

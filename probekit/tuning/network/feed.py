@@ -199,6 +199,17 @@ class Feed:
             rows.append(batch.targets)
         return out[np.sort(np.concatenate(rows))]
 
+    def log_probabilities(self, examples: IntArray) -> NDArray[np.float64]:
+        """Return the log-probability of every class of the targets of some examples, in table order [n, classes].
+
+        Those of a head over sentences (:meth:`~probekit.tuning.readout.head_module.Judge.log_probabilities`) are made
+        to add up to 1; what it predicts stays the likeliest.
+        """
+        self.network.set_dropout(False)
+        each = [(batch.targets, found) for batch, found in self._each(examples, self._judged)]
+        rows, found = np.concatenate([rows for rows, _ in each]), torch.cat([found for _, found in each])
+        return found.double().log_softmax(1).numpy()[np.argsort(rows)]
+
     def sizes(self) -> Tensor:
         """Return the root mean square of every layer that is read, over the tokens of some training examples."""
         examples = np.random.default_rng(0).permutation(self.data.training)[:SIZED]
@@ -209,11 +220,19 @@ class Feed:
         return torch.stack([state.cpu()[real].square().mean().sqrt() for state in states])
 
     def _predicted(self, batch: ExampleBatch) -> Tensor:
+        scores, row = self._finite(batch)
+        return self.network.head.answer(scores, row, gold_of(self.data, batch, self.network.device))
+
+    def _judged(self, batch: ExampleBatch) -> Tensor:
+        return self.network.head.log_probabilities(*self._finite(batch))
+
+    def _finite(self, batch: ExampleBatch) -> tuple[Tensor, Tensor]:
+        """Return the scores of a batch, and the row of each target."""
         row = torch.from_numpy(batch.row).to(self.network.device)
         scores = self.scores(batch).float()
         if not bool(scores.isfinite().all()):
             raise NumericError("The model gives scores that are not finite. Train it at a lower rate.")
-        return self.network.head.answer(scores, row, gold_of(self.data, batch, self.network.device))
+        return scores, row
 
     def _used(self) -> IntArray:
         return np.concatenate([self.data.examples(split) for split in ("train", "dev", "test")])

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from probekit.errors import UsageError
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.planning.defaults import HEAD_PEAK
 from probekit.tuning.reasons import Reason
@@ -19,6 +21,22 @@ def added_fields(modules: Sequence[str] = (), close: Sequence[str] = (), signals
     """Return what was typed as changes of a plan: ``modules=bottleneck:16@3-6;lora@4``; nothing where nothing was."""
     asked = (("modules", modules), ("close", close), ("signals", signals))
     return [f"{field}={';'.join(texts)}" for field, texts in asked if texts]
+
+
+def teacher_field(teacher: str | None, start: str | None) -> list[str]:
+    """Return a teacher as a signal is typed: ``teacher:of=RUN+RUN,start=lower``; nothing where none is named.
+
+    Raises
+    ------
+    UsageError
+        Blocks to start with, and no teacher whose they are.
+    """
+    if teacher is None:
+        if start is not None:
+            raise UsageError("Blocks to start with are a teacher's: name one with --teacher, or leave out --start.")
+        return []
+    runs = [str(Path(run.strip()).absolute()) for run in teacher.split(",") if run.strip()]
+    return [f"teacher:of={'+'.join(runs)}{'' if start is None else f',start={start}'}"]
 
 
 def values_of(field: str, changes: Sequence[str]) -> list[str]:

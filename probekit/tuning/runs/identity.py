@@ -6,6 +6,7 @@ Enters: what a run was asked for. Leaves: plain data, and the word whether a fol
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ SCHEMA = "probekit.run/1"
 RUNS = Path("runs")
 WHERE, READ_FROM = "model_folder", "read_from"
 """Fields of the record that are no part of what makes two runs the same run."""
+FOLD = "fold"
+"""Which fold of how many was held out; runs on the parts of the corpus have no such field."""
 ADDED = ("modules", "close", "signals")
 MODEL_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
 RUN, PLAN, REPORT, CERTIFICATE = (
@@ -35,10 +38,19 @@ RUN, PLAN, REPORT, CERTIFICATE = (
 
 
 def identity_of(
-    materials: Materials, data: TuningData, plan: TunePlan, examples: int | None, save: str
+    materials: Materials,
+    data: TuningData,
+    plan: TunePlan,
+    examples: int | None,
+    save: str,
+    *,
+    learned_from: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return what makes two runs the same run."""
+    """Return what makes two runs the same run; `learned_from` are the digests of what signals name."""
     cache = materials.cache
+    folds: dict[str, Any] = {} if materials.fold is None else {FOLD: list(materials.fold)}
+    if learned_from:
+        folds["learned_from"] = list(learned_from)
     return {
         "schema": SCHEMA,
         "model": {"name": materials.facts.name, "digest": materials.facts.digest},
@@ -53,6 +65,7 @@ def identity_of(
         "edges": list(data.edges),
         "scale": [data.centre, data.spread] if data.targets == "numbers" else None,
         "examples": examples,
+        **folds,
         "save": save,
         "cache": None if cache is None else str(cache.path),
         "data": data.digest,

@@ -16,6 +16,7 @@ from probekit.corpus.corpus import CorpusSource
 from probekit.errors import CacheError, UsageError
 from probekit.extraction.spec import ExtractionSpec
 from probekit.tuning.data.data import TuningData, from_model
+from probekit.tuning.data.folds import folded
 from probekit.tuning.data.reading import read_model
 from probekit.tuning.data.text import TARGETS, TEXT, lay_out_text, load_language_model, task_named
 from probekit.tuning.groups import facts_of
@@ -23,7 +24,7 @@ from probekit.tuning.network.assembly import assemble
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.plans import make_plan
 from probekit.tuning.runs.folder import RunFolder
-from probekit.tuning.runs.identity import PLAN, READ_FROM, RUN, complete_record
+from probekit.tuning.runs.identity import FOLD, PLAN, READ_FROM, RUN, complete_record
 from probekit.tuning.runs.opening import with_head
 
 if TYPE_CHECKING:
@@ -98,25 +99,7 @@ class Source:
         CacheError
             They are others.
         """
-        asked = self.asked
-        record, spec = _record(asked.get(READ_FROM))
-        if instead is None and record is None:
-            raise UsageError(
-                f"The run in {self.place} does not say where the rows are that it trained on. Name them: "
-                "--close ewc:rows=CORPUS."
-            )
-        corpus = reopen_annotated(record, instead=None if instead is None else open_corpus(instead))
-        if asked["targets"] == TARGETS:
-            data = lay_out_text(loaded, corpus.name, read_model(loaded, corpus, spec))
-        else:
-            data = from_model(loaded, corpus, self.task, targets=asked["targets"], spec=spec)
-        data = data.limited(asked["examples"], asked["plan"]["loop"]["seed"])
-        if data.digest != asked["data"]:
-            raise CacheError(
-                f"The rows of '{corpus.name}' are not those that the run in {self.place} trained on. Name these: "
-                "--close ewc:rows=CORPUS."
-            )
-        return data
+        return rows_of(self.place, self.asked, self.task, loaded, instead, option="--close ewc:rows=CORPUS")
 
     def language_model(self) -> Network:
         """Return the model with the head that it was pretrained with.
@@ -134,6 +117,50 @@ class Source:
         """Return a corpus for :meth:`language_model`; what is beyond the model's limit is cut off."""
         corpus = open_corpus(rows)
         return lay_out_text(loaded, corpus.name, read_model(loaded, corpus, ExtractionSpec(overflow="truncate")))
+
+
+def rows_of(
+    place: Path, asked: Mapping[str, Any], task: ProbeTask, loaded: LoadedModel, instead: Any, *, option: str
+) -> TuningData:
+    """Read the rows of a run again, in the parts that it had them in.
+
+    Parameters
+    ----------
+    place : Path
+        Of the run.
+    asked : mapping
+        Its record.
+    task : ProbeTask
+    loaded : LoadedModel
+        That reads them.
+    instead : anything :func:`~probekit.open_corpus` takes, or None
+        Where they are now.
+    option : str
+        By which that is said.
+
+    Raises
+    ------
+    UsageError
+        It is not known where they are.
+    CacheError
+        They are others.
+    """
+    record, spec = _record(asked.get(READ_FROM))
+    if instead is None and record is None:
+        raise UsageError(f"The run in {place} does not say where the rows are that it trained on. Name them: {option}.")
+    corpus = reopen_annotated(record, instead=None if instead is None else open_corpus(instead))
+    if asked["targets"] == TARGETS:
+        data = lay_out_text(loaded, corpus.name, read_model(loaded, corpus, spec))
+    else:
+        data = from_model(loaded, corpus, task, targets=asked["targets"], spec=spec)
+    if FOLD in asked:
+        data = folded(data, *asked[FOLD])
+    data = data.limited(asked["examples"], asked["plan"]["loop"]["seed"])
+    if data.digest != asked["data"]:
+        raise CacheError(
+            f"The rows of '{corpus.name}' are not those that the run in {place} trained on. Name these: {option}."
+        )
+    return data
 
 
 def _record(document: Any) -> tuple[CorpusSource | None, ExtractionSpec]:

@@ -13,7 +13,7 @@ epoch), so that a run that was killed goes on with one number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,11 @@ from probekit.tuning.options import bound
 
 if TYPE_CHECKING:
     from probekit.tuning.auxiliary.signal_module import SignalModule
+    from probekit.tuning.choices import SignalChoice
     from probekit.tuning.network.feed import Feed
     from probekit.tuning.network.network import Network
     from probekit.tuning.plan import TunePlan
+    from probekit.tuning.runs.folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class SignalSpec:
         At the first and at the last step.
     total : int
         Steps of the run.
+    folder : RunFolder
+        Of the run, for what is made once.
     """
 
     network: Network
@@ -49,6 +53,7 @@ class SignalSpec:
     plan: TunePlan
     weight: tuple[float, float]
     total: int
+    folder: RunFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +67,19 @@ class Signal:
         ``build(spec, **options)`` gives the module; options are keyword-only.
     help : str
         One line, with the paper.
+    digest : callable, optional
+        ``digest(options)`` gives the sha256 of what the options name, where that is a part of what makes two runs the
+        same run.
+    begin : callable, optional
+        ``begin(network, options)`` changes with what weights a model starts, before anything is measured of it, and
+        says how; called where the option ``start`` is set.
     """
 
     name: str
     build: Callable[..., SignalModule]
     help: str
+    digest: Callable[[Mapping[str, Any]], str] | None = None
+    begin: Callable[[Network, Mapping[str, Any]], str] | None = None
 
     def bind(self, options: Mapping[str, Any]) -> Callable[..., SignalModule]:
         """Return ``build(spec)`` under options.
@@ -85,3 +98,8 @@ SIGNALS = Registry("signal", Signal, attribute="SIGNAL", group="probekit.signals
 def get_signal(name: str) -> Signal:
     """Find a signal by name."""
     return SIGNALS.get(name, "with")
+
+
+def starting(choices: Iterable[SignalChoice]) -> list[SignalChoice]:
+    """Return those of some signals that change with what weights a model starts."""
+    return [one for one in choices if get_signal(one.name).begin is not None and one.options.get("start")]

@@ -107,7 +107,7 @@ class Trainer:
         ]
         self.total = sum(map(len, self.epochs))
         self.course = Course(plan, 1)
-        self.terms = Terms(plan, feed, self.total)
+        self.terms = Terms(plan, feed, self.total, folder)
         self.optimizer = make_optimizer(self.network, plan)
         self.dev = SplitScorer(self.data, "dev", seed=plan.loop.seed)
         numbers = self.data.targets == "numbers"  # every batch and every prediction of them needs both

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from probekit import __version__
+from probekit.errors import UsageError
 from probekit.report import LayerReport, Measurement
 from probekit.tuning.data.data import TuningData
 from probekit.tuning.data.materials import Materials
@@ -26,6 +27,7 @@ from probekit.tuning.runs.cost import Cost, peak_of
 from probekit.tuning.runs.folder import RunFolder
 from probekit.tuning.runs.identity import CERTIFICATE, PLAN, REPORT, RUN, claim, identity_of, run_folder
 from probekit.tuning.runs.saving import save_network, way_of_saving
+from probekit.tuning.signals import get_signal, starting
 from probekit.tuning.training.loop import MINUTES, Fitted, Trainer
 from probekit.tuning.training.processes import Processes
 from probekit.tuning.training.scoring import SplitScorer, blank_row
@@ -120,7 +122,14 @@ def run_plan(
     save = way_of_saving(save, plan)
     running = running or Running()
     data = materials.data.limited(examples, plan.loop.seed)
-    asked = identity_of(materials, data, plan, examples, save)
+    if save == "delta" and (begins := starting(plan.signals)):
+        raise UsageError(
+            f"A model that starts with weights of its {begins[0].name} (start={begins[0].options['start']}) is saved "
+            "whole: it differs everywhere from the one that it would be told from. Leave out --save, and modules."
+        )
+    named = [(one, get_signal(one.name).digest) for one in plan.signals]
+    learned_from = [digest(one.options) for one, digest in named if digest is not None]
+    asked = identity_of(materials, data, plan, examples, save, learned_from=learned_from)
     folder = folder or run_folder(asked)
     check_trackers(running.report_to)
     processes = running.processes or Processes(materials.loaded.device)
@@ -189,11 +198,16 @@ def _tuned(materials: Materials, plan: TunePlan, folder: Path, report: LayerRepo
 
 def _feed(materials: Materials, plan: TunePlan, data: TuningData, *, once: bool) -> Feed:
     network = network_of(materials, plan)
+    for choice in starting(plan.signals):
+        if (begin := get_signal(choice.name).begin) is not None:
+            network.remarks.append(begin(network, choice.options))
     return Feed(network, data, cache=_useful(materials, plan), batch_tokens=plan.loop.batch_tokens, once=once)
 
 
 def _useful(materials: Materials, plan: TunePlan) -> Any:
-    """Return the cache where the plan freezes what it holds, if only at first."""
+    """Return the cache where the plan freezes what it holds, if only at first, and starts with the same weights."""
+    if starting(plan.signals):
+        return None
     return materials.cache if min(Course(plan, 1).trains_at(0.0)) > 0 else None
 
 

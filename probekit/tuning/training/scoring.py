@@ -27,21 +27,21 @@ from probekit.tuning.plan import TunePlan
 RESAMPLES = 1000
 
 
-def blank_row(plan: TunePlan, data: TuningData, model: str) -> Measurement:
-    """Return what the rows of a tuned model share, as a row that has no value yet."""
+def blank_row(plan: TunePlan | None, data: TuningData, model: str) -> Measurement:
+    """Return what the rows of a tuned model share, as a row that has no value yet; without a plan, of several."""
     return Measurement(
         stage="tune",
         task=data.task.name,
         model=model,
         corpus=data.corpus,
         split="test",
-        layer=plan.read.layers[-1],
+        layer=None if plan is None else plan.read.layers[-1],
         method="tuned",
         role="estimator",
         metric="accuracy",
         value=None,
-        pooling=None if data.targets == "text" else plan.read.pool,
-        seed=plan.loop.seed,
+        pooling=None if plan is None or data.targets == "text" else plan.read.pool,
+        seed=None if plan is None else plan.loop.seed,
     )
 
 
@@ -83,7 +83,7 @@ class SplitScorer:
         if self.data.targets == "text":
             return float(predicted.mean())
         metric = self._of_labels[0]
-        counts = metric.count(self._scored(predicted))
+        counts = metric.count(self.scored(predicted))
         return float(metric.value(counts.sum(axis=0, keepdims=True))[0])
 
     def scores(self, predicted: NDArray[np.float64]) -> list[Score]:
@@ -92,7 +92,7 @@ class SplitScorer:
             return NumberScorer(self.gold, self.bootstrap).scores(predicted)
         if self.data.targets == "text":
             return text.token_scores(predicted, self.bootstrap)
-        scored = self._scored(predicted)
+        scored = self.scored(predicted)
         return [metric.score(scored, self.bootstrap) for metric in self._of_labels]
 
     def measurements(
@@ -101,7 +101,7 @@ class SplitScorer:
         """Return a row a metric; of a floor the main one alone, and of text its perplexity too."""
         rows = []
         for name, (value, resampled) in zip(self.metrics, self.scores(predicted), strict=True):
-            ends = interval(value, resampled, bounds=self._bounds(name))
+            ends = interval(value, resampled, bounds=self.bounds(name))
             low, high = ends if ends is not None else (None, None)
             rows.append(
                 replace(
@@ -130,7 +130,8 @@ class SplitScorer:
         codes, counts = np.unique(train, return_counts=True)
         return "majority", np.full(len(self.rows), codes[counts.argmax()], np.float64)
 
-    def _bounds(self, name: str) -> tuple[float, float]:
+    def bounds(self, name: str) -> tuple[float, float]:
+        """Return the least and the most that a metric can be."""
         if self.data.targets != "labels":
             return bounds_of(name)
         return next(its.bounds for its in self._of_labels if its.name == name)
@@ -148,7 +149,8 @@ class SplitScorer:
         ]
         return sorted(fit, key=lambda its: own.index(its.name) if its.name in own else len(own))
 
-    def _scored(self, predicted: NDArray[np.float64]) -> Scored:
+    def scored(self, predicted: NDArray[np.float64], proba: NDArray[np.float64] | None = None) -> Scored:
+        """Return labels and predictions, with probabilities of the classes [n, classes] where there are some."""
         data = self.data
         keys: Any = data.table.keys
         return Scored(
@@ -161,4 +163,5 @@ class SplitScorer:
             example=data.table.example[self.rows],
             start=data.table.spans[self.rows, 0, 0],
             keys=[keys[row] for row in self.rows],
+            proba=proba,
         )

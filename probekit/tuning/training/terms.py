@@ -21,6 +21,7 @@ from probekit.tuning.data.layout import Ran
 from probekit.tuning.data.order import drawn_from
 from probekit.tuning.network.feed import Feed
 from probekit.tuning.plan import TunePlan
+from probekit.tuning.runs.folder import RunFolder
 from probekit.tuning.signals import SignalSpec, get_signal
 
 SIGNALS = "signals."
@@ -36,14 +37,15 @@ class Terms:
     feed : Feed
     total : int
         Steps of the run.
+    folder : RunFolder
     """
 
-    def __init__(self, plan: TunePlan, feed: Feed, total: int) -> None:
+    def __init__(self, plan: TunePlan, feed: Feed, total: int, folder: RunFolder) -> None:
         self._plan, self._feed, self._network = plan, feed, feed.network
         self._penalties: dict[str, Penalty] = {}
         self.signals: dict[str, SignalModule] = {}
         for label, choice in zip(labels(plan.signals), plan.signals, strict=True):
-            spec = SignalSpec(feed.network, feed, plan, choice.weight, total)
+            spec = SignalSpec(feed.network, feed, plan, choice.weight, total, folder)
             with drawn_from(plan.loop.seed):
                 self.signals[label] = get_signal(choice.name).bind(choice.options)(spec).to(feed.network.device)
         feed.network.learns_from(self.signals)

@@ -1,0 +1,108 @@
+"""Other parts for the same targets: which examples train, which choose, which report.
+
+Enters: laid out targets, the part that each example is to be in. Leaves: the same targets, sorted anew. Folds cut what
+is train and dev in as many parts of whole documents: each in turn is dev, the others train, and test stays what it was.
+Surprise: the folds depend on the documents and their number alone, on no seed, so that runs of the same folds agree on
+which example was held out from which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probekit.errors import InputError, UsageError
+from probekit.example import SPLITS
+from probekit.tuning.data.data import TARGETS, TuningData, ordinals, places
+
+TRAIN, DEV = SPLITS.index("train"), SPLITS.index("dev")
+
+
+def folded(data: TuningData, fold: int, folds: int) -> TuningData:
+    """Hold one fold of train and dev out as dev, and train on the others.
+
+    Parameters
+    ----------
+    data : TuningData
+    fold : int
+        From 1 to ``folds``.
+    folds : int
+        Two or more.
+
+    Raises
+    ------
+    UsageError
+        There are fewer than two folds, or none of this number; the task is language modelling.
+    InputError
+        There are fewer documents than folds.
+    """
+    if folds < 2 or not 1 <= fold <= folds:
+        raise UsageError(f"Folds are two or more, and one of them is held out. Got fold {fold} of {folds}.")
+    if data.targets not in TARGETS:
+        raise UsageError(
+            "The task 'text' is not cut into folds: its text stands as the corpus has it. Leave out folds."
+        )
+    split = _split_of(data)
+    pool = np.flatnonzero((split == TRAIN) | (split == DEV))
+    documents = [data.table.group[example] or data.table.ids[example] for example in pool]
+    held = pool[fold_of(documents, folds) == fold - 1]
+    split[pool] = TRAIN
+    split[held] = DEV
+    made = resplit(data, split)
+    where = f"Fold {fold} of {folds}: of {len(pool):,} examples of train and dev {len(held):,} are held out as dev"
+    absent = set(range(len(data.classes))) - set(made.gold[made.table.part("train")].tolist())
+    notes = [*data.notes, f"{where}, whole documents (examples where there are none)."]
+    if data.targets == "labels" and absent:
+        names = ", ".join(f"'{data.classes[code]}'" for code in sorted(absent))
+        notes.append(f"Fold {fold} of {folds} trains on no target of {names}.")
+    return replace(made, notes=notes)
+
+
+def fold_of(groups: list[str], folds: int) -> NDArray[np.int64]:
+    """Return the fold of each example, from 0: groups in a drawn order, each into the fold with the fewest examples.
+
+    Raises
+    ------
+    InputError
+        There are fewer groups than folds.
+    """
+    names, code, sizes = np.unique(np.array(groups, str), return_inverse=True, return_counts=True)
+    if len(names) < folds:
+        raise InputError(f"Train and dev have {len(names)} documents, which do not make {folds} folds. Name fewer.")
+    into, filled = np.zeros(len(names), np.int64), np.zeros(folds, np.int64)
+    for group in np.random.default_rng([len(names), folds]).permutation(len(names)):
+        into[group] = filled.argmin()
+        filled[into[group]] += sizes[group]
+    return into[code]
+
+
+def resplit(data: TuningData, split: NDArray[np.int8]) -> TuningData:
+    """Put every example into the part that is named, -1 for none: its targets are left out.
+
+    Parameters
+    ----------
+    data : TuningData
+    split : int8 array [examples]
+        Index into :data:`~probekit.example.SPLITS`.
+    """
+    own = split[data.table.example]
+    order = np.lexsort((np.arange(len(own)), data.table.example, own))
+    order = order[own[order] >= 0]
+    table = replace(data.table.take(order), split=own[order])
+    return replace(
+        data,
+        table=table,
+        labels=[data.labels[row] for row in order] if data.labels else [],
+        gold=data.gold[order],
+        training=ordinals(table, "train"),
+        **places(data.index, table, len(data.words)),
+    )
+
+
+def _split_of(data: TuningData) -> NDArray[np.int8]:
+    """Return the part of every example; -1 of one without a target."""
+    split = np.full(len(data.words), -1, np.int8)
+    split[data.table.example] = data.table.split
+    return split
