@@ -138,7 +138,7 @@ def metrics_of(named: Sequence[str]) -> list[Metric]:
     UsageError
         A name that is no metric.
     """
-    known = metrics()
+    known = {name: metric for name, metric in metrics().items() if not metric.proba}
     for name in named:
         if name not in known:
             raise UsageError(
@@ -157,9 +157,16 @@ def check_asked(asked: Sequence[str], classes: Sequence[str], *, task: str) -> N
     """
     for name in asked:
         metric = METRICS.get(name, "metric")
+        if metric.proba:
+            raise UsageError(
+                f"The metric '{name}' reads probabilities, which nothing here gives. Leave it out, or score "
+                "runs of `probekit tune` by `probekit ensemble`."
+            )
         if classes and metric.misfit is not None and (why := metric.misfit(classes)):
             known = METRICS.members()
-            others = [its.name for its in known.values() if its.misfit is None or not its.misfit(classes)]
+            others = [
+                its.name for its in known.values() if not its.proba and (its.misfit is None or not its.misfit(classes))
+            ]
             raise UsageError(
                 f"The metric '{name}' does not fit the labels of '{task}': {why}. They can be scored by "
                 f"{', '.join(others)}."

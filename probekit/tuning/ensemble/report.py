@@ -146,7 +146,7 @@ def _by_metric(rows: Sequence[Measurement], head: str, width: int | None) -> str
         cells = [_shown(next(iter(own.values())))]
         for name in names:
             row = own.get(name)
-            cells += ["", ""] if row is None else [number(row.value), written_interval(row)]  # type: ignore[arg-type]
+            cells += ["", ""] if row is None else [number(row.value), written_interval(row)]
         grid.add_row(*cells)
     return render_plain(grid, width or 160)
 
