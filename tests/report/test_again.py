@@ -77,7 +77,7 @@ def test_a_command_is_read_as_what_was_measured(stage: str, names: Mapping[str, 
     settings |= {setting: planted(known[option]) for setting, option in options.items()}
     provenance = {
         "task": "my task", "model": {"name": "my model"}, "corpus": {"name": "my corpus"}, "cache": "/my cache",
-        "settings": settings,
+        "settings": settings, "members": [{"folder": "/my run"}, {"folder": "/another"}],
     }  # fmt: skip
     again = reproduction(stage, provenance)
     assert again.command.startswith("probekit ")
@@ -96,6 +96,8 @@ def test_a_command_is_read_as_what_was_measured(stage: str, names: Mapping[str, 
         assert "my corpus" in said
     if recipe.on in ("cache", "argument"):
         assert any("/my cache" in each for each in said)
+    if recipe.on == "runs":
+        assert any("/my run" in each and "/another" in each for each in said)
     if recipe.of in ("task", "argument", "metric"):
         assert any("my task" in each for each in said)
     # What was recorded is not said to be unknown.

@@ -104,12 +104,24 @@ def _vectors(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) 
     return [] if provenance["settings"].get("model") else _cache(replace(recipe, on="cache"), provenance, unknown)
 
 
+def _runs(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) -> list[str]:
+    return [str(one["folder"]) for one in provenance.get("members") or ()]
+
+
 def _corpus(provenance: Mapping[str, Any]) -> str:
     corpus = provenance.get("corpus")
     return str(corpus.get("name", "") if isinstance(corpus, Mapping) else corpus or "")
 
 
-_READ = {"cache": _cache, "argument": _cache, "model": _model, "both": _both, "tuned": _tuned, "vectors": _vectors}
+_READ = {
+    "cache": _cache,
+    "argument": _cache,
+    "model": _model,
+    "both": _both,
+    "tuned": _tuned,
+    "vectors": _vectors,
+    "runs": _runs,
+}
 
 
 def _option(name: str, value: Any) -> list[str]:

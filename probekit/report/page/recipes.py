@@ -26,10 +26,10 @@ class Recipe:
     of : {"argument", "task", "tasks", "metric", "none"}
         How the task of the report is named: as an argument, by ``--task``, by one ``--task`` each, by ``--metric``, or
         by a setting.
-    on : {"cache", "model", "argument", "both", "tuned", "vectors"}
+    on : {"cache", "model", "argument", "both", "tuned", "vectors", "runs"}
         What is read: ``--on CACHE``; ``--model MODEL``; the cache as an argument, with a second one behind it where the
         report has one (`other`); corpus and model as arguments; ``--model MODEL --corpus CORPUS``; ``--on CACHE``
-        unless a model is a setting.
+        unless a model is a setting; the folders of runs as arguments.
     options : tuple of str
         Settings that are options; ``draws>sets`` is the option ``--sets``, and ``?layer`` is one of some reports alone.
     unrecorded : str
@@ -71,6 +71,13 @@ RECIPES: Mapping[str, Recipe] = {
         (),
         "plan.json, which is the plan of the provenance and lies in the folder of the run; whether --annotations, "
         "--probes, --on, --train-examples or --max-length was given",
+    ),
+    "ensemble": Recipe(
+        ("ensemble",),
+        "none",
+        "runs",
+        ("weights",),
+        "whether --corpus or --probes was given",
     ),
     "align": Recipe(
         ("align",),

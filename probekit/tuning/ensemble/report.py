@@ -118,6 +118,7 @@ class EnsembleReport(RowReport):
                 where = (row.value or 0.0, 0.02)
                 ax.annotate(f" {row.method}", where, xycoords=("data", "axes fraction"), fontsize=8, color=INK)
         ax.set_yticks(range(len(shown)), [shortened(_shown(row), 40) for row in shown])
+        ax.set_ylim(-0.9, len(shown) - 0.5)  # room for what the floor is called
         ax.set_xlabel(f"{readable(self.metric)} on test")
         ax.spines[["top", "right"]].set_visible(False)
         unit = shown[0].unit if shown else "unit"

@@ -22,6 +22,8 @@ from probekit.tuning.weighting import Choosing, FloatArray, Weighting
 ROUNDS = 2000
 STILL = 1e-9
 """Weights that move by no more have arrived."""
+NOTHING = 1e-4
+"""A member that counts less is left out: it costs as much to run as any other."""
 
 
 def weigh(choosing: Choosing) -> FloatArray:
@@ -40,7 +42,8 @@ def _of_labels(choosing: Choosing) -> FloatArray:
         moved, weights = float(np.abs(after - weights).max()), after
         if moved <= STILL:
             break
-    return weights
+    kept = np.where(weights < NOTHING, 0.0, weights)
+    return np.asarray(kept / kept.sum())
 
 
 def _of_numbers(choosing: Choosing) -> FloatArray:
