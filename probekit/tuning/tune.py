@@ -89,6 +89,7 @@ def tune(
     close: str | Sequence[str] = (),
     signals: str | Sequence[str] = (),
     examples: int | None = None,
+    fold: tuple[int, int] | None = None,
     save: str | None = None,
     out: str | os.PathLike[str] | None = None,
     input: str = "words",
@@ -131,6 +132,8 @@ def tune(
         What it learns from beside the task, ``lm:0.2..0.1``.
     examples : int, optional
         Train on so many training examples, drawn by the plan's seed.
+    fold : (int, int), optional
+        Hold this one (from 1) of so many folds of train and dev out as dev: members of an ensemble.
     save : {"whole", "delta"}, optional
         The tuned model as transformers loads it, or what differs from the model it came from; by default whole, and
         what differs where the plan has modules.
@@ -177,6 +180,11 @@ def tune(
         revision=revision,
         cache=cache,
     )
+    if fold is not None:
+        wanted = "two whole numbers, which fold of how many"
+        if len(numbers := plain.wholes(fold, "fold", wanted)) != 2:
+            raise plain.refused("fold", wanted, fold)
+        materials = materials.folded(*numbers)
     chosen = plan_for(
         materials,
         given,

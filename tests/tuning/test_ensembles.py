@@ -200,6 +200,23 @@ def test_what_does_not_go_together_is_refused(runs: Callable[..., list[Path]], t
     assert not (tmp_path / "none").exists()
 
 
+def test_members_may_be_of_other_models(runs: Callable[..., list[Path]], tmp_path: Path) -> None:
+    """One reads pieces of words and one bytes; their rows are those of the words."""
+    other = materials("gpt2", "pos")
+    second = run_plan(other, plan_of(other, "full", *SHORT), tmp_path / "gpt2").folder
+    made = ensemble([runs("pos", 2)[0], second], weights="uniform", corpus=corpus(), out=tmp_path / "both")
+    predicted = TunedEnsemble.open(made.folder, device="cpu").predict(corpus())
+    data = predicted.data
+    each = []
+    for folder in (one["folder"] for one in made.report.members):
+        model = TunedModel.open(folder, device="cpu")
+        own, _ = model.laid_out(corpus())
+        place = {key: at for at, key in enumerate(keys_of(own, np.arange(len(own.table))))}
+        said = np.exp(model.says(own, own.examples("test")))
+        each.append(said[[place[key] for key in keys_of(data, np.arange(len(data.table)))]])
+    assert predicted.values.tolist() == np.mean(each, axis=0).argmax(1).tolist()
+
+
 def test_other_test_rows_and_labels_are_refused_by_name(tmp_path: Path) -> None:
     from tiny_models import tiny_model
     from tuned_runs import examples
