@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probekit.cli.modes import check_options
 from probekit.cli.options import (
     BatchTokens,
     Begin,
@@ -174,11 +174,11 @@ def behave_command(
     check_writable(out, "out")
     of_prompts = {"verbaliser": verbaliser, "calibrate": calibrate, "label": label, "split": split}
     of_items = {"by": by, "ngram": ngram, "unigram": unigram, "exchange": exchange}
-    _check_options("perplexity", given=perplexity, own={"window": window, "stride": stride})
-    _check_options("prompt", given=prompt is not None, own=of_prompts, others=of_items)
+    check_options("perplexity", given=perplexity, own={"window": window, "stride": stride})
+    check_options("prompt", given=prompt is not None, own=of_prompts, others=of_items)
     others = {**of_items, "prompt": prompt, "limit": limit, "against": against or None}
     unwritten = {"items": items, "out": out, "plot": plot, "normalise": None if normalise == "sum" else normalise}
-    _check_options("perplexity", given=perplexity, others={**others, **unwritten})
+    check_options("perplexity", given=perplexity, others={**others, **unwritten})
     silent = quiet or json
     if perplexity:
         with progress_bar("scoring", 1.0, quiet=silent) as advance:
@@ -258,20 +258,6 @@ def behave_command(
         say(f"items      {report.write_items(items)}", quiet=silent)
     keep_report(report, out=out, plot=plot, quiet=silent)
     print_report(report, json=json)
-
-
-def _check_options(
-    mode: str, *, given: bool, own: Mapping[str, object] | None = None, others: Mapping[str, object] | None = None
-) -> None:
-    """Refuse options that would have no effect: those of a mode without it, and those of others with it."""
-    from probekit.errors import UsageError
-
-    for name, value in (own or {}).items():
-        if value is not None and not given:
-            raise UsageError(f"The `{name}` option is of --{mode}. Add that, or leave it out.")
-    for name, value in (others or {}).items():
-        if value is not None and given:
-            raise UsageError(f"The `{name}` option has no effect with --{mode}. Leave one out.")
 
 
 def _print_perplexity(found: Perplexity) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from probekit.cli.modes import check_options
 from probekit.cli.options import (
     SENTENCE,
     Annotations,
@@ -128,8 +129,8 @@ def attention_command(
         keep_report(means, out=out, plot=plot, quiet=silent)
         print_report(means, json=json)
         return
-    if task is not None:
-        raise UsageError("--task is of --relation: name its labels, or all. A sentence needs no task.")
+    of_means = {"task": task, "corpus": corpus, "annotations": annotations or None, "probes": probes or None}
+    check_options("relation", given=False, own=of_means)
     from probekit.viewing.attention.run import view_attention
 
     report = view_attention(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from probekit.cli.modes import check_options
 from probekit.cli.options import (
     Annotations,
     CacheFolder,
@@ -99,7 +100,9 @@ def neurons_command(
     The first neuron is the first that is named, else the best one of the first label. By default the layer in the
     middle is looked at.
     """
+    from probekit.probing.cache_selection import open_cache
     from probekit.report.render.drawing import save_figure
+    from probekit.viewing.neurons.heat import check_examples
     from probekit.viewing.neurons.heat import heat as shade
     from probekit.viewing.neurons.run import view_neurons
     from probekit.viewing.neurons.settings import NeuronSettings
@@ -108,6 +111,7 @@ def neurons_command(
     check_figure(histogram, "histogram")
     check_writable(out, "out")
     check_writable(heat, "heat")
+    check_options("heat", given=heat is not None, own={"sentences": sentences})
     silent = quiet or json
     asked = NeuronSettings(
         rankings=None if rankings is None else _listed(rankings),
@@ -117,6 +121,9 @@ def neurons_command(
         draws=draws,
         rows=rows,
     )
+    if sentences is not None:
+        check_examples(opened := open_cache(on, None, None, cache), _listed(sentences))
+        on = opened.path
     with progress_bar("ranking neurons", 1.0, quiet=silent) as advance:
         report = view_neurons(
             on,
@@ -132,17 +139,18 @@ def neurons_command(
             progress=advance,
         )
     keep_report(report, out=out, plot=plot, quiet=silent)
+    print_report(report, json=json)
+    if histogram is None and heat is None:
+        return
     layer, number = report.first_neuron(asked.asked)
     if histogram is not None:
         drawn = save_figure(histogram, lambda ax: report.plot_histogram(layer, number, ax))
         say(f"histogram  {drawn} (neuron {number} of layer {layer})", quiet=silent)
-    shaded = None
     if heat is not None:
         shaded = shade(report.provenance["cache"], layer, number, examples=_listed(sentences))
         say(f"heat       {shaded.write(heat)} (neuron {number} of layer {layer})", quiet=silent)
-    print_report(report, json=json)
-    if shaded is not None:
-        typer.echo("\n" + shaded.text())
+        if not json:
+            typer.echo("\n" + shaded.text())
 
 
 def _listed(names: str | None) -> tuple[str, ...]:

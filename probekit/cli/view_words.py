@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from probekit.cli.modes import check_options
 from probekit.cli.options import (
     CacheRoot,
     Debug,
@@ -96,17 +97,21 @@ def analogy_command(
     By default of the last layer.
     """
     from probekit.report.render.drawing import save_figure
+    from probekit.viewing.words.questions import check_section
     from probekit.viewing.words.run import Vectors, view_analogies
 
     check_figure(plane, "plane")
+    check_options("plane", given=plane is not None, own={"section": section})
+    if section is not None:
+        check_section(questions, section)
     vectors = Vectors(on, model, layers, template, vocabulary, cache)
     wanted = None if methods is None else [name.strip() for name in methods.split(",")]
     with _progress(plot, out, quiet=quiet or json) as advance:
         report = view_analogies(questions, vectors, methods=wanted, seed=seed, progress=advance)
+    _finish(report, out, plot, json=json, quiet=quiet)
     if plane is not None:
         named = section or next(name for name in report.select(report.layers[-1]) if name)
         say(f"plane      {save_figure(plane, lambda ax: report.plot_plane(named, ax))}", quiet=quiet or json)
-    _finish(report, out, plot, json=json, quiet=quiet)
 
 
 def similarity_command(

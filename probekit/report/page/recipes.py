@@ -70,7 +70,7 @@ RECIPES: Mapping[str, Recipe] = {
         "tuned",
         (),
         "plan.json, which is the plan of the provenance and lies in the folder of the run; whether --annotations, "
-        "--probes, --on, --train-examples or --max-length was given",
+        "--probes, --on, --examples or --max-length was given",
     ),
     "ensemble": Recipe(
         ("ensemble",),

@@ -262,7 +262,7 @@ def save_figure(path: Path, draw: Callable[[Axes], object], *, size: tuple[float
             with replacing(path) as beside:
                 figure.savefig(beside, format=suffix[1:], metadata=dict(_METADATA[suffix]))
         except OSError as error:
-            raise ResourceError(f"The figure cannot be written to '{path}': {error.strerror}.") from error
+            raise ResourceError(f"The figure cannot be written to '{path}': {error.strerror}. Name another.") from error
     return path
 
 

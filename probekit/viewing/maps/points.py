@@ -82,7 +82,7 @@ def read_splits(split: str | Iterable[str]) -> tuple[str, ...]:
     given = split.split(",") if isinstance(split, str) else plain.texts(split, "split")
     asked = {name.strip() for name in given}
     if not asked or asked - set(SPLITS):
-        raise plain.refused("split", f"some of {', '.join(SPLITS)}, like train,dev", ",".join(given))
+        raise plain.refused("split", f"some of {', '.join(SPLITS)}, like train,dev (--show)", ",".join(given))
     return tuple(name for name in SPLITS if name in asked)
 
 

@@ -50,8 +50,8 @@ def check_neighbours(k: int, n: int) -> None:
     """
     if not 1 <= k < n / 2:
         raise UsageError(
-            f"The `neighbours` option must be at least 1 and below half of the points ({n:,}). Got {k}. Show more "
-            "points."
+            f"The `neighbours` option must be at least 1 and below half of the points that it is measured on ({n:,}). "
+            f"Got {k}. Ask for fewer, or show more points where these are few."
         )
 
 

@@ -141,7 +141,7 @@ def _breadth(projection: Projection, given: float | None) -> float:
         raise UsageError(f"The method '{projection.name}' has no perplexity and no neighbours. Leave `breadth` out.")
     number = plain.as_real(given)
     if number is None or not 1 < number < float("inf"):
-        raise plain.refused(projection.breadth, "a number above 1", given)
+        raise plain.refused("breadth", f"a number above 1, the {projection.breadth} of {projection.name}", given)
     return number
 
 

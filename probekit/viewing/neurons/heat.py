@@ -94,6 +94,21 @@ class Heat:
         return place
 
 
+def check_examples(cache: ActivationCache, names: Sequence[str]) -> dict[str, int]:
+    """Return the number of every example by its id.
+
+    Raises
+    ------
+    UsageError
+        The cache has no example of one of the names.
+    """
+    number = {example.id: ordinal for ordinal, example in enumerate(cache.examples())}
+    for name in names:
+        if name not in number:
+            raise UsageError(f"The cache has no example '{name}'.{did_you_mean(name, number)} Name one by its id.")
+    return number
+
+
 def heat(
     cache: ActivationCache | str | os.PathLike[str],
     layer: int | str,
@@ -141,10 +156,7 @@ def heat(
     standard = (means - means.mean()) / (spread if spread > 0 else 1.0)
     ordinals, places = found >> 32, found & ((1 << 32) - 1)
     stored = list(cache.examples())
-    number = {example.id: ordinal for ordinal, example in enumerate(stored)}
-    for name in examples:
-        if name not in number:
-            raise UsageError(f"The cache has no example '{name}'.{did_you_mean(name, number)} Name one by its id.")
+    number = check_examples(cache, examples)
     chosen = [number[name] for name in examples] or _peaks(ordinals, standard, most)
     values = []
     for ordinal in chosen:

@@ -57,6 +57,20 @@ class RatedPair:
     rating: float
 
 
+def check_section(questions: str | os.PathLike[str], section: str) -> None:
+    """Refuse a section that a file of analogies does not have.
+
+    Raises
+    ------
+    UsageError, InputError
+    """
+    name, asked = read_analogies(questions)
+    known = list(dict.fromkeys(one.section for one in asked))
+    if section not in known:
+        hint = did_you_mean(section, known)
+        raise UsageError(f"'{name}' has no section '{section}'.{hint} It has: {', '.join(known)}.")
+
+
 def read_analogies(spec: str | os.PathLike[str]) -> tuple[str, list[Analogy]]:
     """Read a file of analogies: ``: section``, and below it four words a line.
 
