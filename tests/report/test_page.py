@@ -243,6 +243,25 @@ def test_a_stage_has_its_own_command(stage: str, provenance: dict[str, Any], com
     assert reproduction(stage, {"model": {"name": "m"}, **provenance}).command == f"probekit {command}"
 
 
+def test_no_line_ends_inside_of_an_option_and_values_stay_text(
+    make_report: Callable[..., LayerReport],
+) -> None:
+    report = make_report(task="<b>--x</b>", cache="/c")
+    page = page_of({"a": report})
+    assert "<span class='option'>--control-seeds</span>" in page or "<span class='option'>--task</span>" in page
+    assert "<b>--x</b>" not in page
+    text = re.sub(r"</?span[^>]*>", "", page)
+    assert "probekit probe --task &#x27;&lt;b&gt;--x&lt;/b&gt;&#x27; --on /c" in text
+
+
+def test_of_one_layer_nothing_is_chosen(make_report: Callable[..., LayerReport]) -> None:
+    page = page_of({"a": make_report({3: 0.9})})
+    assert "* chosen on dev" not in page
+    assert ", chosen on dev: 0.9" not in page
+    assert "dev 0.900" in page
+    assert "* chosen on dev" in page_of({"a": make_report({3: 0.9, 4: 0.8})})
+
+
 def test_a_notebook_shows_a_table_and_a_figure(hostile: LayerReport) -> None:
     for piece in (hostile._repr_html_(), facts_snippet(HOSTILE, {HOSTILE: HOSTILE})):
         read = Reader(piece)

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from probekit.report.page.commands import reproduction
 from probekit.report.page.figures import inline_svg
 from probekit.report.render.drawing import SIZE
 from probekit.report.render.numbers import interval, number
-from probekit.report.render.table import ReportTable, choice, chosen_layer, counted_over, heading, readable
+from probekit.report.render.table import ReportTable, choice, chosen_layer, counted_over, heading, readable, starred
 from probekit.report.render.table import notes as notes_of
 from probekit.report.render.text import FIXED_WIDTH
 from probekit.report.rows import RowReport
@@ -40,6 +41,8 @@ _MOST_VALUES = 16
 """Values of a list that stand in the provenance."""
 _NUMBER = re.compile(r"[-+*]?[\d.,]+\*?|\[[-\d.,]+, [-\d.,]+\]")
 """A cell that is a number or an interval: it stays on one line."""
+_OPTION = re.compile(r"(?<!\S)--[\w-]+")
+"""An option of a command: no line ends behind one of its hyphens."""
 _BY_LAYER = (["probe"], ["tune"])
 """Stages whose reports are shown layer by layer."""
 _BESIDE = ("notes", "n_rows")
@@ -87,6 +90,7 @@ def page_of(reports: Mapping[str, LayerReport | RowReport], *, title: str = "pro
 
     loader = FileSystemLoader(Path(__file__).parent)
     pages = Environment(autoescape=True, loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    pages.filters["unbroken"] = lambda text: _OPTION.sub(r"<span class='option'>\g<0></span>", str(escape(text)))
     pages.filters["is_number"] = lambda cell: bool(_NUMBER.fullmatch(cell))
     sections = [_section(f"r{place}", name, report) for place, (name, report) in enumerate(reports.items(), start=1)]
     summary = Table(
@@ -165,7 +169,9 @@ def _title(report: LayerReport | RowReport, name: str) -> str:
 
 def _summary(report: LayerReport | RowReport) -> tuple[str, ...]:
     """Return what stands of a report in the first table: of layers the chosen one, else the first row."""
-    row = next((row for row in report.rows if row.role == "estimator" and row.split == "test"), None)
+    # A map has no score that is estimated: what it keeps stands in its companions.
+    shown = [row for role in ("estimator", "companion") for row in report.rows if row.role == role]
+    row = next((row for row in shown if row.split == "test" or row.role == "companion"), None)
     corpus = report.provenance.get("corpus")
     where = str(corpus.get("name", "") if isinstance(corpus, Mapping) else corpus or "") or (row.corpus if row else "")
     model = report.provenance.get("model")
@@ -176,7 +182,7 @@ def _summary(report: LayerReport | RowReport) -> tuple[str, ...]:
         point = report.points().get(best.layer) if best else None
         return (
             report.model, where, readable(report.metric), number(point.value if point else None),
-            interval(point) or "-", "-" if best is None else str(best.layer),
+            interval(point) or "-", str(best.layer) if best and len(report.layers) > 1 else "-",
             f"{readable(floor)} {number(floors[floor].value)}" if floor else "-",
         )  # fmt: skip
     if row is None:
@@ -188,7 +194,8 @@ def _summary(report: LayerReport | RowReport) -> tuple[str, ...]:
 def _by_layer(report: LayerReport) -> Table:
     columns, chosen = ReportTable(report).columns(), chosen_layer(report)
     lines = tuple((str(at), *(column.cells.get(at) or "-" for column in columns)) for at in report.layers)
-    marked = report.layers.index(chosen.layer) if chosen is not None and chosen.layer in report.layers else None
+    star_at = starred(report, chosen)
+    marked = report.layers.index(star_at) if star_at in report.layers else None
     star = "; * is the layer chosen on dev" if marked is not None else ""
     heads = ("layer", *(column.head for column in columns))
     return Table(f"Test scores by layer{star}.", heads, lines, marked)

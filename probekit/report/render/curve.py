@@ -83,7 +83,7 @@ def plot_report(report: LayerReport, ax: Axes | None = None, *, metric: str | No
     chosen = None
     if report.points(split="dev", metric=metric):
         chosen = score.get(report.best_layer(metric).layer)
-    if chosen is not None:
+    if chosen is not None and len(report.layers) > 1:
         mark_chosen(ax, chosen, columns, _STACK_COLORS[split_layer(chosen.layer)[0]])
     finish_axes(ax, columns, values, labels)
     ax.set_ylabel(f"test {readable(metric)}")
@@ -102,7 +102,7 @@ def _subtitle(report: LayerReport, metric: str, chosen: Point | None) -> str:
     over = ", ".join(filter(None, (counted(report.settings, rows[0]), percent(rows[0].level))))
     if chosen is None:
         return over
-    text = f"layer {chosen.layer}, chosen on dev: {estimate(chosen)}"
+    text = f"layer {chosen.layer}{', chosen on dev' if len(report.layers) > 1 else ''}: {estimate(chosen)}"
     for name, gained in by_role(report, "difference", metric=metric).items():
         if chosen.layer in gained:
             text += f", {readable(name)} {number(gained[chosen.layer].value)}"

@@ -57,7 +57,7 @@ class ReportTable:
         chosen = chosen_layer(self.report)
         columns, left_out = fitting(self.columns(), options.max_width, beside=first_column(self.report.layers))
         if self.report.layers:
-            yield grid(self.report.layers, columns, chosen.layer if chosen else None)
+            yield grid(self.report.layers, columns, starred(self.report, chosen))
         for line in self._below(chosen, left_out):
             yield Text(line)
 
@@ -117,13 +117,20 @@ def counted_over(report: LayerReport) -> str:
 
 
 def choice(report: LayerReport, chosen: BestLayer) -> str:
-    """Write which layer dev chose, which are as good, and where the score is gained."""
-    text = f"* chosen on dev ({number(chosen.dev)}){_strength(report, chosen.layer)}"
+    """Write which layer dev chose, which are as good, and where the score is gained; of one layer what dev says."""
+    of_one = len(report.layers) == 1
+    text = f"dev {number(chosen.dev)}" if of_one else f"* chosen on dev ({number(chosen.dev)})"
+    text += _strength(report, chosen.layer)
     if chosen.not_worse is not None:
         others = [str(layer) for layer in chosen.not_worse if layer != chosen.layer]
-        worse = "; all others are worse" if len(report.layers) > 1 else ""
+        worse = "" if of_one else "; all others are worse"
         text += f"; not worse: {', '.join(others)}" if others else worse
     return "; ".join([text, *depths(report)])
+
+
+def starred(report: LayerReport, chosen: BestLayer | None) -> Layer:
+    """Return the layer that has a star: the chosen one, where there was a choice."""
+    return chosen.layer if chosen is not None and len(report.layers) > 1 else None
 
 
 def _strength(report: LayerReport, layer: Layer) -> str:
