@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from probekit.cli import cache_travel as travel
 from probekit.cli import maintenance
 from probekit.cli.maintenance import find_folder
 from probekit.cli.options import CacheFolder, CacheRoot, Debug, Json, Layers, Quiet, Verbose, examples
@@ -196,9 +197,11 @@ app.command("verify", short_help="Hash every file; repair what is damaged.", epi
 )
 app.command("gc", short_help="Free what no result needs.", epilog=maintenance.GC_EXAMPLES)(maintenance.gc_command)
 app.command("rm", epilog=maintenance.RM_EXAMPLES)(maintenance.rm_command)
-app.command("import", short_help="Copy a cache from elsewhere, and check it.", epilog=maintenance.IMPORT_EXAMPLES)(
-    maintenance.import_command
+app.command("import", short_help="Copy a cache from elsewhere, and check it.", epilog=travel.IMPORT_EXAMPLES)(
+    travel.import_command
 )
+app.command("push", short_help="Put a cache into an object store.", epilog=travel.PUSH_EXAMPLES)(travel.push_command)
+app.command("pull", short_help="Fetch a cache that was pushed.", epilog=travel.PULL_EXAMPLES)(travel.pull_command)
 
 
 def _setting(name: str, value: object) -> str:

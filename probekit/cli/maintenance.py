@@ -1,4 +1,4 @@
-"""The verbs of ``probekit cache`` that look after caches: verify and repair, gc, rm, import.
+"""The verbs of ``probekit cache`` that look after caches: verify and repair, gc, rm.
 
 Whatever deletes says first what, and asks; where nobody can be asked it needs ``--yes``.
 """
@@ -16,10 +16,6 @@ from probekit.cli.output import confirm, counted, human_bytes, say, show_json
 VERIFY_EXAMPLES = examples("probekit cache verify", "probekit cache verify --repair CACHE")
 GC_EXAMPLES = examples("probekit cache gc", "probekit cache gc --dry-run --json", "probekit cache gc --yes")
 RM_EXAMPLES = examples("probekit cache rm CACHE", "probekit cache rm CACHE1 CACHE2 --yes")
-IMPORT_EXAMPLES = examples(
-    "probekit cache import /mnt/shared/minilm--ewt--0123456789ab",
-    "probekit cache import ./minilm--ewt--0123456789ab --cache ./caches",
-)
 
 
 def find_folder(folder: Path | None, root: Path | None, *, opens: bool = True) -> Path:
@@ -140,24 +136,3 @@ def rm_command(
         show_json({"schema": "probekit.removed/1", "removed": rows, "bytes": sum(freed.values())})
         return
     typer.echo(f"{human_bytes(sum(freed.values()))} freed, {counted(len(freed), 'cache')} deleted")
-
-
-def import_command(
-    source: Annotated[Path, typer.Argument(help="A complete cache folder from elsewhere.", metavar="FOLDER")],
-    cache: CacheRoot = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    debug: Debug = False,
-) -> None:
-    """Copy a cache under the root, hashing every file on arrival; a damaged one is refused."""
-    from probekit.cache.location import cache_root
-    from probekit.cache.manage.folders import import_cache
-    from probekit.cache.manage.leftovers import size_of
-
-    target = import_cache(source, cache_root(cache))
-    size = size_of(target)
-    if json:
-        show_json({"schema": "probekit.import/1", "cache": str(target), "bytes": size})
-    else:
-        typer.echo(f"{target}: imported whole, {human_bytes(size)}")

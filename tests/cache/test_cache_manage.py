@@ -14,7 +14,8 @@ from children import in_child
 from planted import PLAN, corpus_of, digests, extract, identity_of, stage
 
 from probekit.cache.location import cache_root, list_caches, newest_complete, slug
-from probekit.cache.manage.folders import import_cache, info, remove_all
+from probekit.cache.manage.arrival import import_cache
+from probekit.cache.manage.folders import info, remove_all
 from probekit.cache.manage.leftovers import collect, garbage
 from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache

@@ -16,7 +16,8 @@ from planted import PLAN, corpus_of, digests, extract, identity_of, stage
 from probekit.cache.location import list_caches, newest_complete
 from probekit.cache.manage import folders as manage
 from probekit.cache.manage import leftovers
-from probekit.cache.manage.folders import import_cache, remove_all
+from probekit.cache.manage.arrival import import_cache
+from probekit.cache.manage.folders import remove_all
 from probekit.cache.manage.leftovers import collect, garbage
 from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache

@@ -15,7 +15,8 @@ from faulty import FAILED, REFUSED, SIGKILLED, Shim, calls_of, fail_with, kill
 from planted import corpus_of, digests, extract
 
 from probekit.cache.export import export
-from probekit.cache.manage.folders import import_cache, remove_all
+from probekit.cache.manage.arrival import import_cache
+from probekit.cache.manage.folders import remove_all
 from probekit.cache.manage.leftovers import collect, garbage
 from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache

@@ -52,8 +52,8 @@ _SUMMARY = {
     "annotations": list,
     "notes": dict,
 }
-_SUMMARY_OPTIONAL = {"remarks": list}
-"""What caches written before it was kept do not have."""
+_SUMMARY_OPTIONAL = {"remarks": list, "licence": str}
+"""What a cache has where it is known, and what those written before it was kept do not have."""
 
 
 class FormatVersionError(CacheError):

@@ -21,6 +21,14 @@ from probekit.storage.locks import RUNS, acquire, claim_abandoned, delete, real_
 
 REMOVING = ".removing-"
 IMPORTING = ".importing-"
+PULLING = ".pulling-"
+_HIDDEN = {
+    REMOVING: "an interrupted removal",
+    IMPORTING: "an interrupted import",
+    PULLING: "what `cache pull` fetched before it was interrupted, and would go on from",
+    PREFIX: "the corpus of an interrupted extraction",
+}
+"""What folders begin with whose maker may be dead, and what they are then."""
 _PARTS = (".", "corpus", "shards", "receipts", RUNS)
 
 
@@ -70,11 +78,10 @@ def _find(root: Path) -> Iterator[tuple[Path, str]]:
     for path in folders:
         if not real_folder(path):
             continue
-        if path.name.startswith((REMOVING, IMPORTING, PREFIX)):
-            what = "the corpus of an interrupted extraction"
+        if path.name.startswith(tuple(_HIDDEN)):
             with claim_abandoned(path) as nobodys:
                 if nobodys:
-                    yield path, what if path.name.startswith(PREFIX) else "an interrupted removal or import"
+                    yield path, next(what for prefix, what in _HIDDEN.items() if path.name.startswith(prefix))
         elif os.path.isfile(path / PLAN):
             if real_folder(path / RUNS) and real_folder(path / RUNS / ASIDE):
                 yield path / RUNS / ASIDE, "damaged files that were set aside"
@@ -107,7 +114,7 @@ def _abandoned(file: Path) -> Iterator[bool]:
 
 
 def _delete(path: Path) -> bool:
-    if path.name.startswith((REMOVING, IMPORTING, PREFIX)):
+    if path.name.startswith(tuple(_HIDDEN)):
         with claim_abandoned(path) as nobodys:
             if nobodys:
                 delete(path)

@@ -154,7 +154,7 @@ def repair(path: Path | str) -> VerifyResult:
         # The manifest first: without it the cache is incomplete, never wrong.
         set_aside(folder, folder / MANIFEST, file_identity(folder / MANIFEST))
         for problem in result.problems:
-            for file in _files(plan, problem):
+            for file in files_of_problem(plan, problem):
                 set_aside(folder, file, file_identity(file))
     return result
 
@@ -168,7 +168,8 @@ def _rebuilt(plan: CachePlan) -> bytes:
     return pretty(build_manifest(plan, pairs))
 
 
-def _files(plan: CachePlan, problem: Problem) -> list[Path]:
+def files_of_problem(plan: CachePlan, problem: Problem) -> list[Path]:
+    """Return the files that something wrong concerns; none where the cache as a whole is."""
     if problem.part == "corpus":
         names = [SOURCE] if problem.shard is None else [corpus_name(problem.shard)]
         return [plan.folder / "corpus" / name for name in names]

@@ -54,6 +54,8 @@ class StagedCorpus:
         Names of all annotations and span layers seen, sorted.
     source : CorpusSource or None
         Where to read the annotations again.
+    licence : str
+        Empty where nobody said it.
     """
 
     folder: Path
@@ -68,6 +70,7 @@ class StagedCorpus:
     remarks: tuple[str, ...]
     annotations: tuple[str, ...]
     source: CorpusSource | None
+    licence: str
     _lock: int = field(default=-1, repr=False)
 
     def summary(self) -> dict[str, Any]:
@@ -82,6 +85,7 @@ class StagedCorpus:
             "annotations": list(self.annotations),
             "notes": dict(self.notes),
             "remarks": list(self.remarks),
+            **({"licence": self.licence} if self.licence else {}),
         }
 
     def read(self, shard: ShardSpec) -> Iterator[Example]:
@@ -166,6 +170,7 @@ def stage(corpus: Corpus, root: Path, *, subsample: int | None = None) -> Staged
         remarks=tuple(corpus.remarks),
         annotations=tuple(sorted(tally.names)),
         source=corpus.source,
+        licence=corpus.licence,
         _lock=held,
     )
 
