@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from planted import corpus_of, digests, extract
 
-from probekit.cache.manage.folders import import_cache, remove_all
+from probekit.cache.manage.arrival import import_cache
+from probekit.cache.manage.folders import remove_all
 from probekit.cache.manage.leftovers import collect, garbage
 from probekit.cache.manage.verify import repair, verify
 from probekit.cache.reader import ActivationCache
