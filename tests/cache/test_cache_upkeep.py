@@ -14,8 +14,8 @@ import pytest
 from planted import PLAN, corpus_of, digests, extract, identity_of, stage
 
 from probekit.cache.location import list_caches, newest_complete
+from probekit.cache.manage import arrival, leftovers
 from probekit.cache.manage import folders as manage
-from probekit.cache.manage import leftovers
 from probekit.cache.manage.arrival import import_cache
 from probekit.cache.manage.folders import remove_all
 from probekit.cache.manage.leftovers import collect, garbage
@@ -232,7 +232,7 @@ def test_gc_leaves_a_live_import_and_a_fresh_folder_alone(tmp_path: Path, monkey
         seen.append(garbage(here) == [])
         real(source, target)
 
-    monkeypatch.setattr(manage, "_copy", copying)
+    monkeypatch.setattr(arrival, "_copy", copying)
     copy = import_cache(folder, here)
     assert len(seen) > 5
     assert all(seen)

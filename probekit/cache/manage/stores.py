@@ -22,11 +22,6 @@ EXTRAS = {"s3": "s3", "s3a": "s3"}
 READ_AT_ONCE = 32 << 20
 
 
-def is_url(text: str) -> bool:
-    """Tell whether something that was typed is the URL of a store."""
-    return "://" in text
-
-
 @dataclass(frozen=True, slots=True)
 class Store:
     """A place in a store, and how to reach it.
