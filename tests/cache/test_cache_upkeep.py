@@ -226,7 +226,7 @@ def test_gc_leaves_a_live_import_and_a_fresh_folder_alone(tmp_path: Path, monkey
     folder = extract(tmp_path / "there", CORPUS)
     here = tmp_path / "here"
     seen: list[bool] = []
-    real = manage._copy
+    real = arrival._copy
 
     def copying(source: Path, target: Path) -> None:
         seen.append(garbage(here) == [])
