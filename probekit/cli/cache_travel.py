@@ -20,7 +20,10 @@ PUSH_EXAMPLES = examples(
     "probekit cache push s3://bucket/caches minilm--ewt--0123456789ab",
     "probekit cache push hf://datasets/me/minilm-ewt",
 )
-PULL_EXAMPLES = examples("probekit cache pull s3://bucket/caches/minilm--ewt--0123456789ab --cache ./caches")
+PULL_EXAMPLES = examples(
+    "probekit cache pull s3://bucket/caches/minilm--ewt--0123456789ab --cache ./caches",
+    "probekit cache pull hf://datasets/me/minilm-ewt/minilm--ewt--0123456789ab",
+)
 
 
 def import_command(
