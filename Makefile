@@ -6,6 +6,7 @@
 PYTHON ?= python3
 PIP_FLAGS ?=
 BENCH ?=
+GALLERY ?=
 BIN := .venv/bin
 DEMO := demo
 # Python compiles what is imported, when it is, and keeps that; pip would compile some 17,000 files for a minute, most of
@@ -13,7 +14,7 @@ DEMO := demo
 INSTALL := -m pip install --quiet --no-compile --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test check bench docs families fuzz soak axe lint style format clean
+.PHONY: demo test check bench docs gallery pages families fuzz soak axe lint style format clean
 
 demo: .venv/.installed-demo
 	mkdir -p $(DEMO)
@@ -27,8 +28,16 @@ test: .venv/.installed-test style
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope; tests=$$?; \
 	wait $$types && exit $$tests
 
+# The pictures of docs/, then its pages as a site.
+docs: gallery pages
+
+# Every picture whose data are there (PROBEKIT_DATA, PROBEKIT_MODELS), by the commands of its page, once for each state of
+# the package; the others are named. All that are told to take longer: make gallery GALLERY="--minutes 60".
+gallery: .venv/.installed-demo
+	$(BIN)/python docs/gallery.py $(GALLERY)
+
 # The pages of docs/ as a site, docs/_build/index.html; a warning fails it.
-docs: .venv/.installed-docs
+pages: .venv/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build
 
 # All take about an hour on two cores with PROBEKIT_DATA; some: make bench BENCH="online structural".
@@ -64,7 +73,7 @@ format: .venv/.installed-test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(DEMO) build dist docs/_build docs/_notebooks .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(DEMO) build dist docs/_build docs/_gallery docs/_notebooks .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -1,4 +1,4 @@
-"""Sphinx builds the pages of this folder with it: ``make docs``. Notebooks are shown with the outputs they carry."""
+"""Sphinx builds the pages of this folder with it: ``make pages``. Notebooks are shown with the outputs they carry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ author = "The authors of probekit"
 release = version = __version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_gallery"]
 html_theme = "pydata_sphinx_theme"
 html_title = f"probekit {__version__}"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}

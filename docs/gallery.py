@@ -35,7 +35,7 @@ BLOCK = re.compile(r"(?:^(?P<before>\S.*)\n\n?)?^```console\n(?P<text>(?s:.*?))^
 NOT_RUN = re.compile(r"\*Not run: .*\*")
 COST = re.compile(r"(\d+) minutes")
 PROGRAM = re.compile(r"`(python tests/bench/\w+\.py[^`]*)`")
-INPUT = re.compile(r"\$(?:(?:%s)\b)(?:/[\w./*?-]+)?" % "|".join(VARIABLES))
+INPUT = re.compile(rf"\$(?:{'|'.join(VARIABLES)})\b(?:/[\w./*?-]+)?")
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ WRITTEN = {"docs/commands.md", "docs/families.md", "docs/oracles.md", "docs/twen
 PAGES = sorted(
     str(path.relative_to(ROOT))
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
-    if "_build" not in path.parts
+    if not {"_build", "_gallery"} & set(path.parts)
 )
 SENTENCES = 50
 """Sentences of the grammar, whatever a page names."""

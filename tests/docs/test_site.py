@@ -17,7 +17,7 @@ from probekit.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = [path for path in (*ROOT.glob("*.md"), *DOCS.rglob("*.md")) if "_build" not in path.parts]
+PAGES = [path for path in (*ROOT.glob("*.md"), *DOCS.rglob("*.md")) if not {"_build", "_gallery"} & set(path.parts)]
 MADE = {DOCS / "_notebooks" / path.name: path for path in (ROOT / "notebooks").glob("*.ipynb")}
 """What ``docs/conf.py`` copies."""
 MOST_WORDS = 1_300

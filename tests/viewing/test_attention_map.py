@@ -16,7 +16,9 @@ from viewing.planted_attention import write_model
 from probekit import ActivationCache, extract
 from probekit.cli.app import run
 from probekit.errors import UsageError
+from probekit.report.render.drawing import SIZE
 from probekit.viewing import AttentionMap, view_attention
+from probekit.viewing.attention.draw import size_for
 from probekit.viewing.attention.run import units_of_tokens
 
 SENTENCES = [
@@ -142,6 +144,7 @@ def test_one_word_and_many_are_drawn_in_every_way(
     report = view_attention(tiny, sentence=number, heads=heads)
     for how in ("lines", "matrix", "model"):
         assert report.save_plot(tmp_path / f"{how}.png", drawing=how).stat().st_size > 3000
+        assert size_for(report, how)[0] <= SIZE[0] + 0.5
     assert f"sentence {number}" in report.heading or report.provenance["sentence"]["id"] in report.heading
     again = AttentionMap.read(report.write(tmp_path / "map.jsonl"))
     assert again == report

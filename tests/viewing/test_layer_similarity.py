@@ -14,8 +14,10 @@ from probekit import ActivationCache, extract
 from probekit.cli.app import app
 from probekit.errors import InputError, NumericError, UsageError
 from probekit.report.page.commands import reproduction
+from probekit.report.render.drawing import SIZE
 from probekit.statistics.similarity import MEASURES
 from probekit.viewing import SimilarityReport, view_similarity
+from probekit.viewing.similarity.draw import size_for
 from probekit.viewing.similarity.run import _Study
 
 GRAMMAR = "grammar:n=40"
@@ -59,6 +61,7 @@ def test_layers_of_one_model(bert: ActivationCache, tmp_path: Path) -> None:
     assert again.table() == report.table()
     assert len(report.plot(measure="pwcca").texts) >= len(layers) ** 2
     assert report.save_plot(tmp_path / "s.png").stat().st_size > 1000
+    assert size_for(report)[0] <= SIZE[0]  # two measures beside one another, and no wider than other figures
     with pytest.raises(UsageError, match=r"no measure 'ckka'.*Did you mean 'cka'"):
         report.plot(measure="ckka")
 

@@ -20,6 +20,7 @@ from probekit.models.sources.find import find_model
 from probekit.models.sources.headed import load_with_head
 from probekit.report import Measurement
 from probekit.viewing import LensReport, LensSettings, view_lens
+from probekit.viewing.predictions.figures import MOST
 from probekit.viewing.predictions.metrics import ACCURACY, AGREEMENT, DIVERGENCE, METRICS, WITHOUT
 from probekit.viewing.predictions.tokens import Sentences, next_tokens
 
@@ -164,7 +165,7 @@ def test_a_masked_model_is_read_at_masks_alone(root: Path) -> None:
     report = view_lens(cache, settings=SMALL)
     assert report.task == "masked-token"
     assert any("predicts no token that it reads" in note for note in report.notes)
-    assert report.plot_sentence().get_xlabel() == "masked token"
+    assert any("below: the masked token" in text.get_text() for text in report.plot_sentence().texts)
     assert "masked" in str(report)
     row = report.curve("logit")[3]
     assert row.n == 8  # two of each of four sentences
@@ -277,6 +278,11 @@ def test_the_command_writes_report_and_figures_and_the_sentence_has_a_frame(
     assert ((first["token"] == first["target"]) == (first["target_rank"] == 1)).all()
     assert frame.groupby(["layer", "place"])["probability"].apply(lambda p: p.is_monotonic_decreasing).all()
     assert "lens logit" in said.err
+    bands = report.plot_sentence().child_axes
+    assert len(bands) == -(-min(MOST, places) // 7)  # no more than seven tokens beside one another
+    assert sum(len(band.get_xticks()) for band in bands) == min(MOST, places)
+    assert len(bands[0].texts) == 2 * len(bands[0].get_xticks())
+    assert report.save_sentence(tmp_path / "s.png").is_file()
     with pytest.raises(UsageError, match="no sentence by 'tuned'"):
         report.plot_sentence(lens="tuned")
 

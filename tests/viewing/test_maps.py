@@ -14,8 +14,9 @@ from sklearn.manifold import trustworthiness
 from viewing.planted_maps import CLUSTERS, DRAW, LABELS, report_of
 
 from probekit.errors import InputError, UsageError
+from probekit.report.render.drawing import SIZE
 from probekit.viewing import MapReport
-from probekit.viewing.maps import quality
+from probekit.viewing.maps import draw, quality
 from probekit.viewing.maps.colouring import NAMED, colours_of
 from probekit.viewing.maps.points import order_of, read_splits
 from probekit.viewing.projections import PROJECTIONS
@@ -206,7 +207,7 @@ def test_a_figure_has_a_panel_a_layer_its_numbers_in_their_titles_and_the_same_b
     report = report_of([f"w{n}" for n in range(8)])
     ax = report.plot()
     panels = ax.child_axes
-    assert [panel.get_title(loc="left").split("   ") for panel in panels] == [
+    assert [panel.get_title(loc="left").split("\n") for panel in panels] == [
         [f"layer {layer}", "T 0.500  C 0.500"] for layer in (0, 3)
     ]
     assert panels[0].get_xlim() == panels[1].get_xlim()
@@ -215,3 +216,25 @@ def test_a_figure_has_a_panel_a_layer_its_numbers_in_their_titles_and_the_same_b
     files = [report.save_plot(tmp_path / name).read_bytes() for name in ("a.svg", "b.svg")]
     assert files[0] == files[1]
     assert b"<image" in files[0]
+
+
+def test_points_far_out_stand_at_the_edge_and_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = report_of([f"w{n}" for n in range(40)])
+    x = report.provenance["places"]["3"]["x"]  # of both layers
+    near, far = max(x[1:]), 50 * max(map(abs, x))
+    x[0] = far
+    assert report.plot().child_axes[0].get_xlim()[1] > far  # of so few points none is one of a hundred
+    monkeypatch.setattr(draw, "_INSIDE", 0.94)
+    ax = report.plot()
+    low, high = ax.child_axes[0].get_xlim()
+    assert (low, high) == ax.child_axes[1].get_xlim()
+    assert near < high < far / 10
+    shown = np.concatenate([np.asarray(points.get_offsets()) for points in ax.child_axes[1].collections])
+    assert np.isclose(shown[:, 0].max(), high)
+    assert "; 2 points far out at the edge" in ax.texts[0].get_text()
+
+
+@pytest.mark.parametrize(("panels", "grid"), [(1, (1, 1)), (3, (2, 2)), (4, (2, 2)), (7, (3, 3)), (13, (5, 3))])
+def test_panels_go_below_one_another_rather_than_get_small(panels: int, grid: tuple[int, int]) -> None:
+    assert draw.grid_of(panels) == grid
+    assert draw.size_for(panels)[0] <= SIZE[0] + 1e-6

@@ -27,6 +27,7 @@ from probekit.report.render.drawing import (
     GREY,
     MARKERS,
     SERIES,
+    STROKES,
     CurveStyle,
     Label,
     LayerAxis,
@@ -147,10 +148,12 @@ class InterchangeReport(RowReport):
             pen = CurveStyle(SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)])
             points = self._points(name)
             draw_curve(ax, points, columns, pen)
-            labels.append(Label(list(points.values())[-1].value, name, pen.color))
+            labels.append(Label(list(points.values())[-1].value, name, pen.color, pen.marker))
             controls = self._points(f"{name}/{RANDOM_WEIGHTS}")
             if controls:
-                faint: dict[str, Any] = {"color": pen.color, "lw": 1, "alpha": 0.7, "ls": (0, (5, 3))}
+                faint: dict[str, Any] = {
+                    "color": pen.color, "lw": 1, "ls": STROKES, "marker": pen.marker, "mfc": "white", "ms": 4
+                }  # fmt: skip
                 ax.plot([columns.at(layer) for layer in controls], [its.value for its in controls.values()], **faint)
         random = self._points(RANDOM)
         if random:
@@ -163,7 +166,8 @@ class InterchangeReport(RowReport):
             draw_floor(ax, floor.value, DOTS)
         finish_axes(ax, columns, values, labels)
         ax.set_ylabel("share with the source's answer")
-        dashed = "; dashed: random weights" if any(name.endswith(RANDOM_WEIGHTS) for name in self.chosen) else ""
+        untrained = any(name.endswith(RANDOM_WEIGHTS) for name in self.chosen)
+        dashed = "; dashed, hollow: random weights" if untrained else ""
         said = f"test pairs; bands: {LEVEL:.0%} intervals; dots: random directions, unpatched{dashed}"
         write_title(ax, shortened(self.heading, 72), said)
         return ax

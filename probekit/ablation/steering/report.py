@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -103,20 +103,21 @@ class SteeringReport(RowReport):
         """Draw how far log-odds and the loss rise against strength, with those of random directions."""
         ax = own_axes(ax)
         ax.axhline(0, color=PALE, lw=1)
-        shown = ((ODDS, BLUE, "o", "log-odds"), (LOSS, VERMILION, "s", "loss a token"))
-        for metric, color, marker, name in shown:
+        shown = ((ODDS, BLUE, "o", "log-odds", DOTS), (LOSS, VERMILION, "s", "loss a token", STROKES))
+        for metric, color, marker, name, dashes in shown:
             at, heights, lows, highs = _line(self.curve(self.method, metric))
             ax.plot(at, heights, marker=marker, color=color, label=name)
             ax.fill_between(at, lows, highs, color=color, alpha=0.2, lw=0)
             at, heights, *_ = _line(self.curve(RANDOM, metric))
-            ax.plot(at, heights, ls=DOTS, color=color, label=f"{name}, random directions")
+            look: dict[str, Any] = {"ls": dashes, "marker": marker, "mfc": "white", "ms": 4, "lw": 1, "color": color}
+            ax.plot(at, heights, label=f"{name}, random directions", **look)
         layer, strength = self.chosen
-        ax.axvline(strength, color=GREY, ls=STROKES, lw=1)
+        ax.axvline(strength, color=GREY, lw=0.8)
         ax.set_xlabel("strength, in norms of the layer's states")
         ax.set_ylabel("rise (nats)")
         ax.legend(frameon=False, fontsize=9)
         ax.spines[["top", "right"]].set_visible(False)
-        said = f"added to layer {layer}; dashed: chosen on dev; bands: {LEVEL:.0%} intervals"
+        said = f"added to layer {layer}; upright: chosen on dev; bands: {LEVEL:.0%} intervals"
         write_title(ax, shortened(self.heading, 72), said)
         return ax
 

@@ -169,7 +169,7 @@ class Comparison:
                 draw_curve(ax, mine, columns, dashed, label=text if in_legend else None)
                 values += [h for p in mine.values() for h in (p.value, p.low, p.high) if h is not None]
                 if not in_legend:
-                    labels.append(Label(mine[max(mine, key=layer_order)].value, text, pen.color))
+                    labels.append(Label(mine[max(mine, key=layer_order)].value, text, pen.color, pen.marker))
             chosen = chosen_layer(report)
             if chosen is not None and chosen.layer in points and report.metric == metric:
                 mark_chosen(ax, points[chosen.layer], columns, pen.color, text="")

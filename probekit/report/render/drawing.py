@@ -40,10 +40,13 @@ DOTS: Dashes = (0, (1, 2))
 STROKES: Dashes = (0, (5, 3))
 
 SIZE = (7.2, 4.4)
-"""Of a figure, in inches."""
+"""Of a figure, in inches. Pages show figures small: panels go below one another rather than beside ever more others,
+so that texts of 8 points can be read at a width of 400 pixels."""
 _MOST_TICKS = 13
 _LONG_TITLE = 48
 """Characters from which a title may need more room than there is; the layout is computed once more."""
+_SMALLEST = 6.5
+"""Points of a title that would run over the edge."""
 _MOST_LETTERS = 12
 _EDGE = 0.96
 """Of the width: text in an SVG is drawn by the reader's font, which may be a little wider."""
@@ -73,6 +76,8 @@ class Label:
     height: float
     text: str
     color: str
+    marker: str | None = None
+    """Of its curve, where curves that end together are to be told apart without colours."""
 
 
 class LayerAxis:
@@ -170,9 +175,13 @@ def finish_axes(ax: Axes, columns: LayerAxis, values: Sequence[float], labels: S
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(length=3)
+    apart = 0.034 if any(label.marker for label in labels) else 0.012
     heights = spread([(label.height - bottom) / (top - bottom) for label in labels], gap=0.055)
     for label, height in zip(labels, heights, strict=True):
-        ax.text(1.012, height, label.text, color=legible(label.color), transform=ax.transAxes, fontsize=9, va="center",
+        if label.marker:
+            ax.plot([1.018], [height], label.marker, color=label.color, markersize=5, transform=ax.transAxes,
+                    clip_on=False)  # fmt: skip
+        ax.text(1 + apart, height, label.text, color=legible(label.color), transform=ax.transAxes, fontsize=9, va="center",
                 ha="left")  # fmt: skip
 
 
@@ -216,9 +225,10 @@ def fit_titles(figure: Figure) -> None:
     figure.draw_without_rendering()
     edge = _EDGE * figure.bbox.x1
     for title in titles:
-        box = title.get_window_extent()
-        if box.x1 > edge:
-            title.set_fontsize(max(6.5, title.get_fontsize() * (edge - box.x0) / box.width))
+        # Letters are fitted to pixels, so a text of nine tenths of the size may have all of its width: look again.
+        while (box := title.get_window_extent()).x1 > edge and title.get_fontsize() > _SMALLEST:
+            size = min(0.98 * title.get_fontsize(), title.get_fontsize() * (edge - box.x0) / box.width)
+            title.set_fontsize(max(_SMALLEST, size))
 
 
 def own_axes(ax: Axes | None) -> Axes:

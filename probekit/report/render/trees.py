@@ -20,6 +20,8 @@ CHARACTER = 0.62
 """Room of a character and of the gap between two words, in units of the axis."""
 ROW = 7.0
 """Height of a sentence."""
+_UNIT = 0.125
+"""Inches of a unit of the axis, sideways: no more than words need, or they are small where the figure is."""
 LEGEND = ("above: annotated, found", "annotated, missed", "below: predicted, right", "predicted, wrong")
 # Above or not: the strokes of an edge that both trees have, and of one that one of them has.
 _STYLES: dict[bool, tuple[tuple[str, Dashes], tuple[str, Dashes]]] = {
@@ -85,7 +87,7 @@ def save_trees(sentences: Sequence[DrawnTree], path: str | Path) -> Path:
     def draw(ax: Axes) -> Axes:
         figure = ax.figure
         draw_trees(sentences, ax)
-        figure.set_size_inches(max(7.0, 0.16 * ax.get_xlim()[1]), 2.0 * len(sentences) + 0.6)  # type: ignore[union-attr]
+        figure.set_size_inches(max(7.0, _UNIT * ax.get_xlim()[1]), 2.0 * len(sentences) + 0.6)  # type: ignore[union-attr]
         return ax
 
     return save_figure(Path(path), draw)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.report.render.drawing import BLUE, GREY, INK, PALE, own_axes, write_title
+from probekit.report.render.drawing import BLUE, GREY, INK, PALE, SIZE, own_axes, write_title
 from probekit.report.render.table import shortened
 from probekit.viewing.attention.names import LINES, MATRIX, MODEL
 
@@ -27,14 +27,14 @@ FAINTEST = 0.02
 _THICKEST = 5.0
 """Points of a line of weight 1."""
 _ACROSS = 4
-"""Panels beside one another."""
+"""Panels beside one another, at most; as many as fit into the usual width, and at least one."""
 _HOW = {
     LINES: f"from each word, left, to what it looks at, right; as thick as the weight, from {FAINTEST} up",
     MATRIX: "from each word, a row, to what it looks at, a column",
     MODEL: "every head from each word, a row, to what it looks at, a column",
 }
-_ROW, _HEAD, _BAR, _NAME = 0.17, 1.0, 0.9, 0.3
-"""Inches of a word, of what stands above the panels, of the bar beside them, of the name of a head."""
+_ROW, _HEAD, _BAR, _NAME, _GAP = 0.17, 1.0, 0.9, 0.3, 0.8
+"""Inches of a word, of what stands above the panels, of the bar beside them, of the name of a head, of the lines."""
 _LONGEST = 18
 """Characters of a word."""
 
@@ -56,9 +56,9 @@ def shade_bar(ax: Axes, image: Any, label: str) -> None:
     bar.outline.set_visible(False)
 
 
-def grid_of(panels: int) -> tuple[int, int]:
-    """Return rows and columns of large panels."""
-    rows = math.ceil(panels / _ACROSS)
+def grid_of(panels: int, wide: float) -> tuple[int, int]:
+    """Return rows and columns of large panels, ``wide`` inches each."""
+    rows = math.ceil(panels / min(_ACROSS, max(1, int((SIZE[0] + 0.5) / wide))))
     return rows, math.ceil(panels / rows)
 
 
@@ -68,19 +68,26 @@ def size_for(report: AttentionMap, drawing: str) -> tuple[float, float]:
     if drawing == MODEL:
         across = max(head for _, head in report.heads) + 1
         down = len({layer for layer, _ in report.heads})
-        side = 0.75 if n <= 40 else 1.1
+        side = max(0.46 if n <= 40 else 0.7, min(0.75, (SIZE[0] - 1.6) / across))
         return max(6.4, across * side + 1.6), max(3.6, down * side + 1.3)
-    rows, columns = grid_of(heads)
+    wide = _wide(report, drawing)
+    rows, columns = grid_of(heads, wide)
     if drawing == LINES:
-        wide, tall = 1.3 + 2 * _margin(report), max(1.6, n * _ROW + 0.3)
-        return max(5.2, columns * wide), rows * tall + _HEAD
-    side = max(1.2, n * _ROW) + _margin(report)
+        return max(5.2, columns * wide), rows * max(1.6, n * _ROW + 0.3) + _HEAD
+    side = wide
     return max(5.2, columns * side + _BAR), rows * (side + _NAME) + _HEAD
+
+
+def _wide(report: AttentionMap, drawing: str) -> float:
+    """Return the inches of a large panel, its words included."""
+    if drawing == LINES:
+        return _GAP + 2 * _margin(report)
+    return max(1.2, len(report.words) * _ROW) + _margin(report)
 
 
 def _margin(report: AttentionMap) -> float:
     """Return the inches of the longest word."""
-    return 0.07 * max(len(shortened(word, _LONGEST)) for word in report.words) + 0.15
+    return 0.065 * max(len(shortened(word, _LONGEST)) for word in report.words) + 0.12
 
 
 def draw(report: AttentionMap, drawing: str, ax: Axes | None = None) -> Axes:
@@ -95,14 +102,14 @@ def draw(report: AttentionMap, drawing: str, ax: Axes | None = None) -> Axes:
         _model(ax, report)
         return ax
     ax.set_axis_off()
-    rows, columns = grid_of(len(report.heads))
+    wide = _wide(report, drawing)
+    rows, columns = grid_of(len(report.heads), wide)
     for place, (name, matrix) in enumerate(zip(report.names, report.matrices(), strict=True)):
         row, column = divmod(place, columns)
         if drawing == LINES:
             panel = ax.inset_axes((column / columns, 1 - (row + 1) / rows, 1 / columns, 0.94 / rows))
-            _lines(panel, report.words, matrix)
+            _lines(panel, report.words, matrix, _margin(report) / wide)
         else:
-            wide = max(1.2, len(report.words) * _ROW) + _margin(report)
             left, above = _margin(report) / wide, (_margin(report) + _NAME) / (wide + _NAME)
             panel = ax.inset_axes(
                 ((column + left) / columns, 1 - (row + 1) / rows, 0.98 * (1 - left) / columns, (1 - above) / rows)
@@ -115,10 +122,10 @@ def draw(report: AttentionMap, drawing: str, ax: Axes | None = None) -> Axes:
 
 
 def _font(n: int) -> float:
-    return 7.5 if n <= 40 else 6.0
+    return 8.5 if n <= 40 else 6.0
 
 
-def _lines(panel: Any, words: tuple[str, ...], matrix: NDArray[np.float64]) -> None:
+def _lines(panel: Any, words: tuple[str, ...], matrix: NDArray[np.float64], left: float) -> None:
     """Draw the words twice, and a line from each on the left to what it looks at on the right."""
     from matplotlib.collections import LineCollection
 
@@ -127,7 +134,7 @@ def _lines(panel: Any, words: tuple[str, ...], matrix: NDArray[np.float64]) -> N
     order = np.argsort(matrix[source, target], kind="stable")  # the thick ones on top
     source, target = source[order], target[order]
     weight = matrix[source, target]
-    left, right = 0.36, 0.64
+    right = 1 - left
     colours = np.tile([0.0, 0.447, 0.698, 1.0], (len(weight), 1))
     colours[:, 3] = 0.25 + 0.75 * np.sqrt(weight)
     panel.add_collection(

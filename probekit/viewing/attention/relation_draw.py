@@ -130,10 +130,10 @@ def _one(panel: Any, report: RelationMap, direction: int) -> Any:
         for (row, column), value in np.ndenumerate(sheet):
             if np.isfinite(value):
                 told = f"{value:.2f}".removeprefix("0") if value < 0.995 else "1"
-                panel.text(column, row, told, ha="center", va="center", fontsize=6.5,
+                panel.text(column, row, told, ha="center", va="center", fontsize=7.5,
                            color="white" if value > 0.12 else INK)  # fmt: skip
-    panel.set_xticks(range(sheet.shape[1]), range(sheet.shape[1]), fontsize=7)
-    panel.set_yticks(range(len(blocks)), [str(layer).removesuffix(".weights") for layer in blocks], fontsize=7.5)
+    panel.set_xticks(range(sheet.shape[1]), range(sheet.shape[1]), fontsize=8)
+    panel.set_yticks(range(len(blocks)), [str(layer).removesuffix(".weights") for layer in blocks], fontsize=8)
     panel.set_ylabel("block", fontsize=8, color=GREY)
     if direction:
         panel.set_xlabel("head", fontsize=8, color=GREY)

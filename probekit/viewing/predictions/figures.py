@@ -12,6 +12,7 @@ from probekit.report.render.drawing import (
     INK,
     MARKERS,
     SERIES,
+    SIZE,
     CurveStyle,
     Label,
     LayerAxis,
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 MOST = 14
 """Places of a sentence that a figure has room for."""
+_ACROSS = 7
+"""Places beside one another, so that tokens are large enough; further ones go below."""
+_ROW, _NAMES, _HEAD = 0.3, 0.62, 0.75
+"""Inches of a layer, of the tokens below a band of layers, of what stands above all."""
 
 
 def plot(report: LensReport, ax: Axes | None = None) -> Axes:
@@ -75,7 +80,7 @@ def _draw(
     if points:
         draw_curve(ax, points, columns, pen)
         heights += [height for point in points.values() for height in (point.value, point.low, point.high) if height]
-        labels.append(Label(points[max(curve)].value, label, pen.color))
+        labels.append(Label(points[max(curve)].value, label, pen.color, pen.marker))
 
 
 def plot_sentence(report: LensReport, ax: Axes | None = None, *, lens: str | None = None) -> Axes:
@@ -86,54 +91,77 @@ def plot_sentence(report: LensReport, ax: Axes | None = None, *, lens: str | Non
     UsageError
         The report has no such lens, or shows no sentence.
     """
-    from matplotlib.patches import Rectangle
-
     shown: dict[str, Any] = report.provenance.get("sentence", {})
     readings = shown.get("readings", {})
     lens = lens or next(iter(readings), "")
     if lens not in readings:
         raise UsageError(f"The report shows no sentence by '{lens}'. It has: {', '.join(readings) or 'none'}.")
     ax = own_axes(ax)
-    layers, places = list(readings[lens]), range(min(MOST, len(shown["target"])))
-    for y, layer in enumerate(layers):
-        found = readings[lens][layer]
-        for x in places:
-            share, right = found["probabilities"][x][0], found["rank"][x] == 1
-            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=_shade(share), edgecolor="white", lw=1.5))
-            if right:
-                ax.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, edgecolor=INK, lw=1.3))
-            ax.text(
-                x, y, shortened(found["tokens"][x][0], 10), ha="center", va="center", fontsize=7.5, parse_math=False,
-                color="white" if share > 0.6 else INK, fontweight="bold" if right else "normal",
-            )  # fmt: skip
-    ax.set_xlim(-0.5, len(places) - 0.5)
-    ax.set_ylim(-0.5, len(layers) - 0.5)
-    ax.set_yticks(range(len(layers)), layers)
-    ax.set_ylabel("layer")
-    masked = report.task == TASKS["masked"]
-    above = [
-        ("" if masked else f"{shortened(shown['read'][x], 10)}\n\u2192 ") + shortened(shown["target"][x], 10)
-        for x in places
-    ]
-    ax.set_xticks(list(places), above, fontsize=7.5)
-    for label in ax.get_xticklabels():
-        label.set_parse_math(False)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    ax.set_xlabel("masked token" if masked else "token that is read \u2192 token to predict")
-    cut = f"first {len(places)} of {len(shown['target'])} places; " if len(places) < len(shown["target"]) else ""
+    shown_places = min(MOST, len(shown["target"]))
+    bands = _bands(shown_places)
+    tall = _ROW * len(readings[lens])
+    whole = len(bands) * (tall + _NAMES)
+    ax.set_axis_off()
+    for number_, places in enumerate(bands):
+        bottom = 1 - (number_ * (tall + _NAMES) + tall) / whole
+        panel = ax.inset_axes((0.06, bottom, 0.935 * len(places) / len(bands[0]), tall / whole))
+        _band(panel, readings[lens], places)
+        _name_places(panel, shown, places, masked=report.task == TASKS["masked"])
+    cut = f"first {shown_places} of {len(shown['target'])} places; " if shown_places < len(shown["target"]) else ""
+    what = "below: the masked token" if report.task == TASKS["masked"] else "below: token read \u2192 token to predict"
     write_title(
-        ax, f"{lens} lens · {heading(report)}",
-        f"sentence {shown['number']}; {cut}darker: more probable; framed: right; \u00b7 is a space",
+        ax, shortened(f"{lens} lens \u00b7 {heading(report)}", 62),
+        f"sentence {shown['number']}; {cut}darker: more probable; framed: right\n{what}; \u00b7 is a space",
     )  # fmt: skip
     return ax
+
+
+def _bands(places: int) -> list[range]:
+    """Return the places of each band of layers, as even as they can be."""
+    bands = -(-places // _ACROSS)
+    across = -(-places // max(1, bands))
+    return [range(start, min(places, start + across)) for start in range(0, places, max(1, across))]
+
+
+def _band(panel: Any, layers: dict[str, Any], places: range) -> None:
+    """Draw the cells of some places beside one another, a row a layer."""
+    from matplotlib.patches import Rectangle
+
+    for y, found in enumerate(layers.values()):
+        for x, place in enumerate(places):
+            share, right = found["probabilities"][place][0], found["rank"][place] == 1
+            panel.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=_shade(share), edgecolor="white", lw=1.5))
+            if right:
+                panel.add_patch(Rectangle((x - 0.46, y - 0.42), 0.92, 0.84, fill=False, edgecolor=INK, lw=1.3))
+            panel.text(
+                x, y, shortened(found["tokens"][place][0], 10), ha="center", va="center", fontsize=9, parse_math=False,
+                color="white" if share > 0.6 else INK, fontweight="bold" if right else "normal",
+            )  # fmt: skip
+    panel.set_xlim(-0.5, len(places) - 0.5)
+    panel.set_ylim(-0.5, len(layers) - 0.5)
+    panel.set_yticks(range(len(layers)), layers, fontsize=9)
+    panel.set_ylabel("layer", fontsize=9)
+    panel.tick_params(length=0)
+    panel.spines[:].set_visible(False)
+
+
+def _name_places(panel: Any, shown: dict[str, Any], places: range, *, masked: bool) -> None:
+    """Write below each place what is read there and what comes."""
+    below = [
+        ("" if masked else f"{shortened(shown['read'][place], 10)}\n\u2192 ") + shortened(shown["target"][place], 10)
+        for place in places
+    ]
+    panel.set_xticks(range(len(below)), below, fontsize=8.5)
+    for label in panel.get_xticklabels():
+        label.set_parse_math(False)
 
 
 def size_of_sentence(report: LensReport) -> tuple[float, float]:
     """Return the size in inches that the sentence wants."""
     shown: dict[str, Any] = report.provenance.get("sentence", {})
     layers = len(next(iter(shown.get("readings", {"": {}}).values()), {}))
-    return 1.4 + 0.86 * min(MOST, max(4, len(shown.get("target", ())))), 1.6 + 0.34 * layers
+    bands = _bands(min(MOST, len(shown.get("target", ())))) or [range(_ACROSS)]
+    return max(5.4, SIZE[0] * len(bands[0]) / _ACROSS), _HEAD + len(bands) * (_ROW * layers + _NAMES)
 
 
 def _shade(share: float) -> tuple[float, float, float]:

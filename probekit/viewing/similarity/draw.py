@@ -6,11 +6,12 @@ rows reach too; shades go from 0 to 1 in every map, so maps compare, and what li
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from probekit.report.render.drawing import GREY, INK, own_axes, write_title
+from probekit.report.render.drawing import GREY, INK, SIZE, own_axes, write_title
 from probekit.report.render.table import shortened
 
 if TYPE_CHECKING:
@@ -22,47 +23,85 @@ SCALE = "cividis"
 """From dark to light, the same to all kinds of sight."""
 _NUMBERED = 16
 """Layers beyond which cells have no numbers."""
-_CELL, _AROUND = 0.46, 2.3
-"""Inches."""
+_CELL, _LEAST, _AROUND = 0.46, 0.34, 2.3
+"""Inches: a cell, one that its number still fits into, what stands around the cells."""
+_PART, _HEIGHT, _HEAD = 0.72, 0.8, 0.7
+"""Of the place of a map among several, what its cells take: the bar, names and the title have the rest; inches of what
+stands above all."""
 _DARK = 0.55
 """Similarity above which a cell is light enough for dark numbers."""
 
 
 def size_for(report: SimilarityReport) -> tuple[float, float]:
     """Return the inches of a figure of its own."""
-    sides = [max(4.6, min(10.0, _CELL * len(side)) + _AROUND) for side in (report.columns, report.layers)]
-    return sides[0] * len(report.measures) + 0.6, sides[1]
+    wide, tall = [max(4.6, min(10.0, _CELL * len(side)) + _AROUND) for side in (report.columns, report.layers)]
+    rows, columns = grid_of(report)
+    if len(report.measures) == 1:
+        return wide + 0.6, tall
+    if columns == 1:
+        return wide + 0.6, tall * rows + _HEAD
+    cell = _PART * SIZE[0] / columns / max(len(report.columns), len(report.layers))
+    return SIZE[0], rows * cell * len(report.layers) / _HEIGHT + _HEAD
+
+
+def grid_of(report: SimilarityReport) -> tuple[int, int]:
+    """Return rows and columns of the maps of measures: two beside one another where cells stay large enough."""
+    cells = max(len(report.columns), len(report.layers))
+    room = _PART * SIZE[0] / 2 / cells >= _LEAST or cells > _NUMBERED
+    columns = 2 if len(report.measures) > 1 and room else 1
+    return -(-len(report.measures) // columns), columns
 
 
 def draw_all(report: SimilarityReport, ax: Axes) -> Axes:
-    """Draw the maps of all measures side by side, into the axes or inside of them (``child_axes``)."""
+    """Draw the maps of all measures, two in a row at most, into the axes or inside of them (``child_axes``)."""
     if len(report.measures) == 1:
         return draw_heat(report, report.measures[0], ax)
     ax.set_axis_off()
-    width = 1 / len(report.measures)
+    rows, columns = grid_of(report)
+    bracketed = False
     for place, measure in enumerate(report.measures):
-        draw_heat(report, measure, ax.inset_axes((place * width + 0.02, 0.0, width * 0.8, 0.82)))
+        row, column = divmod(place, columns)
+        inside = ((column + 0.07) / columns, 1 - (row + 0.93) / rows, _PART / columns, _HEIGHT / rows)
+        panel = ax.inset_axes(inside)
+        bracketed |= _heat(report, measure, panel)
+        floor = report.matrix(measure, "floor").to_numpy()
+        told = "" if np.isnan(floor).all() else f"floor {_range(floor)}"
+        panel.set_title(f"{measure}   {told}".rstrip(), loc="left", fontsize=9, color=INK, pad=4)
+    write_title(ax, _heading(report), _told(report, report.measures, bracketed))
     return ax
 
 
 def draw_heat(report: SimilarityReport, measure: str, ax: Axes | None = None) -> Axes:
     """Draw one measure."""
     ax = own_axes(ax)
+    bracketed = _heat(report, measure, ax)
+    write_title(ax, f"{measure}: {_heading(report)}", _told(report, [measure], bracketed))
+    return ax
+
+
+def _heading(report: SimilarityReport) -> str:
+    return "layers of two models" if report.provenance.get("other") else shortened(report.heading, 44)
+
+
+def _told(report: SimilarityReport, measures: Sequence[str], bracketed: bool) -> str:
+    """Return what was compared, and what the floor is; of one measure with its numbers."""
+    floors = [report.matrix(measure, "floor").to_numpy() for measure in measures]
+    told = [report.caption]
+    if not all(np.isnan(floor).all() for floor in floors):
+        range_ = f": {_range(floors[0])}" if len(floors) == 1 else ""
+        told.append(f"floor (rows shuffled {report.provenance['settings']['shuffles']} times){range_}")
+    return "\n".join([*told, *(["in brackets: not above the highest of the floor"] if bracketed else [])])
+
+
+def _heat(report: SimilarityReport, measure: str, ax: Any) -> bool:
+    """Draw cells, names and the bar, and return whether some numbers are in brackets."""
     shown = report.matrix(measure).to_numpy()
-    floor = report.matrix(measure, "floor").to_numpy()
     image = ax.imshow(shown, origin="lower", cmap=SCALE, vmin=0, vmax=1, interpolation="nearest", aspect="equal")
     _name_layers(ax, report)
     bracketed = max(shown.shape) <= _NUMBERED and _number(ax, report, measure)
-    _scale(ax, image, floor)
+    _scale(ax, image, report.matrix(measure, "floor").to_numpy())
     ax.spines[:].set_visible(False)
-    drawn = report.provenance["settings"]["shuffles"]
-    told = "" if np.isnan(floor).all() else f"\nfloor (rows shuffled {drawn} times): {_range(floor)}"
-    told += "\nin brackets: not above the highest of the floor" if bracketed else ""
-    write_title(
-        ax, f"{measure}: {'layers of two models' if report.provenance.get('other') else shortened(report.heading, 44)}",
-        report.caption + told,
-    )  # fmt: skip
-    return ax
+    return bracketed
 
 
 def _name_layers(ax: Any, report: SimilarityReport) -> None:
@@ -83,11 +122,11 @@ def _number(ax: Any, report: SimilarityReport, measure: str) -> bool:
         for right, column in enumerate(report.columns):
             value = getattr(cells.get((layer, column)), "value", None)
             reached = getattr(floors.get((layer, column)), "high", None)
-            text = "-" if value is None else f"{round(value, 2) + 0.0:.2f}"  # no -0.00
+            text = "-" if value is None else f"{round(value, 2) + 0.0:.2f}".replace("0.", ".")  # no -.00
             if value is not None and reached is not None and value <= reached:
                 text, bracketed = f"({text})", True
             color = INK if value is None or value > _DARK else "white"
-            ax.text(right, up, text, ha="center", va="center", fontsize=7.5, color=color)
+            ax.text(right, up, text, ha="center", va="center", fontsize=8, color=color)
     return bracketed
 
 
