@@ -181,8 +181,8 @@ def finish_axes(ax: Axes, columns: LayerAxis, values: Sequence[float], labels: S
         if label.marker:
             ax.plot([1.018], [height], label.marker, color=label.color, markersize=5, transform=ax.transAxes,
                     clip_on=False)  # fmt: skip
-        ax.text(1 + apart, height, label.text, color=legible(label.color), transform=ax.transAxes, fontsize=9, va="center",
-                ha="left")  # fmt: skip
+        ax.text(1 + apart, height, label.text, color=legible(label.color), transform=ax.transAxes, fontsize=9,
+                va="center", ha="left")  # fmt: skip
 
 
 def spread(heights: Sequence[float], *, gap: float) -> list[float]:
