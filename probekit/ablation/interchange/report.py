@@ -169,7 +169,7 @@ class InterchangeReport(RowReport):
         untrained = any(name.endswith(RANDOM_WEIGHTS) for name in self.chosen)
         dashed = "; dashed, hollow: random weights" if untrained else ""
         said = f"test pairs; bands: {LEVEL:.0%} intervals; dots: random directions, unpatched{dashed}"
-        write_title(ax, shortened(self.heading, 72), said)
+        write_title(ax, shortened(self.heading, 80), said)
         return ax
 
     def _points(self, method: str) -> dict[Layer, Point]:
