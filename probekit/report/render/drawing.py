@@ -225,10 +225,11 @@ def fit_titles(figure: Figure) -> None:
     figure.draw_without_rendering()
     edge = _EDGE * figure.bbox.x1
     for title in titles:
+        size = float(title.get_fontsize())
         # Letters are fitted to pixels, so a text of nine tenths of the size may have all of its width: look again.
-        while (box := title.get_window_extent()).x1 > edge and title.get_fontsize() > _SMALLEST:
-            size = min(0.98 * title.get_fontsize(), title.get_fontsize() * (edge - box.x0) / box.width)
-            title.set_fontsize(max(_SMALLEST, size))
+        while (box := title.get_window_extent()).x1 > edge and size > _SMALLEST:
+            size = max(_SMALLEST, min(0.98, (edge - box.x0) / box.width) * size)
+            title.set_fontsize(size)
 
 
 def own_axes(ax: Axes | None) -> Axes:
