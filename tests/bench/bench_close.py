@@ -15,23 +15,21 @@ plain tuning does, distillation the most, then EWC, then L2-SP; on TREC each is 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bench_verify import drawn
+from small_runs import Lines, few, gap, score, written
 from verify_tasks import corpus_of, tasks
 
 from probekit.example import Example
 from probekit.report import Measurement
-from probekit.statistics.student import reach_of_mean
 from probekit.tuning.auxiliary.strength import choose_strength, dev_score, strengths_of
 from probekit.tuning.data.materials import Materials, gather
 from probekit.tuning.plan import TunePlan
@@ -49,64 +47,13 @@ ARMS = {
 }
 BLOCKS = ("keep=2", "read=2", "train=1-2", "loop.patience=5")
 """The embeddings stay as they are, as advised plans have it."""
-HELD_OUT = {"dev": 150, "test": 600}
-"""Examples of dev and of test, at most."""
-
-
-class Lines:
-    """One JSON line a run.
-
-    Parameters
-    ----------
-    path : Path
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        self.lines = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
-
-    def find(self, seed: int, close: str) -> dict[str, Any] | None:
-        """Return the line of a run that was done."""
-        return next((line for line in self.lines if (line["seed"], line["close"]) == (seed, close)), None)
-
-    def add(self, line: dict[str, Any]) -> None:
-        """Write a line."""
-        self.lines.append(line)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text("".join(json.dumps(one) + "\n" for one in self.lines), encoding="utf-8")
-
-
-def few(examples: Sequence[Example]) -> list[Example]:
-    """Return training examples, and the first of dev and test."""
-    found, counts = [], Counter[str | None]()
-    for example in examples:
-        counts[example.split] += 1
-        if counts[example.split] <= HELD_OUT.get(example.split or "", N):
-            found.append(example)
-    return found
-
-
-def written(examples: Sequence[Example], file: Path) -> Path:
-    """Write rows to a file that a run can read again."""
-    rows = [
-        {"id": own.id, "words": list(own.words), "label": own.annotations["label"], "split": own.split}
-        for own in examples
-    ]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return file
-
-
-def score(tuned: Tuned, split: str) -> float:
-    """Return the accuracy of a run on its own task."""
-    return float(tuned.report.select("tuned", split=split, metric="accuracy")[0].value or 0.0)
 
 
 def run_seed(seed: int, root: Path, data: Path, lines: Lines) -> None:
     """Run what one seed lacks."""
     rows = {}
     for number, name in enumerate((FIRST, SECOND)):
-        examples = few(drawn(list(corpus_of(tasks(only=[name])[0], data)), N, seed))
+        examples = few(drawn(list(corpus_of(tasks(only=[name])[0], data)), N, seed), N)
         rows[name] = (written(examples, root / f"{number}.jsonl"), examples)
     own = gather("label", model="minilm", corpus=rows[FIRST][0])
     before = run_plan(own, plan_for(own, "full", changes=[*BLOCKS, f"loop.seed={seed}"]), root / "first")
@@ -137,7 +84,7 @@ class Second:
 
     def run(self, plan: TunePlan) -> Measurement:
         """Return the dev row of a plan's run, from its line where there is one."""
-        if (line := self.lines.find(self.seed, close_of(plan))) is not None:
+        if (line := self.lines.find({"seed": self.seed, "close": close_of(plan)})) is not None:
             return Measurement(**line["dev"])
         began = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
@@ -186,10 +133,9 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
         strengths = ", ".join(own[seed]["close"].rpartition(":")[2] for seed in seeds) if arm != "plain" else ""
         cells = [arm, strengths]
         for key in ("after", "test"):
-            values = np.array([own[seed][key] for seed in seeds])
-            gaps = values - np.array([plain[seed][key] for seed in seeds])
-            reach = f" ± {reach_of_mean(gaps):.3f}" if len(gaps) > 1 else ""
-            cells += [f"{values.mean():.3f}", "" if arm == "plain" else f"{gaps.mean():+.3f}{reach}"]
+            values = [own[seed][key] for seed in seeds]
+            more = "" if arm == "plain" else gap(values, [plain[seed][key] for seed in seeds])
+            cells += [f"{np.mean(values):.3f}", more]
         seconds = np.mean([own[seed]["seconds"] for seed in seeds])
         out.append(f"| {' | '.join([*cells, f'{seconds:.0f}'])} |")
     return "\n".join(out)
