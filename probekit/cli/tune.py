@@ -32,6 +32,7 @@ from probekit.cli.tune_options import (
     Changes,
     Closeness,
     CoursePlot,
+    FirstStages,
     Folds,
     HeadName,
     Keep,
@@ -69,6 +70,7 @@ EXAMPLES = examples(
     "probekit tune --task pos --plan head-only --on CACHE",
     "probekit tune --report pos.jsonl --seeds 5 --out runs/pos",
     "probekit tune --report pos.jsonl --teacher runs/pos-together --keep 3 --start lower",
+    "probekit tune --task pos --corpus grammar:n=2000 --first label@sst2.jsonl:epochs=2 --beside full",
     "probekit tune --report pos.jsonl --verify cells.jsonl --examples 1500 --seeds 3",
     "probekit tune --report pos.jsonl --beside full --beside head-only --seeds 3 --bill bill.png",
 )
@@ -88,6 +90,7 @@ def tune_command(
     teacher: Teacher = None,
     start: Start = None,
     keep: Keep = None,
+    first: FirstStages = None,
     model: TunedModelName = None,
     revision: Revision = None,
     corpus: TunedCorpus = None,
@@ -127,6 +130,7 @@ def tune_command(
     from probekit.tuning.planning.adding import added_fields, teacher_field
     from probekit.tuning.planning.cutting import cut_to
     from probekit.tuning.planning.draw import save_plan
+    from probekit.tuning.runs.identity import FIRST, RUNS
     from probekit.tuning.runs.saving import way_of_saving
     from probekit.tuning.training.trackers import check_trackers
     from probekit.tuning.tune import digest_of_report, plan_for
@@ -159,12 +163,14 @@ def tune_command(
     asked = [
         *(changes or []),
         *(f"{field}={value}" for field, value in (("head", head), ("schedule", schedule)) if value),
-        *added_fields(module or (), held, [*(signals or ()), *teacher_field(teacher, start)]),
+        *added_fields(module or (), held, [*(signals or ()), *teacher_field(teacher, start)], first or ()),
     ]
     chosen = plan_for(materials, given or plan, changes=asked, examples=train_examples, digest=digest_of_report(report))
     if keep is not None:
         chosen = plan_for(materials, cut_to(chosen, keep))
-    way_of_saving(save, chosen)
+    rivals = {name: plan_for(materials, name, examples=train_examples) for name in beside or []}
+    for name, one in {"": chosen, **rivals}.items():
+        way_of_saving(save, one, name)
     if plot is not None and (verify is None or plan_only):
         say(f"plot       {save_plan(chosen, plot)}", quiet=quiet or json)
     if plan_only:
@@ -182,10 +188,13 @@ def tune_command(
             quiet=quiet,
         )
         return
-    chosen = hold(materials, chosen, strengths, examples=train_examples, minutes=minutes, quiet=quiet or json)
+    home = RUNS if out is None else out / FIRST
+    chosen = hold(
+        materials, chosen, strengths, examples=train_examples, minutes=minutes, home=home, quiet=quiet or json
+    )
     strategies = {"+".join([_strategy(given, plan, report), *(one.name for one in chosen.modules)]): chosen}
-    for name in beside or []:
-        strategies.setdefault(name, plan_for(materials, name, examples=train_examples))
+    for name, rival in rivals.items():
+        strategies.setdefault(name, rival)
     for reason in chosen.why:
         say(f"{reason.field:10} {reason.text}", quiet=quiet or json)
     for note in materials.data.notes:
@@ -212,6 +221,7 @@ def tune_command(
                 minutes=minutes,
                 save=save,
                 report_to=report_to or [],
+                home=home,
                 quiet=quiet or json,
             )
             entries.append(Entry.of(strategy, tuned))
@@ -220,11 +230,15 @@ def tune_command(
     if bill is not None:
         say(f"bill       {whole.save_plot(bill)}", quiet=quiet or json)
     if json:
-        show_json({**whole.to_json(), "folders": [str(tuned.folder) for tuned in runs]})
+        said = [stage.to_json() for tuned in runs for stage in tuned.stages]
+        stages = {"first": said} if said else {}
+        show_json({**whole.to_json(), "folders": [str(tuned.folder) for tuned in runs], **stages})
         return
     typer.echo(str(runs[0].report.table()))
     typer.echo(f"\n{whole}")
     for tuned in runs:
+        for stage in tuned.stages:
+            typer.echo(f"first      {stage.line()}")
         typer.echo(f"run        {tuned.folder}")
 
 

@@ -35,9 +35,19 @@ def strengths_asked(close: list[str], *, runs: bool) -> tuple[list[str], list[st
 
 
 def hold(
-    materials: Materials, plan: TunePlan, strengths: list[str], *, examples: int | None, minutes: float, quiet: bool
+    materials: Materials,
+    plan: TunePlan,
+    strengths: list[str],
+    *,
+    examples: int | None,
+    minutes: float,
+    home: Path,
+    quiet: bool,
 ) -> TunePlan:
-    """Return a plan with one of several strengths, and the reason; the runs that it is chosen by are not kept."""
+    """Return a plan with one of several strengths, and the reason; the runs that it is chosen by are not kept.
+
+    Stages before the task are (``home``): they are the same for every strength, and run once.
+    """
     from probekit.tuning.auxiliary.strength import choose_strength, dev_score
     from probekit.tuning.training.run import Running, run_plan
 
@@ -50,7 +60,7 @@ def hold(
             tempfile.TemporaryDirectory() as folder,
             training_shown(held, quiet=quiet) as watch,
         ):
-            running = Running(minutes=minutes, watch=watch, told=lambda note: say(note, quiet=quiet))
+            running = Running(minutes=minutes, watch=watch, told=lambda note: say(note, quiet=quiet), home=home)
             tuned = run_plan(materials, one, Path(folder), examples=examples, save="delta", running=running)
             return dev_score(tuned.report)
 

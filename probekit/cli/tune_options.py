@@ -70,6 +70,15 @@ Signals = Annotated[
         metavar="NAMES",
     ),
 ]
+FirstStages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--first",
+        help="Tune for this first, and go on from there (TASK@CORPUS:epochs=3, lm@FILE), in a run of its own whose "
+        "head is not taken over; may be repeated, one behind the other.",
+        metavar="STAGE",
+    ),
+]
 Teacher = Annotated[
     str | None,
     typer.Option(

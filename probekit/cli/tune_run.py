@@ -24,6 +24,7 @@ def run_shown(
     minutes: float,
     save: str | None,
     report_to: list[str],
+    home: Path,
     quiet: bool,
 ) -> Tuned:
     """Train by a plan, and show how it goes."""
@@ -37,6 +38,6 @@ def run_shown(
             examples=examples,
             save=save,
             running=Running(
-                minutes=minutes, report_to=report_to, watch=watch, told=lambda note: say(note, quiet=quiet)
+                minutes=minutes, report_to=report_to, watch=watch, told=lambda note: say(note, quiet=quiet), home=home
             ),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -148,3 +148,34 @@ def check_schema(schema: Any, where: str) -> None:
     else:
         return
     raise error
+
+
+def check_depths(keep: int, read: Sequence[int], train: Sequence[int], placed: Sequence[int]) -> None:
+    """Refuse layers that are read, depths that train, or modules, where nothing is kept or nothing is read above them.
+
+    Parameters
+    ----------
+    keep : int
+    read, train : sequence of int
+        Ascending.
+    placed : sequence of int
+        Depths of modules.
+
+    Raises
+    ------
+    UsageError
+        What would go together is named.
+    """
+    highest, wrong = read[-1], []
+    if highest > keep:
+        under = sorted({min(layer, keep) for layer in read})
+        wrong.append(("read.layers", read, f"reach above keep={keep}", under))
+        highest = keep
+    for field, values in (("train", train), ("modules' depths", sorted(set(placed)))):
+        if values and values[-1] > highest:
+            why = f"reach above layer {highest}, the highest that is read, so nothing would train them"
+            wrong.append((field, values, why, [depth for depth in values if depth <= highest]))
+    if wrong:
+        said = "; ".join(f"{field} {list(value)} {why}" for field, value, why, _ in wrong)
+        sets = ", ".join(f"{field}={','.join(map(str, under))}" for field, _, _, under in wrong)
+        raise UsageError(f"The plan contradicts itself: {said}. Change them too: {sets}.")

@@ -3,7 +3,8 @@
 Enters: plain values, of a file or of a caller, or what was typed: ``bottleneck:16@3-6``, ``lora:r=8@4,5``, ``ewc``,
 ``label@trec.jsonl,lm:0.2..0.1``. Leaves: frozen choices whose member, options and depths were checked when they were
 made. Surprise: behind a name stand options by their names, or in the order in which the member has them; behind that
-of a signal a bare number is its weight; ``TASK@CORPUS`` is short for the signal ``multitask``.
+of a signal a bare number is its weight; ``TASK@CORPUS`` is short for the signal ``multitask``. Commas between double
+quotes are part of a name.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from probekit.tuning.checking import Option, depths, named, options_of, real
 from probekit.tuning.closeness import get_closeness
 from probekit.tuning.modules import get_module
 from probekit.tuning.options import by_place, keyword_only
-from probekit.tuning.signals import get_signal
-from probekit.tuning.typed import listed, value
+from probekit.tuning.signals import Signal, get_signal
+from probekit.tuning.typed import apart, listed, quoted, unquoted, value
 
 ONE = (1.0, 1.0)
 OTHER_TASK = "multitask"
@@ -126,8 +127,10 @@ def labels(choices: Sequence[Choice]) -> tuple[str, ...]:
 
 
 def spelled_choice(document: Mapping[str, Any]) -> str:
-    """Return a choice, as JSON has it, as it is typed: ``bottleneck:width=16@3,4``."""
-    given = [f"{name}={option}" for name, option in document.get("options", {}).items()]
+    """Return a choice, as JSON has it, as it is typed: ``bottleneck:width=16@3,4``, ``label@snli.jsonl:epochs=3``."""
+    given = [f"{name}={quoted(f'{option}')}" for name, option in document.get("options", {}).items()]
+    if "corpus" in document:
+        return f"{document['task']}@{quoted(document['corpus'])}{':' if given else ''}{','.join(given)}"
     weight = document.get("weight", list(ONE))
     if list(weight) != list(ONE):
         given = ["..".join(f"{end:g}" for end in dict.fromkeys(weight)), *given]
@@ -150,7 +153,7 @@ def typed_modules(text: str, *, everywhere: Sequence[int] | None = None) -> list
         No such module, or an option without its place.
     """
     found = []
-    for part in filter(None, (part.strip() for part in text.split(";"))):
+    for part in apart(text, ";"):
         spelled, sign, where = part.partition("@")
         name, given = _parts(spelled)
         options = by_place(get_module(name).build, given, f"module '{name}'")
@@ -168,7 +171,7 @@ def typed_closeness(text: str) -> list[dict[str, Any]]:
         No such member, or an option without its place.
     """
     found = []
-    for part in filter(None, (part.strip() for part in text.split(";"))):
+    for part in apart(text, ";"):
         name, given = _parts(part)
         if any(isinstance(value(one), int | float) for one in given[1:]):
             raise UsageError(f"A plan holds its model by one strength: NAME:STRENGTH,option=value. Got '{part}'.")
@@ -185,23 +188,37 @@ def typed_signals(text: str) -> list[dict[str, Any]]:
     UsageError
         No such signal, or an option without its place.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     for part in _apart(text):
         name, given = _other_task(part) if "@" in part.partition(":")[0] else _parts(part)
         weight = list(ONE)
         if given and (match := _WEIGHT.fullmatch(given[0])):
             weight = [float(match[1]), float(match[2] or match[1])]
             given = given[1:]
-        options = by_place(get_signal(name).build, given, f"signal '{name}'")
+        options = by_place(_signal(name, part, found).build, given, f"signal '{name}'")
         found.append({"name": name, "weight": weight, "options": _read(options)})
     return found
+
+
+def _signal(name: str, part: str, before: Sequence[Any]) -> Signal:
+    """Find a signal by its name; where there is none, say what it may be a piece of."""
+    try:
+        return get_signal(name)
+    except UsageError as error:
+        if not before:
+            raise
+        raise UsageError(
+            f"{error} Is '{part}' a piece of the name of a corpus? Names that have a comma stand in quotes: "
+            'label@"a,b.jsonl", consistency:on="a,b.txt".'
+        ) from error
 
 
 def _apart(text: str) -> Iterator[str]:
     """Take signals apart at commas and semicolons; ``option=value`` belongs to the signal before it."""
     held = ""
-    for part in filter(None, (part.strip() for part in re.split("[,;]", text))):
-        sign, colon = part.find("="), part.find(":")
+    for part in apart(text, ",;"):
+        bare = part.partition('"')[0]
+        sign, colon = bare.find("="), bare.find(":")
         if held and sign > 0 and not 0 <= colon < sign:
             held = f"{held}{',' if ':' in held else ':'}{part}"
             continue
@@ -214,20 +231,20 @@ def _apart(text: str) -> Iterator[str]:
 
 def _other_task(text: str) -> tuple[str, list[str]]:
     """Read ``TASK@CORPUS:0.5,option=value``; what the corpus itself has behind a colon stays with it."""
-    first, *rest = (part.strip() for part in text.split(","))
+    first, *rest = apart(text, ",")
     on, _, last = first.rpartition(":")
     key, sign, _ = last.partition("=")
     if _WEIGHT.fullmatch(last):
-        return OTHER_TASK, [last, f"on={on}", *rest]
+        return OTHER_TASK, [last, f"on={unquoted(on)}", *rest]
     if sign and key in keyword_only(get_signal(OTHER_TASK).build):
-        return OTHER_TASK, [f"on={on}", last, *rest]
-    return OTHER_TASK, [f"on={first}", *rest]
+        return OTHER_TASK, [f"on={unquoted(on)}", last, *rest]
+    return OTHER_TASK, [f"on={unquoted(first)}", *rest]
 
 
 def _parts(text: str) -> tuple[str, list[str]]:
     """Take a name from what stands behind it."""
     name, _, rest = text.partition(":")
-    return name.strip(), [part.strip() for part in rest.split(",") if part.strip()]
+    return name.strip(), apart(rest, ",")
 
 
 def _read(options: Mapping[str, str]) -> dict[str, Any]:

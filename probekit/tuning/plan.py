@@ -18,7 +18,7 @@ from probekit import plain
 from probekit.errors import InputError, ResourceError, UsageError
 from probekit.storage.files import replace_bytes
 from probekit.storage.strict import canonical, decode, pretty
-from probekit.tuning.checking import SCHEMA, check_schema, depths, named, optional, read_part, sha256
+from probekit.tuning.checking import SCHEMA, check_depths, check_schema, depths, named, optional, read_part, sha256
 from probekit.tuning.choices import CloseChoice, ModuleChoice, SignalChoice
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ScheduleChoice
@@ -26,6 +26,7 @@ from probekit.tuning.planning.editing import changed, differences
 from probekit.tuning.rates import get_rate
 from probekit.tuning.reasons import Reason
 from probekit.tuning.schedules import get_schedule
+from probekit.tuning.stage import StageChoice, check_stages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,8 @@ class TunePlan:
         What keeps the model close to the pretrained one.
     signals : tuple of SignalChoice
         What it learns from beside the task.
+    first : tuple of StageChoice
+        What the model is tuned for before the task, one behind the other, in runs of their own.
     loop : Loop
     report : str or None
         The sha256 of the report that it was made from, as read from its file and without the seconds in it.
@@ -74,6 +77,7 @@ class TunePlan:
     modules: tuple[ModuleChoice, ...] = ()
     close: tuple[CloseChoice, ...] = ()
     signals: tuple[SignalChoice, ...] = ()
+    first: tuple[StageChoice, ...] = ()
     loop: Loop = field(default_factory=Loop)
     report: str | None = None
     why: tuple[Reason, ...] = ()
@@ -88,30 +92,11 @@ class TunePlan:
         object.__setattr__(self, "why", plain.all_of(self.why, "why", Reason, "a list of Reasons"))
         for name, kind in _LISTS.items():
             object.__setattr__(self, name, plain.all_of(getattr(self, name), name, kind, f"a list of {kind.__name__}s"))
-        self._check_depths()
+        placed = [depth for module in self.modules for depth in module.depths]
+        check_depths(self.keep, self.read.layers, self.train, placed)
+        check_stages(self.first, task=self.task, keep=self.keep, signals=[choice.name for choice in self.signals])
         get_schedule(self.schedule.name).bind(self.loop.epochs, self.schedule.options)
         get_rate(self.rate.name).bind(self.rate.options)
-
-    def _check_depths(self) -> None:
-        """Refuse layers that are read, or depths that train, where nothing is kept."""
-        highest = self.read.layers[-1]
-        wrong = []
-        if highest > self.keep:
-            under = sorted({min(layer, self.keep) for layer in self.read.layers})
-            wrong.append(("read.layers", self.read.layers, f"reach above keep={self.keep}", under))
-            highest = self.keep
-        if self.train and self.train[-1] > highest:
-            under = [depth for depth in self.train if depth <= highest]
-            why = f"reach above layer {highest}, the highest that is read, so nothing would train them"
-            wrong.append(("train", self.train, why, under))
-        placed = sorted({depth for module in self.modules for depth in module.depths})
-        if placed and placed[-1] > highest:
-            why = f"reach above layer {highest}, the highest that is read, so nothing would train them"
-            wrong.append(("modules' depths", tuple(placed), why, [depth for depth in placed if depth <= highest]))
-        if wrong:
-            said = "; ".join(f"{field} {list(value)} {why}" for field, value, why, _ in wrong)
-            sets = ", ".join(f"{field}={','.join(map(str, under))}" for field, _, _, under in wrong)
-            raise UsageError(f"The plan contradicts itself: {said}. Change them too: {sets}.")
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -135,6 +120,7 @@ class TunePlan:
             "rate": self.rate.to_json(),
             "close": [choice.to_json() for choice in self.close],
             "signals": [choice.to_json() for choice in self.signals],
+            "first": [choice.to_json() for choice in self.first],
             "loop": self.loop.to_json(),
             "why": [reason.to_json() for reason in self.why],
         }
@@ -209,8 +195,8 @@ class TunePlan:
         *changes : str
             Lists are written ``train=3,4`` or ``train=3-5``, and ``train=`` for none; a head, a schedule or a rate
             ``schedule=gradual:epochs_each=2``; ``modules=bottleneck:16@3-6;lora:r=8@4``, ``close=ewc``,
-            ``signals=lm:0.2..0.1``; ``read=3`` is ``read.layers=3``; ``read.beside=vectors.txt`` names a file of word
-            vectors, whose sha256 is put into the plan.
+            ``signals=lm:0.2..0.1``, ``first=lm@reviews.txt``; ``read=3`` is ``read.layers=3``;
+            ``read.beside=vectors.txt`` names a file of word vectors, whose sha256 is put into the plan.
 
         Raises
         ------
@@ -288,7 +274,12 @@ _PARTS = {
     "rate": RateChoice,
     "loop": Loop,
 }
-_LISTS: dict[str, type[Any]] = {"modules": ModuleChoice, "close": CloseChoice, "signals": SignalChoice}
+_LISTS: dict[str, type[Any]] = {
+    "modules": ModuleChoice,
+    "close": CloseChoice,
+    "signals": SignalChoice,
+    "first": StageChoice,
+}
 """Parts that stand in lists; a plan without such a list has none."""
 _FLAT = ("schedule", "rate")
 """Parts whose options stand beside their name."""

@@ -20,6 +20,7 @@ from probekit.storage.strict import canonical
 from probekit.tasks import ProbeTask
 from probekit.tuning import advise as advising
 from probekit.tuning.choices import typed_modules
+from probekit.tuning.closeness import check_close
 from probekit.tuning.data.materials import Materials, gather
 from probekit.tuning.heads import get_head
 from probekit.tuning.options import bound
@@ -88,6 +89,7 @@ def tune(
     modules: str | Sequence[str] = (),
     close: str | Sequence[str] = (),
     signals: str | Sequence[str] = (),
+    first: str | Sequence[str] = (),
     examples: int | None = None,
     fold: tuple[int, int] | None = None,
     save: str | None = None,
@@ -130,6 +132,9 @@ def tune(
         What keeps the model close to the pretrained one.
     signals : str or sequence of str
         What it learns from beside the task, ``lm:0.2..0.1``.
+    first : str or sequence of str
+        What the model is tuned for before the task, one behind the other, ``label@snli.jsonl:epochs=3``, ``lm@FILE``:
+        each is a run of its own, in the folder ``first`` of this one, whose blocks the next starts from.
     examples : int, optional
         Train on so many training examples, drawn by the plan's seed.
     fold : (int, int), optional
@@ -191,7 +196,10 @@ def tune(
         changes=[
             *plain.texts(changes, "changes"),
             *added_fields(
-                plain.texts(modules, "modules"), plain.texts(close, "close"), plain.texts(signals, "signals")
+                plain.texts(modules, "modules"),
+                plain.texts(close, "close"),
+                plain.texts(signals, "signals"),
+                plain.texts(first, "first"),
             ),
         ],
         examples=examples,
@@ -268,6 +276,7 @@ def plan_for(
         by_hand = [change.partition("=")[0].strip() for change in changes]
         made = on_frozen_blocks(made.with_set(*changes), by_hand) if "modules" in by_hand else made.with_set(*changes)
     made = made.check(facts, data.task.name).without_shared(facts)
+    check_close(made)
     head = get_head(made.head.name)
     head.check(kind=data.task.kind, targets=data.targets, pool=made.read.pool)
     head.check_read(made.read, made.keep)

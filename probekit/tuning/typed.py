@@ -1,6 +1,7 @@
 """Values as they are typed: ``3``, ``2e-5``, ``true``, ``3-5``, and names of members with options behind them.
 
 Enters: texts. Leaves: plain data as JSON has it. Surprise: what is no number, no truth and no ``null`` is a text.
+What stands between double quotes is never taken apart, so that names of files may have commas.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from probekit.storage.strict import decode
+from probekit.storage.strict import decode, dump
 
 _RANGE = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
 
@@ -19,6 +20,22 @@ def value(text: str) -> Any:
         return decode(text)
     except ValueError:
         return text
+
+
+def apart(text: str, signs: str) -> list[str]:
+    """Take a text apart at some signs, but for those between double quotes; empty parts are left out."""
+    parts = re.findall(rf'(?:[^{signs}"]|"[^"]*"?)+', text)
+    return [part for part in map(str.strip, parts) if part]
+
+
+def unquoted(text: str) -> str:
+    """Return a name without the quotes that held it together."""
+    return text.replace('"', "")
+
+
+def quoted(text: str) -> str:
+    """Return an option as it is typed: in quotes where it has a sign at which lists are taken apart."""
+    return dump(text) if set(text) & set(",;") else text
 
 
 def listed(text: str) -> Any:

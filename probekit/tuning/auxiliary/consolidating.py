@@ -81,7 +81,6 @@ class Consolidation:
 
 def consolidated(pretrained: Pretrained, strength: float, sampling: Sampling) -> WeightPenalty:
     """Return a penalty on weights by the Fisher information of the model that a run starts from; see `consolidate`."""
-    pretrained.check_weights("ewc")
     network, depths = pretrained.network, frozenset(pretrained.plan.train)
     found = consolidate(Source(network.loaded), depths, sampling, pretrained.folder)
     names = {id(parameter): name for name, parameter in _base(network).named_parameters()}

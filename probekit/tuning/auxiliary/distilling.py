@@ -47,8 +47,6 @@ def distilled(pretrained: Pretrained, strength: float, *, temperature: float, la
     """
     network, data, source = pretrained.network, pretrained.feed.data, Source(pretrained.network.loaded)
     highest, lowest = pretrained.plan.read.layers[-1], min(pretrained.plan.depths)
-    if lowest > pretrained.plan.keep:
-        raise UsageError("Nothing of the model itself trains (train=), so 'distill' holds nothing. Leave it out.")
     if layer >= 0:
         if not lowest <= layer <= highest:
             raise UsageError(

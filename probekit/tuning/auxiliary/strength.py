@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from probekit.errors import InputError, UsageError
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.reasons import Evidence, Reason
-from probekit.tuning.typed import value
+from probekit.tuning.typed import apart, value
 
 if TYPE_CHECKING:
     from probekit.report import LayerReport, Measurement
@@ -35,12 +35,12 @@ def strengths_of(text: str) -> list[str]:
     UsageError
         Several members have several strengths.
     """
-    parts = [part.strip() for part in text.split(";") if part.strip()]
+    parts = apart(text, ";")
     found: list[str] = []
     several = 0
     for place, part in enumerate(parts):
         name, _, rest = part.partition(":")
-        given = [one.strip() for one in rest.split(",") if one.strip()]
+        given = apart(rest, ",")
         strengths = [one for one in given if isinstance(value(one), int | float)]
         if len(strengths) < 2:
             continue

@@ -55,18 +55,6 @@ class Pretrained:
         own = self.network.pretrained(self.plan.depths)
         return {name: parameter.detach().clone() for name, parameter in own.items()}
 
-    def check_weights(self, name: str) -> None:
-        """Refuse a penalty on weights where none of the model itself trains.
-
-        Raises
-        ------
-        UsageError
-        """
-        if not self.plan.train:
-            raise UsageError(
-                f"No weight of the model itself trains (train=), so '{name}' holds nothing. Leave it out, or set train."
-            )
-
 
 @dataclass(frozen=True, slots=True)
 class Closeness:
@@ -79,11 +67,17 @@ class Closeness:
         ``build(pretrained, **options)`` gives a penalty; options are keyword-only, the strength the first.
     help : str
         One line, with the paper.
+    holds : {"weights", "states"}
+        Weights of the model itself; or what it says, which modules in frozen blocks change too.
+    corpora : tuple of str
+        Options that name a corpus.
     """
 
     name: str
     build: Callable[..., Penalty]
     help: str
+    holds: str = "weights"
+    corpora: tuple[str, ...] = ()
 
     def bind(self, options: Mapping[str, Any]) -> Callable[..., Penalty]:
         """Return ``build(pretrained)`` under options.
@@ -95,8 +89,36 @@ class Closeness:
         """
         return bound(self.build, f"closeness '{self.name}'", options)
 
+    def check(self, plan: TunePlan) -> None:
+        """Refuse a plan of which nothing trains that this member holds.
+
+        Raises
+        ------
+        UsageError
+        """
+        if self.holds == "weights" and not plan.train:
+            raise UsageError(
+                f"No weight of the model itself trains (train=), so '{self.name}' holds nothing. Leave it out, or set "
+                "train."
+            )
+        if min(plan.depths) > plan.keep:
+            raise UsageError(
+                f"Nothing of the model itself trains (train=), so '{self.name}' holds nothing. Leave it out."
+            )
+
 
 CLOSENESS = Registry("closeness", Closeness, attribute="CLOSENESS", group="probekit.closeness", home=__name__)
+
+
+def check_close(plan: TunePlan) -> None:
+    """Refuse a plan with closeness of which nothing trains that is held; to be asked before anything runs.
+
+    Raises
+    ------
+    UsageError
+    """
+    for choice in plan.close:
+        get_closeness(choice.name).check(plan)
 
 
 def get_closeness(name: str) -> Closeness:

@@ -36,4 +36,4 @@ def build(
     return distilled(pretrained, strength, temperature=temperature, layer=layer)
 
 
-CLOSENESS = Closeness("distill", build, "what the model said before (Li & Hoiem 2016)")
+CLOSENESS = Closeness("distill", build, "what the model said before (Li & Hoiem 2016)", holds="states")

@@ -48,4 +48,6 @@ def build(
     return consolidated(pretrained, strength, Sampling(rows, examples, labels, draws))
 
 
-CLOSENESS = Closeness("ewc", build, "squared distance by Fisher information (Kirkpatrick et al. 2017)")
+CLOSENESS = Closeness(
+    "ewc", build, "squared distance by Fisher information (Kirkpatrick et al. 2017)", corpora=("rows",)
+)

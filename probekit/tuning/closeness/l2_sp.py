@@ -20,7 +20,6 @@ def build(pretrained: Pretrained, *, strength: NotNegative = 0.01) -> Penalty:
     """Return half the strength times the squared distance."""
     from probekit.tuning.auxiliary.pulling import WeightPenalty
 
-    pretrained.check_weights("l2-sp")
     return WeightPenalty(pretrained.values(), strength)
 
 

@@ -1,4 +1,4 @@
-"""Modules, closeness and signals put into a plan as they are typed.
+"""Modules, closeness, signals and stages put into a plan as they are typed.
 
 Enters: a plan, texts: ``bottleneck:16@3-6``, ``ewc``, ``lm:0.2..0.1``. Leaves: the plan with them. Surprise: where
 modules train, the blocks around them do not, unless that was set by hand: what is stored then is small, and the same
@@ -17,9 +17,11 @@ from probekit.tuning.planning.defaults import HEAD_PEAK
 from probekit.tuning.reasons import Reason
 
 
-def added_fields(modules: Sequence[str] = (), close: Sequence[str] = (), signals: Sequence[str] = ()) -> list[str]:
+def added_fields(
+    modules: Sequence[str] = (), close: Sequence[str] = (), signals: Sequence[str] = (), first: Sequence[str] = ()
+) -> list[str]:
     """Return what was typed as changes of a plan: ``modules=bottleneck:16@3-6;lora@4``; nothing where nothing was."""
-    asked = (("modules", modules), ("close", close), ("signals", signals))
+    asked = (("modules", modules), ("close", close), ("signals", signals), ("first", first))
     return [f"{field}={';'.join(texts)}" for field, texts in asked if texts]
 
 

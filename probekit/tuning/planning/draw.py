@@ -91,7 +91,7 @@ def _label(ax: Axes, plan: TunePlan) -> None:
         ax.spines[side].set_color(INK)
     options = "".join(f", {key} {value}" for key, value in plan.schedule.options.items())
     kept = f"{plan.model.name}, kept to block {plan.keep}"
-    write_title(ax, plan.task, f"{kept}\n{plan.schedule.name}{options}; {plan.rate.name}{_modules(plan)}")
+    write_title(ax, plan.task, f"{kept}\n{plan.schedule.name}{options}; {plan.rate.name}{_modules(plan)}{_first(plan)}")
 
 
 def _modules(plan: TunePlan) -> str:
@@ -101,6 +101,11 @@ def _modules(plan: TunePlan) -> str:
     alone = [depth for depth in plan.depths[:-1] if depth not in plan.train]
     named = "; ".join(spelled_choice(module.to_json()) for module in plan.modules)
     return f"\n{named}" + (f"; nothing else trains in {', '.join(map(str, alone))}" if alone else "")
+
+
+def _first(plan: TunePlan) -> str:
+    """Name what the model is tuned for before the steps that are drawn."""
+    return f"\nfirst, not drawn: {', then '.join(stage.name for stage in plan.first)}" if plan.first else ""
 
 
 def _scale(ax: Axes, image: Any, highest: float) -> None:

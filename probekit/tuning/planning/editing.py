@@ -13,6 +13,7 @@ from probekit.storage.strict import decode, dump
 from probekit.tuning.choices import spelled_choice, typed_closeness, typed_modules, typed_signals
 from probekit.tuning.options import spelled
 from probekit.tuning.parts import WordFile
+from probekit.tuning.stage import typed_stages
 from probekit.tuning.typed import listed, value
 
 MADE_FROM = ("schema", "model", "task", "report", "why")
@@ -26,6 +27,7 @@ MEMBERS: Mapping[str, Callable[[str], Any]] = {
     "modules": typed_modules,
     "close": typed_closeness,
     "signals": typed_signals,
+    "first": typed_stages,
 }
 """Lists of members, each with its options behind its name: ``bottleneck:16@3-6``."""
 _FREE = ("head.options", "schedule", "rate")

@@ -14,6 +14,7 @@ from probekit import __version__
 from probekit.corpus.notes import list_names
 from probekit.errors import CacheError, UsageError
 from probekit.storage.strict import canonical
+from probekit.tuning.data.corpora import digests_of
 from probekit.tuning.data.data import TuningData
 from probekit.tuning.data.materials import Materials
 from probekit.tuning.plan import TunePlan
@@ -27,7 +28,10 @@ WHERE, READ_FROM = "model_folder", "read_from"
 """Fields of the record that are no part of what makes two runs the same run."""
 FOLD = "fold"
 """Which fold of how many was held out; runs on the parts of the corpus have no such field."""
-ADDED = ("modules", "close", "signals")
+ADDED = ("modules", "close", "signals", "first")
+FIRST = "first"
+"""Folder, in that of a run, of the runs of stages before it."""
+OTHERS = "other_corpora"
 MODEL_FILES = ("config.json", "model.safetensors", "pytorch_model.bin")
 RUN, PLAN, REPORT, CERTIFICATE = (
     "run.json",
@@ -46,15 +50,20 @@ def identity_of(
     *,
     learned_from: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return what makes two runs the same run; `learned_from` are the digests of what signals name."""
-    cache = materials.cache
+    """Return what makes two runs the same run; `learned_from` are the digests of what signals name.
+
+    Raises
+    ------
+    UsageError, InputError
+        The plan names another corpus, and it is not there.
+    """
+    others = digests_of(plan)
     folds: dict[str, Any] = {} if materials.fold is None else {FOLD: list(materials.fold)}
     if learned_from:
         folds["learned_from"] = list(learned_from)
     return {
         "schema": SCHEMA,
-        "model": {"name": materials.facts.name, "digest": materials.facts.digest},
-        WHERE: materials.model_folder,
+        **model_of(materials),
         READ_FROM: dict(materials.read_from),
         "corpus": data.corpus,
         "task": data.task.name,
@@ -67,10 +76,20 @@ def identity_of(
         "examples": examples,
         **folds,
         "save": save,
-        "cache": None if cache is None else str(cache.path),
         "data": data.digest,
         "plan": {**_said(plan), "model": {"name": plan.model.name, "digest": plan.model.digest}},
         "probekit": __version__,
+        **({OTHERS: others} if others else {}),
+    }
+
+
+def model_of(materials: Materials) -> dict[str, Any]:
+    """Return the part of it that is about the model that a run starts from; a cache is of no other."""
+    cache = materials.cache
+    return {
+        "model": {"name": materials.facts.name, "digest": materials.facts.digest},
+        WHERE: materials.model_folder,
+        "cache": None if cache is None else str(cache.path),
     }
 
 
@@ -79,10 +98,10 @@ def _said(plan: TunePlan) -> dict[str, Any]:
     return {name: value for name, value in plan.to_json().items() if value != [] or name not in ADDED}
 
 
-def run_folder(asked: dict[str, Any]) -> Path:
+def run_folder(asked: dict[str, Any], home: Path = RUNS) -> Path:
     """Return the folder of a run that nobody named: the same plan on the same targets gives the same."""
     key = hashlib.sha256(canonical({name: asked[name] for name in ("plan", "data", "examples")})).hexdigest()[:12]
-    return RUNS / f"{asked['task'].replace(':', '-')}--{asked['model']['name'].rpartition('/')[2]}--{key}"
+    return home / f"{asked['task'].replace(':', '-')}--{asked['model']['name'].rpartition('/')[2]}--{key}"
 
 
 def claim(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any] | None:
@@ -95,12 +114,7 @@ def claim(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any] | None:
     """
     found = run.read(RUN)
     if found is not None:
-        for name, value in asked.items():
-            if name not in (WHERE, READ_FROM) and found.get(name) != value:
-                raise CacheError(
-                    f"{run.path} holds another run: {_difference(name, found.get(name), value)}. Give this run a "
-                    "folder of its own with --out."
-                )
+        _check_same(run.path, found, asked)
         if found.get("complete"):
             return found
     elif there := [name for name in (*MODEL_FILES, REPORT, CERTIFICATE, LOG, HEAD) if (run.path / name).exists()]:
@@ -110,6 +124,28 @@ def claim(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any] | None:
         )
     run.write(RUN, {**asked, "complete": False})
     return None
+
+
+def check_free(folder: Path, asked: dict[str, Any]) -> None:
+    """Refuse the folder of another run before the stages run that come first; the model is looked at behind them.
+
+    Raises
+    ------
+    CacheError
+    """
+    found = RunFolder(folder, writes=False).read(RUN)
+    if found is not None:
+        later = ("model", "cache")
+        _check_same(folder, found, {name: value for name, value in asked.items() if name not in later})
+
+
+def _check_same(folder: Path, found: dict[str, Any], asked: dict[str, Any]) -> None:
+    for name, value in asked.items():
+        if name not in (WHERE, READ_FROM) and found.get(name) != value:
+            raise CacheError(
+                f"{folder} holds another run: {_difference(name, found.get(name), value)}. Give this run a folder of "
+                "its own with --out."
+            )
 
 
 def complete_record(run: RunFolder) -> dict[str, Any]:
@@ -134,6 +170,9 @@ def _difference(name: str, before: Any, now: Any) -> str:
     """Say in which field of the record two runs differ, and how."""
     if name == "plan" and isinstance(before, dict):
         return f"its plan has {'; '.join(differences(before, now))[:300] or 'other reasons'}"
+    if name == OTHERS:
+        names = [one for one in {**(before or {}), **now} if (before or {}).get(one) != now.get(one)]
+        return f"what is in {list_names(names)} was something else, or is not on its record"
     if name == "data":
         return "the tokens, targets or splits that it trained on are not these"
     if isinstance(before, list) and isinstance(now, list):

@@ -26,8 +26,15 @@ HEAD, DELTA, MODULES = "head.safetensors", "delta.safetensors", "modules.safeten
 SAVES = ("whole", "delta")
 
 
-def way_of_saving(save: str | None, plan: TunePlan) -> str:
+def way_of_saving(save: str | None, plan: TunePlan, name: str = "") -> str:
     """Return the way to save what a plan trains: whole by default, and what differs where it has modules.
+
+    Parameters
+    ----------
+    save : {"whole", "delta"}, optional
+    plan : TunePlan
+    name : str
+        Of the plan, where there are several.
 
     Raises
     ------
@@ -37,9 +44,10 @@ def way_of_saving(save: str | None, plan: TunePlan) -> str:
     if save not in (None, *SAVES):
         raise UsageError(f"The `save` option must be one of {', '.join(SAVES)}. Got '{save}'.")
     if save == "whole" and plan.modules:
+        which = f" (--beside {name})" if name else ""
         raise UsageError(
-            "A model with modules is saved as what differs (delta): transformers would load it without them. Leave "
-            "out --save."
+            f"A model with modules{which} is saved as what differs (delta): transformers "
+            "would load it without them. Leave out --save."
         )
     return save or ("delta" if plan.modules else "whole")
 

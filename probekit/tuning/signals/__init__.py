@@ -73,6 +73,8 @@ class Signal:
     begin : callable, optional
         ``begin(network, options)`` changes with what weights a model starts, before anything is measured of it, and
         says how; called where the option ``start`` is set.
+    corpora : tuple of str
+        Options that name a corpus, or a task with its corpus (``TASK@CORPUS``).
     """
 
     name: str
@@ -80,6 +82,7 @@ class Signal:
     help: str
     digest: Callable[[Mapping[str, Any]], str] | None = None
     begin: Callable[[Network, Mapping[str, Any]], str] | None = None
+    corpora: tuple[str, ...] = ()
 
     def bind(self, options: Mapping[str, Any]) -> Callable[..., SignalModule]:
         """Return ``build(spec)`` under options.

@@ -34,4 +34,9 @@ def build(spec: SignalSpec, *, on: str = "", eps: PartOrNone = 0.15, sure: PartO
     return noise_signal(spec, on, eps=eps, sure=sure)
 
 
-SIGNAL = Signal("consistency", build, "the same answer with words hidden, on texts without labels (Xie et al. 2020)")
+SIGNAL = Signal(
+    "consistency",
+    build,
+    "the same answer with words hidden, on texts without labels (Xie et al. 2020)",
+    corpora=("on",),
+)

@@ -16,6 +16,7 @@ from typing import Any
 from probekit import __version__
 from probekit.errors import UsageError
 from probekit.report import LayerReport, Measurement
+from probekit.tuning.closeness import check_close
 from probekit.tuning.data.data import TuningData
 from probekit.tuning.data.materials import Materials
 from probekit.tuning.heads import get_head
@@ -25,9 +26,22 @@ from probekit.tuning.plan import TunePlan
 from probekit.tuning.planning.course import Course
 from probekit.tuning.runs.cost import Cost, peak_of
 from probekit.tuning.runs.folder import RunFolder
-from probekit.tuning.runs.identity import CERTIFICATE, PLAN, REPORT, RUN, claim, identity_of, run_folder
+from probekit.tuning.runs.identity import (
+    CERTIFICATE,
+    FIRST,
+    PLAN,
+    REPORT,
+    RUN,
+    RUNS,
+    check_free,
+    claim,
+    identity_of,
+    model_of,
+    run_folder,
+)
 from probekit.tuning.runs.saving import save_network, way_of_saving
 from probekit.tuning.signals import get_signal, starting
+from probekit.tuning.training.first import Stage, begin
 from probekit.tuning.training.loop import MINUTES, Fitted, Trainer
 from probekit.tuning.training.processes import Processes
 from probekit.tuning.training.scoring import SplitScorer, blank_row
@@ -48,6 +62,8 @@ class Tuned:
     cost : Cost
     extraction_seconds : float
         What the cache took whose states were read; 0 where none were.
+    stages : tuple of Stage
+        What the model was tuned for first.
     """
 
     folder: Path
@@ -55,6 +71,7 @@ class Tuned:
     report: LayerReport
     cost: Cost
     extraction_seconds: float = 0.0
+    stages: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +92,9 @@ class Running:
         Called with a :class:`~probekit.tuning.training.watching.Moment` behind every step and every epoch.
     told : callable, optional
         Called with what a person must know.
+    home : Path, optional
+        Where runs lie that nobody named, those of stages before the task among them; by default ``first`` in the folder
+        of the run, and ``runs`` where that has none either.
     """
 
     minutes: float = MINUTES
@@ -83,6 +103,7 @@ class Running:
     once: bool = True
     watch: Watcher | None = None
     told: Callable[[str], None] | None = None
+    home: Path | None = None
 
 
 def run_plan(
@@ -119,32 +140,68 @@ def run_plan(
     """
     plan = plan.check(materials.facts, materials.data.task.name).without_shared(materials.facts)
     get_head(plan.head.name).check_read(plan.read, plan.keep)
+    check_close(plan)
     save = way_of_saving(save, plan)
     running = running or Running()
-    data = materials.data.limited(examples, plan.loop.seed)
-    if save == "delta" and (begins := starting(plan.signals)):
+    begins = starting(plan.signals)
+    if save == "delta" and begins:
         raise UsageError(
             f"A model that starts with weights of its {begins[0].name} (start={begins[0].options['start']}) is saved "
             "whole: it differs everywhere from the one that it would be told from. Leave out --save, and modules."
         )
+    if plan.first and begins:
+        raise UsageError(
+            f"A model that starts with weights of its {begins[0].name} (start={begins[0].options['start']}) takes "
+            "nothing over from stages before it (first). Leave out one of both."
+        )
     named = [(one, get_signal(one.name).digest) for one in plan.signals]
     learned_from = [digest(one.options) for one, digest in named if digest is not None]
-    asked = identity_of(materials, data, plan, examples, save, learned_from=learned_from)
-    folder = folder or run_folder(asked)
     check_trackers(running.report_to)
-    processes = running.processes or Processes(materials.loaded.device)
-    run = RunFolder(folder, writes=processes.main)
+    running = replace(running, processes=running.processes or Processes(materials.loaded.device))
+    data = materials.data.limited(examples, plan.loop.seed)
+    asked = identity_of(materials, data, plan, examples, save, learned_from=learned_from)
+    stages: list[Stage] = []
+    if plan.first:
+        if folder is not None:
+            check_free(folder, asked)
+        materials, stages = _begun(materials, plan, folder, running)
+        asked = {**asked, **model_of(materials)}
+    folder = folder or run_folder(asked, running.home or RUNS)
+    assert running.processes is not None
+    run = RunFolder(folder, writes=running.processes.main)
     with run.held():
         if (done := claim(run, asked)) is not None:
-            return _tuned(materials, plan, folder, LayerReport.read(folder / REPORT), Cost.from_json(done["cost"]))
-        run.write_text(PLAN, plan.text())
-        return _trained(materials, plan, run, data, asked, replace(running, processes=processes))
+            report, cost = LayerReport.read(folder / REPORT), Cost.from_json(done["cost"])
+        else:
+            run.write_text(PLAN, plan.text())
+            report, cost = _trained(materials, plan, run, asked, running, stages)
+    seconds = materials.extraction_seconds if cost.from_cache else 0.0
+    return Tuned(folder, plan, report, cost, seconds, tuple(stages))
+
+
+def _begun(
+    materials: Materials, plan: TunePlan, folder: Path | None, running: Running
+) -> tuple[Materials, list[Stage]]:
+    """Run what a plan has first, each stage in a folder that is named after what it is."""
+    own = replace(running, home=running.home or (RUNS if folder is None else folder / FIRST))
+
+    def run(its: Materials, stage: TunePlan, examples: int | None) -> tuple[Path, LayerReport, Cost]:
+        tuned = run_plan(its, stage, examples=examples, save="whole", running=own)
+        return tuned.folder, tuned.report, tuned.cost
+
+    return begin(materials, plan, run, running.told or (lambda note: None))
 
 
 def _trained(
-    materials: Materials, plan: TunePlan, run: RunFolder, data: TuningData, asked: dict[str, Any], running: Running
-) -> Tuned:
+    materials: Materials,
+    plan: TunePlan,
+    run: RunFolder,
+    asked: dict[str, Any],
+    running: Running,
+    stages: Sequence[Stage],
+) -> tuple[LayerReport, Cost]:
     """Train, score and save in a folder that is this run's."""
+    data = materials.data.limited(asked["examples"], plan.loop.seed)
     processes = running.processes
     assert processes is not None
     feed = _feed(materials, plan, data, once=running.once)
@@ -180,20 +237,19 @@ def _trained(
         peak_memory=peak_of(network.device),
         from_cache=feed.cache is not None,
     )
-    stages = [stage.to_json() for stage in fitted.stages]
-    run.write(CERTIFICATE, {"stages": stages, "frozen": fitted.frozen, "halved": fitted.halved})
+    moved = [stage.to_json() for stage in fitted.stages]
+    run.write(CERTIFICATE, {"stages": moved, "frozen": fitted.frozen, "halved": fitted.halved})
     notes = [*data.notes, *feed.remarks, *trainer.terms.remarks, *network.remarks, *trackers.remarks]
-    report = LayerReport(tuple(rows), _provenance(materials, plan, notes, fitted, cost))
+    provenance = _provenance(materials, plan, notes, fitted, cost)
+    if stages:
+        provenance["first"] = [stage.to_json() for stage in stages]
+    report = LayerReport(tuple(rows), provenance)
     if processes.main:
         report.write(run.path / REPORT)
     run.write(RUN, {**asked, "complete": True, "cost": cost.to_json()})
     run.drop_checkpoints()
     processes.wait()
-    return _tuned(materials, plan, run.path, report, cost)
-
-
-def _tuned(materials: Materials, plan: TunePlan, folder: Path, report: LayerReport, cost: Cost) -> Tuned:
-    return Tuned(folder, plan, report, cost, materials.extraction_seconds if cost.from_cache else 0.0)
+    return report, cost
 
 
 def _feed(materials: Materials, plan: TunePlan, data: TuningData, *, once: bool) -> Feed:

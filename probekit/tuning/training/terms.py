@@ -16,7 +16,7 @@ from torch import Tensor
 from probekit.tuning.auxiliary.pulling import Penalty
 from probekit.tuning.auxiliary.signal_module import SignalModule
 from probekit.tuning.choices import labels
-from probekit.tuning.closeness import Pretrained, get_closeness
+from probekit.tuning.closeness import Pretrained, check_close, get_closeness
 from probekit.tuning.data.layout import Ran
 from probekit.tuning.data.order import drawn_from
 from probekit.tuning.network.feed import Feed
@@ -52,6 +52,7 @@ class Terms:
 
     def stay_close(self, folder: Path) -> None:
         """Build the penalties of the run in a folder, while every parameter has its pretrained value."""
+        check_close(self._plan)
         pretrained = Pretrained(self._network, self._feed, self._plan, folder)
         for label, choice in zip(labels(self._plan.close), self._plan.close, strict=True):
             with drawn_from(self._plan.loop.seed):

@@ -47,6 +47,8 @@ class Entry:
     trained, run, stored, peak_memory : int
     seconds, extraction_seconds, tokens_per_second : float
         Training with its choice on dev; the extraction that it read from, where it read from a cache.
+    first_seconds : float
+        Of the stages before it.
     """
 
     strategy: str
@@ -61,6 +63,7 @@ class Entry:
     seconds: float
     extraction_seconds: float
     tokens_per_second: float
+    first_seconds: float = 0.0
 
     @classmethod
     def of(cls, strategy: str, tuned: Tuned) -> Entry:
@@ -83,6 +86,7 @@ class Entry:
             seconds=cost.seconds,
             extraction_seconds=tuned.extraction_seconds,
             tokens_per_second=cost.tokens_per_second,
+            first_seconds=sum(stage.cost.seconds for stage in tuned.stages),
         )
 
 
@@ -114,6 +118,12 @@ class Total:
     seconds: float
     extraction_seconds: float
     tokens_per_second: float
+    first_seconds: float
+
+    @property
+    def training(self) -> float:
+        """Seconds of training, of the stages before it too."""
+        return self.seconds + self.first_seconds
 
 
 class Bill:
@@ -170,7 +180,7 @@ class Bill:
         if not others or len(totals) < 2:
             return "One strategy alone is no comparison: run others beside it (--beside head-only --beside full)."
         best, head = max(others, key=lambda total: total.dev), heads[0]
-        gain, price = best.dev - head.dev, best.seconds / max(head.seconds, 1e-9)
+        gain, price = best.dev - head.dev, best.training / max(head.training, 1e-9)
         spread = self._spread(best.strategy, head.strategy)
         what = f"{best.strategy} has {best.dev:.3f} {best.metric} on dev, {head.strategy} {head.dev:.3f}"
         cost = f"at {price:.1f} times the seconds and {best.trained / max(head.trained, 1):,.0f} times the parameters"
@@ -217,6 +227,11 @@ class Bill:
         said = []
         if any(total.extraction_seconds for total in self.totals):
             said.append("seconds: training + the extraction that frozen layers were read from")
+        for total in self.totals:
+            if total.first_seconds:
+                said.append(
+                    f"seconds of {total.strategy}: {total.first_seconds:,.1f} of them are of the stages before it"
+                )
         if self.probing_seconds is not None:
             said.append(f"the report cost {self.probing_seconds:,.0f} s of probing, which is in no row")
         return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], *said, self.advice()])
@@ -232,7 +247,7 @@ class Bill:
         by = plain.choice(by, "by", ("trained", "seconds"))
         ax = own_axes(ax)
         for place, total in enumerate(self.totals):
-            x = total.trained if by == "trained" else total.seconds + total.extraction_seconds
+            x = total.trained if by == "trained" else total.training + total.extraction_seconds
             error = (
                 None
                 if total.low is None or total.high is None
@@ -271,7 +286,7 @@ class Bill:
 
 _ROUND = [unit * 10**power for power in range(11) for unit in (1, 2, 5)]
 _MARKS = ("o", "s", "^", "D", "v", "P", "X")
-_MEAN = ("dev", "test", "seconds", "extraction_seconds", "tokens_per_second")
+_MEAN = ("dev", "test", "seconds", "extraction_seconds", "tokens_per_second", "first_seconds")
 
 
 def _total(entries: Sequence[Entry]) -> Total:
@@ -291,7 +306,7 @@ def _total(entries: Sequence[Entry]) -> Total:
 
 
 def _cells(total: Total) -> tuple[str, ...]:
-    seconds = f"{total.seconds:.1f}" + (f" + {total.extraction_seconds:.1f}" if total.extraction_seconds else "")
+    seconds = f"{total.training:.1f}" + (f" + {total.extraction_seconds:.1f}" if total.extraction_seconds else "")
     return (
         total.strategy,
         str(total.seeds),

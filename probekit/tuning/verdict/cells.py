@@ -132,6 +132,11 @@ def run_cells(
             "A plan with modules has no rivals that train blocks: leave out --verify, and compare it with others of "
             "its kind (--beside adapters:everywhere --beside adapters:bottom)."
         )
+    if plan.first:
+        raise UsageError(
+            "A plan with stages before its task (--first) starts from another model than its rivals would. Leave out "
+            "--verify; or run the stage alone, and judge depths of what it left: --model FOLDER --report REPORT."
+        )
     facts, data = materials.facts, materials.data
     n = min(len(data.training), asked.examples or len(data.training))
     task = asked.task or f"{plan.task} on {data.corpus}"
