@@ -169,8 +169,8 @@ def tune_command(
     if keep is not None:
         chosen = plan_for(materials, cut_to(chosen, keep))
     rivals = {name: plan_for(materials, name, examples=train_examples) for name in beside or []}
-    for name, one in {"": chosen, **rivals}.items():
-        way_of_saving(save, one, name)
+    for name, its in {"": chosen, **rivals}.items():
+        way_of_saving(save, its, name)
     if plot is not None and (verify is None or plan_only):
         say(f"plot       {save_plan(chosen, plot)}", quiet=quiet or json)
     if plan_only:

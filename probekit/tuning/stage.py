@@ -117,9 +117,8 @@ def typed_stages(text: str) -> list[dict[str, Any]]:
                 'The name of a corpus that has a comma stands in quotes: label@"a,b.jsonl".'
             )
         options = by_place(_options, rest, "stage")
-        found.append(
-            {"task": task, "corpus": unquoted(corpus), "options": {name: value(one) for name, one in options.items()}}
-        )
+        read = {name: value(one) for name, one in options.items()}
+        found.append({"task": TEXT if task == SHORT else task, "corpus": unquoted(corpus), "options": read})
     return found
 
 

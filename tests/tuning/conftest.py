@@ -25,6 +25,7 @@ DOCUMENT: dict[str, Any] = {
     "rate": {"name": "slanted-triangular", "peak": 1e-4, "head_peak": 1e-3, "depth_factor": 0.9},
     "close": [],
     "signals": [],
+    "first": [],
     "loop": {
         "epochs": 5, "batch_tokens": 1024, "accumulate": 1, "clip": 1.0, "patience": 3, "seed": 0,
         "weight_decay": 0.01, "precision": "float32",

@@ -77,8 +77,11 @@ def shared_note(shared: Sequence[Shared], stage: str) -> str:
     parts = []
     for one in shared:
         if one.whole or one.part:
+            more = " ..." if one.whole + one.part > len(one.ids) else ""
             half = f" ({one.part:,} of them with one of their two texts)" if one.part else ""
-            parts.append(f"{one.whole + one.part:,} of {one.n:,} {one.split} examples{half}: {', '.join(one.ids)} ...")
+            parts.append(
+                f"{one.whole + one.part:,} of {one.n:,} {one.split} examples{half}: {', '.join(one.ids)}{more}"
+            )
     return f"'{stage}' trains on texts that are scored here, which are then no new text: {'; '.join(parts)}."
 
 
