@@ -14,7 +14,7 @@ from probekit import __version__
 from probekit.corpus.notes import list_names
 from probekit.errors import CacheError, UsageError
 from probekit.storage.strict import canonical
-from probekit.tuning.data.corpora import digests_of
+from probekit.tuning.corpora import digests_of
 from probekit.tuning.data.data import TuningData
 from probekit.tuning.data.materials import Materials
 from probekit.tuning.plan import TunePlan
