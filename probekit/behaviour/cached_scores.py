@@ -201,6 +201,11 @@ def _text(example: Example, how: str) -> str:
 
 
 def _check_model(cache: ActivationCache, session: Session) -> None:
+    if cache.identity["input"] == "chat":
+        raise UsageError(
+            f"{cache.path.name} holds chats, whose tokens are mostly their template's: they are not scored as texts. "
+            "Extract without --chat to score the words of the messages."
+        )
     if cache.identity.get("edits"):
         raise UsageError(
             f"{cache.path} is of a model that was edited while it read, and would be scored without the edits. Name a "

@@ -11,6 +11,8 @@ import typer
 from probekit.cli.options import (
     BatchTokens,
     CacheRoot,
+    Chat,
+    ChatTemplate,
     Debug,
     Device,
     DryRun,
@@ -53,6 +55,7 @@ EXAMPLES = examples(
     "probekit extract ./my-model ./ud_english_ewt --layers 0,3,6 --store bfloat16",
     "probekit extract ./my-model ./ud_english_ewt --layers 2,3 --sites heads,mlp",
     "probekit extract ./my-model ./ud_english_ewt --edits heads.json",
+    "probekit extract ./my-chat-model questions.jsonl --chat",
     "probekit extract ./my-model ./ud_english_ewt --dry-run",
     'probekit probe --task pos --on "$(probekit extract -q ./my-model corpus.conllu)"',
 )
@@ -97,6 +100,8 @@ def extract_command(
             "--input", help="words: the corpus's words joined by single spaces; text: its surface text.", metavar="NAME"
         ),
     ] = "words",
+    chat: Chat = False,
+    chat_template: ChatTemplate = None,
     max_length: MaxLength = None,
     overflow: Overflow = "error",
     random_weights: RandomWeights = None,
@@ -165,6 +170,8 @@ def extract_command(
         device=device,
         batch_tokens=batch_tokens,
         input=input,
+        chat=chat,
+        chat_template=chat_template,
         max_length=max_length,
         overflow=overflow,
         random_weights=random_weights,
@@ -247,6 +254,7 @@ def _check_score(score: str, request: Request, *, dry_run: bool) -> None:
         ("dry-run", dry_run),
         ("shard", request.shard),
         ("edits", request.spec.edits),
+        ("chat", request.spec.input == "chat"),
         ("" if request.spec.control is None else request.spec.control.kind, request.spec.control),
     ):
         if given not in (None, False):

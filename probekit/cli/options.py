@@ -85,6 +85,16 @@ ReadLayer = Annotated[
 Revision = Annotated[
     str | None, typer.Option("--revision", help="Of a hub model: a commit, tag or branch.", metavar="REVISION")
 ]
+Chat = Annotated[
+    bool,
+    typer.Option("--chat", help="Read chats (rows of messages, prompts) by the template of the model's own tokenizer."),
+]
+ChatTemplate = Annotated[
+    Path | None,
+    typer.Option(
+        "--chat-template", help="Read chats by a template of your own, in place of the model's (Jinja).", metavar="FILE"
+    ),
+]
 MaxLength = Annotated[
     int | None,
     typer.Option(

@@ -73,6 +73,8 @@ class Cost:
 
 def estimate(request: Request) -> Cost:
     """Measure what :func:`~probekit.extraction.run.extract_request` would cost, writing no cache."""
+    from probekit.cache.format.certificate import CHATS, chat_notes
+    from probekit.extraction.chats import certify, with_template
     from probekit.extraction.engine import LocalEngine
     from probekit.extraction.identity import complete_cache, identify, other_caches
     from probekit.extraction.places import chosen_tensors
@@ -80,7 +82,8 @@ def estimate(request: Request) -> Cost:
     from probekit.models.sources.find import find_model, shadowing_note
 
     source = find_model(request.model, revision=request.revision)
-    with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
+    request, corpus = with_template(request, source), open_corpus(request.corpus)
+    with stage(corpus, request.root, subsample=request.subsample) as staged:
         loaded = load_for(request, source)
         identity = identify(request, source, staged, None if request.spec.control is None else loaded)
         if (there := complete_cache(request.root, identity)) is not None:
@@ -90,6 +93,8 @@ def estimate(request: Request) -> Cost:
         notes = [*shadowing_note(request.model), *notes]
         tensors = chosen_tensors(loaded, request.spec)
         tokeniser = tokeniser_for(loaded, request.spec)
+        if tokeniser.chats is not None:
+            notes = [*notes, *chat_notes({CHATS: certify(staged, tokeniser, corpus)})]
         looked_at = _spread(staged.shards, SHARDS_LOOKED_AT)
         ready = [tokeniser.prepare(staged.folder, shard) for shard in looked_at]
         rows = sum(item.rows for item in ready)

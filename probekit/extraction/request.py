@@ -14,7 +14,8 @@ from probekit import plain
 from probekit.cache.location import cache_root
 from probekit.controls import one_control
 from probekit.devices import DEVICES
-from probekit.extraction.spec import Changes, ExtractionSpec
+from probekit.errors import UsageError
+from probekit.extraction.spec import INPUTS, Changes, ExtractionSpec
 from probekit.sites import parse_kinds, parse_layers
 
 
@@ -26,6 +27,8 @@ class Request:
     ----------
     model : str or Path
     corpus : anything :func:`~probekit.corpus.open_corpus` takes
+    chat_template : Path or None
+        A file in the place of the model's own template.
     spec : ExtractionSpec
     root : Path
         Folder of caches.
@@ -50,6 +53,7 @@ class Request:
     shard: tuple[int, int] | None = None
     mixed: bool = False
     resume_command: str | None = None
+    chat_template: Path | None = None
 
     @classmethod
     def build(
@@ -64,6 +68,8 @@ class Request:
         device: str = "auto",
         batch_tokens: int | None = None,
         input: str = "words",
+        chat: bool = False,
+        chat_template: str | os.PathLike[str] | None = None,
         max_length: int | None = None,
         overflow: str = "error",
         random_weights: int | None = None,
@@ -83,7 +89,7 @@ class Request:
             sites=() if sites is None else parse_kinds(sites),
             dtype=dtype,
             store=dtype if stored == "same" else stored,
-            input=input,
+            input=_input(input, chat=plain.flag(chat, "chat"), template=chat_template),
             overflow=overflow,
             max_length=max_length,
             control=one_control(
@@ -106,7 +112,17 @@ class Request:
             None if subsample is None else plain.whole(subsample, "subsample", least=1),
             None if shard is None else _part(shard),
             plain.flag(mixed, "mixed"),
+            chat_template=None if chat_template is None else plain.path(chat_template, "chat_template"),
         )
+
+
+def _input(given: Any, *, chat: bool, template: Any) -> str:
+    """Return what the model reads of an example; a template alone asks for chats."""
+    if not chat and template is None:
+        return plain.choice(given, "input", INPUTS[:2])
+    if given != "words":
+        raise UsageError(f"Chats are read by their template, so --chat has no use with --input {given}. Leave it out.")
+    return "chat"
 
 
 def _part(shard: Any) -> tuple[int, int]:

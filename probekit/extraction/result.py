@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.format.certificate import certificate, unread_notes
+from probekit.cache.format.certificate import certificate, made_notes
 from probekit.extraction.spec import ExtractionSpec
 from probekit.sites import STACKS, read_tensor
 
@@ -146,7 +146,7 @@ def summarise(
         alignment=alignment,
         corpus=corpus,
         certificate=certificate(findings, made_with),
-        notes=[*unread_notes(made_with), *_notes(findings)],
+        notes=[*made_notes(made_with), *_notes(findings)],
     )
 
 

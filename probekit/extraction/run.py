@@ -16,12 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
-from probekit.cache.format.certificate import NOT_READ
+from probekit.cache.format.certificate import CHATS, NOT_READ
 from probekit.cache.format.names import ShardSpec
 from probekit.cache.reader import TEXTLESS, ActivationCache
 from probekit.cache.write.staging import StagedCorpus, stage
 from probekit.cache.write.writer import CacheWriter
 from probekit.corpus import open_corpus
+from probekit.extraction.chats import certify, with_template
 from probekit.extraction.identity import complete_cache, former_name_note, identify, other_caches
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
@@ -47,6 +48,8 @@ def extract(
     device: str = "auto",
     batch_tokens: int | None = None,
     input: str = "words",
+    chat: bool = False,
+    chat_template: str | os.PathLike[str] | None = None,
     max_length: int | None = None,
     overflow: str = "error",
     random_weights: int | None = None,
@@ -82,6 +85,10 @@ def extract(
         Tokens a batch, padding included; by default a table by device and dtype.
     input : {"words", "text"}
         Read the words joined by single spaces, or the surface text.
+    chat : bool
+        Read the messages of chats by the template of the model's tokenizer, in its sandbox; every chat is certified.
+    chat_template : path, optional
+        A file in the place of the model's own template.
     max_length : int, optional
         Tokens the model may read at once, special ones included.
     overflow : {"error", "truncate", "window"}
@@ -128,6 +135,8 @@ def extract(
         device=device,
         batch_tokens=batch_tokens,
         input=input,
+        chat=chat,
+        chat_template=chat_template,
         max_length=max_length,
         overflow=overflow,
         random_weights=random_weights,
@@ -153,7 +162,8 @@ def extract_request(
     """
     source = find_model(request.model, revision=request.revision)
     before = stamps(source)
-    with stage(open_corpus(request.corpus), request.root, subsample=request.subsample) as staged:
+    request, corpus = with_template(request, source), open_corpus(request.corpus)
+    with stage(corpus, request.root, subsample=request.subsample) as staged:
         tell = notify or (lambda note: None)
         remarks = [*shadowing_note(request.model), *source.remarks, *staged.remarks]
         for note in remarks:
@@ -175,7 +185,9 @@ def extract_request(
             tell(note)
         loaded = loaded or load_for(request, source)
         check_unchanged(source, before)
-        result = _extract(request, staged, identity, loaded, progress)
+        tokeniser = tokeniser_for(loaded, request.spec)
+        chats = {} if tokeniser.chats is None else {CHATS: certify(staged, tokeniser, corpus)}
+        result = _extract(request, staged, identity, loaded, tokeniser, progress=progress, chats=chats)
         result.notes.extend([*remarks, *notes])
         return result
 
@@ -196,7 +208,10 @@ def _extract(
     staged: StagedCorpus,
     identity: Mapping[str, Any],
     loaded: LoadedModel,
+    tokeniser: Tokeniser,
+    *,
     progress: Progress | None,
+    chats: Mapping[str, Any],
 ) -> Extraction:
     from probekit.extraction.engine import LocalEngine
     from probekit.extraction.places import chosen_tensors
@@ -204,7 +219,6 @@ def _extract(
 
     spec = request.spec
     tensors = chosen_tensors(loaded, spec)
-    tokeniser = tokeniser_for(loaded, spec)
     limit = batch_tokens(spec, loaded.device.type)
     made_with = {
         "tokens_per_batch": limit,
@@ -214,6 +228,7 @@ def _extract(
         "transformers": importlib.metadata.version("transformers"),
         TEXTLESS: list(tokeniser.encoder.textless),
         NOT_READ: loaded.not_read,
+        **chats,
     }
     names = [tensor.name for tensor in tensors]
     with (
@@ -242,11 +257,16 @@ def tokeniser_for(loaded: LoadedModel, spec: ExtractionSpec) -> Tokeniser:
     """Return what turns stored examples into rows for this model."""
     from probekit.extraction.shard import Tokeniser
     from probekit.models.tokens.align import Aligner
+    from probekit.models.tokens.chat import ChatEncoder
 
     if loaded.encoder is not None:
         return Tokeniser(loaded.encoder, spec, limit=token_limit(loaded, spec))
     aligner = Aligner(loaded.tokenizer, vocabulary=loaded.vocabulary)
-    return Tokeniser(aligner, spec, limit=token_limit(loaded, spec, closed=bool(aligner.backend.suffix)))
+    if spec.input != "chat":
+        return Tokeniser(aligner, spec, limit=token_limit(loaded, spec, closed=bool(aligner.backend.suffix)))
+    assert spec.template is not None
+    chats = ChatEncoder(loaded.tokenizer, spec.template, vocabulary=loaded.vocabulary)
+    return Tokeniser(aligner, spec, limit=token_limit(loaded, spec, closed=False), chats=chats)
 
 
 def _run_shards(

@@ -28,6 +28,7 @@ from probekit.extraction.layout import Segment, ShardLayout, lay_out_shard
 from probekit.extraction.spec import ExtractionSpec, batches
 from probekit.models.tokens.align import Encoded
 from probekit.models.tokens.alignment_counts import AlignmentCounts
+from probekit.models.tokens.chat import ChatEncoder
 from probekit.models.tokens.words import Encoder
 from probekit.sites import DECODER, of_stack, site_of
 
@@ -52,8 +53,11 @@ class TokenisedShard:
 class Tokeniser:
     """Turns the stored examples of a shard into a :class:`TokenisedShard` layout."""
 
-    def __init__(self, encoder: Encoder, spec: ExtractionSpec, *, limit: int | None) -> None:
+    def __init__(
+        self, encoder: Encoder, spec: ExtractionSpec, *, limit: int | None, chats: ChatEncoder | None = None
+    ) -> None:
         self.encoder = encoder
+        self.chats = chats
         self.spec = spec
         self.limit = limit
 
@@ -67,7 +71,9 @@ class Tokeniser:
         return TokenisedShard(layout, alignment)
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
-        """Tokenise examples as words or as surface text."""
+        """Tokenise examples as words, as surface text or as chats."""
+        if self.chats is not None:
+            return [self.chats.encode(example.messages)[0] for example in examples]
         if self.spec.input == "words":
             return self.encoder.encode_words([example.words for example in examples])
         for example in examples:

@@ -6,6 +6,7 @@ tokens of a batch, and the cost.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from probekit.models.sources.load import LoadedModel
 
+INPUTS = ("words", "text", "chat")
 DTYPES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 # Model tokens of one batch, padding included, by device and computing dtype. Measured once (make
@@ -62,7 +64,9 @@ class ExtractionSpec:
         Computing precision.
     store : str
         Precision on disk; ``same`` is resolved to ``dtype``.
-    input : {"words", "text"}
+    input : {"words", "text", "chat"}
+    template : str or None
+        What chats are rendered by, in Jinja; None until the model is found.
     overflow : {"error", "truncate", "window"}
     max_length : int or None
         Tokens, special ones included; None: the model's own limit.
@@ -79,6 +83,7 @@ class ExtractionSpec:
     dtype: str = "float32"
     store: str = "float32"
     input: str = "words"
+    template: str | None = None
     overflow: str = "error"
     max_length: int | None = None
     control: Control | None = None
@@ -95,10 +100,15 @@ class ExtractionSpec:
         for name, allowed in (
             ("dtype", tuple(DTYPES)),
             ("store", tuple(DTYPES)),
-            ("input", ("words", "text")),
+            ("input", INPUTS),
             ("overflow", ("error", "truncate", "window")),
         ):
             object.__setattr__(self, name, plain.choice(getattr(self, name), name, allowed))
+        if self.input == "chat" and self.overflow != "error":
+            raise UsageError(
+                f"A chat is read whole: its last tokens are what one asks about, and --overflow {self.overflow} would "
+                "cut them off or apart. Leave out --overflow, and the chats that are too long."
+            )
         if WEIGHTS in self.sites and self.overflow == "window":
             raise UsageError(
                 f"The `sites` option cannot be {WEIGHTS} with --overflow window: an example that is read in several "
@@ -106,13 +116,14 @@ class ExtractionSpec:
             )
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that decide the vectors, for the cache key; ``sites`` only where there are some."""
+        """Return the fields that decide the vectors, for the cache key; ``sites``, ``template`` where there are any."""
         return {
             **({"sites": list(self.sites)} if self.sites else {}),
             "layers": self.layers if isinstance(self.layers, str) else list(self.layers),
             "dtype": self.dtype,
             "store": self.store,
             "input": self.input,
+            **({} if self.template is None else {"template": hashlib.sha256(self.template.encode()).hexdigest()}),
             "overflow": self.overflow,
             "max_length": self.max_length,
             "edits": [] if self.edits is None else self.edits.identity(),

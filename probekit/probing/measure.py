@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from probekit import __version__
-from probekit.cache.format.certificate import certificate, unread_notes
+from probekit.cache.format.certificate import certificate, made_notes
 from probekit.cache.reader import ActivationCache
 from probekit.controls import control_of, edits_notes
 from probekit.corpus import Corpus
@@ -246,7 +246,7 @@ def provenance_of(
         "targets": dict(targets),
         "notes": [
             *source.remarks,
-            *unread_notes(cache.made_with),
+            *made_notes(cache.made_with),
             *edits_notes(cache.identity.get("edits", ())),
             *_of_word_vectors(cache),
             *notes,

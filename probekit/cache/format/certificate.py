@@ -72,6 +72,36 @@ NOT_READ = "not_read"
 """In the plan: ``heads``, ``constants``, ``parts`` (of a model that is several): a name -> how many parameters."""
 
 
+def made_notes(made_with: Mapping[str, Any]) -> list[str]:
+    """Return what must be said of how a cache was made: what was not read, and what was read of chats."""
+    return [*unread_notes(made_with), *chat_notes(made_with)]
+
+
+CHATS = "chats"
+"""In the plan, of a cache of chats: what was found of them in their tokens, counted."""
+
+
+def chat_notes(made_with: Mapping[str, Any]) -> list[str]:
+    """Return what must be said of chats: whose tokens are whose, and what the template did to messages."""
+    found = made_with.get(CHATS)
+    if not found:
+        return []
+    lines = [
+        f"Chats: {found['messages']:,} messages of {found['chats']:,} chats stand whole in {found['tokens']:,} tokens; "
+        f"{found['template']:,} other tokens are the template's."
+    ]
+    if found["trimmed"]:
+        lines.append(f"The template leaves out white space around {found['trimmed']:,} messages.")
+    if found["shared"]:
+        lines.append(f"{found['shared']:,} tokens hold the end of a message and text of the template.")
+    if found["unbegun"]:
+        lines.append(
+            f"{found['unbegun']:,} chats do not begin with the token that the tokenizer begins other texts with: their "
+            "template does not write it."
+        )
+    return lines
+
+
 def unread_notes(made_with: Mapping[str, Any]) -> list[str]:
     """Return what must be said: heads and parts that were not read. Masks and counters are no news.
 

@@ -47,6 +47,8 @@ TOKENIZER_FILES = (
     "merges.txt",
     "target.spm",
 )
+TEMPLATE_FILE = "chat_template.jinja"
+"""No part of the tokenizer's digest: only chats are rendered by it, and their caches have one of their own."""
 INDEX = "model.safetensors.index.json"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
@@ -181,7 +183,13 @@ def _from_hub(name: str, revision: str | None) -> Path:
         folder = huggingface_hub.snapshot_download(
             name,
             revision=revision,
-            allow_patterns=["*.safetensors", "*.safetensors.index.json", "config.json", *TOKENIZER_FILES],
+            allow_patterns=[
+                "*.safetensors",
+                "*.safetensors.index.json",
+                "config.json",
+                *TOKENIZER_FILES,
+                TEMPLATE_FILE,
+            ],
             ignore_patterns=["*/*"],
         )
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError) as error:

@@ -266,6 +266,11 @@ def _check_same_model(cache: ActivationCache, source: ModelSource) -> None:
         raise CacheError(
             f"{cache.path.name} is of a model {KINDS[control.kind][1]}, which cannot be loaded to be tuned."
         )
+    if cache.identity["input"] == "chat":
+        raise UsageError(
+            f"{cache.path.name} holds chats under a template, and a model is tuned on texts as they are. Extract "
+            "without --chat, and name that cache."
+        )
     if cache.identity.get("edits"):
         raise CacheError(
             f"{cache.path.name} is of a model that was edited while it read ({edits_line(cache.identity['edits'])}), "
