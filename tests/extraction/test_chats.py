@@ -46,7 +46,7 @@ def test_vectors_are_those_of_the_rendering(model: Path, tmp_path: Path) -> None
 
     made = extract(model, write(tmp_path / "chats.jsonl", *CHATS), chat=True, cache=tmp_path / "root")
     cache = ActivationCache.open(made.cache)
-    index, last = cache.index(), cache.layers()[-2]
+    index, last = cache.index(), 2
     tokenizer, net = AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model).eval()
     for ordinal, chat in enumerate(CHATS):
         messages = [{"role": role, "content": content} for role, content in chat]
@@ -61,7 +61,7 @@ def test_vectors_are_those_of_the_rendering(model: Path, tmp_path: Path) -> None
         np.testing.assert_allclose(cache.layer(last)[mine], states[last][0].numpy(), atol=1e-5)
     # The last token of the second chat is where an answer would begin.
     assert tokenizer.decode(index.token[index.example == 1]).endswith("[assistant]")
-    assert any("3 messages" in note or "4 messages of 2 chats" in note for note in made.notes)
+    assert any("4 messages of 2 chats" in note for note in made.notes)
     assert any("white space around 1 messages" in note for note in made.notes)
 
 
@@ -76,7 +76,7 @@ def test_the_template_is_part_of_the_cache(model: Path, tmp_path: Path) -> None:
     again = extract(model, corpus, chat=True, cache=root)
     assert again.reused
     assert again.cache == own.cache
-    assert again.notes == own.notes
+    assert [note for note in again.notes if "Chats" in note] == [note for note in own.notes if "Chats" in note] != []
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,8 @@ def test_a_chat_that_cannot_be_read_is_named_with_its_line(model: Path, tmp_path
 
 def test_a_template_that_leaves_a_message_out_is_refused(model: Path, tmp_path: Path) -> None:
     template = tmp_path / "drops.jinja"
-    template.write_text(
-        TEMPLATE.replace("%}[{{", "%}{% if message['role'] != 'system' %}[{{").replace("\n{%", "\n{% endif %}{%")
-    )
+    kept = TEMPLATE.replace("%}[{{", "%}{% if message['role'] != 'system' %}[{{")
+    template.write_text(kept.replace("\n{%", "\n{% endif %}{%"))
     with pytest.raises(InputError, match=r"chats.jsonl:1: message 1 \(system\): the template leaves out it"):
         extract(model, write(tmp_path / "chats.jsonl", *CHATS), chat_template=template, cache=tmp_path / "root")
 
