@@ -81,7 +81,7 @@ class Renderer:
         # Noncharacters, which no text holds, and a number.
         marks = [f"\ufdd0{number}\ufdd1" for number in range(len(roles))]
         rest = self._text(tuple(zip(roles, marks, strict=True)))
-        pieces = []
+        pieces: list[str] = []
         for number, (role, mark) in enumerate(zip(roles, marks, strict=True), 1):
             if (count := rest.count(mark)) != 1:
                 moved = not count and any(mark in piece for piece in pieces)
