@@ -91,6 +91,7 @@ ENTRANCES = {
     ("probekit/behaviour/run.py", "behave"),
     ("probekit/behaviour/run.py", "perplexity_of"),
     ("probekit/probing/run.py", "probe"),
+    ("probekit/probing/transfer/run.py", "transfer"),
     ("probekit/tuning/data/materials.py", "gather"),
     ("probekit/tuning/tune.py", "tune"),
     ("probekit/viewing/attention/relation_run.py", "view_attention_relations"),

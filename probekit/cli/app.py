@@ -25,6 +25,7 @@ from probekit.cli import (
     probe,
     report,
     tasks,
+    transfer,
     tune,
     view,
 )
@@ -47,6 +48,9 @@ app.command("extract", short_help="Keep the vectors of every token at every laye
 )
 app.command("probe", short_help="Ask a question of every layer, with floors.", epilog=probe.EXAMPLES)(
     probe.probe_command
+)
+app.command("transfer", short_help="Train on one data set, test on others.", epilog=transfer.EXAMPLES)(
+    transfer.transfer_command
 )
 app.command("behave", short_help="Which sentence a model prefers, with floors.", epilog=behave.EXAMPLES)(
     behave.behave_command

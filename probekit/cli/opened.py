@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from probekit.report.rows import RowReport
 
 KINDS = {
+    "transfer": "probekit.probing.transfer.report:TransferReport",
     "behave": "probekit.behaviour.report:BehaviourReport",
     "attention": "probekit.attention.report:AttentionReport",
     "align": "probekit.attention.alignment.report:AlignmentReport",

@@ -69,6 +69,16 @@ Annotations = Annotated[
     ),
 ]
 
+EstimatorName = Annotated[
+    str | None,
+    typer.Option(
+        "--estimator",
+        help=f"One of {names_in('probing', 'estimators')}, or a file of your own (lda.py); by default logistic, "
+        "of trees the structural probe.",
+        metavar="NAME",
+    ),
+]
+
 # What a probe of a live model is fitted on.
 ProbedCorpus = Annotated[
     str | None,

@@ -14,6 +14,7 @@ from probekit.cli.options import (
     CacheRoot,
     Debug,
     Device,
+    EstimatorName,
     Json,
     Layers,
     Out,
@@ -76,15 +77,7 @@ def probe_command(
     layers: Layers = "all",
     pool: Pool = "mean",
     pair: Pair = "concat",
-    estimator: Annotated[
-        str | None,
-        typer.Option(
-            "--estimator",
-            help=f"One of {names_in('probing', 'estimators')}, or a file of your own (lda.py); by default logistic, "
-            "of trees the structural probe.",
-            metavar="NAME",
-        ),
-    ] = None,
+    estimator: EstimatorName = None,
     control_seeds: Annotated[
         int | None,
         typer.Option(

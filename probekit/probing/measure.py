@@ -97,7 +97,7 @@ class Measurer:
         blank, n = replace(self.blank, layer=layer), len(question.methods)
         for method, fit in reversed(list(zip(question.methods, results[:n], strict=True))):
             predicted = fit.predicted(self.split)
-            row, scores = fitted(replace(blank, method=method), fit), self.scorer.scores(predicted)
+            row, scores = fitted(replace(blank, method=method), fit), self.scorer.of(fit)
             self.rows += rows_of(self.scorer.metrics, row, scores)
         self.main[layer] = scores[0]
         drawn = []
@@ -113,13 +113,13 @@ class Measurer:
         row = replace(self.blank, method=floor.method, role="floor", layer=None, note=floor.note)
         row = replace(row, pooling=None, seed=None)
         if floor.mask is None:
-            scores = self.scorer.scores(floor.predicted)
+            scores = self.scorer.of_floor(floor)
             self.rows += rows_of(self.scorer.metrics, row, scores[:1] if floor.main else scores)
             return
         units = np.unique(self.scorer.part.resampled.of[floor.mask])
         row = replace(row, n=int(floor.mask.sum()), n_groups=len(units))
         if floor.mask.any():
-            self.rows += rows_of(self.scorer.metrics, row, self.scorer.scores(floor.predicted, mask=floor.mask))
+            self.rows += rows_of(self.scorer.metrics, row, self.scorer.of_floor(floor))
 
     def tests(self) -> dict[str, Any] | None:
         """Test the layers of this split against each other; see :func:`layer_tests`."""
@@ -191,7 +191,8 @@ def fitted(row: Measurement, fit: Fit) -> Measurement:
         notes.append(f"the strength is at the edge of the grid {fit.strengths[0]:g} .. {fit.strengths[-1]:g}")
     if not fit.converged:
         notes.append("the fit did not converge")
-    return replace(row, strength=fit.strength, strength_name=fit.strength_name, note="; ".join(notes))
+    notes.append(getattr(fit, "said", ""))
+    return replace(row, strength=fit.strength, strength_name=fit.strength_name, note="; ".join(filter(None, notes)))
 
 
 def mean_of(draws: int) -> str:
@@ -297,8 +298,7 @@ def no_control_notes(task: ProbeTask, cache: ActivationCache, floors: Sequence[s
     """
     whole = task.kind == "sentence"
     why = "are whole examples, which no memory of forms answers" if whole else "carry no key to be learned by heart"
-    named = " and ".join(map(readable, floors))
-    notes = [f"This task has no control: its targets {why}. Its floor is {named}."]
+    notes = [f"This task has no control: its targets {why}. Held against: {', '.join(map(readable, floors))}."]
     trained = control_of(cache.model) is None and not is_static(cache.model["name"])
     if trained and "random_weights" not in floors:
         notes.append(

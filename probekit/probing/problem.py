@@ -7,7 +7,7 @@ prediction equals it, so it counts as an error without a special case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -80,6 +80,8 @@ class Problem:
     n_classes : int
     weights : ndarray or None
         Weights of the training rows (a resample); None: all one.
+    proba : bool
+        Probabilities of dev and test are wanted, too.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Problem:
     y_test: np.ndarray
     n_classes: int
     weights: np.ndarray | None = None
+    proba: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,10 @@ class Result:
     intercept : ndarray of float32, shape (columns,)
     curve : mapping of float to (ndarray, ndarray) of int32
         What every strength predicts of dev and test at its optimum; empty where not all were taken there.
+    proba : mapping of str to ndarray of float32, shape (n, n_classes)
+        Probabilities of the chosen fit, of ``dev`` and ``test``; empty where the problem does not want them.
+    said : str
+        What a reader must know of this fit.
     """
 
     name: str
@@ -137,16 +144,26 @@ class Result:
     coef: np.ndarray | None = None
     intercept: np.ndarray | None = None
     curve: Mapping[float, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    proba: Mapping[str, np.ndarray] = field(default_factory=dict)
+    said: str = ""
 
     def at(self, strength: float, y_dev: np.ndarray) -> Result:
         """Return what another strength of the curve came to."""
         dev, test = self.curve[strength]
         score = accuracy(dev, y_dev)
-        return replace(self, strength=strength, curve={}, dev_codes=dev, test_codes=test, dev_score=score)
+        return replace(self, strength=strength, curve={}, proba={}, dev_codes=dev, test_codes=test, dev_score=score)
 
     def predicted(self, split: str) -> np.ndarray:
         """Return the codes predicted of ``dev`` or ``test``."""
         return self.dev_codes if split == "dev" else self.test_codes
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Return the probabilities of logits (n, K), or (n,) of two classes: (n, K) or (n, 2), float32."""
+    if scores.ndim == 1:
+        scores = np.stack([np.zeros_like(scores), scores], axis=1)
+    exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=1, keepdims=True), np.float32)
 
 
 def accuracy(codes: np.ndarray, y: np.ndarray) -> float:
@@ -163,6 +180,7 @@ def choose(
     last: bool = False,
     passes: float = 0.0,
     converged: Sequence[bool] = (),
+    proba: Callable[[int], tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> Result:
     """Return the result of the strength that is best on dev.
 
@@ -181,6 +199,8 @@ def choose(
         Passes over the training rows that all strengths took together.
     converged : sequence of bool
         Of each strength; empty: all have.
+    proba : callable, optional
+        ``proba(place)`` gives the probabilities of dev and of test of one strength, where the problem wants them.
     """
     scores = [accuracy(dev, problem.y_dev) for dev, _ in predicted]
     best = len(scores) - 1 - int(np.argmax(scores[::-1])) if last else int(np.argmax(scores))
@@ -199,6 +219,7 @@ def choose(
         iterations=int(passes),
         row_passes=float(passes),
         converged=bool(converged[best]) if converged else True,
+        proba=dict(zip(("dev", "test"), proba(best), strict=True)) if problem.proba and proba else {},
     )
 
 

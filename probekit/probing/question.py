@@ -95,6 +95,14 @@ class Scorer(ABC):
             Rows that count.
         """
 
+    def of(self, fit: Any) -> list[Score]:
+        """Return a score a metric of what a fit predicts of this part."""
+        return self.scores(fit.predicted(self.part.split))
+
+    def of_floor(self, floor: Floor) -> list[Score]:
+        """Return a score a metric of what a floor predicts of this part; only the main one of rows that it picks."""
+        return self.scores(floor.predicted, mask=floor.mask)
+
     def row(self, blank: Measurement) -> Measurement:
         """Return a row about this part."""
         units = self.part.resampled
@@ -130,6 +138,8 @@ class Question(ABC):
     """Methods of the rows of the control, and of what the task is better by."""
     plain_floor: ClassVar[str] = ""
     """The floor that is left to targets without a control in a fast run; empty where the control needs no keys."""
+    text_floors: ClassVar[Sequence[str]] = ()
+    """Floors of targets without a control, which read their text."""
 
     data: Dataset
     settings: Settings
@@ -204,6 +214,8 @@ class Floor:
         The rows that it is about.
     main : bool
         Scored by the main metric alone.
+    proba : float array [n, classes], optional
+        Probabilities of labels.
     """
 
     method: str
@@ -211,6 +223,7 @@ class Floor:
     note: str = ""
     mask: NDArray[np.bool_] | None = None
     main: bool = False
+    proba: NDArray[np.floating] | None = None
 
 
 def control_seeds(table: TargetTable, settings: Settings) -> list[int]:

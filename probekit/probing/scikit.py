@@ -73,6 +73,7 @@ def from_sklearn(name: str, predictor: Any, *, grid: Mapping[str, Sequence[float
         scikit=partial(clone, predictor),
         parameter=parameter,
         targets="numbers" if is_regressor(predictor) else "labels",
+        proba=hasattr(predictor, "predict_proba"),
     )
 
 
@@ -131,4 +132,18 @@ def _solve(
     predicted = list(zip(dev, test, strict=True))
     if isinstance(problem, NumberProblem):
         return choose_number(problem, values, predicted, name=parameter, converged=converged)
-    return choose(problem, values, predicted, name=parameter, passes=len(values), converged=converged)
+
+    def proba(place: int) -> tuple[np.ndarray, np.ndarray]:
+        fit = fitted[place]
+        of_dev, of_test = (_probabilities(fit, part, problem.n_classes) for part in held_out)
+        return of_dev, of_test
+
+    return choose(problem, values, predicted, name=parameter, passes=len(values), converged=converged, proba=proba)
+
+
+def _probabilities(fit: Any, part: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the probabilities of all classes, 0 of one that training lacks, [n, n_classes]."""
+    found = np.zeros((len(part), n_classes), np.float32)
+    if len(part):
+        found[:, fit.classes_] = fit.predict_proba(part)
+    return found

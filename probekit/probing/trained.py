@@ -32,7 +32,7 @@ from probekit.probing.estimator import (
     require_whole,
 )
 from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens, StudySettings
-from probekit.probing.problem import Problem, Result, Standardiser, check_problems, choose
+from probekit.probing.problem import Problem, Result, Standardiser, check_problems, choose, softmax
 from probekit.probing.solvers.training import Data, TokenData, Trained, Training, VectorData, batch_of, train
 
 HeldOut = tuple[Data, Tensor]
@@ -215,6 +215,7 @@ def network_estimator(
         name,
         partial(study_network, probe, grid),
         seeded=True,
+        proba=True,
         reads="weight decay of the network, larger is simpler",
         tokens=isinstance(probe, TokenProbe),
         pairs=pairs,
@@ -259,10 +260,15 @@ def _solve(probe: NetworkProbe, grid: Sequence[float], data: Sequence[Data], pro
     y, y_dev = (torch.from_numpy(codes.astype(np.int64)).to(device) for codes in (problem.y_train, problem.y_dev))
     probes = [clone(probe).set_params(weight_decay=weight_decay) for weight_decay in grid]
     ends = [one.train(data[0], y, problem.n_classes, (data[1], y_dev)) for one in probes]
-    dev, test = (
-        [end.scores(part, one.training(len(y))).argmax(1).cpu().numpy() for one, end in zip(probes, ends, strict=True)]
-        for part in data[1:]
-    )
+
+    def logits(place: int, part: Data) -> np.ndarray:
+        return ends[place].scores(part, probes[place].training(len(y))).double().cpu().numpy()
+
+    def proba(place: int) -> tuple[np.ndarray, np.ndarray]:
+        dev, test = (softmax(logits(place, part)) for part in data[1:])
+        return dev, test
+
+    dev, test = ([logits(place, part).argmax(1) for place in range(len(grid))] for part in data[1:])
     return choose(
         problem,
         grid,
@@ -271,6 +277,7 @@ def _solve(probe: NetworkProbe, grid: Sequence[float], data: Sequence[Data], pro
         last=True,
         passes=sum(end.epochs for end in ends),
         converged=[end.converged for end in ends],
+        proba=proba,
     )
 
 

@@ -7,6 +7,7 @@ that are equal are one threshold, as in scikit-learn; what chance gives for an o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,8 @@ from scipy.stats import hypergeom, kendalltau
 
 from probekit.statistics.bootstrap import Bootstrap, FloatArray, Resampled, Score
 
-BLOCK = 256
-"""Resamples scored at a time."""
+CELLS = 2_000_000
+"""Rows times resamples that are scored at a time."""
 
 
 def average_precision(X: NDArray[np.floating], positive: NDArray[np.bool_]) -> FloatArray:
@@ -42,8 +43,25 @@ def average_precision(X: NDArray[np.floating], positive: NDArray[np.bool_]) -> F
     return found
 
 
+Curve = Callable[[FloatArray, FloatArray], FloatArray]
+"""A score of rows in order: ``curve(found, alarms)`` takes the weight of positives and of negatives at or above each
+threshold, both [k, thresholds], from the highest on, and gives scores [k]."""
+
+
+def precision_curve(found: FloatArray, alarms: FloatArray) -> FloatArray:
+    """Return the average precision, as :func:`average_precision` has it; NaN without positives."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.nan_to_num(found / (found + alarms))
+        return np.asarray((np.diff(found, axis=1, prepend=0) * precision).sum(axis=1) / found[:, -1])
+
+
 def average_precision_of(scores: NDArray[np.floating], positive: NDArray[np.bool_], bootstrap: Bootstrap) -> Score:
-    """Return the average precision of one column, with its resamples.
+    """Return the average precision of one column, with its resamples; see :func:`ranked`."""
+    return ranked(scores, positive, bootstrap, precision_curve)
+
+
+def ranked(scores: NDArray[np.floating], positive: NDArray[np.bool_], bootstrap: Bootstrap, curve: Curve) -> Score:
+    """Return a score of the order of rows, with its resamples: rows are sorted once, whatever they weigh.
 
     Parameters
     ----------
@@ -51,24 +69,31 @@ def average_precision_of(scores: NDArray[np.floating], positive: NDArray[np.bool
     positive : bool array [n]
     bootstrap : Bootstrap
         Of the units of the rows.
+    curve : callable
+        See :data:`Curve`.
     """
     order, ends = _thresholds(scores)
     hits, units = positive[order], bootstrap.units[order]
+    n_units = bootstrap.weights.shape[1]
+    block = max(1, CELLS // max(1, len(order)))
 
     def value(weights: FloatArray) -> FloatArray:
         """Score weights of units, [k, units] to [k]."""
-        parts = []
-        for start in range(0, len(weights), BLOCK):
-            rows = weights[start : start + BLOCK][:, units]
-            found = np.cumsum(rows * hits, axis=1)[:, ends]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                precision = np.nan_to_num(found / np.cumsum(rows, axis=1)[:, ends])
-                parts.append((np.diff(found, axis=1, prepend=0) * precision).sum(axis=1) / found[:, -1])
-        return np.concatenate(parts)
+        rows = weights[:, units]
+        found = np.cumsum(rows * hits, axis=1)
+        alarms = np.cumsum(rows, axis=1) - found
+        return curve(found[:, ends], alarms[:, ends])
 
-    n_units = bootstrap.weights.shape[1]
-    left_out = value(1 - np.eye(n_units))
-    return float(value(np.ones((1, n_units)))[0]), Resampled(value(bootstrap.weights), left_out, bootstrap.sizes)
+    def without(units: range) -> FloatArray:
+        """Weigh all units but one, a row each."""
+        weights = np.ones((len(units), n_units))
+        weights[np.arange(len(units)), units] = 0
+        return weights
+
+    drawn = [value(bootstrap.weights[at : at + block]) for at in range(0, len(bootstrap.weights), block)]
+    left_out = [value(without(range(at, min(at + block, n_units)))) for at in range(0, n_units, block)]
+    whole = float(value(np.ones((1, n_units)))[0])
+    return whole, Resampled(np.concatenate(drawn), np.concatenate(left_out), bootstrap.sizes)
 
 
 def _thresholds(scores: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -7,7 +7,7 @@ import pytest
 from tiny_models import tiny_model
 
 from probekit import ActivationCache, extract, probe
-from probekit.probing.floors import _bags, bag_of_words_codes, bag_of_words_numbers
+from probekit.probing.surface import _bags, bag_of_words, bag_of_words_numbers
 
 
 def sentences(n: int, seed: int) -> tuple[list[list[str]], np.ndarray, np.ndarray]:
@@ -31,10 +31,10 @@ def test_words_are_seen_and_their_order_is_not() -> None:
     scores = []
     for column in (1, 2):
         y = {split: part[column] for split, part in parts.items()}
-        codes, strength = bag_of_words_codes(words, y)
-        assert set(codes) == {"dev", "test"}
-        assert strength > 0
-        scores.append((codes["test"] == y["test"]).mean())
+        guess = bag_of_words(words, y)
+        assert set(guess.codes) == set(guess.proba) == {"dev", "test"}
+        assert guess.strength > 0
+        scores.append((guess.codes["test"] == y["test"]).mean())
     assert scores[0] > 0.99
     assert scores[1] < 0.7
 

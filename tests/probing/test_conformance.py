@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,7 @@ KINDS = {
 REGRESSOR = RidgeProbe()
 OWN = [name for name in KINDS if not ESTIMATORS.entries()[name].package]
 
+PARTS = ("train", "dev", "test")
 CUTS = (slice(0, 250), slice(250, 350), slice(350, 500))
 """Train, dev and test of a study."""
 
@@ -180,10 +182,17 @@ def test_a_study_finds_a_planted_signal_where_it_is_and_none_in_drawn_labels(nam
     y = np.unique(labels, return_inverse=True)[1].astype(np.int32)
     drawn = np.random.default_rng(1).permutation(y)
     problems = [Problem(what, *(codes[cut] for cut in CUTS), 3) for what, codes in (("task", y), ("control", drawn))]
+    if kind.two:
+        X[y == 2, :2] += (-6, 6)  # where the second class is
     noise = np.random.default_rng(2).normal(size=X.shape)
     # The signal stands in layer 1 alone; a pair has the same vector twice.
     layers = [layer_of(kind.tokens, place, vectors, CUTS) for place, vectors in enumerate((noise, X))]
     settings = StudySettings(np.arange(250), 0, "cpu", halves=1 if kind.tokens else 2)
+    if kind.two:
+        problems = [of_two(problem) for problem in problems]
+    if kind.contrasts:
+        settings = replace(settings, contrasts={split: paired(y[cut]) for split, cut in zip(PARTS, CUTS, strict=True)})
+    problems = [replace(problem, proba=kind.proba) for problem in problems]
     found = dict(kind.study(iter(layers), problems, settings))
     assert list(found) == [0, 1]
     for results in found.values():
@@ -194,10 +203,33 @@ def test_a_study_finds_a_planted_signal_where_it_is_and_none_in_drawn_labels(nam
             assert result.strength in result.strengths
             assert result.strength_name
             assert len(result.dev_scores) == len(result.strengths)
+            assert set(result.proba) == ({"dev", "test"} if kind.proba else set())
+            for split, proba in result.proba.items():
+                assert proba.shape == (len(result.predicted(split)), problem.n_classes)
+                np.testing.assert_allclose(proba.sum(axis=1), 1, atol=1e-4)
+                likeliest = np.take_along_axis(proba, result.predicted(split)[:, None].astype(int), axis=1)[:, 0]
+                assert (likeliest >= proba.max(axis=1) - 1e-5).all()
     (absent, _), (task, control) = found[0], found[1]
     assert task.test_score > 0.8
-    assert max(absent.test_score, control.test_score) < 0.55
+    assert max(absent.test_score, control.test_score) < (0.7 if kind.two else 0.55)
     assert kind.reads
+    assert not kind.contrasts or (kind.two and kind.scikit is None)
+
+
+def of_two(problem: Problem) -> Problem:
+    """Tell the first class from the two others."""
+    parts = ((codes > 0).astype(np.int32) for codes in (problem.y_train, problem.y_dev, problem.y_test))
+    return Problem(problem.name, *parts, 2)
+
+
+def paired(y: np.ndarray) -> np.ndarray:
+    """Put each row of the first class into a group with one of another class; rows that are left are alone."""
+    groups = np.arange(len(y))
+    rng = np.random.default_rng(3)
+    first, second = (rng.permutation(np.flatnonzero(mask)) for mask in (y == 0, y > 0))
+    n = min(len(first), len(second))
+    groups[second[:n]] = first[:n]
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def layer_of(tokens: bool, place: int, X: np.ndarray, cuts: tuple[slice, ...]) -> LayerMatrix | LayerTokens:

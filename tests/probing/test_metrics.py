@@ -156,7 +156,9 @@ def test_a_metric_keeps_its_bounds_and_is_best_where_all_is_right(name: str) -> 
 def test_a_metric_that_a_user_asks_for_must_fit_the_labels() -> None:
     check_asked(("span_f1",), ["B-X", "O"], task="chunk")
     for name, why in (("span_f1", "none is a BIO tag"), ("same_f1", "none is 'same'"), ("relation_f1", "none is dir")):
-        with pytest.raises(UsageError, match=rf"'{name}' does not fit the labels of 'pos': {why}.*accuracy, macro_f1"):
+        with pytest.raises(
+            UsageError, match=rf"'{name}' does not fit the labels of 'pos': {why}.*accuracy, .*macro_f1"
+        ):
             check_asked((name,), ["NOUN", "VERB"], task="pos")
     with pytest.raises(UsageError, match=r"`metric` option must be one of .*Did you mean 'span_f1'"):
         check_asked(("spanf1",), (), task="pos")

@@ -58,7 +58,7 @@ def test_a_task_without_control_is_given_the_floor_at_every_layer(trained: Path,
     itself = by_itself.select("logistic", split="test", metric="accuracy")[0]
     assert (row.low, row.high, row.n, row.n_groups) == (itself.low, itself.high, itself.n, itself.n_groups)
     notes = " ".join(report.provenance["notes"])
-    assert "Its floor is bag of words and random weights." in notes
+    assert "Held against: bag of words, TF-IDF, length, random weights." in notes
     assert f"(seed 3) are of the cache {untrained.name}." in notes
     assert "A further floor" not in notes
     best = report.best_layer()

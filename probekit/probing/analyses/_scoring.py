@@ -62,5 +62,5 @@ def score_rows(
             for method, fit in named:
                 row = replace(scorer.row(blank), layer=layer, method=method)
                 row = replace(row, strength=fit.strength, strength_name=fit.strength_name)
-                scores = scorer.scores(fit.predicted(scorer.part.split))
+                scores = scorer.of(fit)
                 yield from rows_of(scorer.metrics, row, scores if every else scores[:1])

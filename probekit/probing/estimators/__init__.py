@@ -71,6 +71,9 @@ class StudySettings:
         Nobody looks at a layer's vectors after the study: it may change them where they are.
     curve : bool
         Take every strength to its optimum and keep what each predicts, where an estimator has strengths to tell of.
+    contrasts : mapping of str to int64 array [n], optional
+        Group (document) of each row of ``train``, ``dev`` and ``test``, numbered from 0 in each; of an estimator that
+        reads contrasts.
     """
 
     sentences: NDArray[np.int64]
@@ -79,6 +82,7 @@ class StudySettings:
     halves: int = 1
     overwrite: bool = False
     curve: bool = False
+    contrasts: Mapping[str, NDArray[np.int64]] | None = None
 
 
 # A study takes LayerMatrix, or LayerTokens where its estimator reads tokens; and problems of its kind of targets:
@@ -113,6 +117,14 @@ class Estimator:
         Whether it reads the tokens around the targets instead of one vector a target.
     pairs : bool
         Whether it needs the two spans of a pair.
+    proba : bool
+        Whether it gives the probabilities of labels, where a problem wants them.
+    two : bool
+        Whether it tells two classes apart, and no more.
+    contrasts : bool
+        Whether it is fitted on contrasts: rows of one group (document) with different labels.
+    notes : tuple of str
+        What every report by it must say.
     network : callable, optional
         ``network(d, n_spans, n_classes)`` gives the network that it trains; a learned mix of layers is then
         trained together with it.
@@ -131,6 +143,10 @@ class Estimator:
     linear: bool = False
     tokens: bool = False
     pairs: bool = False
+    proba: bool = False
+    two: bool = False
+    contrasts: bool = False
+    notes: tuple[str, ...] = ()
     network: Callable[[int, int, int], Any] | None = None
     scikit: Callable[[], Any] | None = None
     parameter: str = "C"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from probekit.probing.estimator import FLOATS, VectorClassifier, margins, require, require_whole
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
-from probekit.probing.problem import Problem, Result, Standardiser, check_problems, choose
+from probekit.probing.problem import Problem, Result, Standardiser, check_problems, choose, softmax
 from probekit.probing.solvers.objective import predict_codes
 from probekit.probing.solvers.proximal import Sparse, fit_sparse
 
@@ -120,17 +120,37 @@ def study(
         predicted = [predict_codes(part, end.W, end.b).to(torch.int32).cpu().numpy() for part in (dev, test)]
         yield (
             matrix.layer,
-            [_result(problem, i, predicted, end, standardiser) for i, problem in enumerate(problems)],
+            [_result(problem, i, predicted, end, (standardiser, dev, test)) for i, problem in enumerate(problems)],
         )
 
 
 def _result(
-    problem: Problem, number: int, predicted: Sequence[np.ndarray], end: Sparse, standardiser: Standardiser
+    problem: Problem,
+    number: int,
+    predicted: Sequence[np.ndarray],
+    end: Sparse,
+    read: tuple[Standardiser, Tensor, Tensor],
 ) -> Result:
+    """Choose a problem's strength; what was ``read`` is dev and test, standardised."""
+    standardiser, *held_out = read
     own = slice(number * len(STRENGTHS), (number + 1) * len(STRENGTHS))
     dev, test = (part.T[own] for part in predicted)
+
+    def proba(place: int) -> tuple[np.ndarray, np.ndarray]:
+        at = own.start + place
+        of_dev, of_test = (softmax((part @ end.W[at].T + end.b[at]).double().cpu().numpy()) for part in held_out)
+        return of_dev, of_test
+
     passes, converged = 2 * end.iterations * len(STRENGTHS), end.converged[own].tolist()
-    found = choose(problem, STRENGTHS, list(zip(dev, test, strict=True)), name="C", passes=passes, converged=converged)
+    found = choose(
+        problem,
+        STRENGTHS,
+        list(zip(dev, test, strict=True)),
+        name="C",
+        passes=passes,
+        converged=converged,
+        proba=proba,
+    )
     chosen = own.start + STRENGTHS.index(found.strength)
     # Act on vectors as they were given.
     coef = end.W[chosen].cpu().numpy() / standardiser.rms
@@ -142,6 +162,7 @@ ESTIMATOR = Estimator(
     "elastic-net",
     study,
     seeded=False,
+    proba=True,
     reads="C of the L1 and L2 penalties, larger is weaker",
     scikit=ElasticNetProbe,
 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from probekit.probing.estimator import FLOATS, VectorClassifier, margins, require, require_whole
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
-from probekit.probing.problem import Problem, Result, check_problems, choose
+from probekit.probing.problem import Problem, Result, check_problems, choose, softmax
 
 KS = (1, 3, 10, 30)
 QUERIES = 1024
@@ -95,7 +95,12 @@ class NeighbourProbe(VectorClassifier):
     def _scores(self, X: np.ndarray) -> np.ndarray:
         """Log shares of the votes; a class without one counts as a hundredth of a vote."""
         k = min(int(self.k), len(self.vectors_))
-        return margins(np.log(votes(self.codes_[self.neighbours(X, k)], len(self.classes_)) + 0.01))
+        return margins(log_shares(votes(self.codes_[self.neighbours(X, k)], len(self.classes_))))
+
+
+def log_shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logits of votes; a class without one counts as a hundredth of a vote."""
+    return np.asarray(np.log(counts + 0.01))
 
 
 def votes(codes: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
@@ -123,14 +128,21 @@ def study(
 
 def _result(problem: Problem, ks: Sequence[int], near: Sequence[NDArray[np.int64]]) -> Result:
     y = problem.y_train.astype(np.int64)
-    dev, test = ([votes(y[rows[:, :k]], problem.n_classes).argmax(axis=1) for k in ks] for rows in near)
-    return choose(problem, ks, list(zip(dev, test, strict=True)), name="k", last=True)
+    each = [[votes(y[rows[:, :k]], problem.n_classes) for rows in near] for k in ks]
+    predicted = [(dev.argmax(axis=1), test.argmax(axis=1)) for dev, test in each]
+
+    def proba(place: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        dev, test = (softmax(log_shares(counts)) for counts in each[place])
+        return dev, test
+
+    return choose(problem, ks, predicted, name="k", last=True, proba=proba)
 
 
 ESTIMATOR = Estimator(
     "knn",
     study,
     seeded=False,
+    proba=True,
     reads="number of neighbours, more is simpler",
     scikit=NeighbourProbe,
     parameter="k",

@@ -187,5 +187,6 @@ ESTIMATOR = Estimator(
     seeded=False,
     reads="C of the L2 penalty, larger is weaker",
     linear=True,
+    proba=True,
     scikit=LogisticProbe,
 )

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from probekit.probing.estimator import FLOATS, margins, require, require_whole
 from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
-from probekit.probing.problem import Problem, Result, Standardiser, choose
+from probekit.probing.problem import Problem, Result, Standardiser, choose, softmax
 from probekit.probing.solvers.network import NetworkSettings, train_networks
 from probekit.probing.solvers.training import Batch, batch_of
 from probekit.probing.trained import EarlyStopped, check_trainable
@@ -217,16 +217,26 @@ def fit_mlp_layers(
         )
         fitted = train_networks(parts[0], y, n_classes, held_out=(parts[1], y_dev), settings=settings)
         dev, test = (fitted.codes(part).to(torch.int32).cpu().numpy() for part in parts[1:])
+        wanted = {j: place for j, place in enumerate(places) if problems[place].proba}
+        logits = {j: [fitted.logits(part, j).double().cpu().numpy() for part in parts[1:]] for j in wanted}
         for layer_number, results in enumerate(found):
             for j, place in enumerate(places):
                 codes, epochs = (dev[layer_number, :, j], test[layer_number, :, j]), fitted.epochs[layer_number, j]
-                results[place] = _result(group[j], codes, settings, int(epochs))
+                proba = [softmax(of_part[layer_number]) for of_part in logits.get(j, [])]
+                results[place] = _result(group[j], codes, settings, int(epochs), proba)
     return [[results[i] for i in range(len(problems))] for results in found]
 
 
-def _result(problem: Problem, codes: tuple[np.ndarray, np.ndarray], settings: NetworkSettings, epochs: int) -> Result:
+def _result(
+    problem: Problem,
+    codes: tuple[np.ndarray, np.ndarray],
+    settings: NetworkSettings,
+    epochs: int,
+    proba: Sequence[np.ndarray],
+) -> Result:
     done = [epochs < settings.max_epochs]
-    return choose(problem, [settings.weight_decay], [codes], name=NAME, passes=epochs, converged=done)
+    found = choose(problem, [settings.weight_decay], [codes], name=NAME, passes=epochs, converged=done)
+    return dataclasses.replace(found, proba=dict(zip(("dev", "test"), proba, strict=False)))
 
 
 def study(
@@ -266,6 +276,7 @@ ESTIMATOR = Estimator(
     "mlp",
     study,
     seeded=True,
+    proba=True,
     reads=f"{NAME} of the network",
     network=OneHidden,
     scikit=partial(clone, PROBE),

@@ -84,6 +84,16 @@ class Networks:
             out[row, rows] = Z.argmax(2).T
         return out
 
+    def logits(self, layers: Sequence[Tensor], problem: int) -> Tensor:
+        """Return the logits of every row for one problem (n_layers, n, n_classes)."""
+        P = self.best.shape[1]
+        out = torch.empty(len(layers), len(layers[0]), self.W2.shape[2], dtype=self.W2.dtype, device=self.W2.device)
+        places = torch.arange(len(layers), device=self.W1.device)
+        parameters = (self.W1, self.b1, self.W2, self.b2)
+        for row, rows, Z in _scores(layers, places, parameters, P, rectified=self.rectified):
+            out[row, rows] = Z[problem]
+        return out
+
 
 def train_networks(
     layers: Sequence[Tensor],

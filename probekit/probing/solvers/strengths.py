@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from probekit.devices import Workers, choose_device, drive_on
-from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems
+from probekit.probing.problem import Problem, Result, Standardiser, accuracy, check_problems, softmax
 from probekit.probing.solvers.lbfgs import Stopping
 from probekit.probing.solvers.objective import Labels, Objective, Preconditioner, covariance_basis, predict_codes
 from probekit.probing.solvers.path import Fit, Path
@@ -288,7 +288,16 @@ class _Study:
             coef=coef.astype(np.float32),
             intercept=intercept.astype(np.float32),
             curve=curve if self.grid.whole else {},
+            proba=self._proba(fit) if problem.proba else {},
         )
+
+    def _proba(self, fit: Fit) -> dict[str, np.ndarray]:
+        """Probabilities of dev and test."""
+        found = {}
+        for split, part in (("dev", self.X_dev), ("test", self.X_test)):
+            scores = (part @ fit.W.T + fit.b).double().cpu().numpy()
+            found[split] = softmax(scores[:, 0] if scores.shape[1] == 1 else scores)
+        return found
 
     def _predicted(self, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
         """Codes of dev and test."""

@@ -8,7 +8,7 @@ is listed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from probekit.example import SPLITS
 from probekit.features.labels import check_parts, code_labels, label_notes
 from probekit.probing.dataset import Dataset
-from probekit.probing.floors import bag_of_words_codes, control_codes, majority_code, word_type_codes, words_of
+from probekit.probing.floors import control_codes, majority_code, shares_of, word_type_codes, word_type_shares
 from probekit.probing.problem import Problem
 from probekit.probing.question import (
     Floor,
@@ -30,6 +30,7 @@ from probekit.probing.question import (
     not_over_trees,
 )
 from probekit.probing.settings import Settings
+from probekit.probing.surface import TEXT_FLOORS, Guess, words_of
 from probekit.statistics.bootstrap import Score
 from probekit.statistics.metrics import Metric, Scored, check_asked, covering, metrics_of
 from probekit.tasks import ProbeTask
@@ -54,6 +55,7 @@ class Labels(Question):
 
     kind: ClassVar[str] = "labels"
     plain_floor: ClassVar[str] = "majority"
+    text_floors: ClassVar[Sequence[str]] = tuple(TEXT_FLOORS)
 
     classes: list[str]
     labels: list[str]
@@ -89,6 +91,8 @@ class Labels(Question):
         named = metrics_of((*task.metrics, *settings.metrics))
         scorings = covering(named, keys, asked=settings.metrics, task=task.name)
         names = ["task", *(f"control {draw}" for draw in range(len(drawn)))]
+        proba, gold = any(metric.proba for metric in scorings), {"dev": y[dev], "test": y[test]}
+        remarks = [metric.remark(coded.classes, gold) for metric in scorings if metric.remark is not None]
         return cls(
             data=data,
             settings=settings,
@@ -96,11 +100,11 @@ class Labels(Question):
             methods=[str(settings.estimator)],
             parts={split: Part.of(table, split) for split in SPLITS},
             problems=[
-                Problem(name, codes[train], codes[dev], codes[test], len(coded.classes))
+                Problem(name, codes[train], codes[dev], codes[test], len(coded.classes), proba=proba and codes is y)
                 for name, codes in zip(names, (y, *drawn), strict=True)
             ],
             seeds=seeds,
-            notes=[*lost_notes(data), *label_notes(coded)],
+            notes=[*lost_notes(data), *label_notes(coded), *filter(None, remarks)],
             classes=coded.classes,
             labels=coded.labels,
             codes=[y, *drawn],
@@ -113,23 +117,28 @@ class Labels(Question):
         return LabelScorer(self, part)
 
     def floors(self, scorers: Mapping[str, Scorer]) -> Iterator[tuple[str, Floor]]:
-        """Yield the most frequent label, and that of each form or what a bag of words says where there are no forms."""
+        """Yield the most frequent label, and that of each form or what the text alone says where there are no forms."""
         train, keys, y = self.table.part("train"), self.keys, self.codes[0]
-        majority = majority_code(y[train])
-        bags: dict[str, NDArray[np.int32]] = {}
+        majority, k = majority_code(y[train]), len(self.classes)
+        said: dict[str, Guess] = {}
         if keys is None and not self.settings.fast:
             words = words_of(self.table, self.data.cache.examples())
-            bags, _ = bag_of_words_codes(words, {split: y[self.table.part(split)] for split in SPLITS})
+            gold = {split: y[self.table.part(split)] for split in SPLITS}
+            said = {name: guess(words, gold) for name, guess in TEXT_FLOORS.items()}
         for split, scorer in scorers.items():
             n = len(scorer.part.rows)
-            yield split, Floor("majority", np.full(n, majority, np.int32), note=f"'{self.classes[majority]}'")
-            if split in bags:
-                yield split, Floor("bag_of_words", bags[split])
+            shares = np.tile(shares_of(y[train], k), (n, 1))
+            most = np.full(n, majority, np.int32)
+            yield split, Floor("majority", most, note=f"'{self.classes[majority]}'", proba=shares)
+            for name, guess in said.items():
+                yield split, Floor(name, guess.codes[split], proba=guess.proba[split])
             if keys is None:
                 continue
-            codes, seen = word_type_codes(keys[train], y[train], keys[self.table.part(split)])
+            others = keys[self.table.part(split)]
+            codes, seen = word_type_codes(keys[train], y[train], others)
             note = f"{(~seen).mean():.1%} of targets have an unseen form"
-            yield split, Floor("word_type", codes, note=note)
+            proba = word_type_shares(keys[train], y[train], others, k) if self.problems[0].proba else None
+            yield split, Floor("word_type", codes, note=note, proba=proba)
             yield split, Floor("word_type_seen", codes, mask=seen)
             yield split, Floor("word_type_unseen", codes, mask=~seen)
 
@@ -152,7 +161,7 @@ class Labels(Question):
 
 
 class LabelScorer(Scorer):
-    """Scores codes of a part, by accuracy and the further metrics of a task."""
+    """Scores codes of a part, and their probabilities, by accuracy and the further metrics of a task."""
 
     def __init__(self, question: Labels, part: Part) -> None:
         super().__init__(part, question.metrics, question.settings)
@@ -173,11 +182,31 @@ class LabelScorer(Scorer):
     def scores(
         self, predicted: NDArray[np.int32], *, draw: int = 0, mask: NDArray[np.bool_] | None = None
     ) -> list[Score]:
-        """Return accuracy, and of the task's own labels the other scores."""
+        """Return accuracy, and of the task's own labels the other scores that read no probabilities."""
+        return self._scores(predicted, None, draw=draw, mask=mask)
+
+    def of(self, fit: Any) -> list[Score]:
+        """Return every score of a fit, those of probabilities where it has them."""
+        split = self.part.split
+        return self._scores(fit.predicted(split), fit.proba.get(split))
+
+    def of_floor(self, floor: Floor) -> list[Score]:
+        """Return every score of a floor, those of probabilities where it has them."""
+        return self._scores(floor.predicted, floor.proba, mask=floor.mask)
+
+    def _scores(
+        self,
+        predicted: NDArray[np.int32],
+        proba: NDArray[np.floating] | None,
+        *,
+        draw: int = 0,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> list[Score]:
         hits = predicted == self.gold[draw]
         rows = hits if mask is None else hits[mask]
         accuracy = float(rows.mean()), self.bootstrap.accuracy(hits[:, None], mask)[:, 0]
         if draw or mask is not None:
             return [accuracy]
-        table = replace(self.table, codes=predicted)
-        return [accuracy, *(metric.score(table, self.bootstrap) for metric in self.further)]
+        table = replace(self.table, codes=predicted, proba=proba)
+        known = [metric for metric in self.further if proba is not None or not metric.proba]
+        return [accuracy, *(metric.score(table, self.bootstrap) for metric in known)]

@@ -7,7 +7,7 @@ off as it is for labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -18,7 +18,7 @@ from probekit.errors import UsageError
 from probekit.example import SPLITS
 from probekit.features.labels import check_parts, numbers_of
 from probekit.probing.dataset import Dataset
-from probekit.probing.floors import bag_of_words_numbers, control_numbers, word_type_means, words_of
+from probekit.probing.floors import control_numbers, word_type_means
 from probekit.probing.number_problem import NumberProblem
 from probekit.probing.question import (
     Floor,
@@ -30,6 +30,7 @@ from probekit.probing.question import (
     not_over_trees,
 )
 from probekit.probing.settings import Settings
+from probekit.probing.surface import bag_of_words_numbers, length_numbers, words_of
 from probekit.statistics.bootstrap import FloatArray, Score, bounds_of
 from probekit.statistics.numbers import METRICS, NumberScorer
 from probekit.tasks import ProbeTask
@@ -47,6 +48,7 @@ class Numbers(Question):
 
     kind: ClassVar[str] = "numbers"
     plain_floor: ClassVar[str] = "mean"
+    text_floors: ClassVar[Sequence[str]] = ("bag_of_words", "length")
 
     numbers: list[FloatArray]
 
@@ -100,17 +102,19 @@ class Numbers(Question):
         """Yield the training mean, and that of each form or what a bag of words says where there are no forms."""
         train, keys, y = self.table.part("train"), self.keys, self.numbers[0]
         mean = float(y[train].mean())
-        bags: dict[str, FloatArray] = {}
+        said: dict[str, dict[str, FloatArray]] = {}
         if keys is None and not self.settings.fast:
             words = words_of(self.table, self.data.cache.examples())
-            bags, _ = bag_of_words_numbers(words, {split: y[self.table.part(split)] for split in SPLITS})
+            numbers = {split: y[self.table.part(split)] for split in SPLITS}
+            guesses = bag_of_words_numbers(words, numbers)[0], length_numbers(words, numbers)[0]
+            said = dict(zip(self.text_floors, guesses, strict=True))
         for split, scorer in scorers.items():
             yield split, Floor("mean", np.full(len(scorer.part.rows), mean), main=True)
             if keys is not None:
                 means = word_type_means(keys[train], y[train], keys[self.table.part(split)])
                 yield split, Floor("word_type", means)
-            if split in bags:
-                yield split, Floor("bag_of_words", bags[split])
+            for name, guess in said.items():
+                yield split, Floor(name, guess[split])
 
     def lines(self, predicted: FloatArray) -> Iterator[dict[str, Any]]:
         """Yield what is predicted, one test target after the other."""

@@ -20,6 +20,7 @@ from probekit.devices import choose_device
 from probekit.errors import ResourceError
 from probekit.probing.analyses import Analysis, Context, Running, get_analysis
 from probekit.probing.cache_selection import find_control
+from probekit.probing.contrasts import check_estimator
 from probekit.probing.dataset import Source, find_sources, open_dataset
 from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens, StudySettings, estimator_for
 from probekit.probing.measure import Measurer, blank_row, no_control_notes, provenance_of, shared_notes
@@ -155,8 +156,9 @@ def run_study(
         analysis.check(estimator, task)
     device = choose_device(settings.device, float64=True)
     question = kind.pose(open_dataset(cache, settings, source, top=estimator.targets == "labels"), settings, device)
+    contrasts = check_estimator(estimator, question)
     analyses += _unasked(question, settings)
-    study = _study_settings(question, device, analyses)
+    study = replace(_study_settings(question, device, analyses), contrasts=contrasts)
     settings = question.settings
     blank = blank_row(cache, settings, task, estimator, metric=next(iter(question.metrics)))
     measurers = {split: Measurer(question, split, blank) for split in ("dev", "test")}
@@ -189,7 +191,7 @@ def run_study(
             metric=blank.metric,
             unit=question.parts["test"].resampled.unit,
             targets={split: part.n for split, part in question.parts.items()},
-            notes=[*_notes(question, settings, untrained=UNTRAINED in running), *said],
+            notes=[*estimator.notes, *_notes(question, settings, untrained=UNTRAINED in running), *said],
         ),
         **question.provenance(),
         "tests": None if settings.fast else measurers["dev"].tests(),
@@ -272,10 +274,10 @@ def _notes(question: Question, settings: Settings, *, untrained: bool) -> list[s
     """Return what a reader must know."""
     notes, data = list(question.notes), question.data
     if question.plain_floor and question.keys is None:
-        floors = [question.plain_floor if settings.fast else "bag_of_words", *(["random_weights"] if untrained else [])]
-        notes += no_control_notes(question.task, data.cache, floors)
+        floors = [question.plain_floor] if settings.fast else [*question.text_floors]
+        notes += no_control_notes(question.task, data.cache, [*floors, *(["random_weights"] if untrained else [])])
         if settings.fast:
-            notes.append("--fast: no bag of words, and no random weights unless asked for.")
+            notes.append("--fast: no floors of the text, and no random weights unless asked for.")
     if settings.pool in ("first", "endpoints") and data.cache.textless is None:
         notes.append(
             f"The cache does not say which tokens are a space alone, so `{settings.pool}` may read one in place of its "

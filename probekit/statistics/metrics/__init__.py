@@ -2,9 +2,10 @@
 
 A file sets ``METRIC = Metric(name, count, value, help)``; the file is its own registration. Enters: labels and
 predictions of a split. Leaves: a score, and its value in every resample of the units. A metric is cut in two, counts
-that add up within a unit and a value of added counts, so that a thousand resamples cost one matrix product. Accuracy
-and macro F1 are given for every task; a task names what else it is scored by, and a user may ask for more
-(``--metric``).
+that add up within a unit and a value of added counts, so that a thousand resamples cost one matrix product; or, of the
+order of rows, one ``measure``. Accuracy and macro F1 are given for every task; a task names what else it is scored by,
+and a user may ask for more (``--metric``). Surprise: metrics of probabilities stand behind those of predictions, since
+not all that predicts has probabilities.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from probekit.errors import UsageError, did_you_mean
 from probekit.registry import Registry
-from probekit.statistics.bootstrap import SHARE, Bootstrap, Resampled
+from probekit.statistics.bootstrap import SHARE, Bootstrap, Score
 
 FloatArray = NDArray[np.float64]
 ALWAYS = ("accuracy", "macro_f1")
@@ -88,10 +89,10 @@ class Metric:
     ----------
     name : str
         As it stands in a report's rows.
-    count : callable
-        ``count(scored)`` gives counts that add up, [n_units, m].
-    value : callable
-        ``value(counts)`` turns added counts [k, m] into scores [k]; more is better.
+    count : callable or None
+        ``count(scored)`` gives counts that add up, [n_units, m]; None: see `measure`.
+    value : callable or None
+        ``value(counts)`` turns added counts [k, m] into scores [k]; more is better, or `help` says that less is.
     help : str
         One line.
     misfit : callable, optional
@@ -104,22 +105,37 @@ class Metric:
         ``covers(keys)`` says whether any row of a split is one that it scores; where none is, a task goes without it.
     proba : bool
         It reads the probabilities of the classes.
+    measure : callable, optional
+        ``measure(scored, bootstrap)`` gives score and resamples, where no counts add up.
+    remark : callable, optional
+        ``remark(classes, gold)``, with the codes of the labels by split, says what a reader must know; empty: nothing.
     """
 
     name: str
-    count: Callable[[Scored], FloatArray]
-    value: Callable[[FloatArray], FloatArray]
+    count: Callable[[Scored], FloatArray] | None
+    value: Callable[[FloatArray], FloatArray] | None
     help: str
     misfit: Callable[[Sequence[str]], str] | None = None
     bounds: tuple[float, float] = SHARE
     sample: tuple[str, ...] = ("a", "b", "c")
     covers: Callable[[Sequence[Any]], bool] | None = None
     proba: bool = False
+    measure: Callable[[Scored, Bootstrap], Score] | None = None
+    remark: Callable[[Sequence[str], Mapping[str, NDArray[np.int32]]], str] | None = None
 
-    def score(self, scored: Scored, bootstrap: Bootstrap) -> tuple[float, Resampled]:
+    def score(self, scored: Scored, bootstrap: Bootstrap) -> Score:
         """Return the score, and the score of every resample."""
-        counts = self.count(scored)
-        return float(self.value(counts.sum(axis=0, keepdims=True))[0]), bootstrap.scores(self.value, counts)
+        if self.measure is not None:
+            return self.measure(scored, bootstrap)
+        assert self.count is not None
+        assert self.value is not None
+        return self.point(scored), bootstrap.scores(self.value, self.count(scored))
+
+    def point(self, scored: Scored) -> float:
+        """Return the score of a metric of counts alone, without resamples."""
+        assert self.count is not None
+        assert self.value is not None
+        return float(self.value(self.count(scored).sum(axis=0, keepdims=True))[0])
 
 
 METRICS = Registry("metric", Metric, attribute="METRIC", group="probekit.metrics", home=__name__)
@@ -131,20 +147,20 @@ def metrics() -> Mapping[str, Metric]:
 
 
 def metrics_of(named: Sequence[str]) -> list[Metric]:
-    """Return the metrics of every task and those that a task names, in this order.
+    """Return the metrics of every task and those that a task names, in this order; those of probabilities last.
 
     Raises
     ------
     UsageError
         A name that is no metric.
     """
-    known = {name: metric for name, metric in metrics().items() if not metric.proba}
+    known = metrics()
     for name in named:
         if name not in known:
             raise UsageError(
                 f"The `metrics` of a task must be among {', '.join(known)}. Got '{name}'.{did_you_mean(name, known)}"
             )
-    return [known[name] for name in dict.fromkeys((*ALWAYS, *named))]
+    return sorted((known[name] for name in dict.fromkeys((*ALWAYS, *named))), key=lambda metric: metric.proba)
 
 
 def check_asked(asked: Sequence[str], classes: Sequence[str], *, task: str) -> None:
@@ -157,16 +173,9 @@ def check_asked(asked: Sequence[str], classes: Sequence[str], *, task: str) -> N
     """
     for name in asked:
         metric = METRICS.get(name, "metric")
-        if metric.proba:
-            raise UsageError(
-                f"The metric '{name}' reads probabilities, which nothing here gives. Leave it out, or score "
-                "runs of `probekit tune` by `probekit ensemble`."
-            )
         if classes and metric.misfit is not None and (why := metric.misfit(classes)):
             known = METRICS.members()
-            others = [
-                its.name for its in known.values() if not its.proba and (its.misfit is None or not its.misfit(classes))
-            ]
+            others = [its.name for its in known.values() if its.misfit is None or not its.misfit(classes)]
             raise UsageError(
                 f"The metric '{name}' does not fit the labels of '{task}': {why}. They can be scored by "
                 f"{', '.join(others)}."

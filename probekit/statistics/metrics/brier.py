@@ -10,7 +10,10 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from probekit.statistics.metrics import FloatArray, Metric, Scored
 
@@ -32,6 +35,12 @@ def value(counts: FloatArray) -> FloatArray:
         return np.asarray(counts[:, 0] / counts[:, 1])
 
 
+def remark(classes: Sequence[str], gold: Mapping[str, NDArray[np.int32]]) -> str:
+    """Say which way it is read."""
+    scale = "0 to 1" if len(classes) == 2 else "0 to 2, all classes added"
+    return f"brier: less is better ({scale})."
+
+
 METRIC = Metric(
     "brier",
     count,
@@ -39,4 +48,5 @@ METRIC = Metric(
     "Squared error of the probabilities; less is better.",
     bounds=(0.0, 2.0),
     proba=True,
+    remark=remark,
 )

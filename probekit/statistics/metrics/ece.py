@@ -11,7 +11,10 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from probekit.statistics.metrics import FloatArray, Metric, Scored
 
@@ -41,10 +44,16 @@ def value(counts: FloatArray) -> FloatArray:
         return np.asarray(np.abs(off).sum(axis=1) / rows.sum(axis=1))
 
 
+def remark(classes: Sequence[str], gold: Mapping[str, NDArray[np.int32]]) -> str:
+    """Say which way it is read."""
+    return f"ece: less is better ({BINS} bins of the confidence in what is predicted)."
+
+
 METRIC = Metric(
     "ece",
     count,
     value,
     "Expected calibration error; less is better.",
     proba=True,
+    remark=remark,
 )

@@ -82,9 +82,7 @@ class SplitScorer:
             return float(1 - ((self.gold - predicted) ** 2).sum() / max((y**2).sum(), 1e-300))
         if self.data.targets == "text":
             return float(predicted.mean())
-        metric = self._of_labels[0]
-        counts = metric.count(self.scored(predicted))
-        return float(metric.value(counts.sum(axis=0, keepdims=True))[0])
+        return self._of_labels[0].point(self.scored(predicted))
 
     def scores(self, predicted: NDArray[np.float64]) -> list[Score]:
         """Return every metric of the task, with its resamples."""
@@ -138,13 +136,14 @@ class SplitScorer:
 
     @cached_property
     def _of_labels(self) -> Sequence[Metric]:
-        """The task's own metrics before those of every task."""
+        """The task's own metrics before those of every task; a head predicts labels, which have no probabilities."""
         own = self.data.task.metrics
         keys = self.data.table.keys
         fit = [
             its
             for its in metrics_of(own)
-            if (its.covers is None or its.covers([keys[row] for row in self.rows]))
+            if not its.proba
+            and (its.covers is None or its.covers([keys[row] for row in self.rows]))
             and (its.misfit is None or not its.misfit(self.data.classes))
         ]
         return sorted(fit, key=lambda its: own.index(its.name) if its.name in own else len(own))

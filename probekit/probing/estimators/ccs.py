@@ -1,0 +1,205 @@
+"""Contrast-consistent search [1]_: a direction found without labels, as a baseline for those found with them.
+
+Of each pair (a group of two rows) the probabilities shall add up to one, and be sure. The first and the second rows
+of all pairs are standardised apart, so that what tells first from second is no answer. Of several restarts the one with
+the least loss is taken, which no label goes into; labels decide its sign alone, those of dev. Surprise: a pair is
+answered together, as in the paper, by what its two rows say of each other; a row outside of pairs by itself.
+
+References
+----------
+.. [1] Burns, Ye, Klein & Steinhardt 2023, Discovering latent knowledge in language models without supervision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from probekit.errors import InputError, UsageError
+from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
+from probekit.probing.estimators._difference import FloatArray, contrasts_of
+from probekit.probing.problem import Problem, Result, check_problems, choose
+
+RESTARTS, STEPS = 10, 500
+PENALTY = 1e-3
+"""Of the squared length of the direction, beside the mean loss: without it the direction grows without end."""
+TELLING = 0.9
+"""Share of pairs whose first row has one label, above which standardising apart takes the answer away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Rows of a split in pairs.
+
+    Attributes
+    ----------
+    first, second : int64 array [pairs]
+        Rows, in the order of the corpus.
+    alone : int64 array [others]
+        Rows in no pair.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    alone: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, groups: NDArray[np.int64]) -> Places:
+        """Find the groups of two rows."""
+        order = np.argsort(groups, kind="stable")
+        counts = np.bincount(groups, minlength=1)
+        starts = np.cumsum(counts) - counts
+        paired = starts[counts == 2]
+        return cls(order[paired], order[paired + 1], np.flatnonzero(counts[groups] != 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Mean and deviation of the first and of the second rows, [2, d] each; of both together what a row alone gets."""
+
+    mean: FloatArray
+    deviation: FloatArray
+
+    @classmethod
+    def of(cls, X: FloatArray, places: Places) -> Sides:
+        """Take them from training rows."""
+        parts = [X[rows] for rows in (places.first, places.second)]
+        deviation = np.stack([part.std(axis=0) for part in parts])
+        return cls(np.stack([part.mean(axis=0) for part in parts]), np.where(deviation > 0, deviation, 1.0))
+
+    def place(self, X: FloatArray, side: int) -> FloatArray:
+        """Standardise rows of one side."""
+        return (X - self.mean[side]) / self.deviation[side]
+
+    def alone(self, X: FloatArray) -> FloatArray:
+        """Standardise rows of neither."""
+        return (X - self.mean.mean(axis=0)) / self.deviation.mean(axis=0)
+
+
+def loss(theta: FloatArray, first: FloatArray, second: FloatArray) -> tuple[float, FloatArray]:
+    """Return consistency and confidence [1]_ with the penalty, and the gradient; `theta` is direction and offset.
+
+    mean (p1 - (1 - p2))^2 + min(p1, p2)^2 + PENALTY |w|^2
+
+    References
+    ----------
+    .. [1] Burns et al. 2023.
+    """
+    w, b = theta[:-1], theta[-1]
+    p, q = expit(first @ w + b), expit(second @ w + b)
+    n, off, lower = len(p), p + q - 1, p <= q
+    least = np.where(lower, p, q)
+    value = float((off**2 + least**2).mean() + PENALTY * (w @ w))
+    of_p = (2 * off + 2 * least * lower) * p * (1 - p) / n
+    of_q = (2 * off + 2 * least * ~lower) * q * (1 - q) / n
+    gradient = first.T @ of_p + second.T @ of_q + 2 * PENALTY * w
+    return value, np.append(gradient, of_p.sum() + of_q.sum())
+
+
+def search(first: FloatArray, second: FloatArray, *, seed: int) -> tuple[FloatArray, list[float], bool]:
+    """Descend from several random directions, and return the best, the losses of all, and whether it came to rest.
+
+    Parameters
+    ----------
+    first, second : float64 array [pairs, d]
+        Standardised apart.
+    seed : int
+    """
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(RESTARTS):
+        start = np.append(rng.normal(size=first.shape[1]) / np.sqrt(first.shape[1]), 0.0)
+        found.append(minimize(loss, start, (first, second), "L-BFGS-B", jac=True, options={"maxiter": STEPS}))
+    best = min(found, key=lambda end: float(end.fun))
+    return np.asarray(best.x), [float(end.fun) for end in found], bool(best.success)
+
+
+def believed(X: FloatArray, theta: FloatArray, places: Places, sides: Sides) -> FloatArray:
+    """Return the probability of the side that `theta` calls one, of each row: of a pair by both, [n]."""
+    w, b = theta[:-1], theta[-1]
+    out = np.empty(len(X))
+    p, q = (expit(sides.place(X[rows], side) @ w + b) for side, rows in enumerate((places.first, places.second)))
+    out[places.first], out[places.second] = (p + 1 - q) / 2, (q + 1 - p) / 2
+    out[places.alone] = expit(sides.alone(X[places.alone]) @ w + b)
+    return out
+
+
+def study(
+    layers: Iterable[LayerMatrix], problems: Sequence[Problem], settings: StudySettings
+) -> Iterator[tuple[int | str, list[Result]]]:
+    """Search once a layer; of every problem the labels of dev decide the sign.
+
+    Raises
+    ------
+    InputError
+        No pairs, or pairs whose order gives the label away.
+    UsageError
+        No dev rows to take the sign from.
+    """
+    groups = contrasts_of(settings)
+    pairs = {split: Places.of(groups[split]) for split in groups}
+    for matrix in layers:
+        check_problems(problems, [PENALTY], n=len(matrix.train), n_dev=len(matrix.dev), weighted=False)
+        _check_pairs(pairs["train"], problems[0], n_dev=len(matrix.dev))
+        train, dev, test = (part.astype(np.float64) for part in (matrix.train, matrix.dev, matrix.test))
+        places = pairs["train"]
+        sides = Sides.of(train, places)
+        theta, losses, rested = search(
+            sides.place(train[places.first], 0), sides.place(train[places.second], 1), seed=settings.seed
+        )
+        found = [believed(part, theta, pairs[split], sides) for split, part in (("dev", dev), ("test", test))]
+        alone = sum(len(part.alone) for part in pairs.values())
+        said = (
+            f"found without labels: {len(places.first):,} training pairs, loss {min(losses):.3f}, the least of "
+            f"{RESTARTS} restarts (most {max(losses):.3f}); {alone:,} rows in no pair; its sign is that of dev"
+        )
+        yield matrix.layer, [_result(problem, found, said, rested) for problem in problems]
+
+
+def _result(problem: Problem, found: Sequence[FloatArray], said: str, rested: bool) -> Result:
+    if np.mean((found[0] > 0.5) == problem.y_dev) < 0.5:
+        found = [1 - part for part in found]
+    dev, test = ((part > 0.5).astype(np.int32) for part in found)
+
+    def proba(_: int) -> tuple[np.ndarray, np.ndarray]:
+        of_dev, of_test = (np.stack([1 - part, part], axis=1).astype(np.float32) for part in found)
+        return of_dev, of_test
+
+    result = choose(problem, [PENALTY], [(dev, test)], name="L2 penalty", converged=[rested], proba=proba)
+    return replace(result, said=said)
+
+
+def _check_pairs(places: Places, problem: Problem, *, n_dev: int) -> None:
+    if not n_dev:
+        raise UsageError("The sign of ccs is taken from dev rows, and there are none. Give a dev split.")
+    if not len(places.first):
+        raise InputError(
+            "The estimator 'ccs' reads pairs, groups of exactly two examples, and training has none. Give the examples "
+            "of each pair one name in the column `group`, and extract again."
+        )
+    ones = float(np.mean(problem.y_train[places.first] == 1))
+    if max(ones, 1 - ones) > TELLING:
+        raise InputError(
+            f"In {max(ones, 1 - ones):.0%} of the training pairs the first example has the same label. ccs "
+            "standardises first and second examples apart, which would take the label away with the order. Put the "
+            "examples of each pair in an order that says nothing of the label, and extract again."
+        )
+
+
+ESTIMATOR = Estimator(
+    "ccs",
+    study,
+    seeded=True,
+    reads="L2 penalty of the direction",
+    proba=True,
+    two=True,
+    contrasts=True,
+    notes=(
+        "ccs is an unsupervised baseline: its direction is found without labels, and dev labels choose its sign alone. "
+        "It answers the two rows of a pair together, which a supervised probe does not.",
+    ),
+)

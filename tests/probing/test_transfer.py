@@ -1,0 +1,112 @@
+"""Trained here, tested there: a rule that both share carries over, one that each has for itself does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_models import tiny_model
+from typer.testing import CliRunner
+
+from probekit import ActivationCache, extract, probe
+from probekit.cli.app import app
+from probekit.cli.opened import opened
+from probekit.errors import UsageError
+from probekit.probing.transfer.report import TransferReport
+from probekit.probing.transfer.run import transfer
+from probekit.report import LayerReport
+
+NAMES = ("plain", "same", "turned")
+
+
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Whether `good` or `bad` stands among random words; in `turned` the labels are the other way round."""
+    root = tmp_path_factory.mktemp("transfer")
+    model, made = tiny_model("bert"), {}
+    for seed, name in enumerate(NAMES):
+        rng = np.random.default_rng(seed)
+        lines = []
+        for number in range(160):
+            good = int(rng.integers(2))
+            words = [*rng.choice(["the", "cat", "dog", "sees", "a", "man"], size=int(rng.integers(2, 6)))]
+            words.insert(int(rng.integers(len(words))), "good" if good else "bad")
+            label = ("yes", "no")[good if name == "turned" else 1 - good]
+            split = ("train", "dev", "test")[min(number // 80, 1) + (number >= 110)]
+            lines.append(json.dumps({"words": words, "label": label, "split": split}))
+        path = root / f"{name}.jsonl"
+        path.write_text("\n".join(lines) + "\n")
+        made[name] = extract(model, path, overflow="truncate", cache=root / "caches").cache
+    return made
+
+
+@pytest.fixture(scope="module")
+def report(caches: dict[str, Path]) -> TransferReport:
+    return transfer(list(caches.values()), metrics=["auroc"])
+
+
+def test_what_is_shared_carries_over_and_what_is_turned_round_is_wrong(report: TransferReport) -> None:
+    assert report.data == NAMES
+    found = report.matrix()
+    assert found.loc["plain", "same"] > 0.9
+    assert found.loc["plain", "turned"] < 0.1
+    assert report.matrix(metric="auroc").loc["turned", "same"] < 0.1
+    assert report.matrix("tfidf").loc["plain", "same"] > 0.9
+    assert 0.2 < report.matrix("length").loc["plain", "same"] < 0.8
+    np.testing.assert_array_equal(report.matrix("majority", metric="auroc"), np.full((3, 3), 0.5))
+
+
+def test_its_diagonal_is_what_probe_says(report: TransferReport, caches: dict[str, Path]) -> None:
+    for name in NAMES[:2]:
+        alone = probe("label", on=caches[name], metrics=["auroc"])
+        best = alone.best_layer().layer
+        for metric in ("accuracy", "macro_f1", "auroc"):
+            (row,) = (row for row in alone.select("logistic", split="test", metric=metric) if row.layer == best)
+            cell = report.cell(name, name, metric=metric)
+            assert (cell.layer, cell.strength, cell.n) == (row.layer, row.strength, row.n)
+            assert (cell.value, cell.low, cell.high) == pytest.approx((row.value, row.low, row.high))
+        floor = alone.select("tfidf", split="test", metric="accuracy")[0]
+        assert report.cell(name, name, method="tfidf").value == floor.value
+
+
+def test_layer_and_strength_are_those_of_the_data_trained_on(report: TransferReport) -> None:
+    for trained in NAMES:
+        assert (
+            len({(report.cell(trained, tested).layer, report.cell(trained, tested).strength) for tested in NAMES}) == 1
+        )
+        (dev,) = (
+            row for row in report.rows if row.split == "dev" and row.corpus == trained and row.metric == "accuracy"
+        )
+        assert dev.layer == report.cell(trained, trained).layer
+    gain = report.cell("plain", "same", method="logistic over tfidf")
+    assert gain.value == pytest.approx(
+        report.cell("plain", "same").value - report.cell("plain", "same", method="tfidf").value
+    )
+    assert gain.role == "difference"
+
+
+def test_the_command_writes_a_report_that_opens_as_what_it_is(caches: dict[str, Path], tmp_path: Path) -> None:
+    out, plot = tmp_path / "transfer.jsonl", tmp_path / "transfer.png"
+    asked = ["transfer", *map(str, caches.values()), "--layers", "1", "--estimator", "mean-difference"]
+    ended = CliRunner().invoke(app, [*asked, "--out", str(out), "--plot", str(plot)])
+    assert ended.exit_code == 0, ended.output
+    assert "tested on" in ended.output
+    again = opened(LayerReport.read(out))
+    assert isinstance(again, TransferReport)
+    assert again.data == NAMES
+    assert plot.stat().st_size > 10_000
+
+
+def test_what_cannot_be_compared_is_refused(caches: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give two caches or more"):
+        transfer([caches["plain"]])
+    other = extract(tiny_model("gpt2"), "grammar:n=60", overflow="truncate", cache=tmp_path).cache
+    assert ActivationCache.open(other)
+    with pytest.raises(UsageError, match="Extract both with one model"):
+        transfer([caches["plain"], other])
+    with pytest.raises(UsageError, match="told from one vector"):
+        transfer([caches["plain"], caches["same"]], estimator="attention")
+    with pytest.raises(UsageError, match="one `task` for all data sets"):
+        transfer(list(caches.values()), task=["label", "label"])
