@@ -119,6 +119,14 @@ def probe_command(
             metavar="NAME",
         ),
     ] = None,
+    layers_together: Annotated[
+        str | None,
+        typer.Option(
+            "--layers-together",
+            help="One more probe, of these layers' vectors one behind the other, like 2,4,6; its own row.",
+            metavar="LIST",
+        ),
+    ] = None,
     max_ram: Annotated[
         float | None,
         typer.Option(
@@ -166,6 +174,7 @@ def probe_command(
         device=device,
         also=tuple(also or ()),
         metrics=tuple(metric or ()),
+        layers_together=layers_together or (),
     )
     check_figure(plot)
     _check_tasks(task, probes or [], trees)

@@ -43,6 +43,7 @@ def probe(
     device: str = "auto",
     also: str | Sequence[str] = (),
     metrics: str | Sequence[str] = (),
+    layers_together: str | Iterable[int | str] = (),
     cache: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> LayerReport:
@@ -94,6 +95,8 @@ def probe(
         Analyses beside the study, which add rows: ``online-code`` [2]_ ...
     metrics : str or sequence of str
         What labels are scored by besides accuracy, macro F1 and what the task names: any that fits them.
+    layers_together : "all", str or an iterable of layers
+        One more probe, of the vectors of these layers one behind the other, each on its own scale.
     cache : path, optional
         Folder of caches.
     progress : callable, optional
@@ -134,6 +137,7 @@ def probe(
         device=device,
         also=also,  # type: ignore[arg-type]
         metrics=metrics,  # type: ignore[arg-type]
+        layers_together=layers_together,  # type: ignore[arg-type]
     )
     corpus = _once(corpus)
     opened = open_cache(on, model, corpus, cache)

@@ -48,6 +48,8 @@ class Settings:
         Analyses beside the study.
     metrics : tuple of str
         What labels are scored by besides what the task names.
+    layers_together : "all" or tuple of int and "final"
+        Layers that one more probe reads together; empty: none.
     drop_repeated : bool
         Leave out dev and test examples that repeat a training example.
     """
@@ -68,11 +70,14 @@ class Settings:
     also: tuple[str, ...] = ()
     drop_repeated: bool = False
     metrics: tuple[str, ...] = ()
+    layers_together: Layers | str = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.task, ProbeTask):
             self._set("task", plain.text(self.task, "task", "the name of a task, or a ProbeTask"))
         self._set("layers", parse_layers(self.layers, inside=True))
+        if self.layers_together != ():
+            self._set("layers_together", parse_layers(self.layers_together, inside=True))
         for name in ("pool", "pair"):
             self._set(name, plain.text(getattr(self, name), name))
         if self.estimator is not None:
@@ -114,6 +119,8 @@ class Settings:
         layers = self.layers if isinstance(self.layers, str) else list(self.layers)
         task = self.task.name if isinstance(self.task, ProbeTask) else self.task
         plainly: dict[str, Any] = {"task": task, "layers": layers, "also": list(self.also), "ranks": list(self.ranks)}
+        both = self.layers_together
+        plainly |= {"layers_together": both if isinstance(both, str) else list(both)}
         plainly |= {"control_seeds": self.n_controls, "resamples": self.n_resamples, "metrics": list(self.metrics)}
         return {**asdict(replace(self, task=task)), **plainly}
 

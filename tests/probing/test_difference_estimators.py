@@ -146,10 +146,10 @@ def test_corpora_without_pairs_and_tasks_of_more_classes_are_refused(tmp_path: P
         probe("pos", on=made, layers=[1], estimator="pca-difference")
     with pytest.raises(InputError, match="groups of exactly two examples, and training has none"):
         probe("tense", on=made, layers=[1], estimator="ccs")
-    report = probe("tense", on=made, layers=[1], estimator="mean-difference", metrics=["auroc", "brier"])
+    report = probe("sentence-length", on=made, layers=[1], estimator="mean-difference", metrics=["auroc", "brier"])
     found = {row.metric: row for row in report.select("mean-difference", split="test")}
     assert found["auroc"].low <= found["auroc"].value <= found["auroc"].high
     majority = {row.metric: row.value for row in report.select("majority", split="test")}
     assert majority["auroc"] == 0.5
     assert {row.method for row in report.rows if row.role == "floor"} >= {"bag_of_words", "tfidf", "length"}
-    assert any("auroc looks for" in note for note in report.provenance["notes"])
+    assert any("auroc is the mean over" in note for note in report.provenance["notes"])

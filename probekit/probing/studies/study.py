@@ -19,6 +19,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.devices import choose_device
 from probekit.errors import ResourceError
 from probekit.probing.analyses import Analysis, Context, Running, get_analysis
+from probekit.probing.analyses._together import together
 from probekit.probing.cache_selection import find_control
 from probekit.probing.contrasts import check_estimator
 from probekit.probing.dataset import Source, find_sources, open_dataset
@@ -152,6 +153,7 @@ def run_study(
     settings = replace(settings, estimator=estimator.name)
     kind.check(settings, task)
     analyses = [get_analysis(name) for name in settings.also]
+    analyses += [together(settings.layers_together)] if settings.layers_together else []
     for analysis in analyses:
         analysis.check(estimator, task)
     device = choose_device(settings.device, float64=True)
