@@ -48,6 +48,7 @@ CATALOGUES = {
     "probekit.tuning.closeness": "CLOSENESS",
     "probekit.tuning.signals": "SIGNALS",
     "probekit.tuning.weighting": "WEIGHTINGS",
+    "probekit.tuning.slices": "SLICES",
     "probekit.tuning.rates": "RATES",
     "probekit.tuning.plans": "PLANS",
     "probekit.tuning.advise": "RULES",

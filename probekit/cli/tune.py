@@ -47,6 +47,7 @@ from probekit.cli.tune_options import (
     ScheduleName,
     Seeds,
     Signals,
+    Slices,
     Start,
     StatesOf,
     TargetsName,
@@ -72,6 +73,7 @@ EXAMPLES = examples(
     "probekit tune --report pos.jsonl --teacher runs/pos-together --keep 3 --start lower",
     "probekit tune --task pos --corpus grammar:n=2000 --first label@sst2.jsonl:epochs=2 --beside full",
     "probekit tune --report pos.jsonl --verify cells.jsonl --examples 1500 --seeds 3",
+    "probekit tune --task label --corpus reviews.jsonl --slices length:min=30,negation --with slices",
     "probekit tune --report pos.jsonl --beside full --beside head-only --seeds 3 --bill bill.png",
 )
 
@@ -87,6 +89,7 @@ def tune_command(
     module: PlacedModules = None,
     close: Closeness = None,
     signals: Signals = None,
+    slices: Slices = None,
     teacher: Teacher = None,
     start: Start = None,
     keep: Keep = None,
@@ -122,6 +125,7 @@ def tune_command(
     """Fine-tune a model by a plan, from a report or of the catalogue, and say what it cost."""
     from probekit.cli.tune_close import hold, strengths_asked
     from probekit.cli.tune_run import run_shown
+    from probekit.cli.tune_slices import find, sliced_as, slices_asked
     from probekit.cli.tune_verify import verify_plan
     from probekit.errors import UsageError
     from probekit.extraction.spec import ExtractionSpec
@@ -159,11 +163,12 @@ def tune_command(
         revision=revision,
         cache=cache,
     )
+    named, asked_errors = slices_asked(slices or [], plan_only=plan_only, verify=verify is not None)
     held, strengths = strengths_asked(close or [], runs=not plan_only and verify is None)
     asked = [
         *(changes or []),
         *(f"{field}={value}" for field, value in (("head", head), ("schedule", schedule)) if value),
-        *added_fields(module or (), held, [*(signals or ()), *teacher_field(teacher, start)], first or ()),
+        *added_fields(module or (), held, [*(signals or ()), *teacher_field(teacher, start)], first or (), named),
     ]
     chosen = plan_for(materials, given or plan, changes=asked, examples=train_examples, digest=digest_of_report(report))
     if keep is not None:
@@ -171,6 +176,7 @@ def tune_command(
     rivals = {name: plan_for(materials, name, examples=train_examples) for name in beside or []}
     for name, its in {"": chosen, **rivals}.items():
         way_of_saving(save, its, name)
+    chosen = find(materials, chosen, asked_errors, examples=train_examples, quiet=quiet or json)
     if plot is not None and (verify is None or plan_only):
         say(f"plot       {save_plan(chosen, plot)}", quiet=quiet or json)
     if plan_only:
@@ -194,7 +200,7 @@ def tune_command(
     )
     strategies = {"+".join([_strategy(given, plan, report), *(one.name for one in chosen.modules)]): chosen}
     for name, rival in rivals.items():
-        strategies.setdefault(name, rival)
+        strategies.setdefault(name, sliced_as(chosen, rival))
     for reason in chosen.why:
         say(f"{reason.field:10} {reason.text}", quiet=quiet or json)
     for note in materials.data.notes:

@@ -70,6 +70,15 @@ Signals = Annotated[
         metavar="NAMES",
     ),
 ]
+Slices = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slices",
+        help="Score these targets apart too (length:min=30,column:source=a; both at once: a+b), or find some in what "
+        f"a first pass gets wrong (errors, errors:of=train); may be repeated: {names_in('tuning', 'slices')}.",
+        metavar="NAMES",
+    ),
+]
 FirstStages = Annotated[
     list[str] | None,
     typer.Option(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from probekit import plain
 from probekit.errors import UsageError, did_you_mean
 from probekit.example import SPLITS
-from probekit.report.measurement import Measurement, check_layer
+from probekit.report.measurement import SLICE, Measurement, check_layer
 from probekit.report.version1 import ROLES
 from probekit.sites import Layer, layer_order
 
@@ -113,9 +113,13 @@ def points_of(
 def by_role(
     report: LayerReport, role: str, *, split: str = "test", metric: str | None = None
 ) -> dict[str, dict[Layer, Point]]:
-    """Return what is shown of every method of a role, by method and layer, in the order of the rows."""
+    """Return what is shown of every method of a role, by method and layer, in the order of the rows.
+
+    Rows of slices are shown in lines of their own (``render/slices.py``), and are left out.
+    """
     metric = metric or report.metric
-    methods = dict.fromkeys(row.method for row in rows_of(report, split=split, metric=metric) if row.role == role)
+    rows = rows_of(report, split=split, metric=metric)
+    methods = dict.fromkeys(row.method for row in rows if row.role == role and not row.method.startswith(SLICE))
     found = {method: points_of(report, method, split=split, metric=metric) for method in methods}
     return {method: points for method, points in found.items() if points}
 

@@ -145,6 +145,9 @@ class Measurement:
             raise InputError(f"{where}: not a report row: {reason}") from error
 
 
+SLICE, OF_MAJORITY, LESS_REST = "slice:", " majority", " less the rest"
+"""How the methods of rows of a slice begin, and how those end that are no score of the model on it."""
+
 _TEXTS = ("stage", "task", "model", "corpus", "split", "method", "role", "metric", "note")
 _NAMES = ("unit", "strength_name", "pooling")
 _REALS = ("value", "low", "high", "level", "strength")

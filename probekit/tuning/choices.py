@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from probekit import plain
 from probekit.errors import UsageError
@@ -22,6 +22,10 @@ from probekit.tuning.modules import get_module
 from probekit.tuning.options import by_place, keyword_only
 from probekit.tuning.signals import Signal, get_signal
 from probekit.tuning.typed import apart, listed, quoted, unquoted, value
+
+if TYPE_CHECKING:
+    from probekit.tuning.plan import TunePlan
+    from probekit.tuning.readout.head_module import Judge
 
 ONE = (1.0, 1.0)
 OTHER_TASK = "multitask"
@@ -111,6 +115,11 @@ class SignalChoice:
         object.__setattr__(self, "options", options_of(self.options, "signals.options"))
         get_signal(self.name).bind(self.options)
 
+    def around(self, head: Judge, plan: TunePlan) -> Judge:
+        """Return the head with what the signal puts around it; as it is where it puts nothing, or has no weight."""
+        put = get_signal(self.name).around
+        return head if put is None or not max(self.weight) else put(head, plan)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
         return {"name": self.name, "weight": list(self.weight), "options": dict(self.options)}
@@ -189,7 +198,7 @@ def typed_signals(text: str) -> list[dict[str, Any]]:
         No such signal, or an option without its place.
     """
     found: list[dict[str, Any]] = []
-    for part in _apart(text):
+    for part in members_apart(text):
         name, given = _other_task(part) if "@" in part.partition(":")[0] else _parts(part)
         weight = list(ONE)
         if given and (match := _WEIGHT.fullmatch(given[0])):
@@ -213,7 +222,7 @@ def _signal(name: str, part: str, before: Sequence[Any]) -> Signal:
         ) from error
 
 
-def _apart(text: str) -> Iterator[str]:
+def members_apart(text: str) -> Iterator[str]:
     """Take signals apart at commas and semicolons; ``option=value`` belongs to the signal before it."""
     held = ""
     for part in apart(text, ",;"):

@@ -26,6 +26,7 @@ from probekit.tuning.planning.editing import changed, differences
 from probekit.tuning.rates import get_rate
 from probekit.tuning.reasons import Reason
 from probekit.tuning.schedules import get_schedule
+from probekit.tuning.slice_choices import SliceChoice, check_distinct
 from probekit.tuning.stage import StageChoice, check_stages
 
 
@@ -55,6 +56,8 @@ class TunePlan:
         What it learns from beside the task.
     first : tuple of StageChoice
         What the model is tuned for before the task, one behind the other, in runs of their own.
+    slices : tuple of SliceChoice
+        What is scored apart, and trained apart where a signal says so; no two are the same.
     loop : Loop
     report : str or None
         The sha256 of the report that it was made from, as read from its file and without the seconds in it.
@@ -78,6 +81,7 @@ class TunePlan:
     close: tuple[CloseChoice, ...] = ()
     signals: tuple[SignalChoice, ...] = ()
     first: tuple[StageChoice, ...] = ()
+    slices: tuple[SliceChoice, ...] = ()
     loop: Loop = field(default_factory=Loop)
     report: str | None = None
     why: tuple[Reason, ...] = ()
@@ -95,6 +99,7 @@ class TunePlan:
         placed = [depth for module in self.modules for depth in module.depths]
         check_depths(self.keep, self.read.layers, self.train, placed)
         check_stages(self.first, task=self.task, keep=self.keep, signals=[choice.name for choice in self.signals])
+        check_distinct(self.slices)
         get_schedule(self.schedule.name).bind(self.loop.epochs, self.schedule.options)
         get_rate(self.rate.name).bind(self.rate.options)
 
@@ -121,6 +126,7 @@ class TunePlan:
             "close": [choice.to_json() for choice in self.close],
             "signals": [choice.to_json() for choice in self.signals],
             "first": [choice.to_json() for choice in self.first],
+            "slices": [choice.to_json() for choice in self.slices],
             "loop": self.loop.to_json(),
             "why": [reason.to_json() for reason in self.why],
         }
@@ -195,8 +201,9 @@ class TunePlan:
         *changes : str
             Lists are written ``train=3,4`` or ``train=3-5``, and ``train=`` for none; a head, a schedule or a rate
             ``schedule=gradual:epochs_each=2``; ``modules=bottleneck:16@3-6;lora:r=8@4``, ``close=ewc``,
-            ``signals=lm:0.2..0.1``, ``first=lm@reviews.txt``; ``read=3`` is ``read.layers=3``;
-            ``read.beside=vectors.txt`` names a file of word vectors, whose sha256 is put into the plan.
+            ``signals=lm:0.2..0.1``, ``first=lm@reviews.txt``, ``slices=length:min=30``; ``read=3`` is
+            ``read.layers=3``; ``read.beside=vectors.txt`` names a file of word vectors, whose sha256 is put into the
+            plan.
 
         Raises
         ------
@@ -279,6 +286,7 @@ _LISTS: dict[str, type[Any]] = {
     "close": CloseChoice,
     "signals": SignalChoice,
     "first": StageChoice,
+    "slices": SliceChoice,
 }
 """Parts that stand in lists; a plan without such a list has none."""
 _FLAT = ("schedule", "rate")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from probekit.tasks import ProbeTask
 from probekit.tuning.data.coded import coded
 from probekit.tuning.data.data import TuningData
 from probekit.tuning.data.reading import ReadTokens, tokens_of
+from probekit.tuning.data.sliced import memberships, told_here
 from probekit.tuning.data.text import TARGETS, lay_out_text, task_named
 from probekit.tuning.data.unlabelled import without_answers
 from probekit.tuning.network.feed import Feed
@@ -36,7 +37,9 @@ from probekit.tuning.network.network import Network
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.runs.identity import REPORT
 from probekit.tuning.runs.opening import open_run
+from probekit.tuning.slice_choices import SliceChoice
 from probekit.tuning.training.scoring import SplitScorer, blank_row
+from probekit.tuning.training.slice_scores import slice_rows
 
 IntArray = NDArray[np.int64]
 
@@ -169,7 +172,11 @@ class TunedModel:
         if data.targets == "numbers":
             centre, spread = self.record["scale"]
             values = values * spread + centre
-        return Predicted(data, values, labelled, self._scores(data, values) if labelled else None)
+        if not labelled:
+            return Predicted(data, values, False, None)
+        slices, left_out = told_here(data, self.plan.slices)
+        data.notes.extend(left_out)
+        return Predicted(data, values, True, self._scores(data, values, slices))
 
     def laid_out(
         self, corpus: Corpus, *, spec: ExtractionSpec | None = None, collecting: ProbeTask | None = None
@@ -236,12 +243,18 @@ class TunedModel:
         data.notes.extend(feed.remarks)
         return Predicted(data, values, False, self._scores(data, values))
 
-    def _scores(self, data: TuningData, values: NDArray[np.float64]) -> LayerReport:
-        return scores_of(data, values, name=self.folder.name, seed=self.plan.loop.seed, plan=self.plan)
+    def _scores(self, data: TuningData, values: NDArray[np.float64], slices: Sequence[SliceChoice] = ()) -> LayerReport:
+        return scores_of(data, values, name=self.folder.name, seed=self.plan.loop.seed, plan=self.plan, slices=slices)
 
 
 def scores_of(
-    data: TuningData, values: NDArray[np.float64], *, name: str, seed: int, plan: TunePlan | None = None
+    data: TuningData,
+    values: NDArray[np.float64],
+    *,
+    name: str,
+    seed: int,
+    plan: TunePlan | None = None,
+    slices: Sequence[SliceChoice] = (),
 ) -> LayerReport:
     """Return what predictions of ``test`` are worth.
 
@@ -256,6 +269,8 @@ def scores_of(
         Of the resamples.
     plan : TunePlan, optional
         Of what predicts, where it is one model.
+    slices : sequence of SliceChoice
+        That can be told in this corpus: they are scored apart.
     """
     scorer = SplitScorer(data, "test", seed=seed)
     settings = {"estimator": "tuned", "metric": scorer.metrics[0], "kind": data.counted}
@@ -266,4 +281,7 @@ def scores_of(
         "settings": settings,
         "notes": data.notes,
     }
-    return LayerReport(tuple(scorer.measurements(values, blank_row(plan, data, name))), provenance)
+    blank = blank_row(plan, data, name)
+    rows, said = slice_rows(scorer, values, blank, memberships(data, slices))
+    data.notes.extend(said)
+    return LayerReport((*scorer.measurements(values, blank), *rows), provenance)

@@ -22,6 +22,7 @@ from probekit.tuning import advise as advising
 from probekit.tuning.choices import typed_modules
 from probekit.tuning.closeness import check_close
 from probekit.tuning.data.materials import Materials, gather
+from probekit.tuning.finding.errors import asked_of, with_found
 from probekit.tuning.heads import get_head
 from probekit.tuning.options import bound
 from probekit.tuning.plan import TunePlan
@@ -90,6 +91,7 @@ def tune(
     close: str | Sequence[str] = (),
     signals: str | Sequence[str] = (),
     first: str | Sequence[str] = (),
+    slices: str | Sequence[str] = (),
     examples: int | None = None,
     fold: tuple[int, int] | None = None,
     save: str | None = None,
@@ -135,6 +137,8 @@ def tune(
     first : str or sequence of str
         What the model is tuned for before the task, one behind the other, ``label@snli.jsonl:epochs=3``, ``lm@FILE``:
         each is a run of its own, in the folder ``first`` of this one, whose blocks the next starts from.
+    slices : str or sequence of str
+        What is scored apart, ``length:min=30``, or ``errors``: found from what a first pass gets wrong.
     examples : int, optional
         Train on so many training examples, drawn by the plan's seed.
     fold : (int, int), optional
@@ -190,6 +194,7 @@ def tune(
         if len(numbers := plain.wholes(fold, "fold", wanted)) != 2:
             raise plain.refused("fold", wanted, fold)
         materials = materials.folded(*numbers)
+    named, asked = asked_of(plain.texts(slices, "slices"))
     chosen = plan_for(
         materials,
         given,
@@ -200,11 +205,13 @@ def tune(
                 plain.texts(close, "close"),
                 plain.texts(signals, "signals"),
                 plain.texts(first, "first"),
+                named,
             ),
         ],
         examples=examples,
         digest=digest_of_report(report),
     )
+    chosen = with_found(materials, chosen, asked, examples=examples, told=told)
     folder = None if out is None else plain.path(out, "out")
     running = Running(watch=None if progress is None else _watching(progress), told=told)
     return run_plan(materials, chosen, folder, examples=examples, save=save, running=running)

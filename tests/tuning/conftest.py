@@ -26,6 +26,7 @@ DOCUMENT: dict[str, Any] = {
     "close": [],
     "signals": [],
     "first": [],
+    "slices": [],
     "loop": {
         "epochs": 5, "batch_tokens": 1024, "accumulate": 1, "clip": 1.0, "patience": 3, "seed": 0,
         "weight_decay": 0.01, "precision": "float32",

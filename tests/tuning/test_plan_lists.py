@@ -164,10 +164,10 @@ def test_lists_are_written_read_compared_and_emptied(plan: TunePlan) -> None:
 
 
 def test_an_old_plan_has_none(document: dict[str, Any]) -> None:
-    for name in ("modules", "close", "signals"):
+    for name in ("modules", "close", "signals", "slices"):
         del document[name]
     plan = TunePlan.from_json(document)
-    assert (plan.modules, plan.close, plan.signals) == ((), (), ())
+    assert (plan.modules, plan.close, plan.signals, plan.slices) == ((), (), (), ())
 
 
 def test_modules_freeze_the_blocks_unless_a_hand_says_otherwise(plan: TunePlan) -> None:

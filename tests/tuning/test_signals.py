@@ -35,6 +35,8 @@ CASES = {
     "multitask": ("bert", "multitask{},on=label@OTHER,sampling=proportional"),
     "consistency": ("bert", "consistency{},on=OTHER,eps=0.5"),
     "teacher": ("bert", "teacher{},of=RUN,hard=0.3,on=OTHER"),
+    "slices": ("bert", "slices{}"),
+    "upweight": ("bert", "upweight{}"),
 }
 """Every signal, with a place for its weight."""
 EVERY = pytest.mark.parametrize("case", CASES)
@@ -55,7 +57,8 @@ def trainer(case: str, folder: Path, weight: str, *changes: str, **options: Any)
     family, typed = CASES[case]
     typed = typed.format(weight).replace("OTHER", str(other()))
     asked = f"signals={typed.replace('RUN', str(teacher())) if 'RUN' in typed else typed}"
-    return trainer_of(materials(family), plan(family, asked, *changes), folder, **options)
+    sliced = ("slices=contains:pattern=^[a-m]",) if case in ("slices", "upweight") else ()
+    return trainer_of(materials(family), plan(family, asked, *sliced, *changes), folder, **options)
 
 
 @cache

@@ -138,7 +138,7 @@ class TunedLabels:
             table=kept,
             labels=[self.labels[row] for row in rows.tolist()],
             gold=self.data.gold[rows],
-            words=[example.words for example in read.examples],
+            originals=read.examples,
             index=read.index,
             textless=read.textless,
             training=np.zeros(0, np.int64),

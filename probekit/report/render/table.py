@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from probekit.report.conclusions import BestLayer, Point, by_role, centre_of_gravity, floors_of, rows_of
 from probekit.report.measurement import Measurement
 from probekit.report.render.numbers import interval, number, percent
+from probekit.report.render.slices import slice_lines
 from probekit.report.render.text import BETWEEN, render_plain
 from probekit.sites import Layer
 
@@ -91,6 +92,7 @@ class ReportTable:
             lines.append(choice(self.report, chosen))
         elif found := depths(self.report):
             lines.append("; ".join(found))
+        lines += slice_lines(self.report)
         lines += [f"note: {note}" for note in notes(self.report)]
         if left_out:
             lines.append(f"not shown at this width: {', '.join(left_out)}")

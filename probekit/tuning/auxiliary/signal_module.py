@@ -6,8 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from probekit.tuning.data.layout import Ran
 from probekit.tuning.network.network import Network
 
 if TYPE_CHECKING:
@@ -32,9 +35,12 @@ class SignalModule(nn.Module, ABC):
         self._ends, self._total = spec.weight, spec.total
         self.remarks: list[str] = []
 
-    @abstractmethod
     def batches(self, seed: int, step: int) -> Sequence[Any]:
-        """Return the batches of a step, a pure function of both; none where there is nothing to learn at it."""
+        """Return the batches of a step, a pure function of both; none where there is nothing to learn at it.
+
+        By default none: :meth:`of_task` reads those of the task.
+        """
+        return []
 
     def outputs(self, network: Network, batch: Any) -> Any:
         """Return what :meth:`loss` reads, with gradients: by default what a head reads of an ``ExampleBatch``."""
@@ -43,6 +49,17 @@ class SignalModule(nn.Module, ABC):
     @abstractmethod
     def loss(self, outputs: Any, batch: Any) -> Tensor:
         """Return the mean loss of a batch."""
+
+    def of_task(self, ran: Ran, examples: NDArray[np.int64]) -> Tensor | None:
+        """Return what a micro-batch of the task adds, over all targets of its step; None where that is nothing.
+
+        Parameters
+        ----------
+        ran : Ran
+        examples : int64 array
+            All of the step.
+        """
+        return None
 
     def weight(self, step: int) -> float:
         """Return the weight at a step, 0 or more: on the line from the first to the last."""

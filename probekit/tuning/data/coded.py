@@ -70,7 +70,7 @@ def coded(
         classes=classes,
         labels=labels,
         gold=gold,
-        words=[example.words for example in read.examples],
+        originals=read.examples,
         index=read.index,
         textless=read.textless,
         training=ordinals(table, "train"),

@@ -56,8 +56,8 @@ class TuningData:
         Of every row; empty for numbers and text.
     gold : int32 or float64 array [n]
         Codes (-1: a label that training never showed), or numbers; of text the ids of the tokens to predict.
-    words : list of sequence of str
-        Of every example.
+    originals : sequence of Example
+        Every example as the corpus has it.
     index : CacheIndex
         Example, word and token of every row of tokens.
     first, sizes : int64 array [examples]
@@ -88,7 +88,7 @@ class TuningData:
     classes: tuple[str, ...]
     labels: list[str]
     gold: NDArray[Any]
-    words: list[Sequence[str]]
+    originals: Sequence[Example]
     index: CacheIndex
     first: IntArray
     sizes: IntArray
@@ -112,6 +112,11 @@ class TuningData:
         whole.update(canonical([list(table.ids), list(self.classes), self.labels]))
         whole.update(np.ascontiguousarray(self.gold, "<f8").data)
         return whole.hexdigest()
+
+    @property
+    def words(self) -> list[Sequence[str]]:
+        """The words of every example."""
+        return [example.words for example in self.originals]
 
     @property
     def centre(self) -> float:
@@ -225,7 +230,7 @@ def _lay_out(corpus: Corpus, task: ProbeTask, targets: str, read: ReadTokens) ->
         classes=classes,
         labels=labels,
         gold=gold,
-        words=[example.words for example in examples],
+        originals=examples,
         index=index,
         textless=textless,
         training=ordinals(table, "train"),

@@ -113,7 +113,7 @@ def lay_out_text(loaded: LoadedModel, corpus: str, read: ReadTokens, *, scored: 
         classes=(),
         labels=[],
         gold=gold,
-        words=[one.words for one in examples],
+        originals=examples,
         index=index,
         first=first,
         sizes=sizes,

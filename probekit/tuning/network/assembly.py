@@ -63,6 +63,8 @@ def assemble(
         seed=plan.loop.seed,
     )
     module = get_head(plan.head.name).make(spec, plan.head.options).to(loaded.device)
+    for choice in plan.signals:
+        module = choice.around(module, plan).to(loaded.device)
     mix = None
     if plan.read.mix is not None:
         mix = ScalarMix(len(plan.read.layers), start=plan.read.mix).to(loaded.device)

@@ -176,6 +176,12 @@ class Feed:
         given = self.given(batch)
         return Ran(batch, *self.network.run(batch, given, self.start), given, self.start)
 
+    def pooled(self, ran: Ran) -> Tensor:
+        """Return the vectors that the head scored of a batch that was run [n, vector]; it reads vectors."""
+        if self._vectors is None:
+            return self.network.pooled(ran.batch, ran.states)
+        return self.network.sized_vectors(self._vectors[torch.from_numpy(ran.batch.targets)].to(self.network.device))
+
     def given(self, batch: ExampleBatch) -> dict[int, Tensor]:
         """Return the states of a batch that the run needs and does not make, [B, T, d] by layer."""
         return {layer: self._held(layer, batch.places) for layer in self.network.layers_needed(self.start)}

@@ -24,6 +24,7 @@ from probekit.tuning.plan import TunePlan
 from probekit.tuning.readout.batch import TokenBatch
 from probekit.tuning.readout.head_module import HeadModule, Judge, VectorHead
 from probekit.tuning.readout.mix import ScalarMix
+from probekit.tuning.readout.pooling import pool
 from probekit.tuning.readout.sizing import Sized
 
 if TYPE_CHECKING:
@@ -230,6 +231,11 @@ class Network(nn.Module):
         scores: Tensor = self.head(laid.with_states(self.sized(laid.states)))
         return scores
 
+    def pooled(self, batch: ExampleBatch, found: Mapping[int, Tensor]) -> Tensor:
+        """Return the vectors that a head which reads vectors scores [n, vector], of states that are there, by layer."""
+        laid = self._laid(batch, [found[layer].float() for layer in self.read])
+        return pool(laid.with_states(self.sized(laid.states)), self.head.spec.pool)
+
     def _own(self, batch: ExampleBatch, given: Given, start: int) -> Tensor:
         """Return the logits of the model's own head [n, vocabulary]; a causal one predicts the next token."""
         before = 1 if self.loaded.head == "causal" else 0
@@ -281,8 +287,11 @@ class Network(nn.Module):
         if not isinstance(head, VectorHead) or self.mix is not None:
             return None
         # Size is a shift and one positive factor: every way of pooling gives the same before it as behind it.
-        width = head.spec.width
-        return lambda X: head.score(self.sized(X.unflatten(1, (-1, width))).flatten(1))
+        return lambda X: head.score(self.sized_vectors(X))
+
+    def sized_vectors(self, X: Tensor) -> Tensor:
+        """Return pooled vectors [n, vector] brought to size."""
+        return self.sized(X.unflatten(1, (-1, self.head.spec.width))).flatten(1)
 
     def _middle(self, start: int, read: Sequence[int]) -> Middle:
         place = start if start >= 0 else None

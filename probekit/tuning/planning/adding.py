@@ -18,10 +18,14 @@ from probekit.tuning.reasons import Reason
 
 
 def added_fields(
-    modules: Sequence[str] = (), close: Sequence[str] = (), signals: Sequence[str] = (), first: Sequence[str] = ()
+    modules: Sequence[str] = (),
+    close: Sequence[str] = (),
+    signals: Sequence[str] = (),
+    first: Sequence[str] = (),
+    slices: Sequence[str] = (),
 ) -> list[str]:
     """Return what was typed as changes of a plan: ``modules=bottleneck:16@3-6;lora@4``; nothing where nothing was."""
-    asked = (("modules", modules), ("close", close), ("signals", signals), ("first", first))
+    asked = (("modules", modules), ("close", close), ("signals", signals), ("first", first), ("slices", slices))
     return [f"{field}={';'.join(texts)}" for field, texts in asked if texts]
 
 

@@ -13,6 +13,7 @@ from probekit.storage.strict import decode, dump
 from probekit.tuning.choices import spelled_choice, typed_closeness, typed_modules, typed_signals
 from probekit.tuning.options import spelled
 from probekit.tuning.parts import WordFile
+from probekit.tuning.slice_choices import spelled_slice, typed_slices
 from probekit.tuning.stage import typed_stages
 from probekit.tuning.typed import listed, value
 
@@ -28,6 +29,7 @@ MEMBERS: Mapping[str, Callable[[str], Any]] = {
     "close": typed_closeness,
     "signals": typed_signals,
     "first": typed_stages,
+    "slices": typed_slices,
 }
 """Lists of members, each with its options behind its name: ``bottleneck:16@3-6``."""
 _FREE = ("head.options", "schedule", "rate")
@@ -141,7 +143,8 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 def _shown(leaves: Mapping[str, Any], field: str) -> str:
     if field in MEMBERS:
-        return "; ".join(map(spelled_choice, leaves.get(field, []))) or "none"
+        spell = spelled_slice if field == "slices" else spelled_choice
+        return "; ".join(map(spell, leaves.get(field, []))) or "none"
     return dump(leaves[field]) if field in leaves else "none"
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from probekit import __version__
 from probekit.corpus.notes import list_names
 from probekit.errors import CacheError, UsageError
@@ -17,6 +19,7 @@ from probekit.storage.strict import canonical
 from probekit.tuning.corpora import digests_of
 from probekit.tuning.data.data import TuningData
 from probekit.tuning.data.materials import Materials
+from probekit.tuning.data.sliced import memberships
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.planning.editing import differences
 from probekit.tuning.runs.folder import LOG, RunFolder
@@ -28,7 +31,7 @@ WHERE, READ_FROM = "model_folder", "read_from"
 """Fields of the record that are no part of what makes two runs the same run."""
 FOLD = "fold"
 """Which fold of how many was held out; runs on the parts of the corpus have no such field."""
-ADDED = ("modules", "close", "signals", "first")
+ADDED = ("modules", "close", "signals", "first", "slices")
 FIRST = "first"
 """Folder, in that of a run, of the runs of stages before it."""
 OTHERS = "other_corpora"
@@ -77,6 +80,7 @@ def identity_of(
         **folds,
         "save": save,
         "data": data.digest,
+        **_sliced(data, plan),
         "plan": {**_said(plan), "model": {"name": plan.model.name, "digest": plan.model.digest}},
         "probekit": __version__,
         **({OTHERS: others} if others else {}),
@@ -91,6 +95,12 @@ def model_of(materials: Materials) -> dict[str, Any]:
         WHERE: materials.model_folder,
         "cache": None if cache is None else str(cache.path),
     }
+
+
+def _sliced(data: TuningData, plan: TunePlan) -> dict[str, str]:
+    """Return a digest of which targets are in which slice, where the plan has slices: they read columns too."""
+    masks = memberships(data, plan.slices).masks
+    return {"slices": hashlib.sha256(np.packbits(masks).tobytes()).hexdigest()} if plan.slices else {}
 
 
 def _said(plan: TunePlan) -> dict[str, Any]:

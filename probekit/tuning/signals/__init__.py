@@ -4,11 +4,12 @@ Enters: a run before its first step (:class:`SignalSpec`), options. Leaves: a
 :class:`~probekit.tuning.auxiliary.signal_module.SignalModule`, which may have parameters of its own; they train with
 what is new. A file sets ``SIGNAL = Signal(name, build, help)``; it is its own registration.
 
-How the loop calls it: when the micro-batches of a step are through and before the optimizer moves, it takes
-``batches(seed, step)``; of each ``outputs(network, batch)`` and ``loss(outputs, batch)``, the mean over the batch; adds
-the mean over the batches times ``weight(step)`` to the gradient, and logs it so under the name of the member. A weight
-of 0 runs nothing. Surprise: the order of a signal is a function of (seed, step), as that of the task is of (seed,
-epoch), so that a run that was killed goes on with one number.
+How the loop calls it: of every micro-batch of the task that ran it takes ``of_task(ran, examples)``. When those of a
+step are through and before the optimizer moves, it takes ``batches(seed, step)``; of each ``outputs(network, batch)``
+and ``loss(outputs, batch)``, the mean over the batch; adds the mean over the batches to the gradient, both times
+``weight(step)``, and logs them so under the name of the member. A weight of 0 runs nothing. Surprise: the
+order of a signal is a function of (seed, step), as that of the task is of (seed, epoch), so that a run that was killed
+goes on with one number.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from probekit.tuning.network.feed import Feed
     from probekit.tuning.network.network import Network
     from probekit.tuning.plan import TunePlan
+    from probekit.tuning.readout.head_module import Judge
     from probekit.tuning.runs.folder import RunFolder
 
 
@@ -75,6 +77,9 @@ class Signal:
         says how; called where the option ``start`` is set.
     corpora : tuple of str
         Options that name a corpus, or a task with its corpus (``TASK@CORPUS``).
+    around : callable, optional
+        ``around(head, plan)`` gives the head that the signal puts in the place of the plan's, where it has a weight:
+        it is part of the tuned model, and made anew where that is opened.
     """
 
     name: str
@@ -83,6 +88,7 @@ class Signal:
     digest: Callable[[Mapping[str, Any]], str] | None = None
     begin: Callable[[Network, Mapping[str, Any]], str] | None = None
     corpora: tuple[str, ...] = ()
+    around: Callable[[Judge, TunePlan], Judge] | None = None
 
     def bind(self, options: Mapping[str, Any]) -> Callable[..., SignalModule]:
         """Return ``build(spec)`` under options.

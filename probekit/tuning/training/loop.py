@@ -260,7 +260,7 @@ class Trainer:
             row = torch.from_numpy(batch.row).to(self.network.device)
             with self._precision():
                 ran = self.feed.run(batch)
-                added = self.terms.penalties(ran, whole)
+                added = self.terms.penalties(ran, whole) | self.terms.of_task(ran, whole, step)
             terms = {TASK: self.network.head.loss(ran.scores.float(), row, self._gold(batch)) / total, **added}
             torch.stack([*terms.values()]).sum().backward()
             for name, value in terms.items():

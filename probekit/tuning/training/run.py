@@ -19,6 +19,7 @@ from probekit.report import LayerReport, Measurement
 from probekit.tuning.closeness import check_close
 from probekit.tuning.data.data import TuningData
 from probekit.tuning.data.materials import Materials
+from probekit.tuning.data.sliced import memberships
 from probekit.tuning.heads import get_head
 from probekit.tuning.network.assembly import network_of
 from probekit.tuning.network.feed import Feed
@@ -45,6 +46,7 @@ from probekit.tuning.training.first import Stage, begin
 from probekit.tuning.training.loop import MINUTES, Fitted, Trainer
 from probekit.tuning.training.processes import Processes
 from probekit.tuning.training.scoring import SplitScorer, blank_row
+from probekit.tuning.training.slice_scores import slice_rows
 from probekit.tuning.training.trackers import Trackers, check_trackers
 from probekit.tuning.training.watching import Watcher
 
@@ -225,7 +227,7 @@ def _trained(
         )
         fitted = trainer.fit()
     seconds = time.perf_counter() - began
-    rows = _rows(trainer, plan, materials)
+    rows, said = _rows(trainer, plan, materials)
     network, ever = feed.network, trainer.state.ever
     cost = Cost(
         trained=sum(parameter.numel() for depth in ever for parameter in network.named(depth).values()),
@@ -239,7 +241,7 @@ def _trained(
     )
     moved = [stage.to_json() for stage in fitted.stages]
     run.write(CERTIFICATE, {"stages": moved, "frozen": fitted.frozen, "halved": fitted.halved})
-    notes = [*data.notes, *feed.remarks, *trainer.terms.remarks, *network.remarks, *trackers.remarks]
+    notes = [*data.notes, *feed.remarks, *trainer.terms.remarks, *said, *network.remarks, *trackers.remarks]
     provenance = _provenance(materials, plan, notes, fitted, cost)
     if stages:
         provenance["first"] = [stage.to_json() for stage in stages]
@@ -267,16 +269,21 @@ def _useful(materials: Materials, plan: TunePlan) -> Any:
     return materials.cache if min(Course(plan, 1).trains_at(0.0)) > 0 else None
 
 
-def _rows(trainer: Trainer, plan: TunePlan, materials: Materials) -> list[Measurement]:
+def _rows(trainer: Trainer, plan: TunePlan, materials: Materials) -> tuple[list[Measurement], list[str]]:
     blank = blank_row(plan, materials.data, materials.facts.name)
+    sliced = memberships(trainer.data, plan.slices)
     rows: list[Measurement] = []
+    notes: list[str] = []
     for split in ("dev", "test"):
         scorer = SplitScorer(trainer.data, split, seed=plan.loop.seed)
-        rows += scorer.measurements(trainer.predicted(split), blank)
+        predicted = trainer.predicted(split)
+        rows += scorer.measurements(predicted, blank)
         name, guess = scorer.floor()
         bare = Measurement(**{**blank.to_json(), "method": name, "role": "floor", "layer": None, "seed": None})
         rows += scorer.measurements(guess, bare, floor=True)
-    return rows
+        own, said = slice_rows(scorer, predicted, blank, sliced)
+        rows, notes = [*rows, *own], [*notes, *said]
+    return rows, notes
 
 
 def _provenance(materials: Materials, plan: TunePlan, notes: list[str], fitted: Fitted, cost: Cost) -> dict[str, Any]:

@@ -93,6 +93,32 @@ class SplitScorer:
         scored = self.scored(predicted)
         return [metric.score(scored, self.bootstrap) for metric in self._of_labels]
 
+    def part_scores(self, predicted: NDArray[np.float64], inside: NDArray[np.bool_]) -> dict[str, Score]:
+        """Return by name every metric of labels, or R2 of numbers, of some rows of the split, with its resamples.
+
+        Parameters
+        ----------
+        predicted : float64 array [n]
+        inside : bool array [n]
+            The rows that count.
+        """
+        if self.data.targets == "numbers":
+            return {METRICS[0]: NumberScorer(self.gold, self.bootstrap).r2(predicted, inside)}
+        whole = self.scored(predicted)
+        part = replace(
+            whole,
+            gold=whole.gold[inside],
+            codes=whole.codes[inside],
+            labels=[whole.labels[place] for place in np.flatnonzero(inside).tolist()],
+            units=whole.units[inside],
+            example=whole.example[inside],
+            start=whole.start[inside],
+            keys=[whole.keys[place] for place in np.flatnonzero(inside).tolist()],
+        )
+        sizes = np.bincount(part.units, minlength=part.n_units).astype(np.float64)
+        found = {its.name: its.score(part, self.bootstrap) for its in self._of_labels}
+        return {name: (value, replace(resampled, sizes=sizes)) for name, (value, resampled) in found.items()}
+
     def measurements(
         self, predicted: NDArray[np.float64], blank: Measurement, *, floor: bool = False
     ) -> list[Measurement]:

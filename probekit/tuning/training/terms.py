@@ -72,6 +72,12 @@ class Terms:
         each = {name: (one, one.loss(ran)) for name, one in self._penalties.items()}
         return {name: loss / one.counted(examples) for name, (one, loss) in each.items() if loss is not None}
 
+    def of_task(self, ran: Ran, examples: NDArray[np.int64], step: int) -> dict[str, Tensor]:
+        """Return what the signals make of a micro-batch of the task, weighted, by name."""
+        each = {name: (one, one.weight(step)) for name, one in self.signals.items()}
+        found = {name: (one.of_task(ran, examples), weight) for name, (one, weight) in each.items() if weight}
+        return {name: loss * weight for name, (loss, weight) in found.items() if loss is not None}
+
     def pull(self) -> dict[str, float]:
         """Add the gradients of penalties on weights, and return the penalties by name."""
         weights = self._network.pretrained(self._network.trained) if self._penalties else {}

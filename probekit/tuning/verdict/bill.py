@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from probekit import plain
+from probekit.report.measurement import SLICE
 from probekit.report.render.drawing import INK, own_axes, save_figure, write_title
-from probekit.report.render.numbers import interval, number
 from probekit.statistics.bootstrap import bounds_of
 from probekit.statistics.student import reach_of_mean
 from probekit.tuning.data.materials import probing_seconds
+from probekit.tuning.verdict.bill_lines import cells_of, lines_of_slices
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,8 @@ class Entry:
         Training with its choice on dev; the extraction that it read from, where it read from a cache.
     first_seconds : float
         Of the stages before it.
+    slices : mapping of str to float
+        Scores on test in the slices of the plan.
     """
 
     strategy: str
@@ -64,6 +67,7 @@ class Entry:
     extraction_seconds: float
     tokens_per_second: float
     first_seconds: float = 0.0
+    slices: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, strategy: str, tuned: Tuned) -> Entry:
@@ -87,6 +91,11 @@ class Entry:
             extraction_seconds=tuned.extraction_seconds,
             tokens_per_second=cost.tokens_per_second,
             first_seconds=sum(stage.cost.seconds for stage in tuned.stages),
+            slices={
+                row.method.removeprefix(SLICE): float(row.value)
+                for row in tuned.report.select(split="test", metric=metric)
+                if row.method.startswith(SLICE) and row.role == "companion" and row.value is not None
+            },
         )
 
 
@@ -215,7 +224,7 @@ class Bill:
             "tokens/s",
             "memory",
         )
-        rows = [head, *map(_cells, self.totals)]
+        rows = [head, *map(cells_of, self.totals)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
         lines = [
             "  ".join(
@@ -234,7 +243,8 @@ class Bill:
                 )
         if self.probing_seconds is not None:
             said.append(f"the report cost {self.probing_seconds:,.0f} s of probing, which is in no row")
-        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], *said, self.advice()])
+        lines = [lines[0], "-" * max(map(len, lines)), *lines[1:], *said]
+        return "\n".join([*lines, *lines_of_slices(self.entries), self.advice()])
 
     def plot(self, ax: Axes | None = None, *, by: str = "trained") -> Axes:
         """Draw the score against parameters that trained, or against seconds.
@@ -291,10 +301,10 @@ _MEAN = ("dev", "test", "seconds", "extraction_seconds", "tokens_per_second", "f
 
 def _total(entries: Sequence[Entry]) -> Total:
     values: dict[str, Any] = {}
-    for field in fields(Entry):
-        found = [getattr(entry, field.name) for entry in entries]
-        values[field.name] = float(np.mean(found)) if field.name in _MEAN else found[0]
-    values.pop("seed")
+    for own in fields(Entry):
+        found = [getattr(entry, own.name) for entry in entries]
+        values[own.name] = float(np.mean(found)) if own.name in _MEAN else found[0]
+    del values["seed"], values["slices"]
     test = np.array([entry.test for entry in entries])
     low = high = None
     if len(test) > 1:
@@ -303,18 +313,3 @@ def _total(entries: Sequence[Entry]) -> Total:
         low, high = max(least, float(test.mean() - reach)), min(most, float(test.mean() + reach))
     values["peak_memory"] = max(entry.peak_memory for entry in entries)
     return Total(**values, seeds=len(entries), low=low, high=high)
-
-
-def _cells(total: Total) -> tuple[str, ...]:
-    seconds = f"{total.training:.1f}" + (f" + {total.extraction_seconds:.1f}" if total.extraction_seconds else "")
-    return (
-        total.strategy,
-        str(total.seeds),
-        number(total.test),
-        interval(total),
-        f"{total.trained:,}",
-        f"{total.stored / 1e6:.1f} MB",
-        seconds,
-        f"{total.tokens_per_second:,.0f}",
-        f"{total.peak_memory / 1e9:.1f} GB",
-    )

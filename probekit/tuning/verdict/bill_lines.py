@@ -1,0 +1,61 @@
+"""The lines of a bill: the cells of a strategy, and what each reached on test in slices, against the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from probekit.statistics.student import reach_of_mean
+
+if TYPE_CHECKING:
+    from probekit.tuning.verdict.bill import Entry, Total
+
+
+def cells_of(total: Total) -> tuple[str, ...]:
+    """Return the cells of a strategy's line in the table."""
+    seconds = f"{total.training:.1f}" + (f" + {total.extraction_seconds:.1f}" if total.extraction_seconds else "")
+    return (
+        total.strategy,
+        str(total.seeds),
+        number(total.test),
+        interval(total),
+        f"{total.trained:,}",
+        f"{total.stored / 1e6:.1f} MB",
+        seconds,
+        f"{total.tokens_per_second:,.0f}",
+        f"{total.peak_memory / 1e9:.1f} GB",
+    )
+
+
+def lines_of_slices(entries: Sequence[Entry]) -> list[str]:
+    """Return a line a slice: the mean of every strategy over its seeds, and the difference over seeds that both have.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        Of all strategies, which the lines have in this order.
+    """
+    strategies = list(dict.fromkeys(entry.strategy for entry in entries))
+    names = list(dict.fromkeys(name for entry in entries for name in entry.slices))
+    return [
+        f"slice {name}: " + ", ".join(filter(None, (_said(entries, name, one, strategies[0]) for one in strategies)))
+        for name in names
+    ]
+
+
+def _said(entries: Sequence[Entry], name: str, strategy: str, first: str) -> str:
+    own, base = (
+        {entry.seed: entry.slices[name] for entry in entries if entry.strategy == of and name in entry.slices}
+        for of in (strategy, first)
+    )
+    if not own:
+        return ""
+    text = f"{strategy} {np.mean([*own.values()]):.3f}"
+    both = sorted(own.keys() & base.keys())
+    if strategy == first or not both:
+        return text
+    gaps = np.array([own[seed] - base[seed] for seed in both])
+    reach = f" +- {reach_of_mean(gaps):.3f}" if len(gaps) > 1 else ""
+    return f"{text} ({gaps.mean():+.3f}{reach})"
