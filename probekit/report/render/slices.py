@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from probekit.report.conclusions import rows_of
-from probekit.report.measurement import LESS_REST, OF_MAJORITY, SLICE, Measurement
+from probekit.report.measurement import LESS_REST, OF_MAJORITY, SLICE
+from probekit.report.render.numbers import interval, number, signed
 
 if TYPE_CHECKING:
     from probekit.report.layers import LayerReport
@@ -35,11 +36,11 @@ def slice_lines(report: LayerReport, *, split: str = "test") -> list[str]:
             (
                 name.removeprefix(SLICE),
                 f"{row.n:,}" if row.n is not None else "",
-                _number(row),
-                _interval(row),
-                _number(majority),
-                _number(gap, signed=True),
-                _interval(gap, signed=True),
+                number(row.value),
+                interval(row),
+                number(majority.value if majority else None),
+                signed(gap.value if gap else None),
+                interval(gap),
             )
         )
     widths = [max(len(line[column]) for line in cells) for column in range(len(HEADS))]
@@ -50,15 +51,3 @@ def slice_lines(report: LayerReport, *, split: str = "test") -> list[str]:
         ).rstrip()
         for line in cells
     ]
-
-
-def _number(row: Measurement | None, *, signed: bool = False) -> str:
-    if row is None or row.value is None:
-        return "-"
-    return f"{row.value:+.3f}" if signed else f"{row.value:.3f}"
-
-
-def _interval(row: Measurement | None, *, signed: bool = False) -> str:
-    if row is None or row.low is None or row.high is None:
-        return ""
-    return f"[{row.low:+.3f}, {row.high:+.3f}]" if signed else f"[{row.low:.3f}, {row.high:.3f}]"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from probekit.report.render.numbers import interval, number, signed
 from probekit.statistics.student import reach_of_mean
 
 if TYPE_CHECKING:
@@ -52,10 +53,10 @@ def _said(entries: Sequence[Entry], name: str, strategy: str, first: str) -> str
     )
     if not own:
         return ""
-    text = f"{strategy} {np.mean([*own.values()]):.3f}"
+    text = f"{strategy} {number(float(np.mean([*own.values()])))}"
     both = sorted(own.keys() & base.keys())
     if strategy == first or not both:
         return text
     gaps = np.array([own[seed] - base[seed] for seed in both])
-    reach = f" +- {reach_of_mean(gaps):.3f}" if len(gaps) > 1 else ""
-    return f"{text} ({gaps.mean():+.3f}{reach})"
+    reach = f" +- {number(reach_of_mean(gaps))}" if len(gaps) > 1 else ""
+    return f"{text} ({signed(float(gaps.mean()))}{reach})"
