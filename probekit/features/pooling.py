@@ -127,7 +127,8 @@ def _means(block: NDArray[np.float32], first: NDArray[np.int64], stop: NDArray[n
 def token_ranges(index: CacheIndex, table: TargetTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the first row and the row behind the last of every span, [n, s]; equal where no token covers it.
 
-    Rows of one example stand together and its words ascend, so a span is one range of rows.
+    Rows of one example stand together and its words ascend, so a span is one range of rows. A table of places
+    (``table.ends``) has the one row before the word behind the span, or the last one of its example.
     """
     inside = np.flatnonzero(index.word >= 0)
     # (example, word) as one sortable number; the cache orders examples by length, so sort once.
@@ -136,12 +137,32 @@ def token_ranges(index: CacheIndex, table: TargetTable) -> tuple[NDArray[np.int6
     order = np.argsort(place, kind="stable")
     place, rows = place[order], inside[order]
     example = table.example[:, None] * shift
+    if table.ends is not None:
+        return _closing(index, table, place, rows)
     low = np.searchsorted(place, example + table.spans[:, :, 0], "left")
     high = np.searchsorted(place, example + table.spans[:, :, 1], "left")
     empty = high <= low
     first = rows[np.minimum(low, len(rows) - 1)]
     stop = rows[np.maximum(high, 1) - 1] + 1
     return np.where(empty, 0, first), np.where(empty, 0, stop)
+
+
+def _closing(
+    index: CacheIndex, table: TargetTable, place: NDArray[np.int64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the one row of each target [n, 1]; ``place`` are (example, word) in order, ``rows`` theirs."""
+    assert table.ends is not None
+    after = table.example * (np.int64(1) << 32) + table.spans[:, 0, 1]
+    at = np.minimum(np.searchsorted(place, after, "left"), len(place) - 1)
+    before = rows[at] - 1
+    # The word behind must be the same example's, and so must what stands before it.
+    there = (place[at] >= after) & (place[at] >> 32 == table.example) & (before >= 0)
+    there &= index.example[np.maximum(before, 0)] == table.example
+    last = np.flatnonzero(np.append(index.example[1:] != index.example[:-1], True))
+    by_example = dict(zip(index.example[last].tolist(), last.tolist(), strict=True))
+    final = np.array([by_example.get(ordinal, -1) for ordinal in table.example.tolist()], np.int64)
+    row = np.where(table.ends, final, np.where(there, before, -1))[:, None]
+    return np.where(row < 0, 0, row), np.where(row < 0, 0, row + 1)
 
 
 def _with_text(

@@ -49,6 +49,9 @@ class TargetTable:
         Words that no token covers, by form: their targets are left out.
     passed_over : bool array [n]
         Words of a tree that scores do not look at.
+    ends : bool array [n], optional
+        Where there is one, each target is the one token that was read last before the word behind its span, or (True)
+        before its example ends, whatever it belongs to; see :mod:`probekit.tasks.positions`.
     """
 
     example: NDArray[np.int64]
@@ -61,6 +64,7 @@ class TargetTable:
     forms: list[str]
     without_token: Counter[str]
     passed_over: NDArray[np.bool_]
+    ends: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -83,6 +87,7 @@ class TargetTable:
             [self.forms[row] for row in rows],
             self.without_token,
             self.passed_over[rows],
+            None if self.ends is None else self.ends[rows],
         )
 
 

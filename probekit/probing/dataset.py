@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,12 @@ from probekit.corpus import Corpus, Example, reopen_annotated, repeated_ordinals
 from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS
 from probekit.features import Label, Pooler, TargetTable, TokenGatherer, collect, keep_top, matched
+from probekit.features.places import check_place, collect_at
 from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens
 from probekit.probing.settings import Settings
 from probekit.sites import join_layer, parse_layers, site_of
 from probekit.tasks import ProbeTask, get_task
+from probekit.tasks.positions import AskedPosition
 
 READ_AHEAD = 1e9
 """Bytes of a layer's matrix above which the next one is not read before this one is done with."""
@@ -52,12 +54,15 @@ class Source:
     targets : callable
         ``targets()`` gives every target of the task over the cache's examples, less those of repeated examples where
         they are dropped; it reads the corpus.
+    said : list of str
+        Of a place in the examples: where it is, and who has none; filled when the targets are read.
     """
 
     task: ProbeTask
     corpus: Corpus
     repeated: int
     targets: Callable[[], TargetTable]
+    said: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +129,28 @@ def find_sources(
     # One task streams through the corpus; several share one reading of it, kept in memory.
     kept: list[Example] = []
 
-    def targets(task: ProbeTask, drop: bool) -> TargetTable:
+    def targets(task: ProbeTask, drop: bool, place: AskedPosition | None, said: list[str]) -> TargetTable:
         examples: Iterable[Example] = kept
         if not kept:
             examples = matched(cache.examples(), opened, where)
             if len(tasks) > 1:
                 kept.extend(examples)
                 examples = kept
-        table = collect(task, examples, where=where)
+        if place is None:
+            table = collect(task, examples, where=where)
+        else:
+            table, left = collect_at(task, place, examples, where=where)
+            said[:] = left.lines()
         return table.take(np.flatnonzero(~np.isin(table.example, list(repeated)))) if drop else table
 
-    return [
-        Source(task, opened, len(repeated), partial(targets, task, asked.drop_repeated))
-        for task, asked in zip(tasks, settings, strict=True)
-    ]
+    sources = []
+    for task, asked in zip(tasks, settings, strict=True):
+        if asked.place is not None:
+            check_place(asked.place, task)
+        said: list[str] = []
+        read = partial(targets, task, asked.drop_repeated, asked.place, said)
+        sources.append(Source(task, opened, len(repeated), read, said))
+    return sources
 
 
 def open_dataset(cache: ActivationCache, settings: Settings, source: Source, *, top: bool = True) -> Dataset:

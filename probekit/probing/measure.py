@@ -270,7 +270,7 @@ def blank_row(
         role="estimator",
         metric=metric,
         value=None,
-        pooling="learned" if estimator.tokens else settings.pool,
+        pooling="learned" if estimator.tokens else settings.pooling,
         seed=settings.seed if estimator.seeded else None,
     )
 

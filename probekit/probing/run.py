@@ -31,6 +31,7 @@ def probe(
     layers: str | int | Iterable[int | str] = "all",
     pool: str = "mean",
     pair: str = "concat",
+    at: str | None = None,
     estimator: str | None = None,
     control_seeds: int | None = None,
     seed: int = 0,
@@ -69,6 +70,9 @@ def probe(
         How the tokens of a span become one vector; first is the first one with text, not a space alone.
     pair : {"concat", "product", "difference"}
         How the two vectors of a pair become one.
+    at : str, optional
+        Where a question about a whole example is read: ``last``, ``last-prompt``, ``assistant``, ``mark:NAME``,
+        ``sentence:K``; by default in all of its words. Examples without such a place are left out, counted and named.
     estimator : str, optional
         The name of any that is registered: ``logistic``, the default of labels, ``mlp``, ``knn``, ``elastic-net``;
         ``ridge`` for tasks whose labels are numbers; ``bilinear`` for pairs; ``attention`` and ``bilstm`` read the
@@ -126,6 +130,7 @@ def probe(
         layers=layers,  # type: ignore[arg-type]  # read by Settings, as all others
         pool=pool,
         pair=pair,
+        at=at,
         estimator=estimator,
         control_seeds=control_seeds,
         seed=seed,

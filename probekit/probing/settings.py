@@ -10,6 +10,7 @@ from probekit.devices import DEVICES
 from probekit.errors import UsageError
 from probekit.sites import Layers, parse_layers
 from probekit.tasks import ProbeTask
+from probekit.tasks.positions import AskedPosition, place_of
 
 MOST_SEEDS = 1000
 """Draws of the control task, all of which are in memory at once."""
@@ -46,6 +47,8 @@ class Settings:
     device : str
     also : tuple of str
         Analyses beside the study.
+    at : str or None
+        Where in an example a question about the whole of it is read; see :mod:`probekit.tasks.positions`.
     metrics : tuple of str
         What labels are scored by besides what the task names.
     layers_together : "all" or tuple of int and "final"
@@ -71,6 +74,7 @@ class Settings:
     drop_repeated: bool = False
     metrics: tuple[str, ...] = ()
     layers_together: Layers | str = ()
+    at: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.task, ProbeTask):
@@ -80,6 +84,12 @@ class Settings:
             self._set("layers_together", parse_layers(self.layers_together, inside=True))
         for name in ("pool", "pair"):
             self._set(name, plain.text(getattr(self, name), name))
+        if self.at is not None:
+            self._set("at", (place := place_of(plain.text(self.at, "at"))).name)
+            if place.position.closing and self.pool != "mean":
+                raise UsageError(
+                    f"At '{self.at}' there is one token, so `pool` has nothing to choose. Leave out --pool {self.pool}."
+                )
         if self.estimator is not None:
             self._set("estimator", plain.text(self.estimator, "estimator"))
         if self.control_seeds is not None:
@@ -113,6 +123,18 @@ class Settings:
     def n_resamples(self) -> int:
         """Resamples of the bootstrap that are made."""
         return (100 if self.fast else 1000) if self.resamples is None else self.resamples
+
+    @property
+    def place(self) -> AskedPosition | None:
+        """Where a question about a whole example is read; None: in all of its words."""
+        return None if self.at is None else place_of(self.at)
+
+    @property
+    def pooling(self) -> str:
+        """How the vector of a target comes about, for reports."""
+        if self.place is None:
+            return self.pool
+        return self.place.name if self.place.position.closing else f"{self.pool} at {self.place.name}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data, with the numbers of draws and resamples that are made."""

@@ -115,8 +115,21 @@ def test_every_command_can_speak_json_and_show_its_faults(context: Any) -> None:
     assert {"--json", "--debug"} <= names
 
 
-OWN = {"--task", "--on", "--model", "--corpus", "--out", "--plot", "--save", "--score", "--metric", "--keep", "--first"}
-"""What a verb is about, reads and writes is its own; blocks of a model are kept, and a share of a score."""
+OWN = {
+    "--task",
+    "--on",
+    "--model",
+    "--corpus",
+    "--out",
+    "--plot",
+    "--save",
+    "--score",
+    "--metric",
+    "--keep",
+    "--first",
+    "--at",
+}
+"""What a verb is about, reads and writes is its own, and where; blocks of a model are kept, and a share of a score."""
 
 
 def test_an_option_says_the_same_of_itself_in_every_command() -> None:

@@ -17,7 +17,8 @@ from typing import Any
 from probekit import plain
 from probekit.cache.reader import ActivationCache
 from probekit.devices import choose_device
-from probekit.errors import ResourceError
+from probekit.errors import ResourceError, UsageError
+from probekit.features.places import group_notes
 from probekit.probing.analyses import Analysis, Context, Running, get_analysis
 from probekit.probing.analyses._together import together
 from probekit.probing.cache_selection import find_control
@@ -152,6 +153,11 @@ def run_study(
     kind, task = KINDS[estimator.targets], source.task
     settings = replace(settings, estimator=estimator.name)
     kind.check(settings, task)
+    if estimator.tokens and settings.place is not None and settings.place.position.closing:
+        raise UsageError(
+            f"The estimator '{estimator.name}' reads words and pools them itself, and at '{settings.at}' there is one "
+            "token. Leave out --at, or name another estimator."
+        )
     analyses = [get_analysis(name) for name in settings.also]
     analyses += [together(settings.layers_together)] if settings.layers_together else []
     for analysis in analyses:
@@ -274,7 +280,8 @@ def _study_settings(question: Question, device: str, analyses: Sequence[Analysis
 
 def _notes(question: Question, settings: Settings, *, untrained: bool) -> list[str]:
     """Return what a reader must know."""
-    notes, data = list(question.notes), question.data
+    notes, data = [*question.data.source.said, *question.notes], question.data
+    notes += group_notes(data.everything, prompts="messages" in data.cache.corpus.get("annotations", ()))
     if question.plain_floor and question.keys is None:
         floors = [question.plain_floor] if settings.fast else [*question.text_floors]
         notes += no_control_notes(question.task, data.cache, [*floors, *(["random_weights"] if untrained else [])])
