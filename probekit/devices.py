@@ -44,6 +44,12 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory ran out: of Python, of a device, or, which torch tells by words alone, of a CPU."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+
+
 def choose_device(name: str, *, float64: bool = False) -> str:
     """Return the device that a name means: itself, or for ``auto`` the fastest that is here and will do.
 

@@ -30,6 +30,7 @@ from probekit.cli import (
     view,
 )
 from probekit.cli.options import examples
+from probekit.devices import out_of_memory
 from probekit.errors import ProbekitError
 from probekit.storage.strict import dump
 
@@ -156,7 +157,7 @@ def _fail_other(argv: list[str], error: Exception) -> int:
     code = getattr(error, "exit_code", None)
     if type(error).__module__.startswith(("typer", "click")) and isinstance(code, int):
         return _fail_usage(argv, error, code)
-    if type(error).__name__ == "OutOfMemoryError":
+    if out_of_memory(error):
         return _fail(argv, error, 6, "resource", f"The device is out of memory. {_LESS_MEMORY}")
     message = f"{type(error).__name__}: {error}\nThis is a fault of probekit; --debug shows where. Please report it."
     return _fail(argv, error, 1, "bug", message)

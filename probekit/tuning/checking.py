@@ -150,7 +150,9 @@ def check_schema(schema: Any, where: str) -> None:
     raise error
 
 
-def check_depths(keep: int, read: Sequence[int], train: Sequence[int], placed: Sequence[int]) -> None:
+def check_depths(
+    keep: int, read: Sequence[int], train: Sequence[int], placed: Sequence[int], *, under: Callable[[int], str]
+) -> None:
     """Refuse layers that are read, depths that train, or modules, where nothing is kept or nothing is read above them.
 
     Parameters
@@ -160,22 +162,25 @@ def check_depths(keep: int, read: Sequence[int], train: Sequence[int], placed: S
         Ascending.
     placed : sequence of int
         Depths of modules.
+    under : callable
+        ``under(depth)`` gives the modules as they are typed, without what sits above a depth.
 
     Raises
     ------
     UsageError
         What would go together is named.
     """
-    highest, wrong = read[-1], []
-    if highest > keep:
-        under = sorted({min(layer, keep) for layer in read})
-        wrong.append(("read.layers", read, f"reach above keep={keep}", under))
-        highest = keep
-    for field, values in (("train", train), ("modules' depths", sorted(set(placed)))):
-        if values and values[-1] > highest:
-            why = f"reach above layer {highest}, the highest that is read, so nothing would train them"
-            wrong.append((field, values, why, [depth for depth in values if depth <= highest]))
+    highest, wrong = min(read[-1], keep), []
+    if read[-1] > keep:
+        lower = sorted({min(layer, keep) for layer in read})
+        wrong.append(("read.layers", read, f"reach above keep={keep}", f"read.layers={','.join(map(str, lower))}"))
+    why = f"reach above layer {highest}, the highest that is read, so nothing would train them"
+    if train and train[-1] > highest:
+        lower = [depth for depth in train if depth <= highest]
+        wrong.append(("train", train, why, f"train={','.join(map(str, lower))}"))
+    if placed and max(placed) > highest:
+        wrong.append(("modules at depths", sorted(set(placed)), why, f"modules={under(highest)}"))
     if wrong:
         said = "; ".join(f"{field} {list(value)} {why}" for field, value, why, _ in wrong)
-        sets = ", ".join(f"{field}={','.join(map(str, under))}" for field, _, _, under in wrong)
+        sets = ", ".join(change for *_, change in wrong)
         raise UsageError(f"The plan contradicts itself: {said}. Change them too: {sets}.")

@@ -147,6 +147,12 @@ def spelled_choice(document: Mapping[str, Any]) -> str:
     return f"{document['name']}{':' if given else ''}{','.join(given)}{where}"
 
 
+def spelled_under(modules: Sequence[ModuleChoice], highest: int) -> str:
+    """Return modules as they are typed, without depths above one; nothing of those that sit above it alone."""
+    own = [{**one.to_json(), "depths": [depth for depth in one.depths if depth <= highest]} for one in modules]
+    return ";".join(spelled_choice(one) for one in own if one["depths"])
+
+
 def typed_modules(text: str, *, everywhere: Sequence[int] | None = None) -> list[dict[str, Any]]:
     """Read modules as they are typed, several with ``;`` between them: ``bottleneck:16@3-6``, ``lora:r=8@4,5``.
 

@@ -40,7 +40,7 @@ Count = Annotated[int, Range("0 or more", lambda x: x >= 0)]
 Part = Annotated[float, Range("over 0 and at most 1", lambda x: 0 < x <= 1)]
 PartOrNone = Annotated[float, Range("from 0 to 1", lambda x: 0 <= x <= 1)]
 FromOne = Annotated[float, Range("1 or more", lambda x: x >= 1)]
-Size = Annotated[int, Range("1 or more", lambda x: x >= 1)]
+Size = Annotated[int, Range("from 1 to 100,000", lambda x: 1 <= x <= 100_000)]
 Dropout = Annotated[float, Range("0 or more and below 1", lambda x: 0 <= x < 1)]
 
 

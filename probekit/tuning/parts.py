@@ -19,6 +19,8 @@ from probekit.tuning.checking import Option, depths, named, optional, options_of
 from probekit.tuning.heads import POOLS
 
 PRECISIONS = ("float32", "bfloat16")
+MOST = {"epochs": 10_000, "seed": 2**63 - 1}
+"""What is laid out before the first step, and what generators of random numbers take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +266,8 @@ class Loop:
 
     def __post_init__(self) -> None:
         for name, least in (("epochs", 1), ("batch_tokens", 1), ("accumulate", 1), ("seed", 0)):
-            object.__setattr__(self, name, plain.whole(getattr(self, name), f"loop.{name}", least=least))
+            number = plain.whole(getattr(self, name), f"loop.{name}", least=least, most=MOST.get(name))
+            object.__setattr__(self, name, number)
         object.__setattr__(self, "clip", optional(_positive, self.clip, "loop.clip"))
         object.__setattr__(self, "patience", optional(_some, self.patience, "loop.patience"))
         decay = real(self.weight_decay, "loop.weight_decay", "from 0 to 1", lambda x: 0 <= x <= 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from probekit.errors import InputError, ResourceError, UsageError
 from probekit.storage.files import replace_bytes
 from probekit.storage.strict import canonical, decode, pretty
 from probekit.tuning.checking import SCHEMA, check_depths, check_schema, depths, named, optional, read_part, sha256
-from probekit.tuning.choices import CloseChoice, ModuleChoice, SignalChoice
+from probekit.tuning.choices import CloseChoice, ModuleChoice, SignalChoice, spelled_under
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ScheduleChoice
 from probekit.tuning.planning.editing import changed, differences
@@ -97,7 +98,7 @@ class TunePlan:
         for name, kind in _LISTS.items():
             object.__setattr__(self, name, plain.all_of(getattr(self, name), name, kind, f"a list of {kind.__name__}s"))
         placed = [depth for module in self.modules for depth in module.depths]
-        check_depths(self.keep, self.read.layers, self.train, placed)
+        check_depths(self.keep, self.read.layers, self.train, placed, under=partial(spelled_under, self.modules))
         check_stages(self.first, task=self.task, keep=self.keep, signals=[choice.name for choice in self.signals])
         check_distinct(self.slices)
         get_schedule(self.schedule.name).bind(self.loop.epochs, self.schedule.options)

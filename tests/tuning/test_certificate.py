@@ -10,7 +10,7 @@ import torch
 from tuned_runs import materials, plan_of, tensors_of, trainer_of
 
 from probekit.errors import NumericError, UsageError
-from probekit.tuning.training.certificate import digests, pulls
+from probekit.tuning.training.certificate import digests, never_moved, pulls
 from probekit.tuning.training.loop import Trainer
 
 BIAS = "body.encoder.layer.1.output.dense.bias"
@@ -142,6 +142,37 @@ def test_what_must_move(rate: float, grad: float, moves: bool) -> None:
     before = parameter.detach().clone()
     torch.optim.AdamW([parameter], lr=rate, weight_decay=0).step()
     assert torch.equal(before, parameter) is not moves
+
+
+def test_what_must_move_behind_a_step_before_is_known_from_its_moments() -> None:
+    """A slope that turns is averaged away: at such a rate the first step moves a number, and the second does not."""
+    parameter = torch.nn.Parameter(torch.tensor([1.0]))
+    optimizer = torch.optim.AdamW([parameter], lr=0.0, weight_decay=0)
+    parameter.grad = torch.tensor([1.0])
+    assert pulls(parameter, 2e-7)
+    optimizer.step()
+    parameter.grad = torch.tensor([-0.8])
+    before = parameter.detach().clone()
+    assert not pulls(parameter, 2e-7, optimizer.state[parameter])
+    assert pulls(parameter, 1e-3, optimizer.state[parameter])
+    optimizer.param_groups[0]["lr"] = 2e-7
+    optimizer.step()
+    assert torch.equal(before, parameter)
+
+
+def test_a_depth_that_is_too_slow_at_first_is_certified_when_it_moves(tmp_path: Path) -> None:
+    own = trainer(tmp_path / "late", "rate=slanted-triangular:ratio=1e9,cut_fraction=0.9", name="full")
+    fitted = own.fit()
+    assert fitted.stages[-1].moved
+    assert never_moved(own.network, fitted.stages) == []
+
+
+def test_a_depth_that_could_never_move_is_refused_before_anything_trains(tmp_path: Path) -> None:
+    own = trainer(tmp_path, "rate.depth_factor=1e-30", name="full")
+    first = tensors_of(own.network)
+    with pytest.raises(UsageError, match=r"never move: 0 at 3e-93.*Raise rate\.peak or rate\.depth_factor, or leave"):
+        own.fit()
+    assert all(torch.equal(first[name], value) for name, value in own.network.tensors())
 
 
 def test_blocks_that_share_their_parameters_train_as_one(tmp_path: Path) -> None:

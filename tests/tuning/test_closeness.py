@@ -289,9 +289,11 @@ def test_a_model_that_is_no_run_has_nothing_to_consolidate(home: Path, tmp_path:
         trainer_of(own, plan(own, "distill:layer=1"), tmp_path / "low").fit()
 
 
-def test_of_a_language_model_it_is_of_its_own_loss(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["", "lora:r=2@3"])
+def test_of_a_language_model_it_is_of_its_own_loss(module: str, home: Path, tmp_path: Path) -> None:
+    """Also of a block whose maps are wrapped, and so called otherwise."""
     own = gather("pos", model=str(tiny_headed("gpt2", CAUSAL)), corpus=home / "first.jsonl", device="cpu")
-    trainer = trainer_of(own, plan(own, f"ewc:rows={home / 'then.jsonl'}"), tmp_path)
+    trainer = trainer_of(own, plan(own, f"ewc:rows={home / 'then.jsonl'}").with_set(f"modules={module}"), tmp_path)
     trainer.fit()
     assert named(trainer, "ewc")[-1] > 0
     assert len(list(tmp_path.glob("fisher-*.safetensors"))) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from signal_runs import CLASSES, materials, other, plan
 from tiny_models import tiny_headed, tiny_model
-from tuned_runs import assert_same, corpus, examples, log_of, losses, plan_of, tensors_of, trainer_of
+from tuned_runs import assert_same, corpus, log_of, losses, plan_of, tensors_of, trainer_of
 
 from probekit import ActivationCache, extract
 from probekit.errors import UsageError
@@ -21,14 +21,12 @@ from probekit.tuning.auxiliary.noise_signal import NoiseSignal
 from probekit.tuning.auxiliary.task_signal import TaskSignal
 from probekit.tuning.auxiliary.token_signal import TokenSignal
 from probekit.tuning.choices import spelled_choice, typed_signals
-from probekit.tuning.data.materials import Materials, gather
-from probekit.tuning.plan import TunePlan
+from probekit.tuning.data.materials import gather
 from probekit.tuning.runs.folder import RunFolder
 from probekit.tuning.signals import SIGNALS
 from probekit.tuning.training.loop import Trainer
 from probekit.tuning.training.run import run_plan
 
-CLASSES = {"gpt2": "AutoModelForCausalLM", "bert": "AutoModelForMaskedLM"}
 CASES = {
     "lm of a causal model": ("gpt2", "lm{}"),
     "lm of a masked model": ("bert", "lm{},train=true"),
@@ -37,20 +35,14 @@ CASES = {
     "teacher": ("bert", "teacher{},of=RUN,hard=0.3,on=OTHER"),
     "slices": ("bert", "slices{}"),
     "upweight": ("bert", "upweight{}"),
+    "augmented": ("bert", "augmented{},on=OTHER"),
+    "cross-view": ("bert", "cross-view{},on=OTHER,views=left+lower"),
 }
 """Every signal, with a place for its weight."""
+OF_TEXTS = {"augmented"}
+"""Those that only tasks about whole texts can learn from."""
 EVERY = pytest.mark.parametrize("case", CASES)
 BOTH = pytest.mark.parametrize("family", CLASSES)
-SHORT = ("loop.epochs=1", "loop.batch_tokens=48", "loop.accumulate=2", "train=2-3")
-
-
-@cache
-def materials(family: str) -> Materials:
-    return gather("pos", model=str(tiny_headed(family, CLASSES[family])), corpus=corpus(), device="cpu")
-
-
-def plan(family: str, *changes: str) -> TunePlan:
-    return plan_of(materials(family), "full", *SHORT, *changes)
 
 
 def trainer(case: str, folder: Path, weight: str, *changes: str, **options: Any) -> Trainer:
@@ -58,17 +50,8 @@ def trainer(case: str, folder: Path, weight: str, *changes: str, **options: Any)
     typed = typed.format(weight).replace("OTHER", str(other()))
     asked = f"signals={typed.replace('RUN', str(teacher())) if 'RUN' in typed else typed}"
     sliced = ("slices=contains:pattern=^[a-m]",) if case in ("slices", "upweight") else ()
-    return trainer_of(materials(family), plan(family, asked, *sliced, *changes), folder, **options)
-
-
-@cache
-def other(count: int = 24) -> Path:
-    """A corpus in a file, its sentences labelled by their length."""
-    file = tiny_model("bert").parent / f"other-{count}.jsonl"
-    made = examples(7, {"train": count, "dev": 4, "test": 4})
-    lines = [{"id": one.id, "words": one.words, "split": one.split, **one.annotations} for one in made]
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return file
+    task = "label" if case in OF_TEXTS else "pos"
+    return trainer_of(materials(family, task), plan(family, asked, *sliced, *changes, task=task), folder, **options)
 
 
 @cache
@@ -97,10 +80,15 @@ def counts_of(run: Trainer, signal: TaskSignal) -> list[int]:
 
 
 @cache
-def without(family: str, home: Callable[[], Path]) -> tuple[dict[str, torch.Tensor], list[Any]]:
+def without(case: str, home: Callable[[], Path]) -> tuple[dict[str, torch.Tensor], list[Any]]:
     """What a run without any signal comes to."""
+    return alone(CASES[case][0], "label" if case in OF_TEXTS else "pos", home)
+
+
+@cache
+def alone(family: str, task: str, home: Callable[[], Path]) -> tuple[dict[str, torch.Tensor], list[Any]]:
     folder = home()
-    alone = trainer_of(materials(family), plan(family), folder)
+    alone = trainer_of(materials(family, task), plan(family, task=task), folder)
     alone.fit()
     return tensors_of(alone.network), log_of(folder)
 
@@ -118,7 +106,7 @@ def test_every_member_is_in_the_table() -> None:
 def test_of_no_weight_it_changes_nothing(case: str, tmp_path: Path, home: Callable[[], Path]) -> None:
     run = trainer(case, tmp_path, ":0")
     run.fit()
-    tensors, log = without(CASES[case][0], home)
+    tensors, log = without(case, home)
     assert_same({name: tensor for name, tensor in tensors_of(run.network).items() if name in tensors}, tensors)
     assert [row["loss"] for row in log_of(tmp_path) if "loss" in row] == [row["loss"] for row in log if "loss" in row]
 
@@ -150,7 +138,7 @@ def test_killed_it_goes_on_bit_for_bit_and_the_log_names_it(
     assert {tuple(row["losses"]) for row in rows} == {("task", name)}
     assert all(row["loss"] == pytest.approx(row["losses"]["task"] + row["losses"][name]) for row in rows)
     # The task sees what it sees without the signal: the same texts, in the same order.
-    tensors, log = without(CASES[case][0], home)
+    tensors, log = without(case, home)
     assert [row["tokens"] for row in rows] == [row["tokens"] for row in log if "loss" in row]
     assert any(
         not torch.equal(tensor, tensors[key]) for key, tensor in tensors_of(run.network).items() if key in tensors
@@ -405,7 +393,7 @@ def test_words_are_hidden_whole_and_by_seed_and_step(tmp_path: Path) -> None:
     mask, changed, words = run.network.loaded.tokenizer.mask_token_id, 0, 0
     for step in range(6):
         (batch,) = signal.batches(0, step)
-        old, new = batch.whole.padded.ids, batch.noisy.padded.ids
+        old, new = batch.whole.padded.ids, batch.changed.padded.ids
         assert (new[old != new] == mask).all()
         assert not (old != new)[~batch.whole.inside].any()  # special tokens and pads stay
         word = np.where(batch.whole.inside, signal._data.index.word[batch.whole.places], -1)
@@ -415,7 +403,7 @@ def test_words_are_hidden_whole_and_by_seed_and_step(tmp_path: Path) -> None:
                 assert off.all() == off.any()
                 changed, words = changed + bool(off.any()), words + 1
     assert changed / words == pytest.approx(0.4, abs=0.12)
-    assert np.array_equal(signal.batches(0, 5)[0].noisy.padded.ids, new)
+    assert np.array_equal(signal.batches(0, 5)[0].changed.padded.ids, new)
 
 
 def test_what_cannot_be_consistent_is_refused(tmp_path: Path) -> None:

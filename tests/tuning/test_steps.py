@@ -187,7 +187,9 @@ def test_memory_that_one_example_does_not_fit_into_is_an_error(tmp_path: Path) -
     own = materials()
     trainer = trainer_of(own, plan_of(own), tmp_path)
     short_of_memory(trainer, 0)
-    with pytest.raises(ResourceError, match="does not fit into memory with one example a batch") as raised:
+    with pytest.raises(
+        ResourceError, match=r"does not fit into memory with one example a batch \(of the task\)\."
+    ) as raised:
         trainer.fit()
     assert raised.value.exit_code == 6
 

@@ -27,6 +27,8 @@ ALL, TO_ATTENTION, TO_MLP = "all", "attention", "mlp"
 TO = (TO_ATTENTION, TO_MLP, ALL)
 OWN = ("lora_A", "lora_B", "lora_dropout")
 """What a wrapped map has that is new."""
+WRAPPED = ".base_layer."
+"""Between the name of a map and those of its own parameters, where it is wrapped."""
 
 
 class LowRank(Added):

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from probekit.errors import CacheError, UsageError
 from probekit.storage.files import digest_of
 from probekit.storage.strict import canonical
+from probekit.tuning.adapters.low_rank import WRAPPED
 from probekit.tuning.auxiliary.fisher import Terms, diagonal_fisher, label_terms, number_terms
 from probekit.tuning.auxiliary.pulling import WeightPenalty
 from probekit.tuning.data.layout import gold_of
@@ -83,7 +84,7 @@ def consolidated(pretrained: Pretrained, strength: float, sampling: Sampling) ->
     """Return a penalty on weights by the Fisher information of the model that a run starts from; see `consolidate`."""
     network, depths = pretrained.network, frozenset(pretrained.plan.train)
     found = consolidate(Source(network.loaded), depths, sampling, pretrained.folder)
-    names = {id(parameter): name for name, parameter in _base(network).named_parameters()}
+    names = _names(network)
     own = network.pretrained(depths)
     importance = {name: found.importance[names[id(parameter)]].to(parameter.device) for name, parameter in own.items()}
     penalty = WeightPenalty(pretrained.values(), strength, importance=importance)
@@ -153,13 +154,15 @@ def consolidate(source: Source, depths: frozenset[int], sampling: Sampling, fold
 
 def _named(network: Network, depths: frozenset[int]) -> dict[str, nn.Parameter]:
     """Return the parameters of some depths by their names in the base model."""
-    names = {id(parameter): name for name, parameter in _base(network).named_parameters()}
+    names = _names(network)
     groups = [network.depths.groups[depth].parameters for depth in sorted(depths) if depth <= network.keep]
     return {names[id(parameter)]: parameter for group in groups for parameter in group.values()}
 
 
-def _base(network: Network) -> Any:
-    return network.loaded.model.base_model
+def _names(network: Network) -> dict[int, str]:
+    """Return the names of parameters in the base model, by identity: those that they have without what wraps maps."""
+    base: Any = network.loaded.model.base_model
+    return {id(parameter): name.replace(WRAPPED, ".") for name, parameter in base.named_parameters()}
 
 
 def _made(

@@ -14,6 +14,7 @@ from probekit.tuning.data.layout import Ran
 from probekit.tuning.network.network import Network
 
 if TYPE_CHECKING:
+    from probekit.tuning.data.data import TuningData
     from probekit.tuning.signals import SignalSpec
 
 
@@ -28,7 +29,11 @@ class SignalModule(nn.Module, ABC):
     ----------
     remarks : list of str
         What a person must know of it.
+    judged : TuningData or None
+        Targets of its own on dev and test that it is scored by when the run is through (:meth:`predict`).
     """
+
+    judged: TuningData | None = None
 
     def __init__(self, spec: SignalSpec) -> None:
         super().__init__()
@@ -60,6 +65,17 @@ class SignalModule(nn.Module, ABC):
             All of the step.
         """
         return None
+
+    def cut(self, batch: Any, parts: int) -> Sequence[Any]:
+        """Return a batch that does not fit into memory in so many parts at most, whose losses add up to its own.
+
+        By default it is one part, whatever is asked.
+        """
+        return [batch]
+
+    def predict(self, network: Network, split: str) -> NDArray[np.float64]:
+        """Return what is predicted of a split of :attr:`judged`, as a feed does; nothing where there is none."""
+        return np.zeros(0)
 
     def weight(self, step: int) -> float:
         """Return the weight at a step, 0 or more: on the line from the first to the last."""

@@ -22,12 +22,12 @@ from torch import Tensor
 
 from probekit import plain
 from probekit.corpus import open_corpus
-from probekit.errors import UsageError
+from probekit.errors import InputError, UsageError
 from probekit.extraction.spec import ExtractionSpec
 from probekit.tasks import get_task
 from probekit.tuning.auxiliary.signal_module import SignalModule
 from probekit.tuning.data.data import TuningData, from_model
-from probekit.tuning.data.layout import ExampleBatch, gold_of
+from probekit.tuning.data.layout import ExampleBatch, cut_rows, gold_of
 from probekit.tuning.data.order import EndlessBatches, epoch_steps
 from probekit.tuning.heads import HeadSpec, get_head
 from probekit.tuning.network.feed import Feed
@@ -63,7 +63,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class TaskBatch:
-    """A batch of the other task, and by how much its mean loss counts in the mean over the batches of a step."""
+    """A batch of the other task, and what the loss of one of its targets counts in the mean over those of a step."""
 
     laid: ExampleBatch
     counts: float
@@ -92,7 +92,10 @@ def task_signal(spec: SignalSpec, asked: Asked) -> TaskSignal:
             f"Nothing of the model itself trains (train=), so '{asked.on}' shares nothing with the task. Leave it out."
         )
     how = ExtractionSpec(overflow="truncate")
-    data = from_model(spec.network.loaded, open_corpus(where), get_task(name), targets=asked.targets, spec=how)
+    try:
+        data = from_model(spec.network.loaded, open_corpus(where), get_task(name), targets=asked.targets, spec=how)
+    except (UsageError, InputError) as error:
+        raise type(error)(f"--with {asked.on} (targets={asked.targets}): {error}") from error
     return TaskSignal(spec, data, asked)
 
 
@@ -136,7 +139,7 @@ class TaskSignal(SignalModule):
     def __init__(self, spec: SignalSpec, data: TuningData, asked: Asked) -> None:
         super().__init__(spec)
         loop, own = spec.plan.loop, spec.feed.data
-        self.data = data
+        self.data = self.judged = data
         self._feed = Feed(spec.network, data, batch_tokens=loop.batch_tokens)
         member = get_head(asked.head)
         if member.reads == "logits":
@@ -175,7 +178,24 @@ class TaskSignal(SignalModule):
         """Return the batches of a step, as many as the sampling says: they follow one another through its epochs."""
         numbers = range(int(self._begun[step]), int(self._begun[step + 1]))
         counts = len(numbers) / self._own[step]
-        return [TaskBatch(self._feed.batch(self.order.numbered(seed, number)), counts) for number in numbers]
+        laid = [self._feed.batch(self.order.numbered(seed, number)) for number in numbers]
+        return [TaskBatch(batch, counts / len(batch.row)) for batch in laid]
+
+    def cut(self, batch: TaskBatch, parts: int) -> Sequence[TaskBatch]:
+        """Return a batch in parts of whole examples."""
+        return [TaskBatch(laid, batch.counts) for laid in cut_rows(batch.laid, parts)]
+
+    def predict(self, network: Network, split: str) -> NDArray[np.float64]:
+        """Return what its own head predicts of a split: codes, or numbers as the task gives them."""
+
+        def answer(laid: ExampleBatch) -> Tensor:
+            scores = self.outputs(network, TaskBatch(laid, 1.0)).float()
+            return self.head.answer(
+                scores, torch.from_numpy(laid.row).to(scores.device), gold_of(self.data, laid, scores.device)
+            )
+
+        centre, spread = (self.data.centre, self.data.spread) if self.data.targets == "numbers" else (0.0, 1.0)
+        return self._feed.predict(self.data.examples(split), answer) * spread + centre
 
     def outputs(self, network: Network, batch: TaskBatch) -> Tensor:
         """Return the scores of its head [n, outputs]."""
@@ -189,5 +209,5 @@ class TaskSignal(SignalModule):
         if self.data.targets == "numbers":
             gold = (gold - self.data.centre) / self.data.spread
         row = torch.from_numpy(batch.laid.row).to(outputs.device)
-        loss: Tensor = self.head.loss(outputs.float(), row, gold) / len(row)
+        loss: Tensor = self.head.loss(outputs.float(), row, gold)
         return loss * batch.counts

@@ -23,7 +23,7 @@ from probekit.models.architecture.stacks import stacks_below
 from probekit.models.runtime.head import same_logits
 from probekit.models.runtime.middle import Middle, trial_batch
 from probekit.tuning.auxiliary.signal_module import SignalModule
-from probekit.tuning.data.layout import ExampleBatch
+from probekit.tuning.data.layout import ExampleBatch, cut_rows
 from probekit.tuning.data.order import epoch_steps
 from probekit.tuning.data.text import TARGETS, hiding_of, load_language_model
 
@@ -159,6 +159,13 @@ class TokenSignal(SignalModule):
         kept = [(laid, gold) for laid, gold in found if len(gold)]
         total = sum(len(gold) for _, gold in kept)
         return [TextBatch(laid, torch.from_numpy(gold), len(kept) / total) for laid, gold in kept]
+
+    def cut(self, batch: TextBatch, parts: int) -> Sequence[TextBatch]:
+        """Return a batch in parts of whole texts; one without a token to predict is left out."""
+        cut = [laid for laid in cut_rows(batch.laid, parts) if len(laid.row)]
+        ends = np.cumsum([len(laid.row) for laid in cut])[:-1]
+        gold = batch.gold.tensor_split(torch.from_numpy(ends))
+        return [TextBatch(laid, own, batch.share) for laid, own in zip(cut, gold, strict=True)]
 
     def outputs(self, network: Network, batch: TextBatch) -> Tensor:
         """Return the logits of the tokens to predict [n, vocabulary]."""

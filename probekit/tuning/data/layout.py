@@ -83,6 +83,27 @@ class Ran:
     start: int = -1
 
 
+def cut_rows(batch: ExampleBatch, parts: int) -> list[ExampleBatch]:
+    """Cut a batch into so many batches at most, of whole examples, each without pads that none of its own needs."""
+    found = []
+    for rows in np.array_split(np.arange(len(batch.padded.lengths)), min(parts, len(batch.padded.lengths))):
+        lengths, own = batch.padded.lengths[rows], np.isin(batch.row, rows)
+        longest = int(lengths.max())
+        found.append(
+            ExampleBatch(
+                PaddedBatch(batch.padded.ids[rows, :longest], lengths),
+                batch.places[rows, :longest],
+                batch.inside[rows, :longest],
+                batch.text[rows, :longest],
+                batch.row[own] - rows[0],
+                batch.spans[own],
+                batch.targets[own],
+                None if batch.beside is None else batch.beside[torch.from_numpy(rows), :longest],
+            )
+        )
+    return found
+
+
 def lay_out(data: TuningData, examples: IntArray, *, pad_id: int = 0) -> ExampleBatch:
     """Lay some examples side by side, with all of their targets."""
     sizes = data.sizes[examples]

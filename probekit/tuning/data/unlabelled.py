@@ -1,15 +1,26 @@
 """The question of a task without its answers: every word, or every example, is a target without a label.
 
-Enters: a task. Leaves: one of the same kind that asks of any text.
+Enters: a task; texts, and the task that is trained. Leaves: a task of the same kind that asks of any text; the texts as
+targets of which nothing is known, all to be trained on, whatever their split.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from probekit.errors import InputError
+from probekit.corpus import Corpus
+from probekit.errors import InputError, UsageError
 from probekit.example import Example
+from probekit.extraction.spec import ExtractionSpec
 from probekit.tasks import ProbeTask, Target
+from probekit.tuning.data.coded import coded
+from probekit.tuning.data.data import TuningData
+from probekit.tuning.data.reading import read_model
+
+if TYPE_CHECKING:
+    from probekit.models.sources.load import LoadedModel
 
 
 def without_answers(task: ProbeTask) -> ProbeTask:
@@ -35,3 +46,37 @@ def _every_word(example: Example) -> Sequence[Target]:
 
 def _whole(example: Example) -> Sequence[Target]:
     return [Target(((0, len(example.words)),), "")] if example.words else []
+
+
+def texts_of(own: TuningData, loaded: LoadedModel, corpus: Corpus, signal: str) -> TuningData:
+    """Lay out a corpus as targets of a task without labels; what is beyond the model's limit is cut off.
+
+    Parameters
+    ----------
+    own : TuningData
+        Of the task, which says the kind of targets and their classes.
+    loaded : LoadedModel
+    corpus : Corpus
+    signal : str
+        What asks for them, for messages.
+
+    Raises
+    ------
+    UsageError
+        The task is language modelling, or about spans or pairs, which no text names by itself.
+    InputError
+        There is no text.
+    """
+    if own.targets == "text":
+        raise UsageError(f"The task 'text' has no answer to be consistent about. Leave '{signal}' out.")
+    try:
+        asked = without_answers(own.task)
+    except InputError as error:
+        raise UsageError(
+            f"Texts without labels do not name the {own.task.kind}s that '{own.task.name}' is about. Leave "
+            f"'{signal}' out."
+        ) from error
+    read = read_model(loaded, corpus, ExtractionSpec(overflow="truncate"))
+    every = replace(read, examples=[replace(example, split="train") for example in read.examples])
+    record = {"classes": own.classes, "targets": own.targets}
+    return coded(record, own.task, every, corpus=corpus.name, collecting=asked)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.cache.reader import ActivationCache
+from probekit.devices import out_of_memory
 from probekit.errors import NumericError, ResourceError, UsageError
 from probekit.tuning.data.beside import WordRows, rows_of_tokens
 from probekit.tuning.data.data import TuningData
@@ -26,6 +27,7 @@ from probekit.tuning.network.network import Network
 from probekit.tuning.readout.pooling import pool
 
 IntArray = NDArray[np.int64]
+Answer = Callable[[ExampleBatch], Tensor]
 SIZED, MEASURED = 32, 256
 PREDICTED = 4
 """So many times the tokens of a batch that is trained are predicted at once, which needs no gradients."""
@@ -195,12 +197,12 @@ class Feed:
             states = torch.from_numpy(rows.reshape(*places.shape, -1))
         return states.to(self.network.device)
 
-    def predict(self, examples: IntArray) -> NDArray[np.float64]:
-        """Return the codes, the numbers or the log-probabilities of the targets of some examples, in table order."""
+    def predict(self, examples: IntArray, answer: Answer | None = None) -> NDArray[np.float64]:
+        """Return the codes, numbers or log-probabilities of targets in table order, by an answer [n] to each batch."""
         out = np.zeros(len(self.data.table))
         rows = []
         self.network.set_dropout(False)
-        for batch, found in self._each(examples, self._predicted):
+        for batch, found in self._each(examples, answer or self._predicted):
             out[batch.targets] = found.double().numpy()
             rows.append(batch.targets)
         return out[np.sort(np.concatenate(rows))]
@@ -287,12 +289,13 @@ class Feed:
                 batch = self.batch(some)
                 with torch.no_grad():
                     found = run(batch).cpu()
-            except (torch.OutOfMemoryError, MemoryError) as error:
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
                 if len(some) == 1:
-                    raise ResourceError(
-                        f"An example of {self.data.sizes[some[0]]:,} tokens does not fit into memory alone. Cut "
-                        "examples (--max-length with --overflow truncate)."
-                    ) from error
+                    size = f"An example of {self.data.sizes[some[0]]:,} tokens"
+                    cut = "Cut examples (--max-length with --overflow truncate)."
+                    raise ResourceError(f"{size} does not fit into memory alone. {cut}") from error
                 waiting += np.array_split(some, 2)[::-1]
                 if SMALLER not in self.remarks:
                     self.remarks.append(SMALLER)

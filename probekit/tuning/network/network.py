@@ -217,24 +217,30 @@ class Network(nn.Module):
         """
         return self.run(batch, given, start)[0]
 
-    def run(self, batch: ExampleBatch, given: Given, start: int = -1) -> tuple[Tensor, dict[int, Tensor]]:
+    def run(
+        self, batch: ExampleBatch, given: Given, start: int = -1, *, also: Sequence[int] = ()
+    ) -> tuple[Tensor, dict[int, Tensor]]:
         """Return beside the scores the states of the layers that are read, and of those of ``also``, by layer."""
         if isinstance(self.head, HeadModule):
-            found = self._found(batch, given, start)
+            found = self._found(batch, given, start, also)
             return self.judged(batch, found), found
         scores = self._own(batch, given, start)
         return scores, self._found(batch, given, start) if self.also else {}
 
     def judged(self, batch: ExampleBatch, found: Mapping[int, Tensor]) -> Tensor:
         """Return what a head with weights says of states that are there already, by layer."""
-        laid = self._laid(batch, [found[layer].float() for layer in self.read])
+        laid = self.read_of(batch, found)
         scores: Tensor = self.head(laid.with_states(self.sized(laid.states)))
         return scores
 
     def pooled(self, batch: ExampleBatch, found: Mapping[int, Tensor]) -> Tensor:
         """Return the vectors that a head which reads vectors scores [n, vector], of states that are there, by layer."""
-        laid = self._laid(batch, [found[layer].float() for layer in self.read])
+        laid = self.read_of(batch, found)
         return pool(laid.with_states(self.sized(laid.states)), self.head.spec.pool)
+
+    def read_of(self, batch: ExampleBatch, found: Mapping[int, Tensor]) -> TokenBatch:
+        """Return what the head reads of states that are there already, by layer; not brought to size yet."""
+        return self._laid(batch, [found[layer].float() for layer in self.read])
 
     def _own(self, batch: ExampleBatch, given: Given, start: int) -> Tensor:
         """Return the logits of the model's own head [n, vocabulary]; a causal one predicts the next token."""
@@ -246,7 +252,7 @@ class Network(nn.Module):
 
     def laid_out(self, batch: ExampleBatch, given: Given, start: int = -1) -> TokenBatch:
         """Return what the head reads of a batch, not brought to size yet."""
-        return self._laid(batch, self.states(batch, given, start))
+        return self.read_of(batch, self._found(batch, given, start))
 
     def _laid(self, batch: ExampleBatch, states: list[Tensor]) -> TokenBatch:
         if self.mix is not None:
@@ -274,8 +280,8 @@ class Network(nn.Module):
         found = self._found(batch, given, start)
         return [found[layer].float() for layer in self.read]
 
-    def _found(self, batch: ExampleBatch, given: Given, start: int) -> dict[int, Tensor]:
-        found, above = dict(given), [layer for layer in self._wanted(start) if layer > start]
+    def _found(self, batch: ExampleBatch, given: Given, start: int, also: Sequence[int] = ()) -> dict[int, Tensor]:
+        found, above = dict(given), [layer for layer in sorted({*self._wanted(start), *also}) if layer > start]
         if above:
             with self.modules_on():
                 found.update(self._middle(start, above).run(batch.padded, given[start] if start >= 0 else None))

@@ -109,7 +109,10 @@ class Source:
         UsageError
             It has none.
         """
-        loaded = self.loaded(text=True)
+        try:
+            loaded = self.loaded(text=True)
+        except UsageError as error:
+            raise UsageError(f"'ewc' with rows= needs the head that the model was pretrained with. {error}") from error
         plan = make_plan("full", facts_of(loaded), TEXT.name, kind=TEXT.kind, targets=TARGETS)
         return assemble(loaded, plan, kind=TEXT.kind, targets=TARGETS, classes=())
 

@@ -15,12 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from probekit.errors import NumericError
+from probekit.errors import NumericError, UsageError
 from probekit.tuning.network.network import Network
 
 Digests = dict[str, str]
 NAMED = 5
-ADAM_EPS = 1e-8
+ADAM_EPS, BETAS = 1e-8, (0.9, 0.999)
+SIGNALS = "signals."
+"""How the names of parameters of signals begin in a network."""
 
 
 def digests(network: Network) -> Digests:
@@ -34,16 +36,87 @@ def digest(tensor: Tensor) -> str:
     return hashlib.sha256(flat.view(torch.uint8).numpy().data).hexdigest()
 
 
-def pulls(parameter: Tensor, rate: float) -> bool:
-    """Tell whether a step of Adam at a rate must move a number; those of a slow warm-up may round to none."""
+def pulls(parameter: Tensor, rate: float, moments: Mapping[str, Tensor] | None = None) -> bool:
+    """Tell whether a step of Adam at a rate must move a number; those of a slow warm-up may round to none.
+
+    Parameters
+    ----------
+    parameter : Tensor
+        With its gradient.
+    rate : float
+    moments : mapping of str to Tensor, optional
+        What the optimizer knows of it from the steps before; empty or None before the first.
+    """
     grad = parameter.grad
     if grad is None:
         return False
-    size = grad.detach().abs()
-    step = rate * size / (size + ADAM_EPS)
+    mean, square, taken = grad.detach(), grad.detach().square(), 0.0
+    if moments:
+        taken = float(moments["step"])
+        mean = BETAS[0] * moments["exp_avg"] + (1 - BETAS[0]) * mean
+        square = BETAS[1] * moments["exp_avg_sq"] + (1 - BETAS[1]) * square
+        mean, square = (own / (1 - beta ** (taken + 1)) for own, beta in zip((mean, square), BETAS, strict=True))
+    return bool((rate * mean.abs() / (square.sqrt() + ADAM_EPS) > spacing_of(parameter)).any())
+
+
+def spacing_of(parameter: Tensor) -> Tensor:
+    """Return how far the next number is from each of a parameter."""
     value = parameter.detach().abs()
-    spacing = torch.nextafter(value, torch.full_like(value, torch.inf)) - value
-    return bool((step > spacing).any())
+    return torch.nextafter(value, torch.full_like(value, torch.inf)) - value
+
+
+def pulled(network: Network, optimizer: torch.optim.Optimizer, rates: Mapping[int, float]) -> dict[str, bool]:
+    """Return what :func:`pulls` says of each parameter that trains now and has a gradient.
+
+    A signal's, which may have no weight yet, are in it without one.
+    """
+    own = {parameter: group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
+    return {
+        name: pulls(parameter, own.get(parameter, rates[depth]), optimizer.state.get(parameter))
+        for depth in network.trained
+        for name, parameter in network.named(depth).items()
+        if parameter.grad is not None or name.startswith(SIGNALS)
+    }
+
+
+def slow_now(network: Network, must: Mapping[str, bool]) -> frozenset[int]:
+    """Return the depths of which nothing must move (:func:`pulled`) although they have slopes: rates are low yet."""
+    each = {depth: network.named(depth) for depth in network.trained}
+    return frozenset(
+        depth
+        for depth, own in each.items()
+        if not any(must.get(name, False) for name in own)
+        and any(one.grad is not None and bool(one.grad.any()) for one in own.values())
+    )
+
+
+def refuse_too_slow(network: Network, depths: Sequence[int], peaks: Mapping[int, float]) -> None:
+    """Refuse depths whose peak rate could not move a single number.
+
+    Raises
+    ------
+    UsageError
+    """
+    each = {depth: network.named(depth).values() for depth in depths}
+    slow = [
+        depth
+        for depth, some in each.items()
+        if some and not any(bool((peaks[depth] > spacing_of(parameter)).any()) for parameter in some)
+    ]
+    if slow:
+        named = ", ".join(f"{depth} at {peaks[depth]:.1g}" for depth in slow)
+        raise UsageError(
+            f"Rates of some depths (train) are less than what tells any of their numbers from the next, so that they "
+            f"would never move: {named}. Raise rate.peak or rate.depth_factor, or leave these depths out of train."
+        )
+
+
+def never_moved(network: Network, stages: Sequence[CertifiedStage]) -> list[str]:
+    """Say which depths trained and did not move, since their rates stayed too low."""
+    still = {name for stage in stages for name in stage.still}
+    depths = sorted({depth for stage in stages for depth in stage.depths})
+    slow = [depth for depth in depths if (own := set(network.named(depth))) and own <= still]
+    return [f"Depth {depth} never moved: its rates stayed below what tells its numbers apart." for depth in slow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +150,9 @@ class CertifiedStage:
         return cls(document["step"], tuple(document["depths"]), document["moved"], tuple(document["still"]))
 
 
-def check_moved(network: Network, before: Digests, step: int, pulled: Mapping[str, bool]) -> CertifiedStage:
+def check_moved(
+    network: Network, before: Digests, step: int, pulled: Mapping[str, bool], slow: frozenset[int] = frozenset()
+) -> CertifiedStage:
     """Compare what moved in a step with what trains.
 
     Parameters
@@ -88,6 +163,8 @@ def check_moved(network: Network, before: Digests, step: int, pulled: Mapping[st
     step : int
     pulled : mapping of str to bool
         What :func:`pulls` said of each parameter with a gradient; those without one are not in it.
+    slow : frozenset of int
+        Depths that need not move yet (:func:`slow_now`).
 
     Raises
     ------
@@ -101,7 +178,7 @@ def check_moved(network: Network, before: Digests, step: int, pulled: Mapping[st
     stuck = sorted(name for name in planned - moved if pulled.get(name, True))
     still = sorted(name for name in planned - moved if not pulled.get(name, True))
     own = {depth: set(network.named(depth)) for depth in sorted(network.trained)}  # empty where blocks share parameters
-    whole = [depth for depth, names in own.items() if names and names <= {*still, *stuck}]
+    whole = [depth for depth, names in own.items() if names and names <= {*still, *stuck} and depth not in slow]
     if wrong or stuck or whole:
         raise NumericError(
             f"Step {step} does not train what the plan names (depths {', '.join(map(str, sorted(network.trained)))}): "

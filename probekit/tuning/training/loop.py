@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from probekit.devices import out_of_memory
 from probekit.errors import NumericError, ResourceError
 from probekit.tuning.data.layout import gold_of
 from probekit.tuning.data.order import cut_in, epoch_steps, seed_dropout
@@ -29,12 +30,13 @@ from probekit.tuning.plan import TunePlan
 from probekit.tuning.planning.course import Course
 from probekit.tuning.runs.folder import LOG, RunFolder, RunLog
 from probekit.tuning.runs.saving import put
-from probekit.tuning.training.certificate import CertifiedStage, Digests, check_frozen, check_moved, digests, pulls
+from probekit.tuning.training import certificate
+from probekit.tuning.training.certificate import CertifiedStage, Digests, digests
 from probekit.tuning.training.optimizer import make_optimizer, set_rates
 from probekit.tuning.training.processes import Processes
 from probekit.tuning.training.scoring import SplitScorer
 from probekit.tuning.training.state import At, TrainingState, copied
-from probekit.tuning.training.terms import SIGNALS, Terms
+from probekit.tuning.training.terms import Terms
 from probekit.tuning.training.watching import Moment, Watcher
 
 IntArray = NDArray[np.int64]
@@ -128,6 +130,7 @@ class Trainer:
         self.terms.stay_close(self.folder.path)
         for depth in sorted(self._lowest()):  # whatever the schedule reaches, before the first step
             self.feed.check_layers(depth)
+        certificate.refuse_too_slow(self.network, self.plan.depths, self.course.peaks)
         self.first = digests(self.network)
         kept = self.state.restore(self.folder, self.network, self.optimizer)
         if self.state.ever:
@@ -142,7 +145,7 @@ class Trainer:
             log.close()
         put(self.network, self.state.best, self.folder.path)
         self.network.set_trained(frozenset())
-        frozen = check_frozen(self.network, self.first, self.state.ever)
+        frozen = certificate.check_frozen(self.network, self.first, self.state.ever)
         return Fitted(self.state.at, stopped, tuple(self.state.stages), frozen, self.state.halved)
 
     def _epochs(self, log: RunLog) -> bool:
@@ -203,11 +206,14 @@ class Trainer:
         self._refuse_endless("loss", loss := sum(losses.values()), rates)
         norm = self.processes.clip(trained, math.inf if self.plan.loop.clip is None else self.plan.loop.clip)
         self._refuse_endless("norm of the gradient", norm, rates)
-        certified = self._before(rates)
+        certifies = self.state.uncertified and max(rates.values()) > 0
+        before = digests(self.network) if certifies else {}
+        must = certificate.pulled(self.network, self.optimizer, rates) if certifies else {}
+        slow = certificate.slow_now(self.network, must) if certifies else frozenset()
         self.optimizer.step()
-        if certified is not None:
-            stage = check_moved(self.network, certified[0], self.state.at.step, certified[1])
-            self.state.certify(stage, self.network.placed_names)
+        if certifies:
+            stage = certificate.check_moved(self.network, before, self.state.at.step, must, slow)
+            self.state.certify(stage, self.network.placed_names, waits=bool(slow))
         self.optimizer.zero_grad(set_to_none=True)
         row = {
             "step": self.state.at.step,
@@ -234,12 +240,15 @@ class Trainer:
         while True:
             try:
                 return self._accumulate([part for micro in micros for part in cut_in(micro, self.state.parts)])
-            except (torch.OutOfMemoryError, MemoryError) as error:
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
                 self.optimizer.zero_grad(set_to_none=True)
-                if self.state.parts >= max(map(len, micros)):
+                if self.state.parts >= max(*map(len, micros), self.terms.examples(self.state.at.step)):
+                    whose = " and ".join(["the task", *self.terms.signals])
                     raise ResourceError(
-                        f"Step {self.state.at.step} does not fit into memory with one example a batch. Train fewer "
-                        "depths (--set train=...), keep fewer blocks (--set keep=...), or cut examples (--max-length)."
+                        f"Step {self.state.at.step} does not fit into memory with one example a batch (of {whose}). "
+                        "Set fewer depths (train=...) or blocks (keep=...), or cut examples (--max-length)."
                     ) from error
                 self.state.parts *= 2
                 self.state.halved += 1
@@ -268,7 +277,8 @@ class Trainer:
             tokens += batch.tokens
         seed(len(batches), self.processes.rank)
         with self._precision():
-            for name, loss in self.terms.signal_losses(step, self.processes.rank, self.processes.count):
+            part = self.processes.rank, self.processes.count
+            for name, loss in self.terms.signal_losses(step, *part, parts=self.state.parts):
                 loss.backward()
                 values[name] += float(loss.detach())
         return {name: self.processes.total(value) for name, value in values.items()}, int(self.processes.total(tokens))
@@ -281,18 +291,6 @@ class Trainer:
         if self.plan.loop.precision == "float32":
             return contextlib.nullcontext()
         return torch.autocast(self.network.device.type, dtype=torch.bfloat16)
-
-    def _before(self, rates: Mapping[int, float]) -> tuple[Digests, dict[str, bool]] | None:
-        """Return digests, and what must move, to certify a new stage by; None where nothing is to be certified."""
-        if not self.state.uncertified or max(rates.values()) <= 0:
-            return None
-        pulled = {
-            name: pulls(parameter, rates[depth])
-            for depth in self.network.trained
-            for name, parameter in self.network.named(depth).items()
-            if parameter.grad is not None or name.startswith(SIGNALS)  # a signal may have no weight yet
-        }
-        return digests(self.network), pulled
 
     def _end_epoch(self, log: RunLog) -> None:
         value = self.dev.value(self.predicted("dev"))

@@ -42,6 +42,8 @@ from probekit.tuning.runs.identity import (
 )
 from probekit.tuning.runs.saving import save_network, way_of_saving
 from probekit.tuning.signals import get_signal, starting
+from probekit.tuning.training.beside import scores_beside
+from probekit.tuning.training.certificate import never_moved
 from probekit.tuning.training.first import Stage, begin
 from probekit.tuning.training.loop import MINUTES, Fitted, Trainer
 from probekit.tuning.training.processes import Processes
@@ -228,6 +230,7 @@ def _trained(
         fitted = trainer.fit()
     seconds = time.perf_counter() - began
     rows, said = _rows(trainer, plan, materials)
+    beside, told_beside = scores_beside(trainer, blank_row(plan, materials.data, materials.facts.name))
     network, ever = feed.network, trainer.state.ever
     cost = Cost(
         trained=sum(parameter.numel() for depth in ever for parameter in network.named(depth).values()),
@@ -241,11 +244,18 @@ def _trained(
     )
     moved = [stage.to_json() for stage in fitted.stages]
     run.write(CERTIFICATE, {"stages": moved, "frozen": fitted.frozen, "halved": fitted.halved})
-    notes = [*data.notes, *feed.remarks, *trainer.terms.remarks, *said, *network.remarks, *trackers.remarks]
-    provenance = _provenance(materials, plan, notes, fitted, cost)
+    said = [
+        *trainer.terms.remarks,
+        *said,
+        *told_beside,
+        *never_moved(network, fitted.stages),
+        *network.remarks,
+        *trackers.remarks,
+    ]
+    provenance = _provenance(materials, plan, [*data.notes, *feed.remarks, *said], fitted, cost)
     if stages:
         provenance["first"] = [stage.to_json() for stage in stages]
-    report = LayerReport(tuple(rows), provenance)
+    report = LayerReport((*rows, *beside), provenance)
     if processes.main:
         report.write(run.path / REPORT)
     run.write(RUN, {**asked, "complete": True, "cost": cost.to_json()})

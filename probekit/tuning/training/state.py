@@ -77,14 +77,17 @@ class TrainingState:
     parts: int = 1
     halved: int = 0
 
-    def certify(self, stage: CertifiedStage, placed: frozenset[str]) -> None:
-        """Note what a stage moved in its first step; modules, whose outer maps begin as zeros, move in its second."""
+    def certify(self, stage: CertifiedStage, placed: frozenset[str], *, waits: bool = False) -> None:
+        """Note what a stage moved in its first step; modules, whose outer maps begin as zeros, move in its second.
+
+        Where a depth is too slow yet to move (``waits``), the next step certifies again.
+        """
         again = bool(self.stages) and self.stages[-1].depths == stage.depths
         if again:
             self.stages[-1] = replace(stage, step=self.stages[-1].step)
         else:
             self.stages.append(stage)
-        self.uncertified = not again and not placed.isdisjoint(stage.still)
+        self.uncertified = waits or (not again and not placed.isdisjoint(stage.still))
 
     def save(self, folder: RunFolder, network: Network, optimizer: torch.optim.Optimizer, logged: int) -> None:
         """Write a checkpoint; ``logged`` is the size of the log that belongs to it."""

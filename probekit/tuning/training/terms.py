@@ -6,6 +6,7 @@ the optimizer, which trains their parameters; penalties before a checkpoint is r
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,9 +24,6 @@ from probekit.tuning.network.feed import Feed
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.runs.folder import RunFolder
 from probekit.tuning.signals import SignalSpec, get_signal
-
-SIGNALS = "signals."
-"""How the names of parameters of signals begin in a network."""
 
 
 class Terms:
@@ -83,14 +81,24 @@ class Terms:
         weights = self._network.pretrained(self._network.trained) if self._penalties else {}
         return {name: one.pull(weights) for name, one in self._penalties.items()}
 
-    def signal_losses(self, step: int, rank: int, count: int) -> Iterator[tuple[str, Tensor]]:
-        """Yield the weighted losses of the signals of a step, batch by batch; of several processes those of one."""
+    def signal_losses(self, step: int, rank: int, count: int, *, parts: int = 1) -> Iterator[tuple[str, Tensor]]:
+        """Yield the weighted losses of the signals of a step, batch by batch; of several processes those of one.
+
+        A batch is cut into so many parts as those of the task are, where memory ran out.
+        """
         for name, signal in self.signals.items():
             if (weight := signal.weight(step)) == 0:
                 continue
             batches = signal.batches(self._plan.loop.seed, step)
-            for batch in batches[rank::count]:
-                yield name, signal.loss(signal.outputs(self._network, batch), batch) * (weight / len(batches))
+            for whole in batches[rank::count]:
+                for batch in [whole] if parts == 1 else signal.cut(whole, parts):
+                    yield name, signal.loss(signal.outputs(self._network, batch), batch) * (weight / len(batches))
+
+    def examples(self, step: int) -> int:
+        """Return into how many parts the batches of signals at a step can be cut."""
+        seed = self._plan.loop.seed
+        each = [(one, batch) for one in self.signals.values() if one.weight(step) for batch in one.batches(seed, step)]
+        return max((len(one.cut(batch, sys.maxsize)) for one, batch in each), default=0)
 
     @property
     def names(self) -> tuple[str, ...]:
