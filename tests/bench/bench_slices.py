@@ -161,6 +161,9 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
             for key in ("given", "found", "test", "macro_f1"):
                 pairs = [(value(own[seed], key), value(arms["plain"][seed], key)) for seed in seeds]
                 kept = np.array([pair for pair in pairs if not np.isnan(pair[0])]).reshape(-1, 2)
+                if not len(kept):
+                    cells += ["none", ""]
+                    continue
                 gaps = kept[:, 0] - kept[:, 1]
                 reach = f" ± {reach_of_mean(gaps):.3f}" if len(gaps) > 1 else ""
                 cells += [f"{kept[:, 0].mean():.3f}", "" if arm == "plain" else f"{gaps.mean():+.3f}{reach}"]

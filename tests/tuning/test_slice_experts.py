@@ -193,3 +193,37 @@ def test_upweighting_counts_a_member_so_many_times_more(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused(tmp_path: Path, changes: tuple[str, ...], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         trainer_of(sliced_materials(), sliced_plan(*changes), tmp_path)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_what_no_line_tells_experts_tell(classes: int) -> None:
+    """Inside the slice labels stand in another order: a line is right of one part alone, however it is weighed."""
+    draw = torch.Generator().manual_seed(0)
+    X = torch.randn(600, 6, generator=draw)
+    inside = X[:, 4] > 0.5
+    plain = X[:, :classes].argmax(1)
+    gold = torch.where(inside, (plain + 1) % classes, plain)
+
+    def right(way: str) -> tuple[float, float]:
+        base = get_head("linear").make(HeadSpec(6, classes, kind="sentence"), {"dropout": 0.0})
+        assert isinstance(base, VectorHead)
+        head = Experts(base, 1) if way == "experts" else base
+        optimizer = torch.optim.Adam(head.parameters(), 0.05)
+        for _ in range(150):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(head.score(X), gold)
+            if way == "upweight":
+                loss = loss + 2 * F.cross_entropy(head.score(X[inside]), gold[inside], reduction="sum") / len(X)
+            if isinstance(head, Experts):
+                said = head.voices(X)
+                loss = loss + F.binary_cross_entropy_with_logits(said.indicators[:, 0], inside.float())
+                corrected = said.base.detach() + said.experts[:, 0]
+                loss = loss + F.cross_entropy(corrected[inside], gold[inside], reduction="sum") / len(X)
+            loss.backward()
+            optimizer.step()
+        hits = (head.score(X).argmax(1) == gold).float()
+        return float(hits[inside].mean()), float(hits[~inside].mean())
+
+    found = {way: right(way) for way in ("plain", "upweight", "experts")}
+    assert min(found["experts"]) > 0.85, found
+    assert max(min(found["plain"]), min(found["upweight"])) < 0.75, found
