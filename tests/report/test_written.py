@@ -54,6 +54,20 @@ def test_a_table_that_is_too_wide_goes_on_below(padding: tuple[int, ...]) -> Non
         assert sum(line.startswith("row1") for line in lines) == sum(line.startswith("layer") for line in lines)
 
 
+def test_a_column_that_is_wider_than_the_terminal_is_not_cut() -> None:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for head in ("name of it", "interval", "n"):
+        table.add_column(head, no_wrap=True)
+    table.add_row("a word", "[0.123456, 0.234567]", "12")
+    lines = render_plain(table, 12).splitlines()
+    assert "a word       [0.123456, 0.234567]" in lines
+    assert lines[-1].split() == ["a", "word", "12"]
+    one = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    one.add_column("only one", no_wrap=True)
+    one.add_row("0.123456789")
+    assert render_plain(one, 5).splitlines()[-1] == "0.123456789"
+
+
 def test_columns_that_do_not_fit_are_named_at_every_width(make_report: Callable[..., LayerReport]) -> None:
     report = make_report({**dict(enumerate([0.8] * 12)), "12.weights": 0.7})
     named = {"accuracy", "control", "selectivity", "macro F1", "the interval of selectivity"}

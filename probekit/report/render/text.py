@@ -42,20 +42,26 @@ def render_plain(renderable: Any, width: int | None = None, *, unset: int = PLAI
         force_jupyter=False,  # in a notebook rich would display the table and leave the stream empty
         highlight=False,
     )
-    for part in folded(renderable, room) if isinstance(renderable, Table) else [renderable]:
+    parts = folded(renderable, room) if isinstance(renderable, Table) else [(renderable, room)]
+    for place, (part, needed) in enumerate(parts):
+        if place:
+            console.print()
+        console.width = needed
         console.print(part)
     return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().split("\n"))
 
 
-def folded(table: Table, width: int) -> list[Table]:
-    """Return a table whose columns stay whole as tables that fit: the first column stands before each part.
+def folded(table: Table, width: int) -> list[tuple[Table, int]]:
+    """Return a table whose columns stay whole as tables that fit, each with the width that it is printed at.
+
+    The first column stands before each part.
 
     Parameters
     ----------
     table : rich.table.Table
         With columns that do not wrap and cells of text; one with a column that wraps fits as it is.
     width : int
-        Characters. A column that alone is wider is in a part of its own, and cut.
+        Characters. A column that alone is wider is in a part of its own, which is as wide as it must be.
     """
     from rich.cells import cell_len
     from rich.table import Table as RichTable
@@ -64,7 +70,7 @@ def folded(table: Table, width: int) -> list[Table]:
     left, right = table.padding[3], table.padding[1]
     between = 1 + (max(left, right) if table.collapse_padding else left + right)
     if not columns or any(not column.no_wrap for column in columns):
-        return [table]
+        return [(table, width)]
     cells = [[str(cell) for cell in column.cells] for column in columns]
     # A head may have lines, of which none wraps.
     wide = [
@@ -80,7 +86,7 @@ def folded(table: Table, width: int) -> list[Table]:
         parts[-1].append(place)
         room -= wide[place] + between
     if len(parts) == 1:
-        return [table]
+        return [(table, max(width, sum(wide) + between * (len(wide) - 1)))]
     found = []
     for part in parts:
         one = RichTable(
@@ -94,5 +100,5 @@ def folded(table: Table, width: int) -> list[Table]:
             one.add_column(columns[place].header, justify=columns[place].justify, no_wrap=True)
         for line in zip(*(cells[place] for place in (0, *part)), strict=True):
             one.add_row(*line)
-        found.append(one)
+        found.append((one, max(width, wide[0] + sum(between + wide[place] for place in part))))
     return found

@@ -13,6 +13,7 @@ from probekit.report.render.drawing import GREY, INK, MARKERS, PALE, SERIES, STR
 from probekit.report.render.numbers import estimate, interval, number, percent, signed
 from probekit.report.render.table import readable, shortened
 from probekit.report.render.text import render_plain
+from probekit.statistics.units import how_many
 from probekit.viewing.neurons.names import ALL, RANDOM, SHARE, SHUFFLED
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def render(report: NeuronReport, width: int | None = None) -> str:
     return "\n".join([
         *lines, "",
         f"neurons: the smallest set tried that keeps {keep:.0%} of the dev score; random: the mean of "
-        f"{settings.get('draws', 0)} random sets of that size",
+        f"{how_many(settings.get('draws', 0), 'random set')} of that size",
         "shuffled: what the best of all neurons scores where labels mean nothing; control: where words have labels",
         *(f"note: {note}" for note in report.notes),
     ])  # fmt: skip

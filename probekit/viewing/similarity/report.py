@@ -21,6 +21,7 @@ from probekit.report import Measurement
 from probekit.report.render.numbers import interval, number, percent
 from probekit.report.render.text import render_plain
 from probekit.report.rows import RowReport
+from probekit.statistics.units import how_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +132,7 @@ class SimilarityReport(RowReport):
         row = next((row for row in self.rows if row.level is not None), None)
         if row is not None:
             lines += [f"{percent(row.level)}: new {row.unit}s; floor: rows of one side shuffled, "
-                      f"the mean of {self.provenance['settings']['shuffles']} draws"]  # fmt: skip
+                      f"the mean of {how_many(self.provenance['settings']['shuffles'], 'draw')}"]  # fmt: skip
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def plot(self, ax: Axes | None = None, *, measure: str | None = None) -> Axes:
