@@ -37,10 +37,19 @@ KINDS = {
 
 
 def opened(report: LayerReport) -> LayerReport | RowReport:
-    """Return a report as what its command wrote."""
+    """Return a report as what its command wrote.
+
+    Raises
+    ------
+    InputError
+        Its first line is none of such a report.
+    """
     stages = {row.stage for row in report.rows}
     if len(stages) != 1 or (named := KINDS.get(stages.pop())) is None:
         return report
+    from probekit.report.rows import check_provenance
+
+    check_provenance(report.provenance, f"report of `{report.rows[0].stage}`")
     module, _, name = named.partition(":")
     kind: type[RowReport] = getattr(import_module(module), name)
     return kind(tuple(report.rows), report.provenance)

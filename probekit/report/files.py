@@ -18,7 +18,7 @@ from probekit.errors import CacheError, InputError, ResourceError, UsageError
 from probekit.report.measurement import Measurement, check_layer
 from probekit.report.version1 import upgrade_row
 from probekit.storage.files import replace_bytes
-from probekit.storage.strict import decode, dump
+from probekit.storage.strict import decode, dump, kind_of
 
 VERSION = 2
 SCHEMA = f"probekit.report/{VERSION}"
@@ -134,5 +134,5 @@ def _parse(line: bytes, where: str) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{where}: not a line of a report: {error}. Write it again with `probe --out`.") from error
     if not isinstance(document, dict):
-        raise InputError(f"{where}: a line of a report must be a JSON object. Got {type(document).__name__}.")
+        raise InputError(f"{where}: a line of a report must be a JSON object. Got {kind_of(document)}.")
     return document

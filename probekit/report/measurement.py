@@ -17,6 +17,7 @@ from typing import Any
 from probekit import plain
 from probekit.errors import InputError, UsageError
 from probekit.sites import MOST_LAYERS, Layer, read_label
+from probekit.storage.strict import kind_of
 
 ROLES = ("estimator", "control", "floor", "difference", "companion")
 """What a score is to a report: the estimator's own; of control labels or random projections; what is reached without
@@ -131,7 +132,7 @@ class Measurement:
         """
         names = {field.name for field in fields(cls)}
         if not isinstance(row, Mapping):
-            raise InputError(f"{where}: a report row must be a JSON object. Got {type(row).__name__}.")
+            raise InputError(f"{where}: a report row must be a JSON object. Got {kind_of(row)}.")
         unknown = sorted(set(row) - names)
         if unknown:
             raise InputError(f"{where}: a report row has no field '{unknown[0]}'. Was it written by hand?")

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from probekit import plain
-from probekit.errors import ResourceError
+from probekit.errors import InputError, ResourceError
 from probekit.report.files import SCHEMA, read_report, write_report
 from probekit.report.measurement import Measurement
 from probekit.storage.files import replace_bytes
-from probekit.storage.strict import dump
+from probekit.storage.strict import dump, kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,12 +68,47 @@ class StoredReport:
         return cls(tuple(rows), header)
 
 
+def check_provenance(provenance: Mapping[str, Any], what: str) -> None:
+    """Refuse a provenance whose parts are not of the kind that every report has, where they are there.
+
+    Raises
+    ------
+    InputError
+    """
+    of: tuple[tuple[str, Any, str], ...] = (
+        ("settings", Mapping, "an object"),
+        ("model", Mapping, "an object"),
+        ("notes", (list, tuple), "a list"),
+    )
+    for name, kinds, wanted in of:
+        if name in provenance and not isinstance(provenance[name], kinds):
+            raise InputError(
+                f"{what}: '{name}' of the first line must be {wanted}, not {kind_of(provenance[name])}. The report was "
+                "changed; write it again with --out."
+            )
+
+
 @dataclass(frozen=True)
 class RowReport(StoredReport, ABC):
     """A stored report with one table and one figure."""
 
     def __str__(self) -> str:
         return self.table()
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what :meth:`write` wrote.
+
+        Raises
+        ------
+        InputError
+            No such file, a line that is not a row (``file:line``), or a first line that is none of such a report.
+        CacheError
+            Written by a newer probekit.
+        """
+        found = super().read(path)
+        check_provenance(found.provenance, str(path))
+        return found
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the table, and the figure where there are rows."""

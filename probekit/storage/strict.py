@@ -93,11 +93,19 @@ def too_deep(value: Any) -> bool:
     return True
 
 
+def kind_of(value: Any) -> str:
+    """Return what a value of JSON is called: ``a list``, ``an object``."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    kinds = ((dict, "an object"), (list, "a list"), (str, "a text"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "a number")
+
+
 def parse_object(data: bytes, where: object) -> dict[str, Any]:
     """Like :func:`parse_json`, for a file that must hold one JSON object."""
     value = parse_json(data, where)
     if not isinstance(value, dict):
-        raise CacheError(f"{where} is damaged: it must hold a JSON object, got {type(value).__name__}.")
+        raise CacheError(f"{where} is damaged: it must hold a JSON object, got {kind_of(value)}.")
     return value
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from probekit import plain
 from probekit.errors import InputError, ResourceError, UsageError
 from probekit.storage.files import replace_bytes
-from probekit.storage.strict import canonical, decode, pretty
+from probekit.storage.strict import canonical, decode, kind_of, pretty
 from probekit.tuning.checking import SCHEMA, check_depths, check_schema, depths, named, optional, read_part, sha256
 from probekit.tuning.choices import CloseChoice, ModuleChoice, SignalChoice, spelled_under
 from probekit.tuning.facts import ModelFacts
@@ -144,7 +144,7 @@ class TunePlan:
             A newer schema.
         """
         if not isinstance(document, Mapping):
-            raise InputError(f"{where}: a plan must be a JSON object. Got {type(document).__name__}.")
+            raise InputError(f"{where}: a plan must be a JSON object. Got {kind_of(document)}.")
         check_schema(document.get("schema"), where)
         try:
             return _read(document)

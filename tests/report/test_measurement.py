@@ -106,7 +106,7 @@ def test_unknown_and_missing_fields_are_named(make_row: Make) -> None:
     del row["metric"]
     with pytest.raises(InputError, match="metric"):
         Measurement.from_json(row)
-    with pytest.raises(InputError, match=r"object\. Got list"):
+    with pytest.raises(InputError, match=r"object\. Got a list"):
         Measurement.from_json([1, 2])  # type: ignore[arg-type]
 
 

@@ -14,7 +14,7 @@ from probekit import LayerReport, Measurement
 from probekit.ablation.inputs.report import DISTANCE, STAGE, SUPPORT, InputReport
 from probekit.cli.app import app, run
 from probekit.cli.opened import KINDS, opened
-from probekit.errors import UsageError
+from probekit.errors import InputError, UsageError
 from probekit.report import compare
 from probekit.report.rows import RowReport
 
@@ -61,6 +61,25 @@ def test_what_is_not_by_layer_is_not_compared_as_if_it_were(
     assert "`report page` puts several on a page" in said
     with pytest.raises(UsageError, match=f"Report 1 of 2 is of `{stage}`, which is not aligned by layer"):
         compare(files)
+
+
+@pytest.mark.parametrize("stage", sorted(KINDS))
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [({"settings": None}, "'settings' of the first line must be an object, not null"),
+     ({"model": "m"}, "'model' of the first line must be an object, not a text"),
+     ({"notes": 5}, "'notes' of the first line must be a list, not a number")],
+)  # fmt: skip
+def test_a_first_line_that_was_changed_is_no_fault_of_probekit(
+    stage: str, changed: dict[str, object], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = LayerReport((row_of(stage),), changed).write(tmp_path / "a.jsonl")
+    for words in (["show", str(file)], ["page", str(file), "--out", str(tmp_path / "a.html")]):
+        assert run(["report", *words]) == 3
+        assert said in " ".join(capsys.readouterr().err.split())
+    module, _, name = KINDS[stage].partition(":")
+    with pytest.raises(InputError, match="of the first line must be"):
+        getattr(import_module(module), name).read(file)
 
 
 def test_rows_of_probes_and_of_several_stages_stay_what_they_are() -> None:
