@@ -88,6 +88,7 @@ ENTRANCES = {
     ("probekit/extraction/run.py", "extract"),
     ("probekit/extraction/request.py", "build"),
     ("probekit/behaviour/classifying.py", "classify"),
+    ("probekit/behaviour/generating/run.py", "generate"),
     ("probekit/behaviour/run.py", "behave"),
     ("probekit/behaviour/run.py", "perplexity_of"),
     ("probekit/probing/run.py", "probe"),

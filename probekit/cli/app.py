@@ -21,6 +21,7 @@ from probekit.cli import (
     drift,
     ensemble,
     extract,
+    generate,
     predict,
     probe,
     report,
@@ -55,6 +56,9 @@ app.command("transfer", short_help="Train on one data set, test on others.", epi
 )
 app.command("behave", short_help="Which sentence a model prefers, with floors.", epilog=behave.EXAMPLES)(
     behave.behave_command
+)
+app.command("generate", short_help="A model's own continuations of prompts.", epilog=generate.EXAMPLES)(
+    generate.generate_command
 )
 app.add_typer(ablate.app, name="ablate")
 app.command("tune", short_help="Fine-tune by a plan, with its bill.", epilog=tune.EXAMPLES)(tune.tune_command)

@@ -1,0 +1,146 @@
+"""Continuations: those of a plain loop, the same in every batch and order, read again as the rows that they are."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_models import tiny_headed
+
+from probekit import extract
+from probekit.behaviour.generating.decoding import Decoding, choose, stream
+from probekit.behaviour.generating.run import _Writer, generate
+from probekit.cli.app import run
+from probekit.corpus import open_corpus
+from probekit.errors import InputError, UsageError
+
+TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}[{{ message['role'] }}] {{ message['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+ROWS = [
+    {"id": "a", "prompt": "the quiet river", "label": "x"},
+    {"id": "b", "prompt": "Is it the house of the doctor?", "label": "y"},
+    {"id": "c", "prompt": "run", "completion": "fast", "label": "x"},
+]
+DRAWN = Decoding(seed=3, n=2, temperature=1.0, top_p=0.9, max_new_tokens=6)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "chatty"
+    shutil.copytree(tiny_headed("llama", "AutoModelForCausalLM"), folder)
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    return folder
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_the_most_probable_tokens_are_those_of_a_plain_loop(model: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    net, tokenizer = AutoModelForCausalLM.from_pretrained(model).eval(), AutoTokenizer.from_pretrained(model)
+    made = generate(model, write(tmp_path / "p.jsonl", ROWS), decoding=Decoding(max_new_tokens=5), chat=True)
+    assert any("1 chats had an answer" in note for note in made.notes)
+    for row, given in zip(made.rows, ROWS, strict=True):
+        messages = [{"role": "user", "content": given["prompt"]}]
+        ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+        start = len(ids)
+        with torch.no_grad():
+            while len(ids) < start + 5 and (len(ids) == start or ids[-1] != tokenizer.eos_token_id):
+                ids = [*ids, int(net(torch.tensor([ids])).logits[0, -1].argmax())]
+        expected = tokenizer.decode(ids, skip_special_tokens=True)
+        assert expected.endswith(row["messages"][-1]["content"])
+        assert row["generated"]["tokens"] == len(ids) - start - (ids[-1] == tokenizer.eos_token_id)
+
+
+def test_a_row_is_the_same_in_every_batch_and_order(model: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "p.jsonl", ROWS)
+    first = generate(model, path, decoding=DRAWN, batch_size=4)
+    assert any("same made alone and beside others" in note for note in first.notes)
+    alone = generate(model, path, decoding=DRAWN, batch_size=1)
+    turned = generate(model, write(tmp_path / "q.jsonl", ROWS[::-1]), decoding=DRAWN, batch_size=3)
+    by_id = {row["id"]: row for row in first.rows}
+    assert {row["id"]: row for row in alone.rows} == by_id == {row["id"]: row for row in turned.rows}
+    other = generate(model, path, decoding=Decoding(seed=4, n=2, temperature=1.0, top_p=0.9, max_new_tokens=6))
+    assert [row["completion"] for row in other.rows] != [row["completion"] for row in first.rows]
+    assert by_id["a:0"]["completion"] != by_id["a:1"]["completion"]
+
+
+def test_rows_that_differ_beside_others_are_made_alone(model: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    path, honest = write(tmp_path / "p.jsonl", ROWS), _Writer._run
+    alone = generate(model, path, decoding=DRAWN, batch_size=1)
+
+    def padded(self: _Writer, batch: Any) -> list[list[int]]:
+        made = honest(self, batch)
+        return [[7, *new] for new in made] if len(batch) > 1 else made
+
+    monkeypatch.setattr(_Writer, "_run", padded)
+    made = generate(model, path, decoding=DRAWN, batch_size=4)
+    assert made.rows == alone.rows
+    assert any("4 of 4 continuations differ beside others" in note for note in made.notes)
+
+
+def test_tokens_are_drawn_as_their_probabilities_say() -> None:
+    logits = torch.log(torch.tensor([0.1, 0.6, 0.3]))
+    warm = Decoding(temperature=1.0)
+    draws = stream(0, "row", 0).random(2000)
+    counts = torch.bincount(torch.tensor([choose(logits, warm, float(u)) for u in draws]), minlength=3) / 2000
+    assert torch.allclose(counts, torch.tensor([0.1, 0.6, 0.3]), atol=0.03)
+    narrow = Decoding(temperature=1.0, top_p=0.85)
+    assert {choose(logits, narrow, float(u)) for u in draws[:200]} == {1, 2}
+    assert choose(logits, Decoding(), 0.99) == 1
+    # A hotter model draws the rare one more often.
+    hot = [choose(logits, Decoding(temperature=5.0), float(u)) for u in draws]
+    assert hot.count(0) > 400
+    assert stream(0, "row", 0).random() == stream(0, "row", 0).random() != stream(0, "row", 1).random()
+
+
+def test_rows_are_read_again_and_keep_what_they_were_made_by(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "drawn.jsonl"
+    asked = ["generate", str(model), str(write(tmp_path / "p.jsonl", ROWS)), "--chat", "--n", "2", "--temperature", "1"]
+    assert run([*asked, "--max-new-tokens", "4", "--out", str(out)]) == 0
+    examples = list(open_corpus(out))
+    for example in examples:
+        by = example.annotations["generated"]
+        assert (by["seed"], by["temperature"], by["max_new_tokens"], by["model"]) == (0, 1.0, 4, "chatty")
+        assert len(by["weights"]) == len(by["template"]) == 64
+        assert example.messages[-1][0] == "assistant"
+    assert {example.annotations["label"] for example in examples} == {"x", "y"}
+    groups = {example.id.split(":")[0]: set() for example in examples}
+    for example in examples:
+        groups[example.id.split(":")[0]].add((example.group, example.split))
+    assert all(len(places) == 1 for places in groups.values())
+    assert extract(model, out, chat=True, cache=tmp_path / "root").complete
+
+
+def test_texts_are_continued_as_they_are(model: Path, tmp_path: Path) -> None:
+    made = generate(model, write(tmp_path / "p.jsonl", ROWS), decoding=Decoding(max_new_tokens=4))
+    path = write(tmp_path / "again.jsonl", made.rows)
+    for example, row in zip(open_corpus(path), made.rows, strict=True):
+        assert example.messages == (("user", row["prompt"]), ("assistant", row["completion"]))
+
+
+def test_what_cannot_be_continued_is_refused(model: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "p.jsonl", ROWS)
+    with pytest.raises(UsageError, match="does not continue a text"):
+        generate(tiny_headed("bert", "AutoModelForMaskedLM"), path)
+    with pytest.raises(UsageError, match="has no chat template"):
+        generate(tiny_headed("gpt2", "AutoModelForCausalLM"), path, chat=True)
+    with pytest.raises(InputError, match="3 of 3 prompts are too long, the first 'a'"):
+        generate(model, path, decoding=Decoding(max_new_tokens=63))
+    rows = [{"messages": [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]}]
+    several = write(tmp_path / "s.jsonl", rows)
+    with pytest.raises(InputError, match=r"a chat of 2 messages.*Say --chat"):
+        generate(model, several)
+    with pytest.raises(UsageError, match="are the same one"):
+        Decoding(n=2)
+    assert run(["generate", str(model), str(path)]) == 2
+    assert run(["generate", str(model), str(path), "--top-p", "0", "--out", str(tmp_path / "o.jsonl")]) == 2
