@@ -17,6 +17,7 @@ from probekit.cli.options import (
     Quiet,
     Revision,
     Seed,
+    Verbose,
     check_writable,
     examples,
 )
@@ -66,6 +67,7 @@ def generate_command(
     revision: Revision = None,
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Have a model continue prompts, and keep what it wrote with seed, decoding and the model's digest."""
@@ -97,6 +99,10 @@ def generate_command(
         return
     for note in made.notes:
         say(note, quiet=quiet)
+    if verbose:
+        for row in made.rows:
+            said = row["completion"] if "completion" in row else row["messages"][-1]["content"]
+            say(f"  {row['id']}: {said!r}", quiet=quiet)
     _print(made, out)
 
 
