@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,7 +175,12 @@ class TunedEnsemble:
                 yield TunedModel.open(part.folder, probes=self._probes, device=self._device), part.weight
 
     def says(
-        self, corpus: Corpus, *, spec: ExtractionSpec | None = None, collecting: ProbeTask | None = None
+        self,
+        corpus: Corpus,
+        *,
+        spec: ExtractionSpec | None = None,
+        collecting: ProbeTask | None = None,
+        meeting: Callable[[TunedModel], None] | None = None,
     ) -> tuple[TuningData, bool, FloatArray]:
         """Return every target of a corpus, whether it is labelled, and what is said of each [n, outputs].
 
@@ -185,6 +190,8 @@ class TunedEnsemble:
         spec : ExtractionSpec, optional
         collecting : ProbeTask, optional
             What says where the targets are, whatever the corpus labels.
+        meeting : callable, optional
+            Called with each member while it is open.
 
         Raises
         ------
@@ -197,6 +204,8 @@ class TunedEnsemble:
         keys: list[Key] = []
         classes, targets = self.record["classes"], self.record["targets"]
         for model, weight in self.members():
+            if meeting is not None:
+                meeting(model)
             data, labelled = model.laid_out(corpus, spec=spec, collecting=collecting)
             rows = np.arange(len(data.table))
             first = first or (data, labelled)

@@ -49,9 +49,9 @@ ARMS = {
     "lower, soft": "teacher:1,start=lower",
     "alternate, soft": "teacher:1,start=alternate",
     "top, soft": "teacher:1,start=top",
-    "pretrained, soft": "teacher:1",
     "lower, hard": "teacher:1,start=lower,hard=1",
     "lower, labels alone": "teacher:0,start=lower",
+    "pretrained, soft": "teacher:1",
 }
 
 

@@ -291,6 +291,7 @@ def test_the_command_makes_one_and_predicts_by_it(
     shown = capsys.readouterr().out
     assert "ensemble less best member" in shown
     assert "temperature, by dev" in shown
+    assert "parameters run to predict" in shown
     assert (tmp_path / "members.png").stat().st_size > 10_000
     assert command(["report", "show", str(tmp_path / "made" / "report.jsonl")]) == 0
     assert "weights (loss)" in capsys.readouterr().out

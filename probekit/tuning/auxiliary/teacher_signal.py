@@ -9,8 +9,8 @@ the student's test rows is refused, since the student would learn them by heart 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +37,7 @@ from probekit.tuning.data.reading import read_model
 from probekit.tuning.data.unlabelled import without_answers
 from probekit.tuning.heads import get_head
 from probekit.tuning.network.feed import Feed
+from probekit.tuning.predict import TunedModel
 from probekit.tuning.runs.folder import RunFolder
 from probekit.tuning.runs.identity import READ_FROM
 from probekit.tuning.runs.source import rows_of
@@ -221,18 +222,19 @@ def _said(
     what = {"teacher": teacher.digest, "own": own.digest, "texts": None if texts is None else texts.digest}
     known = folder.read(RECORD)
     if known is None or any(known.get(name) != value for name, value in what.items()):
-        seen = _seen(teacher, own)
-        found = {"own": _asked_of(teacher, own)}
+        seen = _Seen(own)
+        found = {"own": _asked_of(teacher, own, seen.meet)}
         if texts is not None:
             every = Corpus.from_examples(
                 [replace(example, split="train") for example in open_corpus(on)], name=texts.corpus
             )
             found["texts"] = _aligned(teacher, texts, every, without_answers(own.task))
+        remarks = seen.remarks()
         tensors = {name: torch.from_numpy(value) for name, value in found.items()}
         sha256 = digest_of(folder.write_tensors(SAID, tensors)) if folder.writes else ""
-        known = {**what, "sha256": sha256, "remarks": seen}
+        known = {**what, "sha256": sha256, "remarks": remarks}
         folder.write(RECORD, known)
-        return found, [*_counted(teacher, own, found), *seen]
+        return found, [*_counted(teacher, own, found), *known["remarks"]]
     file = folder.path / SAID
     if not file.is_file() or digest_of(file) != known["sha256"]:
         raise CacheError(f"{file} is damaged: remove it and {RECORD} beside it, and run the same command again.")
@@ -253,7 +255,7 @@ def _counted(teacher: TunedEnsemble, own: TuningData, found: Mapping[str, FloatA
     return said
 
 
-def _asked_of(teacher: TunedEnsemble, own: TuningData) -> FloatArray:
+def _asked_of(teacher: TunedEnsemble, own: TuningData, meeting: Callable[[TunedModel], None]) -> FloatArray:
     """Return what the teacher says of the rows that are trained on, in the order of the table; NaN of all others."""
     spans: dict[str, list[Target]] = {}
     rows = np.concatenate([np.arange(*own.held[example]) for example in own.training])
@@ -262,12 +264,18 @@ def _asked_of(teacher: TunedEnsemble, own: TuningData) -> FloatArray:
         spans.setdefault(own.table.ids[own.table.example[row]], []).append(Target(whole, ""))
     asked = ProbeTask(name="unlabelled", kind=own.task.kind, targets=lambda example: spans[example.id])
     examples = [Example(own.table.ids[at], tuple(own.words[at]), split="train") for at in own.training.tolist()]
-    return _aligned(teacher, own, Corpus.from_examples(examples, name=own.corpus), asked)
+    return _aligned(teacher, own, Corpus.from_examples(examples, name=own.corpus), asked, meeting)
 
 
-def _aligned(teacher: TunedEnsemble, data: TuningData, corpus: Corpus, asked: ProbeTask) -> FloatArray:
+def _aligned(
+    teacher: TunedEnsemble,
+    data: TuningData,
+    corpus: Corpus,
+    asked: ProbeTask,
+    meeting: Callable[[TunedModel], None] | None = None,
+) -> FloatArray:
     """Return what the teacher says of a corpus in the order of the rows of some targets; NaN where it says nothing."""
-    theirs, _, said = teacher.says(corpus, spec=TRUNCATED, collecting=asked)
+    theirs, _, said = teacher.says(corpus, spec=TRUNCATED, collecting=asked, meeting=meeting)
     ordered = said
     if data.targets == "labels":
         ordered = in_order(said, teacher.record["classes"], data.classes)
@@ -278,38 +286,53 @@ def _aligned(teacher: TunedEnsemble, data: TuningData, corpus: Corpus, asked: Pr
     return found
 
 
-def _seen(teacher: TunedEnsemble, own: TuningData) -> list[str]:
-    """Refuse a teacher that trained on test rows, and say how many of dev it trained on.
+@dataclass(slots=True)
+class _Seen:
+    """What the members of a teacher trained on, and whether those are rows of the student's dev and test.
 
     Rows that the student's own training part has too are no news of the teacher's.
     """
-    trained: set[tuple[str, ...]] = set()
-    unknown = 0
-    for model, _ in teacher.members():
+
+    own: TuningData
+    trained: set[tuple[str, ...]] = field(default_factory=set)
+    unknown: int = 0
+
+    def meet(self, model: TunedModel) -> None:
+        """Read the rows of a member again, where it says where they are."""
         if (model.record.get(READ_FROM) or {}).get("corpus") is None:
-            unknown += 1
-            continue
-        rows = rows_of(model.folder, model.record, model.task, model.network.loaded, None, option="teacher")
-        trained |= {tuple(rows.words[example]) for example in rows.training}
-    known = {tuple(own.words[example]) for example in ordinals(own.table, "train")}
-    counts = {}
-    for split in ("dev", "test"):
-        words = [tuple(own.words[example]) for example in own.examples(split)]
-        counts[split] = sum(one in trained and one not in known for one in words), len(words)
-    hits, of = counts["test"]
-    if hits > FEW * of:
-        raise UsageError(
-            f"The teacher trained on {hits:,} of the {of:,} test examples of '{own.corpus}', and would tell their "
-            "labels. Take one that was trained on the same parts."
-        )
-    said = [
-        f"it trained on {hits:,} of {of:,} {split} examples, which the student does not train on."
-        for split, (hits, of) in counts.items()
-        if hits
-    ]
-    if unknown:
-        said.append(
-            f"{unknown} of its members do not say which rows they trained on, so whether they saw rows of dev or test "
-            "is not known."
-        )
-    return said
+            self.unknown += 1
+            return
+        rows = rows_of(model.folder, model.record, model.task, model.network.loaded, None, option="the same corpus")
+        self.trained |= {tuple(rows.words[example]) for example in rows.training}
+
+    def remarks(self) -> list[str]:
+        """Return what is to be said of it.
+
+        Raises
+        ------
+        UsageError
+            They trained on test rows.
+        """
+        own = self.own
+        known = {tuple(own.words[example]) for example in ordinals(own.table, "train")}
+        counts = {}
+        for split in ("dev", "test"):
+            words = [tuple(own.words[example]) for example in own.examples(split)]
+            counts[split] = sum(one in self.trained and one not in known for one in words), len(words)
+        hits, of = counts["test"]
+        if hits > FEW * of:
+            raise UsageError(
+                f"The teacher trained on {hits:,} of the {of:,} test examples of '{own.corpus}', and would tell their "
+                "labels. Take one that was trained on the same parts."
+            )
+        said = [
+            f"it trained on {hits:,} of {of:,} {split} examples, which the student does not train on."
+            for split, (hits, of) in counts.items()
+            if hits
+        ]
+        if self.unknown:
+            said.append(
+                f"{self.unknown} of its members do not say which rows they trained on, so whether they saw rows of dev "
+                "or test is not known."
+            )
+        return said

@@ -45,6 +45,8 @@ class Member:
         That it took to train.
     trained_on : int
         Examples.
+    parameters : int
+        That are run to predict.
     """
 
     folder: Path
@@ -53,6 +55,7 @@ class Member:
     own_dev: float
     seconds: float
     trained_on: int
+    parameters: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +155,9 @@ def _names(runs: Sequence[Path]) -> list[str]:
 def _member(folder: Path, name: str, digest: str, model: TunedModel, trained_on: int) -> Member:
     report = LayerReport.read(folder / REPORT)
     rows = report.select("tuned", split="dev", metric=report.metric)
-    seconds = float(model.record.get("cost", {}).get("seconds", 0.0))
-    return Member(folder.absolute(), name, digest, float(rows[0].value or 0.0), seconds, trained_on)
+    cost = model.record["cost"]
+    dev = float(rows[0].value or 0.0)
+    return Member(folder.absolute(), name, digest, dev, float(cost["seconds"]), trained_on, int(cost["run"]))
 
 
 def _asked(model: TunedModel, data: TuningData, split: str, classes: Sequence[str]) -> _Read:

@@ -87,12 +87,21 @@ class EnsembleReport(RowReport):
         if differences:
             lines += ["", _by_metric(differences, "difference, paired", width)]
         heat = ", ".join(f"{name} {value:.2f}" for name, value in self.provenance.get("temperatures", {}).items())
-        lines += ["", *([f"temperature, by dev: {heat}"] if heat else []), self._weights()]
+        lines += ["", *([f"nll, brier, ece: less is better; temperature, by dev: {heat}"] if heat else [])]
+        lines += [self._weights(), self._cost()]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def _weights(self) -> str:
         said = self.provenance.get("settings", {}).get("weights", "")
         return f"weights ({said}): " + ", ".join(f"{one['name']} {one['weight']:.2f}" for one in self.members)
+
+    def _cost(self) -> str:
+        run = [one["parameters"] for one in self.members if one["weight"] > 0]
+        seconds = sum(one["seconds"] for one in self.members)
+        return (
+            f"cost: {seconds:,.0f} s of training; {sum(run) / 1e6:,.1f} M parameters run to predict, of one member "
+            f"{max(run, default=0) / 1e6:,.1f} M at most"
+        )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the main metric of every member, and of what they are together, on test.

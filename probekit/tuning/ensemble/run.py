@@ -133,7 +133,7 @@ def _document(gathered: Gathered, chosen: Chosen) -> dict[str, Any]:
 def _provenance(gathered: Gathered, chosen: Chosen, said: dict[str, Any]) -> dict[str, Any]:
     data = gathered.data
     beside = [
-        {**kept, "dev": one.own_dev, "seconds": one.seconds, "trained_on": one.trained_on}
+        {**kept, "dev": one.own_dev, "seconds": one.seconds, "trained_on": one.trained_on, "parameters": one.parameters}
         for kept, one in zip(said["members"], gathered.members, strict=True)
     ]
     return {
