@@ -1,16 +1,13 @@
 """A teacher as a signal: what a run, or several together, say of the texts, as targets beside the labels.
 
-Enters: a run before its first step, a teacher by name. Leaves: a :class:`TeacherSignal`. The teacher is run once, over
-the rows that are trained on and over texts without labels; what it says is kept beside the run with the digest of what
-said it, and read again by a run that goes on. Surprise: the rows that the teacher trained on are read too: one that saw
-the student's test rows is refused, since the student would learn them by heart from it.
+Enters: a run before its first step, a teacher by name. Leaves: a :class:`TeacherSignal`. Surprise: the batches are
+those of the task itself, run once more, so that the task sees what it sees without a teacher.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,38 +16,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from probekit.corpus import Corpus, open_corpus
-from probekit.errors import CacheError, InputError, UsageError
-from probekit.example import Example
-from probekit.extraction.spec import ExtractionSpec
-from probekit.storage.files import digest_of
-from probekit.storage.strict import canonical
-from probekit.tasks import ProbeTask, Target
+from probekit.corpus import open_corpus
+from probekit.errors import InputError, UsageError
 from probekit.tuning.auxiliary.pulling import divergence
 from probekit.tuning.auxiliary.signal_module import SignalModule
-from probekit.tuning.combined import FloatArray, TunedEnsemble, in_order, keys_of
+from probekit.tuning.auxiliary.teacher_said import TRUNCATED, said_by
+from probekit.tuning.combined import FloatArray, TunedEnsemble
 from probekit.tuning.data.coded import coded
-from probekit.tuning.data.data import TARGETS, TuningData, ordinals
+from probekit.tuning.data.data import TARGETS, TuningData
 from probekit.tuning.data.layout import ExampleBatch
 from probekit.tuning.data.order import EndlessBatches, epoch_steps
 from probekit.tuning.data.reading import read_model
 from probekit.tuning.data.unlabelled import without_answers
 from probekit.tuning.heads import get_head
 from probekit.tuning.network.feed import Feed
-from probekit.tuning.predict import TunedModel
-from probekit.tuning.runs.folder import RunFolder
-from probekit.tuning.runs.identity import READ_FROM
-from probekit.tuning.runs.source import rows_of
 
 if TYPE_CHECKING:
     from probekit.tuning.network.network import Network
     from probekit.tuning.signals import SignalSpec
 
 IntArray = NDArray[np.int64]
-SAID, RECORD = "teacher.safetensors", "teacher.json"
-FEW = 0.01
-"""Of the test rows: as many may be among those that a teacher trained on, by the chance of short sentences."""
-TRUNCATED = ExtractionSpec(overflow="truncate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +69,6 @@ class TaughtBatch:
     own: bool
 
 
-def digest_of_teacher(of: str, on: str) -> str:
-    """Return the sha256 of what a teacher says, and of the texts without labels."""
-    texts = open_corpus(on).fingerprint if on else None
-    return hashlib.sha256(canonical([TunedEnsemble.of(of).digest, texts])).hexdigest()
-
-
 def teacher_signal(spec: SignalSpec, asked: Asked) -> TeacherSignal:
     """Open the teacher, or what it said before, and return the signal.
 
@@ -116,7 +95,7 @@ def teacher_signal(spec: SignalSpec, asked: Asked) -> TeacherSignal:
     teacher = TunedEnsemble.of(asked.of, device=spec.network.device.type)
     _check_fits(teacher, own)
     texts = _texts(spec, asked.on) if asked.on else None
-    said, remarks = _said(teacher, own, texts, spec.folder, asked.on)
+    said, remarks = said_by(teacher, own, texts, spec.folder, asked.on)
     return TeacherSignal(spec, said, texts, asked, [f"teacher: {remark}" for remark in remarks])
 
 
@@ -213,126 +192,3 @@ def _texts(spec: SignalSpec, on: str) -> TuningData:
     every = replace(read, examples=[replace(example, split="train") for example in read.examples])
     record = {"classes": own.classes, "targets": own.targets}
     return coded(record, own.task, every, corpus=corpus.name, collecting=asked)
-
-
-def _said(
-    teacher: TunedEnsemble, own: TuningData, texts: TuningData | None, folder: RunFolder, on: str
-) -> tuple[dict[str, FloatArray], list[str]]:
-    """Return what the teacher says, now or before, and what a person must know of it."""
-    what = {"teacher": teacher.digest, "own": own.digest, "texts": None if texts is None else texts.digest}
-    known = folder.read(RECORD)
-    if known is None or any(known.get(name) != value for name, value in what.items()):
-        seen = _Seen(own)
-        found = {"own": _asked_of(teacher, own, seen.meet)}
-        if texts is not None:
-            every = Corpus.from_examples(
-                [replace(example, split="train") for example in open_corpus(on)], name=texts.corpus
-            )
-            found["texts"] = _aligned(teacher, texts, every, without_answers(own.task))
-        remarks = seen.remarks()
-        tensors = {name: torch.from_numpy(value) for name, value in found.items()}
-        sha256 = digest_of(folder.write_tensors(SAID, tensors)) if folder.writes else ""
-        known = {**what, "sha256": sha256, "remarks": remarks}
-        folder.write(RECORD, known)
-        return found, [*_counted(teacher, own, found), *known["remarks"]]
-    file = folder.path / SAID
-    if not file.is_file() or digest_of(file) != known["sha256"]:
-        raise CacheError(f"{file} is damaged: remove it and {RECORD} beside it, and run the same command again.")
-    found = {name: value.numpy() for name, value in folder.read_tensors(SAID).items()}
-    return found, [*_counted(teacher, own, found), *known["remarks"]]
-
-
-def _counted(teacher: TunedEnsemble, own: TuningData, found: Mapping[str, FloatArray]) -> list[str]:
-    members = f"{len(teacher.parts)} members" if len(teacher.parts) > 1 else "one run"
-    asked = np.concatenate([np.arange(*own.held[example]) for example in own.training])
-    texts = f" and {len(found['texts']):,} of texts without labels" if "texts" in found else ""
-    said = [f"{members} ({teacher.name}) said once what they hold of {len(asked):,} training targets{texts}."]
-    missing = int(np.isnan(found["own"][asked, 0]).sum()) + int(
-        np.isnan(found.get("texts", np.zeros((0, 1)))[:, 0]).sum()
-    )
-    if missing:
-        said.append(f"{missing:,} targets are left out: the teacher's tokenizer does not read them.")
-    return said
-
-
-def _asked_of(teacher: TunedEnsemble, own: TuningData, meeting: Callable[[TunedModel], None]) -> FloatArray:
-    """Return what the teacher says of the rows that are trained on, in the order of the table; NaN of all others."""
-    spans: dict[str, list[Target]] = {}
-    rows = np.concatenate([np.arange(*own.held[example]) for example in own.training])
-    for row in rows.tolist():
-        whole = tuple((low, high) for low, high in own.table.spans[row].tolist())
-        spans.setdefault(own.table.ids[own.table.example[row]], []).append(Target(whole, ""))
-    asked = ProbeTask(name="unlabelled", kind=own.task.kind, targets=lambda example: spans[example.id])
-    examples = [Example(own.table.ids[at], tuple(own.words[at]), split="train") for at in own.training.tolist()]
-    return _aligned(teacher, own, Corpus.from_examples(examples, name=own.corpus), asked, meeting)
-
-
-def _aligned(
-    teacher: TunedEnsemble,
-    data: TuningData,
-    corpus: Corpus,
-    asked: ProbeTask,
-    meeting: Callable[[TunedModel], None] | None = None,
-) -> FloatArray:
-    """Return what the teacher says of a corpus in the order of the rows of some targets; NaN where it says nothing."""
-    theirs, _, said = teacher.says(corpus, spec=TRUNCATED, collecting=asked, meeting=meeting)
-    ordered = said
-    if data.targets == "labels":
-        ordered = in_order(said, teacher.record["classes"], data.classes)
-    place = {key: at for at, key in enumerate(keys_of(theirs, np.arange(len(theirs.table))))}
-    at = np.array([place.get(key, -1) for key in keys_of(data, np.arange(len(data.table)))])
-    found = np.full((len(at), data.outputs), np.nan)
-    found[at >= 0] = ordered[at[at >= 0]]
-    return found
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What the members of a teacher trained on, and whether those are rows of the student's dev and test.
-
-    Rows that the student's own training part has too are no news of the teacher's.
-    """
-
-    own: TuningData
-    trained: set[tuple[str, ...]] = field(default_factory=set)
-    unknown: int = 0
-
-    def meet(self, model: TunedModel) -> None:
-        """Read the rows of a member again, where it says where they are."""
-        if (model.record.get(READ_FROM) or {}).get("corpus") is None:
-            self.unknown += 1
-            return
-        rows = rows_of(model.folder, model.record, model.task, model.network.loaded, None, option="the same corpus")
-        self.trained |= {tuple(rows.words[example]) for example in rows.training}
-
-    def remarks(self) -> list[str]:
-        """Return what is to be said of it.
-
-        Raises
-        ------
-        UsageError
-            They trained on test rows.
-        """
-        own = self.own
-        known = {tuple(own.words[example]) for example in ordinals(own.table, "train")}
-        counts = {}
-        for split in ("dev", "test"):
-            words = [tuple(own.words[example]) for example in own.examples(split)]
-            counts[split] = sum(one in self.trained and one not in known for one in words), len(words)
-        hits, of = counts["test"]
-        if hits > FEW * of:
-            raise UsageError(
-                f"The teacher trained on {hits:,} of the {of:,} test examples of '{own.corpus}', and would tell their "
-                "labels. Take one that was trained on the same parts."
-            )
-        said = [
-            f"it trained on {hits:,} of {of:,} {split} examples, which the student does not train on."
-            for split, (hits, of) in counts.items()
-            if hits
-        ]
-        if self.unknown:
-            said.append(
-                f"{self.unknown} of its members do not say which rows they trained on, so whether they saw rows of dev "
-                "or test is not known."
-            )
-        return said

@@ -70,7 +70,7 @@ class Signal:
     help : str
         One line, with the paper.
     digest : callable, optional
-        ``digest(options)`` gives the sha256 of what the options name, where that is a part of what makes two runs the
+        ``digest(options)`` gives the sha256 of what the options name beside corpora: a part of what makes two runs the
         same run.
     begin : callable, optional
         ``begin(network, options)`` changes with what weights a model starts, before anything is measured of it, and

@@ -49,10 +49,10 @@ def build(
 
 
 def digest(options: Mapping[str, Any]) -> str:
-    """Return the sha256 of what the teacher says, and of the texts without labels."""
-    from probekit.tuning.auxiliary.teacher_signal import digest_of_teacher
+    """Return the sha256 of what the teacher is."""
+    from probekit.tuning.combined import TunedEnsemble
 
-    return digest_of_teacher(str(options.get("of", "")), str(options.get("on", "")))
+    return TunedEnsemble.of(str(options.get("of", ""))).digest
 
 
 def begin(network: Network, options: Mapping[str, Any]) -> str:
@@ -62,4 +62,6 @@ def begin(network: Network, options: Mapping[str, Any]) -> str:
     return put_blocks(network, str(options.get("of", "")), str(options["start"]))
 
 
-SIGNAL = Signal("teacher", build, "what another run says (Hinton et al. 2015)", digest=digest, begin=begin)
+SIGNAL = Signal(
+    "teacher", build, "what another run says (Hinton et al. 2015)", corpora=("on",), digest=digest, begin=begin
+)
