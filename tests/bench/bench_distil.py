@@ -111,9 +111,9 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
     first = arms[next(iter(ARMS))]
     said = {key: np.mean([line[key] for line in first.values()]) for key in ("teacher", "member", "teacher_seconds")}
     out = [
-        f"| {len(first)} seeds; teacher {said['teacher']:.3f}, its mean member {said['member']:.3f} | test | more than "
-        "lower, soft | more than the teacher | seconds |",
-        "|---|---|---|---|---|",
+        f"| teacher {said['teacher']:.3f}, its mean member {said['member']:.3f} | test | more than "
+        "lower, soft | more than the teacher | seeds | seconds |",
+        "|---|---|---|---|---|---|",
     ]
     for arm, own in arms.items():
         if not (seeds := sorted(own.keys() & first.keys())):
@@ -122,7 +122,7 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
         cells = [arm, f"{np.mean(test):.3f}"]
         cells += ["" if own is first else gap(test, [first[seed]["test"] for seed in seeds])]
         cells += [gap(test, [own[seed]["teacher"] for seed in seeds])]
-        cells += [f"{np.mean([own[seed]['seconds'] for seed in seeds]):.0f}"]
+        cells += [str(len(seeds)), f"{np.mean([own[seed]['seconds'] for seed in seeds]):.0f}"]
         out.append(f"| {' | '.join(cells)} |")
     out.append(f"\nThe teacher took {said['teacher_seconds']:.0f} seconds of a clock a seed.")
     return "\n".join(out)

@@ -51,6 +51,8 @@ LONGEST = 40
 BLOCKS = ("keep={0}", "read={0}", "train={0}", "loop.batch_tokens=512")
 """The highest block trains; what is below it is read from a cache."""
 METRICS = ("accuracy", "nll", "brier", "ece")
+SHOWN = ("nll", "ece")
+"""Metrics of probabilities in the table; less of them is better."""
 
 
 def changes(keep: int, seed: int) -> list[str]:
@@ -128,8 +130,8 @@ def value(line: Mapping[str, Any], method: str, metric: str) -> float:
 def table(lines: Sequence[Mapping[str, Any]]) -> str:
     """Return the tables of a page: accuracy, then how good the probabilities are."""
     out = [
-        "| task | members | best on dev | ensemble, weights of least loss | more than best | more than mean member | "
-        "equal weights, more than best | greedy, more than best | seconds |",
+        "| task, draws | members | best on dev | ensemble, weights of least loss | more than best | more than mean "
+        "member | equal weights, more than best | greedy, more than best | seconds |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for task, kind, own in _groups(lines):
@@ -137,7 +139,7 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
             way: [value(line, way, "accuracy") for line in own]
             for way in ("ensemble", "best member", "mean member", "uniform", "greedy")
         }
-        cells = [task, f"{len(own[0]['seconds'])} {kind}"]
+        cells = [f"{task}, {len(own)}", f"{len(own[0]['seconds'])} {kind}"]
         cells += [f"{np.mean(get[way]):.3f}" for way in ("best member", "ensemble")]
         cells += [gap(get["ensemble"], get["best member"]), gap(get["ensemble"], get["mean member"])]
         cells += [gap(get["uniform"], get["best member"])]
@@ -147,7 +149,7 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
     out += ["", "| task | members | metric | best on dev | ensemble | best, calibrated | ensemble, calibrated | "
             "calibrated, less than best |", "|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for task, kind, own in _groups(lines):
-        for metric in METRICS[1:]:
+        for metric in SHOWN:
             ways = ("best member", "ensemble", "best member, calibrated", "ensemble, calibrated")
             got = [[value(line, way, metric) for line in own] for way in ways]
             cells = [task, kind, metric, *(f"{np.mean(one):.3f}" for one in got), gap(got[3], got[2])]
