@@ -204,13 +204,13 @@ def test_the_student_starts_with_the_blocks_that_are_named(teachers: Callable[..
     own, folder = materials(task="label"), teachers()[0]
     theirs = TunedModel.open(folder, device="cpu").network.loaded
     for start, expected in (("lower", (1, 2)), ("alternate", (2, 3)), ("top", (2, 3))):
-        plan = plan_of(own, "full", *CUT, "rate.peak=1e-12", f"signals=teacher:1,of={folder},start={start}")
+        plan = plan_of(own, "full", *CUT, "rate.peak=1e-6", f"signals=teacher:1,of={folder},start={start}")
         done = run_plan(own, plan, tmp_path / start)
         began = TunedModel.open(done.folder, device="cpu").network.loaded
         pairs = zip(began.stacks[0].blocks.outputs, expected, strict=True)
         for block, number in pairs:
             state = theirs.stacks[0].blocks.outputs[number - 1].state_dict()
-            assert all(torch.allclose(value, state[name], atol=1e-6) for name, value in block.state_dict().items())
+            assert all(torch.allclose(value, state[name], atol=1e-4) for name, value in block.state_dict().items())
         table, before = (one.model.get_input_embeddings().weight for one in (began, theirs))
         assert torch.equal(table, before)
         assert any(
