@@ -292,8 +292,9 @@ def test_a_model_that_is_no_run_has_nothing_to_consolidate(home: Path, tmp_path:
 @pytest.mark.parametrize("module", ["", "lora:r=2@3"])
 def test_of_a_language_model_it_is_of_its_own_loss(module: str, home: Path, tmp_path: Path) -> None:
     """Also of a block whose maps are wrapped, and so called otherwise."""
-    own = gather("pos", model=str(tiny_headed("gpt2", CAUSAL)), corpus=home / "first.jsonl", device="cpu")
-    trainer = trainer_of(own, plan(own, f"ewc:rows={home / 'then.jsonl'}").with_set(f"modules={module}"), tmp_path)
+    own = gather("pos", model=str(tiny_headed("gpt2", CAUSAL)), corpus=written(home, "first", 0), device="cpu")
+    rows = written(home, "then", -1)
+    trainer = trainer_of(own, plan(own, f"ewc:rows={rows}").with_set(f"modules={module}"), tmp_path)
     trainer.fit()
     assert named(trainer, "ewc")[-1] > 0
     assert len(list(tmp_path.glob("fisher-*.safetensors"))) == 1
