@@ -72,7 +72,7 @@ def classify(
     Parameters
     ----------
     corpus : path, str, DataFrame, iterable or Corpus
-        As of :func:`~probekit.open_corpus`.
+        As of :func:`~probekit.corpus.open_corpus`.
     model : str or path
         With a head that predicts tokens.
     prompt : str

@@ -75,7 +75,7 @@ def extract(
         0 is what block 1 reads, i the raw output of block i, ``final`` the output of the final norm.
     sites : str or iterable of str, optional
         Places inside of the blocks of these layers that are kept beside them: ``weights``, ``heads``, ``attention``,
-        ``between``, ``router``, ``mlp``; see :data:`probekit.sites.INSIDE`.
+        ``between``, ``router``, ``mlp``; see ``probekit.sites.INSIDE``.
     dtype : {"float32", "bfloat16", "float16"}
         Computing precision.
     store : {"same", "float32", "bfloat16", "float16"}
@@ -99,7 +99,7 @@ def extract(
         Seed of a control model with the numbers of the trained one in other places: inside of each parameter, or
         whole blocks exchanged.
     edits : Changes, optional
-        What the model is changed by while it reads: :class:`probekit.ablation.Edits`. The cache is another.
+        What the model is changed by while it reads: ``probekit.ablation.Edits``. The cache is another.
     revision : str, optional
         Of a model on the hub.
     subsample : int, optional

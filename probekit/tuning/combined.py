@@ -226,7 +226,7 @@ class TunedEnsemble:
 
         Parameters
         ----------
-        corpus : anything :func:`~probekit.open_corpus` takes
+        corpus : anything :func:`~probekit.corpus.open_corpus` takes
         spec : ExtractionSpec, optional
 
         Raises

@@ -117,7 +117,7 @@ def tune(
     report : LayerReport or path, optional
         Of this task and model; it also says where model, corpus and cache are.
     model : str or path, optional
-    corpus : anything :func:`~probekit.open_corpus` takes, optional
+    corpus : anything :func:`~probekit.corpus.open_corpus` takes, optional
     annotations : path or Corpus, or a sequence of them
     on : path or ActivationCache, optional
         Frozen layers are read from this cache of the same model and corpus, and never run.

@@ -45,7 +45,7 @@ def sentences_of(examples: Iterable[Example], *, lower: bool = False) -> Iterato
     Parameters
     ----------
     examples : iterable of Example
-        As :func:`~probekit.open_corpus` gives.
+        As :func:`~probekit.corpus.open_corpus` gives.
     lower : bool
     """
     for example in examples:

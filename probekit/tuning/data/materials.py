@@ -123,7 +123,7 @@ def gather(
     model : str or path, optional
         By default that of the cache, of the plan, or of the report; else ``minilm``. It is looked for in the folder
         that the cache or the plan was made from, and then by its name.
-    corpus : anything :func:`~probekit.open_corpus` takes, optional
+    corpus : anything :func:`~probekit.corpus.open_corpus` takes, optional
     annotations : path or Corpus, or a sequence of them
     on : path or ActivationCache, optional
         A cache of the same model and corpus: frozen layers are read from it. By default the report's, if it is there.

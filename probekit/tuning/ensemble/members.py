@@ -106,7 +106,7 @@ def gather_members(runs: Sequence[Path], *, corpus: Any = None, probes: Any = ()
     ----------
     runs : sequence of Path
         Two or more.
-    corpus : anything :func:`~probekit.open_corpus` takes, optional
+    corpus : anything :func:`~probekit.corpus.open_corpus` takes, optional
         Where the rows are now that they were trained on.
     probes : path or sequence of paths
         Folders of your own tasks.

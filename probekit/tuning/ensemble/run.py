@@ -63,7 +63,7 @@ def ensemble(
         Folders of complete runs, two or more.
     weights : str
         How much each counts, of the catalogue: ``loss``, ``greedy``, ``uniform``; chosen on dev.
-    corpus : anything :func:`~probekit.open_corpus` takes, optional
+    corpus : anything :func:`~probekit.corpus.open_corpus` takes, optional
         Where the rows are now that they were trained on.
     out : path, optional
         Folder of the ensemble; by default one in ``runs``, named after the task and the members.

@@ -136,7 +136,7 @@ def rows_of(
     task : ProbeTask
     loaded : LoadedModel
         That reads them.
-    instead : anything :func:`~probekit.open_corpus` takes, or None
+    instead : anything :func:`~probekit.corpus.open_corpus` takes, or None
         Where they are now.
     option : str
         By which that is said.
