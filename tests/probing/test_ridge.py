@@ -109,7 +109,7 @@ def test_a_study_of_numbers(opened: ActivationCache) -> None:
 
 
 def test_names_are_no_numbers(opened: ActivationCache) -> None:
-    with pytest.raises(UsageError, match=r"the labels of 'pos' are names.*fits: .*knn, logistic, mlp"):
+    with pytest.raises(UsageError, match=r"the labels of 'pos' are names.*fits: .*knn, logistic, .*mlp"):
         probe("pos", on=opened, estimator="ridge")
     with pytest.raises(UsageError, match="online-code` reads labels, and 'position' is over numbers"):
         probe("position", on=opened, estimator="ridge", also=["online-code"])

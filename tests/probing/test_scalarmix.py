@@ -10,6 +10,7 @@ import torch
 from tiny_models import LAYERS, tiny_model
 
 from probekit import ActivationCache, extract, probe
+from probekit.errors import UsageError
 from probekit.probing.analyses._scalar_mix import fit_mix, half_width, mix_loss
 from probekit.probing.analyses.mix import METHOD, STOPPED
 from probekit.probing.estimators import estimators, logistic
@@ -116,6 +117,10 @@ def test_any_estimator_takes_the_mix(
         short = Training(1e-2, targets=128, max_epochs=4)
         monkeypatch.setattr("probekit.probing.analyses.mix.training_of", lambda n, seed: short)
         monkeypatch.setattr("probekit.probing.trained.NetworkProbe.training", lambda probe, n: short)
+    if estimators()[estimator].contrasts:  # labels of many words are no contrasts
+        with pytest.raises(UsageError, match="tells two classes apart"):
+            probe("pos", on=cache_of_layers, estimator=estimator, layers="0-1", also=["mix"], control_seeds=1)
+        return
     task = "arc" if estimator == "bilinear" else "pos"
     report = probe(task, on=cache_of_layers, estimator=estimator, layers="0-1", also=["mix"], control_seeds=1)
     weights = [point.value for point in report.points(METHOD, split="train", metric="weight").values()]

@@ -78,6 +78,7 @@ def test_a_command_is_read_as_what_was_measured(stage: str, names: Mapping[str, 
     provenance = {
         "task": "my task", "model": {"name": "my model"}, "corpus": {"name": "my corpus"}, "cache": "/my cache",
         "settings": settings, "members": [{"folder": "/my run"}, {"folder": "/another"}],
+        "caches": ["/my cache", "/another cache"],
     }  # fmt: skip
     again = reproduction(stage, provenance)
     assert again.command.startswith("probekit ")

@@ -169,7 +169,7 @@ def test_where_nothing_stands_out_that_is_said(monkeypatch: pytest.MonkeyPatch) 
         ("errors:of=test", "`of`"),
         ("errors:folds=1", "two folds or more"),
         ("errors:of=train,run=x", "errors on dev alone"),
-        ("errors:least=0", "1 or more"),
+        ("errors:least=0", "from 1 to 100,000"),
         ("errors:best=3", "no option 'best'"),
     ],
 )

@@ -17,7 +17,7 @@ from probekit.cache.format.plan import CachePlan, read_plan
 from probekit.cache.manage.arrival import files_of, free_place, gathering, settle, write_file
 from probekit.cache.manage.stores import READ_AT_ONCE, Store, open_store, store_errors
 from probekit.errors import CacheError, NetworkError
-from probekit.storage.files import disk_errors
+from probekit.storage.files import disk_errors, replacing
 from probekit.storage.strict import parse_object
 
 Progress = Callable[[float, str], None]
@@ -124,22 +124,17 @@ class _Getter:
                 self.progress(passed / max(1, total), name)
 
     def _fetch(self, name: str, path: Path, size: int, needed: int) -> None:
-        part = path.with_name(f".{path.name}.tmp")
         with self.store.reading(name) as opened:
 
             def block() -> bytes:
                 with store_errors(self.store, f"read {name}"):
                     return bytes(opened.read(READ_AT_ONCE))
 
-            with disk_errors(self.plan.folder.parent, "the pulled cache", needed=needed):
-                part.unlink(missing_ok=True)
-                written = write_file(part, block)
-        if written != size:
-            raise NetworkError(
-                f"{self.store.url}/{name} ended after {written:,} of {size:,} bytes. The same command goes on."
-            )
-        with disk_errors(self.plan.folder.parent, "the pulled cache"):
-            os.replace(part, path)
+            with disk_errors(self.plan.folder.parent, "the pulled cache", needed=needed), replacing(path) as part:
+                if (written := write_file(part, block)) != size:
+                    raise NetworkError(
+                        f"{self.store.url}/{name} ended after {written:,} of {size:,} bytes. The same command goes on."
+                    )
         self.files, self.nbytes = self.files + 1, self.nbytes + size
 
 

@@ -307,10 +307,10 @@ def _provenance(estimator: Estimator, sides: Sequence[Side], settings: Sequence[
             unknown = sorted(set(other.question.classes) - set(side.question.classes))
             if unknown:
                 notes.append(f"Labels of {other.name} that {side.name} does not train count as errors: {unknown}.")
-    first = sides[0]
     return {
         "task": ", ".join(dict.fromkeys(side.question.task.name for side in sides)),
-        "model": dict(first.cache.model),
+        "tasks": [side.question.task.name for side in sides],
+        "model": dict(sides[0].cache.model),
         "corpora": [dict(side.cache.corpus) for side in sides],
         "caches": [str(side.cache.path) for side in sides],
         "data": [side.name for side in sides],

@@ -104,6 +104,11 @@ def _vectors(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) 
     return [] if provenance["settings"].get("model") else _cache(replace(recipe, on="cache"), provenance, unknown)
 
 
+def _caches(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) -> list[str]:
+    unknown.append("with which options the caches were extracted: `probekit cache info CACHE`")
+    return [str(cache) for cache in provenance.get("caches") or ()]
+
+
 def _runs(recipe: Recipe, provenance: Mapping[str, Any], unknown: list[str]) -> list[str]:
     return [str(one["folder"]) for one in provenance.get("members") or ()]
 
@@ -115,6 +120,7 @@ def _corpus(provenance: Mapping[str, Any]) -> str:
 
 _READ = {
     "cache": _cache,
+    "caches": _caches,
     "argument": _cache,
     "model": _model,
     "both": _both,

@@ -26,10 +26,10 @@ class Recipe:
     of : {"argument", "task", "tasks", "metric", "none"}
         How the task of the report is named: as an argument, by ``--task``, by one ``--task`` each, by ``--metric``, or
         by a setting.
-    on : {"cache", "model", "argument", "both", "tuned", "vectors", "runs"}
-        What is read: ``--on CACHE``; ``--model MODEL``; the cache as an argument, with a second one behind it where the
-        report has one (`other`); corpus and model as arguments; ``--model MODEL --corpus CORPUS``; ``--on CACHE``
-        unless a model is a setting; the folders of runs as arguments.
+    on : {"cache", "caches", "model", "argument", "both", "tuned", "vectors", "runs"}
+        What is read: ``--on CACHE``; several caches as arguments; ``--model MODEL``; the cache as an argument, with a
+        second one behind it where the report has one (`other`); corpus and model as arguments; ``--model MODEL --corpus
+        CORPUS``; ``--on CACHE`` unless a model is a setting; the folders of runs as arguments.
     options : tuple of str
         Settings that are options; ``draws>sets`` is the option ``--sets``, and ``?layer`` is one of some reports alone.
     unrecorded : str
@@ -189,6 +189,13 @@ RECIPES: Mapping[str, Recipe] = {
             *("batch_tokens", "seed"),
         ),
         "whether --model named another folder than the cache does, and --lens a lens that had been fitted",
+    ),
+    "transfer": Recipe(
+        ("transfer",),
+        "tasks",
+        "caches",
+        ("layers", "pool", "estimator", "metrics>metric", "seed", "device"),
+        "whether --probes named other files",
     ),
     "view-words": Recipe(
         ("view", "{view}", "{questions}"),
