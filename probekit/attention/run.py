@@ -179,15 +179,16 @@ def _rows_of(found: Following, places: Sequence[tuple[Site, int]], blank: Measur
     offset = replace(blank, method=f"offset {chosen.offset:+d}", role="floor")
     yield replace(own, split="dev", value=chosen.share)
     yield replace(offset, split="dev", value=chosen.offset_share)
-    yield _rated(own, found.head)
-    yield _rated(offset, found.offset)
+    yield rated(own, found.head)
+    yield rated(offset, found.offset)
     if found.untrained is not None:
-        yield _rated(replace(blank, method="random_weights", role="floor"), found.untrained)
+        yield rated(replace(blank, method="random_weights", role="floor"), found.untrained)
     gain = replace(own, method="head - offset", role="difference")
-    yield _rated(replace(gain, note="" if found.p is None else f"p {found.p:.2g} (Holm)"), found.gain.rate)
+    yield rated(replace(gain, note="" if found.p is None else f"p {found.p:.2g} (Holm)"), found.gain.rate)
 
 
-def _rated(row: Measurement, rate: Rate) -> Measurement:
+def rated(row: Measurement, rate: Rate) -> Measurement:
+    """Return a row with a rate as its value."""
     level = None if rate.low is None else LEVEL
     return replace(row, value=rate.value, low=rate.low, high=rate.high, level=level, n=rate.n, n_groups=rate.n_units)
 

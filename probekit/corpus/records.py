@@ -37,6 +37,23 @@ def one_behind_another(texts: Sequence[Sequence[str]]) -> tuple[list[str], list[
     return words, marks
 
 
+def named_labels(value: Any, names: Sequence[str] | None) -> Any:
+    """Return the name of a label that stands as a number, or of each in a list; None where a label is withheld (-1).
+
+    Parameters
+    ----------
+    value : Any
+        Of a column.
+    names : sequence of str or None
+        Of the column's classes; None where it has none, and then the value is its own.
+    """
+    if names is None or value is None:
+        return value
+    if isinstance(value, list):
+        return [named_labels(one, names) for one in value]
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else None
+
+
 def with_words(record: Mapping[str, Any], texts: Sequence[Any], where: str) -> dict[str, Any] | None:
     """Return a record whose words are those of one text, or of several, one behind the other.
 

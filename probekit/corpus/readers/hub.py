@@ -23,7 +23,7 @@ from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader
 from probekit.corpus.readers._named import pair_of
 from probekit.corpus.readers._prompts import prompt_columns, prompt_examples, prompts_remark
-from probekit.corpus.records import RESERVED, example_from, with_words
+from probekit.corpus.records import RESERVED, example_from, named_labels, with_words
 from probekit.corpus.split_names import split_of_name
 from probekit.errors import InputError, NetworkError, UsageError
 from probekit.example import Example, as_plain
@@ -178,7 +178,7 @@ def _converter(dataset: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     labels = {name: names for name, feature in features.items() if (names := _label_names(feature))}
 
     def convert(record: dict[str, Any]) -> dict[str, Any]:
-        values = {name: _named_labels(as_plain(value), labels.get(name)) for name, value in record.items()}
+        values = {name: named_labels(as_plain(value), labels.get(name)) for name, value in record.items()}
         if "id" in values:
             values["source_id"] = values.pop("id")
         return values
@@ -231,15 +231,6 @@ def _with_words(values: dict[str, Any], place: str, where: str) -> dict[str, Any
 def _label_names(feature: Any) -> list[str] | None:
     """Return the names of a class label, or of a list of class labels."""
     return getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
-
-
-def _named_labels(value: Any, names: list[str] | None) -> Any:
-    if names is None or value is None:
-        return value
-    if isinstance(value, list):
-        return [_named_labels(one, names) for one in value]
-    # -1 is what the hub writes where a label is withheld.
-    return names[value] if isinstance(value, int) and 0 <= value < len(names) else None
 
 
 def _brief(error: Exception) -> str:

@@ -22,7 +22,7 @@ from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Reader
 from probekit.corpus.readers._named import lacking, record_of, roles_of, roles_remark
 from probekit.corpus.readers._prompts import by_columns, prompt_columns, prompt_examples, prompts_remark
-from probekit.corpus.records import example_from
+from probekit.corpus.records import example_from, named_labels
 from probekit.errors import InputError, UsageError
 from probekit.example import Example, as_plain
 
@@ -63,7 +63,7 @@ def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) 
             number += 1
             where = f"{path}: row {number}"
             notes.at(path, number)
-            values = {name: _named(as_plain(value), classes.get(name)) for name, value in row.items()}
+            values = {name: named_labels(as_plain(value), classes.get(name)) for name, value in row.items()}
             if prompts:
                 yield from prompt_examples(values, prompts, where)
                 continue
@@ -114,15 +114,6 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
             found[column] = names
     return found
-
-
-def _named(value: Any, names: list[str] | None) -> Any:
-    if names is None or value is None:
-        return value
-    if isinstance(value, list):
-        return [_named(one, names) for one in value]
-    # -1 is what `datasets` writes where a label is withheld.
-    return names[value] if isinstance(value, int) and 0 <= value < len(names) else None
 
 
 def _brief(error: Exception) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 
 from probekit import plain
 from probekit.report import Measurement
-from probekit.report.render.table import number, readable, render_plain, shortened
+from probekit.report.render.numbers import interval, number, signed
+from probekit.report.render.table import readable, render_plain, shortened
 from probekit.report.rows import RowReport
 
 if TYPE_CHECKING:
@@ -102,8 +103,8 @@ class TransferReport(RowReport):
                 floors = [number(self.cell(trained, tested, method=name).value) for name in (*FLOORS, "majority")]
                 own = " (own)" if trained == tested else ""
                 table.add_row(
-                    shortened(trained), shortened(tested) + own, str(row.layer), number(row.value), _ends(row),
-                    *floors, "-" if gain.value is None else f"{gain.value:+.3f}", _ends(gain),
+                    shortened(trained), shortened(tested) + own, str(row.layer), number(row.value), interval(row),
+                    *floors, signed(gain.value), interval(gain),
                 )  # fmt: skip
         title = f"transfer of {self.provenance['task']}, {readable(self.method)}"
         return "\n".join([title, render_plain(table, 160), *(f"note: {note}" for note in self.notes)])
@@ -145,7 +146,3 @@ class TransferReport(RowReport):
         ax.tick_params(length=0, labelsize=8)
         ax.spines[:].set_visible(False)
         ax.set_title(title, fontsize=9, color=INK)
-
-
-def _ends(row: Measurement) -> str:
-    return "" if row.low is None or row.high is None else f"[{row.low:.3f}, {row.high:.3f}]"

@@ -16,7 +16,7 @@ import numpy as np
 from probekit import __version__, plain
 from probekit.attention.reading import heads_of
 from probekit.attention.relations import Pairs, frequent
-from probekit.attention.run import LEAST
+from probekit.attention.run import LEAST, rated
 from probekit.cache.format.names import model_name
 from probekit.errors import InputError, UsageError, did_you_mean
 from probekit.probing.cache_selection import open_cache
@@ -24,8 +24,7 @@ from probekit.probing.dataset import find_sources
 from probekit.probing.settings import Settings
 from probekit.report import Measurement
 from probekit.sites import Site
-from probekit.statistics.bootstrap import LEVEL
-from probekit.statistics.panels import Compared, Panel, Rate, corrected
+from probekit.statistics.panels import Compared, Panel, corrected
 from probekit.statistics.units import units_of
 from probekit.viewing.attention.averages import Chosen, choose, read_given
 from probekit.viewing.attention.choosing import choose_stack
@@ -116,7 +115,7 @@ def view_attention_relations(
         rows += found
         gains += its_gains
     for (row, compared), p in zip(gains, corrected([compared for _, compared in gains]), strict=True):
-        rows.append(_rated(replace(row, note=row.note + ("" if p is None else f"; p {p:.2g} (Holm)")), compared.rate))
+        rows.append(rated(replace(row, note=row.note + ("" if p is None else f"; p {p:.2g} (Holm)")), compared.rate))
     notes = [*source.corpus.remarks, *few]
     if lost:
         notes.append(f"{lost:,} pairs are left out: no token covers one of the two.")
@@ -189,17 +188,12 @@ def _rows_of(
         there, first = replace(blank, note=note), direction * count
         for place, (site, head) in enumerate(heads):
             own = replace(there, layer=site.label, method=f"head {head}")
-            rows.append(_rated(own, panel.rate(first + place)))
+            rows.append(rated(own, panel.rate(first + place)))
             if place == chosen.head:
                 rows.append(replace(own, split="dev", value=chosen.mean))
                 gain = replace(own, method=f"head {head} - {chosen.floor}", role="difference")
                 floor = 2 * count if chosen.floor == "offset" else first + len(heads)
                 gains.append((gain, panel.difference(first + place, floor)))
-        rows.append(_rated(replace(there, method=EVEN, role="floor"), panel.rate(first + len(heads))))
-        rows.append(_rated(replace(there, method=f"offset {chosen.offset:+d}", role="floor"), panel.rate(2 * count)))
+        rows.append(rated(replace(there, method=EVEN, role="floor"), panel.rate(first + len(heads))))
+        rows.append(rated(replace(there, method=f"offset {chosen.offset:+d}", role="floor"), panel.rate(2 * count)))
     return rows, gains
-
-
-def _rated(row: Measurement, rate: Rate) -> Measurement:
-    level = None if rate.low is None else LEVEL
-    return replace(row, value=rate.value, low=rate.low, high=rate.high, level=level, n=rate.n, n_groups=rate.n_units)
