@@ -7,6 +7,7 @@ PYTHON ?= python3
 PIP_FLAGS ?=
 BENCH ?=
 GALLERY ?=
+MATRIX ?=
 BIN := .venv/bin
 DEMO := demo
 # Python compiles what is imported, when it is, and keeps that; pip would compile some 17,000 files for a minute, most of
@@ -14,7 +15,7 @@ DEMO := demo
 INSTALL := -m pip install --quiet --no-compile --disable-pip-version-check
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test check bench docs gallery pages families fuzz soak axe lint style format clean
+.PHONY: demo test check bench docs gallery pages families fuzz soak matrix axe lint style format clean
 
 demo: .venv/.installed-demo
 	mkdir -p $(DEMO)
@@ -55,6 +56,11 @@ fuzz: .venv/.installed-test
 # Extract, kill at a random moment, resume; 200 times, at most ten minutes.
 soak: .venv/.installed-test
 	$(BIN)/python tests/soak/soak.py $(SOAK)
+
+# The core of the tests under the lowest versions that pyproject.toml promises, the pinned and the newest, a line each; some:
+# make matrix MATRIX="lowest torch-newest". The environments lie over .venv, in .venv-matrix.
+matrix: .venv/.installed-test
+	PIP_FLAGS="$(PIP_FLAGS)" $(BIN)/python tests/matrix/matrix.py $(MATRIX)
 
 # The pages of reports under the rules of axe-core, which npm fetches, in a Chromium that is installed.
 axe: .venv/.installed-test

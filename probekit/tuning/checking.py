@@ -129,6 +129,33 @@ def read_part(kind: Callable[..., P], document: Any, name: str, *, flat: bool = 
     return kind(**values, options=rest) if flat else kind(**values)
 
 
+def read_list(kind: Callable[..., P], documents: Any, name: str, *, numbered: bool = False) -> tuple[P, ...]:
+    """Build the parts of a list, each as :func:`read_part` does.
+
+    Parameters
+    ----------
+    kind : type
+    documents : object
+    name : str
+        Of the list.
+    numbered : bool
+        Errors say which entry it is, ``signals[1]``, counted from 0 as in JSON.
+
+    Raises
+    ------
+    UsageError
+    """
+    found = []
+    for number, document in enumerate(plain.listed(documents, name, f"a list of {name}")):
+        try:
+            found.append(read_part(kind, document, name))
+        except UsageError as error:
+            if not numbered:
+                raise
+            raise UsageError(f"{name}[{number}]: {error}") from error
+    return tuple(found)
+
+
 def check_schema(schema: Any, where: str) -> None:
     """Refuse what is no plan, or one of a version that is not known here.
 

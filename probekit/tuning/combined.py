@@ -159,7 +159,9 @@ class TunedEnsemble:
             return cls.open(folders[0], probes=probes, device=device)
         parts = [Part(folder.absolute(), digest_of_run(folder), 1 / len(folders)) for folder in folders]
         if not parts:
-            raise UsageError(f"Name the folders of runs, with '{BESIDE}' between them, or that of an ensemble.")
+            raise UsageError(
+                f"Name the teacher: --teacher RUN,RUN (teacher:of=RUN{BESIDE}RUN), or the folder of an ensemble."
+            )
         return cls(BESIDE.join(folder.name for folder in folders), parts, probes=probes, device=device)
 
     @property

@@ -52,6 +52,18 @@ class ModelName:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportDigest:
+    """The report that a plan was made from, as its JSON has it.
+
+    Attributes
+    ----------
+    sha256 : str
+    """
+
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class WordFile:
     """A file of word vectors, in the format of GloVe or word2vec.
 

@@ -19,10 +19,20 @@ from probekit import plain
 from probekit.errors import InputError, ResourceError, UsageError
 from probekit.storage.files import replace_bytes
 from probekit.storage.strict import canonical, decode, kind_of, pretty
-from probekit.tuning.checking import SCHEMA, check_depths, check_schema, depths, named, optional, read_part, sha256
+from probekit.tuning.checking import (
+    SCHEMA,
+    check_depths,
+    check_schema,
+    depths,
+    named,
+    optional,
+    read_list,
+    read_part,
+    sha256,
+)
 from probekit.tuning.choices import CloseChoice, ModuleChoice, SignalChoice, spelled_under
 from probekit.tuning.facts import ModelFacts
-from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ScheduleChoice
+from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ReportDigest, ScheduleChoice
 from probekit.tuning.planning.editing import changed, differences
 from probekit.tuning.rates import get_rate
 from probekit.tuning.reasons import Reason
@@ -147,7 +157,7 @@ class TunePlan:
             raise InputError(f"{where}: a plan must be a JSON object. Got {kind_of(document)}.")
         check_schema(document.get("schema"), where)
         try:
-            return _read(document)
+            return _read(document, numbered=True)
         except UsageError as error:
             raise InputError(f"{where}: {error}") from error
 
@@ -294,24 +304,17 @@ _FLAT = ("schedule", "rate")
 """Parts whose options stand beside their name."""
 
 
-def _read(document: Mapping[str, Any]) -> TunePlan:
-    """Build a plan from its document; the schema was looked at before."""
+def _read(document: Mapping[str, Any], *, numbered: bool = False) -> TunePlan:
+    """Build a plan from its document, whose schema was looked at; errors in lists say of which entry, if numbered."""
     values = {key: value for key, value in document.items() if key != "schema"}
     for name, kind in _PARTS.items():
         if name in values:
             values[name] = read_part(kind, values[name], name, flat=name in _FLAT)
     for name, kind in _LISTS.items():
         if name in values:
-            some = plain.listed(values[name], name, f"a list of {name}")
-            values[name] = tuple(read_part(kind, one, name) for one in some)
+            values[name] = read_list(kind, values[name], name, numbered=numbered)
     if values.get("report") is not None:
-        values["report"] = read_part(_Digest, values["report"], "report").sha256
+        values["report"] = read_part(ReportDigest, values["report"], "report").sha256
     if "why" in values:
-        reasons = plain.listed(values["why"], "why", "a list of reasons")
-        values["why"] = tuple(read_part(Reason, reason, "why") for reason in reasons)
+        values["why"] = read_list(Reason, values["why"], "why", numbered=numbered)
     return read_part(TunePlan, values, "")
-
-
-@dataclass(frozen=True, slots=True)
-class _Digest:
-    sha256: str

@@ -122,8 +122,8 @@ class TunedModel:
             Where the model is that a run of differences came from; by default it is looked for by its name.
         beside : path, optional
             Where the word vectors are that the run reads beside the model; by default where they were.
-        probes : path or sequence of paths
-            Folders of your own tasks.
+        probes : path or ProbeTask, or a sequence of them
+            Folders of your own tasks, or the task itself.
         device : {"auto", "cpu", "cuda", "mps"}
         dtype : {"float32", "bfloat16", "float16"}
             Of the model; the head is in float32.
@@ -142,7 +142,7 @@ class TunedModel:
             No run is there, the head does not fit the model, or the model of `base` is another.
         """
         run = open_run(folder, model=model, beside=beside, device=device, dtype=dtype, head_of=head_of, base=base)
-        task = task_named(run.asked["task"], *plain.paths(probes, "probes"))
+        task = task_named(run.asked["task"], *plain.sources(probes, "probes", ProbeTask))
         return cls(run.folder, run.plan, run.network, run.asked, task)
 
     @property

@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from drawn_materials import FAMILIES, HEADED, TASKS, other, tuned
 from hypothesis import strategies as st
-from tiny_models import LAYERS, tiny_headed, tiny_model
-from tuned_runs import examples
+from tiny_models import LAYERS
 
-from probekit import ActivationCache, Corpus, extract
-from probekit.tasks import ProbeTask, Target
 from probekit.tuning.closeness import CLOSENESS
-from probekit.tuning.data.materials import Materials, gather
 from probekit.tuning.heads import HEADS, POOLS
 from probekit.tuning.modules import MODULES
 from probekit.tuning.rates import RATES
 from probekit.tuning.schedules import SCHEDULES
 from probekit.tuning.signals import SIGNALS
+from probekit.tuning.slices import SLICES
 
-FEW = {"train": 6, "dev": 3, "test": 2}
-HEADED = {"bert": "AutoModelForMaskedLM", "gpt2": "AutoModelForCausalLM"}
-FAMILIES = ("bert", "gpt2", "albert")
-"""A masked and a causal model with their own heads, and one whose blocks share their parameters."""
-TASKS = ("pos", "label", "numbers", "pairs", "spans", "text")
 BASES = ("full", "head-only", "top:1", "ulmfit", "adapters", "uniform", "constant:depth=2")
 
 ODD = ("-1", "0", "nan", "1e400", "inf", "null", "true", "[1]", "{}", "x", "", "2.5", "10000000000000", "1" + 30 * "0")
 """Values that hardly any field takes."""
+SLICED = (
+    "length:min=4", "length:min=2,max=6", "contains:pattern=^[a-m]", "contains:the", "column:label=long", "negation",
+    "question", "rare:below=2,share=0.5",
+)  # fmt: skip
+"""Slices that can be told of any task that does not predict what they read."""
 FILES = ("on", "rows", "file")
 """Options that name a corpus."""
 TEXTS = {
@@ -43,13 +40,19 @@ TEXTS = {
     "to": ("attention", "mlp", "all", "augmented"),
     "views": ("left+right", "left", "right+lower", "lower", "first+last"),
     "head": ("linear", "mlp", "crf", "span", "lm", "bilstm"),
+    "name": ("label", "upos", "nowhere"),
+    "value": ("long", "A"),
+    "pattern": ("^a", "("),
 }
 """What options that are texts take, by their names."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """What is asked for: a model, a task, whether states are cached, a plan of the catalogue, what is typed of it."""
+    """What is asked for: a model, a task, whether states are cached, a plan of the catalogue, what is typed of it.
+
+    ``slices`` are as ``--slices`` has them, ``errors`` among them.
+    """
 
     family: str
     task: str
@@ -59,70 +62,8 @@ class Drawn:
     modules: tuple[str, ...]
     close: tuple[str, ...]
     signals: tuple[str, ...]
-
-
-def _pairs(example: Any) -> list[Target]:
-    n = len(example.words)
-    return [Target(((i, i + 1), (i + 1, n)), "even" if i % 2 else "odd") for i in range(n - 1)]
-
-
-def _spans(example: Any) -> list[Target]:
-    n = len(example.words)
-    return [Target(((0, i + 1),), "long" if i > 2 else "short") for i in range(n)]
-
-
-OWN = {
-    "pairs": ProbeTask(name="pairs", kind="pair", targets=_pairs),
-    "spans": ProbeTask(name="spans", kind="span", targets=_spans),
-    "numbers": ProbeTask(
-        name="length", kind="sentence", targets=lambda example: [Target(((0, len(example.words)),), len(example.words))]
-    ),
-}
-
-
-def corpus() -> Corpus:
-    return Corpus.from_examples(examples(3, FEW), name="few")
-
-
-@cache
-def folder_of(family: str) -> str:
-    return str(tiny_headed(family, HEADED[family]) if family in HEADED else tiny_model(family))
-
-
-@cache
-def cached(family: str) -> ActivationCache:
-    place = tiny_model(family).parent / f"grammar-{family}"
-    return ActivationCache.open(extract(folder_of(family), corpus(), cache=place, device="cpu").cache)
-
-
-@cache
-def materials(family: str, task: str, on: bool) -> Materials:
-    return gather(
-        OWN.get(task, task),
-        model=folder_of(family),
-        corpus=corpus(),
-        on=cached(family) if on else None,
-        targets="numbers" if task == "numbers" else None,
-        device="cpu",
-    )
-
-
-@cache
-def other() -> str:
-    """A corpus in a file, for what is learned from beside the task."""
-    file = tiny_model("bert").parent / "beside.jsonl"
-    lines = [
-        {
-            "id": one.id,
-            "words": one.words,
-            "split": one.split,
-            **one.annotations,
-            "augmented": " ".join(one.words[::-1]),
-        }
-        for one in examples(5, FEW)
-    ]
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return str(file)
+    slices: tuple[str, ...]
+    first: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -251,13 +192,44 @@ def _close(hand: Hand) -> str:
     return _typed(name, [hand.value("0.1", "1", "100", "0"), *options])
 
 
-def _signal(hand: Hand, family: str, task: str) -> str:
-    unfit = {"lm"} if family not in HEADED or task == "text" else set()
+def _slice(hand: Hand, task: str) -> str:
+    """A slice by one condition or two."""
+    sound = [one for one in SLICED if task != "label" or "label" not in one]
+    given = [hand.one(*sound) for _ in range(2 if hand.lot(4) else 1)]
+    if hand.slips(3):
+        given[0] = _typed(*hand.member(SLICES))
+    return "+".join(dict.fromkeys(given))
+
+
+def _search(hand: Hand) -> str:
+    """A search for slices in what a run gets wrong, of dev or of two folds of training."""
+    return f"errors:least=1,most={hand.value('1', '2')}{hand.one('', '', ',of=train,folds=2')}"
+
+
+def _stage(hand: Hand, family: str, signals: Sequence[str], task: str) -> str:
+    """A stage of an epoch before the task."""
+    needs = task == "text" or any(one.startswith("lm") for one in signals)
+    fits = ["lm"] if family in HEADED else []
+    name = hand.one(
+        *(["lm", "pos", "label", "nothing"] if hand.slips(4) else fits if needs else [*fits, "pos", "label"])
+    )
+    options = ["epochs=1", *([f"examples={hand.value('2', '4')}"] if hand.lot(2) else [])]
+    if hand.lot(4) and name != "lm":
+        options.append(f"head={hand.one('linear', 'mlp', *(('crf', 'x') if hand.slips(3) else ()))}")
+    return f"{name}@{'nowhere.jsonl' if hand.slips(10) else other()}:{','.join(options)}"
+
+
+def _signal(hand: Hand, family: str, task: str, slices: Sequence[str]) -> str:
+    unfit = set() if slices else {"slices", "upweight"}
+    unfit |= {"lm"} if family not in HEADED or task == "text" else set()
     unfit |= {"consistency", "cross-view"} if task in ("pairs", "spans", "text") else set()
+    unfit |= {"teacher"} if task == "text" else set()
     unfit |= {"augmented"} if task not in ("label", "numbers") else set()
     name = hand.one(*sorted(SIGNALS.members() if hand.slips(4) else set(SIGNALS.members()) - unfit))
     build = SIGNALS.members()[name].build
     options = hand.options(build, [one for one in options_of(build) if one in FILES and not hand.slips(8)])
+    if name == "teacher" and not hand.slips(4):
+        options = [f"of={tuned(family, task)}", *(one for one in options if not one.startswith("of="))]
     if name == "multitask":
         options = [one.replace("on=", f"on={hand.one('pos', 'label')}@") for one in options]
         if hand.slips(3):
@@ -286,16 +258,24 @@ def asked(draw: st.DrawFn) -> Drawn:
     changes.append(f"schedule={_typed(*hand.member(SCHEDULES, 'trains'))}")
     if hand.slips(3):
         changes.append(f"{hand.one(*FIELDS)}={hand.one(*ODD)}")
+    stages = hand.lot(6) and keep > 0 and (family in HEADED or task != "text")
+    searched = task != "text" and hand.lot(12)
+    few = (0, 0, 0, 1) if stages or searched else (0, 0, 1, 2)  # most of what has much is refused
+    slices = [_slice(hand, task) for _ in range(hand.one(*few))] if task != "text" or hand.slips(4) else []
+    slices += [_search(hand)] if searched else []
     modules, close, signals = (
-        tuple(make() for _ in range(hand.one(0, 0, 1, 2) if sound or hand.slips(4) else 0))
+        tuple(make() for _ in range(hand.one(*few) if sound or hand.slips(4) else 0))
         for make, sound in (
             (lambda: _module(hand, top), top > 0),
             (lambda: _close(hand), True),
-            (lambda: _signal(hand, family, task), True),
+            (lambda: _signal(hand, family, task, slices), True),
         )
     )
+    first = (_stage(hand, family, signals, task),) if stages else ()
     bases = BASES if top == LAYERS else [one for one in BASES if one != "adapters"]
-    return Drawn(family, task, on, hand.one(*bases), tuple(changes), modules, close, signals)
+    return Drawn(
+        family, task, on, hand.one(*bases), tuple(changes), modules, close, signals, tuple(dict.fromkeys(slices)), first
+    )
 
 
 def _fits(head: Any, task: str) -> bool:

@@ -234,11 +234,11 @@ LONG = (
     "loop.batch_tokens=64",
     "train=0-3",
     "rate=warmup-linear",
-    "rate.peak=0.003",
+    "rate.peak=0.002",
     "rate.head_peak=0.005",
     "loop.patience=6",
 )
-STRONG = {"l2-sp": "l2-sp:10", "ewc": "ewc:3000", "distill": "distill:10", "distill vectors": "distill:30,layer=3"}
+STRONG = {"l2-sp": "l2-sp:10", "ewc": "ewc:30000", "distill": "distill:10", "distill vectors": "distill:30,layer=3"}
 
 
 @pytest.mark.parametrize("name", STRONG)

@@ -6,19 +6,24 @@ import re
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
+from drawn_materials import materials
 from hypothesis import HealthCheck, given, settings
-from plan_grammar import Drawn, asked, materials
+from plan_grammar import Drawn, asked
 from tiny_models import tiny_model
-from tuned_runs import corpus, tensors_of, trainer_of
+from tuned_runs import corpus, tensors_of
 
 from probekit.errors import NumericError, ProbekitError, UsageError
 from probekit.tuning.data.materials import gather
+from probekit.tuning.finding.errors import asked_of, with_found
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.planning.adding import added_fields
-from probekit.tuning.training.loop import Trainer
+from probekit.tuning.training import run as run_module
+from probekit.tuning.training.loop import Fitted, Trainer
+from probekit.tuning.training.run import run_plan
 from probekit.tuning.tune import plan_for
 
 STEPS = 4
@@ -26,7 +31,7 @@ STEPS = 4
 FASTEST_STILL, FLATTEST = 1e-4, 1e-6
 """A parameter must move that trains at such a rate, or a higher one, and has such a slope anywhere."""
 ADVICE = re.compile(
-    r"must be|written|one of|[Ii]t (has|fits)|"
+    r"must be|written|one of|set in parts|[Ii]t (has|fits)|"
     r"\b([Ll]eave|Set|Change|Name|Train|Take|Give|Choose|Hold|Make|Put|Check|Raise)\b"
 )
 """What every reason says besides what is wrong: what to do."""
@@ -66,6 +71,7 @@ class Watched:
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer, self.taken, self.moved, self.rates = trainer, 0, False, [0.0]
+        self.first = tensors_of(trainer.network)
         self._step = trainer.optimizer.step
         trainer.optimizer.step = self.step  # type: ignore[method-assign,assignment]
 
@@ -96,36 +102,54 @@ class Watched:
 
 
 def reason(drawn: Drawn, folder: Path) -> str:
-    """Return why what is asked for is refused; nothing where it trained."""
-    own = materials(drawn.family, drawn.task, drawn.on)
+    """Return why what is asked for is refused; nothing where it trained, behind stages and searches that ran whole."""
+    own, watched = materials(drawn.family, drawn.task, drawn.on), []
+
+    class Seen(Trainer):
+        def fit(self) -> Fitted:
+            if self.folder.path != folder / "run":
+                return super().fit()
+            watched.append(Watched(self))
+            super().fit()
+            raise Enough
+
     try:
-        changes = [*drawn.changes, *added_fields(drawn.modules, drawn.close, drawn.signals)]
-        plan = plan_for(own, drawn.base, changes=changes)
-        trainer = trainer_of(own, plan, folder)
-    except ProbekitError as error:
-        return str(error)
-    assert TunePlan.from_json(plan.to_json()) == plan
-    first, watched = tensors_of(trainer.network), Watched(trainer)
-    try:
-        trainer.fit()
+        given, search = asked_of(drawn.slices)
+        added = added_fields(drawn.modules, drawn.close, drawn.signals, drawn.first, given)
+        plan = plan_for(own, drawn.base, changes=[*drawn.changes, *added])
+        with patch.object(run_module, "Trainer", Seen):
+            plan = with_found(own, plan, search)
+            assert TunePlan.from_json(plan.to_json()) == plan
+            run_plan(own, plan, folder / "run")
     except Enough:
         pass
     except NumericError:
         raise  # the certificate does not agree, or a loss that is not finite
     except ProbekitError as error:
-        assert watched.taken == 0
-        left = tensors_of(trainer.network)
-        assert all(torch.equal(first[name], left[name]) for name in first)
+        for one in watched:
+            assert one.taken == 0
+            left = tensors_of(one.trainer.network)
+            assert all(torch.equal(one.first[name], left[name]) for name in one.first)
         return str(error)
-    assert watched.taken
-    assert watched.moved or max(watched.rates) < FASTEST_STILL
+    (one,) = watched
+    assert one.taken
+    assert one.moved or max(one.rates) < FASTEST_STILL
     return ""
 
 
 def names_of(drawn: Drawn) -> set[str]:
     """What was typed, word by word: fields, members, options, values."""
-    typed = (drawn.base, drawn.task, *drawn.changes, *drawn.modules, *drawn.close, *drawn.signals)
-    return {word for text in typed for word in re.split(r"[=:,@]", text) if word}
+    typed = (
+        drawn.base,
+        drawn.task,
+        *drawn.changes,
+        *drawn.modules,
+        *drawn.close,
+        *drawn.signals,
+        *drawn.slices,
+        *drawn.first,
+    )
+    return {word for text in typed for word in re.split(r"[=:,@+]", text) if word}
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

@@ -90,7 +90,7 @@ def test_slices_are_typed_and_written(text: str, expected: list[str]) -> None:
         ("length:min=5,max=3", "the smaller first"),
         ("contains:pattern=(", "no regular expression"),
         ("contains", "one of both"),
-        ("column", "names it with a value"),
+        ("column", "with a value of it"),
         ("length:least=3", "no option 'least'"),
         ("negation,negation", "names the slice 'negation' twice"),
     ],

@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from probekit.models.tokens.align import Encoded
 
 
-class AllRead(BaseException):
-    """Ends a pass behind the last place that is read; no Exception, so that no code of a model takes it for its own."""
-
-
 @dataclass(frozen=True, slots=True)
 class PaddedBatch:
     """Padded rows.
@@ -95,8 +91,8 @@ def forward(loaded: LoadedModel, batch: PaddedBatch) -> Any:
 
     Returns
     -------
-    ModelOutput or None
-        What the model returns; None where a capture has ended the pass before that.
+    ModelOutput
+        What the model returns.
 
     Raises
     ------
@@ -104,10 +100,7 @@ def forward(loaded: LoadedModel, batch: PaddedBatch) -> Any:
         The model's own code fails on these rows.
     """
     with model_inputs(loaded, batch) as inputs, torch.inference_mode():
-        try:
-            return loaded.model(**inputs)
-        except AllRead:
-            return None
+        return loaded.model(**inputs)
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from probekit.cache.format.names import resolved_name
 from probekit.controls import Control
-from probekit.devices import DeviceMap
 from probekit.errors import CacheError, NetworkError, UsageError
 from probekit.model_names import STATIC
 from probekit.models.sources.digests import stamp
@@ -57,7 +56,7 @@ class ModelSource(Protocol):
         self,
         *,
         dtype: str = "float32",
-        device: str | DeviceMap = "auto",
+        device: str = "auto",
         control: Control | None = None,
         attention: str | None = None,
     ) -> LoadedModel:

@@ -45,7 +45,8 @@ def distilled(pretrained: Pretrained, strength: float, *, temperature: float, la
     UsageError
         The model is no run's and has no head of its own, or its head does not fit the texts; a layer that is not there.
     """
-    network, data, source = pretrained.network, pretrained.feed.data, Source(pretrained.network.loaded)
+    network, data = pretrained.network, pretrained.feed.data
+    source = Source(network.loaded, data.task)
     highest, lowest = pretrained.plan.read.layers[-1], min(pretrained.plan.depths)
     if layer >= 0:
         if not lowest <= layer <= highest:

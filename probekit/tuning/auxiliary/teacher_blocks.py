@@ -18,7 +18,7 @@ from probekit import plain
 from probekit.errors import UsageError
 from probekit.tuning.combined import TunedEnsemble
 from probekit.tuning.network.network import Network
-from probekit.tuning.predict import TunedModel
+from probekit.tuning.runs.opening import open_run
 
 STARTS = ("lower", "alternate", "top")
 
@@ -50,7 +50,7 @@ def put_blocks(network: Network, of: str, start: str) -> str:
         The teacher is of another shape or reads other tokens; its blocks stayed as they were, under modules.
     """
     loaded = network.loaded
-    teacher = TunedModel.open(TunedEnsemble.of(of).best, device=loaded.device.type)
+    teacher = open_run(TunedEnsemble.of(of).best, device=loaded.device.type)
     theirs = teacher.network.loaded
     where = f"the run in {teacher.folder}"
     if teacher.plan.modules:

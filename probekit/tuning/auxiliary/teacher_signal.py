@@ -81,8 +81,6 @@ def teacher_signal(spec: SignalSpec, asked: Asked) -> TeacherSignal:
         What it said before is damaged.
     """
     own, plan = spec.feed.data, spec.plan
-    if not asked.of:
-        raise UsageError("Name the teacher: --teacher RUN,RUN (teacher:of=RUN+RUN), or the folder of an ensemble.")
     if own.targets not in TARGETS:
         raise UsageError("The task 'text' learns from tokens, and no teacher is asked of them. Leave 'teacher' out.")
     if get_head(plan.head.name).sentences:
@@ -92,7 +90,7 @@ def teacher_signal(spec: SignalSpec, asked: Asked) -> TeacherSignal:
         )
     if asked.hard and own.targets == "numbers":
         raise UsageError("A number is no label that a teacher could hold for the likeliest. Leave out hard=.")
-    teacher = TunedEnsemble.of(asked.of, device=spec.network.device.type)
+    teacher = TunedEnsemble.of(asked.of, probes=own.task, device=spec.network.device.type)
     _check_fits(teacher, own)
     texts = _texts(spec, asked.on) if asked.on else None
     said, remarks = said_by(teacher, own, texts, spec.folder, asked.on)

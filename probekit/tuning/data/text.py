@@ -38,9 +38,17 @@ TEXT = ProbeTask("text", _itself, kind="sentence", reference="Howard & Ruder 201
 TARGETS = "text"
 
 
-def task_named(name: str, *folders: Any) -> ProbeTask:
-    """Find a task that a model is tuned for: that of the text itself, or one of the catalogue."""
-    return TEXT if name == TEXT.name else get_task(name, *folders)
+def task_named(name: str, *probes: Any) -> ProbeTask:
+    """Find a task that a model is tuned for: that of the text itself, or one of the catalogue.
+
+    Parameters
+    ----------
+    name : str
+    *probes : path or ProbeTask
+        Folders of more tasks, and tasks that are in none.
+    """
+    given = {one.name: one for one in (TEXT, *probes) if isinstance(one, ProbeTask)}
+    return given.get(name) or get_task(name, *(one for one in probes if not isinstance(one, ProbeTask)))
 
 
 def load_language_model(source: ModelSource, *, device: str, dtype: str = "float32") -> LoadedModel:

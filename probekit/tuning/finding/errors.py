@@ -199,7 +199,7 @@ def _predicted(
     with tempfile.TemporaryDirectory() as place:
         if folder is None:
             folder = run_plan(replace(materials, data=data), plan, Path(place) / "run", running=Running()).folder
-        tuned = TunedModel.open(folder, device=materials.loaded.device.type)
+        tuned = TunedModel.open(folder, probes=data.task, device=materials.loaded.device.type)
         if tuned.task.name != data.task.name or tuple(tuned.record["classes"]) != data.classes:
             raise UsageError(
                 f"The run in {folder} is of '{tuned.task.name}' with other labels or on another corpus; its errors say "

@@ -41,9 +41,12 @@ class Source:
     ----------
     started : LoadedModel
         That of the run that starts, which stays as it is.
+    known : ProbeTask or None
+        The task of that run, which may be that of this one, and stand in no catalogue.
     """
 
     started: LoadedModel
+    known: ProbeTask | None = None
 
     @property
     def place(self) -> Path:
@@ -69,7 +72,7 @@ class Source:
     @property
     def task(self) -> ProbeTask:
         """The task of the run that it is of."""
-        return task_named(self.asked["task"])
+        return task_named(self.asked["task"], *([] if self.known is None else [self.known]))
 
     def loaded(self, *, text: bool) -> LoadedModel:
         """Return the model, with its own head where that is to predict tokens."""

@@ -49,7 +49,13 @@ def build(
 
 
 def digest(options: Mapping[str, Any]) -> str:
-    """Return the sha256 of what the teacher is."""
+    """Return the sha256 of what the teacher is.
+
+    Raises
+    ------
+    UsageError
+        None is named.
+    """
     from probekit.tuning.combined import TunedEnsemble
 
     return TunedEnsemble.of(str(options.get("of", ""))).digest

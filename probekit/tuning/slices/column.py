@@ -19,7 +19,7 @@ MOST_VALUES = 20
 def build(known: Known, *, name: str = "", value: str = "") -> Holds:
     """Return whether the column ``name`` has the value, written as a text."""
     if not name:
-        raise UsageError("A slice by a column names it with a value: column:source=gj04.")
+        raise UsageError("A slice by a column is written with a value of it: column:source=gj04.")
 
     def holds(example: Example, spans: Spans) -> bool:
         found = example.annotations.get(name)

@@ -18,7 +18,7 @@ from probekit.tuning.slices import Given, Holds, Known, SlicingFunction, Spans, 
 def build(known: Known, *, word: str = "", pattern: str = "") -> Holds:
     """Return whether one of the words is this one, or they match the pattern."""
     if bool(word) == bool(pattern):
-        raise UsageError("A slice by words is contains:WORD or contains:pattern=REGEX, one of both.")
+        raise UsageError("A slice by words is written contains:WORD or contains:pattern=REGEX, one of both.")
     try:
         found = re.compile(pattern)
     except re.error as error:

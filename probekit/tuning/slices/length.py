@@ -18,7 +18,7 @@ SHARES = (0.25, 0.5, 0.75, 0.9)
 def build(known: Known, *, min: Count = 0, max: Count = 0) -> Holds:
     """Return whether an example has ``min`` words or more, and ``max`` or fewer; 0: no such end."""
     if not (min or max) or (max and min > max):
-        raise UsageError("A slice of lengths is length:min=30, length:max=8, or both, the smaller first.")
+        raise UsageError("A slice of lengths is written length:min=30, length:max=8, or both, the smaller first.")
 
     def holds(example: Example, spans: Spans) -> bool:
         return min <= len(example.words) <= (max or len(example.words))
