@@ -68,7 +68,7 @@ class LocalEngine:
         self.loaded = loaded
         self.names = list(names)
         self.store = STORED[store]
-        self.capture = Capture(loaded, self.names)
+        self.capture = Capture(loaded, self.names, stop=True)
         self.shifts = {split_stack(name)[0] == DECODER for name in self.names}
         self.ragged = {split_stack(name)[0] == DECODER for name in self.names if is_ragged(name)}
 

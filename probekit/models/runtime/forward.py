@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from probekit.models.tokens.align import Encoded
 
 
+class AllRead(BaseException):
+    """Ends a pass behind the last place that is read; no Exception, so that no code of a model takes it for its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class PaddedBatch:
     """Padded rows.
@@ -91,8 +95,8 @@ def forward(loaded: LoadedModel, batch: PaddedBatch) -> Any:
 
     Returns
     -------
-    ModelOutput
-        What the model returns.
+    ModelOutput or None
+        What the model returns; None where a capture has ended the pass before that.
 
     Raises
     ------
@@ -100,7 +104,10 @@ def forward(loaded: LoadedModel, batch: PaddedBatch) -> Any:
         The model's own code fails on these rows.
     """
     with model_inputs(loaded, batch) as inputs, torch.inference_mode():
-        return loaded.model(**inputs)
+        try:
+            return loaded.model(**inputs)
+        except AllRead:
+            return None
 
 
 @contextmanager
