@@ -1,7 +1,8 @@
 """Where tensors are worked on: the one rule for the name of a device, and the threads of the CPU that share a pass.
 
 Enters: a name, and what the work needs of the device; or a function of a part's number. Leaves: the name of a device
-that torch sees here; the function's values in order. torch is imported when it is asked, not before.
+that torch sees here; the function's values in order. torch is imported when it is asked, not before. A model that does
+not fit on one device is asked for by a :class:`DeviceMap` in the place of the name.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import re
 import resource
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -25,6 +27,87 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 PREFERENCE = ("cuda", "mps", "cpu")
 WITHOUT_FLOAT64 = {"mps"}
 """Apple's GPUs."""
+MAPS = ("auto", "sequential")
+"""How a model is spread: evenly over the GPUs, or filling them one by one; behind them come the CPU and the disk."""
+WITHOUT_CONTROLS = (
+    "A control model ({}) is made on the CPU as a whole and named by that state, so it must fit into memory: it has no "
+    "use with --device-map. Leave one of them out."
+)
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_ROOM = re.compile(r"(cpu|[0-9]{1,3})=([0-9]{1,9}(?:\.[0-9]{1,9})?)([KMGT]i?|)B?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceMap:
+    """A model over several devices, its first blocks on the fastest of them.
+
+    Attributes
+    ----------
+    kind : str
+        One of :data:`MAPS`.
+    max_memory : tuple of (str, int)
+        Bytes of weights that a device may hold: ``0`` is the first GPU, ``cpu``. Empty: what is free; else devices that
+        are not named hold none.
+    offload : Path or None
+        Where the temporary folder lies of weights that cannot be read from the files of the model as they are; None:
+        where temporary files are.
+    highest : int or None
+        Blocks above this one stay on disk: nothing reads them. None: all are read.
+    """
+
+    kind: str = "auto"
+    max_memory: tuple[tuple[str, int], ...] = ()
+    offload: Path | None = None
+    highest: int | None = None
+
+
+def place_of(device: Any, device_map: Any = None, max_memory: Any = None, offload: Any = None) -> str | DeviceMap:
+    """Return where a model shall lie: on a device, or over several.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+    device_map : {"auto", "sequential"} or None
+        None: on the device alone.
+    max_memory : str, mapping or None
+        ``"0=20GB,cpu=8GB"``, or ``{0: "20GB", "cpu": 8_000_000_000}``.
+    offload : path or None
+
+    Raises
+    ------
+    UsageError
+        Options that say nothing without a device map, a device beside one, or memory that cannot be read.
+    """
+    device = plain.choice(device, "device", DEVICES)
+    if device_map is None:
+        for name, given in (("max_memory", max_memory), ("offload", offload)):
+            if given is not None:
+                raise UsageError(
+                    f"The `{name}` option is of a model over several devices, so it needs the `device_map` option "
+                    "(--device-map auto)."
+                )
+        return device
+    if device != "auto":
+        raise UsageError(
+            f"The `device_map` option places the model itself, so it has no use with --device {device}. Leave one of "
+            "them out; --max-memory names the devices that may be used."
+        )
+    where = None if offload is None else plain.path(offload, "offload")
+    return DeviceMap(plain.choice(device_map, "device_map", MAPS), _rooms(max_memory), where)
+
+
+def _rooms(given: Any) -> tuple[tuple[str, int], ...]:
+    """Return (device, bytes) of what is written as ``0=20GB,cpu=8GB``, or as a mapping of the same."""
+    if given is None:
+        return ()
+    parts = [f"{name}={room}" for name, room in given.items()] if isinstance(given, Mapping) else str(given).split(",")
+    found: dict[str, int] = {}
+    for part in parts:
+        match = _ROOM.fullmatch(part.strip().replace(" ", ""))
+        if match is None or (name := match[1] if match[1] == "cpu" else str(int(match[1]))) in found:
+            raise plain.refused("max_memory", "one amount for each device, like 0=20GB,cpu=8GB", given)
+        found[name] = int(float(match[2]) * _UNITS[match[3]])
+    return tuple(found.items())
 
 
 def present_devices() -> tuple[str, ...]:
@@ -50,20 +133,27 @@ def out_of_memory(error: BaseException) -> bool:
     return named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
-def choose_device(name: str, *, float64: bool = False) -> str:
+def choose_device(name: str | DeviceMap, *, float64: bool = False) -> str:
     """Return the device that a name means: itself, or for ``auto`` the fastest that is here and will do.
 
     Parameters
     ----------
     name : {"auto", "cpu", "cuda", "mps"}
+        What can work over several devices asks for none here.
     float64 : bool
         Whether the work needs double precision.
 
     Raises
     ------
     UsageError
-        No such device, none here, or one without float64 where that is needed.
+        No such device, none here, one without float64 where that is needed, or a model over several devices where one
+        is needed.
     """
+    if isinstance(name, DeviceMap):
+        raise UsageError(
+            "A model over several devices (--device-map) is read and scored; this needs it on one device: tables of "
+            "vectors, control models, and whatever changes or trains a model. Leave out --device-map."
+        )
     name = plain.choice(name, "device", DEVICES)
     here = present_devices()
     if name == "auto":

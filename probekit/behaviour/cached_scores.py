@@ -22,6 +22,7 @@ from probekit.behaviour.scoring.making import ScoringSpec, Session
 from probekit.behaviour.scoring.readings import Reading
 from probekit.cache.reader import ActivationCache, CacheIndex
 from probekit.corpus.notes import list_names
+from probekit.devices import DeviceMap
 from probekit.errors import UsageError
 from probekit.models.sources.find import find_model
 
@@ -91,7 +92,7 @@ def score_tokens(
     *,
     score: str = "auto",
     begin: str = "auto",
-    device: str = "auto",
+    device: str | DeviceMap = "auto",
     batch_tokens: int | None = None,
     revision: str | None = None,
     progress: Progress | None = None,

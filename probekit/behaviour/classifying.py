@@ -33,6 +33,7 @@ from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.cache.location import cache_root
 from probekit.corpus import Example, open_corpus
 from probekit.corpus.notes import list_names
+from probekit.devices import DeviceMap
 from probekit.errors import InputError, UsageError
 from probekit.models.sources.find import find_model
 from probekit.models.sources.headed import check_head
@@ -58,7 +59,7 @@ def classify(
     against: str | Sequence[str] = (),
     random_weights: int | None = None,
     dtype: str = "float32",
-    device: str = "auto",
+    device: str | DeviceMap = "auto",
     batch_tokens: int | None = None,
     revision: str | None = None,
     cache: str | os.PathLike[str] | None = None,

@@ -36,6 +36,7 @@ from probekit.behaviour.scoring.perplexity import Perplexity, perplexity
 from probekit.behaviour.valuing import baseline_methods, chance_method, majority_method, read_baselines
 from probekit.cache.location import cache_root
 from probekit.corpus.lines import blocks, check_regular
+from probekit.devices import DeviceMap
 from probekit.errors import InputError, UsageError
 from probekit.models.sources.find import find_model, shadowing_note
 from probekit.report import Measurement
@@ -57,7 +58,7 @@ def behave(
     exchange: Mapping[str, str] | str | os.PathLike[str] | None = None,
     random_weights: int | None = None,
     dtype: str = "float32",
-    device: str = "auto",
+    device: str | DeviceMap = "auto",
     batch_tokens: int | None = None,
     revision: str | None = None,
     cache: str | os.PathLike[str] | None = None,
@@ -234,7 +235,7 @@ def perplexity_of(
     begin: str = "auto",
     end: str = "none",
     dtype: str = "float32",
-    device: str = "auto",
+    device: str | DeviceMap = "auto",
     batch_tokens: int | None = None,
     revision: str | None = None,
     random_weights: int | None = None,

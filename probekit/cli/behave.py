@@ -18,11 +18,14 @@ from probekit.cli.options import (
     End,
     Json,
     Limit,
+    MaxMemory,
+    Offload,
     Out,
     Quiet,
     RandomWeights,
     Revision,
     Seed,
+    Spread,
     Verbose,
     check_figure,
     check_writable,
@@ -30,6 +33,8 @@ from probekit.cli.options import (
     names_in,
 )
 from probekit.cli.output import keep_report, print_report, progress_bar, say, show_json
+from probekit.devices import WITHOUT_CONTROLS, place_of
+from probekit.errors import UsageError
 
 if TYPE_CHECKING:
     from probekit.behaviour.scoring.perplexity import Perplexity
@@ -146,6 +151,9 @@ def behave_command(
     ] = None,
     dtype: Dtype = "float32",
     device: Device = "auto",
+    device_map: Spread = None,
+    max_memory: MaxMemory = None,
+    offload: Offload = None,
     batch_tokens: BatchTokens = None,
     revision: Revision = None,
     seed: Seed = 0,
@@ -179,6 +187,9 @@ def behave_command(
     others = {**of_items, "prompt": prompt, "limit": limit, "against": against or None}
     unwritten = {"items": items, "out": out, "plot": plot, "normalise": None if normalise == "sum" else normalise}
     check_options("perplexity", given=perplexity, others={**others, **unwritten})
+    place = place_of(device, device_map, max_memory, offload)
+    if device_map is not None and random_weights is not None:
+        raise UsageError(WITHOUT_CONTROLS.format("random weights"))
     silent = quiet or json
     if perplexity:
         with progress_bar("scoring", 1.0, quiet=silent) as advance:
@@ -191,7 +202,7 @@ def behave_command(
                 begin=begin,
                 end=end,
                 dtype=dtype,
-                device=device,
+                device=place,
                 batch_tokens=batch_tokens,
                 revision=revision,
                 random_weights=random_weights,
@@ -220,7 +231,7 @@ def behave_command(
                 against=against or [],
                 random_weights=random_weights,
                 dtype=dtype,
-                device=device,
+                device=place,
                 batch_tokens=batch_tokens,
                 revision=revision,
                 cache=cache,
@@ -245,7 +256,7 @@ def behave_command(
                 exchange=exchange,
                 random_weights=random_weights,
                 dtype=dtype,
-                device=device,
+                device=place,
                 batch_tokens=batch_tokens,
                 revision=revision,
                 cache=cache,

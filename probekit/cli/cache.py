@@ -98,7 +98,15 @@ def info_command(
     debug: Debug = False,
 ) -> None:
     """Describe a cache: model, corpus, layers, alignment, what was checked, what it was made with."""
-    from probekit.cache.format.certificate import NOT_READ, certificate_line, unread_line
+    from probekit.cache.format.certificate import (
+        NOT_READ,
+        PLACEMENT,
+        QUANTISED,
+        certificate_line,
+        placement_line,
+        quantised_line,
+        unread_line,
+    )
     from probekit.cache.manage.folders import info
     from probekit.controls import control_of, edits_line
     from probekit.sites import read_tensor
@@ -134,7 +142,11 @@ def info_command(
     typer.echo(f"state      {state}, {human_bytes(found['bytes'])}")
     if left := unread_line(found["plan"]):
         typer.echo(f"not read   {left}")
-    made_with = {name: value for name, value in found["plan"].items() if name != NOT_READ}
+    for name, told in (("placed", placement_line(found["plan"])), ("weights", quantised_line(found["plan"]))):
+        if told:
+            typer.echo(f"{name:10} {told}")
+    apart = (NOT_READ, PLACEMENT, QUANTISED)
+    made_with = {name: value for name, value in found["plan"].items() if name not in apart}
     typer.echo(f"made with  {', '.join(_setting(name, value) for name, value in made_with.items())}")
     if not found["complete"]:
         say(f"Resume with: {found['resume']}")

@@ -20,11 +20,14 @@ from probekit.cli.options import (
     Json,
     Layers,
     MaxLength,
+    MaxMemory,
+    Offload,
     Overflow,
     RandomWeights,
     Revision,
     ShuffledLayers,
     ShuffledWeights,
+    Spread,
     Verbose,
     examples,
 )
@@ -40,14 +43,13 @@ from probekit.cli.output import (
     show_sites,
 )
 from probekit.cli.parts import parse_shard, without_shard
+from probekit.cli.token_scores import check_score, print_scores
 from probekit.controls import edits_line
 from probekit.errors import UsageError
 
 if TYPE_CHECKING:
     from probekit.ablation.extracting import Edits
-    from probekit.behaviour.cached_scores import TokenScores
     from probekit.extraction.cost import Cost
-    from probekit.extraction.request import Request
     from probekit.extraction.result import Extraction
 
 EXAMPLES = examples(
@@ -55,6 +57,7 @@ EXAMPLES = examples(
     "probekit extract ./my-model ./ud_english_ewt --layers 0,3,6 --store bfloat16",
     "probekit extract ./my-model ./ud_english_ewt --layers 2,3 --sites heads,mlp",
     "probekit extract ./my-model ./ud_english_ewt --edits heads.json",
+    "probekit extract ./my-large-model ./ud_english_ewt --device-map auto --max-memory 0=20GB,cpu=8GB",
     "probekit extract ./my-chat-model questions.jsonl --chat",
     "probekit extract ./my-model ./ud_english_ewt --dry-run",
     'probekit probe --task pos --on "$(probekit extract -q ./my-model corpus.conllu)"',
@@ -93,6 +96,9 @@ def extract_command(
         str, typer.Option("--store", help="Precision on disk: same, float32, float16 or bfloat16.", metavar="NAME")
     ] = "same",
     device: Device = "auto",
+    device_map: Spread = None,
+    max_memory: MaxMemory = None,
+    offload: Offload = None,
     batch_tokens: BatchTokens = None,
     input: Annotated[
         str,
@@ -168,6 +174,9 @@ def extract_command(
         dtype=dtype,
         store=store,
         device=device,
+        device_map=device_map,
+        max_memory=max_memory,
+        offload=offload,
         batch_tokens=batch_tokens,
         input=input,
         chat=chat,
@@ -185,7 +194,7 @@ def extract_command(
         cache=cache,
     )
     if score is not None:
-        _check_score(score, request, dry_run=dry_run)
+        check_score(score, request, dry_run=dry_run)
     if dry_run:
         from probekit.extraction.cost import estimate
 
@@ -215,7 +224,7 @@ def extract_command(
                 result.cache,
                 request.model,
                 score=score,
-                device=device,
+                device=request.device,
                 batch_tokens=batch_tokens,
                 revision=revision,
                 progress=advance,
@@ -235,48 +244,7 @@ def extract_command(
     if request.spec.edits is not None:
         typer.echo(f"edits      {edits_line(request.spec.edits.identity())}")
     if scores is not None:
-        _print_scores(scores)
-
-
-def _check_score(score: str, request: Request, *, dry_run: bool) -> None:
-    """Refuse, before anything is computed, scores that the model cannot give, or that have no effect.
-
-    Raises
-    ------
-    UsageError
-    """
-    from probekit import plain
-    from probekit.behaviour.scoring.making import SCORES
-    from probekit.models.sources.find import find_model
-    from probekit.models.sources.headed import check_head
-
-    for name, given in (
-        ("dry-run", dry_run),
-        ("shard", request.shard),
-        ("edits", request.spec.edits),
-        ("chat", request.spec.input == "chat"),
-        ("" if request.spec.control is None else request.spec.control.kind, request.spec.control),
-    ):
-        if given not in (None, False):
-            raise UsageError(
-                f"The `score` option scores a whole cache of a trained model as it is, so it has no use with --{name}. "
-                "Leave one of them out."
-            )
-    plain.choice(score, "score", tuple(name for name in SCORES if name != "seq2seq"))
-    head = check_head(find_model(request.model, revision=request.revision), score.removesuffix("-original"))
-    if head == "seq2seq":
-        raise UsageError(
-            f"The model '{request.model}' is an encoder-decoder, which scores a text given another. Score pairs "
-            "of them with probekit behave."
-        )
-
-
-def _print_scores(scores: TokenScores) -> None:
-    count = int(scores.to_json()["scored"])
-    typer.echo(f"scores     {count:,} of {len(scores.logprob):,} rows, {scores.method}; {scores.conventions}")
-    typer.echo(f"           kept in {scores.kept}")
-    for note in scores.notes:
-        say(note)
+        print_scores(scores)
 
 
 def _read_edits(text: str) -> Edits:

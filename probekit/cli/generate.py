@@ -14,14 +14,18 @@ from probekit.cli.options import (
     Device,
     Dtype,
     Json,
+    MaxMemory,
+    Offload,
     Quiet,
     Revision,
     Seed,
+    Spread,
     Verbose,
     check_writable,
     examples,
 )
 from probekit.cli.output import counted, progress_bar, say, show_json
+from probekit.devices import place_of
 
 if TYPE_CHECKING:
     from probekit.behaviour.generating.run import Generated
@@ -64,6 +68,9 @@ def generate_command(
     seed: Seed = 0,
     dtype: Dtype = "float32",
     device: Device = "auto",
+    device_map: Spread = None,
+    max_memory: MaxMemory = None,
+    offload: Offload = None,
     revision: Revision = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -78,6 +85,7 @@ def generate_command(
     if out is None and not json:
         raise UsageError("Say where the continuations go: --out FILE.jsonl, or print them with --json.")
     check_writable(out, "out")
+    place = place_of(device, device_map, max_memory, offload)
     decoding = Decoding(seed=seed, n=n, temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens)
     with progress_bar("generating", 1.0, quiet=quiet or json) as advance:
         made = generate(
@@ -87,7 +95,7 @@ def generate_command(
             chat=chat,
             chat_template=chat_template,
             dtype=dtype,
-            device=device,
+            device=place,
             batch_size=batch_size,
             revision=revision,
             progress=advance,

@@ -51,6 +51,21 @@ Pool = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.", metavar="NAME")]
+Spread = Annotated[
+    str | None,
+    typer.Option(
+        "--device-map",
+        help="Spread a model that does not fit over GPUs, CPU and disk: auto (evenly) or sequential.",
+        metavar="NAME",
+    ),
+]
+MaxMemory = Annotated[
+    str | None,
+    typer.Option("--max-memory", help="Weights that a device may hold, like 0=20GB,cpu=8GB.", metavar="LIST"),
+]
+Offload = Annotated[
+    Path | None, typer.Option("--offload", help="Where a temporary folder of weights may lie.", metavar="DIR")
+]
 
 Pair = Annotated[
     str,

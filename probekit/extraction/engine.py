@@ -100,10 +100,11 @@ class LocalEngine:
                 state = state[:, : widths[shift]]  # some models pad inside, to whole blocks
                 index = indexes[shift]
             flat = state.reshape(-1, state.shape[-1])
-            kept = flat if index is None else flat.index_select(0, index)
+            # Over several devices, each layer lies where its block ran.
+            kept = flat if index is None else flat.index_select(0, index.to(flat.device))
             blocks[name] = kept.to(self.store)
         # One transfer for all layers: on a GPU each would wait for the device.
-        sizes = torch.stack([_largest(block) for block in blocks.values()]).tolist()
+        sizes = torch.stack([_largest(block).to(self.loaded.device) for block in blocks.values()]).tolist()
         return BatchRows(
             {name: block.to("cpu").contiguous() for name, block in blocks.items()},
             dict(zip(self.names, sizes, strict=True)),

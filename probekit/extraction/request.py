@@ -13,7 +13,7 @@ from typing import Any
 from probekit import plain
 from probekit.cache.location import cache_root
 from probekit.controls import one_control
-from probekit.devices import DEVICES
+from probekit.devices import DeviceMap, place_of
 from probekit.errors import UsageError
 from probekit.extraction.spec import INPUTS, Changes, ExtractionSpec
 from probekit.sites import parse_kinds, parse_layers
@@ -32,7 +32,7 @@ class Request:
     spec : ExtractionSpec
     root : Path
         Folder of caches.
-    device : {"auto", "cpu", "cuda", "mps"}
+    device : {"auto", "cpu", "cuda", "mps"} or DeviceMap
     revision : str or None
     subsample : int or None
     shard : (int, int) or None
@@ -47,7 +47,7 @@ class Request:
     corpus: Any
     spec: ExtractionSpec
     root: Path
-    device: str = "auto"
+    device: str | DeviceMap = "auto"
     revision: str | None = None
     subsample: int | None = None
     shard: tuple[int, int] | None = None
@@ -66,6 +66,9 @@ class Request:
         dtype: str = "float32",
         store: str = "same",
         device: str = "auto",
+        device_map: str | None = None,
+        max_memory: Any = None,
+        offload: str | os.PathLike[str] | None = None,
         batch_tokens: int | None = None,
         input: str = "words",
         chat: bool = False,
@@ -107,7 +110,7 @@ class Request:
             corpus,
             spec,
             cache_root(cache),
-            plain.choice(device, "device", DEVICES),
+            place_of(device, device_map, max_memory, offload),
             None if revision is None else plain.text(revision, "revision"),
             None if subsample is None else plain.whole(subsample, "subsample", least=1),
             None if shard is None else _part(shard),

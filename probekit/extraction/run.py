@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
-from probekit.cache.format.certificate import CHATS, NOT_READ
+from probekit.cache.format.certificate import CHATS, NOT_READ, PLACEMENT
 from probekit.cache.format.names import ShardSpec
 from probekit.cache.reader import TEXTLESS, ActivationCache
 from probekit.cache.write.staging import StagedCorpus, stage
@@ -26,7 +26,7 @@ from probekit.extraction.chats import certify, with_template
 from probekit.extraction.identity import complete_cache, former_name_note, identify, other_caches
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
-from probekit.extraction.spec import Changes, ExtractionSpec, batch_tokens, token_limit
+from probekit.extraction.spec import Changes, ExtractionSpec, batch_tokens, needed, token_limit
 from probekit.models.sources.find import ModelSource, check_unchanged, find_model, shadowing_note, stamps
 from probekit.sites import WEIGHTS
 
@@ -46,6 +46,9 @@ def extract(
     dtype: str = "float32",
     store: str = "same",
     device: str = "auto",
+    device_map: str | None = None,
+    max_memory: str | Mapping[str | int, str | int] | None = None,
+    offload: str | os.PathLike[str] | None = None,
     batch_tokens: int | None = None,
     input: str = "words",
     chat: bool = False,
@@ -81,6 +84,12 @@ def extract(
     store : {"same", "float32", "bfloat16", "float16"}
         Precision on disk.
     device : {"auto", "cpu", "cuda", "mps"}
+    device_map : {"auto", "sequential"}, optional
+        Spread a model that does not fit on one device over GPUs, CPU and disk, by accelerate.
+    max_memory : str or mapping, optional
+        Of a device map: what each device may hold of the weights, ``"0=20GB,cpu=8GB"``; devices not named hold none.
+    offload : path, optional
+        Of a device map: where the temporary folder of weights lies that cannot be read from the model's own files.
     batch_tokens : int, optional
         Tokens a batch, padding included; by default a table by device and dtype.
     input : {"words", "text"}
@@ -133,6 +142,9 @@ def extract(
         dtype=dtype,
         store=store,
         device=device,
+        device_map=device_map,
+        max_memory=max_memory,
+        offload=offload,
         batch_tokens=batch_tokens,
         input=input,
         chat=chat,
@@ -197,7 +209,7 @@ def load_for(request: Request, source: ModelSource) -> LoadedModel:
     spec = request.spec
     return source.load(
         dtype=spec.dtype,
-        device=request.device,
+        device=needed(request.device, spec.layers),
         control=spec.control,
         attention="eager" if WEIGHTS in spec.sites else None,
     )
@@ -224,6 +236,7 @@ def _extract(
         "tokens_per_batch": limit,
         "device": loaded.device.type,
         "attention": loaded.attention,
+        **({} if loaded.placement is None else {PLACEMENT: loaded.placement.to_json()}),
         "torch": importlib.metadata.version("torch").partition("+")[0],
         "transformers": importlib.metadata.version("transformers"),
         TEXTLESS: list(tokeniser.encoder.textless),
@@ -243,6 +256,8 @@ def _extract(
         mine = [shard for shard in writer.missing() if shard.number % of == part - 1]
         started = time.perf_counter()
         tokens = _run_shards(writer, runner, mine, lambda shard: tokeniser.prepare(writer.folder, shard), progress)
+        if loaded.placement is not None:
+            loaded.placement.check_unchanged()
         manifest = writer.finish()
         seconds = time.perf_counter() - started
         ran = {"seconds": seconds, "tokens": tokens, "shards": len(mine), "host": platform.node()}

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from probekit import plain
 from probekit.controls import Control
+from probekit.devices import DeviceMap
 from probekit.errors import UsageError
 from probekit.sites import FINAL, LAYER, WEIGHTS, Layers, Site, read_site
 
@@ -132,6 +133,14 @@ class ExtractionSpec:
     def at_work(self, loaded: LoadedModel) -> AbstractContextManager[None]:
         """Return a context in which the model reads as is asked: edited, or as it is."""
         return nullcontext() if self.edits is None else self.edits.at_work(loaded)
+
+
+def needed(device: str | DeviceMap, layers: Layers | str) -> str | DeviceMap:
+    """Return where a model shall lie; of a device map, with the highest block that must be in reach."""
+    numbers = [layer for layer in layers if isinstance(layer, int)]
+    if isinstance(device, str) or isinstance(layers, str) or len(numbers) < len(layers):
+        return device
+    return replace(device, highest=max(numbers))
 
 
 def select_layers(wanted: Layers | str, available: Sequence[str]) -> list[str]:

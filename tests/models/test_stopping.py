@@ -1,4 +1,4 @@
-"""A pass ends behind the highest layer that is read: no block above runs, and what is read is what a whole pass gives."""
+"""A pass ends behind the highest layer that is read: no block above runs, and the states are those of a whole pass."""
 
 from __future__ import annotations
 

@@ -139,8 +139,8 @@ def steer(
     refuse_encoder_decoder(source)
     read, notes = (open_corpus(corpus), []) if limit is None else limited(open_corpus(corpus), limit)
     made = extract(
-        model, read, dtype=spec.dtype, device=spec.device, batch_tokens=spec.batch_tokens, overflow="truncate",
-        revision=revision, cache=cache, random_weights=spec.random_weights,
+        model, read, dtype=spec.dtype, device=choose_device(spec.device), batch_tokens=spec.batch_tokens,
+        overflow="truncate", revision=revision, cache=cache, random_weights=spec.random_weights,
     )  # fmt: skip
     opened = ActivationCache.open(made.cache)
     known = [layer for layer in opened.layers() if isinstance(layer, int)]

@@ -21,6 +21,7 @@ from probekit.ablation.probes.fitting import ProbeSpec
 from probekit.ablation.tuned.passes import HeadPass, head_passes
 from probekit.behaviour.scoring.making import ScoringSpec
 from probekit.corpus import Corpus, annotated, open_corpus
+from probekit.devices import choose_device
 from probekit.errors import InputError, UsageError
 from probekit.example import Example
 from probekit.features import Pooler, TargetTable
@@ -181,7 +182,7 @@ def open_tuned(folder: str, model: ModelSource | None = None, *, spec: ScoringSp
         raise UsageError(f"The run in {folder} is measured on a corpus: name it with --corpus.")
     place = plain.path(folder, "metric")
     probes = plain.paths(probing.probes, "probes")
-    tuned = TunedModel.open(place, model=model, probes=probes, device=spec.device, dtype=spec.dtype)
+    tuned = TunedModel.open(place, model=model, probes=probes, device=choose_device(spec.device), dtype=spec.dtype)
     _refuse_others(tuned)
     corpus = annotated(open_corpus(probing.corpus), plain.sources(probing.annotations, "annotations", Corpus))
     data = tuned.labelled(corpus)

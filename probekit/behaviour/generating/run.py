@@ -20,6 +20,7 @@ from probekit import plain
 from probekit.behaviour.generating.decoding import Decoding, RowSampler, stream
 from probekit.behaviour.generating.prompts import Prompt, Prompter, row_of
 from probekit.corpus import open_corpus
+from probekit.devices import DeviceMap
 from probekit.errors import InputError, ResourceError, UsageError
 from probekit.models.sources.digests import text_digest
 from probekit.models.sources.find import find_model
@@ -87,7 +88,7 @@ def generate(
     chat: bool = False,
     chat_template: str | os.PathLike[str] | None = None,
     dtype: str = "float32",
-    device: str = "auto",
+    device: str | DeviceMap = "auto",
     batch_size: int = 8,
     revision: str | None = None,
     progress: Progress | None = None,
@@ -107,7 +108,7 @@ def generate(
     chat_template : path, optional
         A file in its place.
     dtype : {"float32", "bfloat16", "float16"}
-    device : {"auto", "cpu", "cuda", "mps"}
+    device : {"auto", "cpu", "cuda", "mps"} or DeviceMap
     batch_size : int
         Continuations at once.
     revision : str, optional

@@ -18,6 +18,7 @@ from probekit.behaviour.scoring.readings import Reading, Scores, read_texts
 from probekit.behaviour.scoring.scorer import Scorer
 from probekit.behaviour.scoring.seq2seq import Seq2SeqScorer
 from probekit.behaviour.scoring.store import ScoreStore
+from probekit.devices import DeviceMap
 from probekit.extraction.spec import BATCH_TOKENS
 from probekit.models.sources.find import ModelSource, check_unchanged, stamps
 from probekit.models.sources.headed import check_head, load_with_head
@@ -39,7 +40,7 @@ class ScoringSpec:
     begin, end : {"auto", "token", "none"}
         What stands around each text.
     dtype : {"float32", "float16", "bfloat16"}
-    device : {"auto", "cpu", "cuda", "mps"}
+    device : {"auto", "cpu", "cuda", "mps"} or DeviceMap
     batch_tokens : int or None
         Tokens of a batch, padding included; None: by device and dtype.
     random_weights : int or None
@@ -50,7 +51,7 @@ class ScoringSpec:
     begin: str = "auto"
     end: str = "auto"
     dtype: str = "float32"
-    device: str = "auto"
+    device: str | DeviceMap = "auto"
     batch_tokens: int | None = None
     random_weights: int | None = None
 

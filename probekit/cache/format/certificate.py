@@ -13,7 +13,10 @@ from typing import Any
 
 from probekit.sites import read_tensor
 
-MADE_WITH = ("device", "attention", "torch", "transformers")
+PLACEMENT, QUANTISED = "placement", "quantised"
+"""In the plan, of a model over several devices: ``kind``, ``main`` and ``weights``, the bytes of each device; of one
+with quantised weights: ``method``, ``package`` and ``schemes``, how many parameters have each."""
+MADE_WITH = ("device", PLACEMENT, QUANTISED, "attention", "torch", "transformers")
 
 
 def certificate(findings: Mapping[str, Any], made_with: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -73,8 +76,32 @@ NOT_READ = "not_read"
 
 
 def made_notes(made_with: Mapping[str, Any]) -> list[str]:
-    """Return what must be said of how a cache was made: what was not read, and what was read of chats."""
-    return [*unread_notes(made_with), *chat_notes(made_with)]
+    """Return what must be said of how a cache was made: where, from which weights, what was not read, what of chats."""
+    lines = [f"{name[0].upper()}{name[1:]}." for name in (placement_line(made_with), quantised_line(made_with)) if name]
+    return [*lines, *unread_notes(made_with), *chat_notes(made_with)]
+
+
+def placement_line(made_with: Mapping[str, Any]) -> str | None:
+    """Return where the weights of a model over several devices lay; None of one on a single device."""
+    found = made_with.get(PLACEMENT)
+    if not found:
+        return None
+    parts = [f"{size / 1e6:,.1f} MB on {place}" for place, size in found["weights"].items()]
+    waiting = [place for place in ("cpu", "disk") if place in found["weights"] and place != found["main"]]
+    waits = f"; those on {' and '.join(waiting)} were brought to {found['main']} for each pass" if waiting else ""
+    return f"the model lay over several devices ({found['kind']}): {', '.join(parts)} of weights{waits}"
+
+
+def quantised_line(made_with: Mapping[str, Any]) -> str | None:
+    """Return how the weights of a model were quantised, and what computed with them; None where they were not."""
+    found = made_with.get(QUANTISED)
+    if not found:
+        return None
+    parts = [f"{count:,} as {scheme}" for scheme, count in found["schemes"].items()]
+    return (
+        f"the weights are quantised ({', '.join(parts)}; {found['package']}) and were made dense at loading: vectors "
+        "are those of the rounded model, not of the one it was made from"
+    )
 
 
 CHATS = "chats"

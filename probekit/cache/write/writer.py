@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from probekit.cache.examples import SOURCE, read_source, read_text
-from probekit.cache.format.certificate import NOT_READ
+from probekit.cache.format.certificate import NOT_READ, PLACEMENT
 from probekit.cache.format.header import Header
 from probekit.cache.format.manifest import build_manifest, merge_shards, read_manifest
 from probekit.cache.format.names import MANIFEST, PLAN, RESUME, ShardSpec, TensorSpec, cache_key, corpus_name
@@ -292,5 +292,5 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _decisive(made_with: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the bytes of the shards: all but what follows from it."""
-    return {name: value for name, value in made_with.items() if name != NOT_READ}
+    """Return what decides the bytes of the shards: all but what follows from it, and where weights wait to be used."""
+    return {name: value for name, value in made_with.items() if name not in (NOT_READ, PLACEMENT)}

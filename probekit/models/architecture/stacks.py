@@ -70,14 +70,27 @@ def find_stacks(model: nn.Module, config: Any, family: Family) -> tuple[Stack, .
         parts = [("", model)]
     found = []
     for name, module in parts:
-        depth = _depth(config, name)
-        blocks = family.blocks(module, config) if family.blocks else _outermost(module, depth)
-        if blocks is None or len(blocks.outputs) != depth:
-            raise _unusual_error(config, f"no list of {depth} blocks was found in {name or 'the model'}")
-        found.append((name, module, blocks))
+        found.append((name, module, blocks_of(module, config, family, name)))
     with restored(model, settling=True):
         run_trial(model, config)
     return _trial(model, config, found)
+
+
+def blocks_of(module: nn.Module, config: Any, family: Family, name: str = "") -> Blocks:
+    """Return the blocks of a stack by its modules alone; nothing runs, and nothing is proved.
+
+    Raises
+    ------
+    UsageError
+        They cannot be found.
+    ValueError
+        The config asks for no block at all.
+    """
+    depth = _depth(config, name)
+    blocks = family.blocks(module, config) if family.blocks else _outermost(module, depth)
+    if blocks is None or len(blocks.outputs) != depth:
+        raise _unusual_error(config, f"no list of {depth} blocks was found in {name or 'the model'}")
+    return blocks
 
 
 def stacks_below(model: nn.Module, stacks: tuple[Stack, ...]) -> tuple[Stack, ...]:
@@ -94,7 +107,7 @@ def stacks_below(model: nn.Module, stacks: tuple[Stack, ...]) -> tuple[Stack, ..
         if id(stack.module) not in ours:
             whole = _returned_by(model.base_model, parts, config)[id(stack.module)]
             called = [part for part in parts if _is_states(ours.get(id(part)))]
-            same = (part for part in called if torch.equal(ours[id(part)], whole))
+            same = (part for part in called if torch.equal(ours[id(part)].to(whole.device), whole))
             stack = replace(stack, module=next(same, stack.module))
         found.append(stack)
     return tuple(found)
@@ -169,7 +182,8 @@ def _trial(model: nn.Module, config: Any, found: list[tuple[str, nn.Module, Bloc
 
 def run_trial(model: nn.Module, config: Any, *, alike: bool = False) -> None:
     """Run two rows of five tokens, or twice the same row, so that hooks see what passes."""
-    device = next(model.parameters()).device
+    # A parameter that waits on disk or on the CPU of a spread model is nowhere until it is used.
+    device = next((tensor.device for tensor in model.parameters() if tensor.device.type != "meta"), "cpu")
     size = getattr(config, "vocab_size", None)
     if size is None:
         raise _unusual_error(config, "its config does not tell the size of a vocabulary")
@@ -223,7 +237,8 @@ def _stack(
     if whole is None:
         raise _unusual_error(config, "it does not return hidden states")
     output = returned[id(whole)]
-    if output.shape != states[-1].shape or not torch.equal(output, states[-1]):
+    # A model over several devices returns its states where it was given the ids.
+    if output.shape != states[-1].shape or not torch.equal(output.to(states[-1].device), states[-1]):
         names.append(tensor_name(FINAL))
         states.append(output)
     widths = {layer: int(state.shape[-1]) for layer, state in zip(names, states, strict=True)}

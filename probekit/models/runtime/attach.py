@@ -136,9 +136,12 @@ class _Caller:
     def __call__(self, states: torch.Tensor) -> torch.Tensor | None:
         """Return the states that stand in the place of these; None: nothing is changed."""
         assert self.rows is not None
+        rows = self.rows
+        if rows.ids.device != states.device:  # a block of a model over several devices
+            rows = Rows(rows.ids.to(states.device), rows.real.to(states.device))
         now, changed = states, False
         for callback in self._callbacks:
-            result = callback(now, self.rows)
+            result = callback(now, rows)
             if result is None:
                 continue
             if result.shape != now.shape:

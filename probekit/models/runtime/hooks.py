@@ -32,8 +32,8 @@ class Capture:
     places : sequence of str
         Tensor names: ``layer.00``, ``final``, ``heads.03``, ``decoder.layer.02``.
     stop : bool
-        End a pass once every place was read: no module above runs. Only :func:`~probekit.models.runtime.forward.forward`
-        runs such a pass, and it returns nothing.
+        End a pass once every place was read: no module above runs. Such a pass is run by
+        :func:`~probekit.models.runtime.forward.forward` alone, which then returns nothing.
 
     Attributes
     ----------

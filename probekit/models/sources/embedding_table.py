@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from probekit.devices import choose_device
+from probekit.devices import DeviceMap, choose_device
 from probekit.errors import UsageError
 from probekit.models.architecture.families import ORDINARY, Blocks
 from probekit.models.architecture.stacks import Stack
@@ -54,7 +54,7 @@ class EmbeddingTable(nn.Module):
         return rows
 
 
-def word_vector_model(source: ModelSource, vectors: WordVectors, *, dtype: str, device: str) -> LoadedModel:
+def word_vector_model(source: ModelSource, vectors: WordVectors, *, dtype: str, device: str | DeviceMap) -> LoadedModel:
     """Make a model of word vectors: one token a word, no special ones, no limit of length.
 
     Parameters
@@ -89,7 +89,7 @@ def word_vector_model(source: ModelSource, vectors: WordVectors, *, dtype: str, 
     )
 
 
-def input_embedding_model(source: ModelSource, whole: LoadedModel, *, device: str) -> LoadedModel:
+def input_embedding_model(source: ModelSource, whole: LoadedModel, *, device: str | DeviceMap) -> LoadedModel:
     """Keep a model's input embeddings, its tokenizer and its limit of length; let go of the rest.
 
     Parameters

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from probekit.cache.format.names import resolved_name
 from probekit.controls import Control
+from probekit.devices import DeviceMap
 from probekit.errors import CacheError, NetworkError, UsageError
 from probekit.model_names import STATIC
 from probekit.models.sources.digests import stamp
@@ -56,7 +57,7 @@ class ModelSource(Protocol):
         self,
         *,
         dtype: str = "float32",
-        device: str = "auto",
+        device: str | DeviceMap = "auto",
         control: Control | None = None,
         attention: str | None = None,
     ) -> LoadedModel:

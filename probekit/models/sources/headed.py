@@ -17,12 +17,13 @@ import torch
 
 from probekit import plain
 from probekit.controls import RANDOM_WEIGHTS, Control
-from probekit.devices import choose_device
+from probekit.devices import WITHOUT_CONTROLS, DeviceMap, choose_device
 from probekit.errors import UsageError
 from probekit.models.architecture.families import family_of
 from probekit.models.architecture.stacks import Stack, find_stacks, stacks_below
 from probekit.models.sources.load import ATTENTION, DTYPES, LoadedModel, assemble, exact_products, read_tokenizer
 from probekit.models.sources.locate import TransformersSource
+from probekit.models.sources.placing import spread
 from probekit.models.sources.weights import (
     as_usage_error,
     prepare_for_inference,
@@ -97,7 +98,7 @@ def load_with_head(
     head: str,
     *,
     dtype: str = "float32",
-    device: str = "auto",
+    device: str | DeviceMap = "auto",
     random_weights: int | None = None,
     stacks: bool = False,
     attention: str | None = None,
@@ -110,7 +111,7 @@ def load_with_head(
     head : {"causal", "masked", "seq2seq"}
         What :func:`check_head` returned.
     dtype : {"float32", "float16", "bfloat16"}
-    device : {"auto", "cpu", "cuda", "mps"}
+    device : {"auto", "cpu", "cuda", "mps"} or DeviceMap
     random_weights : int or None
         Seed: initialise as the family does before training, head and all.
     stacks : bool
@@ -130,12 +131,17 @@ def load_with_head(
     plain.choice(dtype, "dtype", tuple(DTYPES))
     plain.choice(attention or "sdpa", "attention", ATTENTION)
     assert isinstance(source, TransformersSource)
-    place = torch.device(choose_device(device))
+    if isinstance(device, DeviceMap) and random_weights is not None:
+        raise UsageError(WITHOUT_CONTROLS.format("random weights"))
+    # A model with stacks is changed inside, or trained: that is done on one device.
+    place = None if isinstance(device, DeviceMap) and not stacks else torch.device(choose_device(device))
     exact_products()
     with quiet(), as_usage_error(source.folder / "config.json"):
         config = read_config(source, attention)
-        digest, not_read = None, None
-        if random_weights is None:
+        digest, not_read, placement = None, None, None
+        if isinstance(device, DeviceMap):
+            model, not_read, placement = spread(source, config, DTYPES[dtype], CLASSES[head], wanted=device)
+        elif random_weights is None:
             model, not_read = pretrained(source, config, DTYPES[dtype], CLASSES[head])
         else:
             model, digest = randomised(config, random_weights, DTYPES[dtype], CLASSES[head])
@@ -146,6 +152,8 @@ def load_with_head(
             base = model.base_model
             found = stacks_below(model, find_stacks(base, base.config, family_of(model.config.model_type)))
         tokenizer = read_tokenizer(source)
+    place = place if placement is None else placement.main
+    assert place is not None
     loaded = assemble(
         source,
         model,
@@ -156,7 +164,7 @@ def load_with_head(
         not_read=not_read,
         digest=digest,
     )
-    return replace(loaded, head=head)
+    return replace(loaded, head=head, placement=placement)
 
 
 def _known_classes(kind: str) -> dict[str, tuple[str, ...]]:

@@ -9,18 +9,19 @@ a layer's vectors must not depend on the graphics card's shortcuts.
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from probekit import plain
 from probekit.controls import RANDOM_WEIGHTS, Control
-from probekit.devices import choose_device
+from probekit.devices import WITHOUT_CONTROLS, DeviceMap, choose_device
 from probekit.errors import UsageError, reason_of
 from probekit.models.architecture.families import Family, family_of
 from probekit.models.architecture.stacks import Stack, find_stacks
+from probekit.models.sources.limits import decoder_start, max_length, pad_id, position_offset, vocabulary
+from probekit.models.sources.placing import Placement, runs_spread, spread
 from probekit.models.sources.shuffling import shuffle
 from probekit.models.sources.unread import NotRead, text_part
 from probekit.models.sources.weights import (
@@ -30,7 +31,6 @@ from probekit.models.sources.weights import (
     quiet,
     randomised,
     read_config,
-    token_table,
 )
 from probekit.sites import tensor_name
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 ATTENTION = ("eager", "sdpa")
-POSITION_TABLES = ("position_embeddings", "wpe", "embed_positions")
 
 
 @dataclass(slots=True)
@@ -79,6 +78,8 @@ class LoadedModel:
         Parameters of the checkpoint outside of the base model; see :func:`~probekit.models.sources.unread.unread`.
     head : str or None
         What the head of ``model`` does where it is kept (``causal``, ``masked``, ``seq2seq``); None of a base model.
+    placement : Placement or None
+        Where the weights of a model over several devices lie; ``device`` is then the one where a pass begins.
     """
 
     source: ModelSource
@@ -99,6 +100,7 @@ class LoadedModel:
     encoder: Encoder | None = None
     not_read: NotRead = field(default_factory=dict, repr=False)
     head: str | None = None
+    placement: Placement | None = None
     _state_digest: str | None = field(default=None, repr=False)
 
     @property
@@ -129,7 +131,7 @@ class LoadedModel:
     @property
     def vocabulary(self) -> int:
         """Rows of the embedding table: ids the model knows."""
-        return _vocabulary(self.model)
+        return vocabulary(self.model)
 
     def weights_digest(self) -> str:
         """Return the sha256 of the weights: of the files, or of the produced state of a control model."""
@@ -140,7 +142,7 @@ def load(
     source: TransformersSource,
     *,
     dtype: str = "float32",
-    device: str = "auto",
+    device: str | DeviceMap = "auto",
     control: Control | None = None,
     attention: str | None = None,
 ) -> LoadedModel:
@@ -151,7 +153,7 @@ def load(
     source : TransformersSource
     dtype : {"float32", "float16", "bfloat16"}
         Computing precision.
-    device : {"auto", "cpu", "cuda", "mps"}
+    device : {"auto", "cpu", "cuda", "mps"} or DeviceMap
     control : Control or None
         Ignore the checkpoint and initialise as the family does before training, or shuffle what it holds.
     attention : {"eager", "sdpa"} or None
@@ -164,18 +166,24 @@ def load(
     Raises
     ------
     UsageError
-        Unknown option, a checkpoint that leaves parameters unset, no tokenizer, blocks that are not understood.
+        Unknown option, a checkpoint that leaves parameters unset, no tokenizer, blocks that are not understood, or a
+        control or a family that cannot be spread over several devices.
     """
     plain.choice(dtype, "dtype", tuple(DTYPES))
     plain.choice(attention or "sdpa", "attention", ATTENTION)
-    place = torch.device(choose_device(device))
+    if isinstance(device, DeviceMap) and control is not None:
+        raise UsageError(WITHOUT_CONTROLS.format(control.kind.replace("_", " ")))
+    place = None if isinstance(device, DeviceMap) else torch.device(choose_device(device))
     exact_products()
     with quiet():
         with as_usage_error(source.folder / "config.json"):
             config = read_config(source, attention)
             digest: str | None = None
             not_read: NotRead = {}
-            if control is not None and control.kind == RANDOM_WEIGHTS:
+            placement: Placement | None = None
+            if isinstance(device, DeviceMap):
+                model, not_read, placement = spread(source, config, DTYPES[dtype], "AutoModel", wanted=device)
+            elif control is not None and control.kind == RANDOM_WEIGHTS:
                 model, digest = randomised(config, control.seed, DTYPES[dtype])
             else:
                 model, not_read = pretrained(source, config, DTYPES[dtype])
@@ -184,10 +192,13 @@ def load(
                 model, config, not_read = part, part.config, {**not_read, "parts": beside}
             model = prepare_for_inference(model, place)
             family = family_of(config.model_type)
-            stacks = find_stacks(model, config, family)
+            with runs_spread(config.model_type, placement):
+                stacks = find_stacks(model, config, family)
             digest = shuffle(model, stacks, control) or digest
         tokenizer = read_tokenizer(source)
-    return assemble(
+    place = place if placement is None else placement.main
+    assert place is not None
+    loaded = assemble(
         source,
         model,
         tokenizer,
@@ -197,6 +208,7 @@ def load(
         not_read=not_read,
         digest=digest,
     )
+    return replace(loaded, placement=placement)
 
 
 def assemble(
@@ -221,12 +233,12 @@ def assemble(
         dtype=model.dtype,
         family=family,
         stacks=stacks,
-        max_length=family.max_length(model, config) if family.max_length else _max_length(model, config),
-        pad_id=_pad_id(model, tokenizer, config),
-        decoder_start_id=_decoder_start(config),
+        max_length=family.max_length(model, config) if family.max_length else max_length(model, config),
+        pad_id=pad_id(model, tokenizer, config),
+        decoder_start_id=decoder_start(config),
         takes_mask="attention_mask" in accepted,
         takes_positions="position_ids" in accepted,
-        position_offset=_position_offset(model),
+        position_offset=position_offset(model),
         attention=model.config._attn_implementation,
         control=control,
         not_read=not_read or {},
@@ -251,70 +263,3 @@ def read_tokenizer(source: TransformersSource) -> Any:
             f"The tokenizer in {source.folder} ({', '.join(source.vocabularies())}) cannot be loaded: "
             f"{reason_of(error)}. Fetch the model again."
         ) from error
-
-
-def _position_tables(model: nn.Module) -> list[Any]:
-    """Return the tables of learned or fixed positions: embeddings, or a module of its own kind that holds one."""
-    return [
-        part
-        for name, part in model.named_modules()
-        if name.rpartition(".")[2] in POSITION_TABLES
-        and hasattr(part, "padding_idx")
-        and isinstance(getattr(part, "weight", None), torch.Tensor)
-    ]
-
-
-def _position_numbers(model: nn.Module) -> list[torch.Tensor]:
-    """Return the buffers that some models take their position numbers from, [1, most tokens] each."""
-    return [
-        part for name, part in model.named_buffers() if name.rpartition(".")[2] == "position_ids" and part.ndim == 2
-    ]
-
-
-def _reserved(table: Any) -> int:
-    """RoBERTa and its relatives keep row ``padding_idx`` for pads and count from the next one."""
-    return 0 if table.padding_idx is None else int(table.padding_idx) + 1
-
-
-def _position_offset(model: nn.Module) -> int:
-    """A second table, of entities, need not keep rows for pads as that of tokens does, so the largest counts."""
-    firsts = [int(numbers.min()) for numbers in _position_numbers(model)]
-    return max([_reserved(table) for table in _position_tables(model)] + firsts, default=0)
-
-
-def _max_length(model: nn.Module, config: Any) -> int | None:
-    tables = _position_tables(model)
-    if tables:
-        rows = [len(table.weight) - int(getattr(table, "offset", _reserved(table))) for table in tables]
-        return min([*rows, *(numbers.shape[1] for numbers in _position_numbers(model))])
-    limit = getattr(config, "max_position_embeddings", None)
-    return int(limit) if isinstance(limit, int) and limit > 0 else None
-
-
-def _pad_id(model: Any, tokenizer: Any, config: Any) -> int:
-    """Pads are masked everywhere, so any id of the vocabulary serves a model that has none."""
-    rows = _vocabulary(model)
-    for candidate in (tokenizer.pad_token_id, getattr(config, "pad_token_id", None), tokenizer.eos_token_id):
-        if isinstance(candidate, int) and 0 <= candidate < rows:
-            return candidate
-    return 0
-
-
-def _vocabulary(model: Any) -> int:
-    table = token_table(model)
-    if table is None:
-        raise UsageError(
-            f"Models of type '{model.config.model_type}' do not say which of their tables holds the embeddings of "
-            "tokens, so that no id can be checked. Choose another model."
-        )
-    return len(table)
-
-
-def _decoder_start(config: Any) -> int | None:
-    if not getattr(config, "is_encoder_decoder", False):
-        return None
-    for key in ("decoder_start_token_id", "bos_token_id", "pad_token_id"):
-        value = getattr(config, key, None)
-        if isinstance(value, int):
-            return value
-    raise UsageError("The config of this encoder-decoder names no start token for its decoder.")

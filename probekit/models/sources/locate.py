@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probekit.controls import Control
+from probekit.devices import DeviceMap
 from probekit.errors import NetworkError, UsageError, check_recordable, did_you_mean
 from probekit.models.sources.configs import read_json, refuse_foreign
 from probekit.models.sources.digests import canonical, file_digest, text_digest
@@ -105,7 +106,7 @@ class TransformersSource:
         self,
         *,
         dtype: str = "float32",
-        device: str = "auto",
+        device: str | DeviceMap = "auto",
         control: Control | None = None,
         attention: str | None = None,
     ) -> LoadedModel:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probekit.controls import SHUFFLED_LAYERS, Control
+from probekit.devices import DeviceMap
 from probekit.errors import UsageError, check_recordable
 from probekit.model_names import STATIC
 from probekit.models.sources.digests import file_digest, text_digest
@@ -86,7 +87,7 @@ class VectorFile:
         self,
         *,
         dtype: str = "float32",
-        device: str = "auto",
+        device: str | DeviceMap = "auto",
         control: Control | None = None,
         attention: str | None = None,
     ) -> LoadedModel:
@@ -137,7 +138,7 @@ class InputTable:
         self,
         *,
         dtype: str = "float32",
-        device: str = "auto",
+        device: str | DeviceMap = "auto",
         control: Control | None = None,
         attention: str | None = None,
     ) -> LoadedModel:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,12 @@ def token_table(model: Any) -> torch.Tensor | None:
 
 
 def pretrained(
-    source: TransformersSource, config: Any, dtype: torch.dtype, kind: str = "AutoModel"
+    source: TransformersSource,
+    config: Any,
+    dtype: torch.dtype,
+    kind: str = "AutoModel",
+    *,
+    spread: Mapping[str, Any] | None = None,
 ) -> tuple[Any, NotRead]:
     """Read a model from its safetensors files; return it and what of them is not read.
 
@@ -103,6 +108,8 @@ def pretrained(
     dtype : torch.dtype
     kind : str
         The class of transformers that loads it: by default the base model, without a head.
+    spread : mapping or None
+        What puts it on several devices; see :func:`~probekit.models.sources.placing.asked_of_transformers`.
 
     Raises
     ------
@@ -123,6 +130,7 @@ def pretrained(
             local_files_only=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # which are refused below, with both shapes
+            **(spread or {}),
         )
     except (SafetensorError, ValueError, RuntimeError, OSError, KeyError) as error:
         raise UsageError(f"The weights in {source.folder} cannot be loaded: {error}. Fetch them again.") from error
@@ -215,13 +223,16 @@ def state_digest(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def prepare_for_inference(model: Any, device: torch.device) -> Any:
-    """Put a model on its device, ready to be read: no dropout, no gradients, no cache, no extra outputs."""
+def prepare_for_inference(model: Any, device: torch.device | None) -> Any:
+    """Put a model on its device, ready to be read: no dropout, no gradients, no cache, no extra outputs.
+
+    Without a device it stays where its parts lie.
+    """
     try:
-        model = model.to(device)
+        model = model if device is None else model.to(device)
     except torch.OutOfMemoryError as error:
         raise ResourceError(
-            f"The model does not fit on {device}: {error}. Try --dtype bfloat16 or --device cpu."
+            f"The model does not fit on {device}: {error}. Try --dtype bfloat16, --device-map auto or --device cpu."
         ) from error
     model.eval().requires_grad_(False)
     for part in model.modules():
