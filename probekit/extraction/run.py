@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from probekit import plain
-from probekit.cache.format.certificate import CHATS, NOT_READ, PLACEMENT
+from probekit.cache.format.certificate import CHATS, NOT_READ, PLACEMENT, QUANTISED
 from probekit.cache.format.names import ShardSpec
 from probekit.cache.reader import TEXTLESS, ActivationCache
 from probekit.cache.write.staging import StagedCorpus, stage
@@ -237,6 +237,7 @@ def _extract(
         "device": loaded.device.type,
         "attention": loaded.attention,
         **({} if loaded.placement is None else {PLACEMENT: loaded.placement.to_json()}),
+        **({} if loaded.quantised is None else {QUANTISED: loaded.quantised}),
         "torch": importlib.metadata.version("torch").partition("+")[0],
         "transformers": importlib.metadata.version("transformers"),
         TEXTLESS: list(tokeniser.encoder.textless),

@@ -15,7 +15,7 @@ from probekit.sites import read_tensor
 
 PLACEMENT, QUANTISED = "placement", "quantised"
 """In the plan, of a model over several devices: ``kind``, ``main`` and ``weights``, the bytes of each device; of one
-with quantised weights: ``method``, ``package`` and ``schemes``, how many parameters have each."""
+with quantised weights: ``method``, ``package``, ``schemes`` (how many tensors have each) and ``activations``."""
 MADE_WITH = ("device", PLACEMENT, QUANTISED, "attention", "torch", "transformers")
 
 
@@ -98,9 +98,10 @@ def quantised_line(made_with: Mapping[str, Any]) -> str | None:
     if not found:
         return None
     parts = [f"{count:,} as {scheme}" for scheme, count in found["schemes"].items()]
+    left = f"; activations, which its config rounds to {found['activations']}, are not" if found["activations"] else ""
     return (
         f"the weights are quantised ({', '.join(parts)}; {found['package']}) and were made dense at loading: vectors "
-        "are those of the rounded model, not of the one it was made from"
+        f"are those of the rounded weights, not of the model they were made from{left}"
     )
 
 

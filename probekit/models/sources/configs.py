@@ -1,7 +1,8 @@
 """The JSON files of a model: read, and judged before anything obeys them.
 
 Enters: a path. Leaves: an object. Refused: ``auto_map`` (code from the hub), keys that reach into transformers'
-internals or name attention kernels, quantised weights.
+internals or name attention kernels, quantised weights anywhere but at the top of a config.json, where
+:mod:`~probekit.models.sources.quantised` judges them.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return value
 
 
-def refuse_foreign(path: Path, value: Any, where: str = "") -> None:
-    """Refuse, at any depth, what makes transformers fetch or run code."""
+def refuse_foreign(path: Path, value: Any, where: str = "", *, quantised: bool = False) -> None:
+    """Refuse, at any depth, what makes transformers fetch or run code; `quantised`: weights at the top were judged."""
     if isinstance(value, list):
         for item in value:
             refuse_foreign(path, item, where)
@@ -54,9 +55,10 @@ def refuse_foreign(path: Path, value: Any, where: str = "") -> None:
             raise UsageError(f"{path} names an attention kernel to be fetched ('{place}': {item!r}): refused.")
         if key == "transformers_weights":
             raise UsageError(f"{path} redirects the weights ('{place}'): refused. Remove the key.")
-        if key in ("quantization_config", "compression_config") and item:
+        judged = quantised and key == "quantization_config"
+        if key in ("quantization_config", "compression_config") and item and not judged:
             raise UsageError(
-                f"{path} describes quantised weights ('{place}'), which have no exact layers. Use the original."
+                f"{path} describes quantised weights where they are not read ('{place}'). Use the original."
             )
         refuse_foreign(path, item, f"{place}.")
 

@@ -28,6 +28,7 @@ from probekit.models.sources.weights import (
     as_usage_error,
     prepare_for_inference,
     pretrained,
+    quantised,
     quiet,
     randomised,
     read_config,
@@ -164,7 +165,8 @@ def load_with_head(
         not_read=not_read,
         digest=digest,
     )
-    return replace(loaded, head=head, placement=placement)
+    made = quantised(source) if random_weights is None else None
+    return replace(loaded, head=head, placement=placement, quantised=made)
 
 
 def _known_classes(kind: str) -> dict[str, tuple[str, ...]]:

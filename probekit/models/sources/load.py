@@ -9,6 +9,7 @@ a layer's vectors must not depend on the graphics card's shortcuts.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from probekit.models.sources.weights import (
     as_usage_error,
     prepare_for_inference,
     pretrained,
+    quantised,
     quiet,
     randomised,
     read_config,
@@ -80,6 +82,8 @@ class LoadedModel:
         What the head of ``model`` does where it is kept (``causal``, ``masked``, ``seq2seq``); None of a base model.
     placement : Placement or None
         Where the weights of a model over several devices lie; ``device`` is then the one where a pass begins.
+    quantised : mapping or None
+        How the weights of the checkpoint are quantised, and what made them dense.
     """
 
     source: ModelSource
@@ -101,6 +105,7 @@ class LoadedModel:
     not_read: NotRead = field(default_factory=dict, repr=False)
     head: str | None = None
     placement: Placement | None = None
+    quantised: Mapping[str, Any] | None = None
     _state_digest: str | None = field(default=None, repr=False)
 
     @property
@@ -208,7 +213,8 @@ def load(
         not_read=not_read,
         digest=digest,
     )
-    return replace(loaded, placement=placement)
+    made = None if control is not None and control.kind == RANDOM_WEIGHTS else quantised(source)
+    return replace(loaded, placement=placement, quantised=made)
 
 
 def assemble(

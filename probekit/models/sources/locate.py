@@ -22,6 +22,7 @@ from probekit.errors import NetworkError, UsageError, check_recordable, did_you_
 from probekit.models.sources.configs import read_json, refuse_foreign
 from probekit.models.sources.digests import canonical, file_digest, text_digest
 from probekit.models.sources.folders import is_adapter, merging_advice, model_folder, no_model, refuse_pointers
+from probekit.models.sources.quantised import Quantisation, quantisation_of
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -114,6 +115,10 @@ class TransformersSource:
         from probekit.models.sources.load import load
 
         return load(self, dtype=dtype, device=device, control=control, attention=attention)
+
+    def quantisation(self) -> Quantisation | None:
+        """Return how the weights are quantised; None where they are not."""
+        return quantisation_of(self.folder / "config.json", self.config)
 
     def vocabularies(self) -> list[str]:
         """Return the names of the files that hold the tokenizer's vocabulary."""
@@ -243,7 +248,8 @@ def _checked(name: str, folder: Path, revision: str | None) -> TransformersSourc
         raise no_model(folder)
     if not isinstance(config.get("model_type"), str):
         raise UsageError(f"{folder}/config.json names no model_type. Save the model with transformers again.")
-    refuse_foreign(folder / "config.json", config)
+    quantisation_of(folder / "config.json", config)
+    refuse_foreign(folder / "config.json", config, quantised=True)
     for extra in ("tokenizer_config.json", "special_tokens_map.json"):
         refuse_foreign(folder / extra, read_json(folder / extra) or {})
     if not any((folder / vocabulary).is_file() for vocabulary in VOCABULARIES):

@@ -43,7 +43,7 @@ KINDS = (
         re.compile(
             r"(absmax|quant_map|nested_quant|quant_state|qweight|qzeros|g_idx|scales?|scale_inv|zero_point|SCB)"
         ),
-        "These are of quantised weights, which have no exact layers: name the model that was quantised.",
+        "These are of quantised weights that config.json says nothing of: name the model that was quantised.",
     ),
 )
 OTHERWISE = (

@@ -21,6 +21,7 @@ from torch import nn
 
 from probekit.cache.format.certificate import counted, parameter_counts
 from probekit.errors import ProbekitError, ResourceError, UsageError, reason_of
+from probekit.models.sources.quantised import config_for_loading
 from probekit.models.sources.unread import NotRead, first_names, unread
 
 if TYPE_CHECKING:
@@ -79,7 +80,15 @@ def read_config(source: TransformersSource, attention: str | None) -> Any:
             "another model."
         ) from error
     config._attn_implementation = attention
+    if (found := source.quantisation()) is not None:
+        config.quantization_config = config_for_loading(found)
     return config
+
+
+def quantised(source: TransformersSource) -> dict[str, Any] | None:
+    """Return what is on record of quantised weights that were made dense; None where there are none."""
+    found = source.quantisation()
+    return None if found is None else found.to_json(sum(name.endswith("weight_scale") for name in _dimensions(source)))
 
 
 def token_table(model: Any) -> torch.Tensor | None:
@@ -202,6 +211,8 @@ def _copy_from_file(model: nn.Module) -> None:
 def randomised(config: Any, seed: int, dtype: torch.dtype, kind: str = "AutoModel") -> tuple[Any, str]:
     """Initialise as the family does before training; return the model and the digest of its float32 state."""
     import transformers
+
+    config.__dict__.pop("quantization_config", None)
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
