@@ -10,6 +10,7 @@ round too are not rounded here. A row would then hang on the last bits of its ba
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ def config_for_loading(found: Quantisation) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        The package that knows their format is missing.
+        The package that knows their format is missing, or transformers is too old to make them dense.
     """
     try:
         importlib.metadata.version(PACKAGE)
@@ -108,6 +109,13 @@ def config_for_loading(found: Quantisation) -> dict[str, Any]:
         raise UsageError(
             f"Quantised weights need {PACKAGE}: pip install 'probekit-nlp[quantised]', or use the original model."
         ) from error
+    from transformers import CompressedTensorsConfig
+
+    if "dequantize" not in inspect.signature(CompressedTensorsConfig.__init__).parameters:
+        raise UsageError(
+            f"transformers {importlib.metadata.version('transformers')} does not make quantised weights dense as it "
+            "loads them: pip install -U transformers (5.23 does), or use the original model."
+        )
     return {**found.settings, "dequantize": True}
 
 
