@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from probekit import plain
 from probekit.behaviour.scoring.making import ScoringSpec, Session
 from probekit.behaviour.scoring.readings import Reading
-from probekit.cache.reader import ActivationCache, CacheIndex
+from probekit.cache.index import CacheIndex
+from probekit.cache.keep import need_tokens
+from probekit.cache.reader import ActivationCache
 from probekit.corpus.notes import list_names
 from probekit.devices import DeviceMap
 from probekit.errors import UsageError
@@ -126,6 +128,7 @@ def score_tokens(
             f"{opened.path} is of an encoder-decoder, which scores a text given another. Score pairs of them with "
             "probekit behave."
         )
+    need_tokens(opened, "A log-probability of every token")
     progress = None if progress is None else plain.called(progress, "progress")
     name = str(plain.location(model, "model", "the name or the folder of a model"))
     source = find_model(name, revision=revision)

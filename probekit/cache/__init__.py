@@ -8,9 +8,10 @@ part of it; they are read again from the corpus, so one extraction serves every 
 from __future__ import annotations
 
 from probekit.cache.format.names import ShardSpec, TensorSpec
+from probekit.cache.index import CacheIndex
 from probekit.cache.layers import LayerView
 from probekit.cache.location import cache_root, explain_difference, list_caches, newest_complete
-from probekit.cache.reader import ActivationCache, CacheIndex
+from probekit.cache.reader import ActivationCache
 from probekit.cache.write.staging import StagedCorpus, stage
 from probekit.cache.write.writer import CacheWriter
 from probekit.sites import tensor_name

@@ -15,11 +15,13 @@ from probekit.cache.format.names import ShardSpec, check_own_digest, corpus_name
 from probekit.errors import CacheError
 from probekit.example import SPLITS, Example
 from probekit.storage.files import read_small
-from probekit.storage.strict import parse_object
+from probekit.storage.strict import canonical, parse_object
 
 SOURCE = "source.json"
 _FIELDS = {"id", "words", "text", "split", "group"}
-_MESSAGES = "messages"
+_MESSAGES, _KEPT = "messages", "kept"
+Kept = list[tuple[int, int]]
+"""Places of an example: the first word and the word behind the last; -1 and the word behind, of a closing token."""
 
 
 def read_examples(folder: Path, shard: ShardSpec) -> Iterator[Example]:
@@ -39,6 +41,38 @@ def read_examples(folder: Path, shard: ShardSpec) -> Iterator[Example]:
         raise CacheError(f"{error} Repair with: probekit cache verify --repair {folder.parent}") from None
     for number, line in enumerate(lines[:-1], 1):
         yield _example(line, f"{path}:{number}")
+
+
+def read_kept(folder: Path, shard: ShardSpec) -> list[Kept]:
+    """Return the places that a cache keeps of each example of one corpus file, in order.
+
+    Raises
+    ------
+    CacheError
+        As :func:`read_examples`, or an example does not say them.
+    """
+    path, found = folder / corpus_name(shard.number), []
+    for number, line in enumerate(read_text(folder, shard).split(b"\n")[:-1], 1):
+        entry = parse_object(line, f"{path}:{number}")
+        kept, words = entry.get(_KEPT), entry.get("words")
+        most = len(words) if isinstance(words, list) else 0
+        if not isinstance(kept, list) or not all(_is_place(one, most) for one in kept):
+            raise CacheError(f"{path}:{number} is damaged: it does not say which places of its example are kept.")
+        found.append([(first, stop) for first, stop in kept])
+    return found
+
+
+def _is_place(one: Any, most: int) -> bool:
+    ends = one if isinstance(one, list) else []
+    return list(map(type, ends)) == [int, int] and -1 <= ends[0] < ends[1] <= most
+
+
+def without_kept(data: bytes, where: object) -> bytes:
+    """Return the bytes of a corpus file as they would be in a cache of the same text that keeps no places."""
+    entries = [parse_object(line, where) for line in data.split(b"\n")[:-1]]
+    return b"".join(
+        canonical({name: value for name, value in entry.items() if name != _KEPT}) + b"\n" for entry in entries
+    )
 
 
 def read_text(folder: Path, shard: ShardSpec) -> bytes:
@@ -66,7 +100,7 @@ def read_source(folder: Path) -> dict[str, Any] | None:
 
 def _example(line: bytes, where: str) -> Example:
     entry = parse_object(line, where)
-    if set(entry) - {_MESSAGES} != _FIELDS:
+    if set(entry) - {_MESSAGES, _KEPT} != _FIELDS:
         raise CacheError(f"{where} is damaged: an example holds {sorted(_FIELDS)}.")
     words, messages = entry["words"], entry.get(_MESSAGES, [])
     optional = [entry["text"], entry["group"]]

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.cache.examples import read_examples
-from probekit.cache.format.names import INDEXES
+from probekit.cache.index import columns_of, index_of
+from probekit.cache.keep import need_words
 from probekit.cache.layers import as_float32
 from probekit.cache.reader import ActivationCache
 from probekit.errors import ResourceError, UsageError, did_you_mean
@@ -113,14 +114,17 @@ class _Table:
         self.words = words
         sites = [place for place in cache.sites(stack) if not site_of(place).ragged]
         self.layers = _chosen(layers, cache.layers(stack), sites)
-        self._indexes = [of_stack(stack, name) for name in INDEXES]
+        if words:
+            need_words(cache, "An export of words")
+        self._indexes = [of_stack(stack, name) for name in cache.indexes]
         self.rows = sum(len(self.index(number)["example"]) for number in range(len(cache.shards)))
 
     def index(self, number: int) -> dict[str, NDArray[np.int32]]:
-        """Example and word (and token) of the rows of a shard."""
-        example, word, token = (self.cache.index_block(name, number) for name in self._indexes)
+        """Example and word of the rows of a shard, and what else there is of each where they are not pooled here."""
+        index = index_of([self.cache.index_block(name, number) for name in self._indexes], self.cache.keep)
         if not self.words:
-            return {"example": example, "word": word, "token": token}
+            return columns_of(index)
+        example, word = index.example, index.word
         starts = _word_starts(example, word)
         kept = starts[word[starts] >= 0]
         return {"example": example[kept], "word": word[kept]}
@@ -140,7 +144,7 @@ class _Table:
         block = as_float32(self.cache.block(tensor_name(layer, self.stack), number))
         if not self.words:
             return block
-        example, word, _ = (self.cache.index_block(name, number) for name in self._indexes)
+        example, word = (self.cache.index_block(name, number) for name in self._indexes[:2])
         starts = _word_starts(example, word)
         counts = np.diff([*starts, len(word)])
         sums = np.add.reduceat(block, starts, axis=0)

@@ -12,7 +12,6 @@ import mmap
 import os
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +26,14 @@ from probekit.cache.format.manifest import check_entry, check_sums, read_header,
 from probekit.cache.format.names import (
     INDEXES,
     NUMPY,
+    POOLED_INDEXES,
     parse_name,
     receipt_name,
     shard_name,
 )
 from probekit.cache.format.plan import CachePlan, FormatVersionError, read_plan, resume_command
+from probekit.cache.index import CacheIndex, index_of
+from probekit.cache.keep import Keep
 from probekit.cache.layers import LayerView
 from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError, did_you_mean
 from probekit.sites import LAYER, STACKS, WEIGHTS, Site, of_stack, read_site, tensor_name
@@ -44,25 +46,6 @@ if TYPE_CHECKING:
 
 TEXTLESS = "tokens_without_text"
 """In the plan: ids of tokens that spell spaces and nothing else."""
-
-
-@dataclass(frozen=True, slots=True)
-class CacheIndex:
-    """What each row is: three int32 arrays [rows].
-
-    Attributes
-    ----------
-    example : ndarray
-        Ordinal of the example in the corpus.
-    word : ndarray
-        Ordinal of the word in the example; -1 for special tokens.
-    token : ndarray
-        Token id.
-    """
-
-    example: NDArray[np.int32]
-    word: NDArray[np.int32]
-    token: NDArray[np.int32]
 
 
 class ActivationCache:
@@ -190,12 +173,22 @@ class ActivationCache:
         found = [parse_name(name)[1] for name in self._headers[0].tensors]
         return [site for site in found if site is not None and site.stack == stack]
 
+    @cached_property
+    def keep(self) -> Keep:
+        """Which rows the cache has: one a token, a word, a place of an example."""
+        return Keep.of(self.identity)
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """The names of the index tensors of a stack."""
+        return POOLED_INDEXES if self.keep.pooled else INDEXES
+
     def index(self, stack: str = "") -> CacheIndex:
-        """Return example, word and token of every row of a stack."""
+        """Return example, word and token of every row of a stack, and what a row pools where it pools tokens."""
         self._check_stack(stack)
-        names, numbers = [of_stack(stack, name) for name in INDEXES], range(len(self.shards))
+        names, numbers = [of_stack(stack, name) for name in self.indexes], range(len(self.shards))
         parts = [np.concatenate([self.index_block(name, number) for number in numbers]) for name in names]
-        return CacheIndex(*parts)
+        return index_of(parts, self.keep)
 
     def index_block(self, name: str, number: int) -> NDArray[Any]:
         """Return an index of one shard, hashed first: a wrong number in it gives a label to another row.

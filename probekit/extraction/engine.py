@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from probekit.extraction.layout import Segment, kept_pairs, kept_rows
+from probekit.extraction.pooled import BatchPart, RowSums
 from probekit.models.runtime.check import TOLERANCES, Difference, differences, is_ragged, refuse, row_label
 from probekit.models.runtime.forward import forward, pad
 from probekit.models.runtime.hooks import Capture
@@ -44,8 +45,8 @@ class BatchRows:
 class Engine(Protocol):
     """What turns a batch into rows; tests put deterministic arrays in its place."""
 
-    def run(self, segments: Sequence[Segment]) -> BatchRows:
-        """Return the kept rows of a batch."""
+    def run(self, segments: Sequence[Segment], sums: RowSums | None = None) -> BatchRows:
+        """Return the kept rows of a batch; with `sums` those that pool tokens and are whole after this batch."""
 
     def read(self, segments: Sequence[Segment]) -> None:
         """Run a batch whose rows nobody keeps."""
@@ -81,14 +82,21 @@ class LocalEngine:
     ) -> None:
         self.capture.__exit__(kind, error, trace)
 
-    def run(self, segments: Sequence[Segment]) -> BatchRows:
-        """Run one batch and gather its kept rows."""
+    def run(self, segments: Sequence[Segment], sums: RowSums | None = None) -> BatchRows:
+        """Run one batch and gather its kept rows, pooled where they are asked for so."""
         self.read(segments)
         width = max(len(segment.encoded.ids) for segment in segments)
         longer = 0 if all(segment.encoded.suffix for segment in segments) else 1
         widths = {False: width, True: width + longer}
         indexes = {shift: self._index(kept_rows(segments, widths[shift], shift=shift)) for shift in self.shifts}
         pairs = {shift: self._index(kept_pairs(segments, widths[shift], shift=shift)) for shift in self.ragged}
+        parts: dict[bool, BatchPart] = {}
+        if sums is not None:
+            for stack in dict.fromkeys(split_stack(name)[0] for name in self.names):
+                shift, index = stack == DECODER, indexes[stack == DECODER]
+                parts[shift] = sums.next(stack, len(segments) * widths[shift] if index is None else len(index))
+                tokens = self._index(parts[shift].tokens)
+                indexes[shift] = tokens if index is None else index[tokens]
         blocks = {}
         for name in self.names:
             shift = split_stack(name)[0] == DECODER
@@ -102,6 +110,8 @@ class LocalEngine:
             flat = state.reshape(-1, state.shape[-1])
             # Over several devices, each layer lies where its block ran.
             kept = flat if index is None else flat.index_select(0, index.to(flat.device))
+            if sums is not None:
+                kept = sums.means(name, parts[shift], kept)
             blocks[name] = kept.to(self.store)
         # One transfer for all layers: on a GPU each would wait for the device.
         sizes = torch.stack([_largest(block).to(self.loaded.device) for block in blocks.values()]).tolist()
@@ -137,5 +147,7 @@ def as_stored(block: torch.Tensor) -> np.ndarray[Any, Any]:
 
 
 def _largest(block: torch.Tensor) -> torch.Tensor:
+    if not len(block):  # no row of this batch is whole yet
+        return torch.zeros((), device=block.device)
     low, high = torch.aminmax(block)
     return torch.maximum(-low, high).float()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probekit.cache.format.names import cache_key, with_model_name
+from probekit.cache.keep import KEPT_PLACES
 from probekit.cache.location import CacheEntry, cache_name, explain_difference, list_caches
 from probekit.cache.reader import ActivationCache
 from probekit.controls import control_identity
@@ -33,6 +34,7 @@ def identify(request: Request, source: ModelSource, staged: StagedCorpus, loaded
         "model": {"name": source.name, "revision": source.revision, **digests, **control_identity(spec.control)},
         "corpus": {"name": staged.name, "fingerprint": staged.fingerprint},
         **spec.identity(),
+        **({KEPT_PLACES: staged.kept} if staged.kept else {}),
     }
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from probekit import plain
+from probekit.cache.keep import TOKENS, Keep
 from probekit.cache.location import cache_root
 from probekit.controls import one_control
 from probekit.devices import DeviceMap, place_of
 from probekit.errors import UsageError
+from probekit.extraction.kept_places import KeptPlaces
 from probekit.extraction.spec import INPUTS, Changes, ExtractionSpec
 from probekit.sites import parse_kinds, parse_layers
 
@@ -84,6 +86,7 @@ class Request:
         shard: tuple[int, int] | None = None,
         mixed: bool = False,
         cache: str | os.PathLike[str] | None = None,
+        keep: str = TOKENS,
     ) -> Request:
         """Check the options and freeze them."""
         stored = plain.type_name(store, "store")
@@ -104,7 +107,10 @@ class Request:
             ),
             edits=edits if edits is None else plain.one_of(edits, "edits", Changes, "a probekit.ablation.Edits"),
             batch_tokens=batch_tokens,
+            keep=Keep.read(keep),
         )
+        if spec.keep.places:
+            KeptPlaces(spec.keep)
         return cls(
             plain.location(model, "model", "the name or the folder of a model"),
             corpus,

@@ -24,6 +24,7 @@ from probekit.cache.write.writer import CacheWriter
 from probekit.corpus import open_corpus
 from probekit.extraction.chats import certify, with_template
 from probekit.extraction.identity import complete_cache, former_name_note, identify, other_caches
+from probekit.extraction.kept_places import KeptPlaces
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
 from probekit.extraction.spec import Changes, ExtractionSpec, batch_tokens, needed, token_limit
@@ -64,6 +65,7 @@ def extract(
     shard: tuple[int, int] | None = None,
     mixed: bool = False,
     cache: str | os.PathLike[str] | None = None,
+    keep: str = "tokens",
     progress: Progress | None = None,
 ) -> Extraction:
     """Keep the vectors of every token of a corpus at every layer of a model.
@@ -119,6 +121,10 @@ def extract(
         Resume under other versions or another device than the first run's.
     cache : path, optional
         Folder of caches.
+    keep : str
+        Which rows are kept: ``tokens``; ``words`` (``words:first``, ``words:last``), a row a word, the mean of its
+        tokens; or a list of places with a row each: ``sentence`` (the whole example), positions as ``probe`` names
+        them (``last-prompt``, ``assistant``), ``spans:TASK``. Pooled where the model runs; the cache is another.
     progress : callable, optional
         Called with the share done (0..1) and a note.
 
@@ -160,6 +166,7 @@ def extract(
         shard=shard,
         mixed=mixed,
         cache=cache,
+        keep=keep,
     )
     return extract_request(request, progress=None if progress is None else plain.called(progress, "progress"))
 
@@ -175,9 +182,11 @@ def extract_request(
     source = find_model(request.model, revision=request.revision)
     before = stamps(source)
     request, corpus = with_template(request, source), open_corpus(request.corpus)
-    with stage(corpus, request.root, subsample=request.subsample) as staged:
+    places = KeptPlaces(request.spec.keep) if request.spec.keep.places else None
+    with stage(corpus, request.root, subsample=request.subsample, places=places) as staged:
         tell = notify or (lambda note: None)
         remarks = [*shadowing_note(request.model), *source.remarks, *staged.remarks]
+        remarks += [] if places is None else places.notes()
         for note in remarks:
             tell(note)
         loaded = None

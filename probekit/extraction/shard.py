@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from probekit.cache.examples import read_examples
+from probekit.cache.examples import read_examples, read_kept
 from probekit.cache.format.names import PAIRS, ShardSpec, TensorSpec
+from probekit.cache.index import CacheIndex, columns_of
+from probekit.cache.keep import EVERY_TOKEN, Keep
 from probekit.cache.write.shard import ShardWriter
 from probekit.cache.write.writer import CacheWriter
 from probekit.errors import InputError, NumericError
 from probekit.example import Example
 from probekit.extraction.batch_check import BatchCheck
 from probekit.extraction.engine import BatchRows, Engine, as_stored
+from probekit.extraction.keeping import KeptRows, Places, rows_to_keep
 from probekit.extraction.layout import Segment, ShardLayout, lay_out_shard
+from probekit.extraction.pooled import RowSums
 from probekit.extraction.spec import ExtractionSpec, batches
 from probekit.models.tokens.align import Encoded
 from probekit.models.tokens.alignment_counts import AlignmentCounts
@@ -43,11 +47,28 @@ class TokenisedShard:
 
     layout: ShardLayout
     alignment: AlignmentCounts
+    names: Mapping[int, str]
+    """Ids of the examples, by ordinal."""
+    keep: Keep = EVERY_TOKEN
+    places: Places | None = None
+    textless: tuple[int, ...] = ()
 
     @property
     def rows(self) -> int:
-        """Rows of the shard (of each stack)."""
+        """Tokens of the shard (of each stack)."""
         return self.layout.rows
+
+    def tokens_of(self, stack: str, decoder_start: int | None) -> CacheIndex:
+        """Return what every token of a stack is."""
+        word, token = self.layout.word, self.layout.token
+        if stack == DECODER:
+            assert decoder_start is not None
+            word, token = self.layout.shifted(decoder_start)
+        return CacheIndex(self.layout.examples_of(stack), word, token)
+
+    def rows_of(self, stack: str, decoder_start: int | None) -> KeptRows:
+        """Return the rows that are kept of a stack, where they are not its tokens."""
+        return rows_to_keep(self.keep, self.tokens_of(stack, decoder_start), self.places, self.textless)
 
 
 class Tokeniser:
@@ -67,8 +88,15 @@ class Tokeniser:
         encoded = self.encode(examples)
         ids = [example.id for example in examples]
         alignment = AlignmentCounts.of(encoded, [example.words for example in examples], ids)
+        names = dict(enumerate(ids, shard.start))
         layout = lay_out_shard(encoded, ids, shard.start, limit=self.limit, overflow=self.spec.overflow)
-        return TokenisedShard(layout, alignment)
+        if not self.spec.keep.pooled:
+            return TokenisedShard(layout, alignment, names)
+        places = None
+        if self.spec.keep.places:
+            sizes = [len(example.words) for example in examples]
+            places = Places.of(read_kept(folder / "corpus", shard), sizes, shard.start)
+        return TokenisedShard(layout, alignment, names, self.spec.keep, places, tuple(self.encoder.textless))
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Tokenise examples as words, as surface text or as chats."""
@@ -111,19 +139,24 @@ class ShardRunner:
         """Run every batch of a shard; yield the rows done after each."""
         layout = ready.layout
         stacks = {tensor.stack for tensor in self.tensors}
-        counts = {stack: len(layout.examples_of(stack)) for stack in stacks}
+        kept = {stack: ready.rows_of(stack, self.decoder_start) for stack in stacks} if ready.keep.pooled else {}
+        index = {stack: kept[stack].index if kept else ready.tokens_of(stack, self.decoder_start) for stack in stacks}
+        columns = {stack: columns_of(index[stack]) for stack in stacks}
+        counts = {stack: len(columns[stack]["example"]) for stack in stacks}
         counts |= {of_stack(stack, PAIRS): layout.pairs_of(stack) for stack in stacks}
         writer = cache.shard(shard, rows=counts, tensors=self.tensors)
         self._open.append(writer)
-        self._submit(self._write_index, writer, layout, stacks)
+        self._submit(self._write_index, writer, columns)
+        sums = RowSums(kept) if kept else None
+        examples = {stack: its["example"] for stack, its in columns.items()}
         tally: dict[str, float] = dict.fromkeys((tensor.name for tensor in self.tensors), 0.0)
         at = dict.fromkeys(tally, 0)
         row = 0
         check = BatchCheck(self.engine, layout.segments, self.limit)
         for cut in batches(layout.lengths, self.limit, padded=check.padded):
             segments = layout.segments[cut]
-            rows = self.engine.run(segments)
-            self._submit(self._write, writer, dict(at), rows, tally, segments)
+            rows = self.engine.run(segments) if sums is None else self.engine.run(segments, sums)
+            self._submit(self._write, writer, dict(at), rows, tally, _Whose(segments, examples, ready.names))
             for name, block in rows.blocks.items():
                 at[name] += len(block)
             check.compare(cut)
@@ -141,27 +174,18 @@ class ShardRunner:
             self._pending.popleft().result()
         self._pending.append(self._behind.submit(act, *values))
 
-    def _write_index(self, writer: ShardWriter, layout: ShardLayout, stacks: set[str]) -> None:
-        for stack in stacks:
-            word, token = layout.word, layout.token
-            if stack == DECODER:
-                assert self.decoder_start is not None
-                word, token = layout.shifted(self.decoder_start)
-            for name, column in (("example", layout.examples_of(stack)), ("word", word), ("token", token)):
+    def _write_index(self, writer: ShardWriter, columns: Mapping[str, Mapping[str, Any]]) -> None:
+        for stack, its in columns.items():
+            for name, column in its.items():
                 writer.put(of_stack(stack, f"index.{name}"), 0, column)
 
     def _write(
-        self,
-        writer: ShardWriter,
-        at: dict[str, int],
-        rows: BatchRows,
-        tally: dict[str, float],
-        segments: Sequence[Segment],
+        self, writer: ShardWriter, at: dict[str, int], rows: BatchRows, tally: dict[str, float], whose: _Whose
     ) -> None:
         for name, block in rows.blocks.items():
             size = rows.largest[name]
             if not math.isfinite(size):
-                raise _not_finite(name, block, segments)
+                raise _not_finite(name, block, at[name], whose)
             tally[name] = max(tally[name], size)
             writer.put(name, at[name], as_stored(block))
 
@@ -176,23 +200,40 @@ class ShardRunner:
             for name, size in tally.items()
         }
         findings["check"] = check.to_json()
+        if ready.keep.pooled:
+            findings["tokens"] = ready.rows
         writer.publish(findings)
         writer.close()
         self._open.remove(writer)
 
 
-def _not_finite(name: str, block: Any, segments: Sequence[Segment]) -> NumericError:
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """Tells whose the rows of a batch are: the segments of the batch, the example of each row of a shard by stack."""
+
+    segments: Sequence[Segment]
+    examples: Mapping[str, Any]
+    names: Mapping[int, str]
+
+    def example(self, name: str, row: int, at: int) -> str:
+        """Return the id of the example of a row of a batch whose rows begin at `at`."""
+        site = site_of(name)
+        if not site.ragged:
+            return self.names[int(self.examples[site.stack][at + row])]
+        for segment in self.segments:
+            row -= (segment.stop - segment.start) ** 2
+            if row < 0:
+                break
+        return segment.name
+
+
+def _not_finite(name: str, block: Any, at: int, whose: _Whose) -> NumericError:
     """Say in which layer and at which example a number is none."""
     rows = (~block.isfinite()).any(dim=1).nonzero()
-    row, site = int(rows[0]), site_of(name)
-    for segment in segments:
-        kept = segment.stop - segment.start
-        row -= kept**2 if site.ragged else kept
-        if row < 0:
-            break
+    site = site_of(name)
     return NumericError(
         f"{'Place' if site.inside else 'Layer'} {site.place} ({name}) holds NaN or infinity in {len(rows)} of "
         f"{len(block)} {'pairs of tokens' if site.ragged else 'rows'}, first at "
-        f"example '{segment.name}'. In float16 that is an overflow: use bfloat16 (--dtype bfloat16, --store "
-        "bfloat16) or float32."
+        f"example '{whose.example(name, int(rows[0]), at)}'. In float16 that is an overflow: use bfloat16 (--dtype "
+        "bfloat16, --store bfloat16) or float32."
     )

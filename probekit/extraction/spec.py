@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from probekit import plain
+from probekit.cache.keep import EVERY_TOKEN, KEEP, Keep
 from probekit.controls import Control
 from probekit.devices import DeviceMap
 from probekit.errors import UsageError
@@ -71,6 +72,8 @@ class ExtractionSpec:
     overflow : {"error", "truncate", "window"}
     max_length : int or None
         Tokens, special ones included; None: the model's own limit.
+    keep : Keep
+        Which rows leave the model: every token, or means of words, of examples, of places in them.
     control : Control or None
         Which control model of the same architecture is read in the place of the trained one.
     edits : Changes or None
@@ -90,6 +93,7 @@ class ExtractionSpec:
     control: Control | None = None
     edits: Changes | None = None
     batch_tokens: int | None = None
+    keep: Keep = EVERY_TOKEN
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -110,6 +114,11 @@ class ExtractionSpec:
                 f"A chat is read whole: its last tokens are what one asks about, and --overflow {self.overflow} would "
                 "cut them off or apart. Leave out --overflow, and the chats that are too long."
             )
+        if WEIGHTS in self.sites and self.keep.pooled:
+            raise UsageError(
+                f"The `sites` option cannot be {WEIGHTS} with --keep {self.keep.name}: attention weights are of pairs "
+                "of tokens. Use --keep tokens, or leave out these weights."
+            )
         if WEIGHTS in self.sites and self.overflow == "window":
             raise UsageError(
                 f"The `sites` option cannot be {WEIGHTS} with --overflow window: an example that is read in several "
@@ -117,8 +126,9 @@ class ExtractionSpec:
             )
 
     def identity(self) -> dict[str, Any]:
-        """Return the fields that decide the vectors, for the cache key; ``sites``, ``template`` where there are any."""
+        """Return the fields that decide the vectors, for the cache key; what is not asked for is not among them."""
         return {
+            **({KEEP: self.keep.name} if self.keep.pooled else {}),
             **({"sites": list(self.sites)} if self.sites else {}),
             "layers": self.layers if isinstance(self.layers, str) else list(self.layers),
             "dtype": self.dtype,

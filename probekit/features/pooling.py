@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from probekit.cache.reader import CacheIndex, LayerView
+from probekit.cache.index import CacheIndex
+from probekit.cache.ranges import closing_rows, place_rows, span_rows, with_text
+from probekit.cache.reader import LayerView
 from probekit.errors import ResourceError, UsageError, did_you_mean
 from probekit.features.table import TargetTable
 
@@ -50,6 +52,9 @@ class Pooler:
     A piece that is a space alone belongs to the word that follows it. It counts in the mean, which leaves out nothing
     that the model read for the word (one row of two where the word is ``?``), and never for the first.
 
+    Rows of a cache that pooled tokens (``--keep``) weigh as many as they pool, so that a mean over several of them is
+    the mean of the tokens; what such rows do not answer is refused.
+
     ``table`` (the attribute) is the given one without the targets that no token covers; their
     words are counted in ``table.without_token``.
 
@@ -73,12 +78,14 @@ class Pooler:
                 raise UsageError(f"The `{option}` option must be one of {', '.join(known)}. Got '{value}'.{hint}")
         if pair != "concat" and table.spans.shape[1] != 2:
             raise UsageError(f"The `pair` option says '{pair}', and the targets are no pairs. Leave it out.")
+        if table.ends is None:
+            index.keep.check_pool(pool)
         first, stop = token_ranges(index, table)
         whole = np.asarray((stop > first).all(axis=1))
         self.table = _without(table, whole)
         first, stop = first[whole], stop[whole]
         if pool in ("first", "endpoints") and len(textless):
-            first = _with_text(index, first, stop, textless)
+            first = with_text(index, first, stop, textless)
         if pool == "first":
             stop = first + 1
         elif pool == "last":
@@ -90,6 +97,7 @@ class Pooler:
             else:
                 self.ranges.append((first[:, k], stop[:, k]))
         self.pool, self.pair = pool, pair
+        self._counts = None if index.count is None else index.count.astype(np.float64)
         self.width = len(self.ranges)
         """Vectors of the layer that are in memory for one target."""
         self.scratch: Path | None = None
@@ -105,7 +113,8 @@ class Pooler:
             for k, (first, stop) in enumerate(self.ranges):
                 chosen = np.flatnonzero((first >= low) & (first < high))
                 if len(chosen):
-                    X[chosen, k * d : (k + 1) * d] = _means(block, first[chosen] - low, stop[chosen] - low)
+                    counts = None if self._counts is None else self._counts[low:high]
+                    X[chosen, k * d : (k + 1) * d] = _means(block, first[chosen] - low, stop[chosen] - low, counts)
             low = high
         if self.pair == "concat":
             return X
@@ -114,13 +123,23 @@ class Pooler:
         return combine(X[:, :half], X[:, half:], out=zeros_like(X, (n, half)))
 
 
-def _means(block: NDArray[np.float32], first: NDArray[np.int64], stop: NDArray[np.int64]) -> NDArray[np.float32]:
-    counts = stop - first
-    if (counts == 1).all():
+def _means(
+    block: NDArray[np.float32],
+    first: NDArray[np.int64],
+    stop: NDArray[np.int64],
+    counts: NDArray[np.float64] | None,
+) -> NDArray[np.float32]:
+    """Return the means of rows; a row that is itself the mean of tokens (`counts`) weighs as many as it pools."""
+    sizes = stop - first
+    if (sizes == 1).all():
         return block[first]
-    pointers = np.concatenate([[0], np.cumsum(counts)])
-    columns = np.arange(pointers[-1]) - np.repeat(pointers[:-1] - first, counts)
-    weights = np.repeat((1.0 / counts).astype(np.float32), counts)
+    pointers = np.concatenate([[0], np.cumsum(sizes)])
+    columns = np.arange(pointers[-1]) - np.repeat(pointers[:-1] - first, sizes)
+    if counts is None:
+        weights = np.repeat((1.0 / sizes).astype(np.float32), sizes)
+    else:
+        own = counts[columns]
+        weights = (own / np.repeat(np.add.reduceat(own, pointers[:-1]), sizes)).astype(np.float32)
     return np.asarray(sparse.csr_matrix((weights, columns, pointers), shape=(len(first), len(block))) @ block)
 
 
@@ -129,50 +148,39 @@ def token_ranges(index: CacheIndex, table: TargetTable) -> tuple[NDArray[np.int6
 
     Rows of one example stand together and its words ascend, so a span is one range of rows. A table of places
     (``table.ends``) has the one row before the word behind the span, or the last one of its example.
+
+    Raises
+    ------
+    UsageError
+        The rows are of other places of the examples than the targets are about.
     """
-    inside = np.flatnonzero(index.word >= 0)
-    # (example, word) as one sortable number; the cache orders examples by length, so sort once.
-    shift = np.int64(1) << 32
-    place = index.example[inside].astype(np.int64) * shift + index.word[inside]
-    order = np.argsort(place, kind="stable")
-    place, rows = place[order], inside[order]
-    example = table.example[:, None] * shift
+    if index.keep.places:
+        return _kept_ranges(index, table)
+    if table.ends is None:
+        return span_rows(index, table.example, table.spans)
+    if index.keep.pooled:
+        raise UsageError(
+            f"A position of one token is asked for, and the cache keeps {index.keep.said} (--keep {index.keep.name}). "
+            "Extract with --keep and the name of the position, or --keep tokens."
+        )
+    return closing_rows(index, table.example, table.spans[:, 0, 1], table.ends)
+
+
+def _kept_ranges(index: CacheIndex, table: TargetTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of targets in a cache that keeps places; those of any other target are not in it."""
+    spans = table.spans
     if table.ends is not None:
-        return _closing(index, table, place, rows)
-    low = np.searchsorted(place, example + table.spans[:, :, 0], "left")
-    high = np.searchsorted(place, example + table.spans[:, :, 1], "left")
-    empty = high <= low
-    first = rows[np.minimum(low, len(rows) - 1)]
-    stop = rows[np.maximum(high, 1) - 1] + 1
-    return np.where(empty, 0, first), np.where(empty, 0, stop)
-
-
-def _closing(
-    index: CacheIndex, table: TargetTable, place: NDArray[np.int64], rows: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the one row of each target [n, 1]; ``place`` are (example, word) in order, ``rows`` theirs."""
-    assert table.ends is not None
-    after = table.example * (np.int64(1) << 32) + table.spans[:, 0, 1]
-    at = np.minimum(np.searchsorted(place, after, "left"), len(place) - 1)
-    before = rows[at] - 1
-    # The word behind must be the same example's, and so must what stands before it.
-    there = (place[at] >= after) & (place[at] >> 32 == table.example) & (before >= 0)
-    there &= index.example[np.maximum(before, 0)] == table.example
-    last = np.flatnonzero(np.append(index.example[1:] != index.example[:-1], True))
-    by_example = dict(zip(index.example[last].tolist(), last.tolist(), strict=True))
-    final = np.array([by_example.get(ordinal, -1) for ordinal in table.example.tolist()], np.int64)
-    row = np.where(table.ends, final, np.where(there, before, -1))[:, None]
-    return np.where(row < 0, 0, row), np.where(row < 0, 0, row + 1)
-
-
-def _with_text(
-    index: CacheIndex, first: NDArray[np.int64], stop: NDArray[np.int64], textless: Sequence[int]
-) -> NDArray[np.int64]:
-    """Return the first row with text of every span [n, s]; the first row where none has any."""
-    n = len(index.token)
-    texts = np.where(np.isin(index.token, textless), n, np.arange(n))
-    following = np.minimum.accumulate(texts[::-1])[::-1][first]
-    return np.where(following < stop, following, first)
+        spans = np.stack([np.full_like(spans[:, :, 0], -1), spans[:, :, 1]], axis=2)
+    first, stop, kept = place_rows(index, table.example, spans)
+    if not kept.all():
+        lost = np.flatnonzero(~kept.all(axis=1))
+        where = f"'{table.forms[lost[0]]:.60}' in example '{table.ids[table.example[lost[0]]]}'"
+        raise UsageError(
+            f"{len(lost):,} of {len(table):,} targets stand at other places than the cache keeps ({index.keep.name}), "
+            f"the first of them {where}. Extract with --keep words (of a word or more), sentence (of whole examples), "
+            "spans:TASK, the name of the position, or tokens."
+        )
+    return first, stop
 
 
 def _without(table: TargetTable, whole: NDArray[np.bool_]) -> TargetTable:

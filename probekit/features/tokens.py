@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.cache.reader import CacheIndex, LayerView
+from probekit.cache.index import CacheIndex
+from probekit.cache.reader import LayerView
+from probekit.errors import UsageError
 from probekit.example import SPLITS
 from probekit.features.pooling import token_ranges
 from probekit.features.table import TargetTable
@@ -77,9 +79,19 @@ class TokenGatherer:
         Example and word of every row of the cache.
     table : TargetTable
         Only targets that a token covers, as :attr:`Pooler.table <probekit.features.pooling.Pooler>` is.
+
+    Raises
+    ------
+    UsageError
+        The rows are no tokens.
     """
 
     def __init__(self, index: CacheIndex, table: TargetTable) -> None:
+        if index.keep.pooled:
+            raise UsageError(
+                f"This estimator reads every token around a target, and the cache keeps {index.keep.said} (--keep "
+                f"{index.keep.name}). Extract with --keep tokens, or choose another estimator."
+            )
         first, stop = token_ranges(index, table)
         inside = np.flatnonzero(index.word >= 0)
         order = inside[np.argsort(index.example[inside], kind="stable")]

@@ -17,6 +17,7 @@ from typing import Any
 
 from probekit import plain
 from probekit.cache.format.names import model_name
+from probekit.cache.keep import KEEP, KEPT_PLACES
 from probekit.cache.location import CacheEntry, cache_root, differences, list_caches, named_cache, newest_complete
 from probekit.cache.reader import ActivationCache
 from probekit.controls import KINDS as CONTROLS
@@ -240,10 +241,10 @@ def _precision(identity: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _tokens(identity: Mapping[str, Any]) -> list[Any]:
-    """Return the part of an identity that decides which tokens there are, and the architecture."""
+    """Return the part of an identity that decides which rows there are, and the architecture."""
     model = [model_name(identity["model"]), *(identity["model"].get(name) for name in ("config", "tokenizer"))]
     policy = [identity[name] for name in ("edits", "input", "max_length", "overflow")]
-    return [identity["corpus"]["fingerprint"], *model, *policy]
+    return [identity["corpus"]["fingerprint"], *model, *policy, identity.get(KEEP), identity.get(KEPT_PLACES)]
 
 
 def _newest(word: str, model: str | None, root: Path, beside: Mapping[str, Any] | None) -> tuple[Path, str]:

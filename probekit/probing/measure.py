@@ -16,6 +16,7 @@ import numpy as np
 
 from probekit import __version__
 from probekit.cache.format.certificate import certificate, made_notes
+from probekit.cache.keep import KEEP, keep_notes
 from probekit.cache.reader import ActivationCache
 from probekit.controls import control_of, edits_notes
 from probekit.corpus import Corpus
@@ -25,14 +26,7 @@ from probekit.probing.question import Floor, Question
 from probekit.probing.settings import Settings
 from probekit.report import Measurement
 from probekit.report.render.table import readable
-from probekit.statistics.bootstrap import (
-    Resampled,
-    Score,
-    bounds_of,
-    bounds_of_difference,
-    interval,
-    mean_of_draws,
-)
+from probekit.statistics.bootstrap import Resampled, Score, bounds_of, bounds_of_difference, interval, mean_of_draws
 from probekit.statistics.significance import layer_tests
 from probekit.tasks import ProbeTask
 
@@ -241,6 +235,7 @@ def provenance_of(
             "unit": unit,
             "dtype": cache.identity["dtype"],
             "store": cache.identity["store"],
+            KEEP: cache.keep.name,
             "probekit": __version__,
             "reference": task.reference,
         },
@@ -248,6 +243,7 @@ def provenance_of(
         "notes": [
             *source.remarks,
             *made_notes(cache.made_with),
+            *keep_notes(cache),
             *edits_notes(cache.identity.get("edits", ())),
             *_of_word_vectors(cache),
             *notes,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probekit import plain
+from probekit.cache.keep import need_tokens
 from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError, InputError, ProbekitError, UsageError
 from probekit.models.sources.find import find_again, find_model
@@ -165,6 +166,8 @@ def drift(before: ActivationCache, after: ActivationCache, *, measure: str = "ck
         Fewer than four tokens.
     """
     how = MEASURES.get(plain.text(measure, "measure"), "measure")
+    for cache in (before, after):
+        need_tokens(cache, "Drift")
     first, second = before.index(), after.index()
     for name in ("example", "word", "token"):
         if not np.array_equal(getattr(first, name), getattr(second, name)):

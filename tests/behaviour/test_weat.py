@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from probekit.behaviour.bias import AssociationTest, associations_of_cache, examples_of, read_association_test, weat
-from probekit.cache.reader import CacheIndex
+from probekit.cache.index import CacheIndex
 from probekit.errors import InputError, NumericError, UsageError
 from probekit.example import Example
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probekit.cache.reader import CacheIndex
+from probekit.cache.index import CacheIndex
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.example import Example
 from probekit.features import Pooler, collect, matched, number_bins

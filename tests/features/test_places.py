@@ -11,7 +11,8 @@ import pytest
 from tiny_models import tiny_model
 
 from probekit import extract, probe
-from probekit.cache.reader import ActivationCache, CacheIndex
+from probekit.cache.index import CacheIndex
+from probekit.cache.reader import ActivationCache
 from probekit.cli.app import run
 from probekit.corpus import Example, Span
 from probekit.errors import InputError, UsageError

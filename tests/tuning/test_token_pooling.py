@@ -10,7 +10,7 @@ import pytest
 import torch
 from token_batches import WIDTH, assert_close, batch_of
 
-from probekit.cache.reader import CacheIndex
+from probekit.cache.index import CacheIndex
 from probekit.features import Pooler, TargetTable
 from probekit.tuning.heads import POOLS
 from probekit.tuning.readout.batch import TokenBatch

@@ -20,7 +20,7 @@ from probekit.ablation.erasers import Labelled
 from probekit.ablation.passes import Row, TokenPass, laid_out
 from probekit.ablation.runs import Runs, Told
 from probekit.behaviour.scoring.making import Session
-from probekit.cache.reader import CacheIndex
+from probekit.cache.index import CacheIndex
 from probekit.example import SPLITS
 from probekit.extraction.spec import BATCH_TOKENS
 from probekit.features import TargetTable

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.ablation.passes import Row
-from probekit.cache.reader import CacheIndex
+from probekit.cache.index import CacheIndex
 from probekit.features import TargetTable
 
 Longs = NDArray[np.int64]

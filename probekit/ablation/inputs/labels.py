@@ -19,7 +19,7 @@ from probekit.ablation.inputs.erasing import phrases, without
 from probekit.ablation.inputs.items import Erasures
 from probekit.ablation.labelled import Labelled
 from probekit.ablation.probes.pooled import OUTCOMES
-from probekit.cache.reader import CacheIndex
+from probekit.cache.index import CacheIndex
 from probekit.errors import InputError
 from probekit.example import Example
 from probekit.extraction.run import tokeniser_for

@@ -19,7 +19,7 @@ from probekit import plain
 from probekit.ablation.passes import Longs, encoder_decoder
 from probekit.ablation.probes.pooled import OUTCOMES, LinearProbe, ProbePass, vector_passes
 from probekit.behaviour.scoring.making import ScoringSpec
-from probekit.cache.reader import CacheIndex
+from probekit.cache.index import CacheIndex
 from probekit.controls import control_identity, one_control
 from probekit.corpus import Corpus, Example, annotated, open_corpus, repeated_ordinals
 from probekit.errors import NumericError, UsageError

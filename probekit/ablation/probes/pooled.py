@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from probekit.ablation.passes import Longs, copies_of
 from probekit.behaviour.scoring.scorer import Found, padded
-from probekit.cache.reader import CacheIndex
+from probekit.cache.index import CacheIndex
 from probekit.extraction.spec import batches
 from probekit.features import Pooler
 from probekit.models.runtime.forward import PaddedBatch

@@ -17,8 +17,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probekit.cache.format.names import CACHE_SCHEMA, DTYPES, TensorSpec, is_digest, parse_name, rank, with_indexes
+from probekit.cache.format.names import (
+    CACHE_SCHEMA,
+    DTYPES,
+    POOLED_INDEXES,
+    TensorSpec,
+    is_digest,
+    parse_name,
+    rank,
+    with_indexes,
+)
 from probekit.errors import CacheError
+from probekit.sites import split_stack
 from probekit.storage.strict import canonical, parse_object
 
 RECEIPT_ROOM = 64 << 10
@@ -59,6 +69,11 @@ class Header:
     digests: dict[str, str]
     """Digest of each tensor."""
     receipt: dict[str, Any]
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the indexes say how many tokens each row pools."""
+        return any(split_stack(name)[1] == POOLED_INDEXES[-1] for name in self.tensors)
 
     @property
     def rows(self) -> dict[str, int]:
@@ -173,7 +188,8 @@ def _check_tensors(header: dict[str, Any], start: int, size: int, where: object)
     tensors = [_check_tensor(name, entry, start, where) for name, entry in header.items()]
     tensors.sort(key=lambda tensor: rank(tensor.spec.name))
     layers = [tensor.spec for tensor in tensors if parse_name(tensor.spec.name)[1] is not None]
-    if not layers or [tensor.spec for tensor in tensors] != with_indexes(layers):
+    both = [with_indexes(layers, pooled=pooled) for pooled in (False, True)]
+    if not layers or [tensor.spec for tensor in tensors] not in both:
         raise CacheError(f"The header of {where} does not list the index tensors and then the layers.")
     offset = start
     rows: dict[str, int] = {}

@@ -24,6 +24,7 @@ from probekit.cache.format.names import (
     shard_name,
 )
 from probekit.cache.format.plan import CachePlan, check_fields, check_version
+from probekit.cache.keep import Keep
 from probekit.errors import CacheError
 from probekit.storage.files import open_regular, read_small
 from probekit.storage.strict import canonical, parse_object
@@ -66,6 +67,8 @@ def read_header(plan: CachePlan, number: int) -> tuple[Header, str]:
         raise CacheError(f"{path} is shard {header.number} under another name.")
     if header.key != shard_key(plan.key, plan.shards[number]):
         raise CacheError(f"{path} was written for another cache, or from another text than this one's.")
+    if header.pooled != Keep.of(plan.identity).pooled:
+        raise CacheError(f"{path} does not hold the indexes of what the plan of {plan.folder} says that it keeps.")
     return header, hashlib.sha256(data).hexdigest()
 
 

@@ -35,6 +35,8 @@ SHARD_EXAMPLES = 4_096
 PAIRS = "pairs"
 """What tensors of attention weights have a row for: each pair of tokens of one example."""
 INDEXES = ("index.example", "index.word", "index.token")
+POOLED_INDEXES = (*INDEXES, "index.count", "index.stop")
+"""Of caches whose rows pool tokens: of how many, and the word behind the last that a row stands for."""
 DTYPES = {"float32": ("F32", 4), "float16": ("F16", 2), "bfloat16": ("BF16", 2), "int32": ("I32", 4)}
 NUMPY = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16, "int32": np.int32}
 
@@ -121,7 +123,7 @@ def parse_name(name: str) -> tuple[str, Site | None]:
     if (site := read_tensor(name)) is not None:
         return site.stack, site
     stack, rest = split_stack(name)
-    if rest not in INDEXES:
+    if rest not in POOLED_INDEXES:
         raise CacheError(f"{name!r} is not the name of a tensor of a cache.")
     return stack, None
 
@@ -151,10 +153,10 @@ def check_own_digest(data: Mapping[str, Any], raw: bytes, where: object) -> None
         raise CacheError(f"{where} is damaged: it does not have the digest that it gives.")
 
 
-def with_indexes(tensors: Sequence[TensorSpec]) -> list[TensorSpec]:
+def with_indexes(tensors: Sequence[TensorSpec], *, pooled: bool) -> list[TensorSpec]:
     """Return the tensors in file order: the index tensors of every stack, then the layers."""
-    stacks = {tensor.stack for tensor in tensors}
-    indexes = [TensorSpec(of_stack(stack, name), "int32", 0) for stack in stacks for name in INDEXES]
+    stacks, names = {tensor.stack for tensor in tensors}, POOLED_INDEXES if pooled else INDEXES
+    indexes = [TensorSpec(of_stack(stack, name), "int32", 0) for stack in stacks for name in names]
     return sorted([*indexes, *tensors], key=lambda tensor: rank(tensor.name))
 
 
@@ -162,7 +164,7 @@ def rank(name: str) -> tuple[int, ...]:
     """Return what sorts names into file order: indexes first, then stacks, then layers, `final` last."""
     stack, site = parse_name(name)
     if site is None:
-        return 0, STACKS.index(stack), INDEXES.index(split_stack(name)[1])
+        return 0, STACKS.index(stack), POOLED_INDEXES.index(split_stack(name)[1])
     return 1, *site.order
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from probekit.cache.examples import SOURCE, read_source, read_text
+from probekit.cache.examples import SOURCE, read_source, read_text, without_kept
 from probekit.cache.format.manifest import (
     build_manifest,
     check_entry,
@@ -26,6 +26,7 @@ from probekit.cache.format.manifest import (
 )
 from probekit.cache.format.names import MANIFEST, ShardSpec, corpus_name, receipt_name, shard_name
 from probekit.cache.format.plan import CachePlan, FormatVersionError, read_plan
+from probekit.cache.keep import Keep
 from probekit.cache.write.recovery import check_bytes, damaged_tensors, file_identity, set_aside
 from probekit.cache.write.shard import receipt_bytes
 from probekit.errors import CacheError
@@ -203,7 +204,8 @@ def _corpus_problems(plan: CachePlan) -> Iterator[Problem]:
     sound = True
     for spec in plan.shards:
         try:
-            whole.update(read_text(plan.folder / "corpus", spec))
+            text = read_text(plan.folder / "corpus", spec)
+            whole.update(without_kept(text, plan.folder) if Keep.of(plan.identity).places else text)
         except CacheError as error:
             sound = False
             yield Problem(spec.number, "corpus", str(error))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from probekit.cache.format.header import Header, Placed, build_header, file_size, parse_header, place
 from probekit.cache.format.names import NUMPY, ShardSpec, TensorSpec, receipt_name, shard_key, shard_name, with_indexes
 from probekit.cache.format.plan import CachePlan
+from probekit.cache.keep import Keep
 from probekit.cache.write import crashes
 from probekit.errors import ResourceError
 from probekit.storage.direct_io import BUDGET, PIECE, PageCacheCost, Region, open_direct
@@ -67,7 +68,7 @@ class ShardWriter:
         self.folder = folder = plan.folder
         self._key = shard_key(plan.key, spec)
         self.spec = spec
-        self._placed = place(with_indexes(tensors), rows)
+        self._placed = place(with_indexes(tensors, pooled=Keep.of(plan.identity).pooled), rows)
         self.nbytes = file_size(self._placed)
         what = f"shard {spec.number}"
         with disk_errors(folder, what, needed=self.nbytes):

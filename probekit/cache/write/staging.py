@@ -12,13 +12,13 @@ import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from probekit.cache.examples import SOURCE, read_examples
+from probekit.cache.examples import SOURCE, Kept, read_examples
 from probekit.cache.format.names import SHARD_EXAMPLES, SHARD_WORDS, ShardSpec, corpus_name, with_own_digest
 from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS, Example
@@ -71,6 +71,8 @@ class StagedCorpus:
     annotations: tuple[str, ...]
     source: CorpusSource | None
     licence: str
+    kept: str = ""
+    """Digest of the places that are kept of the examples; empty where rows are not kept by places."""
     _lock: int = field(default=-1, repr=False)
 
     def summary(self) -> dict[str, Any]:
@@ -113,7 +115,9 @@ class StagedCorpus:
         self.discard()
 
 
-def stage(corpus: Corpus, root: Path, *, subsample: int | None = None) -> StagedCorpus:
+def stage(
+    corpus: Corpus, root: Path, *, subsample: int | None = None, places: Callable[[Example], Kept] | None = None
+) -> StagedCorpus:
     """Write a corpus to ``<root>/.staging-<random>`` in one pass.
 
     Parameters
@@ -124,6 +128,9 @@ def stage(corpus: Corpus, root: Path, *, subsample: int | None = None) -> Staged
         The cache root; created where missing.
     subsample : int, optional
         Keep about this many examples (`Corpus.subsample`).
+    places : callable, optional
+        ``places(example)`` gives the places of an example that have a row each; they are stored beside its words, since
+        annotations are not.
 
     Raises
     ------
@@ -145,7 +152,7 @@ def stage(corpus: Corpus, root: Path, *, subsample: int | None = None) -> Staged
             (folder / "corpus").mkdir()
         tally = _Tally(folder / "corpus")
         for example in corpus:
-            tally.add(example)
+            tally.add(example, None if places is None else places(example))
         tally.close(corpus.name, corpus.notes.counts)
         with disk_errors(root, "the corpus"):
             record = corpus.source
@@ -171,6 +178,7 @@ def stage(corpus: Corpus, root: Path, *, subsample: int | None = None) -> Staged
         annotations=tuple(sorted(tally.names)),
         source=corpus.source,
         licence=corpus.licence,
+        kept="" if places is None else tally.kept.hexdigest(),
         _lock=held,
     )
 
@@ -191,7 +199,7 @@ class _Tally:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.digest = hashlib.sha256()
+        self.digest, self.kept = hashlib.sha256(), hashlib.sha256()
         self.shards: list[ShardSpec] = []
         self.splits: Counter[str] = Counter()
         self.names: set[str] = set()
@@ -200,12 +208,16 @@ class _Tally:
         self._lines: list[bytes] = []
         self._words = 0
 
-    def add(self, example: Example) -> None:
+    def add(self, example: Example, kept: Kept | None) -> None:
         if example.split not in SPLITS:
             raise InputError(f"Example {example.id!r} has the split {example.split!r}; it must be one of {SPLITS}.")
         if not example.words:
             raise InputError(f"Example {example.id!r} has no words.")
-        self._lines.append(line_of(example))
+        self._lines.append(line := line_of(example))
+        self.digest.update(line)
+        if kept is not None:  # which text it is, does not depend on what is kept of it
+            self._lines[-1] = line_of(example, kept)
+            self.kept.update(canonical(kept) + b"\n")
         self.splits[example.split] += 1
         self.names.update(example.annotations)
         self.names.update(example.spans)
@@ -219,7 +231,6 @@ class _Tally:
         data = b"".join(self._lines)
         with disk_errors(self.folder.parent, "the corpus", needed=len(data)):
             publish_bytes(self.folder / corpus_name(number), data)
-        self.digest.update(data)
         sha256 = hashlib.sha256(data).hexdigest()
         self.shards.append(ShardSpec(number, self.start, self.stop, self._words, len(data), sha256))
         self.words += self._words
@@ -236,8 +247,8 @@ class _Tally:
             )
 
 
-def line_of(example: Example) -> bytes:
-    """Return the line that stores an example as canonical JSON: id, words, text, split, group, messages of a chat."""
+def line_of(example: Example, kept: Kept | None = None) -> bytes:
+    """Return the line that stores an example as canonical JSON: its text, whose it is, messages, places kept of it."""
     try:
         return (
             canonical(
@@ -248,6 +259,7 @@ def line_of(example: Example) -> bytes:
                     "split": example.split,
                     "group": example.group,
                     **({"messages": example.messages} if example.messages else {}),
+                    **({} if kept is None else {"kept": kept}),
                 }
             )
             + b"\n"

@@ -1,7 +1,7 @@
 """The targets of a task with the tokens of their examples, ready to be trained on.
 
 Enters: a corpus and a task, and what says which tokens there are: a live model, or a cache. Leaves: a frozen
-:class:`TuningData`. Surprise: both roads end in one :class:`~probekit.cache.reader.CacheIndex`, so that training from a
+:class:`TuningData`. Surprise: both roads end in one :class:`~probekit.cache.index.CacheIndex`, so that training from a
 cache and training from text lay out the same targets over the same tokens.
 """
 
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.cache.reader import ActivationCache, CacheIndex
+from probekit.cache.index import CacheIndex
+from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus, repeated_ordinals
 from probekit.errors import InputError, UsageError
 from probekit.example import Example

@@ -155,6 +155,8 @@ def gather(
     whole = reopen_annotated(record, instead=None if corpus is None else open_corpus(corpus), annotations=listed)
     if opened is not None:
         _check_same_model(opened, source)
+    if on is None:
+        opened, spec = _of_tokens(opened, spec, found)
     text = chosen.name == TEXT.name
     predicted = targets or (TARGETS if text else _targets(read))
     if text != (predicted == TARGETS):
@@ -173,6 +175,20 @@ def gather(
         data = from_model(loaded, whole, chosen, targets=predicted, spec=spec)
     whole_data = replace(data, notes=[*found, *data.notes])
     return Materials(loaded, facts_of(loaded), whole_data, opened, read, _read_from(whole, opened, spec))
+
+
+def _of_tokens(
+    cache: ActivationCache | None, spec: ExtractionSpec | None, notes: list[str]
+) -> tuple[ActivationCache | None, ExtractionSpec | None]:
+    """Leave a report's cache alone where it does not keep tokens; text is read as it was read for the cache."""
+    if cache is None or not cache.keep.pooled:
+        return cache, spec
+    notes.append(
+        f"The report's cache keeps {cache.keep.said} (--keep {cache.keep.name}), so nothing is read from it: the model "
+        "computes its frozen layers itself."
+    )
+    how = {name: cache.identity[name] for name in ("input", "max_length", "overflow")}
+    return None, spec or ExtractionSpec(**how)
 
 
 def _read_from(corpus: Corpus, cache: ActivationCache | None, spec: ExtractionSpec | None) -> dict[str, Any]:

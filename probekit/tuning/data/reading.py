@@ -1,7 +1,7 @@
 """The tokens of a corpus, as a live model reads them or as a cache holds them.
 
 Enters: a corpus, and a model or a cache of it. Leaves: :class:`ReadTokens`. Surprise: both roads end in one
-:class:`~probekit.cache.reader.CacheIndex`.
+:class:`~probekit.cache.index.CacheIndex`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from probekit.cache.reader import ActivationCache, CacheIndex
+from probekit.cache.index import CacheIndex
+from probekit.cache.keep import need_tokens
+from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
 from probekit.errors import InputError, UsageError
 from probekit.example import Example
@@ -83,5 +85,6 @@ def read_cache(cache: ActivationCache, corpus: Corpus) -> ReadTokens:
             f"{cache.path.name} was made with --overflow window, and training reads every example at once. Extract "
             "with --overflow truncate."
         )
+    need_tokens(cache, "Training from cached states")
     examples = list(matched(cache.examples(), corpus, f"the corpus '{corpus.name}'"))
     return ReadTokens(examples, cache.index(), cache.textless or (), list(corpus.remarks))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from probekit import plain
+from probekit.cache.keep import need_words
 from probekit.cache.reader import ActivationCache
 from probekit.errors import ResourceError, UsageError, did_you_mean
 from probekit.sites import split_layer
@@ -141,6 +142,7 @@ def heat(
     """
     if not isinstance(cache, ActivationCache):
         cache = ActivationCache.open(cache)
+    need_words(cache, "A heat of words")
     stack, place = split_layer(layer)
     view = cache.layer(place if place is not None else layer, stack)
     if not 0 <= neuron < view.shape[1]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from probekit.cache.keep import need_tokens
 from probekit.cache.reader import ActivationCache
 from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS
@@ -87,6 +88,7 @@ class Sentences:
                 f"{cache.path.name} has longer examples in overlapping windows, where a token has no one text before "
                 "it. Extract with --overflow truncate or error."
             )
+        need_tokens(cache, "A lens")
         index = cache.index()
         examples = list(cache.examples())
         # In a shard longer examples stand first; the rows of one keep their order.

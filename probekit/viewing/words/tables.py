@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from probekit.cache.keep import need_words
 from probekit.cache.reader import ActivationCache
 from probekit.errors import InputError, UsageError
 from probekit.models.sources.static import is_static, named_path
@@ -134,6 +135,7 @@ def open_tables(
 
 def of_cache(cache: ActivationCache, layers: Any) -> Tables:
     """Average the vectors of each form over its uses in a corpus, each use the mean of its tokens."""
+    need_words(cache, "A table of words", means=True)
     number: dict[str, int] = {}
     homes = [[number.setdefault(word, len(number)) for word in example.words] for example in cache.examples()]
     tables = []

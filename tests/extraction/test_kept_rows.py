@@ -1,0 +1,302 @@
+"""``extract --keep``: a row is the pooling, by hand, of the tokens that a cache of all tokens or a model gives."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from children import in_child
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_models import LIMIT, tiny_model
+
+import probekit.cache.write.staging
+from probekit import ActivationCache, extract
+from probekit.cache.format.certificate import certificate
+from probekit.cache.index import CacheIndex
+from probekit.cache.keep import Keep
+from probekit.cache.manage.verify import verify
+from probekit.errors import CacheError, NumericError, UsageError
+from probekit.extraction.engine import LocalEngine
+from probekit.extraction.keeping import Places, rows_to_keep
+from probekit.extraction.pooled import RowSums
+
+SENTENCES = [
+    ["the", "doctor", "walked", "to", "the", "quiet", "house"],
+    ["music"],
+    ["rivers", "carry", "paper", "?"],
+    ["a", "bright", "window", "follows", "the", "teacher", "and", "the", "number"],
+] * 3
+LONG = ["quietness", "of", "the", "carrying", "windowless", "teachers"] * 20
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several shards from a small corpus."""
+    monkeypatch.setattr(probekit.cache.write.staging, "SHARD_WORDS", 30)
+
+
+def kept(model: Path, corpus: Any, root: Path, keep: str, **options: Any) -> ActivationCache:
+    return ActivationCache.open(extract(model, corpus, cache=root, keep=keep, batch_tokens=64, **options).cache)
+
+
+def rounded(vector: np.ndarray, dtype: str) -> np.ndarray:
+    """Return what a float32 vector is once it was stored."""
+    return torch.from_numpy(vector.astype(np.float32)).to(getattr(torch, dtype)).float().numpy()
+
+
+def by_hand(cache: ActivationCache, stack: str, layer: int) -> dict[tuple[int, int], np.ndarray]:
+    """Return the mean of the tokens of every word, from a cache of all tokens, in double precision."""
+    index, states = cache.index(stack), cache.layer(layer, stack).array().astype(np.float64)
+    pairs = zip(index.example.tolist(), index.word.tolist(), strict=True)
+    return {
+        (example, word): states[(index.example == example) & (index.word == word)].mean(0)
+        for example, word in set(pairs)
+        if word >= 0
+    }
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "t5"])
+def test_a_row_of_a_word_is_the_mean_of_its_tokens(family: str, tmp_path: Path) -> None:
+    model = tiny_model(family)
+    tokens, words = (kept(model, SENTENCES, tmp_path, keep, layers=[1, 2]) for keep in ("tokens", "words"))
+    assert words.key != tokens.key
+    assert words.keep == Keep(("words",))
+    assert len(words.shards) > 1
+    for stack in tokens.stacks:
+        index, expected = words.index(stack), by_hand(tokens, stack, 2)
+        assert set(zip(index.example.tolist(), index.word.tolist(), strict=True)) == set(expected)
+        assert index.count is not None
+        assert (index.stop == index.word + 1).all()
+        assert index.count.sum() == (tokens.index(stack).word >= 0).sum()
+        found = words.layer(2, stack).array()
+        for row, key in enumerate(zip(index.example.tolist(), index.word.tolist(), strict=True)):
+            np.testing.assert_allclose(found[row], expected[key], atol=1e-6)
+        # A word of one token is that token, bit by bit.
+        one = np.flatnonzero(index.count == 1)
+        states, ids = tokens.layer(2, stack).array(), tokens.index(stack)
+        at = {(e, w): row for row, (e, w) in enumerate(zip(ids.example.tolist(), ids.word.tolist(), strict=True))}
+        same = [at[int(index.example[row]), int(index.word[row])] for row in one]
+        np.testing.assert_array_equal(found[one], states[same])
+        assert index.token[one].tolist() == ids.token[same].tolist()
+        assert (index.token[index.count > 1] == -1).all()
+    assert words.manifest["findings"]["tokens"] == len(tokens.index(tokens.stacks[0]).token)
+    assert verify(words.path).ok
+
+
+def test_rows_are_those_of_a_direct_forward(tmp_path: Path) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = tiny_model("bert")
+    net, tokenizer = (
+        AutoModel.from_pretrained(folder, dtype=torch.float32).eval(),
+        AutoTokenizer.from_pretrained(folder),
+    )
+    caches = {keep: kept(folder, SENTENCES, tmp_path, keep, layers=[2]) for keep in ("words", "sentence", "last")}
+    for ordinal in (0, 3):
+        encoded = tokenizer(SENTENCES[ordinal], is_split_into_words=True, return_tensors="pt")
+        with torch.inference_mode():
+            states = net(**encoded, output_hidden_states=True).hidden_states[2][0]
+        whose = [-1 if word is None else word for word in encoded.word_ids()]
+        expected = {
+            "words": [states[[w == word for w in whose]].mean(0) for word in range(len(SENTENCES[ordinal]))],
+            "sentence": [states[[w >= 0 for w in whose]].mean(0)],
+            "last": [states[-1]],
+        }
+        for keep, cache in caches.items():
+            rows = np.flatnonzero(cache.index().example == ordinal)
+            np.testing.assert_allclose(cache.layer(2)[rows], torch.stack(expected[keep]).numpy(), atol=2e-6)
+
+
+def test_means_are_made_in_float32_whatever_the_model_computes_in(tmp_path: Path) -> None:
+    """Of bfloat16 states the stored mean is that of the float32 sum; a bfloat16 sum of a long text is far off."""
+    text = [LONG[:40]]
+    options: dict[str, Any] = {"layers": [1], "dtype": "bfloat16"}
+    tokens, pooled = (kept(tiny_model("bert"), text, tmp_path, keep, **options) for keep in ("tokens", "sentence"))
+    inside = np.flatnonzero(tokens.index().word >= 0)
+    states = tokens.layer(1)[inside]
+    found = pooled.layer(1).array()[0]
+    assert pooled.layer(1).dtype == "bfloat16"
+    np.testing.assert_array_equal(found, rounded(states.mean(0), "bfloat16"))
+    total = torch.zeros(states.shape[1], dtype=torch.bfloat16)
+    for row in torch.from_numpy(states).to(torch.bfloat16):
+        total += row
+    assert (rounded((total / len(states)).float().numpy(), "bfloat16") != found).any()
+
+
+@pytest.mark.parametrize(("pool", "at"), [("first", 0), ("last", -1)])
+def test_first_and_last_are_tokens_themselves(pool: str, at: int, tmp_path: Path) -> None:
+    model = tiny_model("bert")
+    tokens = kept(model, SENTENCES, tmp_path, "tokens", layers=[1])
+    index = tokens.index()
+    for keep in (f"words:{pool}", f"sentence:{pool}"):
+        cache = kept(model, SENTENCES, tmp_path, keep, layers=[1])
+        its, rows = cache.index(), cache.layer(1).array()
+        assert (its.count == 1).all()
+        for row in range(len(rows)):
+            inside = (index.word >= its.word[row]) & (index.word < its.stop[row]) & (index.example == its.example[row])
+            token = np.flatnonzero(inside)[at]
+            np.testing.assert_array_equal(rows[row], tokens.layer(1)[token])
+            assert its.token[row] == index.token[token]
+
+
+@pytest.mark.parametrize("family", ["bert", "t5"])
+def test_windows_pool_the_tokens_of_a_cache_of_all_tokens(family: str, tmp_path: Path) -> None:
+    """The tokens of a word, and of an example, come from several windows and several batches."""
+    corpus = [LONG, SENTENCES[0], LONG[::-1]]
+    options: dict[str, Any] = {"layers": [1], "overflow": "window", "max_length": LIMIT // 2}
+    model = tiny_model(family)
+    tokens, words, whole = (kept(model, corpus, tmp_path, keep, **options) for keep in ("tokens", "words", "sentence"))
+    for stack in tokens.stacks:
+        expected, index = by_hand(tokens, stack, 1), words.index(stack)
+        assert len(expected) == len(index.word) == sum(map(len, corpus))
+        for row, key in enumerate(zip(index.example.tolist(), index.word.tolist(), strict=True)):
+            np.testing.assert_allclose(words.layer(1, stack)[row], expected[key], atol=1e-6)
+        own, states = tokens.index(stack), tokens.layer(1, stack).array()
+        for row, example in enumerate(whole.index(stack).example.tolist()):
+            mean = states[(own.example == example) & (own.word >= 0)].mean(0, dtype=np.float64)
+            np.testing.assert_allclose(whole.layer(1, stack)[row], mean, atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_counts_add_up_and_batches_change_nothing(data: st.DataObject) -> None:
+    """Of any examples, words of any size (some without a token), cut anywhere: means equal those made at once."""
+    example, word = [], []
+    for ordinal in data.draw(st.permutations(range(data.draw(st.integers(1, 4))))):
+        counts = data.draw(st.lists(st.integers(0, 4), min_size=1, max_size=6))
+        inner = [-1] * data.draw(st.integers(0, 2))
+        body = [place for place, count in enumerate(counts) for _ in range(count)]
+        cut = data.draw(st.integers(0, len(body)))
+        while 0 < cut < len(body) and body[cut] == body[cut - 1]:
+            cut += 1
+        line = [-1, *body[:cut], *(inner if 0 < cut < len(body) else []), *body[cut:], -1]
+        example += [ordinal] * len(line)
+        word += line
+    tokens = CacheIndex(np.array(example, np.int32), np.array(word, np.int32), np.arange(len(word), dtype=np.int32))
+    n = max(example) + 1
+    keep = Keep.read(data.draw(st.sampled_from(["words", "words:first", "sentence,last", "sentence:last"])))
+    places = Places.of([[(-1, 6), (0, 6)]] * n, [6] * n, 0) if keep.places else None
+    kept = rows_to_keep(keep, tokens, places, ())
+    inside = np.flatnonzero(tokens.word >= 0)
+    if keep.name == "words":  # and what stands between two words
+        ranges = [inside[tokens.example[inside] == e] for e in range(n)]
+        between = sum(int(rows[-1] + 1 - rows[0]) for rows in ranges if len(rows))
+        assert kept.index.count.sum() == between
+        assert kept.index.count[kept.index.word >= 0].sum() == len(inside)
+    states = torch.randn(len(word), 3, generator=torch.Generator().manual_seed(0))
+    sums, found, low = RowSums({"": kept}), [], 0
+    while low < len(word):
+        size = min(data.draw(st.integers(1, 9)), len(word) - low)
+        part = sums.next("", size)
+        found.append(sums.means("it", part, states[low : low + size][torch.from_numpy(part.tokens)]).float())
+        low += size
+    rows = torch.cat(found)
+    assert len(rows) == len(kept)
+    for row, (first, behind) in enumerate(zip(kept.first.tolist(), kept.behind.tolist(), strict=True)):
+        expected = states[first:behind].mean(0) if behind > first else torch.zeros(3)
+        torch.testing.assert_close(rows[row], expected, atol=1e-6, rtol=0)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*/0*")}
+
+
+def test_killed_resumed_and_in_parts_the_bytes_are_the_same(tmp_path: Path) -> None:
+    model, run, begun = tiny_model("t5"), LocalEngine.run, []
+    options: dict[str, Any] = {
+        "layers": [1], "keep": "words", "batch_tokens": 32, "overflow": "window", "max_length": 16
+    }  # fmt: skip
+    corpus = [*SENTENCES[:4], LONG[:30], *SENTENCES[4:]]
+
+    def dying(self: LocalEngine, *what: Any) -> Any:
+        if what[1] not in begun:
+            begun.append(what[1])
+        if len(begun) == 3:  # of the third shard; the first is published behind the model
+            until = time.monotonic() + 60
+            while time.monotonic() < until and not list((tmp_path / "a").glob("*--*/receipts/*.json")):
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return run(self, *what)
+
+    with mock.patch.object(LocalEngine, "run", dying):
+        assert in_child(lambda: extract(model, corpus, cache=tmp_path / "a", **options)) == -signal.SIGKILL
+    (left,) = (tmp_path / "a").glob("*--*")
+    with pytest.raises(CacheError, match=r"incomplete: [1-9]"):
+        ActivationCache.open(left)
+    extract(model, corpus, cache=tmp_path / "a", **options)
+    for part in ((2, 2), (1, 2)):
+        other = extract(model, corpus, cache=tmp_path / "b", shard=part, **options)
+    assert other.complete
+    assert digests(left) == digests(other.cache)
+    assert (left / "manifest.json").read_bytes() == (other.cache / "manifest.json").read_bytes()
+    # Damage is found and mended.
+    shard = next((left / "shards").iterdir())
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1
+    shard.write_bytes(data)
+    assert not verify(left, repair=True).ok
+    extract(model, corpus, cache=tmp_path / "a", **options)
+    assert digests(left) == digests(other.cache)
+
+
+def test_a_batch_is_compared_with_single_sentences_before_it_is_pooled(tmp_path: Path, monkeypatch: Any) -> None:
+    tokens, words = (kept(tiny_model("gpt2"), SENTENCES, tmp_path, keep, layers=[1]) for keep in ("tokens", "words"))
+    proofs = [certificate(cache.manifest["findings"], cache.made_with) for cache in (tokens, words)]
+    assert proofs[0] == proofs[1]
+    run = LocalEngine.run
+
+    @torch.inference_mode()
+    def noisy(self: LocalEngine, *what: Any) -> Any:
+        found = run(self, *what)
+        state = self.capture.states["layer.01"] = self.capture.states["layer.01"].clone()
+        # Two tokens of a word, so that their mean does not change.
+        state[0, 0] += 0.5
+        state[0, 1] -= 0.5
+        return found
+
+    monkeypatch.setattr(LocalEngine, "run", noisy)
+    with pytest.raises(NumericError, match=r"layer\.01 differs"):
+        extract(tiny_model("gpt2"), [["quietness"]] * 2, keep="sentence", layers=[1], cache=tmp_path)
+
+
+def test_what_is_not_finite_is_named_by_its_example(tmp_path: Path, monkeypatch: Any) -> None:
+    run = LocalEngine.run
+
+    def overflowing(self: LocalEngine, *what: Any) -> Any:
+        found = run(self, *what)
+        found.blocks["layer.01"][-1] = float("inf")
+        found.largest["layer.01"] = float("inf")
+        return found
+
+    monkeypatch.setattr(LocalEngine, "run", overflowing)
+    with pytest.raises(NumericError, match=r"infinity in 1 of 2 rows, first at example 'words:1'"):
+        extract(tiny_model("bert"), SENTENCES[:2], keep="sentence", layers=[1], cache=tmp_path)
+
+
+def test_what_cannot_be_kept_is_refused_by_name(tmp_path: Path) -> None:
+    for keep, says in (
+        ("word", "Got 'word'.*Did you mean 'words'"),
+        ("words,sentence", "tokens, words, or a list of places"),
+        ("sentence,sentence", "Got 'sentence,sentence'"),
+        ("sentence:first,assistant:last", "in one way, and .* names first and last"),
+        ("last:mean,last-prompt:last", "in one way"),
+        ("last:first", "positions of one token .last., so there is nothing to pool"),
+        ("tokens:first", "pools nothing"),
+        ("spans:nertag", "There is no task 'nertag'"),
+        ("sentence:0", "Got 'sentence:0'"),
+        ("", "Got ''"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            extract(tiny_model("bert"), SENTENCES, keep=keep, cache=tmp_path)
+    with pytest.raises(UsageError, match="weights with --keep words: attention weights are of pairs"):
+        extract(tiny_model("bert"), SENTENCES, keep="words", sites="weights", cache=tmp_path)
+    assert not list(tmp_path.glob("*--*"))
