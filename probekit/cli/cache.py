@@ -13,7 +13,8 @@ from probekit.cli import cache_travel as travel
 from probekit.cli import maintenance
 from probekit.cli.maintenance import find_folder
 from probekit.cli.options import CacheFolder, CacheRoot, Debug, Json, Layers, Quiet, Verbose, examples
-from probekit.cli.output import counted, describe_corpus, human_age, human_bytes, say, show_json, show_sites
+from probekit.cli.output import counted, describe_corpus, human_age, say, show_json, show_sites
+from probekit.storage.amounts import human_bytes
 
 if TYPE_CHECKING:
     from probekit.cache.location import CacheEntry
@@ -44,14 +45,14 @@ def ls_command(
         say(f"There is no cache in {root}. Run `probekit extract`.")
         return
     now = time.time()
-    table = [("SIZE", "AGE", "STATE", "MODEL", "CORPUS", "CACHE")]
+    table = [("SIZE", "AGE", "STATE", "KEEPS", "MODEL", "CORPUS", "CACHE")]
     for row in rows:
         state = "complete" if row["complete"] else f"{row['shards_done']} of {counted(row['shards'], 'shard')}"
         age = human_age(now - datetime.datetime.fromisoformat(row["written"]).timestamp())
         if row["problem"]:
             say(row["problem"])
             state = "other version" if row["other_version"] else "damaged"
-        shown = (state, row["model"] or "?", row["corpus"] or "?")
+        shown = (state, row["keep"] or "?", row["model"] or "?", row["corpus"] or "?")
         table.append((human_bytes(row["bytes"]), age, *shown, row["cache"]))
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for line in table:
@@ -65,6 +66,7 @@ def ls_command(
 
 def _row(entry: CacheEntry) -> dict[str, Any] | None:
     """Describe a cache; None where it was removed since it was found."""
+    from probekit.cache.keep import KEEP, TOKENS
     from probekit.cache.manage.folders import shards_done
     from probekit.cache.manage.leftovers import size_of
 
@@ -79,6 +81,7 @@ def _row(entry: CacheEntry) -> dict[str, Any] | None:
         "model": entry.model,
         "weights": (entry.identity or {}).get("model", {}).get("weights"),
         "corpus": entry.corpus,
+        "keep": None if entry.identity is None else entry.identity.get(KEEP, TOKENS),
         "bytes": size_of(entry.path),
         "written": datetime.datetime.fromtimestamp(entry.written, datetime.UTC).isoformat(timespec="seconds"),
         "problem": entry.problem,
@@ -107,6 +110,7 @@ def info_command(
         quantised_line,
         unread_line,
     )
+    from probekit.cache.keep import Keep
     from probekit.cache.manage.folders import info
     from probekit.controls import control_of, edits_line
     from probekit.sites import read_tensor
@@ -125,7 +129,7 @@ def info_command(
     for remark in corpus.get("remarks", ()):
         typer.echo(f"remark     {remark}")
     typer.echo(f"annotated  {', '.join(corpus['annotations']) or 'nothing'}")
-    named = sorted((name, value) for name, value in identity.items() if name != "edits" and _is_setting(value))
+    named = sorted((name, value) for name, value in identity.items() if name not in _OWN_LINE and _is_setting(value))
     settings = [f"{name.replace('_', ' ')} {value}" for name, value in named]
     typer.echo(f"settings   {', '.join(settings)}")
     if identity.get("edits"):
@@ -135,6 +139,9 @@ def info_command(
         layers = [f"{tensor['name']} {tensor['width']}" for site, tensor in places if not site.inside]
         rows = ", ".join(f"{stack}: {count:,}" if stack else f"{count:,}" for stack, count in _row_counts(found))
         typer.echo(f"rows       {rows}")
+        if (keep := Keep.of(identity)).pooled:
+            read = f"; the model read {found['findings']['tokens_read']:,} tokens"
+            typer.echo(f"keeps      {keep.name}: {keep.said}{read}")
         typer.echo(f"layers     {', '.join(layers)}")
         show_sites({str(site.label): tensor["width"] for site, tensor in places if site.inside})
         typer.echo(f"checked    {certificate_line(found['certificate'])}")
@@ -150,6 +157,9 @@ def info_command(
     typer.echo(f"made with  {', '.join(_setting(name, value) for name, value in made_with.items())}")
     if not found["complete"]:
         say(f"Resume with: {found['resume']}")
+
+
+_OWN_LINE = ("edits", "keep", "kept_places")
 
 
 def _is_setting(value: object) -> bool:

@@ -9,7 +9,8 @@ import typer
 
 from probekit.cli.maintenance import find_folder
 from probekit.cli.options import CacheRoot, Debug, Json, Quiet, Verbose, examples
-from probekit.cli.output import counted, human_bytes, progress_bar, say, show_json
+from probekit.cli.output import counted, progress_bar, say, show_json
+from probekit.storage.amounts import human_bytes
 
 IMPORT_EXAMPLES = examples(
     "probekit cache import /mnt/shared/minilm--ewt--0123456789ab",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from probekit.cli.extract_shown import choose_way, print_cost, print_result
 from probekit.cli.options import (
     BatchTokens,
     CacheRoot,
@@ -32,15 +33,10 @@ from probekit.cli.options import (
     examples,
 )
 from probekit.cli.output import (
-    counted,
-    describe_corpus,
-    human_bytes,
-    human_time,
     progress_bar,
     say,
     set_quiet,
     show_json,
-    show_sites,
 )
 from probekit.cli.parts import parse_shard, without_shard
 from probekit.cli.token_scores import check_score, print_scores
@@ -49,8 +45,6 @@ from probekit.errors import UsageError
 
 if TYPE_CHECKING:
     from probekit.ablation.extracting import Edits
-    from probekit.extraction.cost import Cost
-    from probekit.extraction.result import Extraction
 
 EXAMPLES = examples(
     "probekit extract",
@@ -58,7 +52,8 @@ EXAMPLES = examples(
     "probekit extract ./my-model ./ud_english_ewt --layers 2,3 --sites heads,mlp",
     "probekit extract ./my-model ./ud_english_ewt --edits heads.json",
     "probekit extract ./my-large-model ./ud_english_ewt --device-map auto --max-memory 0=20GB,cpu=8GB",
-    "probekit extract ./my-chat-model questions.jsonl --chat",
+    "probekit extract ./my-chat-model questions.jsonl --chat --keep last-prompt,last",
+    "probekit extract ./my-model ./ud_english_ewt --keep words --max-disk 20GB",
     "probekit extract ./my-model ./ud_english_ewt --dry-run",
     'probekit probe --task pos --on "$(probekit extract -q ./my-model corpus.conllu)"',
 )
@@ -147,6 +142,25 @@ def extract_command(
             metavar="NAME",
         ),
     ] = None,
+    keep: Annotated[
+        str,
+        typer.Option(
+            "--keep",
+            help="Rows that are kept: tokens; words (words:first, words:last), one a word, the mean of its tokens; or "
+            "places with one each, a list of sentence (the whole example), spans:TASK and positions (last-prompt, "
+            "last, assistant ..).",
+            metavar="ROWS",
+        ),
+    ] = "tokens",
+    max_disk: Annotated[
+        str | None,
+        typer.Option(
+            "--max-disk",
+            help="What the cache may take, like 20GB, 500MB (powers of 1000) or 20GiB (of 1024). Of more, ways that "
+            "would fit are offered before anything is computed.",
+            metavar="SIZE",
+        ),
+    ] = None,
     dry_run: DryRun = False,
     cache: CacheRoot = None,
     json: Json = False,
@@ -192,27 +206,35 @@ def extract_command(
         shard=parse_shard(shard),
         mixed=mixed,
         cache=cache,
+        keep=keep,
+        max_disk=max_disk,
     )
+    request = dataclasses.replace(request, resume_command=without_shard(context.obj))
     if score is not None:
         check_score(score, request, dry_run=dry_run)
     if dry_run:
         from probekit.extraction.cost import estimate
+        from probekit.extraction.fitting import exceeding
 
         cost = estimate(request)
+        excess = exceeding(request, cost)
         if json:
-            show_json(cost.to_json())
+            show_json(cost.to_json() | ({} if excess is None else {"max_disk": excess.to_json()}))
         else:
-            _print_cost(cost)
+            print_cost(cost, excess)
         return
     from probekit.extraction.run import extract_request
 
-    request = dataclasses.replace(request, resume_command=without_shard(context.obj))
     told: list[str] = []
 
     def tell(note: str) -> None:
         told.append(note)
         say(note, quiet=json)
 
+    if max_disk is not None:
+        from probekit.extraction.fitting import refuse, within
+
+        request = dataclasses.replace(within(request, refuse if json or quiet else choose_way), max_disk=None)
     with progress_bar("extracting", 1.0, quiet=quiet or json) as advance:
         result = extract_request(request, progress=advance, notify=tell)
     scores = None
@@ -240,7 +262,7 @@ def extract_command(
     if verbose:
         for name, value in result.alignment.items():
             say(f"  {name}: {value}")
-    _print_result(result)
+    print_result(result)
     if request.spec.edits is not None:
         typer.echo(f"edits      {edits_line(request.spec.edits.identity())}")
     if scores is not None:
@@ -251,37 +273,3 @@ def _read_edits(text: str) -> Edits:
     from probekit.ablation.extracting import Edits
 
     return Edits.read(text)
-
-
-def _print_result(result: Extraction) -> None:
-    shape = f"{result.rows:,} rows x {len(result.layers)} layers x {result.width}"
-    typer.echo(f"cache      {result.cache}")
-    for line in describe_corpus(result.corpus):
-        typer.echo(line)
-    typer.echo(f"vectors    {shape}, {result.store} ({human_bytes(result.bytes)})")
-    show_sites(result.sites)
-    if result.reused:
-        typer.echo("state      complete before; nothing was computed")
-    else:
-        done = "complete" if result.complete else f"{result.shards_done} of {counted(result.shards, 'shard')} done"
-        took = f" in {human_time(result.seconds)}, {result.tokens_per_second:,.0f} tokens/s"
-        typer.echo(f"state      {done}{took if result.seconds else ''}")
-    typer.echo(f"alignment  {result.alignment_line}")
-
-
-def _print_cost(cost: Cost) -> None:
-    size = f"{counted(cost.examples, 'example')}, {counted(cost.words, 'word')} in {counted(cost.shards, 'shard')}"
-    typer.echo(f"corpus     {size}; splits: {cost.split_rule}")
-    about = "" if cost.exact else "about "
-    typer.echo(f"vectors    {about}{cost.rows:,} rows x {cost.layers} layers x {cost.width}, {cost.store}")
-    show_sites(cost.sites)
-    typer.echo(f"bytes      {about}{human_bytes(cost.bytes)}; free on {cost.root}: {human_bytes(cost.free_bytes)}")
-    for store, count in cost.bytes_by_store.items():
-        typer.echo(f"           with --store {store}: {about}{human_bytes(count)}")
-    typer.echo(
-        f"time       about {human_time(cost.seconds)} on {cost.device} at {cost.tokens_per_second:,.0f} tokens/s"
-    )
-    for note in cost.notes:
-        say(note)
-    if cost.bytes > cost.free_bytes:
-        say("It does not fit. Take fewer layers (--layers), --store bfloat16, or --subsample.")

@@ -14,6 +14,7 @@ import typer
 
 from probekit.devices import peak_memory
 from probekit.errors import UsageError
+from probekit.storage.amounts import human_bytes
 from probekit.storage.strict import dump
 
 if TYPE_CHECKING:
@@ -116,15 +117,6 @@ def show_sites(sites: Mapping[str, int]) -> None:
     if found:
         named = [f"{what} in {', '.join(numbers)}" for what, numbers in found.items()]
         typer.echo(f"sites      {'; '.join(named)}")
-
-
-def human_bytes(count: float) -> str:
-    """Return ``366 MB`` and the like (powers of 1000)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(count) < 999.5:
-            return f"{count:.0f} {unit}" if unit in ("B", "kB") or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def human_time(seconds: float) -> str:

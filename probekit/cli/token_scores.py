@@ -34,6 +34,7 @@ def check_score(score: str, request: Request, *, dry_run: bool) -> None:
         ("dry-run", dry_run),
         ("shard", request.shard),
         ("edits", request.spec.edits),
+        ("keep", request.spec.keep.pooled),
         ("chat", request.spec.input == "chat"),
         ("" if request.spec.control is None else request.spec.control.kind, request.spec.control),
     ):

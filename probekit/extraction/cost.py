@@ -9,16 +9,22 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from probekit.cache.format.names import PAIRS
+from probekit.cache.format.names import PAIRS, TensorSpec
+from probekit.cache.keep import EVERY_TOKEN, SENTENCE, TOKENS, WORDS, Keep
 from probekit.cache.write.staging import stage
 from probekit.corpus import open_corpus
+from probekit.extraction.kept_places import KeptPlaces
 from probekit.extraction.request import Request
+from probekit.extraction.sizes import Sizes
 from probekit.extraction.spec import DTYPES, batch_tokens, batches
 from probekit.sites import of_stack, site_of
+
+if TYPE_CHECKING:
+    from probekit.extraction.shard import TokenisedShard
 
 SHARDS_LOOKED_AT = 8
 BATCHES_RUN = 4
@@ -31,8 +37,11 @@ class Cost:
     Attributes
     ----------
     examples, words, shards : int
-    rows : int
-        Model tokens, special ones included, of one stack; estimated if not ``exact``.
+    keep : str
+        Which rows are kept.
+    tokens, rows : int
+        Model tokens, special ones included, and the rows that are kept of them, of one stack; estimated if not
+        ``exact``.
     layers, width : int
         Layers kept (of all stacks) and the width of the first.
     sites : dict of str to int
@@ -42,6 +51,10 @@ class Cost:
         The same extraction in the other precisions.
     seconds, tokens_per_second : float
         Measured on a few batches of this corpus, without writing.
+    complete : bool
+        Whether this very cache is there already.
+    sizes : Sizes
+        What the bytes come from, and what others would be.
     notes : list of str
         What opening and reading the corpus decided; the cache that is there already, or those of the same names and how
         they differ.
@@ -52,6 +65,8 @@ class Cost:
     words: int
     shards: int
     split_rule: str
+    keep: str
+    tokens: int
     rows: int
     exact: bool
     layers: int
@@ -64,11 +79,15 @@ class Cost:
     device: str
     seconds: float
     tokens_per_second: float
+    complete: bool
     notes: list[str]
+    sizes: Sizes
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``extract --dry-run --json`` prints."""
-        return {"schema": "probekit.cost/1", **asdict(self), "root": str(self.root)}
+        plainly = asdict(self)
+        del plainly["sizes"]
+        return {"schema": "probekit.cost/1", **plainly, "root": str(self.root)}
 
 
 def estimate(request: Request) -> Cost:
@@ -77,29 +96,28 @@ def estimate(request: Request) -> Cost:
     from probekit.extraction.chats import certify, with_template
     from probekit.extraction.engine import LocalEngine
     from probekit.extraction.identity import complete_cache, identify, other_caches
+    from probekit.extraction.opening import load_for, tokeniser_for
     from probekit.extraction.places import chosen_tensors
-    from probekit.extraction.run import load_for, tokeniser_for
     from probekit.models.sources.find import find_model, shadowing_note
 
     source = find_model(request.model, revision=request.revision)
     request, corpus = with_template(request, source), open_corpus(request.corpus)
-    with stage(corpus, request.root, subsample=request.subsample) as staged:
+    places = KeptPlaces(request.spec.keep) if request.spec.keep.places else None
+    with stage(corpus, request.root, subsample=request.subsample, places=places) as staged:
         loaded = load_for(request, source)
         identity = identify(request, source, staged, None if request.spec.control is None else loaded)
         if (there := complete_cache(request.root, identity)) is not None:
             notes = [f"It is complete already: {there}."]
         else:
             notes = other_caches(request.root, identity)
-        notes = [*shadowing_note(request.model), *notes]
+        notes = [*shadowing_note(request.model), *notes, *([] if places is None else places.notes())]
         tensors = chosen_tensors(loaded, request.spec)
         tokeniser = tokeniser_for(loaded, request.spec)
         if tokeniser.chats is not None:
             notes = [*notes, *chat_notes({CHATS: certify(staged, tokeniser, corpus)})]
         looked_at = _spread(staged.shards, SHARDS_LOOKED_AT)
         ready = [tokeniser.prepare(staged.folder, shard) for shard in looked_at]
-        rows = sum(item.rows for item in ready)
-        words = sum(shard.words for shard in looked_at)
-        total = round(rows * staged.words / words)
+        grown = staged.words / sum(shard.words for shard in looked_at)
         layout = ready[len(ready) // 2].layout
         cuts = _spread(batches(layout.lengths, batch_tokens(request.spec, loaded.device.type)), BATCHES_RUN)
         names = [tensor.name for tensor in tensors]
@@ -110,33 +128,58 @@ def estimate(request: Request) -> Cost:
                 engine.run(layout.segments[cut])
             seconds = time.perf_counter() - started
     ran = sum(segment.stop - segment.start for cut in cuts for segment in layout.segments[cut])
-    sites = {str(site.label): tensor.width for tensor in tensors if (site := site_of(tensor.name)).inside}
-    counts = {tensor.counted: total for tensor in tensors}
-    for stack in {tensor.stack for tensor in tensors}:
-        pairs = sum(item.layout.pairs_of(stack) for item in ready)
-        counts[of_stack(stack, PAIRS)] = round(pairs * staged.words / words)
-    numbers = sum(counts[tensor.counted] * tensor.width for tensor in tensors)
-    sizes = {store: numbers * size + total * 12 for store, size in DTYPES.items()}
+    inside = {str(site.label): tensor.width for tensor in tensors if (site := site_of(tensor.name)).inside}
+    counted = {
+        keep.name: _counts(ready, keep, tensors, loaded.decoder_start_id, grown)
+        for keep in dict.fromkeys((request.spec.keep, EVERY_TOKEN, Keep((WORDS,))))
+    }
+    sizes = Sizes(tensors, counted)
+    sizes = Sizes(tensors, {SENTENCE: dict.fromkeys(sizes.stacks, staged.examples), **counted})
+    keep, stack = request.spec.keep.name, sizes.stacks[0]
+    tokens = counted[TOKENS][stack]
     return Cost(
         root=request.root,
         examples=staged.examples,
         words=staged.words,
         shards=len(staged.shards),
         split_rule=staged.split_rule,
-        rows=total,
+        keep=keep,
+        tokens=tokens,
+        rows=counted[keep][stack],
         exact=len(looked_at) == len(staged.shards),
-        layers=len(tensors) - len(sites),
+        layers=len(tensors) - len(inside),
         width=tensors[0].width,
-        sites=sites,
+        sites=inside,
         store=request.spec.store,
-        bytes=sizes[request.spec.store],
-        bytes_by_store={store: size for store, size in sizes.items() if store != request.spec.store},
+        bytes=sizes.bytes(keep, request.spec.store),
+        bytes_by_store={store: sizes.bytes(keep, store) for store in DTYPES if store != request.spec.store},
         free_bytes=shutil.disk_usage(request.root).free,
         device=loaded.device.type,
-        seconds=total * seconds / ran,
+        seconds=tokens * seconds / ran,
         tokens_per_second=ran / seconds,
+        complete=there is not None,
         notes=[*source.remarks, *staged.remarks, *notes],
+        sizes=sizes,
     )
+
+
+def _counts(
+    ready: Sequence[TokenisedShard],
+    keep: Keep,
+    tensors: Sequence[TensorSpec],
+    decoder_start: int | None,
+    grown: float,
+) -> dict[str, int]:
+    """Return the rows of each stack and its pairs of tokens, over all shards as over those that were looked at."""
+    counts: dict[str, int] = {}
+    for stack in dict.fromkeys(tensor.stack for tensor in tensors):
+        if keep.pooled:
+            rows = sum(len(replace(item, keep=keep).rows_of(stack, decoder_start)) for item in ready)
+        else:
+            rows = sum(len(item.layout.examples_of(stack)) for item in ready)
+        counts[stack] = round(rows * grown)
+        counts[of_stack(stack, PAIRS)] = round(sum(item.layout.pairs_of(stack) for item in ready) * grown)
+    return counts
 
 
 def _spread(items: Sequence[Any], count: int) -> list[Any]:

@@ -19,6 +19,7 @@ from probekit.errors import UsageError
 from probekit.extraction.kept_places import KeptPlaces
 from probekit.extraction.spec import INPUTS, Changes, ExtractionSpec
 from probekit.sites import parse_kinds, parse_layers
+from probekit.storage.amounts import read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Request:
     corpus : anything :func:`~probekit.corpus.open_corpus` takes
     chat_template : Path or None
         A file in the place of the model's own template.
+    max_disk : int or None
+        Bytes that the cache may take.
     spec : ExtractionSpec
     root : Path
         Folder of caches.
@@ -56,6 +59,7 @@ class Request:
     mixed: bool = False
     resume_command: str | None = None
     chat_template: Path | None = None
+    max_disk: int | None = None
 
     @classmethod
     def build(
@@ -87,6 +91,7 @@ class Request:
         mixed: bool = False,
         cache: str | os.PathLike[str] | None = None,
         keep: str = TOKENS,
+        max_disk: str | int | None = None,
     ) -> Request:
         """Check the options and freeze them."""
         stored = plain.type_name(store, "store")
@@ -122,6 +127,7 @@ class Request:
             None if shard is None else _part(shard),
             plain.flag(mixed, "mixed"),
             chat_template=None if chat_template is None else plain.path(chat_template, "chat_template"),
+            max_disk=None if max_disk is None else read_bytes(max_disk, "max_disk"),
         )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from probekit.cache.format.certificate import certificate, made_notes
+from probekit.cache.keep import EVERY_TOKEN, Keep
 from probekit.extraction.spec import ExtractionSpec
 from probekit.sites import STACKS, read_tensor
 
@@ -28,7 +29,7 @@ class Extraction:
     reused : bool
         The cache was complete before; nothing ran.
     rows, width, bytes : int
-        Token rows over the whole cache, width of a layer, bytes of all shards.
+        Rows over the whole cache, width of a layer, bytes of all shards.
     layers : list
         Ints and ``"final"``; ``"encoder:3"`` in an encoder-decoder.
     sites : dict of str to int
@@ -44,6 +45,10 @@ class Extraction:
         Its name, examples, words, examples of each split, how the splits were made, what the reader passed over.
     certificate : dict or None
         What was checked of the rows; see :func:`probekit.cache.format.certificate.certificate`.
+    keep : Keep
+        Which rows are kept.
+    tokens : int
+        What the model read for them.
     notes : list of str
         What a person should know: files left out, words without token, truncated examples ...
     """
@@ -66,6 +71,8 @@ class Extraction:
     corpus: Mapping[str, Any]
     certificate: Mapping[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
+    keep: Keep = EVERY_TOKEN
+    tokens: int = 0
 
     @property
     def alignment_line(self) -> str:
@@ -94,6 +101,8 @@ class Extraction:
             "cache": str(self.cache),
             "complete": self.complete,
             "reused": self.reused,
+            "keep": self.keep.name,
+            "tokens": self.tokens,
             "rows": self.rows,
             "layers": self.layers,
             "sites": dict(self.sites),
@@ -124,15 +133,18 @@ def summarise(
     tokens: int = 0,
 ) -> Extraction:
     findings = manifest["findings"]
-    alignment = {name: value for name, value in findings.items() if name not in ("layers", "check")}
+    alignment = {name: value for name, value in findings.items() if name not in ("layers", "check", "tokens_read")}
     widths = {site: item["width"] for item in manifest["tensors"] if (site := read_tensor(item["name"])) is not None}
     layers = [site for site in widths if not site.inside]
+    rows = max((count for stack, count in manifest["totals"]["rows"].items() if stack in STACKS), default=0)
     done, of = len(manifest["shards"]), manifest.get("shards_planned", len(manifest["shards"]))
     return Extraction(
         cache=folder,
         complete=done == of,
         reused=reused,
-        rows=max((count for stack, count in manifest["totals"]["rows"].items() if stack in STACKS), default=0),
+        rows=rows,
+        keep=spec.keep,
+        tokens=findings.get("tokens_read", rows),
         layers=[site.label for site in layers],
         sites={str(site.label): width for site, width in widths.items() if site.inside},
         width=widths[layers[0]] if layers else 0,

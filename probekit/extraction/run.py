@@ -23,13 +23,14 @@ from probekit.cache.write.staging import StagedCorpus, stage
 from probekit.cache.write.writer import CacheWriter
 from probekit.corpus import open_corpus
 from probekit.extraction.chats import certify, with_template
+from probekit.extraction.fitting import Choose, refuse, within
 from probekit.extraction.identity import complete_cache, former_name_note, identify, other_caches
 from probekit.extraction.kept_places import KeptPlaces
+from probekit.extraction.opening import load_for, tokeniser_for
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
-from probekit.extraction.spec import Changes, ExtractionSpec, batch_tokens, needed, token_limit
-from probekit.models.sources.find import ModelSource, check_unchanged, find_model, shadowing_note, stamps
-from probekit.sites import WEIGHTS
+from probekit.extraction.spec import Changes, batch_tokens
+from probekit.models.sources.find import check_unchanged, find_model, shadowing_note, stamps
 
 if TYPE_CHECKING:
     from probekit.extraction.shard import ShardRunner, TokenisedShard, Tokeniser
@@ -66,6 +67,7 @@ def extract(
     mixed: bool = False,
     cache: str | os.PathLike[str] | None = None,
     keep: str = "tokens",
+    max_disk: str | int | None = None,
     progress: Progress | None = None,
 ) -> Extraction:
     """Keep the vectors of every token of a corpus at every layer of a model.
@@ -125,6 +127,8 @@ def extract(
         Which rows are kept: ``tokens``; ``words`` (``words:first``, ``words:last``), a row a word, the mean of its
         tokens; or a list of places with a row each: ``sentence`` (the whole example), positions as ``probe`` names
         them (``last-prompt``, ``assistant``), ``spans:TASK``. Pooled where the model runs; the cache is another.
+    max_disk : str or int, optional
+        What the cache may take, like ``"20GB"``; of more, nothing is computed and the error says what would fit.
     progress : callable, optional
         Called with the share done (0..1) and a note.
 
@@ -167,18 +171,24 @@ def extract(
         mixed=mixed,
         cache=cache,
         keep=keep,
+        max_disk=max_disk,
     )
     return extract_request(request, progress=None if progress is None else plain.called(progress, "progress"))
 
 
 def extract_request(
-    request: Request, *, progress: Progress | None = None, notify: Callable[[str], None] | None = None
+    request: Request,
+    *,
+    progress: Progress | None = None,
+    notify: Callable[[str], None] | None = None,
+    choose: Choose = refuse,
 ) -> Extraction:
     """Do what a checked :class:`Request` asks for; see :func:`extract`.
 
     `notify` is told, before the model runs, what opening and reading the corpus decided, which caches of the same names
-    exist and what differs.
+    exist and what differs. `choose` is asked which other options to take where the request would not fit on the disk.
     """
+    request = within(request, choose)
     source = find_model(request.model, revision=request.revision)
     before = stamps(source)
     request, corpus = with_template(request, source), open_corpus(request.corpus)
@@ -211,17 +221,6 @@ def extract_request(
         result = _extract(request, staged, identity, loaded, tokeniser, progress=progress, chats=chats)
         result.notes.extend([*remarks, *notes])
         return result
-
-
-def load_for(request: Request, source: ModelSource) -> LoadedModel:
-    """Load the model as the request wants it; attention weights are there where attention is computed eagerly."""
-    spec = request.spec
-    return source.load(
-        dtype=spec.dtype,
-        device=needed(request.device, spec.layers),
-        control=spec.control,
-        attention="eager" if WEIGHTS in spec.sites else None,
-    )
 
 
 def _extract(
@@ -276,22 +275,6 @@ def _extract(
     return summarise(
         summary, writer.folder, spec, staged.summary(), made_with=writer.plan.made_with, seconds=seconds, tokens=tokens
     )
-
-
-def tokeniser_for(loaded: LoadedModel, spec: ExtractionSpec) -> Tokeniser:
-    """Return what turns stored examples into rows for this model."""
-    from probekit.extraction.shard import Tokeniser
-    from probekit.models.tokens.align import Aligner
-    from probekit.models.tokens.chat import ChatEncoder
-
-    if loaded.encoder is not None:
-        return Tokeniser(loaded.encoder, spec, limit=token_limit(loaded, spec))
-    aligner = Aligner(loaded.tokenizer, vocabulary=loaded.vocabulary)
-    if spec.input != "chat":
-        return Tokeniser(aligner, spec, limit=token_limit(loaded, spec, closed=bool(aligner.backend.suffix)))
-    assert spec.template is not None
-    chats = ChatEncoder(loaded.tokenizer, spec.template, vocabulary=loaded.vocabulary)
-    return Tokeniser(aligner, spec, limit=token_limit(loaded, spec, closed=False), chats=chats)
 
 
 def _run_shards(

@@ -201,7 +201,7 @@ class ShardRunner:
         }
         findings["check"] = check.to_json()
         if ready.keep.pooled:
-            findings["tokens"] = ready.rows
+            findings["tokens_read"] = ready.rows
         writer.publish(findings)
         writer.close()
         self._open.remove(writer)

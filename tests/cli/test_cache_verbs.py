@@ -39,7 +39,7 @@ def test_ls_shows_size_age_state_model_and_corpus(
     shutil.copytree(scene / "caches-incomplete" / own.name, tmp_path / "begun")
     assert run(["cache", "ls"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
-    assert head.split() == ["SIZE", "AGE", "STATE", "MODEL", "CORPUS", "CACHE"]
+    assert head.split() == ["SIZE", "AGE", "STATE", "KEEPS", "MODEL", "CORPUS", "CACHE"]
     (first,) = (line for line in lines if line.endswith(str(own)))
     assert first.split()[-4:] == ["complete", "model", "good", str(own)]
     assert first.split()[1] == "kB"

@@ -15,8 +15,9 @@ from safetensors.numpy import load_file, save_file
 from probekit.cache.reader import ActivationCache
 from probekit.cli import output
 from probekit.cli.app import run
-from probekit.cli.output import human_age, human_bytes, human_time
+from probekit.cli.output import human_age, human_time
 from probekit.extraction import run as running
+from probekit.storage.amounts import human_bytes
 
 Captured = pytest.CaptureFixture[str]
 

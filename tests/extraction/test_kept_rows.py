@@ -23,7 +23,7 @@ from probekit import ActivationCache, extract
 from probekit.cache.format.certificate import certificate
 from probekit.cache.index import CacheIndex
 from probekit.cache.keep import Keep
-from probekit.cache.manage.verify import verify
+from probekit.cache.manage.verify import repair, verify
 from probekit.errors import CacheError, NumericError, UsageError
 from probekit.extraction.engine import LocalEngine
 from probekit.extraction.keeping import Places, rows_to_keep
@@ -88,7 +88,7 @@ def test_a_row_of_a_word_is_the_mean_of_its_tokens(family: str, tmp_path: Path) 
         np.testing.assert_array_equal(found[one], states[same])
         assert index.token[one].tolist() == ids.token[same].tolist()
         assert (index.token[index.count > 1] == -1).all()
-    assert words.manifest["findings"]["tokens"] == len(tokens.index(tokens.stacks[0]).token)
+    assert words.manifest["findings"]["tokens_read"] == len(tokens.index(tokens.stacks[0]).token)
     assert verify(words.path).ok
 
 
@@ -243,7 +243,8 @@ def test_killed_resumed_and_in_parts_the_bytes_are_the_same(tmp_path: Path) -> N
     data = bytearray(shard.read_bytes())
     data[-1] ^= 1
     shard.write_bytes(data)
-    assert not verify(left, repair=True).ok
+    assert not verify(left).ok
+    repair(left)
     extract(model, corpus, cache=tmp_path / "a", **options)
     assert digests(left) == digests(other.cache)
 

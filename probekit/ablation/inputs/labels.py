@@ -22,7 +22,7 @@ from probekit.ablation.probes.pooled import OUTCOMES
 from probekit.cache.index import CacheIndex
 from probekit.errors import InputError
 from probekit.example import Example
-from probekit.extraction.run import tokeniser_for
+from probekit.extraction.opening import tokeniser_for
 from probekit.extraction.spec import ExtractionSpec
 from probekit.features import TargetTable
 from probekit.models.runtime.middle import Middle

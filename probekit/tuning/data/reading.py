@@ -17,7 +17,7 @@ from probekit.corpus import Corpus
 from probekit.errors import InputError, UsageError
 from probekit.example import Example
 from probekit.extraction.layout import lay_out_shard
-from probekit.extraction.run import tokeniser_for
+from probekit.extraction.opening import tokeniser_for
 from probekit.extraction.spec import ExtractionSpec
 from probekit.features import matched
 
@@ -78,6 +78,7 @@ def tokens_of(
 
 def read_cache(cache: ActivationCache, corpus: Corpus) -> ReadTokens:
     """Read the tokens of a corpus from a cache of it; raises as :func:`from_cache`."""
+    need_tokens(cache, "Training from cached states")
     if cache.stacks != ("",):
         raise UsageError("Models with an encoder and a decoder are not tuned: name a model with one stack of blocks.")
     if cache.identity.get("overflow") == "window":
@@ -85,6 +86,5 @@ def read_cache(cache: ActivationCache, corpus: Corpus) -> ReadTokens:
             f"{cache.path.name} was made with --overflow window, and training reads every example at once. Extract "
             "with --overflow truncate."
         )
-    need_tokens(cache, "Training from cached states")
     examples = list(matched(cache.examples(), corpus, f"the corpus '{corpus.name}'"))
     return ReadTokens(examples, cache.index(), cache.textless or (), list(corpus.remarks))

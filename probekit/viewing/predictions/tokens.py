@@ -83,12 +83,12 @@ class Sentences:
         UsageError
             Longer examples were read in windows, so that a token has no one text before it.
         """
+        need_tokens(cache, "A lens")
         if cache.identity["overflow"] == "window":
             raise UsageError(
                 f"{cache.path.name} has longer examples in overlapping windows, where a token has no one text before "
                 "it. Extract with --overflow truncate or error."
             )
-        need_tokens(cache, "A lens")
         index = cache.index()
         examples = list(cache.examples())
         # In a shard longer examples stand first; the rows of one keep their order.

@@ -1,0 +1,45 @@
+"""A model as an extraction reads with it, and what turns stored examples into its tokens.
+
+Enters: a request, a model that was found. Leaves: a live model; a :class:`~probekit.extraction.shard.Tokeniser`. Others
+that read texts as an extraction does take theirs here too. torch is imported when a model is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from probekit.extraction.request import Request
+from probekit.extraction.spec import ExtractionSpec, needed, token_limit
+from probekit.models.sources.find import ModelSource
+from probekit.sites import WEIGHTS
+
+if TYPE_CHECKING:
+    from probekit.extraction.shard import Tokeniser
+    from probekit.models.sources.load import LoadedModel
+
+
+def load_for(request: Request, source: ModelSource) -> LoadedModel:
+    """Load the model as the request wants it; attention weights are there where attention is computed eagerly."""
+    spec = request.spec
+    return source.load(
+        dtype=spec.dtype,
+        device=needed(request.device, spec.layers),
+        control=spec.control,
+        attention="eager" if WEIGHTS in spec.sites else None,
+    )
+
+
+def tokeniser_for(loaded: LoadedModel, spec: ExtractionSpec) -> Tokeniser:
+    """Return what turns stored examples into rows for this model."""
+    from probekit.extraction.shard import Tokeniser
+    from probekit.models.tokens.align import Aligner
+    from probekit.models.tokens.chat import ChatEncoder
+
+    if loaded.encoder is not None:
+        return Tokeniser(loaded.encoder, spec, limit=token_limit(loaded, spec))
+    aligner = Aligner(loaded.tokenizer, vocabulary=loaded.vocabulary)
+    if spec.input != "chat":
+        return Tokeniser(aligner, spec, limit=token_limit(loaded, spec, closed=bool(aligner.backend.suffix)))
+    assert spec.template is not None
+    chats = ChatEncoder(loaded.tokenizer, spec.template, vocabulary=loaded.vocabulary)
+    return Tokeniser(aligner, spec, limit=token_limit(loaded, spec, closed=False), chats=chats)
