@@ -66,7 +66,8 @@ class Keep:
             return "a row a token"
         if not self.places:
             return f"a row a word, {way[self.pool]}"
-        return f"a row for each of {', '.join(self.units)} of an example, {way[self.pool]}"
+        each = "" if self.units == (SENTENCE,) else f" for each {', '.join(self.units)} of"
+        return f"a row{each} an example, {way[self.pool]}"
 
     @classmethod
     def read(cls, text: Any) -> Keep:

@@ -19,6 +19,7 @@ from typing import Any
 from probekit import plain
 from probekit.cache.format.names import MANIFEST, PLAN, model_name, with_model_name
 from probekit.cache.format.plan import FormatVersionError, read_plan
+from probekit.cache.keep import KEEP, KEPT_PLACES
 from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError, ResourceError, UsageError, check_recordable, did_you_mean
 from probekit.model_names import STATIC
@@ -231,6 +232,8 @@ def explain_difference(root: Path, identity: Mapping[str, Any]) -> list[str]:
         found = differences(with_model_name(entry.identity), with_model_name(identity)) or differences(
             entry.identity, identity
         )
+        if any(line.startswith(f"{KEEP} ") for line in found):  # other rows are at other places
+            found = [line for line in found if not line.startswith(KEPT_PLACES)]
         lines += [f"{entry.path.name}: {line}" for line in found]
     return lines
 

@@ -157,7 +157,7 @@ def extract_command(
         typer.Option(
             "--max-disk",
             help="What the cache may take, like 20GB, 500MB (powers of 1000) or 20GiB (of 1024). Of more, ways that "
-            "would fit are offered before anything is computed.",
+            "would fit are offered before anything is extracted.",
             metavar="SIZE",
         ),
     ] = None,

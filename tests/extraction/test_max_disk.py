@@ -131,7 +131,7 @@ def test_a_person_chooses_by_number_and_a_program_gets_the_commands(
     assert run([*command, "--max-disk", "90kB"]) == 0
     shown = capsys.readouterr()
     assert f"  {number}  --keep sentence: " in shown.err
-    assert "keeps      a row for each of sentence of an example, the mean of its tokens; the model read" in shown.out
+    assert "keeps      a row an example, the mean of its tokens; the model read" in shown.out
     (made,) = tmp_path.glob("*--*")
     resume = json.loads((made / "runs" / "resume.json").read_text())["command"]
     assert resume.endswith("--max-disk 90kB --keep sentence")
