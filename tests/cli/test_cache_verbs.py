@@ -41,7 +41,7 @@ def test_ls_shows_size_age_state_model_and_corpus(
     head, *lines = capsys.readouterr().out.splitlines()
     assert head.split() == ["SIZE", "AGE", "STATE", "KEEPS", "MODEL", "CORPUS", "CACHE"]
     (first,) = (line for line in lines if line.endswith(str(own)))
-    assert first.split()[-4:] == ["complete", "model", "good", str(own)]
+    assert first.split()[-5:] == ["complete", "tokens", "model", "good", str(own)]
     assert first.split()[1] == "kB"
     assert any(line.endswith(str(tmp_path / "begun")) and " 0 of 1 shard " in line for line in lines)
     assert any(line.endswith(str(tmp_path / "broken")) and " damaged " in line for line in lines)

@@ -75,10 +75,12 @@ def test_each_way_fits_and_takes_what_it_says(tmp_path: Path) -> None:
         assert within(request, pytest.fail) is request  # nobody is asked again
     few = excess(tmp_path, cost.bytes // 3)
     assert all(way.bytes <= few.limit for way in few.ways)
-    # The precision alone is not enough: it stands beside another thing that is given up, or not at all.
-    assert [tuple(way.options) for way in few.ways] == [
-        ("keep",), ("layers",), ("subsample",), ("store", "keep"), ("store", "layers"), ("store", "subsample")
-    ]  # fmt: skip
+    # The precision alone is not enough: it stands beside another thing that is given up, which alone is not enough or
+    # takes more of what is kept.
+    names = [tuple(way.options) for way in few.ways]
+    assert ("store",) not in names
+    assert {("keep",), ("layers",), ("subsample",), ("store", "layers"), ("store", "subsample")} <= set(names)
+    assert len({way.options.get("keep") for way in few.ways} - {None}) == sum("keep" in way.options for way in few.ways)
     layers = [way.options["layers"] for way in few.ways if "layers" in way.options]
     assert [len(each.split(",")) for each in layers] == sorted(len(each.split(",")) for each in layers)
     assert excess(tmp_path, 100).ways == ()
