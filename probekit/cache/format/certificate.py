@@ -82,14 +82,14 @@ def made_notes(made_with: Mapping[str, Any]) -> list[str]:
 
 
 def placement_line(made_with: Mapping[str, Any]) -> str | None:
-    """Return where the weights of a model over several devices lay; None of one on a single device."""
+    """Return where the weights lay that a device map placed; None without one."""
     found = made_with.get(PLACEMENT)
     if not found:
         return None
     parts = [f"{size / 1e6:,.1f} MB on {place}" for place, size in found["weights"].items()]
     waiting = [place for place in ("cpu", "disk") if place in found["weights"] and place != found["main"]]
     waits = f"; those on {' and '.join(waiting)} were brought to {found['main']} for each pass" if waiting else ""
-    return f"the model lay over several devices ({found['kind']}): {', '.join(parts)} of weights{waits}"
+    return f"the weights were placed by a device map ({found['kind']}): {', '.join(parts)}{waits}"
 
 
 def quantised_line(made_with: Mapping[str, Any]) -> str | None:
