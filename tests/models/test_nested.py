@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -65,6 +66,18 @@ def test_the_text_part_is_read_as_the_whole_reads_text(folder: Path, tmp_path: P
             states = reader(torch.tensor(index.token[rows][None]).long(), output_hidden_states=True)
         assert torch.allclose(torch.tensor(cache.layer(1)[rows]), states.hidden_states[1][0], atol=1e-5)
         assert torch.allclose(torch.tensor(cache.layer("final")[rows]), states.last_hidden_state[0], atol=1e-5)
+
+
+def test_the_text_part_of_a_spread_model_is_read_as_that_of_one_device(folder: Path, tmp_path: Path) -> None:
+    caches = [
+        ActivationCache.open(
+            extract(folder, [["a", "walk", "is", "quiet"]], cache=tmp_path / str(len(place)), **place).cache
+        )
+        for place in ({}, {"device_map": "auto", "max_memory": "cpu=30KB"})
+    ]
+    assert caches[1].made_with["placement"]["weights"]["disk"] > 0
+    for layer in caches[0].layers():
+        assert np.array_equal(caches[0].layer(layer), caches[1].layer(layer))
 
 
 def test_random_weights_of_a_part_are_the_seeds(folder: Path) -> None:

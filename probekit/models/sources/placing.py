@@ -28,7 +28,7 @@ from probekit.errors import CacheError, ProbekitError, ResourceError, UsageError
 from probekit.models.architecture.families import family_of
 from probekit.models.architecture.stacks import blocks_of
 from probekit.models.sources.digests import stamp
-from probekit.models.sources.unread import NotRead
+from probekit.models.sources.unread import NotRead, text_part
 from probekit.models.sources.weights import pretrained
 
 if TYPE_CHECKING:
@@ -219,8 +219,16 @@ def spread(
         raise
     finally:
         told.setLevel(level)
-    remove_with(model, asked["offload_folder"])
+    remove_with(_staying(model), asked["offload_folder"])
     return model, not_read, _placement(model, wanted, asked["device_map"], source.weights)
+
+
+def _staying(model: Any) -> Any:
+    """Return the part of several models in one that stays in memory; else the model."""
+    try:
+        return text_part(model)[0]
+    except UsageError:  # said where the part is taken
+        return model
 
 
 @contextmanager
