@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = ("hub", "tune", "lora")
+EXTRAS = ("hub", "tune", "large", "lora")
 """Extras whose bounds count, beside those of the package itself."""
 BOUND_TOGETHER = ("tokenizers", "huggingface-hub", "datasets")
 """Of a transformers these are whatever it takes."""
