@@ -25,6 +25,7 @@ _HOMES = {
     "ProbeTask": "probekit.tasks",
     "ProbekitError": "probekit.errors",
     "Target": "probekit.tasks",
+    "TransferReport": "probekit.probing.transfer.report",
     "TunePlan": "probekit.tuning.plan",
     "TunedEnsemble": "probekit.tuning.combined",
     "TunedModel": "probekit.tuning.predict",
@@ -40,12 +41,14 @@ _HOMES = {
     "ensemble": "probekit.tuning.ensemble.run",
     "extract": "probekit.extraction.run",
     "from_sklearn": "probekit.probing.scikit",
+    "generate": "probekit.behaviour.generating.run",
     "interchange": "probekit.ablation.interchange.run",
     "open_corpus": "probekit.corpus",
     "probe": "probekit.probing.run",
     "probe_tasks": "probekit.probing.run",
     "score_tokens": "probekit.behaviour.cached_scores",
     "steer": "probekit.ablation.steering.run",
+    "transfer": "probekit.probing.transfer.run",
     "tune": "probekit.tuning.tune",
 }
 
@@ -65,6 +68,7 @@ if TYPE_CHECKING:
     from probekit.attention.report import AttentionReport as AttentionReport
     from probekit.attention.run import attend as attend
     from probekit.behaviour.cached_scores import score_tokens as score_tokens
+    from probekit.behaviour.generating.run import generate as generate
     from probekit.behaviour.report import BehaviourReport as BehaviourReport
     from probekit.behaviour.run import behave as behave
     from probekit.cache.reader import ActivationCache as ActivationCache
@@ -76,6 +80,8 @@ if TYPE_CHECKING:
     from probekit.probing.run import probe as probe
     from probekit.probing.run import probe_tasks as probe_tasks
     from probekit.probing.scikit import from_sklearn as from_sklearn
+    from probekit.probing.transfer.report import TransferReport as TransferReport
+    from probekit.probing.transfer.run import transfer as transfer
     from probekit.report import LayerReport as LayerReport
     from probekit.report import Measurement as Measurement
     from probekit.tasks import ProbeTask as ProbeTask

@@ -70,6 +70,18 @@ def test_its_rows_are_those_of_a_probe_of_the_joined_vectors(cache: Path) -> Non
     assert (model.predict(test) == labels[data.table.part("test")]).mean() == pytest.approx(rows[0].value, abs=0.03)
 
 
+def test_its_control_draws_read_the_same_vectors(cache: Path) -> None:
+    report = probe("pos", on=cache, layers=[1, 2], layers_together=[1, 2])
+    rows = {(row.method, row.metric): row for row in report.rows if row.layer is None and row.split == "test"}
+    control, gain = (rows[f"layers 1+2 {name}", "accuracy"] for name in ("control", "selectivity"))
+    assert (control.role, gain.role) == ("control", "companion")
+    assert control.n == rows["layers 1+2", "accuracy"].n
+    assert control.seed is not None
+    assert gain.value == pytest.approx(rows["layers 1+2", "accuracy"].value - control.value)
+    assert report.best_layer().layer is not None  # rows without a layer are no layer's control
+    report.table()
+
+
 def test_the_layers_must_be_among_those_probed_and_two(cache: Path) -> None:
     with pytest.raises(UsageError, match=r"two layers or more of those that are probed \(1\). Got '2'"):
         probe("tense", on=cache, layers=[1], layers_together=[1, 2])

@@ -1,8 +1,8 @@
 """Several layers read together: their vectors one behind the other, each layer on its own scale, and one probe of all.
 
-Enters: each layer's matrix as it passes. Leaves: rows without a layer, dev and test, and what the probe of all is
-better by than the layer that dev chose. Surprise: the chosen layers are in memory together, and twice while they are
-put one behind the other; where a layer lies in a file (``max_ram``), so do they.
+Enters: each layer's matrix as it passes. Leaves: rows without a layer, dev and test, what the probe of all is better
+by than the layer that dev chose, and its control draws read alike. Surprise: the chosen layers are in memory together,
+and twice while they are put one behind the other; where a layer lies in a file (``max_ram``), so do they.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from probekit.example import SPLITS
 from probekit.features.pooling import zeros_like
 from probekit.probing.analyses import Analysis, Context
 from probekit.probing.estimators import LayerMatrix
-from probekit.probing.measure import fitted, rows_of
+from probekit.probing.measure import beside, fitted, rows_of
 from probekit.probing.problem import Standardiser
+from probekit.probing.question import Scorer
 from probekit.report import Measurement
 from probekit.sites import Layers, join_layer
 from probekit.statistics.bootstrap import Score
@@ -69,6 +70,7 @@ class Together:
         self.kept: dict[int | str, LayerMatrix] = {}
         self.best: tuple[float, int | str, dict[str, Score]] | None = None
         self.fit: Any = None
+        self.drawn: list[Any] = []
 
     def see(self, matrix: LayerMatrix, results: Sequence[Any]) -> None:
         """Keep a layer, or fit all of them where it is the last; remember the best on dev."""
@@ -83,7 +85,9 @@ class Together:
             self.kept.clear()
             study = replace(self.context.study, overwrite=True, curve=False, halves=1)
             whole = LayerMatrix(self.wanted[-1], **parts)
-            ((_, (self.fit,)),) = self.context.estimator.study([whole], self.context.question.problems[:1], study)
+            question = self.context.question
+            problems = [question.problems[0], *question.problems[len(question.problems) - len(question.seeds) :]]
+            ((_, (self.fit, *self.drawn)),) = self.context.estimator.study([whole], problems, study)
 
     @property
     def method(self) -> str:
@@ -91,16 +95,28 @@ class Together:
         return f"layers {'+'.join(map(str, self.wanted))}"
 
     def rows(self, blank: Measurement) -> Iterator[Measurement]:
-        """Yield every score on dev and test, and the main one less that of the best single layer."""
+        """Yield every score on dev and test, the control's, and the main one less that of the best single layer."""
         assert self.best is not None
         for split, scorer in self.context.scorers.items():
             row, scores = fitted(replace(scorer.row(blank), method=self.method), self.fit), scorer.of(self.fit)
             yield from rows_of(scorer.metrics, row, scores)
+            yield from self._control(scorer, row, scores)
             (value, resampled), (single, its) = scores[0], self.best[2][split]
             gain = replace(row, method=f"{self.method} over layer {self.best[1]}", role="difference", strength=None)
             (one,) = rows_of(scorer.metrics, gain, [(value - single, resampled - its)])
             # To a report a difference is one that each layer has, from its control.
             yield replace(one, role="companion", note="")
+
+    def _control(self, scorer: Scorer, row: Measurement, scores: Sequence[Score]) -> Iterator[Measurement]:
+        """Yield what the control draws reach by the same vectors, and what the task gains on them."""
+        question, drawn = self.context.question, []
+        for draw, (seed, fit) in enumerate(zip(question.seeds, self.drawn, strict=True), start=1):
+            control = replace(row, method=f"{self.method} {question.control}", role="control", seed=seed)
+            drawn.append((fitted(control, fit), scorer.scores(fit.predicted(scorer.part.split), draw=draw)))
+        if drawn:
+            gain = f"{self.method} {question.gain}"
+            for one in beside(scorer.metrics, (row, scores), drawn, gain=gain):
+                yield replace(one, role="companion") if one.role == "difference" else one
 
     def notes(self) -> list[str]:
         """Say what the layers reach together, and what the best of the layers alone does."""
