@@ -261,7 +261,10 @@ def _newest(word: str, model: str | None, root: Path, beside: Mapping[str, Any] 
         )
     if model is not None:
         entries = _of_the_same_weights(model, entries)
-    chosen = min(entries, key=lambda entry: len(_unlike(kind, entry, beside)))
+    kept = (beside or {}).get(KEEP)  # of those that belong beside it, one that keeps the same rows
+    chosen = min(
+        entries, key=lambda entry: (len(_unlike(kind, entry, beside)), (entry.identity or {}).get(KEEP) != kept)
+    )
     unlike = _unlike(kind, chosen, beside)
     if not unlike:
         return chosen.path, f"{word:10} {chosen.path}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,7 +22,11 @@ from tiny_models import LIMIT, tiny_model
 
 import probekit.cache.write.staging
 from probekit import ActivationCache, extract
+from probekit.cache.examples import read_kept, read_text
 from probekit.cache.format.certificate import certificate
+from probekit.cache.format.manifest import read_header
+from probekit.cache.format.names import ShardSpec
+from probekit.cache.format.plan import read_plan
 from probekit.cache.index import CacheIndex
 from probekit.cache.keep import Keep
 from probekit.cache.manage.verify import repair, verify
@@ -28,6 +34,7 @@ from probekit.errors import CacheError, NumericError, UsageError
 from probekit.extraction.engine import LocalEngine
 from probekit.extraction.keeping import Places, rows_to_keep
 from probekit.extraction.pooled import RowSums
+from probekit.storage.strict import canonical
 
 SENTENCES = [
     ["the", "doctor", "walked", "to", "the", "quiet", "house"],
@@ -69,6 +76,9 @@ def test_a_row_of_a_word_is_the_mean_of_its_tokens(family: str, tmp_path: Path) 
     model = tiny_model(family)
     tokens, words = (kept(model, SENTENCES, tmp_path, keep, layers=[1, 2]) for keep in ("tokens", "words"))
     assert words.key != tokens.key
+    # What is not asked for names nothing, so that a cache of tokens has the key and the indexes it had before.
+    assert set(words.identity) - set(tokens.identity) == {"keep"}
+    assert [name for name in tokens._headers[0].tensors if "count" in name or "stop" in name] == []
     assert words.keep == Keep(("words",))
     assert len(words.shards) > 1
     for stack in tokens.stacks:
@@ -281,6 +291,29 @@ def test_what_is_not_finite_is_named_by_its_example(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(LocalEngine, "run", overflowing)
     with pytest.raises(NumericError, match=r"infinity in 1 of 2 rows, first at example 'words:1'"):
         extract(tiny_model("bert"), SENTENCES[:2], keep="sentence", layers=[1], cache=tmp_path)
+
+
+def test_what_the_plan_does_not_say_does_not_open(tmp_path: Path) -> None:
+    """Shards of rows that pool do not pass for tokens, nor the other way; a place outside of its example is damage."""
+    tokens, words, places = (
+        kept(tiny_model("bert"), SENTENCES, tmp_path, keep, layers=[1]) for keep in ("tokens", "words", "sentence,last")
+    )
+    for plan_of, shards_of in ((tokens, words), (words, tokens)):
+        plan = read_plan(shards_of.path)
+        other = replace(plan, identity=plan_of.identity)
+        with pytest.raises(CacheError, match="does not hold the indexes of what the plan"):
+            read_header(other, 0)
+    line = read_text(places.path / "corpus", places.shards[0]).split(b"\n")[0]
+    assert json.loads(line)["kept"] == [[-1, 7], [0, 7]]
+    for wrong in ([[0, 8]], [[3, 3]], [[-2, 1]], [["0", 1]], [0, 1], None):
+        entry = {**json.loads(line), "kept": wrong}
+        data = canonical(entry) + b"\n"
+        (tmp_path / "00000.jsonl").write_bytes(data)
+        with pytest.raises(CacheError, match="does not say which places of its example are kept"):
+            read_kept(tmp_path, ShardSpec(0, 0, 1, 7, len(data), hashlib.sha256(data).hexdigest()))
+    for written in ("word,words", "sentence,last", "words:mean", 3):
+        with pytest.raises(CacheError, match="The plan of a cache says that it keeps"):
+            Keep.of({"keep": written})
 
 
 def test_what_cannot_be_kept_is_refused_by_name(tmp_path: Path) -> None:

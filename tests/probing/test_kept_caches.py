@@ -19,10 +19,11 @@ from probekit.corpus import open_corpus
 from probekit.errors import InputError, UsageError
 from probekit.features import Pooler, collect
 from probekit.features.places import collect_at
-from probekit.probing.cache_selection import find_control
+from probekit.probing.cache_selection import find_caches, find_control
 from probekit.tasks import get_task
 from probekit.tasks.positions import place_of
 from probekit.tuning.data.data import from_cache
+from probekit.tuning.data.materials import gather
 from probekit.tuning.drift import drift
 from probekit.viewing.neurons.heat import heat
 from probekit.viewing.predictions.tokens import Sentences
@@ -162,6 +163,31 @@ def test_what_reads_words_reads_rows_of_words(caches: Caches, tmp_path: Path) ->
     )  # fmt: skip
     assert find_control(words, "random-weights").path == control.cache
     assert find_control(tokens, "random-weights") is None
+
+
+def test_a_control_that_keeps_the_same_rows_is_taken_first(caches: Caches) -> None:
+    root = caches["words"].path.parent
+    for keep in ("words", "sentence"):
+        extract(
+            tiny_model("roberta"), CORPUS, overflow="window", keep=keep, shuffled_weights=0, layers=[1, 2], cache=root
+        )
+    for keep in ("words", "sentence"):
+        _, control = find_caches([caches[keep].path, "shuffled-weights"], None, None, root)
+        assert control.cache.keep.name == keep
+
+
+def test_a_report_of_pooled_rows_is_tuned_by_the_model_itself(caches: Caches, tmp_path: Path) -> None:
+    made = extract(tiny_model("bert"), CORPUS, layers=[1], overflow="truncate", keep="words", cache=tmp_path)
+    report = probe("pos", on=made.cache, fast=True)
+    found = gather(report=report, device="cpu")
+    assert found.cache is None
+    assert found.data.notes[1] == (
+        "The report's cache keeps a row a word, the mean of its tokens (--keep words), so nothing is read from it: the "
+        "model computes its frozen layers itself."
+    )
+    assert found.read_from["overflow"] == "truncate"
+    with pytest.raises(UsageError, match="Training from cached states reads every token"):
+        gather(report=report, on=made.cache, device="cpu")
 
 
 def test_positions_of_chats_are_those_of_a_cache_of_tokens(tmp_path: Path) -> None:
