@@ -71,7 +71,7 @@ def by_hand(cache: ActivationCache, stack: str, layer: int) -> dict[tuple[int, i
     }
 
 
-@pytest.mark.parametrize("family", ["bert", "gpt2", "t5"])
+@pytest.mark.parametrize("family", ["gpt2", "t5"])
 def test_a_row_of_a_word_is_the_mean_of_its_tokens(family: str, tmp_path: Path) -> None:
     model = tiny_model(family)
     tokens, words = (kept(model, SENTENCES, tmp_path, keep, layers=[1, 2]) for keep in ("tokens", "words"))
@@ -176,7 +176,7 @@ def test_windows_pool_the_tokens_of_a_cache_of_all_tokens(family: str, tmp_path:
             np.testing.assert_allclose(whole.layer(1, stack)[row], mean, atol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_counts_add_up_and_batches_change_nothing(data: st.DataObject) -> None:
     """Of any examples, words of any size (some without a token), cut anywhere: means equal those made at once."""
