@@ -32,6 +32,9 @@ EXTRAS = ("hub", "tune", "large", "lora")
 BOUND_TOGETHER = ("tokenizers", "huggingface-hub", "datasets")
 """Of a transformers these are whatever it takes."""
 SHOWN = ("torch", "transformers", "numpy", "scikit-learn", "pandas")
+PINNED = "pinned"
+OF_OTHERS = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+"""What packages warn of that call each other in ways that are going out of use."""
 PLUGINS = ("xdist.plugin", "_hypothesis_pytestplugin")
 """Of pytest, named: it would look for those of every version that lies below, too."""
 CORE = (
@@ -93,7 +96,7 @@ ROWS = {
         "transformers at its lower bound, the rest as pinned",
         lambda pins, least: {**without(pins, *BOUND_TOGETHER), "transformers": least["transformers"]},
     ),
-    "pinned": Row("as constraints.txt has them", lambda pins, least: pins),
+    PINNED: Row("as constraints.txt has them", lambda pins, least: pins),
     "torch-newest": Row("the newest torch, the rest as pinned", lambda pins, least: without(pins, "torch"), newer=True),
     "newest": Row("the newest of every dependency", lambda pins, least: {}, newer=True),
 }
@@ -150,12 +153,21 @@ def versions_in(python: Path) -> list[str]:
     return list(json.loads(asked.stdout))
 
 
-def tested(python: Path, folder: Path, paths: Sequence[str]) -> tuple[dict[str, int], list[str], Path]:
-    """Run tests; return how many did what, the names of those that failed, and where everything stands."""
+def tested(python: Path, folder: Path, paths: Sequence[str], *, strict: bool) -> tuple[dict[str, int], list[str], Path]:
+    """Run tests; return how many did what, the names of those that failed, and where everything stands.
+
+    Parameters
+    ----------
+    python, folder : Path
+    paths : sequence of str
+    strict : bool
+        What packages say of each other's age fails a test too, as it does under the pinned versions.
+    """
     record, log = folder / "tests.xml", folder / "tests.log"
     record.unlink(missing_ok=True)
     plugins = [word for name in PLUGINS for word in ("-p", name)]
-    asked = [str(python), "-m", "pytest", *plugins, "-n", "2", "--dist", "loadscope", "-m", "not slow"]
+    lenient = [word for kind in (() if strict else OF_OTHERS) for word in ("-W", f"default::{kind}")]
+    asked = [str(python), "-m", "pytest", *plugins, *lenient, "-n", "2", "--dist", "loadscope", "-m", "not slow"]
     own = {"OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     path = {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
     with log.open("w") as stream:
@@ -195,7 +207,7 @@ def table(names: Sequence[str], home: Path, paths: Sequence[str]) -> Iterator[bo
             print(f"{name:20} cannot be installed: {ROWS[name].about}; pip says why above.", flush=True)
             yield False
             continue
-        counts, failed, log = tested(python, folder, paths)
+        counts, failed, log = tested(python, folder, paths, strict=name == PINNED)
         cells = [*versions_in(python), *map(str, counts.values()), f"{time.perf_counter() - began:,.0f}"]
         print(f"{name:20}", *(f"{cell:>13}" for cell in cells), flush=True)
         for test in failed:
