@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from probekit import plain
+from probekit.amounts import read_bytes
 from probekit.errors import UsageError
 
 T = TypeVar("T")
@@ -33,8 +34,7 @@ WITHOUT_CONTROLS = (
     "A control model ({}) is made on the CPU as a whole and named by that state, so it must fit into memory: it has no "
     "use with --device-map. Leave one of them out."
 )
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-_ROOM = re.compile(r"(cpu|[0-9]{1,3})=([0-9]{1,9}(?:\.[0-9]{1,9})?)([KMGT]i?|)B?", re.ASCII)
+_ROOM = re.compile(r"cpu|[0-9]{1,3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,16 @@ def _rooms(given: Any) -> tuple[tuple[str, int], ...]:
     """Return (device, bytes) of what is written as ``0=20GB,cpu=8GB``, or as a mapping of the same."""
     if given is None:
         return ()
-    parts = [f"{name}={room}" for name, room in given.items()] if isinstance(given, Mapping) else str(given).split(",")
+    wanted = "one amount for each device, like 0=20GB,cpu=8GB"
+    pairs = (
+        given.items() if isinstance(given, Mapping) else [part.partition("=")[::2] for part in str(given).split(",")]
+    )
     found: dict[str, int] = {}
-    for part in parts:
-        match = _ROOM.fullmatch(part.strip().replace(" ", ""))
-        if match is None or (name := match[1] if match[1] == "cpu" else str(int(match[1]))) in found:
-            raise plain.refused("max_memory", "one amount for each device, like 0=20GB,cpu=8GB", given)
-        found[name] = int(float(match[2]) * _UNITS[match[3]])
+    for device, room in pairs:
+        match = _ROOM.fullmatch(str(device).strip())
+        if match is None or (name := match[0] if match[0] == "cpu" else str(int(match[0]))) in found:
+            raise plain.refused("max_memory", wanted, given)
+        found[name] = read_bytes(room, "max_memory")
     return tuple(found.items())
 
 

@@ -26,6 +26,7 @@ ROOT = PACKAGE.parent
 ORDER = (
     "errors",
     "plain",
+    "amounts",
     "sites",
     "controls",
     "model_names",

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from probekit.amounts import human_bytes
 from probekit.cli import cache_travel as travel
 from probekit.cli import maintenance
 from probekit.cli.maintenance import find_folder
 from probekit.cli.options import CacheFolder, CacheRoot, Debug, Json, Layers, Quiet, Verbose, examples
 from probekit.cli.output import counted, describe_corpus, human_age, say, show_json, show_sites
-from probekit.storage.amounts import human_bytes
 
 if TYPE_CHECKING:
     from probekit.cache.location import CacheEntry

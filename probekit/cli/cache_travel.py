@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from probekit.amounts import human_bytes
 from probekit.cli.maintenance import find_folder
 from probekit.cli.options import CacheRoot, Debug, Json, Quiet, Verbose, examples
 from probekit.cli.output import counted, progress_bar, say, show_json
-from probekit.storage.amounts import human_bytes
 
 IMPORT_EXAMPLES = examples(
     "probekit cache import /mnt/shared/minilm--ewt--0123456789ab",

@@ -11,10 +11,10 @@ from typing import Any
 
 import typer
 
+from probekit.amounts import human_bytes
 from probekit.cli.options import CacheRoot, Debug, Json, Quiet, Verbose, examples
 from probekit.cli.output import counted, say, show_json
 from probekit.devices import present_devices
-from probekit.storage.amounts import human_bytes
 
 EXAMPLES = examples("probekit doctor", "probekit doctor --cache /data/caches --json")
 

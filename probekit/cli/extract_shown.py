@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from probekit.amounts import human_bytes
 from probekit.cli.output import counted, describe_corpus, human_time, say, show_sites
-from probekit.storage.amounts import human_bytes
 
 if TYPE_CHECKING:
     from probekit.extraction.cost import Cost

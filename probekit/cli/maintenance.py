@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
+from probekit.amounts import human_bytes
 from probekit.cli.options import CacheFolder, CacheRoot, Debug, DryRun, Json, Quiet, Verbose, Yes, examples
 from probekit.cli.output import confirm, counted, say, show_json
-from probekit.storage.amounts import human_bytes
 
 VERIFY_EXAMPLES = examples("probekit cache verify", "probekit cache verify --repair CACHE")
 GC_EXAMPLES = examples("probekit cache gc", "probekit cache gc --dry-run --json", "probekit cache gc --yes")

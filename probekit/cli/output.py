@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from probekit.amounts import human_bytes
 from probekit.devices import peak_memory
 from probekit.errors import UsageError
-from probekit.storage.amounts import human_bytes
 from probekit.storage.strict import dump
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from probekit.amounts import human_bytes
 from probekit.cache.keep import SENTENCE, TOKENS, WORDS, Keep
 from probekit.errors import ResourceError
 from probekit.extraction.cost import Cost, estimate
 from probekit.extraction.request import Request
 from probekit.extraction.spec import DTYPES
 from probekit.sites import parse_layers
-from probekit.storage.amounts import human_bytes
 
 SMALL = "bfloat16"
 MARGIN = 0.95

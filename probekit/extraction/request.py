@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from probekit import plain
+from probekit.amounts import read_bytes
 from probekit.cache.keep import TOKENS, Keep
 from probekit.cache.location import cache_root
 from probekit.controls import one_control
@@ -19,7 +20,6 @@ from probekit.errors import UsageError
 from probekit.extraction.kept_places import KeptPlaces
 from probekit.extraction.spec import INPUTS, Changes, ExtractionSpec
 from probekit.sites import parse_kinds, parse_layers
-from probekit.storage.amounts import read_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from probekit.amounts import human_bytes
 from probekit.cache.reader import ActivationCache
 from probekit.cli import output
 from probekit.cli.app import run
 from probekit.cli.output import human_age, human_time
 from probekit.extraction import run as running
-from probekit.storage.amounts import human_bytes
 
 Captured = pytest.CaptureFixture[str]
 

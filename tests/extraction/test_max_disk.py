@@ -13,13 +13,13 @@ from tiny_models import tiny_model
 
 import probekit.cache.write.staging
 from probekit import extract
+from probekit.amounts import read_bytes
 from probekit.cli.app import run
 from probekit.errors import ResourceError, UsageError
 from probekit.extraction.cost import Cost, estimate
 from probekit.extraction.fitting import Excess, exceeding, within
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction
-from probekit.storage.amounts import read_bytes
 
 CORPUS = "grammar:n=24"
 

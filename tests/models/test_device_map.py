@@ -211,7 +211,7 @@ def test_controls_are_refused_with_the_reason(kind: str) -> None:
 def test_options_that_cannot_be_meant_are_refused() -> None:
     assert place_of("auto") == "auto"
     assert place_of("auto", "auto", "0=1.5GiB, cpu=8GB").max_memory == (("0", 3 * 2**29), ("cpu", 8 * 10**9))  # type: ignore[union-attr]
-    assert place_of("auto", "auto", {0: 7, "cpu": "1K"}).max_memory == (("0", 7), ("cpu", 1000))  # type: ignore[union-attr]
+    assert place_of("auto", "auto", {0: 7, "cpu": "1kB"}).max_memory == (("0", 7), ("cpu", 1000))  # type: ignore[union-attr]
     for device, device_map, room, said in (
         ("cpu", "auto", None, "--device cpu"),
         ("auto", None, "cpu=1GB", "needs the `device_map`"),
