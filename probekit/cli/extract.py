@@ -54,6 +54,7 @@ EXAMPLES = examples(
     "probekit extract ./my-large-model ./ud_english_ewt --device-map auto --max-memory 0=20GB,cpu=8GB",
     "probekit extract ./my-chat-model questions.jsonl --chat --keep last-prompt,last",
     "probekit extract ./my-model ./ud_english_ewt --keep words --max-disk 20GB",
+    "probekit extract ./my-model ./ud_english_ewt --engine ray --workers 2",
     "probekit extract ./my-model ./ud_english_ewt --dry-run",
     'probekit probe --task pos --on "$(probekit extract -q ./my-model corpus.conllu)"',
 )
@@ -161,6 +162,27 @@ def extract_command(
             metavar="SIZE",
         ),
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            help="What runs the shards: local, this process; ray, workers of Ray on this machine or on a cluster. The "
+            "bytes are the same.",
+            metavar="NAME",
+        ),
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", help="Workers of Ray; by default one a core, or one a GPU.", min=1, metavar="N"),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            help="A Ray cluster that runs already; by default RAY_ADDRESS, else one is started here.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
     dry_run: DryRun = False,
     cache: CacheRoot = None,
     json: Json = False,
@@ -208,6 +230,9 @@ def extract_command(
         cache=cache,
         keep=keep,
         max_disk=max_disk,
+        engine=engine,
+        workers=workers,
+        address=address,
     )
     request = dataclasses.replace(request, resume_command=without_shard(context.obj))
     if score is not None:

@@ -17,6 +17,7 @@ from probekit.cache.location import cache_root
 from probekit.controls import one_control
 from probekit.devices import DeviceMap, place_of
 from probekit.errors import UsageError
+from probekit.extraction.executors import asked_executor
 from probekit.extraction.kept_places import KeptPlaces
 from probekit.extraction.spec import INPUTS, Changes, ExtractionSpec
 from probekit.sites import parse_kinds, parse_layers
@@ -46,6 +47,12 @@ class Request:
         Resume under other versions than the first run's.
     resume_command : str or None
         What was typed, for the message of an incomplete cache.
+    engine : str
+        Name of the :class:`~probekit.extraction.executors.Executor` that runs the shards.
+    workers : int or None
+        Of an executor with several; None: as many as there is room for.
+    address : str or None
+        Where the workers are; None: on this machine.
     """
 
     model: str | Path
@@ -60,6 +67,9 @@ class Request:
     resume_command: str | None = None
     chat_template: Path | None = None
     max_disk: int | None = None
+    engine: str = "local"
+    workers: int | None = None
+    address: str | None = None
 
     @classmethod
     def build(
@@ -92,6 +102,9 @@ class Request:
         cache: str | os.PathLike[str] | None = None,
         keep: str = TOKENS,
         max_disk: str | int | None = None,
+        engine: str = "local",
+        workers: int | None = None,
+        address: str | None = None,
     ) -> Request:
         """Check the options and freeze them."""
         stored = plain.type_name(store, "store")
@@ -116,6 +129,7 @@ class Request:
         )
         if spec.keep.places:
             KeptPlaces(spec.keep)
+        engine, workers, address = asked_executor(engine, workers, address)
         return cls(
             plain.location(model, "model", "the name or the folder of a model"),
             corpus,
@@ -128,6 +142,9 @@ class Request:
             plain.flag(mixed, "mixed"),
             chat_template=None if chat_template is None else plain.path(chat_template, "chat_template"),
             max_disk=None if max_disk is None else read_bytes(max_disk, "max_disk"),
+            engine=engine,
+            workers=workers,
+            address=address,
         )
 
 

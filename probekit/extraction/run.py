@@ -1,40 +1,30 @@
 """Extract: run a model over a corpus once and keep every layer of every token.
 
-Enters: a model, a corpus, options. Leaves: a complete cache, or one that the same call resumes. Three things happen at
-once, so that the model is never kept waiting: the next shard is tokenised ahead, the model runs, and a thread writes
-and publishes behind it. A second run over a complete cache returns at once and never imports torch.
+Enters: a model, a corpus, options. Leaves: a complete cache, or one that the same call resumes. What is missing of it
+is run by one of :mod:`probekit.extraction.executors`: in this process, or by several workers. A second run over a
+complete cache returns at once and never imports torch.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
-import platform
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from probekit import plain
-from probekit.cache.format.certificate import CHATS, NOT_READ, PLACEMENT, QUANTISED
-from probekit.cache.format.names import ShardSpec
-from probekit.cache.reader import TEXTLESS, ActivationCache
-from probekit.cache.write.staging import StagedCorpus, stage
-from probekit.cache.write.writer import CacheWriter
+from probekit.cache.reader import ActivationCache
+from probekit.cache.write.staging import stage
 from probekit.corpus import open_corpus
-from probekit.extraction.chats import certify, with_template
+from probekit.extraction.chats import with_template
+from probekit.extraction.executors import Job, get_executor
 from probekit.extraction.fitting import Choose, refuse, within
 from probekit.extraction.identity import complete_cache, former_name_note, identify, other_caches
 from probekit.extraction.kept_places import KeptPlaces
-from probekit.extraction.opening import load_for, tokeniser_for
+from probekit.extraction.opening import load_for
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction, summarise
-from probekit.extraction.spec import Changes, batch_tokens
-from probekit.models.sources.find import check_unchanged, find_model, shadowing_note, stamps
-
-if TYPE_CHECKING:
-    from probekit.extraction.shard import ShardRunner, TokenisedShard, Tokeniser
-    from probekit.models.sources.load import LoadedModel
+from probekit.extraction.spec import Changes
+from probekit.models.sources.find import find_model, shadowing_note, stamps
 
 Progress = Callable[[float, str], None]
 
@@ -68,6 +58,9 @@ def extract(
     cache: str | os.PathLike[str] | None = None,
     keep: str = "tokens",
     max_disk: str | int | None = None,
+    engine: str = "local",
+    workers: int | None = None,
+    address: str | None = None,
     progress: Progress | None = None,
 ) -> Extraction:
     """Keep the vectors of every token of a corpus at every layer of a model.
@@ -129,6 +122,12 @@ def extract(
         them (``last-prompt``, ``assistant``), ``spans:TASK``. Pooled where the model runs; the cache is another.
     max_disk : str or int, optional
         What the cache may take, like ``"20GB"``; of more, nothing is computed and the error says what would fit.
+    engine : {"local", "ray"} or of an installed package
+        What runs the shards: this process, or workers of Ray; the bytes are the same.
+    workers : int, optional
+        Of Ray; by default one a core, or one a GPU.
+    address : str, optional
+        Of a Ray cluster that runs already; by default RAY_ADDRESS, else one is started on this machine.
     progress : callable, optional
         Called with the share done (0..1) and a note.
 
@@ -172,6 +171,9 @@ def extract(
         cache=cache,
         keep=keep,
         max_disk=max_disk,
+        engine=engine,
+        workers=workers,
+        address=address,
     )
     return extract_request(request, progress=None if progress is None else plain.called(progress, "progress"))
 
@@ -214,90 +216,7 @@ def extract_request(
         notes = other_caches(request.root, identity)
         for note in notes:
             tell(note)
-        loaded = loaded or load_for(request, source)
-        check_unchanged(source, before)
-        tokeniser = tokeniser_for(loaded, request.spec)
-        chats = {} if tokeniser.chats is None else {CHATS: certify(staged, tokeniser, corpus)}
-        result = _extract(request, staged, identity, loaded, tokeniser, progress=progress, chats=chats)
+        job = Job(request, source, before, corpus, staged, identity, loaded, progress, tell)
+        result = get_executor(request.engine).run(job)
         result.notes.extend([*remarks, *notes])
         return result
-
-
-def _extract(
-    request: Request,
-    staged: StagedCorpus,
-    identity: Mapping[str, Any],
-    loaded: LoadedModel,
-    tokeniser: Tokeniser,
-    *,
-    progress: Progress | None,
-    chats: Mapping[str, Any],
-) -> Extraction:
-    from probekit.extraction.engine import LocalEngine
-    from probekit.extraction.places import chosen_tensors
-    from probekit.extraction.shard import ShardRunner
-
-    spec = request.spec
-    tensors = chosen_tensors(loaded, spec)
-    limit = batch_tokens(spec, loaded.device.type)
-    made_with = {
-        "tokens_per_batch": limit,
-        "device": loaded.device.type,
-        "attention": loaded.attention,
-        **({} if loaded.placement is None else {PLACEMENT: loaded.placement.to_json()}),
-        **({} if loaded.quantised is None else {QUANTISED: loaded.quantised}),
-        "torch": importlib.metadata.version("torch").partition("+")[0],
-        "transformers": importlib.metadata.version("transformers"),
-        TEXTLESS: list(tokeniser.encoder.textless),
-        NOT_READ: loaded.not_read,
-        **chats,
-    }
-    names = [tensor.name for tensor in tensors]
-    with (
-        spec.at_work(loaded),  # first: what is refused leaves no folder behind
-        CacheWriter.open(
-            request.root, identity, made_with, staged, mixed=request.mixed, resume_command=request.resume_command
-        ) as writer,
-        LocalEngine(loaded, names, store=spec.store) as engine,
-        ShardRunner(engine, tensors, limit=limit, decoder_start=loaded.decoder_start_id) as runner,
-    ):
-        part, of = request.shard or (1, 1)
-        mine = [shard for shard in writer.missing() if shard.number % of == part - 1]
-        started = time.perf_counter()
-        tokens = _run_shards(writer, runner, mine, lambda shard: tokeniser.prepare(writer.folder, shard), progress)
-        if loaded.placement is not None:
-            loaded.placement.check_unchanged()
-        manifest = writer.finish()
-        seconds = time.perf_counter() - started
-        ran = {"seconds": seconds, "tokens": tokens, "shards": len(mine), "host": platform.node()}
-        writer.record({**ran, "model": str(loaded.source.files()[0]), **made_with})
-        summary = manifest if manifest is not None else writer.progress()
-    return summarise(
-        summary, writer.folder, spec, staged.summary(), made_with=writer.plan.made_with, seconds=seconds, tokens=tokens
-    )
-
-
-def _run_shards(
-    writer: CacheWriter,
-    runner: ShardRunner,
-    mine: Sequence[ShardSpec],
-    prepare: Callable[[ShardSpec], TokenisedShard],
-    progress: Progress | None,
-) -> int:
-    """Tokenise ahead, run, write behind; an error in any of the three stops all. Return the rows written."""
-    total = sum(shard.words for shard in mine)
-    words = tokens = 0
-    started = time.perf_counter()
-    with ThreadPoolExecutor(1, "tokenise") as ahead:
-        upcoming = [ahead.submit(prepare, shard) for shard in mine[:1]]
-        for number, shard in enumerate(mine):
-            ready = upcoming.pop().result()
-            upcoming.extend(ahead.submit(prepare, later) for later in mine[number + 1 : number + 2])
-            for rows in runner.run(writer, shard, ready):
-                if progress is not None:
-                    rate = (tokens + rows) / (time.perf_counter() - started)
-                    progress((words + shard.words * rows / ready.rows) / total, f"{rate:,.0f} tokens/s")
-            words += shard.words
-            tokens += ready.rows
-        runner.drain()
-    return tokens

@@ -110,6 +110,26 @@ class CacheWriter:
                 staged.release()
             return writer
 
+    @classmethod
+    def join(cls, folder: Path, key: str, made_with: Mapping[str, Any], *, mixed: bool = False) -> CacheWriter:
+        """Join a cache whose corpus another writer of the same run has checked; see :meth:`open`.
+
+        Raises
+        ------
+        CacheError
+            If it is another cache, is damaged, or its plan differs and `mixed` is false.
+        ResourceError
+            If the folder cannot be written.
+        """
+        writer = cls(folder, _plan_of(folder, key))
+        try:
+            writer._take_lock()
+            writer._join(json.loads(canonical(made_with)), mixed=mixed, resume_command=None)
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
     def _enter(
         self, staged: StagedCorpus, made_with: Mapping[str, Any], *, mixed: bool, resume_command: str | None
     ) -> None:
