@@ -1,4 +1,4 @@
-"""Workers of Ray give the bytes of one process, whoever is killed; what is wrong with a shard is said as it is there."""
+"""Workers of Ray give the bytes of one process, whoever is killed; what is wrong is said as it is there."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from probekit.errors import ResourceError, UsageError
 from probekit.extraction.engine import LocalEngine
 from probekit.extraction.executors import _dealing
 from probekit.extraction.executors import ray as ray_executor
+from probekit.extraction.executors._cluster import connected
 from probekit.extraction.executors._dealing import RETRIES, Event, deal
 from probekit.extraction.executors._worker import Token
 
@@ -40,8 +41,8 @@ def cluster() -> Iterator[Any]:
 
     # Workers have probekit and not the tests; what they run of these is sent whole.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    asked: Any = SimpleNamespace(request=SimpleNamespace(address=None, workers=2))
-    with ray_executor._connected(asked):
+    asked: Any = SimpleNamespace(address=None, workers=2)
+    with connected(asked):
         yield ray
 
 

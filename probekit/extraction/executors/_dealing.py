@@ -114,8 +114,8 @@ def deal(
 
 def _lost(shard: ShardSpec, reason: str) -> str:
     return (
-        f"A worker was lost over shard {shard.number} ({shard.stop - shard.start:,} examples): {reason} It is run again, "
-        "and no other is."
+        f"A worker was lost over shard {shard.number} ({shard.stop - shard.start:,} examples): {reason} That shard "
+        "alone is run again."
     )
 
 

@@ -11,8 +11,6 @@ import contextlib
 import dataclasses
 import os
 import secrets
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,10 +20,11 @@ from probekit.cache.format.certificate import CHATS
 from probekit.cache.format.names import ShardSpec, receipt_name
 from probekit.cache.write.recovery import recover_shard
 from probekit.cache.write.staging import StagedCorpus
-from probekit.cache.write.writer import CacheWriter
+from probekit.cache.write.writer import CacheWriter, remove_leftovers
 from probekit.devices import DeviceMap
-from probekit.errors import NetworkError, ResourceError, UsageError, reason_of
+from probekit.errors import ResourceError, UsageError, reason_of
 from probekit.extraction.executors import Executor, Job
+from probekit.extraction.executors._cluster import connected
 from probekit.extraction.executors._dealing import RETRIES, Event, deal
 from probekit.extraction.executors._worker import Token, Worker
 from probekit.extraction.request import Request
@@ -34,8 +33,6 @@ from probekit.model_names import STATIC
 from probekit.storage.files import disk_errors, publish_bytes
 from probekit.storage.locks import RUNS
 
-OBJECT_STORE = 80 << 20
-"""Bytes, about the least that Ray takes: nothing large passes through it."""
 THREADS = 1
 """Of a worker on a CPU: Ray gives it one core."""
 FAREWELL = 2.5
@@ -49,7 +46,7 @@ def run(job: Job) -> Extraction:
             "--device-map spreads one model over the devices of one process, and each worker of --engine ray is given "
             "one core or one GPU. Leave one of them out; --shard i/n on each machine does parts with a device map."
         )
-    with _connected(job) as ray, _Pool.begin(ray, job) as pool:
+    with connected(job.request) as ray, _Pool.begin(ray, job) as pool:
         first, plan = pool.first()
         with job.open(plan) as writer:
             pool.cache = (
@@ -64,10 +61,12 @@ def run(job: Job) -> Extraction:
                 pool,
                 mine,
                 ready=[first],
-                published=lambda shard: recover_shard(writer.plan, shard) is not None,
+                published=lambda shard: _left_by_a_lost_worker(writer, shard),
                 watch=watch.look,
                 tell=job.tell,
             )
+            if dealt.lost:
+                remove_leftovers(writer.folder)
             ran = {"began": began, "shards": len(mine), "workers": pool.wanted, "lost": dealt.lost}
             made = job.finish(writer, plan, tokens=dealt.rows, ran=ran)
     if dealt.lost:
@@ -75,46 +74,10 @@ def run(job: Job) -> Extraction:
     return made
 
 
-@contextlib.contextmanager
-def _connected(job: Job) -> Iterator[Any]:
-    """Yield Ray, connected to a cluster: the caller's own, one that is named, or one that is started for this job."""
-    try:
-        import ray
-    except ImportError:
-        raise UsageError("--engine ray needs the package ray: pip install 'probekit-nlp[ray]'.") from None
-    if ray.is_initialized():
-        yield ray
-        return
-    address = job.request.address or os.environ.get("RAY_ADDRESS")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGTERM)
-    quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-    try:
-        if address is not None:
-            ray.init(address=address, **quietly)
-        else:
-            ray.init(
-                address="local",
-                num_cpus=job.request.workers,
-                include_dashboard=False,
-                object_store_memory=OBJECT_STORE,
-                **quietly,
-            )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = f"at {address}" if address else "on this machine"
-        raise NetworkError(
-            f"No Ray cluster answers {where}: {reason_of(error)} Start one with `ray start --head`, or leave out "
-            "--address and RAY_ADDRESS to use this machine alone."
-        ) from error
-    finally:
-        if main:  # Ray puts a handler of its own in the place of the command's
-            signal.signal(signal.SIGTERM, before)
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
+def _left_by_a_lost_worker(writer: CacheWriter, shard: ShardSpec) -> bool:
+    """Remove what is half-written, and tell whether the shard was whole before its worker was lost."""
+    remove_leftovers(writer.folder)
+    return recover_shard(writer.plan, shard) is not None
 
 
 class _Pool:
@@ -246,7 +209,7 @@ class _Pool:
             raise
 
     def _show_token(self, worker: int) -> None:
-        """Write a token where the corpus is staged, or into the cache once there is one, and let a worker look for it."""
+        """Write a token where the corpus is staged, or into the cache once there is one; let a worker look for it."""
         folder = self.job.staged.folder.absolute() if self.cache is None else self.cache[0]
         token = self._tokens[worker] = new_token(folder / RUNS)
         self._let(worker, "sees", token)
