@@ -89,7 +89,7 @@ def test_a_killed_worker_costs_its_shard_and_the_bytes_are_those_of_one_process(
 ) -> None:
     died = tmp_path / "died"
     edits = Disturbed(died)
-    made = extract(tiny_model("bert"), SENTENCES, engine="ray", workers=2, edits=edits, cache=tmp_path / "caches")
+    made = extract(tiny_model("bert"), SENTENCES, engine="ray", workers=1, edits=edits, cache=tmp_path / "caches")
     assert died.exists()
     assert made.complete
     assert "Workers lost: 1; shards that were run again for it: 1." in made.notes
@@ -104,7 +104,7 @@ def drive(root: str, model: str) -> None:
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     probekit.cache.write.staging.SHARD_WORDS = 40
-    extract(model, SENTENCES, engine="ray", workers=2, edits=Disturbed(pause=0.5), cache=root)
+    extract(model, SENTENCES, engine="ray", workers=1, edits=Disturbed(pause=0.5), cache=root)
 
 
 def test_a_killed_command_goes_on_with_the_same_bytes(cluster: Any, whole: dict[str, str], tmp_path: Path) -> None:

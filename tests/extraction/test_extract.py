@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import probekit.cache.format.names
 import probekit.cache.write.staging
 from probekit import ActivationCache, extract
 from probekit.cache.write.shard import ShardWriter
+from probekit.cli.parts import parse_shard
 from probekit.errors import CacheError, InputError, NumericError, UsageError
 from probekit.extraction.cost import estimate
 from probekit.extraction.engine import LocalEngine
@@ -241,3 +243,22 @@ def test_the_estimate_is_exact_on_a_small_corpus(tmp_path: Path) -> None:
 def test_text_input_needs_text() -> None:
     with pytest.raises(InputError, match="Use --input words"):
         extract(tiny_model("bert"), SENTENCES, input="text")
+
+
+def test_the_job_file_of_slurm_extracts_parts_of_one_cache(tmp_path: Path) -> None:
+    job = Path(__file__).resolve().parents[2] / "docs" / "howto" / "extract-array.slurm"
+    assert subprocess.run(["bash", "-n", str(job)], check=False).returncode == 0
+    (tmp_path / "probekit").write_text('#!/bin/sh\necho "$@" >> "$PARTS"\n')
+    (tmp_path / "probekit").chmod(0o755)
+    told = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PARTS": str(tmp_path / "parts")}
+    told |= {"MODEL": str(tiny_model("bert")), "CORPUS": "good corpus.txt", "SLURM_ARRAY_TASK_COUNT": "2"}
+    for task in ("2", "1"):
+        subprocess.run(["bash", str(job)], env={**told, "SLURM_ARRAY_TASK_ID": task}, check=True)
+    parts = (tmp_path / "parts").read_text().splitlines()
+    assert [line.split("good corpus.txt ")[1] for line in parts] == ["--shard 2/2 --quiet", "--shard 1/2 --quiet"]
+    # What the body types is what makes a cache whole: the part that ends last writes the manifest.
+    states = [
+        extract(tiny_model("bert"), SENTENCES, cache=tmp_path / "caches", shard=parse_shard(line.split()[-2])).complete
+        for line in parts
+    ]
+    assert states == [False, True]

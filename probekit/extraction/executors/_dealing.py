@@ -7,6 +7,7 @@ error of a shard itself (a long example, a full disk) is none of a worker: it en
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,10 @@ class Dealt:
     lost: int = 0
     again: int = 0
     """Shards that were dealt more than once."""
+    before: int = 0
+    """Rows that were written before the last worker began."""
+    since: float = 0.0
+    """When it began, of ``time.perf_counter``: from here on all are at work."""
 
 
 def deal(
@@ -81,7 +86,7 @@ def deal(
         A shard lost worker after worker, or no worker began.
     """
     waiting, given = deque(missing), dict[int, ShardSpec]()
-    idle, attempts, unready, dealt = deque(ready), Counter[int](), 0, Dealt()
+    idle, attempts, unready, dealt = deque(ready), Counter[int](), 0, Dealt(since=time.perf_counter())
     while waiting or given:
         while waiting and idle:
             worker = idle.popleft()
@@ -92,6 +97,8 @@ def deal(
             if not event.lost:
                 idle.append(event.worker)
                 dealt.rows += event.rows
+                if shard is None:
+                    dealt.before, dealt.since = dealt.rows, time.perf_counter()
                 continue
             dealt.lost += 1
             if event.worker in idle:

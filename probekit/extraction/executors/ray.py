@@ -67,7 +67,13 @@ def run(job: Job) -> Extraction:
             )
             if dealt.lost:
                 remove_leftovers(writer.folder)
-            ran = {"began": began, "shards": len(mine), "workers": pool.wanted, "lost": dealt.lost}
+            ran = {
+                "began": began,
+                "shards": len(mine),
+                "workers": pool.wanted,
+                "lost": dealt.lost,
+                "together": {"rows": dealt.rows - dealt.before, "seconds": time.perf_counter() - dealt.since},
+            }
             made = job.finish(writer, plan, tokens=dealt.rows, ran=ran)
     if dealt.lost:
         made.notes.append(f"Workers lost: {dealt.lost}; shards that were run again for it: {dealt.again}.")
