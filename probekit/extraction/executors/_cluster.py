@@ -32,6 +32,9 @@ def connected(request: Request) -> Iterator[Any]:
     address = request.address or os.environ.get("RAY_ADDRESS")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault(
+        "RAY_worker_niceness", "0"
+    )  # what Ray starts here has the command's priority, not a lower one
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
