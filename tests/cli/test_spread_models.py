@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from spreading import spreads
 from tiny_models import tiny_headed
 
 from probekit.cli.app import run
 
+pytestmark = spreads
 Captured = pytest.CaptureFixture[str]
 SPREAD = ["--device-map", "auto", "--max-memory", "cpu=100KB"]
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from spreading import spreads
 from tiny_models import FAMILIES, tiny_headed, tiny_model, write_model
 
 from probekit import ActivationCache, extract
@@ -29,6 +30,7 @@ from probekit.models.sources.load import LoadedModel, load
 from probekit.models.sources.locate import locate
 from probekit.models.tokens.align import Aligner
 
+pytestmark = spreads
 SENTENCES = [["run"], ["The", "doctor", "was", "in", "the", "garden", "."]]
 SMALL = place_of("auto", "auto", "cpu=100KB")
 """Room for a part of each tiny model only."""
@@ -230,7 +232,7 @@ def test_options_that_cannot_be_meant_are_refused() -> None:
 
 def test_without_accelerate_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "accelerate", None)
-    with pytest.raises(UsageError, match=r"pip install 'probekit-nlp\[large\]'"):
+    with pytest.raises(UsageError, match=r"pip install -U 'probekit-nlp\[large\]'"):
         load(locate(tiny_model("gpt2")), device=SMALL)
 
 

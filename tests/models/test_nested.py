@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from spreading import spreads
 from tiny_models import FAMILIES, write_model
 
 from probekit import ActivationCache, extract
@@ -68,6 +69,7 @@ def test_the_text_part_is_read_as_the_whole_reads_text(folder: Path, tmp_path: P
         assert torch.allclose(torch.tensor(cache.layer("final")[rows]), states.last_hidden_state[0], atol=1e-5)
 
 
+@spreads
 def test_the_text_part_of_a_spread_model_is_read_as_that_of_one_device(folder: Path, tmp_path: Path) -> None:
     caches = [
         ActivationCache.open(

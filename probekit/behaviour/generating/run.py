@@ -8,6 +8,7 @@ where its continuations differ (a near tie, a model that pads change), all rows 
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -263,7 +264,9 @@ class _Writer:
             pad_token_id=self.loaded.pad_id,
         )
         device = self.loaded.device
-        with torch.inference_mode():
+        with torch.inference_mode(), warnings.catch_warnings():
+            # Some versions take a model whose first weights wait on disk to lie nowhere.
+            warnings.filterwarnings("ignore", message="You are calling .generate")
             out = self.loaded.model.generate(
                 input_ids=ids.to(device),
                 attention_mask=mask.to(device),

@@ -9,9 +9,11 @@ what transformers makes of several tensors is written anew, into a temporary fol
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import shutil
 import tempfile
+import warnings
 import weakref
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
     from probekit.models.sources.locate import TransformersSource
 
 DISK = "disk"
-EXTRA = "A model over several devices needs accelerate: pip install 'probekit-nlp[large]'."
+LEAST = (1, 15)
+"""Of accelerate: an older one may give a module the weights of another, where some are shared and wait on disk."""
+EXTRA = "A model over several devices needs accelerate 1.15 or newer: pip install -U 'probekit-nlp[large]'."
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,8 @@ def asked_of_transformers(config: Any, kind: str, dtype: torch.dtype, wanted: De
         from accelerate.utils import get_balanced_memory
     except ImportError as error:
         raise UsageError(EXTRA) from error
+    if not new_enough():
+        raise UsageError(EXTRA)
     import transformers
 
     with torch.device("meta"):
@@ -118,7 +124,13 @@ def asked_of_transformers(config: Any, kind: str, dtype: torch.dtype, wanted: De
         room = get_balanced_memory(empty, max_memory=room, no_split_module_classes=whole, dtype=dtype)
     places = infer_auto_device_map(empty, max_memory=room, no_split_module_classes=whole, dtype=dtype)
     for block in _unread_blocks(empty, wanted.highest):
-        places = _with(empty, places, block)
+        places = _with(empty, places, block, DISK)
+    if set(places.values()) == {DISK}:
+        # Where nothing is on a device at all, older versions of accelerate find none to compute on.
+        places = _with(empty, places, _smallest(empty), "cpu")
+    modules, main = dict(empty.named_modules()), _main(places)
+    # Hooks bring in what modules hold; a tensor that is placed by its own name has none.
+    places = {name: place if name in modules else main for name, place in places.items()}
     try:
         folder = tempfile.mkdtemp(prefix="probekit-offload-", dir=wanted.offload)
     except OSError as error:
@@ -127,6 +139,11 @@ def asked_of_transformers(config: Any, kind: str, dtype: torch.dtype, wanted: De
             "another place with --offload."
         ) from error
     return {"device_map": dict(places), "offload_folder": folder}
+
+
+def new_enough() -> bool:
+    """Whether the accelerate that is here spreads a model as it should."""
+    return tuple(int(part) for part in importlib.metadata.version("accelerate").split(".")[:2]) >= LEAST
 
 
 def _room(wanted: DeviceMap) -> dict[int | str, int] | None:
@@ -156,18 +173,28 @@ def _unread_blocks(empty: Any, highest: int | None) -> list[str]:
     return [name for name, module in empty.named_modules() if id(module) in above]
 
 
-def _with(model: nn.Module, places: Mapping[str, Any], block: str) -> dict[str, Any]:
-    """Return a device map with a block on disk; what held the block is named part by part."""
+def _smallest(empty: nn.Module) -> str:
+    """Return the name of the smallest module that holds parameters and no other module."""
+    sizes = {
+        name: sum(tensor.numel() for tensor in module.parameters())
+        for name, module in empty.named_modules()
+        if not any(True for _ in module.children())
+    }
+    return min((name for name, size in sizes.items() if size), key=lambda name: sizes[name])
+
+
+def _with(model: nn.Module, places: Mapping[str, Any], block: str, at: str) -> dict[str, Any]:
+    """Return a device map with a block at a place of its own; what held the block is named part by part."""
     found = {name: place for name, place in places.items() if name != block and not name.startswith(f"{block}.")}
     holder = next((name for name in found if name == "" or block.startswith(f"{name}.")), None)
     while holder is not None and holder != block:
         place, module = found.pop(holder), model.get_submodule(holder)
         parts = [name for name, _ in (*module.named_children(), *module.named_parameters(recurse=False))]
-        parts += [name for name, _ in module.named_buffers(recurse=False)]
+        parts += [name for name in module.state_dict() if "." not in name and name not in parts]  # buffers of the file
         names = [f"{holder}.{part}" if holder else part for part in parts]
         found.update(dict.fromkeys(names, place))
         holder = next(name for name in names if block == name or block.startswith(f"{name}."))
-    return {**found, block: DISK}
+    return {**found, block: at}
 
 
 def remove_with(model: Any, folder: str) -> None:
@@ -181,13 +208,16 @@ def remove_with(model: Any, folder: str) -> None:
 
 def _placement(model: Any, wanted: DeviceMap, places: Mapping[str, Any], files: Sequence[Path]) -> Placement:
     """Return where a model lies that transformers has loaded over several devices."""
-    devices = [place for place in places.values() if place not in ("cpu", DISK)]
-    main = torch.device(devices[0] if devices else "cpu")
     weights: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
         weights[_place(name, places)] += parameter.numel() * parameter.element_size()
     read = {path: stamp(path) for path in files} if DISK in weights else {}
-    return Placement(main, wanted.kind, dict(sorted(weights.items())), read)
+    return Placement(torch.device(_main(places)), wanted.kind, dict(sorted(weights.items())), read)
+
+
+def _main(places: Mapping[str, Any]) -> Any:
+    """Return the device where weights go that wait: the first that is neither the CPU nor the disk, if there is one."""
+    return next((place for place in places.values() if place not in ("cpu", DISK)), "cpu")
 
 
 def _place(name: str, places: Mapping[str, Any]) -> str:
@@ -213,7 +243,10 @@ def spread(
     level = told.level
     try:
         told.setLevel(logging.ERROR)  # that some weights wait on disk is what was asked for
-        model, not_read = pretrained(source, config, dtype, kind, spread=asked)
+        with warnings.catch_warnings():
+            # A parameter of no module inside is placed by its own name.
+            warnings.filterwarnings("ignore", message="The following device_map keys do not match")
+            model, not_read = pretrained(source, config, dtype, kind, spread=asked)
     except BaseException:
         shutil.rmtree(asked["offload_folder"], ignore_errors=True)
         raise

@@ -10,7 +10,6 @@ round too are not rounded here. A row would then hang on the last bits of its ba
 from __future__ import annotations
 
 import importlib.metadata
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,14 +108,19 @@ def config_for_loading(found: Quantisation) -> dict[str, Any]:
         raise UsageError(
             f"Quantised weights need {PACKAGE}: pip install 'probekit-nlp[quantised]', or use the original model."
         ) from error
-    from transformers import CompressedTensorsConfig
-
-    if "dequantize" not in inspect.signature(CompressedTensorsConfig.__init__).parameters:
+    if not makes_dense():
         raise UsageError(
             f"transformers {importlib.metadata.version('transformers')} does not make quantised weights dense as it "
             "loads them: pip install -U transformers (5.23 does), or use the original model."
         )
     return {**found.settings, "dequantize": True}
+
+
+def makes_dense() -> bool:
+    """Whether the transformers that is here makes quantised weights dense, each with its scale, as it loads them."""
+    from transformers.quantizers.quantizer_compressed_tensors import CompressedTensorsHfQuantizer
+
+    return hasattr(CompressedTensorsHfQuantizer, "serialized_names")
 
 
 def _scheme(path: Path, group: Mapping[str, Any], form: Any) -> str:
