@@ -170,7 +170,7 @@ def test_what_has_to_be_written_lies_in_a_folder_that_goes_with_the_model(tmp_pa
     config = transformers.MixtralConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, **sizes)
     source, place = locate(write_model(tmp_path / "model", config, tokenizer)), tmp_path / "here"
     place.mkdir()
-    spread = load(source, device=place_of("auto", "auto", "cpu=0", place))
+    spread = load(source, device=place_of("auto", "auto", "cpu=1KB", place))
     written = list(place.rglob("*.safetensors"))
     assert written, "the experts, which transformers fuses, must be written"
     found = states(spread)
@@ -181,10 +181,10 @@ def test_what_has_to_be_written_lies_in_a_folder_that_goes_with_the_model(tmp_pa
     del spread
     gc.collect()
     assert not list(place.iterdir())
-    load(locate(tiny_model("gpt2")), device=place_of("auto", "auto", "cpu=0", place))
+    load(locate(tiny_model("gpt2")), device=place_of("auto", "auto", "cpu=1KB", place))
     assert not list(place.iterdir()), "nothing was written for a model that is read as it is"
     with pytest.raises(ResourceError, match="--offload"):
-        load(source, device=place_of("auto", "auto", "cpu=0", tmp_path / "nowhere"))
+        load(source, device=place_of("auto", "auto", "cpu=1KB", tmp_path / "nowhere"))
 
 
 def test_heads_score_and_continue_as_on_one_device(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_options_that_cannot_be_meant_are_refused() -> None:
         ("auto", None, "cpu=1GB", "needs the `device_map`"),
         ("auto", "auto", "cpu:1GB", "one amount for each device"),
         ("auto", "auto", "cpu=1GB,cpu=2GB", "one amount for each device"),
-        ("auto", "auto", "cpu=-1", "one amount for each device"),
+        ("auto", "auto", "cpu=-1", "a size with its unit"),
         ("auto", "everywhere", None, "device_map"),
     ):
         with pytest.raises(UsageError, match=said):
