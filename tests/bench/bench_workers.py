@@ -3,7 +3,7 @@
 Prints the ratio of rows a second from when all workers have their model, and of the times of whole commands, in which
 Ray starts and each worker loads the model. MiniLM over the built-in language, in interleaved pairs.
 
-    python tests/bench/bench_workers.py [--examples 6000] [--pairs 3]
+    python tests/bench/bench_workers.py [--examples 3000] [--pairs 3]
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEAST_SHARDS = 16
 def main() -> None:
     """Print the speed of each run, and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--examples", type=int, default=6000)
+    parser.add_argument("--examples", type=int, default=3000)
     parser.add_argument("--pairs", type=int, default=3)
     options = parser.parse_args()
     corpus = f"grammar:n={options.examples}"
