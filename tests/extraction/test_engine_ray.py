@@ -21,6 +21,7 @@ from tiny_models import tiny_model
 import probekit.cache.write.staging
 from probekit import extract
 from probekit.cache.format.names import ShardSpec
+from probekit.cli import Stopped
 from probekit.cli.app import run
 from probekit.errors import ResourceError, UsageError
 from probekit.extraction.engine import LocalEngine
@@ -150,6 +151,16 @@ def test_a_folder_that_nodes_do_not_share_is_refused(
     with pytest.raises(ResourceError, match=r"not the same on every node.*--cache"):
         extract(tiny_model("bert"), SENTENCES, engine="ray", workers=1, cache=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_inside_of_ray_is_an_interrupt() -> None:
+    def wait(*given: Any, **options: Any) -> Any:
+        raise SystemError("returned a result with an exception set") from Stopped(signal.SIGINT)
+
+    pool: Any = object.__new__(ray_executor._Pool)
+    pool.ray, pool._steps = SimpleNamespace(wait=wait), {"ref": (1, "run")}
+    with pytest.raises(Stopped):
+        pool.wait()
 
 
 def test_workers_need_an_engine_that_has_them() -> None:

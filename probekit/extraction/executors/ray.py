@@ -191,7 +191,10 @@ class _Pool:
         """Yield (worker, step, what it gave, why it was lost), and begin the step that follows by itself."""
         if not self._steps:
             return
-        done, _ = self.ray.wait(list(self._steps), num_returns=1, timeout=1.0)
+        try:
+            done, _ = self.ray.wait(list(self._steps), num_returns=1, timeout=1.0)
+        except SystemError as error:  # what a handler of signals raised inside of Ray's own code
+            raise error.__cause__ or error from None
         for ref in done:
             worker, step = self._steps.pop(ref)
             try:
