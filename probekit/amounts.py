@@ -21,21 +21,24 @@ def human_bytes(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def read_bytes(value: Any, name: str) -> int:
+def read_bytes(value: Any, name: str, *, least: int = 1) -> int:
     """Return how many bytes ``20GB``, ``1.5 TB``, ``500MiB`` or a whole number of bytes are.
 
     Raises
     ------
     UsageError
-        It is none, has no unit, or is less than one byte.
+        It is none, has no unit, or is less than the least.
     """
     wanted = "a size with its unit, like 20GB or 500MB (powers of 1000; GiB, MiB: of 1024)"
     if (whole := plain.as_whole(value)) is not None:
-        return plain.whole(whole, name, least=1)
-    match = _AMOUNT.fullmatch(plain.text(value, name, wanted).strip())
+        return plain.whole(whole, name, least=least)
+    written = plain.text(value, name, wanted).strip()
+    if written == "0" and not least:  # nothing has no unit
+        return 0
+    match = _AMOUNT.fullmatch(written)
     if match is None or (match[3] and not match[2]):
         raise plain.refused(name, wanted, value)
     number = int(float(match[1]) * (1024 if match[3] else 1000) ** _POWERS[match[2].lower()])
-    if number < 1:
+    if number < least:
         raise plain.refused(name, wanted, value)
     return number

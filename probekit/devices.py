@@ -109,7 +109,10 @@ def _rooms(given: Any) -> tuple[tuple[str, int], ...]:
         match = _ROOM.fullmatch(str(device).strip())
         if match is None or (name := match[0] if match[0] == "cpu" else str(int(match[0]))) in found:
             raise plain.refused("max_memory", wanted, given)
-        found[name] = read_bytes(room, "max_memory")
+        try:
+            found[name] = read_bytes(room, "max_memory", least=0)
+        except UsageError:
+            raise plain.refused("max_memory", wanted, given) from None
     return tuple(found.items())
 
 
