@@ -219,7 +219,7 @@ def test_options_that_cannot_be_meant_are_refused() -> None:
         ("auto", None, "cpu=1GB", "needs the `device_map`"),
         ("auto", "auto", "cpu:1GB", "one amount for each device"),
         ("auto", "auto", "cpu=1GB,cpu=2GB", "one amount for each device"),
-        ("auto", "auto", "cpu=-1", "a size with its unit"),
+        ("auto", "auto", "cpu=-1", "one amount for each device"),
         ("auto", "everywhere", None, "device_map"),
     ):
         with pytest.raises(UsageError, match=said):
