@@ -6,4 +6,4 @@ import pytest
 
 from probekit.models.sources.placing import new_enough
 
-spreads = pytest.mark.skipif(not new_enough(), reason="this accelerate is too old to spread a model")
+spreads = pytest.mark.skipif(not new_enough(), reason="this accelerate or torch is too old to spread a model")

@@ -25,6 +25,7 @@ from probekit.errors import CacheError, ResourceError, UsageError
 from probekit.models.runtime.attach import attached
 from probekit.models.runtime.forward import forward, pad
 from probekit.models.runtime.hooks import Capture
+from probekit.models.sources import placing
 from probekit.models.sources.headed import load_with_head
 from probekit.models.sources.load import LoadedModel, load
 from probekit.models.sources.locate import locate
@@ -228,6 +229,12 @@ def test_options_that_cannot_be_meant_are_refused() -> None:
         choose_device(SMALL)
     with pytest.raises(UsageError, match="GPU 99"):
         load(locate(tiny_model("gpt2")), device=place_of("auto", "auto", "99=1GB"))
+
+
+def test_an_older_torch_is_refused_by_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placing, "TORCH", (99, 0))
+    with pytest.raises(UsageError, match=r"and torch 2\.10"):
+        load(locate(tiny_model("gpt2")), device=SMALL)
 
 
 def test_without_accelerate_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

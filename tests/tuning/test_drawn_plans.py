@@ -32,7 +32,7 @@ FASTEST_STILL, FLATTEST = 1e-4, 1e-6
 """A parameter must move that trains at such a rate, or a higher one, and has such a slope anywhere."""
 ADVICE = re.compile(
     r"must be|written|one of|set in parts|[Ii]t (has|fits)|"
-    r"\b([Ll]eave|Set|Change|Name|Train|Take|Give|Choose|Hold|Make|Put|Check|Raise)\b"
+    r"\b([Ll]eave|Set|Change|Name|Train|Take|Give|Choose|Hold|Make|Put|Check|Raise|Draw)\b"
 )
 """What every reason says besides what is wrong: what to do."""
 

@@ -126,11 +126,13 @@ def same(given: Any, back: Any) -> bool:
 
 def named(message: str, mutation: Mutated) -> bool:
     """Whether a message names the field that was changed, what it belongs to, its entry of a list, or its value."""
-    known = {*mutation.fields[:2], *(name.removesuffix("s") for name in mutation.fields[:2])}
+    near = {*mutation.fields[:2], mutation.fields[-1]}
+    known = {*near, *(name.removesuffix("s") for name in near)}
+    known |= {mutation.value} if isinstance(mutation.value, str) and len(mutation.value) > 1 else set()
     if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", message) for name in known):
         return True
     entry = f"{mutation.path[0]}[" if any(isinstance(part, int) for part in mutation.path) else None
-    return (entry or "no entry") in message or (isinstance(mutation.value, str) and f"'{mutation.value}" in message)
+    return (entry or "no entry") in message
 
 
 def read(document: Any) -> TunePlan | str:

@@ -39,7 +39,11 @@ if TYPE_CHECKING:
 DISK = "disk"
 LEAST = (1, 15)
 """Of accelerate: an older one may give a module the weights of another, where some are shared and wait on disk."""
-EXTRA = "A model over several devices needs accelerate 1.15 or newer: pip install -U 'probekit-nlp[large]'."
+TORCH = (2, 10)
+"""An older torch does not run models without memory for their weights, which is how those that wait are held."""
+EXTRA = (
+    "A model over several devices needs accelerate 1.15 or newer, and torch 2.10: pip install -U 'probekit-nlp[large]'."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ def asked_of_transformers(config: Any, kind: str, dtype: torch.dtype, wanted: De
     Raises
     ------
     UsageError
-        accelerate is missing, or a device is named that is not here.
+        accelerate is missing, torch is too old, or a device is named that is not here.
     ResourceError
         No folder can be made for what has to be written.
     """
@@ -142,8 +146,9 @@ def asked_of_transformers(config: Any, kind: str, dtype: torch.dtype, wanted: De
 
 
 def new_enough() -> bool:
-    """Whether the accelerate that is here spreads a model as it should."""
-    return tuple(int(part) for part in importlib.metadata.version("accelerate").split(".")[:2]) >= LEAST
+    """Whether the accelerate and the torch that are here spread a model as they should."""
+    here = {name: importlib.metadata.version(name).split(".")[:2] for name in ("accelerate", "torch")}
+    return all(tuple(map(int, here[name])) >= least for name, least in (("accelerate", LEAST), ("torch", TORCH)))
 
 
 def _room(wanted: DeviceMap) -> dict[int | str, int] | None:
