@@ -55,6 +55,12 @@ class CloseCallback(TrainerCallback):
         self._penalty = WeightPenalty(start, strength, importance=importance)
         self.penalty = 0.0
 
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, *, model: PreTrainedModel, **_: Any
+    ) -> None:
+        """Follow the model to where it trains: a trainer moves it after the callback was made."""
+        self._penalty.to(next(model.parameters()).device)
+
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, *, model: PreTrainedModel, **_: Any
     ) -> None:
@@ -70,7 +76,7 @@ class DistillCallback(TrainerCallback):
     model : PreTrainedModel
         With its head, as the trainer is given it.
     source : PreTrainedModel
-        That reads the same inputs; it stays as it is.
+        That reads the same inputs; it stays as it is, on the device on which the model trains.
     strength : float
     temperature : float
         Of predictions.
@@ -93,7 +99,7 @@ class DistillCallback(TrainerCallback):
         temperature: float = 2.0,
         says: Callable[[Any], Tensor] | None = None,
     ) -> None:
-        self._base, self._source = model.base_model, source.base_model
+        self._base, self._source, self._whole = model.base_model, source.base_model, source
         self._strength, self._temperature, self._says = strength, temperature, says
         self._hooks: list[Any] = []
         self._ran: tuple[tuple[Any, ...], dict[str, Any], Any] | None = None
@@ -106,7 +112,7 @@ class DistillCallback(TrainerCallback):
         """Watch the model while it trains."""
         self._stop()
         self._parts = args.gradient_accumulation_steps
-        self._source.eval()
+        self._whole.eval().to(next(model.parameters()).device)  # with its head, which `says` may ask
         self._hooks = [
             self._base.register_forward_hook(self._note, with_kwargs=True),
             model.register_forward_hook(self._add, with_kwargs=True),

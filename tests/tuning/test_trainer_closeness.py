@@ -128,3 +128,16 @@ def test_it_keeps_a_model_near(tmp_path: Path) -> None:
         found.append(far(model, start))
     assert found[1] < found[0] / 2
     assert isinstance(CloseCallback(model, strength=1.0), transformers.TrainerCallback)
+
+
+def test_callbacks_follow_a_model_that_the_trainer_moves() -> None:
+    model, source = without_dropout(), without_dropout()
+    fisher = {name: torch.ones_like(value) for name, value in start_of(model).items()}
+    pull, held = CloseCallback(model, strength=1.0, importance=fisher), DistillCallback(model, source)
+    model.to("meta")  # any device but that of the start
+    given: Any = (transformers.TrainingArguments("unused", use_cpu=True), None, None)
+    pull.on_train_begin(*given, model=model)
+    held.on_train_begin(*given, model=model)
+    held.on_train_end(*given)
+    kept = [*pull._penalty.start.values(), *(pull._penalty.importance or {}).values(), *source.parameters()]
+    assert {value.device.type for value in kept} == {"meta"}

@@ -74,6 +74,12 @@ class WeightPenalty(Penalty):
         self.start = {name: start[name].detach() for name in start if name in known}
         self.strength, self.importance = strength, importance
 
+    def to(self, device: torch.device) -> None:
+        """Move what it pulls towards, and the importances, to where the weights are."""
+        self.start = {name: value.to(device) for name, value in self.start.items()}
+        if self.importance is not None:
+            self.importance = {name: value.to(device) for name, value in self.importance.items()}
+
     def value(self, parameters: Parameters) -> float:
         """Return the penalty of these weights."""
         return self.strength / 2 * float(sum((gap * push).sum() for _, gap, push in self._gaps(parameters)))
