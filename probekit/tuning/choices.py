@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -210,9 +211,23 @@ def typed_signals(text: str) -> list[dict[str, Any]]:
         if given and (match := _WEIGHT.fullmatch(given[0])):
             weight = [float(match[1]), float(match[2] or match[1])]
             given = given[1:]
+        elif given and _is_like_a_weight(given[0]):
+            raise UsageError(
+                f"The weight of a signal must be a number, 0 or more, or two: NAME:0.5, NAME:0.2..0.1. Got '{part}'."
+            )
         options = by_place(_signal(name, part, found).build, given, f"signal '{name}'")
         found.append({"name": name, "weight": weight, "options": _read(options)})
     return found
+
+
+def _is_like_a_weight(text: str) -> bool:
+    """Whether a text that is no weight was meant as one: a number of some kind, or ends of which one is."""
+    numbers = 0
+    for end in text.split(".."):
+        with suppress(ValueError):
+            float(end)
+            numbers += 1
+    return numbers > 0
 
 
 def _signal(name: str, part: str, before: Sequence[Any]) -> Signal:

@@ -63,6 +63,19 @@ def direct(folder: Path, split: str) -> np.ndarray[Any, Any]:
     return torch.stack(found).double().numpy()
 
 
+def test_a_temperature_at_an_end_of_the_search_is_told(
+    runs: Callable[..., list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = ensemble(runs("label"), corpus=corpus(), out=tmp_path / "free").report.provenance
+    assert not any("Temperatures are looked for" in note for note in free["notes"])
+    for module in ("probekit.statistics.mixtures", "probekit.tuning.ensemble.run"):
+        monkeypatch.setattr(f"{module}.HOTTEST", 0.06)
+    held = ensemble(runs("label"), corpus=corpus(), out=tmp_path / "held").report.provenance
+    assert held["temperatures"]["ensemble"] == pytest.approx(0.06, rel=1e-3)
+    (said,) = (note for note in held["notes"] if "Temperatures are looked for" in note)
+    assert "from 0.05 to 0.06; of ensemble, uniform, best member it is an end" in said
+
+
 def test_the_mixture_is_that_of_the_members_by_hand(runs: Callable[..., list[Path]], tmp_path: Path) -> None:
     folders = runs("label")
     made = ensemble(folders, corpus=corpus(), out=tmp_path / "together")

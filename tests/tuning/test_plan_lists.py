@@ -120,6 +120,13 @@ def test_signals_are_typed(text: str, expected: Any) -> None:
     assert [(one["name"], one["weight"], one["options"]) for one in found] == expected
 
 
+@pytest.mark.parametrize("weight", ["-1", ".5", "nan", "0.2..a", "..1", "1..0..1"])
+def test_what_is_no_weight_is_not_taken_for_an_option(weight: str) -> None:
+    with pytest.raises(UsageError, match="The weight of a signal must be a number, 0 or more"):
+        typed_signals(f"means:{weight}")
+    assert typed_signals("means:../1.txt")[0]["options"] == {"count": "../1.txt"}  # a path of a folder above is none
+
+
 def test_closeness_is_typed() -> None:
     expected = [{"name": "far", "options": {"strength": 0.5}}, {"name": "far", "options": {}}]
     assert typed_closeness("far:0.5;far") == expected

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -296,6 +298,23 @@ def test_its_epochs_have_orders_of_their_own_and_every_example_once(tmp_path: Pa
     again = [batch.laid.targets.tolist() for batch in signal.batches(0, 1)]
     assert again == [batch.laid.targets.tolist() for batch in signal.batches(0, 1)]
     assert [batch.laid.targets.tolist() for step in range(4) for batch in signal.batches(1, step)] != seen[:4]
+
+
+def test_another_task_that_trains_on_texts_that_are_scored_says_so(tmp_path: Path) -> None:
+    own = materials("bert").data
+    test = own.examples("test")[:3].tolist()
+    rows = [{"words": ["none", "of", str(n)], "label": "ab"[n % 2], "split": "train"} for n in range(6)]
+    rows += [{"words": own.words[one], "label": "a", "split": "train"} for one in test]
+    held = own.words[own.examples("dev")[0]]
+    rows += [{"words": held, "label": "b", "split": split} for split in ("dev", "test")]  # which it does not train on
+    file = tmp_path / "leaks.jsonl"
+    file.write_text("\n".join(json.dumps(row) for row in rows))
+    _, signal = beside(tmp_path / "run", f"on=label@{file}")
+    assert f"'label@{file}' trains on texts that are scored here" in signal.remarks[-1]
+    assert f"3 of {len(own.examples('test'))} test examples: {own.table.ids[test[0]]}" in signal.remarks[-1]
+    file.write_text("\n".join(json.dumps(row) for row in rows[:6] + rows[-2:]))
+    _, signal = beside(tmp_path / "clean", f"on=label@{file}")
+    assert re.fullmatch(r"Of the .* examples none has a text that .* trains on\.", signal.remarks[-1])
 
 
 def test_each_of_its_batches_counts_as_one_of_the_task(tmp_path: Path) -> None:

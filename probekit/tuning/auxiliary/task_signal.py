@@ -29,6 +29,7 @@ from probekit.tuning.auxiliary.signal_module import SignalModule
 from probekit.tuning.data.data import TuningData, from_model
 from probekit.tuning.data.layout import ExampleBatch, cut_rows, gold_of
 from probekit.tuning.data.order import EndlessBatches, epoch_steps
+from probekit.tuning.data.shared import shared_note, shared_texts
 from probekit.tuning.heads import HeadSpec, get_head
 from probekit.tuning.network.feed import Feed
 from probekit.tuning.network.network import Network
@@ -172,6 +173,7 @@ class TaskSignal(SignalModule):
             f"{asked.on}: {both[0]:,} batches an epoch beside {both[1]:,} of the task; sampling '{asked.sampling}' "
             f"gives it {self._begun[-1]:,} in {len(asks):,} steps{part}.",
             *(f"{asked.on}: {note}" for note in (*data.notes, *self._feed.remarks)),
+            shared_note(shared_texts(own, data), asked.on),
         ]
 
     def batches(self, seed: int, step: int) -> Sequence[TaskBatch]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from probekit import __version__, plain
 from probekit.errors import CacheError, UsageError
+from probekit.statistics.mixtures import COLDEST, HOTTEST
 from probekit.storage.strict import canonical
 from probekit.tuning.combined import ENSEMBLE, SCHEMA
 from probekit.tuning.ensemble.choosing import Chosen, choose
@@ -149,5 +150,16 @@ def _provenance(gathered: Gathered, chosen: Chosen, said: dict[str, Any]) -> dic
         "members": beside,
         "temperatures": chosen.temperatures,
         "seconds": {"training": sum(one.seconds for one in gathered.members)},
-        "notes": [*gathered.notes, FLATTERED],
+        "notes": [*gathered.notes, *_at_an_end(chosen, len(gathered.scorers["dev"].rows)), FLATTERED],
     }
+
+
+def _at_an_end(chosen: Chosen, rows: int) -> list[str]:
+    """Say whose temperature is as low or as high as it was looked for."""
+    names = [name for name, found in chosen.temperatures.items() if not 1.001 * COLDEST < found < HOTTEST / 1.001]
+    if not names:
+        return []
+    return [
+        f"Temperatures are looked for from {COLDEST:g} to {HOTTEST:g}; of {', '.join(names)} it is an end of these, "
+        f"and dev ({rows:,} rows) would have it beyond."
+    ]

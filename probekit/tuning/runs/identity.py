@@ -170,7 +170,9 @@ def complete_record(run: RunFolder) -> dict[str, Any]:
     """
     asked = run.read(RUN)
     if asked is None:
-        raise UsageError(f"{run.path} is no run of `probekit tune`: it has no {RUN}.")
+        raise UsageError(
+            f"{run.path} is no run of `probekit tune`: it has no {RUN}. Name a folder that it printed as `run`."
+        )
     if not asked.get("complete"):
         raise CacheError(f"The run in {run.path} is not complete: run the same `probekit tune` command again.")
     return asked
