@@ -56,7 +56,10 @@ class Keep:
     @property
     def name(self) -> str:
         """What ``--keep`` says, in its one spelling."""
-        return ",".join(self.units) + ("" if self.pool == "mean" else f":{self.pool}")
+        # A unit that ends like a pool (a task 'column:first') has the pool behind it, or it would be read as one.
+        named = [f"{unit}:{self.pool}" if _apart(unit)[1] else unit for unit in self.units]
+        behind = self.pool != "mean" and named[-1] == self.units[-1]
+        return ",".join(named) + (f":{self.pool}" if behind else "")
 
     @property
     def said(self) -> str:

@@ -259,7 +259,10 @@ def extract_command(
     if max_disk is not None:
         from probekit.extraction.fitting import refuse, within
 
-        request = dataclasses.replace(within(request, refuse if json or quiet else choose_way), max_disk=None)
+        decide = refuse if json or quiet else choose_way
+        # What is scored is every token.
+        choose = decide if score is None else lambda excess: decide(excess.without("keep"))
+        request = dataclasses.replace(within(request, choose), max_disk=None)
     with progress_bar("extracting", 1.0, quiet=quiet or json) as advance:
         result = extract_request(request, progress=advance, notify=tell)
     scores = None

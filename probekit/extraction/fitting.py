@@ -18,7 +18,7 @@ from probekit.errors import ResourceError
 from probekit.extraction.cost import Cost, estimate
 from probekit.extraction.request import Request
 from probekit.extraction.spec import DTYPES
-from probekit.sites import parse_layers
+from probekit.sites import WEIGHTS, parse_layers
 
 SMALL = "bfloat16"
 MARGIN = 0.95
@@ -120,6 +120,10 @@ class Excess:
             f"{human_bytes(self.limit)}."
         )
 
+    def without(self, option: str) -> Excess:
+        """Return this without the ways that give an option."""
+        return replace(self, ways=tuple(way for way in self.ways if option not in way.options))
+
     def to_json(self) -> dict[str, Any]:
         """Return the limit and the ways as plain data."""
         ways = [{"options": dict(way.options), "bytes": way.bytes, "gives_up": way.loses} for way in self.ways]
@@ -170,6 +174,8 @@ def _ways(request: Request, cost: Cost, limit: int) -> Iterator[Way]:
     """Yield what fits: one thing given up, or the precision and another where the precision alone is not enough."""
     keep, store = request.spec.keep.name, request.spec.store
     coarser = {TOKENS: (WORDS, SENTENCE), WORDS: (SENTENCE,)}.get(keep, ())
+    if WEIGHTS in request.spec.sites:
+        coarser = ()  # attention weights are of pairs of tokens
     if DTYPES[store] == DTYPES[SMALL]:
         yield from _beside(cost, limit, keep, store, coarser)
         return

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
 from probekit.cache.examples import Kept
-from probekit.cache.keep import SENTENCE, SPANS, Keep
+from probekit.cache.keep import KEEP, SENTENCE, SPANS, Keep
 from probekit.errors import InputError, UsageError, did_you_mean
 from probekit.example import Example
 from probekit.tasks import ProbeTask, get_task
@@ -93,6 +93,8 @@ def _finder(unit: str, keep: Keep) -> Finder:
         return lambda example: [(0, len(example.words))]
     name, _, option = unit.partition(":")
     if name == SPANS:
+        if not option:
+            raise UsageError(f"The `keep` option must be {SPANS}:TASK, like {SPANS}:semantic-role. Got '{unit}'.")
         return _spans_of(get_task(option))
     known = POSITIONS.members()
     if name not in known:
@@ -101,7 +103,7 @@ def _finder(unit: str, keep: Keep) -> Finder:
             f"The `keep` option must be tokens, words, or a list of {SENTENCE}, {SPANS}:TASK and positions "
             f"({', '.join(known)}). Got '{unit:.60}'.{did_you_mean(name, names)}"
         )
-    place = place_of(unit)
+    place = place_of(unit, KEEP)
 
     def find(example: Example) -> Kept | str:
         found = place.find(example)

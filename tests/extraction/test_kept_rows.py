@@ -326,7 +326,9 @@ def test_what_cannot_be_kept_is_refused_by_name(tmp_path: Path) -> None:
         ("last:first", "positions of one token .last., so there is nothing to pool"),
         ("tokens:first", "pools nothing"),
         ("spans:nertag", "There is no task 'nertag'"),
-        ("sentence:0", "Got 'sentence:0'"),
+        ("sentence:0", "The `keep` option must be sentence:K. Got 'sentence:0'"),
+        ("mark", "The `keep` option must be mark:NAME"),
+        ("spans:", "The `keep` option must be spans:TASK"),
         ("", "Got ''"),
     ):
         with pytest.raises(UsageError, match=says):
@@ -334,3 +336,13 @@ def test_what_cannot_be_kept_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="weights with --keep words: attention weights are of pairs"):
         extract(tiny_model("bert"), SENTENCES, keep="words", sites="weights", cache=tmp_path)
     assert not list(tmp_path.glob("*--*"))
+
+
+@pytest.mark.parametrize("pool", ["mean", "first", "last"])
+@pytest.mark.parametrize("unit", ["spans:column:first", "spans:column:mean", "mark:first", "mark:it", "sentence"])
+@pytest.mark.parametrize("beside", [(), ("spans:pos",), ("assistant",)])
+def test_a_name_that_ends_like_a_pool_is_read_as_it_was_meant(unit: str, pool: str, beside: tuple[str, ...]) -> None:
+    keep = Keep(tuple(sorted((unit, *beside))), pool)
+    assert Keep.read(keep.name) == keep
+    assert Keep.of({"keep": keep.name}) == keep
+    assert Keep.read(",".join(f"{each}:{pool}" for each in keep.units)) == keep

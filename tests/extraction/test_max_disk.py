@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_models import tiny_model
+from tiny_models import tiny_headed, tiny_model
 
 import probekit.cache.write.staging
 from probekit import extract
@@ -82,6 +82,25 @@ def test_each_way_fits_and_takes_what_it_says(tmp_path: Path) -> None:
     layers = [way.options["layers"] for way in few.ways if "layers" in way.options]
     assert [len(each.split(",")) for each in layers] == sorted(len(each.split(",")) for each in layers)
     assert excess(tmp_path, 100).ways == ()
+
+
+@pytest.mark.parametrize("limit", ["700kB", "100kB"])
+def test_attention_weights_are_not_offered_fewer_rows(limit: str, tmp_path: Path) -> None:
+    found = excess(tmp_path, limit, sites="weights", layers=[1, 2])
+    assert found.ways
+    for way in found.ways:
+        assert "keep" not in way.options
+        assert way.applied(found.request).spec.sites == found.request.spec.sites
+
+
+def test_what_is_scored_is_not_offered_fewer_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = str(tiny_headed("gpt2", "AutoModelForCausalLM"))
+    options = ["--overflow", "truncate", "--max-disk", "300kB", "--cache", str(tmp_path), "--json"]
+    for score, offered in (([], True), (["--score", "causal"], False)):
+        assert run(["extract", model, CORPUS, *options, *score]) == 6
+        said = capsys.readouterr().err
+        assert "--subsample" in said
+        assert ("--keep" in said) is offered
 
 
 def test_a_command_has_the_options_that_fit_in_the_place_of_those_it_had(tmp_path: Path) -> None:

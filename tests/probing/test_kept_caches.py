@@ -131,6 +131,10 @@ def test_what_was_not_kept_is_refused_with_what_would_have_held_it(caches: Cache
         (lambda: probe("pos", on=spans, fast=True), r"[0-9]+ of [0-9]+ targets stand at other places"),
         (lambda: probe("pos", on=words, estimator="attention", fast=True), "reads every token around a target"),
         (lambda: probe("sentence-length", on=whole, at="last", fast=True), "stand at other places"),
+        (
+            lambda: probe("pos", on=words, also=("random-weights",), fast=True),
+            "this corpus, with a row a word, .* --random-weights 0 --keep words",
+        ),
         (lambda: from_cache(words, open_corpus(CORPUS), get_task("pos")), "Training from cached states reads every"),
         (lambda: score_tokens(words, tiny_model("bert")), "A log-probability of every token reads"),
         (lambda: drift(words, words), "Drift reads every token"),

@@ -51,10 +51,12 @@ class ControlModel:
         if self.cache is not None:
             self.poolers = poolers_of(self.cache, data.table, data.places, context.question.settings)
         elif can_be_trained(data.cache):
+            keep = data.cache.keep
+            rows, option = (f", with {keep.said}", f" --keep {keep.name}") if keep.pooled else ("", "")
             raise UsageError(
                 f"`--also {kind}` compares a trained model with the same one {KINDS[kind][1]}, and no cache of "
-                f"that, whole and of every layer on this corpus, is in {data.cache.path.parent}. Make one: "
-                f"`probekit extract` with its model and corpus and --{kind} 0."
+                f"that, whole and of every layer on this corpus{rows}, is in {data.cache.path.parent}. Make "
+                f"one: `probekit extract` with its model and corpus and --{kind} 0{option}."
             )
 
     def see(self, matrix: Any, results: Sequence[Any]) -> None:

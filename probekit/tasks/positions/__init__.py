@@ -78,8 +78,8 @@ class AskedPosition:
 POSITIONS = Registry("position", Position, attribute="POSITION", group="probekit.positions", home=__name__)
 
 
-def place_of(text: str) -> AskedPosition:
-    """Read ``last-prompt``, ``sentence:3``.
+def place_of(text: str, option_name: str = "at") -> AskedPosition:
+    """Read ``last-prompt``, ``sentence:3``; messages name the option that it was given to.
 
     Raises
     ------
@@ -90,9 +90,11 @@ def place_of(text: str) -> AskedPosition:
     name, colon, option = text.partition(":")
     if name not in known:
         listed = ", ".join(f"{one.name}:{one.option}" if one.option else one.name for one in known.values())
-        raise UsageError(f"The `at` option must be one of {listed}. Got '{text}'.{did_you_mean(name, known)}")
+        raise UsageError(
+            f"The `{option_name}` option must be one of {listed}. Got '{text}'.{did_you_mean(name, known)}"
+        )
     position = known[name]
     if bool(colon) != bool(position.option) or (colon and not position.check(option)):
         wanted = f"{name}:{position.option}" if position.option else f"'{name}' alone"
-        raise UsageError(f"The `at` option must be {wanted}. Got '{text}'.")
+        raise UsageError(f"The `{option_name}` option must be {wanted}. Got '{text}'.")
     return AskedPosition(position, option)
