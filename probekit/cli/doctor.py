@@ -40,7 +40,7 @@ CATALOGUES = {
     "probekit.statistics.metrics": "METRICS",
     "probekit.statistics.similarity": "MEASURES",
     "probekit.models.architecture.families": "FAMILIES",
-    "probekit.extraction.executors": "EXECUTORS",
+    "probekit.extraction.engines": "ENGINES",
     "probekit.probing.estimators": "ESTIMATORS",
     "probekit.probing.analyses": "ANALYSES",
     "probekit.probing.neurons.rankings": "RANKINGS",

@@ -1,1 +1,1 @@
-"""From a corpus and a model to an activation cache: spec (pure), layout, engine, run."""
+"""From a corpus and a model to an activation cache: spec (pure), layout, forward_pass, run."""

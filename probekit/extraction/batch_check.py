@@ -1,9 +1,9 @@
 """What is checked of a shard's rows while it is extracted: that each is what its example gives alone.
 
-Enters: an engine and the segments of a shard. Leaves: whether rows of unequal length may share a batch, the largest
-difference found at every layer, and which rows were read twice. What is compared are rows as they are kept, at either
-end of the shard, and before them one batch of mixed lengths, the sharpest test of masks and positions. Where that
-batch fails, padding changes what this model says, and the shard is run in batches of equal length, which need none.
+Enters: a forward pass and the segments of a shard. Leaves: whether rows of unequal length may share a batch, the
+largest difference found at every layer, and which rows were read twice. What is compared are rows as they are kept, at
+either end of the shard, and before them one batch of mixed lengths, the sharpest test of masks and positions. Where
+that batch fails, padding changes what this model says, and the shard is run in batches of equal length.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from probekit.extraction.engine import Engine
+from probekit.extraction.forward_pass import ForwardPass
 from probekit.extraction.layout import Segment
 from probekit.models.runtime.check import Difference, rows_to_check
 
@@ -21,7 +21,7 @@ class BatchCheck:
 
     Parameters
     ----------
-    engine : Engine
+    forward_pass : ForwardPass
     segments : sequence of Segment
         Of the whole shard, in order.
     limit : int
@@ -35,8 +35,8 @@ class BatchCheck:
         Layer -> largest difference to the same row alone, as a share of the layer's largest magnitude.
     """
 
-    def __init__(self, engine: Engine, segments: Sequence[Segment], limit: int) -> None:
-        self._engine = engine
+    def __init__(self, forward_pass: ForwardPass, segments: Sequence[Segment], limit: int) -> None:
+        self._forward_pass = forward_pass
         self._segments = segments
         self._lengths = [len(segment.encoded.ids) for segment in segments]
         self._due = rows_to_check(self._lengths)
@@ -44,14 +44,14 @@ class BatchCheck:
         self.differences: dict[str, float] = {}
         self.padded = True
         if (mixed := self._mixed(limit)) is not None:
-            engine.read(mixed)
-            found = engine.compare(mixed, range(len(mixed)))
-            self.padded = all(not item.size > engine.tolerance for item in found)
+            forward_pass.read(mixed)
+            found = forward_pass.compare(mixed, range(len(mixed)))
+            self.padded = all(not item.size > forward_pass.tolerance for item in found)
             if self.padded:
                 self._note(found, mixed)
 
     def compare(self, cut: slice) -> None:
-        """Compare what the engine has just run, the segments of `cut`, with the same rows alone.
+        """Compare what the forward pass has just run, the segments of `cut`, with the same rows alone.
 
         Raises
         ------
@@ -62,9 +62,9 @@ class BatchCheck:
         if not rows:
             return
         segments = self._segments[cut]
-        found = self._engine.compare(segments, rows)
+        found = self._forward_pass.compare(segments, rows)
         # A row that is not finite however it is read is the writer's to refuse: it names all of them.
-        self._engine.refuse([item for item in found if item.size == item.size], segments)
+        self._forward_pass.refuse([item for item in found if item.size == item.size], segments)
         self._note(found, [segments[row] for row in rows])
 
     def to_json(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class BatchCheck:
             "rows": len(self._rows),
             "lengths": self._rows,
             "largest_length": max(self._rows, default=0),
-            "largest_allowed": self._engine.tolerance,
+            "largest_allowed": self._forward_pass.tolerance,
             "unpadded": 0 if self.padded else 1,
         }
 

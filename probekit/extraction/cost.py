@@ -94,7 +94,7 @@ def estimate(request: Request) -> Cost:
     """Measure what :func:`~probekit.extraction.run.extract_request` would cost, writing no cache."""
     from probekit.cache.format.certificate import CHATS, chat_notes
     from probekit.extraction.chats import certify, with_template
-    from probekit.extraction.engine import LocalEngine
+    from probekit.extraction.forward_pass import ModelPass
     from probekit.extraction.identity import complete_cache, identify, other_caches
     from probekit.extraction.opening import load_for, tokeniser_for
     from probekit.extraction.places import chosen_tensors
@@ -121,11 +121,11 @@ def estimate(request: Request) -> Cost:
         layout = ready[len(ready) // 2].layout
         cuts = _spread(batches(layout.lengths, batch_tokens(request.spec, loaded.device.type)), BATCHES_RUN)
         names = [tensor.name for tensor in tensors]
-        with request.spec.at_work(loaded), LocalEngine(loaded, names, store=request.spec.store) as engine:
-            engine.run(layout.segments[cuts[0]])
+        with request.spec.at_work(loaded), ModelPass(loaded, names, store=request.spec.store) as forward_pass:
+            forward_pass.run(layout.segments[cuts[0]])
             started = time.perf_counter()
             for cut in cuts:
-                engine.run(layout.segments[cut])
+                forward_pass.run(layout.segments[cut])
             seconds = time.perf_counter() - started
     ran = sum(segment.stop - segment.start for cut in cuts for segment in layout.segments[cut])
     inside = {str(site.label): tensor.width for tensor in tensors if (site := site_of(tensor.name)).inside}

@@ -65,12 +65,12 @@ def filling(
     tensors: Sequence[TensorSpec],
 ) -> Iterator[Filling]:
     """Put a model, which reads as is asked already, to work on a cache; `tensors` are those that are kept."""
-    from probekit.extraction.engine import LocalEngine
+    from probekit.extraction.forward_pass import ModelPass
     from probekit.extraction.shard import ShardRunner
 
     limit = batch_tokens(spec, loaded.device.type)
     with (
-        LocalEngine(loaded, [tensor.name for tensor in tensors], store=spec.store) as engine,
-        ShardRunner(engine, tensors, limit=limit, decoder_start=loaded.decoder_start_id) as runner,
+        ModelPass(loaded, [tensor.name for tensor in tensors], store=spec.store) as forward_pass,
+        ShardRunner(forward_pass, tensors, limit=limit, decoder_start=loaded.decoder_start_id) as runner,
     ):
         yield Filling(writer, runner, tokeniser)

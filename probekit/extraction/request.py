@@ -17,7 +17,7 @@ from probekit.cache.location import cache_root
 from probekit.controls import one_control
 from probekit.devices import DeviceMap, place_of
 from probekit.errors import UsageError
-from probekit.extraction.executors import asked_executor
+from probekit.extraction.engines import asked_engine
 from probekit.extraction.kept_places import KeptPlaces
 from probekit.extraction.spec import INPUTS, Changes, ExtractionSpec
 from probekit.sites import parse_kinds, parse_layers
@@ -48,9 +48,9 @@ class Request:
     resume_command : str or None
         What was typed, for the message of an incomplete cache.
     engine : str
-        Name of the :class:`~probekit.extraction.executors.Executor` that runs the shards.
+        Name of the :class:`~probekit.extraction.engines.Engine` that runs the shards.
     workers : int or None
-        Of an executor with several; None: as many as there is room for.
+        Of an engine with several; None: as many as there is room for.
     address : str or None
         Where the workers are; None: on this machine.
     """
@@ -129,7 +129,7 @@ class Request:
         )
         if spec.keep.places:
             KeptPlaces(spec.keep)
-        engine, workers, address = asked_executor(engine, workers, address)
+        engine, workers, address = asked_engine(engine, workers, address)
         return cls(
             plain.location(model, "model", "the name or the folder of a model"),
             corpus,

@@ -1,7 +1,7 @@
 """Extract: run a model over a corpus once and keep every layer of every token.
 
 Enters: a model, a corpus, options. Leaves: a complete cache, or one that the same call resumes. What is missing of it
-is run by one of :mod:`probekit.extraction.executors`: in this process, or by several workers. A second run over a
+is run by one of :mod:`probekit.extraction.engines`: in this process, or by several workers. A second run over a
 complete cache returns at once and never imports torch.
 """
 
@@ -16,7 +16,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.cache.write.staging import stage
 from probekit.corpus import open_corpus
 from probekit.extraction.chats import with_template
-from probekit.extraction.executors import Job, get_executor
+from probekit.extraction.engines import Job, get_engine
 from probekit.extraction.fitting import Choose, refuse, within
 from probekit.extraction.identity import complete_cache, former_name_note, identify, other_caches
 from probekit.extraction.kept_places import KeptPlaces
@@ -217,6 +217,6 @@ def extract_request(
         for note in notes:
             tell(note)
         job = Job(request, source, before, corpus, staged, identity, loaded, progress, tell)
-        result = get_executor(request.engine).run(job)
+        result = get_engine(request.engine).run(job)
         result.notes.extend([*remarks, *notes])
         return result

@@ -1,6 +1,6 @@
 """One shard at a time: tokenise it, run its batches, write its rows behind the model's back.
 
-Enters: an engine, an encoder of words, a cache writer. Leaves: published shards with their receipts. Writing and
+Enters: a forward pass, an encoder of words, a cache writer. Leaves: published shards with their receipts. Writing and
 hashing happen in a thread of their own, one batch behind; an error there surfaces at the next batch, and nothing
 half-written is left.
 """
@@ -25,7 +25,7 @@ from probekit.cache.write.writer import CacheWriter
 from probekit.errors import InputError, NumericError
 from probekit.example import Example
 from probekit.extraction.batch_check import BatchCheck
-from probekit.extraction.engine import BatchRows, Engine, as_stored
+from probekit.extraction.forward_pass import BatchRows, ForwardPass, as_stored
 from probekit.extraction.keeping import KeptRows, Places, rows_to_keep
 from probekit.extraction.layout import Segment, ShardLayout, lay_out_shard
 from probekit.extraction.pooled import RowSums
@@ -114,10 +114,12 @@ class Tokeniser:
 
 
 class ShardRunner:
-    """Runs shards through an engine; a context manager."""
+    """Runs shards through a forward pass; a context manager."""
 
-    def __init__(self, engine: Engine, tensors: Sequence[TensorSpec], *, limit: int, decoder_start: int | None) -> None:
-        self.engine = engine
+    def __init__(
+        self, forward_pass: ForwardPass, tensors: Sequence[TensorSpec], *, limit: int, decoder_start: int | None
+    ) -> None:
+        self.forward_pass = forward_pass
         self.tensors = list(tensors)
         self.limit = limit
         self.decoder_start = decoder_start
@@ -152,10 +154,10 @@ class ShardRunner:
         tally: dict[str, float] = dict.fromkeys((tensor.name for tensor in self.tensors), 0.0)
         at = dict.fromkeys(tally, 0)
         row = 0
-        check = BatchCheck(self.engine, layout.segments, self.limit)
+        check = BatchCheck(self.forward_pass, layout.segments, self.limit)
         for cut in batches(layout.lengths, self.limit, padded=check.padded):
             segments = layout.segments[cut]
-            rows = self.engine.run(segments) if sums is None else self.engine.run(segments, sums)
+            rows = self.forward_pass.run(segments) if sums is None else self.forward_pass.run(segments, sums)
             self._submit(self._write, writer, dict(at), rows, tally, _Whose(segments, examples, ready.names))
             for name, block in rows.blocks.items():
                 at[name] += len(block)

@@ -17,7 +17,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.cli import output
 from probekit.cli.app import run
 from probekit.cli.output import human_age, human_time
-from probekit.extraction.executors import local as running
+from probekit.extraction.engines import local as running
 
 Captured = pytest.CaptureFixture[str]
 

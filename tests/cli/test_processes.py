@@ -23,7 +23,7 @@ from children import Command
 from probekit import cli
 from probekit.cache.write import staging
 from probekit.cli.app import run
-from probekit.extraction.engine import LocalEngine
+from probekit.extraction.forward_pass import ModelPass
 from probekit.probing.studies import study
 
 PROBEKIT = [sys.executable, "-m", "probekit"]
@@ -33,14 +33,14 @@ def small_then_stuck(cache: Path) -> Callable[[], None]:
     """Small shards, and a model that computes nothing more once one of them is kept: a signal never comes too late."""
 
     def begin() -> None:
-        step = LocalEngine.run
+        step = ModelPass.run
 
-        def later(self: LocalEngine, pieces: Any) -> Any:
+        def later(self: ModelPass, pieces: Any) -> Any:
             time.sleep(60 if list(cache.glob("*/receipts/00000.json")) else 0.05)
             return step(self, pieces)
 
         staging.SHARD_WORDS = 60
-        LocalEngine.run = later  # type: ignore[method-assign]
+        ModelPass.run = later  # type: ignore[method-assign]
 
     return begin
 

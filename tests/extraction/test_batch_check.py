@@ -15,7 +15,7 @@ import probekit.cache.write.staging
 from probekit import ActivationCache, extract, probe
 from probekit.cache.manage.folders import info
 from probekit.errors import NumericError
-from probekit.extraction.engine import LocalEngine
+from probekit.extraction.forward_pass import ModelPass
 from probekit.models.architecture.restoring import restored
 from probekit.models.runtime import check
 from probekit.models.sources.load import load
@@ -100,14 +100,14 @@ def test_the_trial_leaves_the_model_as_it_was(tmp_path: Path) -> None:
 def test_a_row_that_depends_on_chance_is_refused_by_layer_and_example(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = LocalEngine.run
+    run = ModelPass.run
 
-    def noisy(self: LocalEngine, pieces: Any) -> Any:
+    def noisy(self: ModelPass, pieces: Any) -> Any:
         found = run(self, pieces)
         self.capture.states["layer.02"] = self.capture.states["layer.02"] + 0.01
         return found
 
-    monkeypatch.setattr(LocalEngine, "run", noisy)
+    monkeypatch.setattr(ModelPass, "run", noisy)
     with pytest.raises(NumericError, match=r"layer\.02 differs by .* in example '.+' \(\d+ tokens"):
         extract(tiny_model("bert"), SENTENCES, overflow="truncate", cache=tmp_path)
     assert not list(tmp_path.glob("*/manifest.json"))

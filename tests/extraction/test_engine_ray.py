@@ -24,12 +24,12 @@ from probekit.cache.format.names import ShardSpec
 from probekit.cli import Stopped
 from probekit.cli.app import run
 from probekit.errors import ResourceError, UsageError
-from probekit.extraction.engine import LocalEngine
-from probekit.extraction.executors import _dealing
-from probekit.extraction.executors import ray as ray_executor
-from probekit.extraction.executors._cluster import connected
-from probekit.extraction.executors._dealing import RETRIES, Event, deal
-from probekit.extraction.executors._worker import Token
+from probekit.extraction.engines import _dealing
+from probekit.extraction.engines import ray as ray_engine
+from probekit.extraction.engines._cluster import connected
+from probekit.extraction.engines._dealing import RETRIES, Event, deal
+from probekit.extraction.engines._worker import Token
+from probekit.extraction.forward_pass import ModelPass
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,7 +64,7 @@ class Disturbed:
 
     @contextlib.contextmanager
     def at_work(self, loaded: Any) -> Iterator[None]:
-        step = LocalEngine.run
+        step = ModelPass.run
 
         def disturbed(engine: Any, *given: Any) -> Any:
             time.sleep(self.pause)
@@ -73,7 +73,7 @@ class Disturbed:
                 os.kill(os.getpid(), signal.SIGKILL)
             return step(engine, *given)
 
-        with mock.patch.object(LocalEngine, "run", disturbed):
+        with mock.patch.object(ModelPass, "run", disturbed):
             yield
 
 
@@ -146,8 +146,8 @@ def test_a_shard_that_cannot_be_read_ends_the_command_as_in_one_process(
 def test_a_folder_that_nodes_do_not_share_is_refused(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    true = ray_executor.new_token
-    monkeypatch.setattr(ray_executor, "new_token", lambda folder: Token(true(folder).path, "of another folder"))
+    true = ray_engine.new_token
+    monkeypatch.setattr(ray_engine, "new_token", lambda folder: Token(true(folder).path, "of another folder"))
     with pytest.raises(ResourceError, match=r"not the same on every node.*--cache"):
         extract(tiny_model("bert"), SENTENCES, engine="ray", workers=1, cache=tmp_path)
     assert not list(tmp_path.iterdir())
@@ -157,7 +157,7 @@ def test_an_interrupt_inside_of_ray_is_an_interrupt() -> None:
     def wait(*given: Any, **options: Any) -> Any:
         raise SystemError("returned a result with an exception set") from Stopped(signal.SIGINT)
 
-    pool: Any = object.__new__(ray_executor._Pool)
+    pool: Any = object.__new__(ray_engine._Pool)
     pool.ray, pool._steps = SimpleNamespace(wait=wait), {"ref": (1, "run")}
     with pytest.raises(Stopped):
         pool.wait()

@@ -24,7 +24,7 @@ from probekit.cache.write.shard import ShardWriter
 from probekit.cli.parts import parse_shard
 from probekit.errors import CacheError, InputError, NumericError, UsageError
 from probekit.extraction.cost import estimate
-from probekit.extraction.engine import LocalEngine
+from probekit.extraction.forward_pass import ModelPass
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction
 
@@ -113,11 +113,11 @@ BATCHES = (0, 2, 5)
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Roots of extractions that were killed at a batch, named by its number."""
-    folder, model, run = tmp_path_factory.mktemp("killed"), tiny_model("bert"), LocalEngine.run
+    folder, model, run = tmp_path_factory.mktemp("killed"), tiny_model("bert"), ModelPass.run
     for last in BATCHES:
         begun = iter(range(100))
 
-        def dying(self: LocalEngine, pieces: Any, last: int = last, begun: Iterator[int] = begun) -> Any:
+        def dying(self: ModelPass, pieces: Any, last: int = last, begun: Iterator[int] = begun) -> Any:
             if next(begun) == last:
                 os.kill(os.getpid(), signal.SIGKILL)
             return run(self, pieces)
@@ -126,7 +126,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             extract(model, SENTENCES, batch_tokens=64, cache=folder / str(last))
 
         with (
-            mock.patch.object(LocalEngine, "run", dying),
+            mock.patch.object(ModelPass, "run", dying),
             mock.patch.object(probekit.cache.write.staging, "SHARD_WORDS", 40),
         ):
             assert in_child(work) == -signal.SIGKILL
@@ -197,17 +197,17 @@ def test_fault_12_long_examples_follow_the_policy() -> None:
 
 @pytest.fixture
 def broken_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second batch of the engine holds one NaN."""
-    run, count = LocalEngine.run, 0
+    """The second batch of the model holds one NaN."""
+    run, count = ModelPass.run, 0
 
-    def broken(self: LocalEngine, pieces: Any) -> Any:
+    def broken(self: ModelPass, pieces: Any) -> Any:
         nonlocal count
         count += 1
         if count == 2:
             self.loaded.model.encoder.layer[0].output.LayerNorm.weight[5] = float("nan")
         return run(self, pieces)
 
-    monkeypatch.setattr(LocalEngine, "run", broken)
+    monkeypatch.setattr(ModelPass, "run", broken)
 
 
 @pytest.mark.usefixtures("broken_block")

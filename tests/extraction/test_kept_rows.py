@@ -31,7 +31,7 @@ from probekit.cache.index import CacheIndex
 from probekit.cache.keep import Keep
 from probekit.cache.manage.verify import repair, verify
 from probekit.errors import CacheError, NumericError, UsageError
-from probekit.extraction.engine import LocalEngine
+from probekit.extraction.forward_pass import ModelPass
 from probekit.extraction.keeping import Places, rows_to_keep
 from probekit.extraction.pooled import RowSums
 from probekit.storage.strict import canonical
@@ -221,13 +221,13 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def test_killed_resumed_and_in_parts_the_bytes_are_the_same(tmp_path: Path) -> None:
-    model, run, begun = tiny_model("t5"), LocalEngine.run, []
+    model, run, begun = tiny_model("t5"), ModelPass.run, []
     options: dict[str, Any] = {
         "layers": [1], "keep": "words", "batch_tokens": 32, "overflow": "window", "max_length": 16
     }  # fmt: skip
     corpus = [*SENTENCES[:4], LONG[:30], *SENTENCES[4:]]
 
-    def dying(self: LocalEngine, *what: Any) -> Any:
+    def dying(self: ModelPass, *what: Any) -> Any:
         if what[1] not in begun:
             begun.append(what[1])
         if len(begun) == 3:  # of the third shard; the first is published behind the model
@@ -237,7 +237,7 @@ def test_killed_resumed_and_in_parts_the_bytes_are_the_same(tmp_path: Path) -> N
             os.kill(os.getpid(), signal.SIGKILL)
         return run(self, *what)
 
-    with mock.patch.object(LocalEngine, "run", dying):
+    with mock.patch.object(ModelPass, "run", dying):
         assert in_child(lambda: extract(model, corpus, cache=tmp_path / "a", **options)) == -signal.SIGKILL
     (left,) = (tmp_path / "a").glob("*--*")
     with pytest.raises(CacheError, match=r"incomplete: [1-9]"):
@@ -263,10 +263,10 @@ def test_a_batch_is_compared_with_single_sentences_before_it_is_pooled(tmp_path:
     tokens, words = (kept(tiny_model("gpt2"), SENTENCES, tmp_path, keep, layers=[1]) for keep in ("tokens", "words"))
     proofs = [certificate(cache.manifest["findings"], cache.made_with) for cache in (tokens, words)]
     assert proofs[0] == proofs[1]
-    run = LocalEngine.run
+    run = ModelPass.run
 
     @torch.inference_mode()
-    def noisy(self: LocalEngine, *what: Any) -> Any:
+    def noisy(self: ModelPass, *what: Any) -> Any:
         found = run(self, *what)
         state = self.capture.states["layer.01"] = self.capture.states["layer.01"].clone()
         # Two tokens of a word, so that their mean does not change.
@@ -274,21 +274,21 @@ def test_a_batch_is_compared_with_single_sentences_before_it_is_pooled(tmp_path:
         state[0, 1] -= 0.5
         return found
 
-    monkeypatch.setattr(LocalEngine, "run", noisy)
+    monkeypatch.setattr(ModelPass, "run", noisy)
     with pytest.raises(NumericError, match=r"layer\.01 differs"):
         extract(tiny_model("gpt2"), [["quietness"]] * 2, keep="sentence", layers=[1], cache=tmp_path)
 
 
 def test_what_is_not_finite_is_named_by_its_example(tmp_path: Path, monkeypatch: Any) -> None:
-    run = LocalEngine.run
+    run = ModelPass.run
 
-    def overflowing(self: LocalEngine, *what: Any) -> Any:
+    def overflowing(self: ModelPass, *what: Any) -> Any:
         found = run(self, *what)
         found.blocks["layer.01"][-1] = float("inf")
         found.largest["layer.01"] = float("inf")
         return found
 
-    monkeypatch.setattr(LocalEngine, "run", overflowing)
+    monkeypatch.setattr(ModelPass, "run", overflowing)
     with pytest.raises(NumericError, match=r"infinity in 1 of 2 rows, first at example 'words:1'"):
         extract(tiny_model("bert"), SENTENCES[:2], keep="sentence", layers=[1], cache=tmp_path)
 

@@ -28,7 +28,7 @@ from probekit.cache.manage.verify import verify
 from probekit.cli.app import app
 from probekit.errors import CacheError, NumericError, UsageError
 from probekit.extraction.cost import estimate
-from probekit.extraction.engine import LocalEngine
+from probekit.extraction.forward_pass import ModelPass
 from probekit.extraction.request import Request
 from probekit.extraction.spec import ExtractionSpec
 from probekit.models.runtime.attach import attached
@@ -106,23 +106,23 @@ def test_each_place_is_certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     proved = info(made.cache)["certificate"]
     assert set(proved["layers"]) == {"layer.01", "weights.01", "between.01"}
     assert "1 layers and 2 places inside of blocks" in certificate_line(proved)
-    run = LocalEngine.run
+    run = ModelPass.run
 
-    def noisy(self: LocalEngine, pieces: Any) -> Any:
+    def noisy(self: ModelPass, pieces: Any) -> Any:
         found = run(self, pieces)
         self.capture.states["weights.01"] = self.capture.states["weights.01"] + 0.01
         return found
 
-    monkeypatch.setattr(LocalEngine, "run", noisy)
+    monkeypatch.setattr(ModelPass, "run", noisy)
     with pytest.raises(NumericError, match=r"weights\.01 differs by .* in example"):
         extract(tiny_model("gpt2"), SENTENCES, layers=[1], sites="weights", cache=tmp_path)
 
 
 def test_killed_at_a_batch_resumes_to_the_same_bytes(tmp_path: Path) -> None:
-    model, run, begun = tiny_model("t5"), LocalEngine.run, iter(range(100))
+    model, run, begun = tiny_model("t5"), ModelPass.run, iter(range(100))
     options: dict[str, Any] = {"layers": [1], "sites": "heads,weights", "batch_tokens": 32}
 
-    def dying(self: LocalEngine, pieces: Any) -> Any:
+    def dying(self: ModelPass, pieces: Any) -> Any:
         if next(begun) == 4:
             # The first shard is published behind the model, by a thread that may have had no turn yet.
             until = time.monotonic() + 60
@@ -131,7 +131,7 @@ def test_killed_at_a_batch_resumes_to_the_same_bytes(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return run(self, pieces)
 
-    with mock.patch.object(LocalEngine, "run", dying):
+    with mock.patch.object(ModelPass, "run", dying):
         assert in_child(lambda: extract(model, SENTENCES, cache=tmp_path / "a", **options)) == -signal.SIGKILL
     (left,) = (tmp_path / "a").glob("*--*")
     with pytest.raises(CacheError, match=r"incomplete: [1-9]"):

@@ -23,7 +23,7 @@ from probekit.cache.manage.verify import verify
 from probekit.controls import RANDOM_WEIGHTS, Control
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.extraction.cost import estimate
-from probekit.extraction.engine import LocalEngine
+from probekit.extraction.forward_pass import ModelPass
 from probekit.extraction.request import Request
 from probekit.models.sources.find import find_model
 
@@ -133,15 +133,15 @@ def test_the_estimate_is_exact(kind: str, vectors: Path, tmp_path: Path) -> None
 
 
 def test_a_killed_run_resumes_to_the_same_bytes_and_parts_equal_the_whole(vectors: Path, tmp_path: Path) -> None:
-    model, run, begun = f"static:{vectors}", LocalEngine.run, iter(range(100))
+    model, run, begun = f"static:{vectors}", ModelPass.run, iter(range(100))
 
-    def dying(self: LocalEngine, pieces: Any) -> Any:
+    def dying(self: ModelPass, pieces: Any) -> Any:
         if next(begun) == 3:
             os.kill(os.getpid(), signal.SIGKILL)
         return run(self, pieces)
 
     def work() -> None:
-        with mock.patch.object(LocalEngine, "run", dying):
+        with mock.patch.object(ModelPass, "run", dying):
             extract(model, SENTENCES, batch_tokens=16, cache=tmp_path / "killed")
 
     assert in_child(work) == -signal.SIGKILL

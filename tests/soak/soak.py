@@ -47,7 +47,7 @@ import probekit.cache.write.staging
 from probekit.cache.manage.verify import verify
 from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError, ProbekitError, ResourceError
-from probekit.extraction.engine import LocalEngine
+from probekit.extraction.forward_pass import ModelPass
 from probekit.extraction.run import extract
 
 SHARD_WORDS = 250
@@ -157,14 +157,14 @@ def _start(root: Path, options: argparse.Namespace, listing: Path | None = None)
     code = 99
     try:
         os.close(reading)
-        run = LocalEngine.run
+        run = ModelPass.run
 
-        def announced(self: LocalEngine, pieces: Any) -> Any:
+        def announced(self: ModelPass, pieces: Any) -> Any:
             blocks = run(self, pieces)
             os.write(writing, b".")
             return blocks
 
-        LocalEngine.run = announced  # type: ignore[method-assign]
+        ModelPass.run = announced  # type: ignore[method-assign]
         extract(options.model, options.corpus, batch_tokens=BATCH_TOKENS, cache=root)
         code = 0
         if listing is not None:

@@ -2,7 +2,7 @@
 
 Enters: word vectors, or a loaded model whose input embeddings are wanted. Leaves: a
 :class:`~probekit.models.sources.load.LoadedModel`. Nothing that reads models knows of this; hooks, batches, the
-self-check and the engine find one stack of no blocks and treat it as any other.
+self-check and the forward pass find one stack of no blocks and treat it as any other.
 """
 
 from __future__ import annotations

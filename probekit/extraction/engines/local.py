@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from probekit.cache.format.certificate import CHATS
 from probekit.cache.format.names import ShardSpec
 from probekit.extraction.chats import certify
-from probekit.extraction.executors import Executor, Job
+from probekit.extraction.engines import Engine, Job
 from probekit.extraction.filling import Filling, filling, made_with
 from probekit.extraction.opening import load_for, tokeniser_for
 from probekit.extraction.result import Extraction
@@ -60,4 +60,4 @@ def _run_shards(at_work: Filling, mine: Sequence[ShardSpec], progress: Callable[
     return tokens
 
 
-EXECUTOR = Executor("local", run, "one process on this machine")
+ENGINE = Engine("local", run, "one process on this machine")

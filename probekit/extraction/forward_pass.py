@@ -42,7 +42,7 @@ class BatchRows:
     largest: dict[str, float]
 
 
-class Engine(Protocol):
+class ForwardPass(Protocol):
     """What turns a batch into rows; tests put deterministic arrays in its place."""
 
     def run(self, segments: Sequence[Segment], sums: RowSums | None = None) -> BatchRows:
@@ -62,7 +62,7 @@ class Engine(Protocol):
         """The largest difference that is allowed."""
 
 
-class LocalEngine:
+class ModelPass:
     """Runs the model in this process."""
 
     def __init__(self, loaded: LoadedModel, names: Sequence[str], *, store: str) -> None:
@@ -73,7 +73,7 @@ class LocalEngine:
         self.shifts = {split_stack(name)[0] == DECODER for name in self.names}
         self.ragged = {split_stack(name)[0] == DECODER for name in self.names if is_ragged(name)}
 
-    def __enter__(self) -> LocalEngine:
+    def __enter__(self) -> ModelPass:
         self.capture.__enter__()
         return self
 

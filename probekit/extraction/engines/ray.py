@@ -23,10 +23,10 @@ from probekit.cache.write.staging import StagedCorpus
 from probekit.cache.write.writer import CacheWriter, remove_leftovers
 from probekit.devices import DeviceMap
 from probekit.errors import ResourceError, UsageError, reason_of
-from probekit.extraction.executors import Executor, Job
-from probekit.extraction.executors._cluster import connected
-from probekit.extraction.executors._dealing import RETRIES, Event, deal
-from probekit.extraction.executors._worker import Token, Worker
+from probekit.extraction.engines import Engine, Job
+from probekit.extraction.engines._cluster import connected
+from probekit.extraction.engines._dealing import RETRIES, Event, deal
+from probekit.extraction.engines._worker import Token, Worker
 from probekit.extraction.request import Request
 from probekit.extraction.result import Extraction
 from probekit.model_names import STATIC
@@ -87,7 +87,7 @@ def _left_by_a_lost_worker(writer: CacheWriter, shard: ShardSpec) -> bool:
 
 
 class _Pool:
-    """Actors of Ray; see :class:`~probekit.extraction.executors._dealing.Pool`."""
+    """Actors of Ray; see :class:`~probekit.extraction.engines._dealing.Pool`."""
 
     def __init__(self, ray: Any, job: Job, *, wanted: int, gpus: int) -> None:
         self.ray, self.job, self.wanted = ray, job, wanted
@@ -284,4 +284,4 @@ def _portable_corpus(staged: StagedCorpus) -> StagedCorpus:
     return dataclasses.replace(staged, folder=staged.folder.absolute(), _lock=-1)
 
 
-EXECUTOR = Executor("ray", run, "workers of Ray, on this machine or on a cluster", shared=True)
+ENGINE = Engine("ray", run, "workers of Ray, on this machine or on a cluster", shared=True)

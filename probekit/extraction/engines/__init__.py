@@ -1,9 +1,9 @@
 """Who runs the shards of an extraction, ``--engine NAME``: one file each, found by scanning this folder.
 
 Enters: a :class:`Job`, which knows its model, its staged corpus and the name of its cache. Leaves: an
-:class:`~probekit.extraction.result.Extraction`. A file sets ``EXECUTOR = Executor(name, run, help)`` and is its own
-registration. The plan on disk decides what is missing, so an executor keeps nothing of its own: killed at any moment,
-the same command goes on, by the same executor or another.
+:class:`~probekit.extraction.result.Extraction`. A file sets ``ENGINE = Engine(name, run, help)`` and is its own
+registration. The plan on disk decides what is missing, so an engine keeps nothing of its own: killed at any moment,
+the same command goes on, by the same engine or another.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Executor:
+class Engine:
     """A way to run the shards of an extraction.
 
     Attributes
@@ -127,27 +127,27 @@ class Executor:
     shared: bool = False
 
 
-EXECUTORS = Registry("engine", Executor, attribute="EXECUTOR", group="probekit.executors", home=__name__)
+ENGINES = Registry("engine", Engine, attribute="ENGINE", group="probekit.engines", home=__name__)
 
 
-def get_executor(name: str) -> Executor:
-    """Find an executor by name."""
-    return EXECUTORS.get(name, "engine")
+def get_engine(name: str) -> Engine:
+    """Find an engine by name."""
+    return ENGINES.get(name, "engine")
 
 
-def asked_executor(engine: Any, workers: Any, address: Any) -> tuple[str, int | None, str | None]:
-    """Check what was asked for: the name of an executor, how many workers, where they are.
+def asked_engine(engine: Any, workers: Any, address: Any) -> tuple[str, int | None, str | None]:
+    """Check what was asked for: the name of an engine, how many workers, where they are.
 
     Raises
     ------
     UsageError
-        There is no such executor, or workers are asked for of one that has none.
+        There is no such engine, or workers are asked for of one that has none.
     """
     name = plain.text(engine, "engine")
-    executor = get_executor(name)
+    chosen = get_engine(name)
     for option, given in (("workers", workers), ("address", address)):
-        if given is not None and not executor.shared:
-            several = ", ".join(other.name for other in EXECUTORS.members().values() if other.shared)
+        if given is not None and not chosen.shared:
+            several = ", ".join(other.name for other in ENGINES.members().values() if other.shared)
             raise UsageError(
                 f"The `{option}` option is of an engine with several workers ({several}), and the engine is {name}. "
                 f"Add --engine {several.partition(',')[0]}, or leave it out."
