@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from probekit.models.sources.load import LoadedModel
 from probekit.report import LayerReport, Measurement
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.plan import TunePlan
@@ -35,25 +33,6 @@ DOCUMENT: dict[str, Any] = {
     },
     "why": [{"field": "keep", "text": "the peak is at 3", "evidence": {"dev": [0.71, 0.83]}}],
 }  # fmt: skip
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cut_once() -> Iterator[None]:
-    """Cut each tiny model to each depth once: later networks are of copies. What cutting does is tested by itself."""
-    from probekit.tuning.network import assembly
-
-    cut, made = assembly.cut, dict[tuple[int, int], tuple[LoadedModel, LoadedModel]]()
-
-    def cut_or_copied(loaded: LoadedModel, keep: int) -> LoadedModel:
-        if (id(loaded), keep) not in made:
-            made[id(loaded), keep] = loaded, cut(loaded, keep)
-        found = made[id(loaded), keep][1]
-        shared = (found.source, found.tokenizer, found.family)
-        return copy.deepcopy(found, {id(one): one for one in shared})
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assembly, "cut", cut_or_copied)
-        yield
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def test_closeness_is_typed() -> None:
         ("modules=planted@5", r"modules at depths \[5\] reach above layer 4.*Change them too: modules=\.$"),
         ("modules=planted@2,5", r"Change them too: modules=planted@2\.$"),
         ("close=far:-1", "0 or more"),
-        ("signals=means:-1", "signals|option"),
+        ("signals=means:-1", "weight of a signal must be a number, 0 or more"),
     ],
 )
 def test_what_does_not_fit_is_named(plan: TunePlan, change: str, message: str) -> None:
