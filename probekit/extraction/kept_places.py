@@ -8,7 +8,7 @@ of each, which are stored beside its words, and who has none, counted by reason.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from probekit.cache.examples import Kept
 from probekit.cache.keep import KEEP, SENTENCE, SPANS, Keep
@@ -16,6 +16,7 @@ from probekit.errors import InputError, UsageError, did_you_mean
 from probekit.example import Example
 from probekit.tasks import ProbeTask, get_task
 from probekit.tasks.positions import POSITIONS, place_of
+from probekit.tasks.task import check_spans
 
 NAMED = 3
 Finder = Callable[[Example], Kept | str]
@@ -117,20 +118,14 @@ def _finder(unit: str, keep: Keep) -> Finder:
 def _spans_of(task: ProbeTask) -> Finder:
     """Return what finds the words that the targets of a task are about."""
 
-    def spans(example: Example) -> Iterator[tuple[int, int]]:
-        for target in task.targets(example):
-            for start, stop in target.spans:
-                if not 0 <= start < stop <= len(example.words):
-                    raise InputError(
-                        f"The task '{task.name}' gave the span ({start}, {stop}) for example '{example.id}', which has "
-                        f"{len(example.words)} words. Correct the task file."
-                    )
-                yield start, stop
-
     def find(example: Example) -> Kept | str:
         lacking = [name for name in task.needs if name not in example.annotations and name not in example.spans]
         if lacking:
             return f"no annotation '{lacking[0]}'"
-        return sorted(set(spans(example))) or "no target"
+        spans: set[tuple[int, int]] = set()
+        for target in task.targets(example):
+            check_spans(task, target, example)
+            spans.update(target.spans)
+        return sorted(spans) or "no target"
 
     return find

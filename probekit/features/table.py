@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from probekit.errors import CacheError, InputError, did_you_mean
 from probekit.example import SPLITS, Example, as_number, as_plain
 from probekit.tasks import SPANS, Draft, ProbeTask, Target
+from probekit.tasks.task import check_spans
 
 Label = str | int | float
 _LISTED = 20
@@ -285,12 +286,7 @@ def checked_target(task: ProbeTask, target: Target, example: Example) -> Target:
             f"The task '{task.name}' is of kind '{task.kind}' and must give {SPANS[task.kind]} span(s). It gave "
             f"{len(target.spans)} for example '{example.id}'. Correct the task file."
         )
-    for start, stop in target.spans:
-        if not 0 <= start < stop <= len(example.words):
-            raise InputError(
-                f"The task '{task.name}' gave the span ({start}, {stop}) for example '{example.id}', "
-                f"which has {len(example.words)} words. Correct the task file."
-            )
+    check_spans(task, target, example)
     label = as_number(as_plain(target.label))
     if task.bins is None and isinstance(label, bool):
         label = str(label)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from probekit import plain
-from probekit.errors import UsageError, did_you_mean
+from probekit.errors import InputError, UsageError, did_you_mean
 from probekit.example import Example
 from probekit.loading import definition_of, from_folder
 
@@ -98,6 +98,22 @@ class Target:
             object.__setattr__(self, "key", plain.text(key, "key") if whole else plain.texts(key, "key"))
         if self.passed_over is not False:
             object.__setattr__(self, "passed_over", plain.flag(self.passed_over, "passed_over"))
+
+
+def check_spans(task: ProbeTask, target: Target, example: Example) -> None:
+    """Refuse a target that points outside its example.
+
+    Raises
+    ------
+    InputError
+        A fault of the task file.
+    """
+    for start, stop in target.spans:
+        if not 0 <= start < stop <= len(example.words):
+            raise InputError(
+                f"The task '{task.name}' gave the span ({start}, {stop}) for example '{example.id}', "
+                f"which has {len(example.words)} words. Correct the task file."
+            )
 
 
 def _is_range(span: object) -> bool:
