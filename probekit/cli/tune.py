@@ -62,7 +62,7 @@ from probekit.cli.tune_options import (
 if TYPE_CHECKING:
     from probekit.tuning.plan import TunePlan
     from probekit.tuning.training.run import Tuned
-    from probekit.tuning.verdict.bill import Entry
+    from probekit.tuning.verdict.entry import Entry
 
 EXAMPLES = examples(
     "probekit tune --task pos --corpus grammar:n=2000",
@@ -138,7 +138,8 @@ def tune_command(
     from probekit.tuning.runs.saving import way_of_saving
     from probekit.tuning.training.trackers import check_trackers
     from probekit.tuning.tune import digest_of_report, plan_for
-    from probekit.tuning.verdict.bill import Bill, Entry
+    from probekit.tuning.verdict.bill import Bill
+    from probekit.tuning.verdict.entry import Entry
 
     if plan_file is not None and plan is not None:
         raise UsageError("Give a plan as a file or by a name (--plan), not both.")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from probekit.errors import UsageError
-from probekit.tuning.verdict.bill import Bill, Entry
+from probekit.tuning.verdict.bill import Bill
+from probekit.tuning.verdict.entry import Entry
 
 HEAD = Entry(
     "head-only",
@@ -53,6 +54,29 @@ def test_the_advice_is_to_fine_tune_where_the_gain_is_more_than_chance() -> None
     assert Bill([*heads, *better]).advice().startswith("Fine-tune: full has 0.907 accuracy on dev, head-only 0.803")
     assert Bill([*heads, *alike]).advice().startswith("Extract features")
     assert Bill([*heads, *loose]).advice().startswith("Not decided: full has 0.810 accuracy on dev")
+
+
+def test_folds_of_one_seed_are_runs_of_their_own_and_the_bill_says_so() -> None:
+    heads = [replace(one, seed=0, fold=fold) for fold, one in enumerate(runs("head-only", [0.80, 0.81, 0.80]), 1)]
+    better = runs("full", [0.90, 0.70, 0.91], trained=100_000, seconds=200.0)
+    folds = [replace(one, seed=0, fold=fold) for fold, one in enumerate(better, 1)]
+    bill = Bill([*heads, *folds])
+    assert [(total.seeds, total.folds, total.repeats) for total in bill.totals] == [(1, 3, "3")] * 2
+    assert str(bill).splitlines()[0].split()[:2] == ["strategy", "folds"]
+    # the gaps are .10, -.11, .11: their mean is .0333, their spread .12423
+    assert f"+0.033 (+- {4.302653 * 0.124231 / 3**0.5:.3f} over folds)" in bill.advice()
+    assert "95 % intervals over 3 folds" in [text.get_text() for text in bill.plot().texts]
+    again = [replace(one, seed=1) for one in bill.entries]
+    both = Bill([*bill.entries, *again])
+    assert [total.repeats for total in both.totals] == ["2 x 3"] * 2
+    assert "over seeds x folds" in both.advice()
+
+
+def test_two_runs_of_one_seed_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"2 runs of 'head-only' with seed 0\. Give each a seed"):
+        Bill([HEAD, HEAD])
+    with pytest.raises(UsageError, match="seed 0 on fold 2"):
+        Bill([replace(HEAD, fold=2), replace(HEAD, fold=2), replace(HEAD, fold=1)])
 
 
 def test_the_advice_does_not_look_at_test() -> None:

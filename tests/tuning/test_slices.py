@@ -23,7 +23,8 @@ from probekit.tuning.slices import SLICES, Known, get_slice
 from probekit.tuning.training.run import run_plan
 from probekit.tuning.training.scoring import SplitScorer, blank_row
 from probekit.tuning.training.slice_scores import slice_rows
-from probekit.tuning.verdict.bill import Bill, Entry
+from probekit.tuning.verdict.bill import Bill
+from probekit.tuning.verdict.entry import Entry
 
 WHOLE = ((0, 99),)
 NOT = "He did n't see 12 dogs ?"

@@ -1,27 +1,27 @@
 """The bill: what each strategy cost and what it reached, side by side.
 
-Enters: runs of several plans, each with several seeds. Leaves: a :class:`Bill`: a frame, a table, a figure, and whether
-to extract features or to fine-tune, with the reason. Intervals are over seeds, so they speak of training again; where
-there is one seed there is none.
+Enters: runs of several plans, each with several seeds or folds. Leaves: a :class:`Bill`: a frame, a table, a figure,
+and whether to extract features or to fine-tune, with the reason. Intervals are over seeds, so they speak of training
+again, and over folds, of training on other texts of the same; of one run there is none.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from probekit import plain
-from probekit.report.measurement import SLICE
 from probekit.report.render.drawing import INK, own_axes, save_figure, write_title
 from probekit.statistics.bootstrap import bounds_of
 from probekit.statistics.student import reach_of_mean
 from probekit.tuning.data.materials import probing_seconds
 from probekit.tuning.verdict.bill_lines import cells_of, lines_of_slices
+from probekit.tuning.verdict.entry import Entry, check_distinct_runs, repeats_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,86 +35,26 @@ WORTH = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One run on the bill.
-
-    Attributes
-    ----------
-    strategy : str
-        Of the plan: ``report``, ``full``, ``head-only`` ...
-    seed : int
-    metric : str
-    dev, test : float
-    trained, run, stored, peak_memory : int
-    seconds, extraction_seconds, tokens_per_second : float
-        Training with its choice on dev; the extraction that it read from, where it read from a cache.
-    first_seconds : float
-        Of the stages before it.
-    slices : mapping of str to float
-        Scores on test in the slices of the plan.
-    """
-
-    strategy: str
-    seed: int
-    metric: str
-    dev: float
-    test: float
-    trained: int
-    run: int
-    stored: int
-    peak_memory: int
-    seconds: float
-    extraction_seconds: float
-    tokens_per_second: float
-    first_seconds: float = 0.0
-    slices: Mapping[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, strategy: str, tuned: Tuned) -> Entry:
-        """Read a run."""
-        metric, cost = tuned.report.metric, tuned.cost
-        score = {
-            split: next(r.value for r in tuned.report.select("tuned", split=split, metric=metric))
-            for split in ("dev", "test")
-        }
-        return cls(
-            strategy=strategy,
-            seed=tuned.plan.loop.seed,
-            metric=metric,
-            dev=float(score["dev"] or 0.0),
-            test=float(score["test"] or 0.0),
-            trained=cost.trained,
-            run=cost.run,
-            stored=cost.stored,
-            peak_memory=cost.peak_memory,
-            seconds=cost.seconds,
-            extraction_seconds=tuned.extraction_seconds,
-            tokens_per_second=cost.tokens_per_second,
-            first_seconds=sum(stage.cost.seconds for stage in tuned.stages),
-            slices={
-                row.method.removeprefix(SLICE): float(row.value)
-                for row in tuned.report.select(split="test", metric=metric)
-                if row.method.startswith(SLICE) and row.role == "companion" and row.value is not None
-            },
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Total:
-    """What a strategy comes to over its seeds.
+    """What a strategy comes to over its runs.
 
     Attributes
     ----------
     strategy : str
-    seeds : int
+    seeds, folds : int
+        How many of each it was run with; 0 folds where the parts are those of the corpus.
+    repeats : str
+        Both as a table has them: ``3``, ``3 x 5``.
     dev, test : float
         Means.
     low, high : float or None
-        Ends of the 95 % interval of the mean on test over seeds; None of one seed.
+        Ends of the 95 % interval of the mean on test over runs; None of one run.
     """
 
     strategy: str
     seeds: int
+    folds: int
+    repeats: str
     metric: str
     dev: float
     test: float
@@ -143,10 +83,16 @@ class Bill:
     entries : sequence of Entry
     probing_seconds : float, optional
         What the report cost, where that is known.
+
+    Raises
+    ------
+    UsageError
+        A strategy has two runs with one seed on one fold.
     """
 
     def __init__(self, entries: Sequence[Entry], *, probing_seconds: float | None = None) -> None:
         self.entries = tuple(entries)
+        check_distinct_runs(self.entries)
         self.probing_seconds = probing_seconds
 
     @classmethod
@@ -156,7 +102,7 @@ class Bill:
         Parameters
         ----------
         runs : mapping of str to Tuned or sequence of Tuned
-            By the name of their strategy; several of one are its seeds.
+            By the name of their strategy; several of one are its seeds and folds.
         report : LayerReport, optional
             That the plan was made from: its probing is named below the table.
         """
@@ -192,30 +138,31 @@ class Bill:
         gain, price = best.dev - head.dev, best.training / max(head.training, 1e-9)
         spread = self._spread(best.strategy, head.strategy)
         what = f"{best.strategy} has {best.dev:.3f} {best.metric} on dev, {head.strategy} {head.dev:.3f}"
+        over, _ = repeats_in_words(self.entries)
         cost = f"at {price:.1f} times the seconds and {best.trained / max(head.trained, 1):,.0f} times the parameters"
         if spread is None:
             return f"{what}, {cost}; of one seed it cannot be said whether that is more than chance (--seeds 3)."
         if gain - spread > 0:
-            return f"Fine-tune: {what}, {gain:+z.3f} (+- {spread:.3f} over seeds), {cost}."
-        said = f"{what}, a difference of {gain:+z.3f} (+- {spread:.3f} over seeds), {cost}"
+            return f"Fine-tune: {what}, {gain:+z.3f} (+- {spread:.3f} over {over}), {cost}."
+        said = f"{what}, a difference of {gain:+z.3f} (+- {spread:.3f} over {over}), {cost}"
         if gain + spread < WORTH:
             return f"Extract features: {said}."
         return f"Not decided: {said}. More seeds would tell (--seeds); until then features are the cheaper way."
 
     def _spread(self, a: str, b: str) -> float | None:
-        """Return half the 95 % interval of the difference on dev, over seeds that both have."""
-        scores = [{one.seed: one.dev for one in self.entries if one.strategy == name} for name in (a, b)]
+        """Return half the 95 % interval of the difference on dev, over seeds and folds that both have."""
+        scores = [{one.repeat: one.dev for one in self.entries if one.strategy == name} for name in (a, b)]
         both = sorted(scores[0].keys() & scores[1].keys())
         if len(both) < 2:
             return None
-        gaps = np.array([scores[0][seed] - scores[1][seed] for seed in both])
+        gaps = np.array([scores[0][repeat] - scores[1][repeat] for repeat in both])
         return reach_of_mean(gaps)
 
     def __str__(self) -> str:
         """Return the table."""
         head = (
             "strategy",
-            "seeds",
+            repeats_in_words(self.entries)[0],
             self.entries[0].metric,
             "interval",
             "trained",
@@ -275,8 +222,9 @@ class Bill:
         ax.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)
-        seeds = max(total.seeds for total in self.totals)
-        write_title(ax, "the bill", f"95 % intervals over {seeds} seeds" if seeds > 1 else "one seed, so no interval")
+        over, number = repeats_in_words(self.entries)
+        one = all(total.low is None for total in self.totals)
+        write_title(ax, "the bill", "one run each, so no interval" if one else f"95 % intervals over {number} {over}")
         return ax
 
     def save_plot(self, path: str | os.PathLike[str], *, by: str = "trained") -> Path:
@@ -304,7 +252,7 @@ def _total(entries: Sequence[Entry]) -> Total:
     for own in fields(Entry):
         found = [getattr(entry, own.name) for entry in entries]
         values[own.name] = float(np.mean(found)) if own.name in _MEAN else found[0]
-    del values["seed"], values["slices"]
+    del values["seed"], values["slices"], values["fold"]
     test = np.array([entry.test for entry in entries])
     low = high = None
     if len(test) > 1:
@@ -312,4 +260,6 @@ def _total(entries: Sequence[Entry]) -> Total:
         least, most = bounds_of(entries[0].metric)
         low, high = max(least, float(test.mean() - reach)), min(most, float(test.mean() + reach))
     values["peak_memory"] = max(entry.peak_memory for entry in entries)
-    return Total(**values, seeds=len(entries), low=low, high=high)
+    seeds, folds = {one.seed for one in entries}, {one.fold for one in entries} - {None}
+    repeats = repeats_in_words(entries)[1]
+    return Total(**values, seeds=len(seeds), folds=len(folds), repeats=repeats, low=low, high=high)

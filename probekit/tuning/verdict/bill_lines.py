@@ -11,7 +11,8 @@ from probekit.report.render.numbers import interval, number, signed
 from probekit.statistics.student import reach_of_mean
 
 if TYPE_CHECKING:
-    from probekit.tuning.verdict.bill import Entry, Total
+    from probekit.tuning.verdict.bill import Total
+    from probekit.tuning.verdict.entry import Entry
 
 
 def cells_of(total: Total) -> tuple[str, ...]:
@@ -19,7 +20,7 @@ def cells_of(total: Total) -> tuple[str, ...]:
     seconds = f"{total.training:.1f}" + (f" + {total.extraction_seconds:.1f}" if total.extraction_seconds else "")
     return (
         total.strategy,
-        str(total.seeds),
+        total.repeats,
         number(total.test),
         interval(total),
         f"{total.trained:,}",
@@ -31,7 +32,7 @@ def cells_of(total: Total) -> tuple[str, ...]:
 
 
 def lines_of_slices(entries: Sequence[Entry]) -> list[str]:
-    """Return a line a slice: the mean of every strategy over its seeds, and the difference over seeds that both have.
+    """Return a line a slice: the mean of every strategy over its runs, and the difference over those that both have.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def lines_of_slices(entries: Sequence[Entry]) -> list[str]:
 
 def _said(entries: Sequence[Entry], name: str, strategy: str, first: str) -> str:
     own, base = (
-        {entry.seed: entry.slices[name] for entry in entries if entry.strategy == of and name in entry.slices}
+        {entry.repeat: entry.slices[name] for entry in entries if entry.strategy == of and name in entry.slices}
         for of in (strategy, first)
     )
     if not own:
@@ -57,6 +58,6 @@ def _said(entries: Sequence[Entry], name: str, strategy: str, first: str) -> str
     both = sorted(own.keys() & base.keys())
     if strategy == first or not both:
         return text
-    gaps = np.array([own[seed] - base[seed] for seed in both])
+    gaps = np.array([own[repeat] - base[repeat] for repeat in both])
     reach = f" +- {number(reach_of_mean(gaps))}" if len(gaps) > 1 else ""
     return f"{text} ({signed(float(gaps.mean()))}{reach})"

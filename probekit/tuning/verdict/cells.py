@@ -22,7 +22,7 @@ from probekit.tuning.plan import TunePlan
 from probekit.tuning.plans import Laid, lay_plan
 from probekit.tuning.runs.folder import RunLog
 from probekit.tuning.training.run import Running, run_plan
-from probekit.tuning.verdict.bill import Entry
+from probekit.tuning.verdict.entry import Entry
 from probekit.tuning.verdict.grid import ASIDE, DEVELOPMENT, PARTS, Cell, Line, grid, rivals
 from probekit.tuning.verdict.profiles import profiles_of
 

@@ -1,0 +1,123 @@
+"""A run as a bill has it, and how often a strategy was run: with several seeds, on several folds, or both.
+
+Enters: a run. Leaves: an :class:`Entry`, frozen. Surprise: runs of two strategies are compared within a seed and a
+fold, so a strategy has one run of each, and two of one are refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from probekit.errors import UsageError
+from probekit.report.measurement import SLICE
+
+if TYPE_CHECKING:
+    from probekit.tuning.training.run import Tuned
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run on the bill.
+
+    Attributes
+    ----------
+    strategy : str
+        Of the plan: ``report``, ``full``, ``head-only`` ...
+    seed : int
+    metric : str
+    dev, test : float
+    trained, run, stored, peak_memory : int
+    seconds, extraction_seconds, tokens_per_second : float
+        Training with its choice on dev; the extraction that it read from, where it read from a cache.
+    first_seconds : float
+        Of the stages before it.
+    slices : mapping of str to float
+        Scores on test in the slices of the plan.
+    fold : int or None
+        Which fold was held out as dev; None: the parts are those of the corpus.
+    """
+
+    strategy: str
+    seed: int
+    metric: str
+    dev: float
+    test: float
+    trained: int
+    run: int
+    stored: int
+    peak_memory: int
+    seconds: float
+    extraction_seconds: float
+    tokens_per_second: float
+    first_seconds: float = 0.0
+    slices: Mapping[str, float] = field(default_factory=dict)
+    fold: int | None = None
+
+    @property
+    def repeat(self) -> tuple[int, int]:
+        """Which run of its strategy it is: runs of two strategies are compared where this is the same."""
+        return self.seed, self.fold or 0
+
+    @classmethod
+    def of(cls, strategy: str, tuned: Tuned) -> Entry:
+        """Read a run."""
+        metric, cost = tuned.report.metric, tuned.cost
+        score = {
+            split: next(r.value for r in tuned.report.select("tuned", split=split, metric=metric))
+            for split in ("dev", "test")
+        }
+        return cls(
+            strategy=strategy,
+            seed=tuned.plan.loop.seed,
+            metric=metric,
+            dev=float(score["dev"] or 0.0),
+            test=float(score["test"] or 0.0),
+            trained=cost.trained,
+            run=cost.run,
+            stored=cost.stored,
+            peak_memory=cost.peak_memory,
+            seconds=cost.seconds,
+            extraction_seconds=tuned.extraction_seconds,
+            tokens_per_second=cost.tokens_per_second,
+            first_seconds=sum(stage.cost.seconds for stage in tuned.stages),
+            slices={
+                row.method.removeprefix(SLICE): float(row.value)
+                for row in tuned.report.select(split="test", metric=metric)
+                if row.method.startswith(SLICE) and row.role == "companion" and row.value is not None
+            },
+            fold=tuned.fold,
+        )
+
+
+def check_distinct_runs(entries: Sequence[Entry]) -> None:
+    """Refuse two runs of a strategy with one seed on one fold: an interval would take them for two.
+
+    Raises
+    ------
+    UsageError
+    """
+    for (strategy, (seed, fold)), runs in Counter((one.strategy, one.repeat) for one in entries).items():
+        if runs > 1:
+            where = f" on fold {fold}" if fold else ""
+            raise UsageError(
+                f"The bill has {runs} runs of '{strategy}' with seed {seed}{where}. Give each a seed of its own "
+                "(loop.seed), or the strategies names of their own."
+            )
+
+
+def repeats_in_words(entries: Iterable[Entry]) -> tuple[str, str]:
+    """Return over what an interval is and how many there are: ``("seeds", "3")``, ``("seeds x folds", "3 x 5")``.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+        Of one strategy or of several.
+    """
+    given = list(entries)
+    seeds, folds = ({one.seed for one in given}, {one.fold for one in given if one.fold is not None})
+    if not folds:
+        return "seeds", f"{len(seeds)}"
+    return ("folds", f"{len(folds)}") if len(seeds) == 1 else ("seeds x folds", f"{len(seeds)} x {len(folds)}")
