@@ -89,6 +89,24 @@ class CloseChoice:
         return {"name": self.name, "options": dict(self.options)}
 
 
+def check_close(choices: Sequence[CloseChoice]) -> None:
+    """Refuse what holds a model twice in one way: the strengths would add up, as nobody means who types a second.
+
+    Raises
+    ------
+    UsageError
+    """
+    held: list[tuple[str, Mapping[str, Option]]] = []
+    for choice in choices:
+        way = choice.name, {name: option for name, option in choice.options.items() if name != "strength"}
+        if way in held:
+            raise UsageError(
+                f"The plan holds the model by '{choice.name}' twice (close). Name it once, with the strength that it "
+                "shall have."
+            )
+        held.append(way)
+
+
 @dataclass(frozen=True, slots=True)
 class SignalChoice:
     """A further thing to learn from, by its name in the catalogue.

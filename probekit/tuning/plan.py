@@ -30,7 +30,7 @@ from probekit.tuning.checking import (
     read_part,
     sha256,
 )
-from probekit.tuning.choices import CloseChoice, ModuleChoice, SignalChoice, spelled_under
+from probekit.tuning.choices import CloseChoice, ModuleChoice, SignalChoice, check_close, spelled_under
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.parts import HeadChoice, Loop, ModelName, RateChoice, Read, ReportDigest, ScheduleChoice
 from probekit.tuning.planning.editing import changed, differences
@@ -62,7 +62,7 @@ class TunePlan:
     modules : tuple of ModuleChoice
         What is put into blocks; it trains, whether the block does (``train``) or not.
     close : tuple of CloseChoice
-        What keeps the model close to the pretrained one.
+        What keeps the model close to the pretrained one; no two differ by their strength alone.
     signals : tuple of SignalChoice
         What it learns from beside the task.
     first : tuple of StageChoice
@@ -110,6 +110,7 @@ class TunePlan:
         placed = [depth for module in self.modules for depth in module.depths]
         check_depths(self.keep, self.read.layers, self.train, placed, under=partial(spelled_under, self.modules))
         check_stages(self.first, task=self.task, keep=self.keep, signals=[choice.name for choice in self.signals])
+        check_close(self.close)
         check_distinct(self.slices)
         get_schedule(self.schedule.name).bind(self.loop.epochs, self.schedule.options)
         get_rate(self.rate.name).bind(self.rate.options)
@@ -310,11 +311,9 @@ def _read(document: Mapping[str, Any], *, numbered: bool = False) -> TunePlan:
     for name, kind in _PARTS.items():
         if name in values:
             values[name] = read_part(kind, values[name], name, flat=name in _FLAT)
-    for name, kind in _LISTS.items():
+    for name, kind in {**_LISTS, "why": Reason}.items():
         if name in values:
             values[name] = read_list(kind, values[name], name, numbered=numbered)
     if values.get("report") is not None:
         values["report"] = read_part(ReportDigest, values["report"], "report").sha256
-    if "why" in values:
-        values["why"] = read_list(Reason, values["why"], "why", numbered=numbered)
     return read_part(TunePlan, values, "")

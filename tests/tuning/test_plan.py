@@ -50,6 +50,7 @@ NOT_PLANS = [
     ("modules", ["bottleneck"], "`modules` .* JSON object"),
     ("modules", [{"name": "bottleneck"}], "lacks the field 'modules.depths'"),
     ("close", [{"name": "never-heard-of"}], "close"),
+    ("close", [{"name": "l2-sp", "options": {"strength": 0.1}}, {"name": "l2-sp"}], "by 'l2-sp' twice"),
     ("signals", [{"name": "never-heard-of"}], "with"),
     ("signals", [{"name": "lm", "weights": [1, 1]}], "no field 'signals.weights'.*Did you mean 'weight'"),
     ("signals", [{"name": "lm", "weight": [1]}], "`signals.weight`"),
