@@ -69,8 +69,10 @@ class Keep:
             return "a row a token"
         if not self.places:
             return f"a row a word, {way[self.pool]}"
-        each = "" if self.units == (SENTENCE,) else f" for each {', '.join(self.units)} of"
-        return f"a row{each} an example, {way[self.pool]}"
+        if self.units == (SENTENCE,):
+            return f"a row an example, {way[self.pool]}"
+        # Whether a position is one token, its own file says, which is not looked up here.
+        return f"a row for {' and for '.join(self.units)} of each example, {way[self.pool]} where it has several"
 
     @classmethod
     def read(cls, text: Any) -> Keep:
