@@ -26,7 +26,7 @@ from probekit.tuning.data.data import from_cache
 from probekit.tuning.data.materials import gather
 from probekit.tuning.drift import drift
 from probekit.viewing.neurons.heat import heat
-from probekit.viewing.predictions.tokens import Sentences
+from probekit.viewing.predictions.run import view_lens
 from probekit.viewing.words.tables import of_cache
 
 CORPUS = "grammar:n=40"
@@ -138,7 +138,7 @@ def test_what_was_not_kept_is_refused_with_what_would_have_held_it(caches: Cache
         (lambda: from_cache(words, open_corpus(CORPUS), get_task("pos")), "Training from cached states reads every"),
         (lambda: score_tokens(words, tiny_model("bert")), "A log-probability of every token reads"),
         (lambda: drift(words, words), "Drift reads every token"),
-        (lambda: Sentences.of(words), "A lens reads every token, .* keeps a row a word, .*--keep tokens"),
+        (lambda: view_lens(words), "A lens reads every token, .* keeps a row a word, .*--keep tokens"),
         (lambda: heat(whole, 1, 0), "A heat of words reads every word, .* Extract with --keep words, or tokens"),
         (lambda: of_cache(first, None), "A table of words reads the mean of every word"),
         (lambda: words.attention(1), "Of attention weights .* holds none"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probekit import __version__
+from probekit.cache.keep import need_tokens
 from probekit.probing.cache_selection import open_cache
 from probekit.report import Measurement
 from probekit.statistics.units import resampled_notes, units_of
@@ -102,7 +103,9 @@ def view_lens(
     for name in asked.lenses:
         LENSES.get(name, "lenses")
     told = (lambda done, note: None) if progress is None else progress
-    opened = open_model(open_cache(on, None, None, cache), model, asked.device)
+    held = open_cache(on, None, None, cache)
+    need_tokens(held, "A lens")  # said before a model is loaded
+    opened = open_model(held, model, asked.device)
     layers, notes = layers_of(opened, asked.layers)
     sentences = Sentences.of(opened.cache)
     parts = find_parts(opened, sentences, layers, asked)

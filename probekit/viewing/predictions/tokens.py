@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.cache.keep import need_tokens
 from probekit.cache.reader import ActivationCache
 from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS
@@ -83,7 +82,6 @@ class Sentences:
         UsageError
             Longer examples were read in windows, so that a token has no one text before it.
         """
-        need_tokens(cache, "A lens")
         if cache.identity["overflow"] == "window":
             raise UsageError(
                 f"{cache.path.name} has longer examples in overlapping windows, where a token has no one text before "
