@@ -126,12 +126,19 @@ MaxLength = Annotated[
         "--max-length", help="Tokens the model may read at once. Default: the model's limit.", min=1, metavar="N"
     ),
 ]
-Overflow = Annotated[
-    str,
+OVERFLOW = typer.Option(
+    "--overflow",
+    help="For longer examples: error, truncate, or (to extract) window, overlapping windows.",
+    metavar="NAME",
+)
+Overflow = Annotated[str, OVERFLOW]
+At = Annotated[
+    str | None,
     typer.Option(
-        "--overflow",
-        help="For longer examples: error, truncate, or (to extract) window, overlapping windows.",
-        metavar="NAME",
+        "--at",
+        help="Where a question about a whole example is read, by default in all of its words: "
+        f"{names_in('tasks', 'positions')} (mark:NAME, sentence:K).",
+        metavar="POSITION",
     ),
 ]
 

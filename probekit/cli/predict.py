@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from probekit.cli.options import (
+    OVERFLOW,
     Debug,
     Device,
     Json,
     MaxLength,
-    Overflow,
     Probes,
     Quiet,
     Verbose,
@@ -53,7 +53,7 @@ def predict_command(
     ] = None,
     probes: Probes = None,
     max_length: MaxLength = None,
-    overflow: Overflow = "error",
+    overflow: Annotated[str | None, OVERFLOW] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the predictions here, not to stdout (JSONL).", metavar="FILE")
     ] = None,
@@ -63,9 +63,11 @@ def predict_command(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Predict every target of a corpus, one JSON line each, and score them where it is labelled."""
+    """Predict every target of a corpus, one JSON line each, and score them where it is labelled.
+
+    Texts are read as the run read its own, longer ones too, unless --max-length or --overflow say otherwise.
+    """
     from probekit.errors import UsageError
-    from probekit.extraction.spec import ExtractionSpec
     from probekit.storage.files import replace_bytes
     from probekit.storage.strict import dump
     from probekit.tuning.combined import TunedEnsemble, is_ensemble
@@ -80,7 +82,7 @@ def predict_command(
         tuned = TunedEnsemble.open(run, probes=probes or [], device=device)
     else:
         tuned = TunedModel.open(run, model=model, beside=vectors, probes=probes or [], device=device, head_of=head_of)
-    predicted = tuned.predict(corpus, spec=ExtractionSpec(max_length=max_length, overflow=overflow))
+    predicted = tuned.predict(corpus, max_length=max_length, overflow=overflow)
     for note in predicted.data.notes:
         say(note, quiet=quiet or json)
     if json:

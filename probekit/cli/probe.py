@@ -11,6 +11,7 @@ import typer
 
 from probekit.cli.options import (
     Annotations,
+    At,
     CacheRoot,
     Debug,
     Device,
@@ -78,15 +79,7 @@ def probe_command(
     layers: Layers = "all",
     pool: Pool = "mean",
     pair: Pair = "concat",
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at",
-            help="Where a question about a whole example is read, by default in all of its words: "
-            f"{names_in('tasks', 'positions')} (mark:NAME, sentence:K).",
-            metavar="POSITION",
-        ),
-    ] = None,
+    at: At = None,
     estimator: EstimatorName = None,
     control_seeds: Annotated[
         int | None,

@@ -10,7 +10,9 @@ import typer
 
 from probekit.cli.options import (
     Annotations,
+    At,
     CacheRoot,
+    ChatTemplate,
     Debug,
     Device,
     Json,
@@ -104,6 +106,8 @@ def tune_command(
     train_examples: TrainExamples = None,
     max_length: MaxLength = None,
     overflow: Overflow = "error",
+    at: At = None,
+    chat_template: ChatTemplate = None,
     seeds: Seeds = 1,
     folds: Folds = None,
     beside: Beside = None,
@@ -160,6 +164,8 @@ def tune_command(
         probes=probes or [],
         targets=targets,
         spec=ExtractionSpec(max_length=max_length, overflow=overflow),
+        at=at,
+        chat_template=chat_template,
         device=device,
         revision=revision,
         cache=cache,

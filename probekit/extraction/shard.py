@@ -33,6 +33,7 @@ from probekit.extraction.spec import ExtractionSpec, batches
 from probekit.models.tokens.align import Encoded
 from probekit.models.tokens.alignment_counts import AlignmentCounts
 from probekit.models.tokens.chat import ChatEncoder
+from probekit.models.tokens.rendering import NotRendered
 from probekit.models.tokens.words import Encoder
 from probekit.sites import DECODER, of_stack, site_of
 
@@ -101,16 +102,28 @@ class Tokeniser:
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Tokenise examples as words, as surface text or as chats."""
         if self.chats is not None:
-            return [self.chats.encode(example.messages)[0] for example in examples]
+            return [_chat(self.chats, example) for example in examples]
         if self.spec.input == "words":
             return self.encoder.encode_words([example.words for example in examples])
         for example in examples:
             if example.text is None:
                 raise InputError(
-                    f"--input text needs the surface text, which example '{example.id}' does not have. Use "
-                    "--input words."
+                    f"--input text needs the surface text, which example '{example.id}' does not have. Read words "
+                    "(--input words), or give a corpus of texts."
                 )
         return self.encoder.encode_text([(example.text or "", example.words) for example in examples])
+
+
+def _chat(chats: ChatEncoder, example: Example) -> Encoded:
+    if not example.messages:
+        raise InputError(
+            f"Example '{example.id}' is no chat, and chats are read here. Give rows with the column 'messages', or "
+            "'prompt' and 'completion'."
+        )
+    try:
+        return chats.encode(example.messages)[0]
+    except NotRendered as reason:
+        raise InputError(f"The chat '{example.id}' cannot be read as it was written: message {reason}.") from None
 
 
 class ShardRunner:

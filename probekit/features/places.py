@@ -86,6 +86,25 @@ def check_place(place: AskedPosition, task: ProbeTask) -> None:
         )
 
 
+def collect_placed(
+    task: ProbeTask, place: AskedPosition | None, examples: Iterable[Example], *, where: str
+) -> tuple[TargetTable, list[str]]:
+    """Ask a task its question where its targets are, or at one place of every example; and what must be said of it.
+
+    Raises
+    ------
+    UsageError
+        A place, for a task that says itself which words it is about.
+    InputError
+        As :func:`~probekit.features.table.collect`; no example has the place.
+    """
+    if place is None:
+        return collect(task, examples, where=where), []
+    check_place(place, task)
+    table, left = collect_at(task, place, examples, where=where)
+    return table, left.lines()
+
+
 def collect_at(
     task: ProbeTask, place: AskedPosition, examples: Iterable[Example], *, where: str
 ) -> tuple[TargetTable, LeftOut]:

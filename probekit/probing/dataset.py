@@ -26,8 +26,8 @@ from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus, Example, reopen_annotated, repeated_ordinals
 from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS
-from probekit.features import Label, Pooler, TargetTable, TokenGatherer, collect, keep_top, matched
-from probekit.features.places import check_place, collect_at
+from probekit.features import Label, Pooler, TargetTable, TokenGatherer, keep_top, matched
+from probekit.features.places import check_place, collect_placed
 from probekit.probing.estimators import Estimator, LayerMatrix, LayerTokens
 from probekit.probing.settings import Settings
 from probekit.sites import join_layer, parse_layers, site_of
@@ -136,11 +136,7 @@ def find_sources(
             if len(tasks) > 1:
                 kept.extend(examples)
                 examples = kept
-        if place is None:
-            table = collect(task, examples, where=where)
-        else:
-            table, left = collect_at(task, place, examples, where=where)
-            said[:] = left.lines()
+        table, said[:] = collect_placed(task, place, examples, where=where)
         return table.take(np.flatnonzero(~np.isin(table.example, list(repeated)))) if drop else table
 
     sources = []

@@ -236,6 +236,7 @@ def provenance_of(
             "dtype": cache.identity["dtype"],
             "store": cache.identity["store"],
             KEEP: cache.keep.name,
+            **{name: cache.identity[name] for name in ("input", "template") if name in cache.identity},
             "probekit": __version__,
             "reference": task.reference,
         },

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from probekit import plain
 from probekit.corpus import Corpus, open_corpus
 from probekit.errors import CacheError, InputError, UsageError
-from probekit.extraction.spec import ExtractionSpec
 from probekit.report import LayerReport
 from probekit.statistics.mixtures import tempered
 from probekit.storage.files import digest_of
@@ -180,7 +179,8 @@ class TunedEnsemble:
         self,
         corpus: Corpus,
         *,
-        spec: ExtractionSpec | None = None,
+        max_length: int | None = None,
+        overflow: str | None = None,
         collecting: ProbeTask | None = None,
         meeting: Callable[[TunedModel], None] | None = None,
     ) -> tuple[TuningData, bool, FloatArray]:
@@ -189,7 +189,8 @@ class TunedEnsemble:
         Parameters
         ----------
         corpus : Corpus
-        spec : ExtractionSpec, optional
+        max_length, overflow : optional
+            By default those of each member.
         collecting : ProbeTask, optional
             What says where the targets are, whatever the corpus labels.
         meeting : callable, optional
@@ -208,7 +209,7 @@ class TunedEnsemble:
         for model, weight in self.members():
             if meeting is not None:
                 meeting(model)
-            data, labelled = model.laid_out(corpus, spec=spec, collecting=collecting)
+            data, labelled = model.laid_out(corpus, max_length=max_length, overflow=overflow, collecting=collecting)
             rows = np.arange(len(data.table))
             first = first or (data, labelled)
             keys = keys or keys_of(data, rows)
@@ -223,20 +224,20 @@ class TunedEnsemble:
         whole = combine(np.stack(said), np.array(weights) / sum(weights), targets)
         return *first, tempered(whole, self.temperature) if targets == "labels" else whole
 
-    def predict(self, corpus: Any, *, spec: ExtractionSpec | None = None) -> Predicted:
+    def predict(self, corpus: Any, *, max_length: int | None = None, overflow: str | None = None) -> Predicted:
         """Predict every target of a corpus, whatever its splits; see :meth:`TunedModel.predict`.
 
         Parameters
         ----------
         corpus : anything :func:`~probekit.corpus.open_corpus` takes
-        spec : ExtractionSpec, optional
+        max_length, overflow : optional
 
         Raises
         ------
         InputError
             The members do not read the same targets of it.
         """
-        data, labelled, said = self.says(open_corpus(corpus), spec=spec)
+        data, labelled, said = self.says(open_corpus(corpus), max_length=max_length, overflow=overflow)
         values = answers(said, self.record["targets"])
         if data.classes != tuple(self.record["classes"]):
             values = np.array([data.classes.index(self.record["classes"][int(code)]) for code in values], np.float64)

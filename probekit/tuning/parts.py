@@ -15,6 +15,7 @@ from typing import Any
 from probekit import plain
 from probekit.errors import InputError, UsageError
 from probekit.storage.files import digest_of
+from probekit.tasks.positions import place_of
 from probekit.tuning.checking import Option, depths, named, optional, options_of, read_part, real, sha256
 from probekit.tuning.heads import POOLS
 
@@ -117,12 +118,15 @@ class Read:
         How the tokens of a span become one vector.
     beside : WordFile or None
         Word vectors that stand behind the states of every word.
+    at : str or None
+        The position of every example that is read (:mod:`probekit.tasks.positions`); None: its targets.
     """
 
     layers: tuple[int, ...]
     mix: tuple[float, ...] | None = None
     pool: str = "mean"
     beside: WordFile | None = None
+    at: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", depths(self.layers, "read.layers"))
@@ -136,6 +140,7 @@ class Read:
             )
         object.__setattr__(self, "pool", plain.choice(self.pool, "read.pool", tuple(POOLS)))
         object.__setattr__(self, "beside", optional(_word_file, self.beside, "read.beside"))
+        object.__setattr__(self, "at", optional(_position, self.at, "read.at"))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -144,7 +149,12 @@ class Read:
             "mix": None if self.mix is None else list(self.mix),
             "pool": self.pool,
             "beside": None if self.beside is None else self.beside.to_json(),
+            **({} if self.at is None else {"at": self.at}),
         }
+
+
+def _position(value: Any, name: str) -> str:
+    return place_of(plain.text(value, name), name).name
 
 
 def _word_file(value: Any, name: str) -> WordFile:

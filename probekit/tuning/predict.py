@@ -28,14 +28,14 @@ from probekit.report import LayerReport
 from probekit.tasks import ProbeTask
 from probekit.tuning.data.coded import coded
 from probekit.tuning.data.data import TuningData
-from probekit.tuning.data.reading import ReadTokens, tokens_of
+from probekit.tuning.data.reading import ReadTokens, reading_of, tokens_of
 from probekit.tuning.data.sliced import memberships, told_here
 from probekit.tuning.data.text import TARGETS, lay_out_text, task_named
 from probekit.tuning.data.unlabelled import without_answers
 from probekit.tuning.network.feed import Feed
 from probekit.tuning.network.network import Network
 from probekit.tuning.plan import TunePlan
-from probekit.tuning.runs.identity import REPORT
+from probekit.tuning.runs.identity import READ_FROM, REPORT
 from probekit.tuning.runs.opening import open_run
 from probekit.tuning.slice_choices import SliceChoice
 from probekit.tuning.training.scoring import SplitScorer, blank_row
@@ -150,22 +150,36 @@ class TunedModel:
         """What the run was worth on its own dev and test."""
         return LayerReport.read(self.folder / REPORT)
 
-    def predict(self, corpus: Any, *, spec: ExtractionSpec | None = None, batch_tokens: int = 2048) -> Predicted:
-        """Predict every target of a corpus, whatever its splits.
+    @property
+    def reading(self) -> ExtractionSpec:
+        """How the run read its texts: as words, as text or as chats, how much at once, and what of longer ones."""
+        return reading_of(self.record.get(READ_FROM))
+
+    def predict(
+        self, corpus: Any, *, max_length: int | None = None, overflow: str | None = None, batch_tokens: int = 2048
+    ) -> Predicted:
+        """Predict every target of a corpus, whatever its splits; texts are read as the run read its own.
 
         Targets whose label training showed and found too rare for the task are left out, as the run left them out.
+
+        Parameters
+        ----------
+        corpus : anything :func:`~probekit.corpus.open_corpus` takes
+        max_length, overflow : optional
+            By default those of the run; see :func:`~probekit.extract`.
+        batch_tokens : int
 
         Raises
         ------
         InputError
             The corpus does not say where spans or pairs are, an example is too long, or there is no target.
         """
-        opened = open_corpus(corpus)
+        opened, how = open_corpus(corpus), self._how(max_length, overflow)
         if self.record["targets"] == TARGETS:
             examples = [replace(example, split="test") for example in opened]
-            read = self._read(examples, f"the corpus '{opened.name}'", spec)
+            read = self._read(examples, f"the corpus '{opened.name}'", how)
             return self._of_text(lay_out_text(self.network.loaded, opened.name, read, scored=True), batch_tokens)
-        data, labelled = self.laid_out(opened, spec=spec)
+        data, labelled = self.laid_out(opened, max_length=max_length, overflow=overflow)
         feed = Feed(self.network, data, batch_tokens=batch_tokens)
         values = feed.predict(data.examples("test"))
         data.notes.extend(feed.remarks)
@@ -179,14 +193,20 @@ class TunedModel:
         return Predicted(data, values, True, self._scores(data, values, slices))
 
     def laid_out(
-        self, corpus: Corpus, *, spec: ExtractionSpec | None = None, collecting: ProbeTask | None = None
+        self,
+        corpus: Corpus,
+        *,
+        max_length: int | None = None,
+        overflow: str | None = None,
+        collecting: ProbeTask | None = None,
     ) -> tuple[TuningData, bool]:
         """Lay out every target of a corpus as ``test``, and tell whether the corpus says what is true of it.
 
         Parameters
         ----------
         corpus : Corpus
-        spec : ExtractionSpec, optional
+        max_length, overflow : optional
+            By default those of the run.
         collecting : ProbeTask, optional
             What says where the targets are, whatever the corpus labels.
 
@@ -196,13 +216,13 @@ class TunedModel:
             The corpus does not say where spans or pairs are, an example is too long, or there is no target.
         """
         examples = [replace(example, split="test") for example in corpus]
-        read = self._read(examples, f"the corpus '{corpus.name}'", spec)
+        read = self._read(examples, f"the corpus '{corpus.name}'", self._how(max_length, overflow))
         needs = self.task.needs
         labelled = collecting is None and all(
             any(name in e.annotations or name in e.spans for e in examples) for name in needs
         )
         unlabelled = collecting or (None if labelled else without_answers(self.task))
-        data = coded(self.record, self.task, read, corpus=corpus.name, collecting=unlabelled)
+        data = coded(self.record, self.task, read, corpus=corpus.name, collecting=unlabelled, at=self.plan.read.at)
         if labelled and data.targets == "labels":
             unseen = Counter(data.labels[row] for row in np.flatnonzero(data.gold == UNSEEN).tolist())
             data.notes.extend(unseen_notes(unseen, "labels of this corpus"))
@@ -220,7 +240,7 @@ class TunedModel:
         centre, spread = self.record["scale"]
         return (feed.predict(examples) * spread + centre)[:, None]
 
-    def labelled(self, corpus: Corpus, *, spec: ExtractionSpec | None = None) -> TuningData:
+    def labelled(self, corpus: Corpus) -> TuningData:
         """Lay out the labelled targets of a corpus in its own splits, as the run knows them.
 
         Raises
@@ -228,11 +248,16 @@ class TunedModel:
         InputError
             The corpus lacks an annotation, an example is too long, or there is no target.
         """
-        read = self._read(list(corpus), f"the corpus '{corpus.name}'", spec)
-        return coded(self.record, self.task, read, corpus=corpus.name)
+        read = self._read(list(corpus), f"the corpus '{corpus.name}'", self.reading)
+        return coded(self.record, self.task, read, corpus=corpus.name, at=self.plan.read.at)
 
-    def _read(self, examples: list[Example], where: str, spec: ExtractionSpec | None) -> ReadTokens:
-        index, textless, notes = tokens_of(self.network.loaded, examples, spec or ExtractionSpec(), where=where)
+    def _how(self, max_length: int | None, overflow: str | None) -> ExtractionSpec:
+        own = self.reading
+        given = ExtractionSpec(max_length=max_length, overflow=overflow or own.overflow)
+        return replace(own, max_length=given.max_length or own.max_length, overflow=given.overflow)
+
+    def _read(self, examples: list[Example], where: str, spec: ExtractionSpec) -> ReadTokens:
+        index, textless, notes = tokens_of(self.network.loaded, examples, spec, where=where)
         return ReadTokens(examples, index, textless, notes)
 
     def _of_text(self, data: TuningData, batch_tokens: int) -> Predicted:

@@ -27,6 +27,7 @@ from probekit.tuning.heads import get_head
 from probekit.tuning.options import bound
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.planning.adding import added_fields, on_frozen_blocks, values_of
+from probekit.tuning.planning.placing import at_position, check_chats
 from probekit.tuning.plans import make_plan
 from probekit.tuning.training.run import Running, Tuned, run_plan
 from probekit.tuning.training.watching import Moment, Watcher
@@ -99,6 +100,8 @@ def tune(
     input: str = "words",
     max_length: int | None = None,
     overflow: str = "error",
+    at: str | None = None,
+    chat_template: str | os.PathLike[str] | None = None,
     device: str = "auto",
     revision: str | None = None,
     cache: str | os.PathLike[str] | None = None,
@@ -151,6 +154,10 @@ def tune(
         plan goes on.
     input, max_length, overflow
         How text is read where there is no cache; see :func:`~probekit.extract`. Overlapping windows are refused.
+    at : str, optional
+        The position of every example that is read, ``last-prompt``; by default that of the plan or the report.
+    chat_template : path, optional
+        The file of the template that a cache of chats was made with, where that is not the model's own.
     device : {"auto", "cpu", "cuda", "mps"}
     revision : str, optional
         Of a model on the hub.
@@ -185,6 +192,8 @@ def tune(
         probes=probes,
         targets=targets,
         spec=ExtractionSpec(input=input, max_length=max_length, overflow=overflow),
+        at=at,
+        chat_template=chat_template,
         device=device,
         revision=revision,
         cache=cache,
@@ -282,7 +291,9 @@ def plan_for(
     if changes:
         by_hand = [change.partition("=")[0].strip() for change in changes]
         made = on_frozen_blocks(made.with_set(*changes), by_hand) if "modules" in by_hand else made.with_set(*changes)
-    made = made.check(facts, data.task.name).without_shared(facts)
+    made = at_position(made.check(facts, data.task.name), data.at).without_shared(facts)
+    if materials.read_from.get("input") == "chat":
+        check_chats(made)
     check_close(made)
     head = get_head(made.head.name)
     head.check(kind=data.task.kind, targets=data.targets, pool=made.read.pool)

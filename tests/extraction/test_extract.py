@@ -241,7 +241,7 @@ def test_the_estimate_is_exact_on_a_small_corpus(tmp_path: Path) -> None:
 
 
 def test_text_input_needs_text() -> None:
-    with pytest.raises(InputError, match="Use --input words"):
+    with pytest.raises(InputError, match=r"Read words \(--input words\)"):
         extract(tiny_model("bert"), SENTENCES, input="text")
 
 

@@ -113,7 +113,12 @@ class TunedLabels:
     def settings(self) -> Mapping[str, Any]:
         """What the head reads."""
         read = self.tuned.plan.read
-        return {"read": list(read.layers), "keep": self.tuned.plan.keep, "pool": read.pool}
+        return {
+            "read": list(read.layers),
+            "keep": self.tuned.plan.keep,
+            "pool": read.pool,
+            **({"at": read.at} if read.at else {}),
+        }
 
     @property
     def said(self) -> str:
@@ -131,7 +136,20 @@ class TunedLabels:
         return head_passes(self.feed, rows, batch_tokens)
 
     def over(self, read: ReadTokens, table: TargetTable) -> TunedLabels:
-        """Return the same head over other texts, whose targets are labelled with the rows that they were."""
+        """Return the same head over other texts, whose targets are labelled with the rows that they were.
+
+        Raises
+        ------
+        UsageError
+            The run reads one position of every text, or chats, or text with its spaces: other words make no such text.
+        """
+        how = self.tuned.reading.input
+        if how != "words" or self.data.at is not None:
+            what = f"read at '{self.data.at}'" if how == "words" else f"read as {how}"
+            raise UsageError(
+                f"Words are erased from texts that are read as words, and those of the run in {self.tuned.folder} are "
+                f"{what}. Name a run that reads words, and all of a text."
+            )
         kept = Pooler(read.index, table).table
         rows = np.array(kept.labels, np.int64)
         data = replace(

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from probekit.errors import InputError, UsageError
-from probekit.example import Example
-from probekit.features import collect
+from probekit.features.places import collect_placed
 from probekit.features.pooling import Pooler
 from probekit.models.runtime.middle import Middle
 from probekit.tuning.auxiliary.pulling import Penalty, divergence
-from probekit.tuning.data.data import TuningData, places
+from probekit.tuning.data.data import TuningData, placed, places
 from probekit.tuning.data.hiding import hidden_of
 from probekit.tuning.data.layout import Ran, lay_out
 from probekit.tuning.data.unlabelled import without_answers
@@ -137,9 +136,9 @@ class HeadPenalty(Penalty):
             asked = without_answers(task)
         except InputError as error:
             raise _unfit(task, f"other texts do not name its {task.kind}s") from error
-        pairs = zip(data.table.ids, data.words, strict=True)
-        examples = [Example(name, tuple(words), split="train") for name, words in pairs]
-        table = Pooler(data.index, collect(asked, examples, where=f"the corpus '{data.corpus}'")).table
+        examples = [replace(example, split="train") for example in data.originals]
+        targets, _ = collect_placed(asked, placed(source.at), examples, where=f"the corpus '{data.corpus}'")
+        table = Pooler(data.index, targets).table
         self.data = replace(data, table=table, **places(data.index, table, len(examples)))
 
     def loss(self, ran: Ran) -> Tensor:

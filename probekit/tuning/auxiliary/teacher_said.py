@@ -16,7 +16,6 @@ import torch
 from probekit.corpus import Corpus, open_corpus
 from probekit.errors import CacheError, UsageError
 from probekit.example import Example
-from probekit.extraction.spec import ExtractionSpec
 from probekit.storage.files import digest_of
 from probekit.tasks import ProbeTask, Target
 from probekit.tuning.combined import FloatArray, TunedEnsemble, in_order, keys_of
@@ -30,7 +29,6 @@ from probekit.tuning.runs.source import rows_of
 SAID, RECORD = "teacher.safetensors", "teacher.json"
 FEW = 0.01
 """Of the test rows: as many may be among those that a teacher trained on, by the chance of short sentences."""
-TRUNCATED = ExtractionSpec(overflow="truncate")
 
 
 def said_by(
@@ -93,7 +91,7 @@ def _aligned(
     meeting: Callable[[TunedModel], None] | None = None,
 ) -> FloatArray:
     """Return what the teacher says of a corpus in the order of the rows of some targets; NaN where it says nothing."""
-    theirs, _, said = teacher.says(corpus, spec=TRUNCATED, collecting=asked, meeting=meeting)
+    theirs, _, said = teacher.says(corpus, overflow="truncate", collecting=asked, meeting=meeting)
     ordered = said
     if data.targets == "labels":
         ordered = in_order(said, teacher.record["classes"], data.classes)

@@ -18,9 +18,10 @@ from torch.nn import functional as F
 
 from probekit.corpus import open_corpus
 from probekit.errors import InputError, UsageError
+from probekit.extraction.spec import ExtractionSpec
 from probekit.tuning.auxiliary.pulling import divergence
 from probekit.tuning.auxiliary.signal_module import SignalModule
-from probekit.tuning.auxiliary.teacher_said import TRUNCATED, said_by
+from probekit.tuning.auxiliary.teacher_said import said_by
 from probekit.tuning.combined import FloatArray, TunedEnsemble
 from probekit.tuning.data.coded import coded
 from probekit.tuning.data.data import TARGETS, TuningData
@@ -186,7 +187,7 @@ def _texts(spec: SignalSpec, on: str) -> TuningData:
         raise UsageError(
             f"Texts without labels do not name the {own.task.kind}s that '{own.task.name}' is about. Leave out on=."
         ) from error
-    read = read_model(spec.network.loaded, corpus, TRUNCATED)
+    read = read_model(spec.network.loaded, corpus, ExtractionSpec(overflow="truncate"))
     every = replace(read, examples=[replace(example, split="train") for example in read.examples])
     record = {"classes": own.classes, "targets": own.targets}
-    return coded(record, own.task, every, corpus=corpus.name, collecting=asked)
+    return coded(record, own.task, every, corpus=corpus.name, collecting=asked, at=own.at)

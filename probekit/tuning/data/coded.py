@@ -13,16 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit.errors import InputError
-from probekit.features import collect, in_bins, without_labels
+from probekit.features import in_bins, without_labels
 from probekit.features.labels import UNSEEN
+from probekit.features.places import collect_placed
 from probekit.features.pooling import Pooler
 from probekit.tasks import ProbeTask
-from probekit.tuning.data.data import TuningData, ordinals, places, rare_note
+from probekit.tuning.data.data import TuningData, ordinals, placed, places, rare_note
 from probekit.tuning.data.reading import ReadTokens
 
 
 def coded(
-    asked: Mapping[str, Any], task: ProbeTask, read: ReadTokens, *, corpus: str, collecting: ProbeTask | None = None
+    asked: Mapping[str, Any],
+    task: ProbeTask,
+    read: ReadTokens,
+    *,
+    corpus: str,
+    collecting: ProbeTask | None = None,
+    at: str | None = None,
 ) -> TuningData:
     """Lay out the targets of a corpus over its tokens, coded as a run codes them.
 
@@ -37,6 +44,8 @@ def coded(
         Its name.
     collecting : ProbeTask, optional
         What gives targets without labels, where the corpus does not label them.
+    at : str, optional
+        The position at which examples are read.
 
     Raises
     ------
@@ -44,9 +53,9 @@ def coded(
         There is no target, or the corpus lacks an annotation.
     """
     where, labelled, rare = f"the corpus '{corpus}'", collecting is None, set(asked.get("rare", ()))
-    collected = collect(collecting or task, read.examples, where=where)
+    collected, said = collect_placed(collecting or task, placed(at), read.examples, where=where)
     everything, left_out = without_labels(collected, {one for one in collected.labels if str(one) in rare})
-    notes = [*read.notes, *([rare_note(left_out)] if left_out else [])]
+    notes = [*read.notes, *said, *([rare_note(left_out)] if left_out else [])]
     if not len(everything):
         raise InputError(f"There is nothing to predict in {where}. {' '.join(notes)}".strip())
     table = Pooler(read.index, everything).table
@@ -77,5 +86,6 @@ def coded(
         notes=notes,
         rare=tuple(asked.get("rare", ())),
         edges=tuple(edges.tolist()),
+        at=at,
         **places(read.index, table, len(read.examples)),
     )

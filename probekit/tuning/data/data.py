@@ -22,12 +22,14 @@ from probekit.corpus import Corpus, repeated_ordinals
 from probekit.errors import InputError, UsageError
 from probekit.example import Example
 from probekit.extraction.spec import ExtractionSpec
-from probekit.features import Label, TargetTable, collect, keep_top
+from probekit.features import Label, TargetTable, keep_top
 from probekit.features.labels import check_parts, code_labels, label_notes, named, numbers_of
+from probekit.features.places import collect_placed
 from probekit.features.pooling import Pooler, token_ranges
 from probekit.statistics.units import whole_units
 from probekit.storage.strict import canonical
 from probekit.tasks import ProbeTask
+from probekit.tasks.positions import AskedPosition, place_of
 from probekit.tuning.data.reading import ReadTokens, read_cache, read_model
 
 if TYPE_CHECKING:
@@ -80,6 +82,8 @@ class TuningData:
         Of a text that a masked model fills in: what is hidden of it.
     vocabulary : int
         Of a text: tokens that there are.
+    at : str or None
+        The position at which every example is read; None: at its targets.
     """
 
     task: ProbeTask
@@ -102,6 +106,7 @@ class TuningData:
     edges: tuple[float, ...] = ()
     hiding: Hiding | None = None
     vocabulary: int = 0
+    at: str | None = None
 
     @property
     def digest(self) -> str:
@@ -163,7 +168,13 @@ class TuningData:
 
 
 def from_model(
-    loaded: LoadedModel, corpus: Corpus, task: ProbeTask, *, targets: str = "labels", spec: ExtractionSpec | None = None
+    loaded: LoadedModel,
+    corpus: Corpus,
+    task: ProbeTask,
+    *,
+    targets: str = "labels",
+    spec: ExtractionSpec | None = None,
+    at: str | None = None,
 ) -> TuningData:
     """Lay out the targets of a corpus over the tokens of a live model.
 
@@ -174,18 +185,22 @@ def from_model(
     task : ProbeTask
     targets : {"labels", "numbers"}
     spec : ExtractionSpec, optional
-        How text is read: ``input``, ``max_length``, ``overflow``.
+        How text is read: ``input``, ``template``, ``max_length``, ``overflow``.
+    at : str, optional
+        The position at which examples are read; see :mod:`probekit.tasks.positions`.
 
     Raises
     ------
     InputError
         An example is longer than the model reads, the corpus lacks an annotation, there is nothing to learn or score.
     """
-    return _lay_out(corpus, task, targets, read_model(loaded, corpus, spec or ExtractionSpec()))
+    return _lay_out(corpus, task, targets, read_model(loaded, corpus, spec or ExtractionSpec()), at)
 
 
-def from_cache(cache: ActivationCache, corpus: Corpus, task: ProbeTask, *, targets: str = "labels") -> TuningData:
-    """Lay out the targets of a corpus over the tokens of a cache that was made of it.
+def from_cache(
+    cache: ActivationCache, corpus: Corpus, task: ProbeTask, *, targets: str = "labels", at: str | None = None
+) -> TuningData:
+    """Lay out the targets of a corpus over the tokens of a cache that was made of it; see :func:`from_model`.
 
     Raises
     ------
@@ -194,17 +209,19 @@ def from_cache(cache: ActivationCache, corpus: Corpus, task: ProbeTask, *, targe
     UsageError
         The cache was made with overlapping windows, or of a model with two stacks.
     """
-    return _lay_out(corpus, task, targets, read_cache(cache, corpus))
+    return _lay_out(corpus, task, targets, read_cache(cache, corpus), at)
 
 
-def _lay_out(corpus: Corpus, task: ProbeTask, targets: str, read: ReadTokens) -> TuningData:
+def _lay_out(corpus: Corpus, task: ProbeTask, targets: str, read: ReadTokens, at: str | None) -> TuningData:
     examples, index, textless, notes = read.examples, read.index, read.textless, read.notes
     if targets not in TARGETS:
         raise UsageError(f"The `targets` option must be one of {', '.join(TARGETS)}. Got '{targets}'.")
     if task.kind == "tree":
         raise UsageError(f"'{task.name}' asks for trees, which no head predicts. Tune on deprel or another task.")
     notes += repeat_notes(examples)
-    everything, left_out = collect(task, examples, where=f"the corpus '{corpus.name}'"), Counter[Label]()
+    everything, said = collect_placed(task, placed(at), examples, where=f"the corpus '{corpus.name}'")
+    notes += said
+    left_out = Counter[Label]()
     if targets == "labels":  # no number is too rare
         everything, left_out = keep_top(task, everything)
     table = Pooler(index, everything).table
@@ -238,8 +255,14 @@ def _lay_out(corpus: Corpus, task: ProbeTask, targets: str, read: ReadTokens) ->
         notes=notes,
         rare=tuple(sorted(map(str, left_out))),
         edges=edges,
+        at=at,
         **places(index, table, len(examples)),
     )
+
+
+def placed(at: str | None) -> AskedPosition | None:
+    """Read the name of a position."""
+    return None if at is None else place_of(at)
 
 
 def repeat_notes(examples: Sequence[Example]) -> list[str]:

@@ -23,9 +23,10 @@ from probekit.extraction.spec import ExtractionSpec
 from probekit.models.sources.find import find_again, find_model, find_of_cache, runs_of
 from probekit.report import STUDY, LayerReport
 from probekit.tasks import ProbeTask
+from probekit.tasks.positions import place_of
 from probekit.tuning.data.data import TuningData, from_cache, from_model
 from probekit.tuning.data.folds import folded
-from probekit.tuning.data.reading import ReadTokens, read_cache, read_model
+from probekit.tuning.data.reading import HOW, ReadTokens, read_cache, read_model, reading_for
 from probekit.tuning.data.text import TARGETS, TEXT, lay_out_text, load_language_model, task_named
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.groups import facts_of
@@ -106,6 +107,8 @@ def gather(
     probes: Any = (),
     targets: str | None = None,
     spec: ExtractionSpec | None = None,
+    at: str | None = None,
+    chat_template: str | os.PathLike[str] | None = None,
     device: str = "auto",
     revision: str | None = None,
     cache: str | os.PathLike[str] | None = None,
@@ -133,7 +136,11 @@ def gather(
         What is predicted; by default what the report's estimator predicts, else labels; of the task ``text`` always
         text, by a model that is loaded with its own head.
     spec : ExtractionSpec, optional
-        How text is read, where there is no cache.
+        How text is read, where there is no cache; as words or as text as the report's cache was, where that is gone.
+    at : str, optional
+        The position of every example that is read, ``last-prompt``; by default that of the plan, or of the report.
+    chat_template : path, optional
+        Of a cache of chats: the file of the template that it was made with, where that is not the model's own.
     device : {"auto", "cpu", "cuda", "mps"}
     revision : str, optional
         Of a model on the hub.
@@ -155,12 +162,16 @@ def gather(
     whole = reopen_annotated(record, instead=None if corpus is None else open_corpus(corpus), annotations=listed)
     if opened is not None:
         _check_same_model(opened, source)
+    how = reading_for(opened, {} if read is None else read.settings, spec or ExtractionSpec(), source, chat_template)
     if on is None:
-        opened, spec = _of_tokens(opened, spec, found)
+        opened = _of_tokens(opened, found)
     text = chosen.name == TEXT.name
     predicted = targets or (TARGETS if text else _targets(read))
     if text != (predicted == TARGETS):
         raise UsageError(f"The task '{chosen.name}' cannot be tuned with `targets` '{predicted}'. Leave that out.")
+    asked_at = _position(plain.text(at, "at") if at is not None else None, plan, read)
+    if text:
+        _check_text(asked_at, how)
     loaded = load_language_model(source, device=device) if text else source.load(device=device)
     if len(loaded.stacks) != 1 or loaded.stacks[0].n_layers == 0:
         raise UsageError(
@@ -168,42 +179,53 @@ def gather(
             "a model with one stack of blocks, such as an encoder or a decoder."
         )
     if text:
-        data = lay_out_text(loaded, whole.name, _read(loaded, whole, opened, spec))
+        data = lay_out_text(loaded, whole.name, _read(loaded, whole, opened, how))
     elif opened is not None:
-        data = from_cache(opened, whole, chosen, targets=predicted)
+        data = from_cache(opened, whole, chosen, targets=predicted, at=asked_at)
     else:
-        data = from_model(loaded, whole, chosen, targets=predicted, spec=spec)
+        data = from_model(loaded, whole, chosen, targets=predicted, spec=how, at=asked_at)
     whole_data = replace(data, notes=[*found, *data.notes])
-    return Materials(loaded, facts_of(loaded), whole_data, opened, read, _read_from(whole, opened, spec))
+    written = {name: getattr(how, name) for name in HOW if name != "template" or how.template is not None}
+    record = whole.source if whole.reopens else None
+    read_from = {"corpus": None if record is None else record.to_json(), **written}
+    return Materials(loaded, facts_of(loaded), whole_data, opened, read, read_from)
 
 
-def _of_tokens(
-    cache: ActivationCache | None, spec: ExtractionSpec | None, notes: list[str]
-) -> tuple[ActivationCache | None, ExtractionSpec | None]:
-    """Leave a report's cache alone where it does not keep tokens; text is read as it was read for the cache."""
+def _position(at: str | None, plan: TunePlan | None, report: LayerReport | None) -> str | None:
+    """Return where every example is read: as asked, as the plan says, or where the report's probes read it."""
+    if at is not None:
+        return place_of(at).name
+    if plan is not None:
+        return plan.read.at
+    return None if report is None else report.settings.get("at")
+
+
+def _check_text(at: str | None, how: ExtractionSpec) -> None:
+    """Refuse to go on with language modelling on what is no running text."""
+    if at is not None:
+        raise UsageError(f"The task 'text' is about every token, not about those at '{at}'. Leave out --at.")
+    if how.input == "chat":
+        raise UsageError(
+            "The task 'text' goes on with texts as they are, and most tokens of chats are their template's. Name a "
+            "corpus of texts, or a cache made without --chat."
+        )
+
+
+def _of_tokens(cache: ActivationCache | None, notes: list[str]) -> ActivationCache | None:
+    """Leave a report's cache alone where it does not keep tokens."""
     if cache is None or not cache.keep.pooled:
-        return cache, spec
+        return cache
     notes.append(
         f"The report's cache keeps {cache.keep.said} (--keep {cache.keep.name}), so nothing is read from it: the model "
         "computes its frozen layers itself."
     )
-    how = {name: cache.identity[name] for name in ("input", "max_length", "overflow")}
-    return None, spec or ExtractionSpec(**how)
+    return None
 
 
-def _read_from(corpus: Corpus, cache: ActivationCache | None, spec: ExtractionSpec | None) -> dict[str, Any]:
-    record, usual = corpus.source if corpus.reopens else None, spec or ExtractionSpec()
-    names = ("input", "max_length", "overflow")
-    how = {name: getattr(usual, name) if cache is None else cache.identity.get(name) for name in names}
-    return {"corpus": None if record is None else record.to_json(), **how}
-
-
-def _read(
-    loaded: LoadedModel, corpus: Corpus, cache: ActivationCache | None, spec: ExtractionSpec | None
-) -> ReadTokens:
+def _read(loaded: LoadedModel, corpus: Corpus, cache: ActivationCache | None, spec: ExtractionSpec) -> ReadTokens:
     """Read the tokens of a text, from the cache where there is one that fits."""
     if cache is None:
-        return read_model(loaded, corpus, spec or ExtractionSpec())
+        return read_model(loaded, corpus, spec)
     if loaded.head == "masked":
         raise UsageError(
             f"'{loaded.source.name}' is trained to fill in tokens that are hidden, others at every step, and "
@@ -281,11 +303,6 @@ def _check_same_model(cache: ActivationCache, source: ModelSource) -> None:
     if (control := control_of(cache.model)) is not None:
         raise CacheError(
             f"{cache.path.name} is of a model {KINDS[control.kind][1]}, which cannot be loaded to be tuned."
-        )
-    if cache.identity["input"] == "chat":
-        raise UsageError(
-            f"{cache.path.name} holds chats under a template, and a model is tuned on texts as they are. Extract "
-            "without --chat, and name that cache."
         )
     if cache.identity.get("edits"):
         raise CacheError(

@@ -1,15 +1,17 @@
 """The tokens of a corpus, as a live model reads them or as a cache holds them.
 
 Enters: a corpus, and a model or a cache of it. Leaves: :class:`ReadTokens`. Surprise: both roads end in one
-:class:`~probekit.cache.index.CacheIndex`.
+:class:`~probekit.cache.index.CacheIndex`, and how texts were read is written down, so that a tuned model reads others
+in the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from probekit import plain
 from probekit.cache.index import CacheIndex
 from probekit.cache.keep import need_tokens
 from probekit.cache.reader import ActivationCache
@@ -20,9 +22,15 @@ from probekit.extraction.layout import lay_out_shard
 from probekit.extraction.opening import tokeniser_for
 from probekit.extraction.spec import ExtractionSpec
 from probekit.features import matched
+from probekit.models.sources.digests import text_digest
+from probekit.models.sources.templates import chat_template
 
 if TYPE_CHECKING:
+    from probekit.models.sources.find import ModelSource
     from probekit.models.sources.load import LoadedModel
+
+HOW = ("input", "template", "max_length", "overflow")
+"""Fields of an :class:`~probekit.extraction.spec.ExtractionSpec` that say how texts become tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +53,64 @@ class ReadTokens:
     notes: list[str]
 
 
+def reading_of(record: Mapping[str, Any] | None) -> ExtractionSpec:
+    """Return how texts were read, by what a run wrote down; of a run that wrote nothing, as texts usually are."""
+    written = record or {}
+    return replace(ExtractionSpec(), **{name: written[name] for name in HOW if name in written})
+
+
+def reading_for(
+    cache: ActivationCache | None,
+    told: Mapping[str, Any],
+    spec: ExtractionSpec,
+    source: ModelSource,
+    template_file: Any,
+) -> ExtractionSpec:
+    """Return how texts become tokens: as in the cache, or as in that of a report, where it is gone.
+
+    Parameters
+    ----------
+    cache : ActivationCache or None
+    told : mapping
+        The settings of the report, if there is one: whether its cache holds words, text or chats.
+    spec : ExtractionSpec
+        What is asked for, where there is no cache.
+    source : ModelSource
+        Whose template chats have.
+    template_file : path or None
+        A file of a template in the place of the model's own.
+
+    Raises
+    ------
+    UsageError
+        A template where there are no chats; another one than that of the cache.
+    """
+    made = told if cache is None else cache.identity
+    how = {name: made.get(name, getattr(spec, name)) for name in HOW if name != "template"}
+    if cache is None:  # a report says whether it read words, text or chats; the rest is asked for
+        how = {**how, "max_length": spec.max_length, "overflow": spec.overflow}
+        if spec.input != "words":
+            how["input"] = spec.input
+    if how["input"] != "chat":
+        if template_file is not None:
+            raise UsageError(
+                "Only chats are read by a template, and what is trained on is none. Leave out --chat-template, or name "
+                "a cache that was extracted with --chat."
+            )
+        return replace(ExtractionSpec(), **how)
+    template = chat_template(source, None if template_file is None else plain.path(template_file, "chat_template"))
+    wanted = made.get("template")
+    if wanted is not None and text_digest([template]) != wanted:
+        which = "its own" if template_file is None else f"that of {template_file}"
+        raise UsageError(
+            f"The chats were read by another template than '{source.name}' would read them by now ({which}). Name the "
+            "file that --chat-template named then."
+        )
+    return replace(ExtractionSpec(), **how, template=template)
+
+
 def read_model(loaded: LoadedModel, corpus: Corpus, spec: ExtractionSpec) -> ReadTokens:
     """Read the tokens of a corpus by a model; raises as :func:`from_model`."""
-    if spec.overflow == "window":
-        raise UsageError("Training reads every example at once: choose --overflow truncate, not window.")
     examples = list(corpus)
     index, textless, notes = tokens_of(loaded, examples, spec, where=f"the corpus '{corpus.name}'")
     return ReadTokens(examples, index, textless, [*corpus.remarks, *notes])
@@ -63,7 +125,11 @@ def tokens_of(
     ------
     InputError
         There is no example, or one that is longer than the model reads.
+    UsageError
+        Overlapping windows are asked for.
     """
+    if spec.overflow == "window":
+        raise UsageError("A head reads every example at once: choose --overflow truncate, not window.")
     if not examples:
         raise InputError(f"There is no example in {where}.")
     tokeniser = tokeniser_for(loaded, spec)

@@ -79,4 +79,4 @@ def texts_of(own: TuningData, loaded: LoadedModel, corpus: Corpus, signal: str) 
     read = read_model(loaded, corpus, ExtractionSpec(overflow="truncate"))
     every = replace(read, examples=[replace(example, split="train") for example in read.examples])
     record = {"classes": own.classes, "targets": own.targets}
-    return coded(record, own.task, every, corpus=corpus.name, collecting=asked)
+    return coded(record, own.task, every, corpus=corpus.name, collecting=asked, at=own.at)

@@ -72,7 +72,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         self.body, self.head, self.mix, self.beside = loaded.model, head, mix, beside
-        self.read, self.keep = plan.read.layers, plan.keep
+        self.read, self.at, self.keep = plan.read.layers, plan.read.at, plan.keep
         self.also: tuple[int, ...] = ()
         self.depths = depths
         self.signals = nn.ModuleDict()

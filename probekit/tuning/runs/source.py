@@ -7,7 +7,7 @@ of a run are read again from where they were, and are refused where they are no 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from probekit.errors import CacheError, UsageError
 from probekit.extraction.spec import ExtractionSpec
 from probekit.tuning.data.data import TuningData, from_model
 from probekit.tuning.data.folds import folded
-from probekit.tuning.data.reading import read_model
+from probekit.tuning.data.reading import read_model, reading_of
 from probekit.tuning.data.text import TARGETS, TEXT, lay_out_text, load_language_model, task_named
 from probekit.tuning.groups import facts_of
 from probekit.tuning.network.assembly import assemble
@@ -151,14 +151,16 @@ def rows_of(
     CacheError
         They are others.
     """
-    record, spec = _record(asked.get(READ_FROM))
+    read_from = asked.get(READ_FROM) or {}
+    record = None if (document := read_from.get("corpus")) is None else CorpusSource.from_json(document)
+    spec, at = reading_of(read_from), asked["plan"]["read"].get("at")
     if instead is None and record is None:
         raise UsageError(f"The run in {place} does not say where the rows are that it trained on. Name them: {option}.")
     corpus = reopen_annotated(record, instead=None if instead is None else open_corpus(instead))
     if asked["targets"] == TARGETS:
         data = lay_out_text(loaded, corpus.name, read_model(loaded, corpus, spec))
     else:
-        data = from_model(loaded, corpus, task, targets=asked["targets"], spec=spec)
+        data = from_model(loaded, corpus, task, targets=asked["targets"], spec=spec, at=at)
     if FOLD in asked:
         data = folded(data, *asked[FOLD])
     data = data.limited(asked["examples"], asked["plan"]["loop"]["seed"])
@@ -167,12 +169,3 @@ def rows_of(
             f"The rows of '{corpus.name}' are not those that the run in {place} trained on. Name these: {option}."
         )
     return data
-
-
-def _record(document: Any) -> tuple[CorpusSource | None, ExtractionSpec]:
-    """Return where rows were read from, and how, as far as the run says."""
-    if not isinstance(document, Mapping):
-        return None, ExtractionSpec()
-    record = document.get("corpus")
-    how = {name: document[name] for name in ("input", "max_length", "overflow")}
-    return None if record is None else CorpusSource.from_json(record), replace(ExtractionSpec(), **how)

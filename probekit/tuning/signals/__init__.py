@@ -77,6 +77,8 @@ class Signal:
         says how; called where the option ``start`` is set.
     corpora : tuple of str
         Options that name a corpus, or a task with its corpus (``TASK@CORPUS``).
+    texts : bool
+        It turns texts into tokens itself, as words: it has no use where a model is tuned on chats.
     around : callable, optional
         ``around(head, plan)`` gives the head that the signal puts in the place of the plan's, where it has a weight:
         it is part of the tuned model, and made anew where that is opened.
@@ -88,6 +90,7 @@ class Signal:
     digest: Callable[[Mapping[str, Any]], str] | None = None
     begin: Callable[[Network, Mapping[str, Any]], str] | None = None
     corpora: tuple[str, ...] = ()
+    texts: bool = False
     around: Callable[[Judge, TunePlan], Judge] | None = None
 
     def bind(self, options: Mapping[str, Any]) -> Callable[..., SignalModule]:

@@ -35,4 +35,6 @@ def build(spec: SignalSpec, *, on: str = "", to: str = "augmented", sure: PartOr
     return augmented_signal(spec, on, to=to, sure=sure)
 
 
-SIGNAL = Signal("augmented", build, "the same answer for pairs of texts that say the same (Xie et al. 2020)")
+SIGNAL = Signal(
+    "augmented", build, "the same answer for pairs of texts that say the same (Xie et al. 2020)", texts=True
+)

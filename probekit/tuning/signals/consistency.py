@@ -39,4 +39,5 @@ SIGNAL = Signal(
     build,
     "the same answer with words hidden, on texts without labels (Xie et al. 2020)",
     corpora=("on",),
+    texts=True,
 )

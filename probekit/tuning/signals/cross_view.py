@@ -43,4 +43,6 @@ def build(
     return view_signal(spec, ViewsAsked(on, views, layer, head))
 
 
-SIGNAL = Signal("cross-view", build, "heads that see a part learn what is said of all of a text (Clark et al. 2018)")
+SIGNAL = Signal(
+    "cross-view", build, "heads that see a part learn what is said of all of a text (Clark et al. 2018)", texts=True
+)

@@ -46,4 +46,6 @@ def build(
     return task_signal(spec, Asked(on, sampling, until, head, targets))
 
 
-SIGNAL = Signal("multitask", build, "another task on another corpus (Stickland & Murray 2019)", corpora=("on",))
+SIGNAL = Signal(
+    "multitask", build, "another task on another corpus (Stickland & Murray 2019)", corpora=("on",), texts=True
+)

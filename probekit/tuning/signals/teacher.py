@@ -69,5 +69,11 @@ def begin(network: Network, options: Mapping[str, Any]) -> str:
 
 
 SIGNAL = Signal(
-    "teacher", build, "what another run says (Hinton et al. 2015)", corpora=("on",), digest=digest, begin=begin
+    "teacher",
+    build,
+    "what another run says (Hinton et al. 2015)",
+    corpora=("on",),
+    texts=True,
+    digest=digest,
+    begin=begin,
 )

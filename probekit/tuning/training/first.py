@@ -130,7 +130,7 @@ def _materials_of(choice: StageChoice, starts: TunePlan, device: str) -> Materia
     targets = None if choice.task == TARGETS else choice.bound.targets
     return gather(
         choice.task,
-        plan=starts,
+        plan=replace(starts, read=replace(starts.read, at=None)),  # of the task behind it
         corpus=choice.corpus,
         targets=targets,
         spec=ExtractionSpec(overflow="truncate"),

@@ -19,6 +19,7 @@ from probekit.storage.files import disk_errors
 from probekit.storage.strict import canonical, parse_object
 from probekit.tuning.data.materials import Materials
 from probekit.tuning.plan import TunePlan
+from probekit.tuning.planning.placing import at_position
 from probekit.tuning.plans import Laid, lay_plan
 from probekit.tuning.runs.folder import RunLog
 from probekit.tuning.training.run import Running, run_plan
@@ -186,7 +187,7 @@ def _profiles(materials: Materials, task: str, asked: Asked) -> dict[str, dict[s
 def _plan_of(cell: Cell, materials: Materials, n_train: int) -> TunePlan:
     """Return a plan of a cell, with the head, the rates and the loop that the catalogue has for what it trains."""
     data, laid = materials.data, Laid(cell.keep, cell.train, "one of all depths")
-    return lay_plan(
+    made = lay_plan(
         laid,
         materials.facts,
         data.task.name,
@@ -195,6 +196,7 @@ def _plan_of(cell: Cell, materials: Materials, n_train: int) -> TunePlan:
         n_train=n_train,
         targets=data.targets,
     )
+    return at_position(made, data.at)
 
 
 def _run(materials: Materials, plan: TunePlan, examples: int | None, near: Path) -> Entry:

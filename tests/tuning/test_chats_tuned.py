@@ -1,0 +1,237 @@
+"""Tuned at a position and on chats: the head reads the very token, new texts are read as the run read its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import tiny_model
+
+from probekit import ActivationCache, TunePlan, advise, extract, probe, tune
+from probekit.ablation.inputs.labelled import ablate_run_inputs
+from probekit.ablation.probes.fitting import ProbeSpec
+from probekit.cli.app import run
+from probekit.errors import InputError, UsageError
+from probekit.tuning.data.materials import gather
+from probekit.tuning.predict import TunedModel
+
+TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}[{{ message['role'] }}] {{ message['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+OTHER = TEMPLATE.replace("[", "<").replace("]", ">", 1)
+QUICK = ("keep=2", "read=2", "loop.epochs=1")
+SPLITS = ("train", "train", "dev", "test")
+NOUNS = ("river", "house", "doctor", "garden")
+
+
+def chats(path: Path, n: int = 24) -> Path:
+    """Write chats whose label is the first word of the prompt."""
+    rows = []
+    for i in range(n):
+        up, noun = i % 2, NOUNS[i // 2 % 4]
+        messages = [
+            {"role": "user", "content": f"{'the' if up else 'a'} {noun} walks"},
+            {"role": "assistant", "content": f"the {NOUNS[i % 4]}"},
+        ]
+        split = SPLITS[i // 2 % 4]
+        rows.append({"messages": messages, "label": "up" if up else "down", "split": split, "group": f"g{i}"})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("chats")
+
+
+@pytest.fixture(scope="module")
+def model(root: Path) -> Path:
+    folder = root / "chatty"
+    shutil.copytree(tiny_model("llama"), folder)
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    (root / "other.jinja").write_text(OTHER)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(root: Path, model: Path) -> ActivationCache:
+    made = extract(model, chats(root / "chats.jsonl"), chat=True, cache=root / "cache")
+    return ActivationCache.open(made.cache)
+
+
+@pytest.fixture(scope="module")
+def tuned(root: Path, cache: ActivationCache) -> TunedModel:
+    made = tune("label", plan="head-only", on=cache, at="last-prompt", changes=QUICK, out=root / "run")
+    return TunedModel.open(made.folder)
+
+
+def test_the_head_reads_the_state_of_the_last_prompt_token(root: Path, model: Path, tuned: TunedModel) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, net = AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model).eval()
+    rows = [json.loads(line) for line in (root / "chats.jsonl").read_text().splitlines()]
+    predicted = tuned.predict(root / "chats.jsonl")
+    said = tuned.says(predicted.data, predicted.data.examples("test"))
+    assert len(said) == len(rows)
+    head = {name: value.detach() for name, value in tuned.network.head.named_parameters()}
+    weight, bias = (next(value for value in head.values() if value.ndim == n) for n in (2, 1))
+    (layer,) = tuned.plan.read.layers
+    for n, row in enumerate(rows):
+        prompt, whole = (
+            tokenizer.apply_chat_template(messages, add_generation_prompt=opened, return_dict=False)
+            for messages, opened in ((row["messages"][:1], True), (row["messages"], False))
+        )
+        place = int(predicted.data.spans[n, 0, 0])
+        # The template writes a line's end behind what asks for the answer only with the answer: the token before its
+        # first word is the last that was read of the prompt.
+        assert predicted.data.spans[n].tolist() == [[place, place + 1]]
+        assert list(whole[: place + 1])[: len(prompt)] == list(prompt)
+        assert tokenizer.decode(whole[place + 1 :]).split()[0] == row["messages"][1]["content"].split()[0]
+        with torch.no_grad():
+            state = net(torch.tensor([list(whole)]), output_hidden_states=True).hidden_states[layer][0, place]
+        sized = tuned.network.sized(state)  # about the centre and of the length of training
+        expected = torch.log_softmax(weight @ sized + bias, 0).numpy()
+        assert said[n] == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_run_says_where_and_how_it_reads(tuned: TunedModel, cache: ActivationCache) -> None:
+    assert tuned.plan.read.at == "last-prompt"
+    assert (tuned.reading.input, tuned.reading.template) == ("chat", TEMPLATE)
+    notes = tuned.report.provenance["notes"]
+    assert [note for note in notes if note.startswith("Read at 'last-prompt'")]
+    assert tune("label", plan="head-only", on=cache, at="last-prompt", changes=QUICK, out=tuned.folder).stages == ()
+    other = TunePlan.from_json({**tuned.plan.to_json(), "read": {**tuned.plan.read.to_json(), "at": "last"}})
+    assert gather(plan=other, on=cache).data.at == "last"
+    assert "at" not in gather("label", on=cache).read_from
+
+
+def test_what_was_read_as_text_is_predicted_as_text(root: Path) -> None:
+    path = root / "texts.jsonl"
+    rows = [
+        {
+            "words": [noun, ",", "walks"] if i % 2 else [noun, "walks", "."],
+            "text": f"{noun}, walks" if i % 2 else f"{noun} walks.",
+            "label": str(i % 2),
+            "split": split,
+        }
+        for i, (noun, split) in enumerate([(noun, split) for noun in NOUNS for split in (*SPLITS, *SPLITS)])
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    folders = {}
+    for how in ("text", "words"):
+        made = tune(
+            "label", plan="head-only", model=tiny_model("gpt2"), corpus=path, input=how, changes=QUICK, out=root / how
+        )
+        folders[how] = TunedModel.open(made.folder)
+    tokens = {how: tuned.predict(path).data.index.token.tolist() for how, tuned in folders.items()}
+    encode = folders["text"].network.loaded.tokenizer
+    assert tokens["text"] == [token for row in rows for token in encode(row["text"])["input_ids"]]
+    assert tokens["words"] != tokens["text"]
+
+
+def test_a_report_says_the_position_and_how_texts_are_read_when_its_cache_is_gone(
+    root: Path, model: Path, cache: ActivationCache
+) -> None:
+    report = probe("label", on=cache, at="last-prompt", fast=True)
+    plan = advise(report, on=cache)
+    assert plan.read.at == "last-prompt"
+    assert "at 'last-prompt' one token is read" in [why.text for why in plan.why]
+    gone = json.loads(json.dumps(report.provenance)) | {"cache": str(root / "nowhere")}
+    materials = gather(report=type(report)(report.rows, gone), model=model)
+    assert materials.cache is None
+    assert materials.data.digest == gather(report=report).data.digest
+    (model / "chat_template.jinja").write_text(OTHER)
+    try:
+        with pytest.raises(UsageError, match="another template"):
+            gather(report=type(report)(report.rows, gone), model=model)
+    finally:
+        (model / "chat_template.jinja").write_text(TEMPLATE)
+
+
+Refused = Callable[[ActivationCache, TunedModel, Path], Any]
+REFUSED: dict[str, tuple[Refused, type[Exception], str]] = {
+    "another position than the plan's": (
+        lambda cache, tuned, _: tune(plan=tuned.plan, on=cache, at="last"),
+        UsageError,
+        "reads every example at 'last-prompt' .* at 'last'. Ask for --at last-prompt",
+    ),
+    "a task about words": (lambda cache, *_: tune("pos", on=cache, at="last"), UsageError, "Leave out --at"),
+    "no such position": (lambda cache, *_: tune("label", on=cache, at="first"), UsageError, "`at` option must be one"),
+    "a position nobody has": (
+        lambda cache, *_: tune("label", on=cache, at="mark:x"),
+        InputError,
+        "has the position 'mark:x'",
+    ),
+    "another template": (
+        lambda cache, _, root: tune("label", on=cache, chat_template=root / "other.jinja"),
+        UsageError,
+        "another template",
+    ),
+    "texts that are no chats": (lambda _, tuned, __: tuned.predict("grammar:n=4"), InputError, "is no chat"),
+    "longer chats cut": (
+        lambda _, tuned, root: tuned.predict(root / "chats.jsonl", overflow="truncate"),
+        UsageError,
+        "A chat is read whole",
+    ),
+    "further texts": (
+        lambda cache, _, root: tune("label", on=cache, signals=f"multitask:on=label@{root / 'texts.jsonl'}"),
+        UsageError,
+        "reads texts as they are",
+    ),
+    "a stage before": (lambda cache, *_: tune("label", on=cache, first="pos@grammar:n=20"), UsageError, "--first pos"),
+    "language modelling": (lambda cache, *_: tune("text", on=cache), UsageError, "most tokens of chats"),
+    "words erased": (
+        lambda _, tuned, root: ablate_run_inputs(tuned.folder, probing=ProbeSpec(str(root / "chats.jsonl")), limit=2),
+        UsageError,
+        "Words are erased",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_honest_reading_is_refused(
+    name: str, cache: ActivationCache, tuned: TunedModel, root: Path
+) -> None:
+    act, kind, says = REFUSED[name]
+    with pytest.raises(kind, match=says):
+        act(cache, tuned, root)
+
+
+def test_a_template_without_chats_is_refused(root: Path, tmp_path: Path) -> None:
+    made = extract(tiny_model("bert"), "grammar:n=24", overflow="truncate", cache=tmp_path)
+    with pytest.raises(UsageError, match="Leave out --chat-template"):
+        tune("pos", on=made.cache, chat_template=root / "other.jinja")
+
+
+def test_from_the_command_line(
+    root: Path, model: Path, cache: ActivationCache, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path / "run")]
+    made = [
+        "--plan",
+        "head-only",
+        "--at",
+        "assistant",
+        "--set",
+        "keep=2",
+        "--set",
+        "read=2",
+        "--set",
+        "loop.epochs=1",
+        *out,
+    ]
+    assert run(["tune", "--task", "label", "--on", str(cache.path), *made]) == 0
+    assert "Read at 'assistant', the words of the assistant's answer: all 24 targets" in capsys.readouterr().err
+    assert run(["predict", str(tmp_path / "run"), str(root / "chats.jsonl"), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert len(shown["predictions"]) == 24
+    assert np.isfinite(shown["scores"]["rows"][0]["value"])
+    assert run(["predict", str(tmp_path / "run"), "grammar:n=4"]) == 3
+    assert "is no chat" in capsys.readouterr().err
