@@ -239,15 +239,6 @@ Measure = Annotated[
 # Figures of reports.
 Curves = Annotated[Path | None, typer.Option("--plot", help="Draw the curves (.png, .svg or .pdf).", metavar="FILE")]
 Plot = Annotated[Path | None, typer.Option("--plot", help="Draw the layer curve (.png, .svg or .pdf).", metavar="FILE")]
-Sizes = Annotated[
-    Path | None,
-    typer.Option(
-        "--sizes",
-        help="Draw accuracy against training targets (of `--also training-sizes`), of several reports the best layer "
-        "of each.",
-        metavar="FILE",
-    ),
-]
 
 # Pictures to look into.
 Page = Annotated[

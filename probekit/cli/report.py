@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probekit.cli.opened import opened
-from probekit.cli.options import Debug, Json, Plot, Quiet, Sizes, Verbose, check_figure, examples
+from probekit.cli.options import Debug, Json, Plot, Quiet, Verbose, check_figure, examples
 from probekit.cli.output import print_report, say, show_json
 from probekit.errors import UsageError
 
 if TYPE_CHECKING:
     from probekit.report import LayerReport
     from probekit.report.rows import RowReport
+
+Sizes = Annotated[
+    Path | None,
+    typer.Option(
+        "--sizes",
+        help="Draw accuracy against training targets (of `--also training-sizes`), of several reports the best layer "
+        "of each.",
+        metavar="FILE",
+    ),
+]
 
 app = typer.Typer(
     help="Show a report, or compare several.",

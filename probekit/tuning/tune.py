@@ -25,9 +25,9 @@ from probekit.tuning.data.materials import Materials, gather
 from probekit.tuning.finding.errors import asked_of, with_found
 from probekit.tuning.heads import get_head
 from probekit.tuning.options import bound
+from probekit.tuning.placing import at_position, check_chats
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.planning.adding import added_fields, on_frozen_blocks, values_of
-from probekit.tuning.planning.placing import at_position, check_chats
 from probekit.tuning.plans import make_plan
 from probekit.tuning.training.run import Running, Tuned, run_plan
 from probekit.tuning.training.watching import Moment, Watcher

@@ -85,6 +85,15 @@ def test_killed_twenty_times_it_ends_the_same(
     assert len(stages) > 1  # where a kill lands is chance
 
 
+def test_what_was_killed_behind_its_last_word_leaves_no_checkpoint(tmp_path: Path) -> None:
+    run(tmp_path / "run")
+    expected = came_of(tmp_path / "run")
+    RunFolder(tmp_path / "run").save_checkpoint(3, {}, {})
+    assert came_of(tmp_path / "run") != expected
+    run(tmp_path / "run")
+    assert came_of(tmp_path / "run") == expected
+
+
 def test_it_goes_on_from_every_step(
     undisturbed: tuple[dict[str, Any], dict[str, torch.Tensor], float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,6 +178,7 @@ def run_plan(
     run = RunFolder(folder, writes=running.processes.main)
     with run.held():
         if (done := claim(run, asked)) is not None:
+            run.drop_checkpoints()  # it may have been killed between the two
             report, cost = LayerReport.read(folder / REPORT), Cost.from_json(done["cost"])
         else:
             run.write_text(PLAN, plan.text())

@@ -18,8 +18,8 @@ from probekit.report import LayerReport
 from probekit.storage.files import disk_errors
 from probekit.storage.strict import canonical, parse_object
 from probekit.tuning.data.materials import Materials
+from probekit.tuning.placing import at_position
 from probekit.tuning.plan import TunePlan
-from probekit.tuning.planning.placing import at_position
 from probekit.tuning.plans import Laid, lay_plan
 from probekit.tuning.runs.folder import RunLog
 from probekit.tuning.training.run import Running, run_plan
