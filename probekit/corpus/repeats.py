@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from probekit.errors import InputError
 from probekit.example import Example
@@ -53,6 +53,12 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
+def text_key(words: Sequence[str]) -> int:
+    """Return what a text is known by: 64 bits of its words."""
+    # Lengths go along, because a word may hold any character, the separator too.
+    return _hash("\0".join(f"{len(word)} {word}" for word in words))
+
+
 def _twice(identifier: str, where: str) -> InputError:
     return InputError(
         f"{where}the id '{identifier}' occurs twice in this corpus. "
@@ -82,8 +88,7 @@ def repeated_ordinals(examples: Iterable[Example]) -> list[int]:
     trained: set[int] = set()
     hashes, ordinals = array("Q"), array("Q")
     for ordinal, example in enumerate(examples):
-        # Lengths go along, because a word may hold any character, the separator too.
-        key = _hash("\0".join(f"{len(word)} {word}" for word in example.words))
+        key = text_key(example.words)
         if example.split == "train":
             trained.add(key)
         else:

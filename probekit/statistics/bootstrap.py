@@ -31,6 +31,10 @@ FloatArray = NDArray[np.float64]
 LEVEL = 0.95
 FEWEST_UNITS = 5
 """Fewer units than this give no interval, and no test between layers."""
+MANY_UNITS = 20
+"""Of as many units the quantiles of resamples are an interval by themselves."""
+_UNREADABLE = 1.5
+"""An error as many times p (1 - p) spans log odds from one end to the other."""
 SHARE, OPEN = (0.0, 1.0), (-np.inf, np.inf)
 BOUNDS = {
     "r2": (-np.inf, 1.0),
@@ -266,6 +270,10 @@ def interval(
     A score that every unit shows, at its bound or two methods' difference of 0, has no spread to read. Its interval is
     that of a share of other units of which n show none: they are ``1 - (1 - level) ** (1 / n)`` at most, at either
     bound.
+
+    Near a bound an error can be larger than log odds can carry (a recall at few false positives, which jumps; a
+    calibration error close to 0): the interval is then that of the quantiles of the resamples, and as wide at the least
+    as that of a score at the bound. Of fewer than :data:`MANY_UNITS` units quantiles are too narrow, and it is not.
     """
     error, n = float(resampled.error()), resampled.n_units
     if n < FEWEST_UNITS or not (np.isfinite(value) and np.isfinite(error)):
@@ -280,6 +288,11 @@ def interval(
     if np.isfinite(low) and np.isfinite(high):
         share = (value - low) / (high - low)
         slope = (high - low) * share * (1 - share)
+        if error > _UNREADABLE * slope and n >= MANY_UNITS:
+            unseen, tail = 1 - (1 - level) ** (1 / n), (1 - level) / 2
+            drawn = np.nanquantile(resampled.values, [tail, 1 - tail])
+            ends = (min(drawn[0], value - unseen * (value - low)), max(drawn[1], value + unseen * (high - value)))
+            return float(min(ends[0], value)), float(max(ends[1], value))
         ends = tuple(low + (high - low) * expit(logit(share) + np.array([-reach, reach]) / slope))
     elif np.isfinite(high):
         ends = tuple(high - (high - value) * np.exp(np.array([reach, -reach]) / (high - value)))

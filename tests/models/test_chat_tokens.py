@@ -135,6 +135,23 @@ def test_what_a_template_does_wrong_is_refused(template: str, chat: Any, reason:
         encoder.encode(chat)
 
 
+def test_a_special_token_that_is_the_unknown_one_too_is_found_where_it_is_spelled() -> None:
+    """Of GPT-2 one token begins, ends and stands for the unknown; of BERT a word may be unknown and is none."""
+    from transformers import AutoTokenizer
+
+    one = AutoTokenizer.from_pretrained(tiny_model("gpt2"))
+    word = one.convert_ids_to_tokens(5) if one.bos_token is None else one.bos_token
+    one.add_special_tokens({"bos_token": word, "eos_token": word, "unk_token": word})
+    assert one.unk_token_id == one.bos_token_id
+    encoder = ChatEncoder(one, PLAIN)
+    encoder.encode((("user", "the river"),))
+    with pytest.raises(NotRendered, match=r"1 \(user\) spells the special token"):
+        encoder.encode((("user", f"say {word} please"),))
+    unknown = encoder_of("bert", "plain")
+    encoded, _ = unknown.encode((("user", "the \u4e2d river"),))
+    assert tokenizer_of("bert", "plain").unk_token_id in encoded.ids.tolist()
+
+
 def test_offsets_that_lie_are_found() -> None:
     encoder = encoder_of("gpt2", "plain")
 

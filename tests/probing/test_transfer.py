@@ -110,3 +110,21 @@ def test_what_cannot_be_compared_is_refused(caches: dict[str, Path], tmp_path: P
         transfer([caches["plain"], caches["same"]], estimator="attention")
     with pytest.raises(UsageError, match="one `task` for all data sets"):
         transfer(list(caches.values()), task=["label", "label"])
+
+
+def test_texts_that_one_set_trains_on_and_the_other_tests_are_counted(caches: dict[str, Path], tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (caches["plain"].parents[1] / "plain.jsonl").read_text().splitlines()]
+    turned = {"train": "test", "test": "train", "dev": "dev"}
+    other = tmp_path / "other.jsonl"
+    other.write_text("".join(json.dumps({**row, "split": turned[row["split"]]}) + "\n" for row in rows))
+    made = extract(tiny_model("bert"), other, overflow="truncate", cache=tmp_path / "caches").cache
+    notes = transfer([caches["plain"], made]).provenance["notes"]
+    held = [tuple(row["words"]) for row in rows if row["split"] == "test"]
+    trained = {tuple(row["words"]) for row in rows if row["split"] == "train"}
+    assert any(note.startswith("Of 80 test examples of other, 80 are training examples of plain") for note in notes)
+    n = len(held)
+    assert any(note.startswith(f"Of {n} test examples of plain, {n} are training examples of other") for note in notes)
+    if own := sum(words in trained for words in held):
+        assert any(note.startswith(f"Of {n} test examples of plain, {own} are training examples of plain") for note in notes)
+    with pytest.raises(UsageError, match="hold the same data set, 'plain'"):
+        transfer([caches["plain"], caches["same"], caches["plain"]])

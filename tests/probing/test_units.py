@@ -8,7 +8,7 @@ from tiny_models import tiny_model
 
 from probekit import extract, probe
 from probekit.example import Example
-from probekit.statistics.bootstrap import Bootstrap, interval
+from probekit.statistics.bootstrap import Bootstrap, Resampled, interval
 from probekit.statistics.units import Units, units_notes, units_of
 
 WORDS = (("the", "DET"), ("dog", "NOUN"), ("sees", "VERB"), ("big", "ADJ"), ("cats", "NOUN"))
@@ -91,3 +91,24 @@ def test_the_interval_of_selectivity_holds_what_endless_draws_give(draws: int, l
         low, high = interval(float(points[0] - points[1:].mean()), gained, bounds=(-1, 1)) or (np.nan, np.nan)
         held += low <= 0.4 <= high
     assert least <= held / 300 <= most
+
+
+def test_an_error_that_log_odds_cannot_carry_leaves_an_interval_of_quantiles() -> None:
+    """A share near 0 whose resamples jump, as a recall at few false positives does."""
+    n, value = 60, 0.0133
+    values = np.concatenate([np.full(950, value), np.full(50, 0.4)])  # one resample in twenty shows much more
+    left_out = np.full(n, value)
+    left_out[0] = 0.1  # and so does leaving out one row
+    jumping = Resampled(values, left_out, np.ones(n))
+    assert float(jumping.error()) > 1.5 * value
+    low, high = interval(value, jumping) or (np.nan, np.nan)
+    drawn = np.quantile(values, [0.025, 0.975])
+    unseen = 1 - 0.05 ** (1 / n)
+    assert high == pytest.approx(max(drawn[1], value + unseen * (1 - value)))
+    assert low == pytest.approx(min(drawn[0], value * (1 - unseen)))
+    # Quantiles of few units are too narrow, and a score in the middle is read on its own scale.
+    few = Resampled(values, left_out[:10], np.ones(10))
+    assert (interval(value, few) or (0, 0))[1] > 0.5
+    middle = Resampled(np.random.default_rng(0).normal(0.5, 0.05, 1000), np.full(n, 0.5), np.ones(n))
+    low, high = interval(0.5, middle) or (np.nan, np.nan)
+    assert high - low == pytest.approx(4 * 0.05, rel=0.1)

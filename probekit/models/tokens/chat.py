@@ -136,7 +136,7 @@ class ChatEncoder:
         if (np.diff(offsets, axis=0) < 0).any():
             raise NotRendered("1: the tokenizer's tokens do not stand one behind the other")
         inside = np.flatnonzero(word >= 0)
-        special = [at for at in inside.tolist() if int(ids[at]) in self._backend.special]
+        special = [at for at in inside.tolist() if self._is_special(int(ids[at]), text[slice(*offsets[at].tolist())])]
         if special:
             start, stop = offsets[special[0]].tolist()
             raise NotRendered(
@@ -162,6 +162,13 @@ class ChatEncoder:
                 raise NotRendered(
                     f"{_whose(rendering, messages, start)} is not whole in its tokens: '{left.strip()[:20]}' is missing"
                 )
+
+    def _is_special(self, ident: int, text: str) -> bool:
+        """Tell whether a token is a special one that its text spells; an unknown word is none."""
+        known = self._backend
+        # Of GPT-2 the unknown token is that of the end too: what it was made from tells the two apart.
+        spelled = ident == known.unknown and known.spelled is not None and known.spelled.fullmatch(text.strip())
+        return ident in known.special or bool(spelled)
 
     def _normalised(self, text: str) -> str:
         return text if self._fast.normalizer is None else str(self._fast.normalizer.normalize_str(text))

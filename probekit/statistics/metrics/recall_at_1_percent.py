@@ -1,7 +1,8 @@
 """Recall at one false positive in a hundred negatives: what a monitor finds that may hardly ever be wrong.
 
 Surprise: with fewer than a hundred negatives 1 % of them is less than one, so it is the recall before the first false
-positive; the report says so.
+positive; the report says so. Its threshold hangs on one negative or none, so that intervals of few rows are too narrow:
+of normal scores those of 95 % held the recall of the whole population in 76 to 86 % (60 and 200 rows).
 """
 
 from __future__ import annotations
