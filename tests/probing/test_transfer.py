@@ -125,6 +125,8 @@ def test_texts_that_one_set_trains_on_and_the_other_tests_are_counted(caches: di
     n = len(held)
     assert any(note.startswith(f"Of {n} test examples of plain, {n} are training examples of other") for note in notes)
     if own := sum(words in trained for words in held):
-        assert any(note.startswith(f"Of {n} test examples of plain, {own} are training examples of plain") for note in notes)
+        assert any(
+            note.startswith(f"Of {n} test examples of plain, {own} are training examples of plain") for note in notes
+        )
     with pytest.raises(UsageError, match="hold the same data set, 'plain'"):
         transfer([caches["plain"], caches["same"], caches["plain"]])
