@@ -33,7 +33,7 @@ from probekit.probing.studies.labels import Labels
 from probekit.probing.studies.study import Progress
 from probekit.probing.surface import TEXT_FLOORS, words_of
 from probekit.probing.transfer.report import FROM, OVER, STAGE, TransferReport
-from probekit.probing.transfer.shared import keys_by_split, shared_notes
+from probekit.probing.transfer.shared import check_asked_once, keys_by_split, shared_notes
 from probekit.report import Measurement
 from probekit.sites import join_layer
 from probekit.statistics.units import resampled_notes
@@ -182,7 +182,7 @@ def _sides(
         sides.append(Side(name, opened, question, check_estimator(chosen, question)))
     first = sides[0]
     for number, side in enumerate(sides[1:], 1):
-        _check_other(side, sides[:number])
+        check_asked_once(side, sides[:number])
         if side.question.data.places != first.question.data.places:
             raise UsageError(
                 f"The caches of {first.name} and {side.name} hold different layers. Name those of both with --layers."
@@ -193,17 +193,6 @@ def _sides(
                 f"{_listed(side.question.classes)}: none is in both. Name them alike in the files, and extract again."
             )
     return found[0], sides
-
-
-def _check_other(side: Side, before: Sequence[Side]) -> None:
-    """Refuse a data set that is asked the same a second time."""
-    for other in before:
-        alike = other.cache.corpus["fingerprint"] == side.cache.corpus["fingerprint"]
-        if alike and other.question.task.name == side.question.task.name:
-            raise UsageError(
-                f"{other.cache.path.name} and {side.cache.path.name} hold the same data set, '{other.name}', and are "
-                f"asked the same ('{side.question.task.name}'): that is no transfer. Name it once."
-            )
 
 
 def _listed(classes: Sequence[str]) -> str:
