@@ -17,50 +17,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit import __version__, plain
-from probekit.cache.reader import ActivationCache
 from probekit.devices import choose_device
 from probekit.errors import UsageError
 from probekit.probing.cache_selection import find_caches
-from probekit.probing.contrasts import Contrasts, check_estimator
-from probekit.probing.dataset import Place, find_sources, open_dataset, read_layers
-from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings, estimator_for
+from probekit.probing.contrasts import Contrasts
+from probekit.probing.dataset import Place, read_layers
+from probekit.probing.estimators import Estimator, LayerMatrix, StudySettings
 from probekit.probing.floors import majority_code, shares_of
 from probekit.probing.measure import blank_row, fitted, rows_of
 from probekit.probing.problem import Problem, Result
 from probekit.probing.question import Floor, Scorer
 from probekit.probing.settings import Settings
-from probekit.probing.studies.labels import Labels
 from probekit.probing.studies.study import Progress
 from probekit.probing.surface import TEXT_FLOORS, words_of
 from probekit.probing.transfer.report import FROM, OVER, STAGE, TransferReport
-from probekit.probing.transfer.shared import check_asked_once, keys_by_split, shared_notes
+from probekit.probing.transfer.shared import keys_by_split, shared_notes
+from probekit.probing.transfer.sides import Side, check_model, sides_of
 from probekit.report import Measurement
 from probekit.sites import join_layer
 from probekit.statistics.units import resampled_notes
 from probekit.tasks import ProbeTask
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """A data set: what is asked of it, and where its vectors are.
-
-    Attributes
-    ----------
-    name : str
-    cache : ActivationCache
-    question : Labels
-    contrasts : mapping of str to int64 array, optional
-    """
-
-    name: str
-    cache: ActivationCache
-    question: Labels
-    contrasts: Contrasts | None
-
-    @property
-    def problem(self) -> Problem:
-        """Its own labels."""
-        return self.question.problems[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,63 +116,12 @@ def transfer(
     ]
     root = None if cache is None else plain.path(cache, "cache")
     caches = [found.cache for found in find_caches(folders, None, None, root)]
-    _check_model(caches)
-    chosen, sides = _sides(caches, settings, probes)
+    check_model(caches)
+    chosen, sides = sides_of(caches, settings, probes)
     places = sides[0].question.data.places
     best = _fit(chosen, sides, places, choose_device(device, float64=True), seed, progress)
     rows = [row for side, found in zip(sides, best, strict=True) for row in _rows(chosen, side, found, sides)]
     return TransferReport(tuple(rows), _provenance(chosen, sides, settings))
-
-
-def _check_model(caches: Sequence[ActivationCache]) -> None:
-    first = caches[0]
-    for other in caches[1:]:
-        if other.model.get("weights") != first.model.get("weights") or other.stacks != first.stacks:
-            raise UsageError(
-                f"Transfer reads data sets through one model. {first.path.name} is of '{first.model['name']}', "
-                f"{other.path.name} of '{other.model['name']}' with other weights. Extract both with one model."
-            )
-
-
-def _sides(
-    caches: Sequence[ActivationCache], settings: Sequence[Settings], probes: Any
-) -> tuple[Estimator, list[Side]]:
-    """Ask every data set, and refuse what cannot be compared."""
-    sides: list[Side] = []
-    found: list[Estimator] = []
-    for opened, asked in zip(caches, settings, strict=True):
-        (source,) = find_sources(opened, [asked], probes=probes)
-        chosen = estimator_for(asked.estimator, source.task)
-        if chosen is None or chosen.targets != "labels" or chosen.tokens:
-            raise UsageError(
-                f"Transfer compares labels told from one vector a target. '{asked.estimator or source.task.name}' does "
-                "not: leave out --estimator, or ask a task that has labels."
-            )
-        named = replace(asked, estimator=chosen.name)
-        Labels.check(named, source.task)
-        question = Labels.pose(open_dataset(opened, named, source), named)
-        name = str(opened.corpus["name"])
-        taken = [side.name for side in sides]
-        name = name if name not in taken else f"{name} ({sum(one.startswith(name) for one in taken) + 1})"
-        found.append(chosen)
-        sides.append(Side(name, opened, question, check_estimator(chosen, question)))
-    first = sides[0]
-    for number, side in enumerate(sides[1:], 1):
-        check_asked_once(side, sides[:number])
-        if side.question.data.places != first.question.data.places:
-            raise UsageError(
-                f"The caches of {first.name} and {side.name} hold different layers. Name those of both with --layers."
-            )
-        if not set(side.question.classes) & set(first.question.classes):
-            raise UsageError(
-                f"{first.name} has the labels {_listed(first.question.classes)}, {side.name} has "
-                f"{_listed(side.question.classes)}: none is in both. Name them alike in the files, and extract again."
-            )
-    return found[0], sides
-
-
-def _listed(classes: Sequence[str]) -> str:
-    return ", ".join(map(repr, classes[:5])) + (" ..." if len(classes) > 5 else "")
 
 
 def _fit(

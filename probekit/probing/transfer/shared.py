@@ -6,15 +6,10 @@ dev of what is trained on chooses layer and strength, so its texts are not new e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from probekit.corpus.repeats import text_key
-from probekit.errors import UsageError
 from probekit.example import Example
-
-if TYPE_CHECKING:
-    from probekit.probing.transfer.run import Side
 
 Keys = Mapping[str, list[int]]
 """Of each split, what its texts are known by."""
@@ -51,19 +46,3 @@ def shared_notes(sets: Mapping[str, Keys]) -> list[str]:
                 f"Of {len(other['test']):,} test examples of {tested}, {', '.join(parts)}: that part is {what}."
             )
     return notes
-
-
-def check_asked_once(side: Side, before: Sequence[Side]) -> None:
-    """Refuse a data set that is asked the same a second time.
-
-    Raises
-    ------
-    UsageError
-    """
-    for other in before:
-        alike = other.cache.corpus["fingerprint"] == side.cache.corpus["fingerprint"]
-        if alike and other.question.task.name == side.question.task.name:
-            raise UsageError(
-                f"{other.cache.path.name} and {side.cache.path.name} hold the same data set, '{other.name}', and are "
-                f"asked the same ('{side.question.task.name}'): that is no transfer. Name it once."
-            )
