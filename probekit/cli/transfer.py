@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from probekit.cli.options import (
+    At,
     CacheRoot,
     Debug,
     Device,
@@ -29,6 +30,7 @@ from probekit.cli.output import keep_report, print_report, progress_bar
 EXAMPLES = examples(
     "probekit transfer CACHE1 CACHE2 CACHE3 --plot transfer.png --out transfer.jsonl",
     "probekit transfer CACHE1 CACHE2 --task label:truth --task label:correct --estimator mean-difference",
+    "probekit transfer CACHE1 CACHE2 --at last --metric auroc",
 )
 
 
@@ -47,6 +49,7 @@ def transfer_command(
     ] = None,
     layers: Layers = "all",
     pool: Pool = "mean",
+    at: At = None,
     estimator: EstimatorName = None,
     metric: Annotated[
         list[str] | None,
@@ -81,6 +84,7 @@ def transfer_command(
             task=task or "label",
             layers=layers,
             pool=pool,
+            at=at,
             estimator=estimator,
             metrics=metric or (),
             seed=seed,

@@ -9,6 +9,7 @@ import typer
 
 from probekit.cli.options import (
     Annotations,
+    At,
     CacheFolder,
     CacheRoot,
     Debug,
@@ -47,6 +48,7 @@ def map_command(
     layers: Layers = "all",
     pool: Pool = "mean",
     pair: Pair = "concat",
+    at: At = None,
     split: Annotated[
         str, typer.Option("--show", help="Parts of the corpus to show, like train,dev or test.", metavar="LIST")
     ] = "train,dev",
@@ -103,6 +105,7 @@ def map_command(
             layers=layers,
             pool=pool,
             pair=pair,
+            at=at,
             split=split,
             points=points,
             breadth=breadth,

@@ -10,6 +10,7 @@ import typer
 from probekit.cli.modes import check_options
 from probekit.cli.options import (
     Annotations,
+    At,
     CacheFolder,
     CacheRoot,
     Debug,
@@ -40,6 +41,7 @@ def neurons_command(
     on: CacheFolder = None,
     task: Annotated[str, typer.Option("--task", help="Labels to rank neurons for.", metavar="TASK")] = "pos",
     layers: Layers = "",
+    at: At = None,
     rankings: Annotated[
         str | None,
         typer.Option(
@@ -129,6 +131,7 @@ def neurons_command(
             on,
             task=task,
             layers=layers or None,
+            at=at,
             settings=asked,
             estimator=estimator,
             corpus=corpus,

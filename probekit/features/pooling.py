@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from probekit.cache.index import CacheIndex
+from probekit.cache.keep import SENTENCE, SPANS
 from probekit.cache.ranges import closing_rows, place_rows, span_rows, with_text
 from probekit.cache.reader import LayerView
 from probekit.errors import ResourceError, UsageError, did_you_mean
@@ -177,10 +178,16 @@ def _kept_ranges(index: CacheIndex, table: TargetTable) -> tuple[NDArray[np.int6
         where = f"'{table.forms[lost[0]]:.60}' in example '{table.ids[table.example[lost[0]]]}'"
         raise UsageError(
             f"{len(lost):,} of {len(table):,} targets stand at other places than the cache keeps ({index.keep.name}), "
-            f"the first of them {where}. Extract with --keep words (of a word or more), sentence (of whole examples), "
-            "spans:TASK, the name of the position, or tokens."
+            f"the first of them {where}. {_kept_positions(index)}Extract with --keep words (of a word or more), "
+            "sentence (of whole examples), spans:TASK, the name of the position, or tokens."
         )
     return first, stop
+
+
+def _kept_positions(index: CacheIndex) -> str:
+    """Say by what option the positions are read that a cache keeps."""
+    kept = [unit for unit in index.keep.units if unit != SENTENCE and not unit.startswith(f"{SPANS}:")]
+    return f"Ask at what is kept, where a command has the option: --at {' or --at '.join(kept)}. Or: " if kept else ""
 
 
 def _without(table: TargetTable, whole: NDArray[np.bool_]) -> TargetTable:

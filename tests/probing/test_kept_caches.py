@@ -25,7 +25,10 @@ from probekit.tasks.positions import place_of
 from probekit.tuning.data.data import from_cache
 from probekit.tuning.data.materials import gather
 from probekit.tuning.drift import drift
+from probekit.viewing import project
 from probekit.viewing.neurons.heat import heat
+from probekit.viewing.neurons.run import view_neurons
+from probekit.viewing.neurons.settings import NeuronSettings
 from probekit.viewing.predictions.run import view_lens
 from probekit.viewing.words.tables import of_cache
 
@@ -112,6 +115,25 @@ def test_scores_are_those_of_a_cache_of_tokens_and_the_report_says_what_was_kept
     assert tokens.provenance["settings"]["keep"] == "tokens"
     said = [note for note in pooled.provenance["notes"] if "The cache keeps" in note]
     assert said == [f"The cache keeps {caches[keep].keep.said} (--keep {keep})."]
+
+
+def test_maps_and_neurons_at_a_kept_position_are_those_of_a_cache_of_tokens(caches: Caches) -> None:
+    task, places = "sentence-length", caches["sentence:last,last"]
+    maps = [project("pca", one.path, task=task, layers=2, at="last", by=task) for one in (caches["tokens"], places)]
+    expected, found = (one.points[["x", "y"]].to_numpy() for one in maps)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    whole = project("pca", caches["tokens"].path, task=task, layers=2)
+    assert np.abs(whole.points[["x", "y"]].to_numpy() - found).max() > 0.1
+    few = NeuronSettings(rankings=("correlation",), draws=1)
+    ranked = [
+        view_neurons(one.path, task=task, layers=2, at="last", settings=few) for one in (caches["tokens"], places)
+    ]
+    assert ranked[0].provenance["rankings"] == ranked[1].provenance["rankings"]
+    for report in (maps[1], ranked[1]):
+        assert report.provenance["settings"]["at"] == "last"
+        assert any(note.startswith("Read at 'last', ") for note in report.provenance["notes"])
+    with pytest.raises(UsageError, match=r"the option: --at last\. Or: Extract with"):
+        project("pca", places.path, task="pos", pool="last")
 
 
 def test_what_was_not_kept_is_refused_with_what_would_have_held_it(caches: Caches, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tiny_models import tiny_model
 from typer.testing import CliRunner
 
 from probekit import ActivationCache, extract, probe
-from probekit.cli.app import app
+from probekit.cli.app import app, run
 from probekit.cli.opened import opened
 from probekit.errors import UsageError
 from probekit.probing.transfer.report import TransferReport
@@ -97,6 +97,29 @@ def test_the_command_writes_a_report_that_opens_as_what_it_is(caches: dict[str, 
     assert isinstance(again, TransferReport)
     assert again.data == NAMES
     assert plot.stat().st_size > 10_000
+
+
+def test_at_a_position_caches_of_positions_say_what_caches_of_tokens_say(
+    caches: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [path.parent.parent / f"{name}.jsonl" for name, path in caches.items()][1:]
+    model = tiny_model("bert")
+    kept = [extract(model, file, overflow="truncate", keep="last-prompt,last", cache=tmp_path).cache for file in files]
+    tokens = [caches[name] for name in NAMES[1:]]
+    expected, found = (transfer(one, at="last", layers=[1, 2]) for one in (tokens, kept))
+    assert [(row.method, row.corpus, row.layer) for row in found.rows] == [
+        (row.method, row.corpus, row.layer) for row in expected.rows
+    ]
+    np.testing.assert_allclose(found.matrix(), expected.matrix(), atol=1e-6)
+    whole = transfer(tokens, layers=[1, 2])
+    assert [row.value for row in whole.rows] != [row.value for row in found.rows]
+    assert found.provenance["settings"]["at"] == "last"
+    assert found.cell("same", "turned").pooling == "last"
+    assert sum("Read at 'last', " in note and note.endswith("all 160 targets have it.") for note in found.notes) == 2
+    assert run(["transfer", *map(str, kept), "--at", "last", "--layers", "1"]) == 0
+    assert "transfer of label at 'last', " in capsys.readouterr().out
+    with pytest.raises(UsageError, match=r"than the cache keeps .*: --at last or --at last-prompt\. Or: Extract with"):
+        transfer(kept)
 
 
 def test_what_cannot_be_compared_is_refused(caches: dict[str, Path], tmp_path: Path) -> None:

@@ -106,7 +106,9 @@ class TransferReport(RowReport):
                     shortened(trained), shortened(tested) + own, str(row.layer), number(row.value), interval(row),
                     *floors, signed(gain.value), interval(gain),
                 )  # fmt: skip
-        title = f"transfer of {self.provenance['task']}, {readable(self.method)}"
+        at = self.provenance["settings"].get("at")
+        where = "" if at is None else f" at '{at}'"
+        title = f"transfer of {self.provenance['task']}{where}, {readable(self.method)}"
         return "\n".join([title, render_plain(table, 160), *(f"note: {note}" for note in self.notes)])
 
     @property

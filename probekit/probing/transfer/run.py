@@ -53,6 +53,7 @@ def transfer(
     task: str | ProbeTask | Sequence[str | ProbeTask] = "label",
     layers: str | int | Iterable[int | str] = "all",
     pool: str = "mean",
+    at: str | None = None,
     estimator: str | None = None,
     metrics: str | Sequence[str] = (),
     seed: int = 0,
@@ -71,7 +72,8 @@ def transfer(
         What every data set is asked, or one for each; their labels must be the same.
     layers : "all", str, int, or an iterable of layers
         Of which dev of the data set that is trained on chooses.
-    pool : {"mean", "first", "last", "endpoints"}
+    pool, at : str
+        As :func:`~probekit.probe` takes them: how tokens become a vector, and where in each example is read.
     estimator : str, optional
         Any of labels that reads one vector a target; ``logistic`` by default.
     metrics : str or sequence of str
@@ -101,19 +103,11 @@ def transfer(
     tasks = [task] if isinstance(task, str | ProbeTask) else list(task)
     if len(tasks) not in (1, len(folders)):
         raise UsageError(f"Give one `task` for all data sets, or one for each of {len(folders)}. Got {len(tasks)}.")
-    settings = [
-        Settings(
-            task=one,
-            layers=layers,  # type: ignore[arg-type]  # read by Settings
-            pool=pool,
-            estimator=estimator,
-            control_seeds=0,
-            seed=seed,
-            device=device,
-            metrics=metrics,  # type: ignore[arg-type]
-        )
-        for one in (tasks if len(tasks) > 1 else tasks * len(folders))
-    ]
+    common = Settings(
+        layers=layers, pool=pool, at=at, estimator=estimator,  # type: ignore[arg-type]  # read by Settings
+        control_seeds=0, seed=seed, device=device, metrics=metrics,  # type: ignore[arg-type]
+    )  # fmt: skip
+    settings = [replace(common, task=one) for one in (tasks if len(tasks) > 1 else tasks * len(folders))]
     root = None if cache is None else plain.path(cache, "cache")
     caches = [found.cache for found in find_caches(folders, None, None, root)]
     check_model(caches)
@@ -229,7 +223,7 @@ def _provenance(estimator: Estimator, sides: Sequence[Side], settings: Sequence[
     ]
     notes += shared_notes({side.name: keys_by_split(side.cache.examples()) for side in sides})
     for side in sides:
-        notes += [f"{side.name}: {note}" for note in side.question.notes]
+        notes += [f"{side.name}: {note}" for note in (*side.question.data.source.said, *side.question.notes)]
         notes += [f"{side.name}: {note}" for note in resampled_notes({"test": side.question.parts["test"].resampled})]
         for other in sides:
             unknown = sorted(set(other.question.classes) - set(side.question.classes))

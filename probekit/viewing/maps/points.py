@@ -107,9 +107,16 @@ def _hash(seed: int, sentence: str, spans: Any) -> int:
 
 
 def choose_points(
-    dataset: Dataset, by: str, *, splits: tuple[str, ...], most: int | None, seed: int, probes: Any = ()
+    dataset: Dataset,
+    by: str,
+    *,
+    splits: tuple[str, ...],
+    most: int | None,
+    seed: int,
+    at: str | None = None,
+    probes: Any = (),
 ) -> Points:
-    """Choose the targets to show, and read what is known of them.
+    """Choose the targets to show, and read what is known of them; of another task, at the same place in examples.
 
     Raises
     ------
@@ -140,7 +147,7 @@ def choose_points(
         for ordinal, spans in zip(kept.example.tolist(), kept.spans.tolist(), strict=True)
     ]
     sentences = {kept.ids[ordinal]: list(words[ordinal]) for ordinal in examples}
-    values = _values(dataset, kept, by, probes)
+    values = _values(dataset, kept, by, at=at, probes=probes)
     lacking = sum(value is None for value in values)
     if lacking == len(values):
         raise UsageError(
@@ -151,7 +158,7 @@ def choose_points(
     return Points(kept, rows, shown, sentences, values, notes)
 
 
-def _values(dataset: Dataset, table: TargetTable, by: str, probes: Any) -> list[Any]:
+def _values(dataset: Dataset, table: TargetTable, by: str, *, at: str | None, probes: Any) -> list[Any]:
     """Return what each point is coloured by: something of its own, an annotation, or another task's label."""
     if by == LABEL:
         return [as_plain(label) for label in table.labels]
@@ -169,7 +176,7 @@ def _values(dataset: Dataset, table: TargetTable, by: str, probes: Any) -> list[
     examples = enumerate(matched(dataset.cache.examples(), opened, f"the corpus '{opened.name}'"))
     # A missing key tells an annotation that there is not from one that a few examples lack.
     found = {n: example.annotations[by] for n, example in examples if by in example.annotations and n in ordinals}
-    return _of_annotation(dataset, table, by, found) if found else _of_task(dataset, table, by, probes)
+    return _of_annotation(dataset, table, by, found) if found else _of_task(dataset, table, by, at=at, probes=probes)
 
 
 def _of_annotation(dataset: Dataset, table: TargetTable, by: str, found: Mapping[int, Any]) -> list[Any]:
@@ -186,9 +193,9 @@ def _of_annotation(dataset: Dataset, table: TargetTable, by: str, found: Mapping
     return values
 
 
-def _of_task(dataset: Dataset, table: TargetTable, by: str, probes: Any) -> list[Any]:
+def _of_task(dataset: Dataset, table: TargetTable, by: str, *, at: str | None, probes: Any) -> list[Any]:
     """Return the label that another task gives to the same spans."""
-    source = find_sources(dataset.cache, [Settings(task=by)], corpus=dataset.source.corpus, probes=probes)[0]
+    (source,) = find_sources(dataset.cache, [Settings(task=by, at=at)], corpus=dataset.source.corpus, probes=probes)
     other = source.targets()
     labels = {
         (ordinal, str(spans)): as_plain(label)

@@ -49,6 +49,7 @@ def project(
     layers: str | int | Iterable[int | str] = "all",
     pool: str = "mean",
     pair: str = "concat",
+    at: str | None = None,
     split: str | Iterable[str] = "train,dev",
     points: int | None = None,
     breadth: float | None = None,
@@ -73,7 +74,7 @@ def project(
     by : str
         What they are coloured by: ``label``, ``split``, ``document``, ``length``, ``position``, an annotation of the
         examples, or another task over the same targets.
-    layers, pool, pair
+    layers, pool, pair, at
         As :func:`~probekit.probe` takes them. Several layers are turned to one another (orthogonal Procrustes) and
         brought to one spread.
     split : str or iterable of str
@@ -106,7 +107,7 @@ def project(
         _breadth(projection, breadth), plain.whole(neighbours, "neighbours", least=1),
         plain.whole(seed, "seed", least=0, most=min(LARGEST_SEED, 2**32 - 1)),
     )  # fmt: skip
-    settings = Settings(task=task, layers=layers, pool=pool, pair=pair, seed=asked.seed)  # type: ignore[arg-type]
+    settings = Settings(task=task, layers=layers, pool=pool, pair=pair, at=at, seed=asked.seed)  # type: ignore[arg-type]
     opened = open_cache(on, None, None, cache)
     corpus = None if corpus is None else open_corpus(corpus)
     source = find_sources(opened, [settings], corpus=corpus, annotations=annotations, probes=probes)[0]
@@ -116,7 +117,9 @@ def project(
             "property to see on a map. View pos, deprel or position."
         )
     dataset = open_dataset(opened, settings, source)
-    shown = choose_points(dataset, asked.by, splits=asked.splits, most=asked.most, seed=asked.seed, probes=probes)
+    shown = choose_points(
+        dataset, asked.by, splits=asked.splits, most=asked.most, seed=asked.seed, at=at, probes=probes
+    )
     quality.check_neighbours(asked.neighbours, min(len(shown.rows), MEASURED))
     return _Maps(dataset, asked, shown).report(settings, progress)
 
@@ -223,7 +226,7 @@ class _Maps:
             "settings": {
                 "method": asked.projection.name, "made_with": self.made_with, "by": asked.by,
                 "split": " and ".join(asked.splits), "things": _THINGS[task.kind], "fitted_to": asked.projection.said,
-                "layers": settings.to_json()["layers"], "pool": settings.pool, "pair": settings.pair,
+                "layers": settings.to_json()["layers"], "pool": settings.pool, "pair": settings.pair, "at": settings.at,
                 "points": asked.most, "seed": asked.seed, "neighbours": asked.neighbours,
                 **({asked.projection.breadth: asked.breadth} if asked.projection.breadth else {}),
                 "reference": asked.projection.reference, "probekit": __version__,
@@ -238,7 +241,7 @@ class _Maps:
     def _notes(self) -> list[str]:
         dataset, asked, n = self.dataset, self.asked, len(self.points.rows)
         train = dataset.table.part("train")
-        notes = [*dataset.source.corpus.remarks, *self.points.notes]
+        notes = [*dataset.source.corpus.remarks, *dataset.source.said, *self.points.notes]
         if dataset.left_out:
             notes.append(f"Left out as too rare for the task: {named(dataset.left_out)}.")
         if lost := dataset.table.without_token:

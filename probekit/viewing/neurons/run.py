@@ -38,6 +38,7 @@ def view_neurons(
     *,
     task: Any = "pos",
     layers: Any = None,
+    at: str | None = None,
     settings: NeuronSettings | None = None,
     estimator: str = "logistic",
     corpus: Any = None,
@@ -57,6 +58,8 @@ def view_neurons(
         Over labels.
     layers : str, int, or an iterable of layers, optional
         Also places inside of blocks, ``3.mlp``; by default the layer in the middle.
+    at : str, optional
+        Where a question about a whole example is read, as :func:`probekit.probe` takes it.
     settings : NeuronSettings, optional
     estimator : str
         ``logistic`` or ``elastic-net``: a probe with weights.
@@ -87,7 +90,7 @@ def view_neurons(
     rankings = rankings_of(asked.rankings)
     opened = open_cache(on, None, corpus, cache)
     chosen = _middle(opened) if layers in (None, "") else layers
-    probing = Settings(task=task, layers=chosen, estimator=estimator, seed=seed, device="cpu")  # type: ignore[arg-type]  # read by Settings
+    probing = Settings(task=task, layers=chosen, at=at, estimator=estimator, seed=seed, device="cpu")  # type: ignore[arg-type]  # read by Settings
     (source,) = find_sources(opened, [probing], corpus=corpus, annotations=annotations, probes=probes)
     kind = _estimator(estimator, source)
     data, sampled = _open(opened, probing, source, asked.rows)
@@ -105,7 +108,14 @@ def view_neurons(
         if progress is not None:
             progress((done + 1) / len(data.places), f"layer {matrix.layer}")
     units = {split: part.resampled for split, part in question.parts.items() if split != "train"}
-    notes = [*question.notes, *sampled, *few, *(note for one in found for note in one.notes), *units_notes(units)]
+    notes = [
+        *source.said,
+        *question.notes,
+        *sampled,
+        *few,
+        *(note for one in found for note in one.notes),
+        *units_notes(units),
+    ]
     if question.keys is None:
         notes += no_control_notes(source.task, opened, ("shuffled labels",))
     counts = {split: part.n for split, part in question.parts.items()}
