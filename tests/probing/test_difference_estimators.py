@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -131,13 +132,52 @@ def test_ccs_reads_no_training_label_and_says_what_it_is() -> None:
     assert len(Places.of(np.array([0, 0, 1, 2, 2, 2])).alone) == 4
 
 
-def test_ccs_refuses_an_order_that_gives_the_label_away_and_data_without_pairs() -> None:
+def test_ccs_turns_half_of_the_pairs_where_their_order_is_that_of_the_labels() -> None:
+    X, y, groups = pairs(350, seed=0, side=0.0)
+    assert "turned" not in studied("ccs", X, y, groups).said
+    # The true row first in every pair: to standardise apart in that order takes the label away.
+    ordered = np.lexsort((1 - y, groups))
+    found = studied("ccs", X[ordered], y[ordered], groups)
+    assert found.test_score > 0.97
+    assert "half of the pairs turned, for in 100% the first row had the same label" in found.said
+    np.testing.assert_array_equal(studied("ccs", X[ordered], y[ordered], groups).test_codes, found.test_codes)
+    nothing = pairs(350, seed=0, truth=0.0, side=0.0)[0]
+    assert studied("ccs", nothing, y[ordered], groups).test_score < 0.65
+    places = Places.of(groups)
+    turned = places.turned([0, 0])
+    assert (turned.first == places.second).sum() == 175
+    np.testing.assert_array_equal(np.sort([turned.first, turned.second], axis=0), [places.first, places.second])
+
+
+def test_ccs_refuses_data_without_pairs_and_says_which_form_has_some() -> None:
     X, y, groups = pairs(350, seed=0)
-    ordered = np.tile([1, 0], 350).astype(np.int32)
-    with pytest.raises(InputError, match="100% of the training pairs the first example has the same label"):
-        studied("ccs", X, ordered, groups)
-    with pytest.raises(InputError, match="groups of exactly two examples, and training has none"):
+    with pytest.raises(InputError, match=r"groups of exactly two examples, and training has none\. "):
         studied("ccs", X, y, np.arange(700))
+    # Two contrasts of one prompt.
+    with pytest.raises(InputError, match=r"has none; 100 of its 100 groups hold more, up to 4.* `group` of its own"):
+        studied("ccs", X, y, groups // 2)
+    with pytest.raises(InputError, match="training has one alone"):
+        studied("ccs", X, y, np.array([0, 0, *range(1, 699)]))
+
+
+def test_ccs_reads_rows_of_chosen_and_rejected(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"is it {word} ?", "chosen": f"yes {word}", "rejected": f"no {word}"}
+        for word in ("the river", "a house", "the doctor", "run", "quiet", "a cat", "the dog", "old")
+        for word in (word, f"{word} walks", f"{word} there")
+    ]
+    twice = [{**row, "chosen": f"yes , {row['chosen']}"} for row in rows]
+    named = [{**row, "group": str(at)} for at, row in enumerate(rows + twice)]
+    for name, given in (("once", rows), ("twice", rows + twice), ("named", named)):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in given))
+        made = extract(tiny_model("bert"), path, cache=tmp_path / "root").cache
+        if name == "twice":
+            with pytest.raises(InputError, match=r"training has none; .* hold more, up to 4"):
+                probe("label", on=made, layers=[1], estimator="ccs", fast=True)
+            continue
+        report = probe("label", on=made, layers=[1], estimator="ccs", fast=True)
+        assert any("half of the pairs turned" in str(row.note) for row in report.rows)
 
 
 def test_corpora_without_pairs_and_tasks_of_more_classes_are_refused(tmp_path: Path) -> None:

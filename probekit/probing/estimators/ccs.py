@@ -3,7 +3,9 @@
 Of each pair (a group of two rows) the probabilities shall add up to one, and be sure. The first and the second rows
 of all pairs are standardised apart, so that what tells first from second is no answer. Of several restarts the one with
 the least loss is taken, which no label goes into; labels decide its sign alone, those of dev. Surprise: a pair is
-answered together, as in the paper, by what its two rows say of each other; a row outside of pairs by itself.
+answered together, as in the paper, by what its two rows say of each other; a row outside of pairs by itself. And the
+order of the corpus (yes before no) is that of the pairs unless it is that of the labels (chosen before rejected), which
+standardising apart would take away: then half of the pairs, drawn by the seed, are turned.
 
 References
 ----------
@@ -29,7 +31,7 @@ RESTARTS, STEPS = 10, 500
 PENALTY = 1e-3
 """Of the squared length of the direction, beside the mean loss: without it the direction grows without end."""
 TELLING = 0.9
-"""Share of pairs whose first row has one label, above which standardising apart takes the answer away."""
+"""Share of training pairs whose first row has one label, above which half of all pairs are turned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Places:
     Attributes
     ----------
     first, second : int64 array [pairs]
-        Rows, in the order of the corpus.
+        Rows, in the order of the corpus, or turned.
     alone : int64 array [others]
         Rows in no pair.
     """
@@ -56,6 +58,13 @@ class Places:
         starts = np.cumsum(counts) - counts
         paired = starts[counts == 2]
         return cls(order[paired], order[paired + 1], np.flatnonzero(counts[groups] != 2))
+
+    def turned(self, seed: Sequence[int]) -> Places:
+        """Turn half of the pairs, drawn at random: an order that was the same in all says nothing then."""
+        drawn = np.random.default_rng(seed).permutation(len(self.first)) < len(self.first) // 2
+        return replace(
+            self, first=np.where(drawn, self.second, self.first), second=np.where(drawn, self.first, self.second)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +145,22 @@ def study(
     Raises
     ------
     InputError
-        No pairs, or pairs whose order gives the label away.
+        Fewer than two training pairs.
     UsageError
         No dev rows to take the sign from.
     """
     groups = contrasts_of(settings)
     pairs = {split: Places.of(groups[split]) for split in groups}
+    _check_pairs(pairs["train"], groups["train"])
+    ones = float(np.mean(problems[0].y_train[pairs["train"].first] == 1))
+    told, turned = max(ones, 1 - ones), ""
+    if told > TELLING:
+        pairs = {split: part.turned((settings.seed, at)) for at, (split, part) in enumerate(pairs.items())}
+        turned = f"; half of the pairs turned, for in {told:.0%} the first row had the same label"
     for matrix in layers:
         check_problems(problems, [PENALTY], n=len(matrix.train), n_dev=len(matrix.dev), weighted=False)
-        _check_pairs(pairs["train"], problems[0], n_dev=len(matrix.dev))
+        if not len(matrix.dev):
+            raise UsageError("The sign of ccs is taken from dev rows, and there are none. Give a dev split.")
         train, dev, test = (part.astype(np.float64) for part in (matrix.train, matrix.dev, matrix.test))
         places = pairs["train"]
         sides = Sides.of(train, places)
@@ -155,7 +171,7 @@ def study(
         alone = sum(len(part.alone) for part in pairs.values())
         said = (
             f"found without labels: {len(places.first):,} training pairs, loss {min(losses):.3f}, the least of "
-            f"{RESTARTS} restarts (most {max(losses):.3f}); {alone:,} rows in no pair; its sign is that of dev"
+            f"{RESTARTS} restarts (most {max(losses):.3f}); {alone:,} rows in no pair{turned}; its sign is that of dev"
         )
         yield matrix.layer, [_result(problem, found, said, rested) for problem in problems]
 
@@ -173,21 +189,23 @@ def _result(problem: Problem, found: Sequence[FloatArray], said: str, rested: bo
     return replace(result, said=said)
 
 
-def _check_pairs(places: Places, problem: Problem, *, n_dev: int) -> None:
-    if not n_dev:
-        raise UsageError("The sign of ccs is taken from dev rows, and there are none. Give a dev split.")
-    if not len(places.first):
-        raise InputError(
-            "The estimator 'ccs' reads pairs, groups of exactly two examples, and training has none. Give the examples "
-            "of each pair one name in the column `group`, and extract again."
-        )
-    ones = float(np.mean(problem.y_train[places.first] == 1))
-    if max(ones, 1 - ones) > TELLING:
-        raise InputError(
-            f"In {max(ones, 1 - ones):.0%} of the training pairs the first example has the same label. ccs "
-            "standardises first and second examples apart, which would take the label away with the order. Put the "
-            "examples of each pair in an order that says nothing of the label, and extract again."
-        )
+def _check_pairs(places: Places, groups: NDArray[np.int64]) -> None:
+    if len(places.first) > 1:
+        return
+    sizes = np.bincount(groups)
+    several = int((sizes > 2).sum())
+    has = "none" if not len(places.first) else "one alone"
+    held = f"; {several:,} of its {len(sizes):,} groups hold more, up to {sizes.max()}" if several else ""
+    contrasts = (
+        " Contrasts of one prompt (rows of chosen and rejected) are one group unless each row has a `group` of its "
+        "own; give those of one prompt the same `split` then, or they may part."
+        if several
+        else ""
+    )
+    raise InputError(
+        f"The estimator 'ccs' reads pairs, groups of exactly two examples, and training has {has}{held}. Give the "
+        f"examples of each pair one name in the column `group`, and extract again.{contrasts}"
+    )
 
 
 ESTIMATOR = Estimator(
