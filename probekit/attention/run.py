@@ -20,6 +20,7 @@ from probekit.attention.relations import DIRECTIONS, frequent
 from probekit.attention.report import SPREAD, STAGE, AttentionReport
 from probekit.attention.source import no_weights
 from probekit.attention.spread import SPREADS
+from probekit.cache.notes import cache_notes
 from probekit.cache.reader import ActivationCache
 from probekit.errors import InputError, UsageError
 from probekit.features import TargetTable
@@ -143,7 +144,8 @@ def attend(
             rows += _rows_of(found, heads[0].places, blank)
         rows += _spread_rows(heads[0], table, blank)
         lost += heads[0].lost
-    notes = [*source.corpus.remarks, *([_few(left_out, least)] if left_out else [])]
+    cached = dict.fromkeys(note for one in caches for note in cache_notes(one))
+    notes = [*source.corpus.remarks, *cached, *([_few(left_out, least)] if left_out else [])]
     if lost:
         notes.append(f"{lost:,} pairs are left out: no token covers one of the two.")
     return AttentionReport(tuple(rows), _provenance(caches, table, settings, least, notes) | {"task": source.task.name})

@@ -112,6 +112,7 @@ def info_command(
     )
     from probekit.cache.keep import Keep
     from probekit.cache.manage.folders import info
+    from probekit.cache.notes import truncated_line
     from probekit.controls import control_of, edits_line
     from probekit.sites import read_tensor
 
@@ -142,6 +143,8 @@ def info_command(
         if (keep := Keep.of(identity)).pooled:
             read = f"; the model read {found['findings']['tokens_read']:,} tokens"
             typer.echo(f"keeps      {keep.name}: {keep.said}{read}")
+        if cut := truncated_line(found["findings"]):
+            typer.echo(f"cut        {cut}")
         typer.echo(f"layers     {', '.join(layers)}")
         show_sites({str(site.label): tensor["width"] for site, tensor in places if site.inside})
         typer.echo(f"checked    {certificate_line(found['certificate'])}")

@@ -13,6 +13,7 @@ from typing import Any
 
 from probekit.cache.format.certificate import certificate, made_notes
 from probekit.cache.keep import EVERY_TOKEN, Keep
+from probekit.cache.notes import truncated_line
 from probekit.extraction.spec import ExtractionSpec
 from probekit.sites import STACKS, read_tensor
 
@@ -173,9 +174,8 @@ def _notes(findings: Mapping[str, Any]) -> list[str]:
     if findings.get("spelling_special"):
         named = ", ".join(map(repr, findings.get("special_words", [])))
         notes.append(f"{findings['spelling_special']:,} words spell a special token and were encoded as text: {named}.")
-    if findings.get("truncated"):
-        named = ", ".join(map(repr, findings.get("truncated_examples", [])))
-        notes.append(f"{findings['truncated']:,} words were cut off from examples over the limit: {named}.")
+    if line := truncated_line(findings):
+        notes.append(f"{line}.")
     if unpadded := (findings.get("check") or {}).get("unpadded"):
         notes.append(
             f"Padding changes what this model says: {unpadded:,} shards were run in batches of equal lengths, "

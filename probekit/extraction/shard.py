@@ -210,6 +210,7 @@ class ShardRunner:
         findings["covered"] -= lost
         findings["truncated"] = lost
         findings["truncated_examples"] = list(ready.layout.truncated)[:NAMED]
+        findings["examples_truncated"] = len(ready.layout.truncated)
         findings["layers"] = {
             name: {"largest": size, "nonfinite": 0, "largest_difference": check.differences[name]}
             for name, size in tally.items()

@@ -15,8 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from probekit import __version__
-from probekit.cache.format.certificate import certificate, made_notes
-from probekit.cache.keep import KEEP, keep_notes
+from probekit.cache.format.certificate import certificate
+from probekit.cache.keep import KEEP
+from probekit.cache.notes import cache_notes
 from probekit.cache.reader import ActivationCache
 from probekit.controls import control_of, edits_notes
 from probekit.corpus import Corpus
@@ -243,8 +244,7 @@ def provenance_of(
         "targets": dict(targets),
         "notes": [
             *source.remarks,
-            *made_notes(cache.made_with),
-            *keep_notes(cache),
+            *cache_notes(cache),
             *edits_notes(cache.identity.get("edits", ())),
             *_of_word_vectors(cache),
             *notes,

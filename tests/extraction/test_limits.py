@@ -14,8 +14,11 @@ from tiny_models import tiny_model
 
 import probekit.cache.write.staging
 from probekit import ActivationCache, extract, probe
+from probekit.cache.notes import cache_notes, truncated_line
 from probekit.cli.app import run
 from probekit.errors import NumericError
+from probekit.viewing import project
+from probekit.viewing.similarity.run import view_similarity as similarity
 
 SENTENCES = ["the doctor walked", "music", "rivers carry paper", "a bright window follows the teacher", "gardens run"]
 
@@ -80,7 +83,9 @@ def test_fault_11_a_late_overflow_keeps_the_shards_before_it(tmp_path: Path, mon
     assert len(list((cache / "receipts").iterdir())) == len(kept)
 
 
-def test_fault_12_words_over_the_limit_are_named_and_n_says_so(tmp_path: Path, private_cache: Path) -> None:
+def test_fault_12_words_over_the_limit_are_named_and_n_says_so(
+    tmp_path: Path, private_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each long sentence ends in words that the model never saw: no row of any method counts them."""
     rows = []
     for number in range(90):
@@ -92,8 +97,24 @@ def test_fault_12_words_over_the_limit_are_named_and_n_says_so(tmp_path: Path, p
     made = extract(tiny_model("bert"), path, overflow="truncate")
     lost = made.alignment["truncated"]
     assert lost > 0
-    assert any(f"{lost:,} words were cut off" in note for note in made.notes)
+    cut = f"{lost:,} words were cut off from 30 examples over the limit (--overflow truncate): "
+    assert any(note.startswith(cut) for note in made.notes)
     report = probe("pos", made.cache, fast=True, layers="0,1")
+    # An example that lost its end has a last token like any other, so that nothing else would say it.
+    first = {
+        example.id for number, example in enumerate(ActivationCache.open(made.cache).examples()) if number % 3 == 0
+    }
+    for one in (report, project("pca", made.cache, layers=1), similarity(made.cache, layers=1, shuffles=0)):
+        (note,) = [note for note in one.provenance["notes"] if "cut off" in note]
+        assert note.startswith(cut)
+        assert set(re.findall(r"'([^']+)'", note)) < first
+        assert " and 27 more. What is read of these examples, their last token too" in note
+    assert run(["cache", "info", str(made.cache)]) == 0
+    assert f"cut        {cut}" in capsys.readouterr().out
+    whole = extract(tiny_model("bert"), path, overflow="window")
+    assert not [note for note in cache_notes(ActivationCache.open(whole.cache)) if "cut off" in note]
+    older = {"truncated": 3, "truncated_examples": ["a"]}
+    assert truncated_line(older) == "3 words were cut off from examples over the limit (--overflow truncate): 'a'"
     (note,) = [note for note in report.to_json()["notes"] if "no token covers" in note]
     assert note.startswith(f"{lost:,} targets are left out of every method")
     assert f"'lost' ({lost})" in note

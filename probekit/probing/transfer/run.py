@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probekit import __version__, plain
+from probekit.cache.notes import cache_notes
 from probekit.devices import choose_device
 from probekit.errors import UsageError
 from probekit.probing.cache_selection import find_caches
@@ -222,7 +223,10 @@ def _provenance(estimator: Estimator, sides: Sequence[Side], settings: Sequence[
         "Layer and strength are chosen on dev of the data set that is trained on; every test is only predicted.",
     ]
     notes += shared_notes({side.name: keys_by_split(side.cache.examples()) for side in sides})
+    cached = {side.name: cache_notes(side.cache) for side in sides}
+    notes += [note for note in cached[sides[0].name] if all(note in its for its in cached.values())]
     for side in sides:
+        notes += [f"{side.name}: {note}" for note in cached[side.name] if note not in notes]
         notes += [f"{side.name}: {note}" for note in (*side.question.data.source.said, *side.question.notes)]
         notes += [f"{side.name}: {note}" for note in resampled_notes({"test": side.question.parts["test"].resampled})]
         for other in sides:

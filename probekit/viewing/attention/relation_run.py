@@ -18,6 +18,7 @@ from probekit.attention.reading import heads_of
 from probekit.attention.relations import Pairs, frequent
 from probekit.attention.run import LEAST, rated
 from probekit.cache.format.names import model_name
+from probekit.cache.notes import cache_notes
 from probekit.errors import InputError, UsageError, did_you_mean
 from probekit.probing.cache_selection import open_cache
 from probekit.probing.dataset import find_sources
@@ -116,7 +117,7 @@ def view_attention_relations(
         gains += its_gains
     for (row, compared), p in zip(gains, corrected([compared for _, compared in gains]), strict=True):
         rows.append(rated(replace(row, note=row.note + ("" if p is None else f"; p {p:.2g} (Holm)")), compared.rate))
-    notes = [*source.corpus.remarks, *few]
+    notes = [*source.corpus.remarks, *cache_notes(opened), *few]
     if lost:
         notes.append(f"{lost:,} pairs are left out: no token covers one of the two.")
     return RelationMap(

@@ -15,6 +15,7 @@ import numpy as np
 
 from probekit import __version__, plain
 from probekit.cache.format.names import model_name
+from probekit.cache.notes import cache_notes
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import open_corpus
 from probekit.errors import UsageError
@@ -241,7 +242,7 @@ class _Maps:
     def _notes(self) -> list[str]:
         dataset, asked, n = self.dataset, self.asked, len(self.points.rows)
         train = dataset.table.part("train")
-        notes = [*dataset.source.corpus.remarks, *dataset.source.said, *self.points.notes]
+        notes = [*dataset.source.corpus.remarks, *cache_notes(dataset.cache), *dataset.source.said, *self.points.notes]
         if dataset.left_out:
             notes.append(f"Left out as too rare for the task: {named(dataset.left_out)}.")
         if lost := dataset.table.without_token:

@@ -16,6 +16,7 @@ import numpy as np
 
 from probekit import __version__
 from probekit.cache.keep import need_tokens
+from probekit.cache.notes import cache_notes
 from probekit.probing.cache_selection import open_cache
 from probekit.report import Measurement
 from probekit.statistics.units import resampled_notes, units_of
@@ -116,7 +117,7 @@ def view_lens(
     readings = _readings(lenses, layers, massive, opened)
     rows, remarks = _measured(opened, parts, sentences, readings, lenses, asked, told)
     shown = read_sentence(opened.ending, parts.shown, readings[0])
-    notes += [*opened.notes, *parts.notes, *said, _named(massive, layers, len(parts.of["train"]))]
+    notes += [*cache_notes(held), *opened.notes, *parts.notes, *said, _named(massive, layers, len(parts.of["train"]))]
     header = _header(opened, asked, parts, [*notes, *remarks])
     header["lenses"] = {one.lens.name: one.to_json() for one in lenses}
     header["massive"] = [one.to_json() for those in massive.values() for one in those]

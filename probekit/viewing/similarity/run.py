@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from probekit import __version__, plain
 from probekit.cache.format.names import model_name
+from probekit.cache.notes import cache_notes
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import open_corpus
 from probekit.errors import NumericError
@@ -112,6 +113,7 @@ def view_similarity(
         source = find_sources(first, [settings], corpus=again, annotations=annotations, probes=probes)[0]
         table = source.targets()
         notes += source.corpus.remarks
+    notes += dict.fromkeys(note for one in opened for note in cache_notes(one))
     things = over if over in (WORDS, SENTENCES) else f"targets of {over}"
     kept = parse_layers(layers, inside=True)
     shared = share(table, sides, pool=pool, most=most, seed=seed, over=things)
