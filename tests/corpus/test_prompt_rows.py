@@ -120,6 +120,25 @@ def test_columns_of_other_names(tmp_path: Path) -> None:
     assert example.annotations == {"label": 1}
 
 
+def test_of_two_forms_the_named_one_is_read_and_the_other_said(tmp_path: Path) -> None:
+    both = {**PAIR, "positive": "a", "negative": "b"}
+    (good, _) = read(tmp_path, both, options="jsonl:positive=positive,negative=negative:")
+    assert good.messages[-1] == ("assistant", "a")
+    (alone,) = read(tmp_path, {**PAIR, "completion": "Ice?"}, options="jsonl:completion=completion:")
+    assert alone.messages == (("user", "Is ice cold?"), ("assistant", "Ice?"))
+    # A column of another form that says nothing is none, whichever stands first.
+    assert len(read(tmp_path, {**both, "chosen": None, "rejected": None, "completion": None})) == 2
+    rows = [{"messages": CHAT}, {"messages": CHAT, **PAIR, "system": None}]
+    corpus = open_corpus(tmp_path / "data.jsonl")
+    assert [example.messages[-1][1] for example in read(tmp_path, *rows)] == ["Jane Austen."] * 2
+    assert len(list(corpus)) == 2
+    said = f"1 rows have columns that are not read beside messages: prompt, chosen, rejected (first at {tmp_path}/data"
+    assert any(remark.startswith(said) and ".jsonl:2)" in remark for remark in corpus.remarks)
+    assert (
+        read(tmp_path, {"messages": CHAT, **PAIR}, options="jsonl:prompt=prompt:")[0].messages[-1][1] == "Yes, it is."
+    )
+
+
 def test_what_was_a_text_before_still_is(tmp_path: Path) -> None:
     (text,) = read(tmp_path, {"text": "a b", "prompt": "p"}, options="jsonl:text=text:")
     words = read(tmp_path, {"words": ["a"], "prompt": "p"})[0]
@@ -173,6 +192,14 @@ def test_the_cache_keeps_what_the_messages_were(tmp_path: Path) -> None:
         ({"label": "a"}, "a table of prompts needs the column 'messages' or 'prompt'"),
         ({"messages": CHAT, "marks": {"m": "Austin"}}, "the mark 'm' stands 0 times"),
         ({"messages": CHAT, "marks": {"m": "e"}}, "the mark 'm' stands .* times"),
+        ({"messages": CHAT, "marks": {"messages": "Emma"}}, "mark 'messages' has the name of a layer that positions"),
+        ({"messages": CHAT, "marks": {"sentences": "Emma"}}, "mark 'sentences' has the name of a layer that positions"),
+        ({"messages": CHAT, "spans": {"a": []}, "marks": {"a": "Emma"}}, "mark 'a' has the name of a layer of the row"),
+        ({"messages": CHAT, "spans": {"messages": []}}, "the layer 'messages' of `spans` is made of the messages"),
+        ({**PAIR, "completion": "Ice?"}, "one contrast, and this one has chosen, rejected, completion"),
+        ({**PAIR, "positive": "a", "negative": "b"}, "this one has chosen, rejected, positive, negative"),
+        ({**PAIR, "side": "left"}, "the column 'side' has a value .'left'., .* Rename it"),
+        ({**PAIR, "words": ["a"]}, "the column 'words' stands beside messages"),
     ],
 )
 def test_a_fault_names_its_line(tmp_path: Path, row: Any, message: str) -> None:

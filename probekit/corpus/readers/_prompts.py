@@ -13,25 +13,27 @@ where the row has no such column.
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from probekit.corpus.notes import Notes
 from probekit.corpus.readers import _named
+from probekit.corpus.readers._marks import MARKS, MESSAGES, marked
 from probekit.corpus.readers._named import LABELS, PAIRS, TEXTS, check_options
 from probekit.corpus.records import check_string, example_from
 from probekit.errors import InputError, did_you_mean
 from probekit.example import Example
 from probekit.storage.strict import canonical, decode
 
-MESSAGES, SYSTEM, PROMPT, COMPLETION, MARKS = "messages", "system", "prompt", "completion", "marks"
+SYSTEM, PROMPT, COMPLETION, SIDE = "system", "prompt", "completion", "side"
 CONTRASTS = (("chosen", "rejected"), ("positive", "negative"))
 ROLES = ("system", "developer", "user", "assistant", "tool")
 """Roles that a message can have."""
 COLUMNS = (MESSAGES, SYSTEM, PROMPT, COMPLETION, *(name for pair in CONTRASTS for name in pair))
 """What a user may say of columns of prompts, besides the labels."""
+_FORMS = ((MESSAGES,), (COMPLETION,), *CONTRASTS)
+"""What a row may be, of which `system` and `prompt` go with all but the first."""
 
 Messages = list[tuple[str, str]]
 
@@ -72,6 +74,7 @@ def prompt_columns(
                 f"{', '.join(lower.values())}."
             )
         found = {other: column for other, column in found.items() if column != name} | {role: name}
+    found = _one_form(found, asked)
     for one, other in CONTRASTS:
         if (one in found) != (other in found):
             has, lacks = (one, other) if one in found else (other, one)
@@ -85,6 +88,16 @@ def prompt_columns(
             f"{', '.join(lower.values())}). Name it: prompt=NAME."
         )
     return found
+
+
+def _one_form(found: dict[str, str], asked: Sequence[str]) -> dict[str, str]:
+    """Leave the columns of the form that is meant: that whose columns the user named, else a chat before all others."""
+    shared = (SYSTEM, PROMPT)
+    meant = [form for form in _FORMS if any(role in form for role in asked)]
+    if not meant:
+        meant = [(MESSAGES,)] if MESSAGES in found and not set(asked) & set(shared) else [*_FORMS[1:]]
+    known = {*LABELS, *(role for form in meant for role in form), *(() if meant == [(MESSAGES,)] else shared)}
+    return {role: name for role, name in found.items() if role in known}
 
 
 def by_columns(
@@ -111,7 +124,7 @@ def prompts_remark(columns: Mapping[str, str]) -> str:
     return f"rows are {what}: {taken}; a row without a group belongs to the group of its prompt"
 
 
-def prompt_examples(row: Mapping[str, Any], columns: Mapping[str, str], where: str) -> Iterator[Example]:
+def prompt_examples(row: Mapping[str, Any], columns: Mapping[str, str], where: str, notes: Notes) -> Iterator[Example]:
     """Yield the example of a row, or the two of a contrast.
 
     Parameters
@@ -122,23 +135,32 @@ def prompt_examples(row: Mapping[str, Any], columns: Mapping[str, str], where: s
         What :func:`prompt_columns` returned.
     where : str
         ``file:line``; begins every error.
+    notes : Notes
+        Told of columns of another form than the row's, which are not read.
 
     Raises
     ------
     InputError
-        A column that is missing, no string or list of messages, an unknown role, an empty content, a mark that its
-        messages do not hold once.
+        Two forms in one row, a column `side` beside a contrast, a column that is missing, no string or list of
+        messages, an unknown role, an empty content, a mark that its messages do not hold once.
     """
     value = {role: row.get(name) for role, name in columns.items()}
     used = {name for role, name in columns.items() if role in COLUMNS}
     labels = {name: role for role, name in columns.items() if role in LABELS}
-    others = {labels.get(name, name): one for name, one in row.items() if name not in used and name != MARKS}
+    unread = [name for name in row if name.lower() in COLUMNS and name not in used]
+    apart = {MARKS, *used, *unread}
+    others = {labels.get(name, name): one for name, one in row.items() if name not in apart}
+    if left := [name for name in unread if row[name] not in (None, "")]:
+        read = ", ".join(name for name in columns.values() if name in used)
+        notes.count(f"rows have columns that are not read beside {read}: {', '.join(left)}", where, aloud=True)
+    if others.get("words") is not None:
+        raise InputError(f"{where}: the column 'words' stands beside messages, whose words are read. Rename it.")
     marks = row.get(MARKS)
     if MESSAGES in columns:
         yield _example(others, _chat(value[MESSAGES], MESSAGES, where), marks, where)
         return
     before = _before(value, where)
-    pair = _contrast(columns)
+    pair = _one_contrast(value, columns, where)
     if pair is None:
         after = [] if value.get(COMPLETION) is None else _said(value[COMPLETION], "assistant", COMPLETION, where)
         if not before:
@@ -146,6 +168,11 @@ def prompt_examples(row: Mapping[str, Any], columns: Mapping[str, str], where: s
         text = _surface(value.get(PROMPT), value.get(COMPLETION)) if len(before) == 1 else None
         yield _example({"text": text, **others}, before + after, marks, where)
         return
+    if others.get(SIDE) is not None:
+        raise InputError(
+            f"{where}: the column '{SIDE}' has a value ({others[SIDE]!r:.40}), and is where a contrast says which "
+            "completion an example has. Rename it."
+        )
     for side in pair:
         if value[side] is None:
             raise InputError(f"{where}: there is no '{columns[side]}' completion. Give both, or leave out the row.")
@@ -153,7 +180,22 @@ def prompt_examples(row: Mapping[str, Any], columns: Mapping[str, str], where: s
         # Some data sets repeat the prompt at the head of both completions.
         whole = after if after[: len(before)] == before and len(after) > len(before) else before + after
         name = {"id": f"{others['id']}:{side}"} if others.get("id") not in (None, "") else {}
-        yield _example({**others, **name, "side": side, "label": others.get("label", side)}, whole, marks, where)
+        yield _example({**others, **name, SIDE: side, "label": others.get("label", side)}, whole, marks, where)
+
+
+def _one_contrast(value: Mapping[str, Any], columns: Mapping[str, str], where: str) -> tuple[str, str] | None:
+    """Return the sides of the contrast that a row is, None of a prompt with a completion; refuse a row that is two."""
+    there = [pair for pair in CONTRASTS if any(value.get(side) is not None for side in pair)]
+    other = value.get(COMPLETION) not in (None, "")
+    if len(there) + other > 1:
+        roles = [*(side for pair in there for side in pair), *([COMPLETION] if other else [])]
+        named = [columns[role] for role in roles if role in columns]
+        meant = ",".join(f"{role}={columns[role]}" for role in there[0] if role in columns)
+        raise InputError(
+            f"{where}: a row is one completion or one contrast, and this one has {', '.join(named)}. Name the columns "
+            f"that are meant before the file (jsonl:{meant}:FILE; csv and parquet alike), or make a row of each."
+        )
+    return there[0] if there else (None if other else _contrast(columns))
 
 
 def _before(value: Mapping[str, Any], where: str) -> Messages:
@@ -228,7 +270,9 @@ def _example(record: Mapping[str, Any], messages: Messages, marks: Any, where: s
         layer.append((start, len(words), role))
     spans = record.get("spans") or {}
     if isinstance(spans, Mapping):
-        spans = {**spans, MESSAGES: layer, **_marked(marks, messages, layer, where)}
+        if MESSAGES in spans:
+            raise InputError(f"{where}: the layer '{MESSAGES}' of `spans` is made of the messages. Rename it.")
+        spans = {**spans, MESSAGES: layer, **marked(marks, messages, layer, taken=spans, where=where)}
     group = record.get("group")
     named = {**record, "words": words, "spans": spans, "group": prompt_group(messages) if group is None else group}
     return example_from(named, where, messages=tuple(messages))
@@ -239,45 +283,3 @@ def prompt_group(messages: Sequence[tuple[str, str]]) -> str:
     last = len(messages) > 1 and messages[-1][0] == "assistant"
     before = messages[:-1] if last else messages
     return f"prompt-{hashlib.sha256(canonical([list(message) for message in before])).hexdigest()[:12]}"
-
-
-def _marked(
-    marks: Any, messages: Messages, layer: Sequence[tuple[int, int, str]], where: str
-) -> dict[str, list[tuple[int, int, str]]]:
-    """Return the words that marked texts touch, as a layer of one span for each mark."""
-    if isinstance(marks, str) and marks:
-        try:
-            marks = decode(marks)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{where}: '{MARKS}' is not valid JSON: {error}.") from None
-    if marks in (None, ""):
-        return {}
-    if not isinstance(marks, Mapping):
-        raise InputError(f"{where}: '{MARKS}' must be an object of names and texts. Got {marks!r:.80}.")
-    found = {}
-    for name, text in marks.items():
-        if text is None:
-            continue
-        if not isinstance(text, str) or not text.strip():
-            raise InputError(f"{where}: the mark '{name}' must be a text of the messages. Got {text!r:.80}.")
-        places = [(at, match) for at, (_, content) in enumerate(messages) for match in _places(text, content)]
-        if len(places) != 1:
-            raise InputError(
-                f"{where}: the mark '{name}' stands {len(places)} times in the messages: {text!r:.60}. Mark a text "
-                "that stands there once; add words to it, or correct it."
-            )
-        at, first = places[0]
-        touched = [
-            number
-            for number, word in enumerate(re.finditer(r"\S+", messages[at][1]), layer[at][0])
-            if word.start() < first + len(text.rstrip()) and word.end() > first + len(text) - len(text.lstrip())
-        ]
-        found[str(name)] = [(touched[0], touched[-1] + 1, str(name))]
-    return found
-
-
-def _places(text: str, content: str) -> Iterator[int]:
-    at = content.find(text)
-    while at >= 0:
-        yield at
-        at = content.find(text, at + 1)

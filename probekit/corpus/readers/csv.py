@@ -99,7 +99,7 @@ def read(
             said = {name: role for role, name in prompts.items()}
             cells = dict(zip(names, row, strict=True))
             values = {name: _cell(cell, said.get(name, name)) for name, cell in cells.items()}
-            yield from prompt_examples(values, prompts, f"{path}:{line}")
+            yield from prompt_examples(values, prompts, f"{path}:{line}", notes)
             continue
         example = _example(dict(zip(names, row, strict=True)), roles, f"{path}:{line}")
         if example is None:

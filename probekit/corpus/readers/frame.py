@@ -81,7 +81,7 @@ def _sentences(rows: Iterable[tuple[int, dict[str, Any]]], lists: str, notes: No
 def _chats(rows: Iterable[tuple[int, dict[str, Any]]], prompts: dict[str, str], notes: Notes) -> Iterator[Example]:
     for number, row in rows:
         notes.at("row", number)
-        yield from prompt_examples(row, prompts, f"row {number}")
+        yield from prompt_examples(row, prompts, f"row {number}", notes)
 
 
 def _words(rows: Iterable[tuple[int, dict[str, Any]]], word: str, sentence: str, notes: Notes) -> Iterator[Example]:

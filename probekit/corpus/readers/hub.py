@@ -22,7 +22,7 @@ from typing import Any
 from probekit.corpus.notes import Notes
 from probekit.corpus.readers import Address, Reader
 from probekit.corpus.readers._named import pair_of
-from probekit.corpus.readers._prompts import prompt_columns, prompt_examples, prompts_remark
+from probekit.corpus.readers._prompts import COLUMNS, prompt_columns, prompt_examples, prompts_remark
 from probekit.corpus.records import RESERVED, example_from, named_labels, with_words
 from probekit.corpus.split_names import split_of_name
 from probekit.errors import InputError, NetworkError, UsageError
@@ -63,7 +63,7 @@ def read(address: Address, notes: Notes) -> Iterator[Example]:
             split = {"split": named[name]} if named else {}
             if prompts:
                 kept = _without_lists(values, prompts, place, notes)
-                yield from prompt_examples({**kept, **split}, {**prompts, **{key: key for key in split}}, place)
+                yield from prompt_examples({**kept, **split}, {**prompts, **{key: key for key in split}}, place, notes)
             elif (worded := _worded(values, place, notes, f"hf:{address.locations[0]}")) is not None:
                 yield example_from({**worded, **split}, place)
 
@@ -203,7 +203,8 @@ def _worded(values: dict[str, Any], place: str, notes: Notes, where: str) -> dic
 
 def _without_lists(values: dict[str, Any], prompts: Mapping[str, str], place: str, notes: Notes) -> dict[str, Any]:
     """Return the values of a chat, whose words no list of a hub dataset goes by."""
-    lists = [name for name, value in values.items() if isinstance(value, list) and name not in prompts.values()]
+    read = {*COLUMNS, *prompts.values()}
+    lists = [name for name, value in values.items() if isinstance(value, list) and not read & {name, name.lower()}]
     for name in lists:
         notes.count(f"values of '{name}' that are not one a word", place)
     return {name: value for name, value in values.items() if name not in lists}

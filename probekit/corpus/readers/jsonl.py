@@ -54,7 +54,7 @@ def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) 
                     notes.remark(prompts_remark(taken), path)
                 prompts = bool(taken)
                 if prompts:
-                    yield from prompt_examples(record, taken, where)
+                    yield from prompt_examples(record, taken, where, notes)
                     continue
             if not roles and (columns or ("words" not in record and pair_of(record) is not None)):
                 roles = roles_of(list(record), columns or {}, place=where, reader="jsonl", path=path)

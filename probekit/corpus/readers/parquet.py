@@ -65,7 +65,7 @@ def read(path: Path, notes: Notes, *, columns: Mapping[str, str] | None = None) 
             notes.at(path, number)
             values = {name: named_labels(as_plain(value), classes.get(name)) for name, value in row.items()}
             if prompts:
-                yield from prompt_examples(values, prompts, where)
+                yield from prompt_examples(values, prompts, where, notes)
                 continue
             record = record_of(values, roles, where)
             if record is not None:
