@@ -19,6 +19,7 @@ from probekit.behaviour.scoring.making import ScoringSpec, Session, Told
 from probekit.behaviour.valuing import model_method, readings_of
 from probekit.corpus.notes import list_names
 from probekit.errors import InputError, UsageError
+from probekit.model_names import same_weights
 from probekit.models.sources.find import find_model
 
 Progress = Callable[[float, str], None]
@@ -107,7 +108,7 @@ def judge_all(
     UsageError
         Two models of one name: their rows could not be told apart.
     """
-    found = Judged()
+    found, models = Judged(), list[Mapping[str, Any]]()
     sources = [find_model(judge.model, revision=judge.revision) for judge in judges]
     _check_names(judges, [source.name for source in sources])
     for number, (judge, source) in enumerate(zip(judges, sources, strict=True)):
@@ -126,8 +127,13 @@ def judge_all(
             found.notes += [note for note in (*source.remarks, *session.notes) if note not in found.notes]
             if session.computed and told is not None:
                 told(f"scored     {session.computed:,} texts by {session.name}")
+            models.append(session.identity()["model"])
             if number == 0:
-                found.provenance = {"model": session.identity()["model"], "conventions": session.ends.said}
+                found.provenance = {"model": models[0], "conventions": session.ends.said}
+    for note in (alike := same_weights(models)):
+        if told is not None:
+            told(note)
+    found.notes += alike
     return found
 
 

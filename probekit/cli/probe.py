@@ -158,6 +158,7 @@ def probe_command(
     debug: Debug = False,
 ) -> None:
     """Fit a probe at every layer and report scores with their floors, control and intervals."""
+    from probekit.model_names import same_weights
     from probekit.probing.cache_selection import find_caches
     from probekit.probing.settings import Settings
     from probekit.probing.studies.study import run_probes
@@ -188,6 +189,9 @@ def probe_command(
     asked = [replace(settings, task=name) for name in dict.fromkeys(task)]
     done: list[Study] = []
     caches = find_caches(on or (), model, corpus, cache)
+    alike = same_weights(found.cache.model for found in caches)
+    for sentence in alike:
+        say(sentence, quiet=quiet or json)
     for place, found in enumerate(caches):
         if found.said:
             say(found.said, quiet=quiet or json)
@@ -216,7 +220,8 @@ def probe_command(
             say(f"plot       {_report_of(group).save_plot(path)}", quiet=quiet or json)
     if json:
         documents = [probing.report.to_json() for group in groups for probing in group]
-        whole = documents[0] if len(documents) == 1 else {"schema": "probekit.reports/1", "reports": documents}
+        several = {"schema": "probekit.reports/1", "reports": documents, "same_weights": alike}
+        whole = documents[0] if len(documents) == 1 else several
         show_json(whole)
         return
     typer.echo("\n\n".join(str(_report_of(group).table()) for group in groups))

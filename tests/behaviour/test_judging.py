@@ -131,7 +131,11 @@ PAIRS = [
 def test_a_report_has_rows_floors_items_and_a_file(tmp_path: Any) -> None:
     model = tiny_headed("gpt2", "AutoModelForCausalLM")
     other = shutil.copytree(model, tmp_path / "other")
-    report = behave(items_of(*PAIRS), model, random_weights=3, against=str(other), device="cpu")
+    told: list[str] = []
+    report = behave(items_of(*PAIRS), model, random_weights=3, against=str(other), device="cpu", told=told.append)
+    for said in (told, report.notes):  # of the copy, and not of the random weights
+        (note,) = [note for note in said if "hold the same weights" in note]
+        assert note.startswith("gpt2-AutoModelForCausalLM and other hold the same weights (")
     assert {(row.method, row.role) for row in report.rows if row.metric == "accuracy"} >= {
         ("causal", "estimator"), ("causal", "companion"), ("random_weights", "floor"), ("chance", "floor"),
         ("length", "floor"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from probekit.errors import UsageError
 from probekit.probing.transfer.report import TransferReport
 from probekit.probing.transfer.run import transfer
 from probekit.report import LayerReport
+from probekit.viewing.similarity.run import view_similarity
 
 NAMES = ("plain", "same", "turned")
 
@@ -120,6 +122,28 @@ def test_at_a_position_caches_of_positions_say_what_caches_of_tokens_say(
     assert "transfer of label at 'last', " in capsys.readouterr().out
     with pytest.raises(UsageError, match=r"than the cache keeps .*: --at last or --at last-prompt\. Or: Extract with"):
         transfer(kept)
+
+
+def test_two_names_of_one_model_are_said_to_be_one(
+    caches: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = shutil.copytree(tiny_model("bert"), tmp_path / "twin")
+    files = [caches["plain"].parent.parent / f"{name}.jsonl" for name in ("plain", "same")]
+    plain, same = (extract(model, file, overflow="truncate", cache=tmp_path).cache for file in files)
+    said = "bert and twin hold the same weights ("
+    carried = transfer([caches["plain"], same], layers=1)
+    alike = view_similarity(caches["plain"], plain, layers=1, shuffles=0)
+    for report in (carried, alike):
+        assert sum(said in note for note in report.provenance["notes"]) == 1
+    for report in (transfer([plain, same], layers=1), view_similarity(plain, layers=1, shuffles=0)):
+        assert not any("hold the same weights" in note for note in report.provenance["notes"])
+    beside = ["probe", "--task", "label", "--on", str(caches["plain"]), "--on", str(plain), "--layers", "1", "--fast"]
+    assert run(beside) == 0
+    both = capsys.readouterr()
+    assert said in both.err
+    assert said in both.out
+    assert run([*beside, "--json"]) == 0
+    assert said in json.loads(capsys.readouterr().out)["same_weights"][0]
 
 
 def test_what_cannot_be_compared_is_refused(caches: dict[str, Path], tmp_path: Path) -> None:

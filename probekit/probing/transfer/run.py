@@ -20,6 +20,7 @@ from probekit import __version__, plain
 from probekit.cache.notes import cache_notes
 from probekit.devices import choose_device
 from probekit.errors import UsageError
+from probekit.model_names import same_weights
 from probekit.probing.cache_selection import find_caches
 from probekit.probing.contrasts import Contrasts
 from probekit.probing.dataset import Place, read_layers
@@ -223,6 +224,7 @@ def _provenance(estimator: Estimator, sides: Sequence[Side], settings: Sequence[
         "Layer and strength are chosen on dev of the data set that is trained on; every test is only predicted.",
     ]
     notes += shared_notes({side.name: keys_by_split(side.cache.examples()) for side in sides})
+    notes += same_weights(side.cache.model for side in sides)
     cached = {side.name: cache_notes(side.cache) for side in sides}
     notes += [note for note in cached[sides[0].name] if all(note in its for its in cached.values())]
     for side in sides:

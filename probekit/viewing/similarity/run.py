@@ -20,6 +20,7 @@ from probekit.cache.notes import cache_notes
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import open_corpus
 from probekit.errors import NumericError
+from probekit.model_names import same_weights
 from probekit.probing.cache_selection import find_caches, open_cache
 from probekit.probing.dataset import choose_layers, find_sources
 from probekit.probing.settings import LARGEST_SEED, Settings
@@ -113,6 +114,7 @@ def view_similarity(
         source = find_sources(first, [settings], corpus=again, annotations=annotations, probes=probes)[0]
         table = source.targets()
         notes += source.corpus.remarks
+    notes += same_weights(one.model for one in opened)
     notes += dict.fromkeys(note for one in opened for note in cache_notes(one))
     things = over if over in (WORDS, SENTENCES) else f"targets of {over}"
     kept = parse_layers(layers, inside=True)
