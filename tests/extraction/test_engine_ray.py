@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,10 +24,10 @@ from probekit import extract
 from probekit.cache.format.names import ShardSpec
 from probekit.cli import Stopped
 from probekit.cli.app import run
-from probekit.errors import ResourceError, UsageError
+from probekit.errors import NetworkError, ResourceError, UsageError
 from probekit.extraction.engines import _dealing
 from probekit.extraction.engines import ray as ray_engine
-from probekit.extraction.engines._cluster import connected
+from probekit.extraction.engines._cluster import connected, knock
 from probekit.extraction.engines._dealing import RETRIES, Event, deal
 from probekit.extraction.engines._worker import Token
 from probekit.extraction.forward_pass import ModelPass
@@ -161,6 +162,48 @@ def test_an_interrupt_inside_of_ray_is_an_interrupt() -> None:
     pool.ray, pool._steps = SimpleNamespace(wait=wait), {"ref": (1, "run")}
     with pytest.raises(Stopped):
         pool.wait()
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}", "localhost:{}"])
+def test_an_address_where_nobody_listens_is_said_before_ray_waits_for_it(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    ray: Any = SimpleNamespace(is_initialized=lambda: False, shutdown=lambda: None)
+    ray.init = lambda address, **options: begun.append(address)
+    ray._private = SimpleNamespace(worker=SimpleNamespace(_worker_logs_enabled=True))
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    for answered in (True, False):
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            if answered:
+                listening.listen()
+            asked: Any = SimpleNamespace(address=form.format(listening.getsockname()[1]), workers=1)
+            says = (
+                contextlib.nullcontext() if answered else pytest.raises(NetworkError, match="No Ray cluster answers at")
+            )
+            with says, connected(asked):
+                pass
+            assert begun == ([asked.address] if answered else [])
+        begun.clear()
+    for found_by_ray in ("auto", "local", "cluster-name", "127.0.0.1:port"):
+        knock(found_by_ray)
+
+
+def test_workers_that_no_shard_is_there_for_are_not_started_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_engine, "_portable", lambda job: job.request)
+    monkeypatch.setattr(ray_engine._Pool, "start", lambda self: None)
+    ray = mock.MagicMock(cluster_resources=lambda: {"CPU": 4})
+    for shards, workers, last in (
+        (1, 2, "There is 1 shard, and a shard is one worker's: 1 of 2 workers not"),
+        (3, 2, "Ray: 2"),
+    ):
+        told: list[str] = []
+        request = SimpleNamespace(device="cpu", workers=workers)
+        job: Any = SimpleNamespace(request=request, staged=SimpleNamespace(shards=[None] * shards), tell=told.append)
+        with ray_engine._Pool.begin(ray, job):
+            pass
+        assert told[-1].startswith(last)
 
 
 def test_workers_need_an_engine_that_has_them() -> None:

@@ -1,6 +1,7 @@
 """A cluster of Ray: the caller's own, one that is named, or one on this machine for as long as it is needed.
 
 Enters: a request. Leaves: Ray, connected, without a dashboard, saying nothing of its own: stdout is the command's.
+Surprise: Ray tries an address where nobody listens for minutes and then ends the process, so it is knocked at first.
 """
 
 from __future__ import annotations
@@ -8,15 +9,20 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from probekit.errors import NetworkError, UsageError, reason_of
 from probekit.extraction.request import Request
 
 OBJECT_STORE = 80 << 20
 """Bytes, about the least that Ray takes: nothing large passes through it."""
+
+KNOCK = 5.0
+"""Seconds that an address has to answer."""
 
 
 @contextlib.contextmanager
@@ -30,6 +36,8 @@ def connected(request: Request) -> Iterator[Any]:
         yield ray
         return
     address = request.address or os.environ.get("RAY_ADDRESS")
+    if address:
+        knock(address)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault(
@@ -50,11 +58,7 @@ def connected(request: Request) -> Iterator[Any]:
                 **quietly,
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        where = f"at {address}" if address else "on this machine"
-        raise NetworkError(
-            f"No Ray cluster answers {where}: {reason_of(error)} Start one with `ray start --head`, or leave out "
-            "--address and RAY_ADDRESS to use this machine alone."
-        ) from error
+        raise _unanswered(address, error) from error
     finally:
         if main:  # Ray puts a handler of its own in the place of the command's
             signal.signal(signal.SIGTERM, before)
@@ -65,3 +69,31 @@ def connected(request: Request) -> Iterator[Any]:
     finally:
         ray.shutdown()
         ray._private.worker._worker_logs_enabled = True
+
+
+def knock(address: str) -> None:
+    """See that somebody listens at ``HOST:PORT`` or ``ray://HOST:PORT``; an address without a port is Ray's to find.
+
+    Raises
+    ------
+    NetworkError
+    """
+    try:
+        found = urlsplit(address if "://" in address else f"//{address}")
+        host, port = found.hostname, found.port
+    except ValueError:  # no number for a port: Ray says what it takes
+        return
+    if host is None or port is None:
+        return
+    try:
+        socket.create_connection((host, port), timeout=KNOCK).close()
+    except OSError as error:
+        raise _unanswered(address, error) from error
+
+
+def _unanswered(address: str | None, error: Exception) -> NetworkError:
+    where = f"at {address}" if address else "on this machine"
+    return NetworkError(
+        f"No Ray cluster answers {where}: {reason_of(error).rstrip('. ')}. Start one with `ray start --head`, or leave "
+        "out --address and RAY_ADDRESS to use this machine alone."
+    )

@@ -109,9 +109,13 @@ class _Pool:
         places = int(has.get(kind, 0))
         if places < 1:
             raise UsageError(f"The Ray cluster has no {kind} for a worker. Add a node with one, or change --device.")
-        wanted = min(job.request.workers or places, len(job.staged.shards))
+        shards, asked = len(job.staged.shards), job.request.workers
+        wanted = min(asked or places, shards)
         counted = "1 worker" if wanted == 1 else f"{wanted} workers"
         job.tell(f"Ray: {counted}, {'one GPU' if gpus else 'one core and one thread'} each.")
+        if asked is not None and asked > wanted:
+            are = "is 1 shard" if shards == 1 else f"are {shards} shards"
+            job.tell(f"There {are}, and a shard is one worker's: {asked - wanted} of {asked} workers not started.")
         if wanted > places:
             job.tell(f"The cluster has {places} of {kind}: {wanted - places} of the workers wait until there are more.")
         pool = cls(ray, job, wanted=wanted, gpus=gpus)
