@@ -7,8 +7,9 @@ Labels come from the corpus, never from the cache.
 """
 
 from probekit.features.bins import in_bins, number_bins
+from probekit.features.matching import matched
 from probekit.features.pooling import PAIRS, POOLS, Pooler
-from probekit.features.table import Label, TargetTable, collect, keep_top, matched, without_labels
+from probekit.features.table import Label, TargetTable, collect, keep_top, without_labels
 from probekit.features.tokens import TokenGatherer, TokenRows
 
 __all__ = [

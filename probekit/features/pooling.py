@@ -79,9 +79,9 @@ class Pooler:
                 raise UsageError(f"The `{option}` option must be one of {', '.join(known)}. Got '{value}'.{hint}")
         if pair != "concat" and table.spans.shape[1] != 2:
             raise UsageError(f"The `pair` option says '{pair}', and the targets are no pairs. Leave it out.")
+        first, stop = token_ranges(index, table)
         if table.ends is None:
             index.keep.check_pool(pool)
-        first, stop = token_ranges(index, table)
         whole = np.asarray((stop > first).all(axis=1))
         self.table = _without(table, whole)
         first, stop = first[whole], stop[whole]

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probekit.errors import CacheError, InputError, did_you_mean
+from probekit.errors import InputError, did_you_mean
 from probekit.example import SPLITS, Example, as_number, as_plain
 from probekit.tasks import SPANS, Draft, ProbeTask, Target
 from probekit.tasks.task import check_spans
@@ -90,52 +90,6 @@ class TargetTable:
             self.passed_over[rows],
             None if self.ends is None else self.ends[rows],
         )
-
-
-def matched(stored: Iterable[Example], source: Iterable[Example], where: str) -> Iterator[Example]:
-    """Yield the source's examples, each checked to have the words that the cache was made from.
-
-    Raises
-    ------
-    CacheError
-        The corpus was edited after extraction; the first differing example is named.
-    """
-    again = iter(source)
-    for kept in stored:
-        example = next(again, None)
-        if example is None:
-            raise CacheError(f"{where} ends before example '{kept.id}', which the cache holds. {_REMEDY}")
-        if example.id != kept.id or example.words != kept.words:
-            place = next(
-                (i for i, (a, b) in enumerate(zip(kept.words, example.words, strict=False)) if a != b),
-                min(len(kept.words), len(example.words)),
-            )
-            renamed = "" if example.id == kept.id else f" (now '{example.id}')"
-            raise CacheError(
-                f"{where} changed after extraction: example '{kept.id}'{renamed} differs from the cache at word "
-                f"{place + 1}: cached {_shown_word(kept.words, place)}, now {_shown_word(example.words, place)}. "
-                f"{_REMEDY}"
-            )
-        if example.messages != kept.messages:
-            raise CacheError(
-                f"{where} changed after extraction: the messages of example '{kept.id}' have other roles, or other "
-                f"spaces between their words, than those in the cache. {_REMEDY}"
-            )
-        if (example.split, example.group) != (kept.split, kept.group):
-            raise CacheError(
-                f"{where} changed after extraction: example '{kept.id}' was in split '{kept.split}' of document "
-                f"'{kept.group}', now in '{example.split}' of '{example.group}'. {_REMEDY}"
-            )
-        yield example
-    if (extra := next(again, None)) is not None:
-        raise CacheError(f"{where} now goes on after the cache's last example with '{extra.id}'. {_REMEDY}")
-
-
-_REMEDY = "Vectors and labels would not belong together: run `probekit extract` on the corpus as it is now."
-
-
-def _shown_word(words: tuple[str, ...], place: int) -> str:
-    return repr(words[place]) if place < len(words) else "nothing"
 
 
 def collect(task: ProbeTask, examples: Iterable[Example], *, where: str) -> TargetTable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,6 +114,15 @@ def test_an_edited_corpus_is_refused_at_the_first_difference() -> None:
     edited = [stored[0], Example(id="b", words=("q",), split="dev")]
     with pytest.raises(CacheError, match=r"example 'b' .* word 1: cached 'z', now 'q'"):
         list(matched(stored, edited, "c"))
+    # The same words under another name: a file that was renamed, or ids of its own.
+    named = [Example(id=f"old:{at}", words=("x",), split="train") for at in range(2)]
+    renamed = [replace(example, id=example.id.replace("old", "new")) for example in named]
+    with pytest.raises(
+        CacheError, match=r"words of example 'old:0' under another id, 'new:0'.* was 'old' and is 'new'"
+    ):
+        list(matched(named, renamed, "c"))
+    with pytest.raises(CacheError, match=r"another id, 'c', and splits may go by ids\. Give it its former id, or"):
+        list(matched(stored, [stored[0], replace(stored[1], id="c")], "c"))
     with pytest.raises(CacheError, match="ends before example 'b'"):
         list(matched(stored, stored[:1], "c"))
     with pytest.raises(CacheError, match="goes on after"):

@@ -150,6 +150,11 @@ def test_what_was_not_kept_is_refused_with_what_would_have_held_it(caches: Cache
             "Extract with --keep and the name of the pos",
         ),
         (lambda: probe("pos", on=whole, fast=True), r"targets stand at other places .*\(sentence\).* --keep words"),
+        # No way of pooling has these targets: what is kept is named first.
+        (
+            lambda: probe("pos", on=caches["sentence:last,last"], fast=True),
+            r"targets stand at other places than the cache keeps \(.*Ask at what is kept, .* --at last\.",
+        ),
         (lambda: probe("pos", on=spans, fast=True), r"[0-9]+ of [0-9]+ targets stand at other places"),
         (lambda: probe("pos", on=words, estimator="attention", fast=True), "reads every token around a target"),
         (lambda: probe("sentence-length", on=whole, at="last", fast=True), "stand at other places"),
