@@ -180,14 +180,15 @@ def scored(
 
 
 def fitted(row: Measurement, fit: Fit) -> Measurement:
-    """Return the row with the strength that a fit chose, and what must be said of it."""
+    """Return the row with the strength that a fit chose, and what must be said of it; of a single one none was."""
     notes = []
     if fit.at_edge:
         notes.append(f"the strength is at the edge of the grid {fit.strengths[0]:g} .. {fit.strengths[-1]:g}")
     if not fit.converged:
         notes.append("the fit did not converge")
     notes.append(getattr(fit, "said", ""))
-    return replace(row, strength=fit.strength, strength_name=fit.strength_name, note="; ".join(filter(None, notes)))
+    strength = None if len(fit.strengths) == 1 else fit.strength
+    return replace(row, strength=strength, strength_name=fit.strength_name, note="; ".join(filter(None, notes)))
 
 
 def mean_of(draws: int) -> str:

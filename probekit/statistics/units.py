@@ -114,9 +114,10 @@ def units_notes(units: Mapping[str, Units]) -> list[str]:
 def resampled_notes(units: Mapping[str, Units]) -> list[str]:
     """Say what is resampled of some parts where it is no document, and which have too few units."""
     notes = []
-    if any(part.documents is None for part in units.values()):
+    resampled = {split: part for split, part in units.items() if part.n >= FEWEST_UNITS}
+    if any(part.documents is None for part in resampled.values()):
         notes.append("Intervals resample sentences: the corpus does not say from which documents they come.")
-    for split, part in units.items():
+    for split, part in resampled.items():
         if part.documents is not None and part.unit == "sentence":
             notes.append(
                 f"Intervals of {split} resample its {part.counted}: it has {how_many(part.documents, 'document')}, and "

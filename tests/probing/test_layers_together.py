@@ -14,6 +14,7 @@ from probekit.errors import UsageError
 from probekit.probing.analyses._together import _joined, _scaled
 from probekit.probing.estimators import LayerMatrix, StudySettings, get_estimator
 from probekit.probing.problem import Problem
+from probekit.report.render.numbers import estimate, interval, signed
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,12 @@ def test_its_rows_are_those_of_a_probe_of_the_joined_vectors(cache: Path) -> Non
     (single,) = (row for row in report.select("logistic", split="test", metric="accuracy") if row.layer == best)
     (gain,) = (row for row in report.rows if row.method == f"layers 1+2 over layer {best}" and row.split == "test")
     assert gain.value == pytest.approx(rows[0].value - single.value)
-    assert any(note.startswith("Layers 1, 2 together: accuracy") for note in report.provenance["notes"])
+    (note,) = [note for note in report.provenance["notes"] if note.startswith("Layers 1, 2 together: ")]
+    both, alone = estimate(rows[0]), estimate(single)
+    assert rows[0].metric == "accuracy"
+    assert "[" in both
+    assert f"together: accuracy {both} on test; layer {best}, the best on dev, alone: {alone}; the difference " in note
+    assert note.endswith(f"{signed(gain.value)} {interval(gain)}.")
     assert report.provenance["settings"]["layers_together"] == [1, 2]
     # The same by hand, at the strength that was chosen.
     from probekit.probing.dataset import find_sources, open_dataset, read_layers

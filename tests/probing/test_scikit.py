@@ -126,6 +126,11 @@ def test_a_file_of_a_users_folder_is_an_estimator(tmp_path: Path) -> None:
     (row,) = [row for row in report.select("lda", split="test", metric="accuracy") if row.layer == 0]
     assert (row.strength_name, row.strength in (0.9, 0.1)) == ("shrinkage", True)
     assert {"control", "selectivity", "scalar_mix"} <= set(report.frame["method"])
+    assert " at shrinkage 0." in str(report.table())
+    # Of one value none is chosen, and none is said to be.
+    single = probe("pos", on=cache, estimator="mean-difference", layers="0", fast=True)
+    assert {row.strength for row in single.select("mean-difference")} == {None}
+    assert "shrinkage" not in str(single.table())
     path.write_text(FILE.replace('"lda"', '"logistic"'))
     with pytest.raises(UsageError, match="'logistic' is taken by"):
         probe("pos", on=cache, estimator=os.fspath(path), layers="0")

@@ -82,6 +82,8 @@ def test_layer_and_strength_are_those_of_the_data_trained_on(report: TransferRep
             row for row in report.rows if row.split == "dev" and row.corpus == trained and row.metric == "accuracy"
         )
         assert dev.layer == report.cell(trained, trained).layer
+    # As below the table of a probe that is too narrow for every column.
+    assert report.table().splitlines()[-1].startswith("not shown in this table: macro F1, AUROC (")
     gain = report.cell("plain", "same", method="logistic over tfidf")
     assert gain.value == pytest.approx(
         report.cell("plain", "same").value - report.cell("plain", "same", method="tfidf").value

@@ -38,6 +38,9 @@ def test_sentences_of_few_documents_are_said_to_understate_and_those_of_no_docum
     assert "too narrow for new documents" in note
     (note,) = units_notes({"dev": none, "test": none})
     assert note == "Intervals resample sentences: the corpus does not say from which documents they come."
+    # What has no interval is not said to be resampled.
+    (note,) = units_notes({"dev": many, "test": resampled(list("abcd"))})
+    assert note == "The test part has 4 sentences: fewer than 5 give no interval."
     few = units_notes({"dev": resampled([None] * 3), "test": none})
     assert [line.partition(":")[0] for line in few[1:]] == [
         "The dev part has 3 sentences",

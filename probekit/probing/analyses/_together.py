@@ -24,8 +24,10 @@ from probekit.probing.measure import beside, fitted, rows_of
 from probekit.probing.problem import Standardiser
 from probekit.probing.question import Scorer
 from probekit.report import Measurement
+from probekit.report.render.numbers import number, signed
+from probekit.report.render.table import readable
 from probekit.sites import Layers, join_layer
-from probekit.statistics.bootstrap import Score
+from probekit.statistics.bootstrap import Score, bounds_of_difference, interval
 
 NAME = "layers-together"
 
@@ -119,14 +121,23 @@ class Together:
                 yield replace(one, role="companion") if one.role == "difference" else one
 
     def notes(self) -> list[str]:
-        """Say what the layers reach together, and what the best of the layers alone does."""
+        """Say what the layers reach together, what the best of the layers alone does, and the difference."""
         assert self.best is not None
         scorer = self.context.scorers["test"]
-        metric, value = next(iter(scorer.metrics)), scorer.of(self.fit)[0][0]
+        metric, bounds = next(iter(scorer.metrics.items()))
+        together, alone = scorer.of(self.fit)[0], self.best[2]["test"]
+        gain = together[0] - alone[0], together[1] - alone[1]
         return [
-            f"Layers {', '.join(map(str, self.wanted))} together: {metric.replace('_', ' ')} {value:.3f} on test; "
-            f"layer {self.best[1]}, the best on dev, alone: {self.best[2]['test'][0]:.3f}."
+            f"Layers {', '.join(map(str, self.wanted))} together: {readable(metric)} {number(together[0])}"
+            f"{_ends(together, bounds)} on test; layer {self.best[1]}, the best on dev, alone: {number(alone[0])}"
+            f"{_ends(alone, bounds)}; the difference {signed(gain[0])}{_ends(gain, bounds_of_difference(bounds))}."
         ]
+
+
+def _ends(score: Score, bounds: tuple[float, float]) -> str:
+    """Write the interval of a score behind it; empty where units are too few."""
+    ends = interval(*score, bounds=bounds)
+    return "" if ends is None else f" [{number(ends[0])}, {number(ends[1])}]"
 
 
 def _scaled(matrix: LayerMatrix) -> LayerMatrix:

@@ -109,7 +109,13 @@ class TransferReport(RowReport):
         at = self.provenance["settings"].get("at")
         where = "" if at is None else f" at '{at}'"
         title = f"transfer of {self.provenance['task']}{where}, {readable(self.method)}"
-        return "\n".join([title, render_plain(table, 160), *(f"note: {note}" for note in self.notes)])
+        others = dict.fromkeys(readable(row.metric) for row in self.rows if row.metric != "accuracy")
+        left = (
+            [f"not shown in this table: {', '.join(others)} (in the file of --out; matrix(metric=...))"]
+            if others
+            else []
+        )
+        return "\n".join([title, render_plain(table, 160), *(f"note: {note}" for note in self.notes), *left])
 
     @property
     def figure_size(self) -> tuple[float, float]:
