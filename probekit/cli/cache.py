@@ -102,10 +102,12 @@ def info_command(
 ) -> None:
     """Describe a cache: model, corpus, layers, alignment, what was checked, what it was made with."""
     from probekit.cache.format.certificate import (
+        CHATS,
         NOT_READ,
         PLACEMENT,
         QUANTISED,
         certificate_line,
+        chat_notes,
         placement_line,
         quantised_line,
         unread_line,
@@ -155,7 +157,9 @@ def info_command(
     for name, told in (("placed", placement_line(found["plan"])), ("weights", quantised_line(found["plan"]))):
         if told:
             typer.echo(f"{name:10} {told}")
-    apart = (NOT_READ, PLACEMENT, QUANTISED)
+    for told in chat_notes(found["plan"]):
+        typer.echo(f"chats      {told.removeprefix('Chats: ')}")
+    apart = (CHATS, NOT_READ, PLACEMENT, QUANTISED)
     made_with = {name: value for name, value in found["plan"].items() if name not in apart}
     typer.echo(f"made with  {', '.join(_setting(name, value) for name, value in made_with.items())}")
     if not found["complete"]:

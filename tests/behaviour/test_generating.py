@@ -128,6 +128,46 @@ def test_texts_are_continued_as_they_are(model: Path, tmp_path: Path) -> None:
         assert example.messages == (("user", row["prompt"]), ("assistant", row["completion"]))
 
 
+def test_a_contrast_is_one_prompt_without_what_spoke_of_its_completions(model: Path, tmp_path: Path) -> None:
+    pair = {"prompt": "Is it the river?", "chosen": "yes it is", "rejected": "no"}
+    whole = [[{"role": "user", "content": "run"}, {"role": "assistant", "content": text}] for text in ("fast", "old")]
+    rows: list[dict[str, Any]] = [
+        {"id": "a", **pair, "topic": "t", "marks": {"what": "the river?"}},
+        {"id": "b", "chosen": whole[0], "rejected": whole[1], "label": "own"},
+        {"id": "c", "prompt": "the quiet house", "label": "x"},
+    ]
+    path = write(tmp_path / "p.jsonl", rows)
+    made = generate(model, path, decoding=Decoding(max_new_tokens=3), chat=True)
+    assert made.prompts == 3
+    assert [row["id"] for row in made.rows] == ["a:0", "b:0", "c:0"]
+    assert not any("side" in row for row in made.rows)
+    assert [row.get("label") for row in made.rows] == [None, "own", "x"]
+    assert made.rows[0]["topic"] == "t"
+    assert any(note.startswith("4 examples were sides of contrasts") for note in made.notes)
+    assert any(note.startswith("2 chats had an answer") for note in made.notes)
+    # Completions that answer different prompts are two, and say nothing of what the model wrote either.
+    turns = [[{"role": "user", "content": side}, {"role": "assistant", "content": "b"}] for side in ("left", "right")]
+    made = generate(
+        model, write(tmp_path / "q.jsonl", [{"chosen": turns[0], "rejected": turns[1]}]), chat=True,
+        decoding=Decoding(max_new_tokens=3),
+    )  # fmt: skip
+    assert [(row["id"], "label" in row) for row in made.rows] == [("q:0:0", False), ("q:1:0", False)]
+
+
+@pytest.mark.parametrize("chat", [True, False])
+def test_marks_of_a_prompt_are_those_of_its_row_and_others_are_said(model: Path, tmp_path: Path, chat: bool) -> None:
+    row = {"prompt": "Is it the river?", "completion": "it runs", "marks": {"what": "the river", "late": "runs"}}
+    made = generate(model, write(tmp_path / "p.jsonl", [row]), decoding=Decoding(max_new_tokens=4, seed=1), chat=chat)
+    (again,) = open_corpus(write(tmp_path / "again.jsonl", made.rows))
+    (span,) = again.spans["what"]
+    assert again.words[span.start : span.stop] == ("the", "river?")
+    assert "late" not in again.spans
+    assert any("are left out: late (1)." in note for note in made.notes)
+    tagged = {"words": ["run", "fast"], "upos": ["VERB", "ADV"]}
+    made = generate(model, write(tmp_path / "w.jsonl", [tagged]), decoding=Decoding(max_new_tokens=2))
+    assert any("Columns with a value a word are left out: upos (1)." in note for note in made.notes)
+
+
 def test_what_cannot_be_continued_is_refused(model: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "p.jsonl", ROWS)
     with pytest.raises(UsageError, match="does not continue a text"):
@@ -142,5 +182,12 @@ def test_what_cannot_be_continued_is_refused(model: Path, tmp_path: Path) -> Non
         generate(model, several)
     with pytest.raises(UsageError, match="are the same one"):
         Decoding(n=2)
+    with pytest.raises(UsageError, match=r"--top-p 0\.5 has no use\. Give --temperature"):
+        Decoding(top_p=0.5)
+    with pytest.raises(UsageError, match=r"must be 0, or a number from 1e-100\. Got 1e-310"):
+        Decoding(temperature=1e-310)
+    # At the coldest that is taken the most probable token is drawn, whatever the logits.
+    largest = torch.tensor([-3e38, 3e38, 2.9e38])
+    assert choose(largest, Decoding(temperature=1e-100, top_p=0.5), 0.99) == 1
     assert run(["generate", str(model), str(path)]) == 2
     assert run(["generate", str(model), str(path), "--top-p", "0", "--out", str(tmp_path / "o.jsonl")]) == 2

@@ -66,6 +66,8 @@ def test_a_cell_may_hold_line_ends_and_rows_without_text_are_said(tmp_path: Path
     ("text", "message"),
     [
         ("body,stars\na,1\n", r"a\.csv:1: no column is called .*csv:text=NAME:a\.csv"),
+        ("", r"a\.csv:1: the file is empty\. Begin it with a line that names the columns"),
+        ("\ntext,label\n", r"a\.csv:1: the first line is blank"),
         ("text,text\na,b\n", r"a\.csv:1: the column 'text' occurs twice"),
         ("text,label\na,b,c\n", r"a\.csv:2: 3 cells under 2 names"),
         ('text,label\na,"b\n', r"a\.csv:2: not a row of a table"),

@@ -40,7 +40,7 @@ def write(path: Path, *chats: Any) -> Path:
     return path
 
 
-def test_vectors_are_those_of_the_rendering(model: Path, tmp_path: Path) -> None:
+def test_vectors_are_those_of_the_rendering(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -63,6 +63,12 @@ def test_vectors_are_those_of_the_rendering(model: Path, tmp_path: Path) -> None
     assert tokenizer.decode(index.token[index.example == 1]).endswith("[assistant]")
     assert any("4 messages of 2 chats" in note for note in made.notes)
     assert any("white space around 1 messages" in note for note in made.notes)
+    capsys.readouterr()
+    assert run(["cache", "info", str(made.cache)]) == 0
+    told = capsys.readouterr().out
+    assert "chats      4 messages of 2 chats stand whole in" in told
+    assert "chats      The template leaves out white space around 1 messages." in told
+    assert "{" not in told
 
 
 def test_the_template_is_part_of_the_cache(model: Path, tmp_path: Path) -> None:

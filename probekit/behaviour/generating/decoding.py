@@ -18,6 +18,9 @@ import torch
 from probekit import plain
 from probekit.errors import UsageError
 
+COLDEST = 1e-100
+"""Whatever finite float32 logits are divided by this, or by more, is finite in float64."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
@@ -29,7 +32,7 @@ class Decoding:
     n : int
         Continuations of each prompt.
     temperature : float
-        What logits are divided by; 0: the most probable token, always.
+        What logits are divided by, at least 1e-100; 0: the most probable token, always.
     top_p : float
         Draw from the most probable tokens that together have this much [1]_; 1: from all.
     max_new_tokens : int
@@ -49,8 +52,8 @@ class Decoding:
         for name, least in (("seed", 0), ("n", 1), ("max_new_tokens", 1)):
             object.__setattr__(self, name, plain.whole(getattr(self, name), name, least=least))
         temperature, top_p = plain.as_real(self.temperature), plain.as_real(self.top_p)
-        if temperature is None or not 0 <= temperature < float("inf"):
-            raise plain.refused("temperature", "a number from 0", self.temperature)
+        if temperature is None or not (temperature == 0 or COLDEST <= temperature < float("inf")):
+            raise plain.refused("temperature", f"0, or a number from {COLDEST:g}", self.temperature)
         if top_p is None or not 0 < top_p <= 1:
             raise plain.refused("top_p", "a number above 0, at most 1", self.top_p)
         object.__setattr__(self, "temperature", temperature)
@@ -59,6 +62,11 @@ class Decoding:
             raise UsageError(
                 f"Without a temperature all {self.n} continuations of a prompt are the same one. Give --temperature "
                 "(0.7, 1), or leave out --n."
+            )
+        if not temperature and top_p < 1:
+            raise UsageError(
+                f"Without a temperature the most probable token is taken always, and --top-p {top_p:g} has no use. "
+                "Give --temperature (0.7, 1), or leave out --top-p."
             )
 
     def to_json(self) -> dict[str, Any]:

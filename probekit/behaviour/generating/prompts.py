@@ -1,15 +1,19 @@
 """From examples to what a model is given to go on from, and from what it wrote to rows that every reader reads.
 
 Enters: examples, a tokenizer, perhaps a template. Leaves: a :class:`Prompt` each, of ids; rows of JSON lines with the
-prompt, the continuation and what it was made by. Labels of the prompts go with them.
+prompt, the continuation and what it was made by. Labels of the prompts go with them, and marks of their words.
+Surprise: the two examples of a contrast are one prompt, without what spoke of a completion that the model never wrote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from probekit.corpus.readers._marks import MESSAGES, READ_BY_POSITIONS
+from probekit.corpus.readers._prompts import CONTRASTS, SIDE
 from probekit.errors import InputError, UsageError
 from probekit.example import Example
 from probekit.models.tokens.chat import ChatEncoder
@@ -68,9 +72,8 @@ class Prompter:
         return [self._prompt(example) for example in examples]
 
     def _prompt(self, example: Example) -> Prompt:
-        chat = example.messages
-        answered = len(chat) > 1 and chat[-1][0] == ASSISTANT
-        chat = chat[:-1] if answered else chat
+        chat = _asked(example)
+        answered = len(chat) < len(example.messages)
         if self._chats is not None:
             if not chat or chat[-1][0] == ASSISTANT:
                 raise InputError(
@@ -117,6 +120,82 @@ class Prompter:
         return bool(encoded.ids[: len(prompt.ids) + len(new)].tolist() == [*prompt.ids, *new])
 
 
+def _asked(example: Example) -> Messages:
+    """Return the messages of a chat less the answer at its end."""
+    chat = example.messages
+    return chat[:-1] if len(chat) > 1 and chat[-1][0] == ASSISTANT else chat
+
+
+def without_sides(examples: Sequence[Example]) -> tuple[list[Example], int]:
+    """Return one example a contrast, which has nothing that speaks of its completion, and how many examples had that.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+        The two of a contrast stand together, and stay two where they are asked otherwise.
+    """
+    ids, found, sided = {example.id for example in examples}, list[Example](), 0
+    first: Example | None = None
+    for example in examples:
+        side = example.annotations.get(SIDE)
+        place = next((pair.index(side) for pair in CONTRASTS if side in pair), None)
+        if place is None or _asked(example) == example.messages:
+            found.append(example)
+            first = None
+            continue
+        sided += 1
+        name = example.id.removesuffix(f":{side}")
+        if place and first is not None and _asked(first) == _asked(example) and first.group == example.group:
+            found[-1] = replace(found[-1], id=found[-1].id if name in ids or name == example.id else name)
+            first = None
+            continue
+        drop = {SIDE, *(["label"] if example.annotations.get("label") == side else [])}
+        kept = {name: value for name, value in example.annotations.items() if name not in drop}
+        found.append(replace(example, annotations=kept))
+        first = None if place else example
+    return found, sided
+
+
+def _spans(prompt: Prompt) -> tuple[dict[str, list[list[Any]]], Counter[str]]:
+    """Return the spans of the prompt's words, which stand first in the row too, and by name how many others."""
+    example = prompt.example
+    texts = [content for _, content in prompt.messages] or [prompt.text]
+    words = [word for text in texts for word in text.split()]
+    n = len(words) if list(example.words[: len(words)]) == words else 0
+    kept: dict[str, list[list[Any]]] = {}
+    lost = Counter[str]()
+    for name, spans in example.spans.items():
+        if name == MESSAGES:  # the reader makes them
+            continue
+        # Sentences of the prompt alone would hide those of the answer.
+        holding = [span for span in spans if span.stop <= n and name not in READ_BY_POSITIONS]
+        if holding:
+            kept[name] = [[span.start, span.stop, span.label] for span in holding]
+        lost[name] += len(spans) - len(holding)
+    return kept, +lost
+
+
+def left_out_notes(prompts: Iterable[Prompt]) -> list[str]:
+    """Say which spans and which values of words of the prompts their rows do not have."""
+    spans, columns = Counter[str](), Counter[str]()
+    for prompt in prompts:
+        spans.update(_spans(prompt)[1])
+        columns.update(name for name, value in prompt.example.annotations.items() if isinstance(value, tuple))
+    notes = []
+    if spans:
+        notes.append(
+            "Marks and spans of other words than those of the prompt, as its row has them, are left out: "
+            f"{_named(spans)}."
+        )
+    if columns:
+        notes.append(f"Columns with a value a word are left out: {_named(columns)}.")
+    return notes
+
+
+def _named(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} ({count:,})" for name, count in counts.items())
+
+
 def row_of(prompt: Prompt, text: str, *, sample: int, made_by: Mapping[str, Any], split: bool) -> dict[str, Any]:
     """Return the row of a continuation.
 
@@ -138,6 +217,7 @@ def row_of(prompt: Prompt, text: str, *, sample: int, made_by: Mapping[str, Any]
             f"The prompts have a column '{taken[0]}' of their own, which rows of continuations need. Rename it."
         )
     kept = {name: value for name, value in example.annotations.items() if not isinstance(value, tuple)}
+    spans = _spans(prompt)[0]
     if prompt.messages:
         chat = [*prompt.messages, (ASSISTANT, text)]
         said: dict[str, Any] = {"messages": [{"role": role, "content": content} for role, content in chat]}
@@ -148,6 +228,7 @@ def row_of(prompt: Prompt, text: str, *, sample: int, made_by: Mapping[str, Any]
         **said,
         **({} if example.group is None else {"group": example.group}),
         **({"split": example.split} if split else {}),
+        **({"spans": spans} if spans else {}),
         **kept,
         "generated": dict(made_by),
     }

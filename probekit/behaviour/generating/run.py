@@ -19,7 +19,7 @@ import torch
 
 from probekit import plain
 from probekit.behaviour.generating.decoding import Decoding, RowSampler, stream
-from probekit.behaviour.generating.prompts import Prompt, Prompter, row_of
+from probekit.behaviour.generating.prompts import Prompt, Prompter, left_out_notes, row_of, without_sides
 from probekit.corpus import open_corpus
 from probekit.devices import DeviceMap
 from probekit.errors import InputError, ResourceError, UsageError
@@ -139,7 +139,8 @@ def generate(
     loaded = load_with_head(source, "causal", dtype=dtype, device=device)
     chats = None if template is None else ChatEncoder(loaded.tokenizer, template, vocabulary=loaded.vocabulary)
     prompter = Prompter(loaded.tokenizer, chats)
-    asked = prompter.prompts(corpus)
+    examples, sided = without_sides(list(corpus))
+    asked = prompter.prompts(examples)
     if not asked:
         raise InputError(f"There is no prompt in {corpus.name}. Give a corpus with some.")
     _check_lengths(asked, loaded, decoding)
@@ -169,8 +170,9 @@ def generate(
         counts["other"] += not prompter.reads_back(prompt, text, new)
         by = {**made_by, "sample": sample, "finish": finish, "tokens": len(new)}
         rows.append(row_of(prompt, text, sample=sample, made_by=by, split=split))
+    counts["sided"] = sided
     counts["answered"] = sum(prompt.answered for prompt in asked)
-    notes = [*source.remarks, *corpus.remarks, *writer.notes, *_notes(counts, empty, len(rows))]
+    notes = [*source.remarks, *corpus.remarks, *writer.notes, *_notes(counts, empty, len(rows)), *left_out_notes(asked)]
     return Generated(rows, len(asked), dict(finished), notes)
 
 
@@ -191,6 +193,11 @@ def _notes(counts: Counter[str], empty: Sequence[str], kept: int) -> list[str]:
     notes = []
     if counts["answered"]:
         notes.append(f"{counts['answered']:,} chats had an answer, which the model was not shown.")
+    if counts["sided"]:
+        notes.append(
+            f"{counts['sided']:,} examples were sides of contrasts: the two that share a prompt are one, without the "
+            "side and the label, which spoke of completions that the model did not write."
+        )
     if empty:
         named = ", ".join(empty[:3]) + (f" and {len(empty) - 3:,} more" if len(empty) > 3 else "")
         notes.append(f"{len(empty):,} continuations are empty and left out: {named}.")

@@ -153,7 +153,7 @@ def stage(
         tally = _Tally(folder / "corpus")
         for example in corpus:
             tally.add(example, None if places is None else places(example))
-        tally.close(corpus.name, corpus.notes.counts)
+        tally.close(corpus.name, corpus.notes.counts, subsampled=subsample is not None)
         with disk_errors(root, "the corpus"):
             record = corpus.source
             publish_bytes(
@@ -236,14 +236,15 @@ class _Tally:
         self.words += self._words
         self.start, self._words, self._lines = self.stop, 0, []
 
-    def close(self, corpus: str, notes: Mapping[str, int]) -> None:
+    def close(self, corpus: str, notes: Mapping[str, int], *, subsampled: bool) -> None:
         if self._lines:
             self._flush()
         if not self.shards:
             skipped = "".join(f"; {name}: {count:,}" for name, count in sorted(notes.items()))
+            larger = ", or a larger --subsample" if subsampled else ""
             raise InputError(
                 f"The corpus '{corpus}' holds no example{skipped}: nothing is left to extract. Give a corpus with "
-                "sentences, or a larger --subsample."
+                f"sentences{larger}."
             )
 
 

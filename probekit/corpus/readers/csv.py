@@ -81,6 +81,9 @@ def read(
         if row is None:
             return
         if not names:
+            if not any(cell.strip() for cell in row):
+                what = "the file is empty" if not first else "the first line is blank"
+                raise InputError(f"{path}:1: {what}. Begin it with a line that names the columns, text,label.")
             names = _names(row, path)
             prompts = prompt_columns(names, columns or {}, where=f"{path}:1")
             roles = {} if prompts else roles_of(names, columns or {}, place=f"{path}:1", reader="csv", path=path)
