@@ -178,16 +178,18 @@ def _kept_ranges(index: CacheIndex, table: TargetTable) -> tuple[NDArray[np.int6
         where = f"'{table.forms[lost[0]]:.60}' in example '{table.ids[table.example[lost[0]]]}'"
         raise UsageError(
             f"{len(lost):,} of {len(table):,} targets stand at other places than the cache keeps ({index.keep.name}), "
-            f"the first of them {where}. {_kept_positions(index)}Extract with --keep words (of a word or more), "
+            f"the first of them {where}. {_kept_positions(index)} with --keep words (of a word or more), "
             "sentence (of whole examples), spans:TASK, the name of the position, or tokens."
         )
     return first, stop
 
 
 def _kept_positions(index: CacheIndex) -> str:
-    """Say by what option the positions are read that a cache keeps."""
+    """Say by what option the positions are read that a cache keeps, where it keeps any; else to extract."""
     kept = [unit for unit in index.keep.units if unit != SENTENCE and not unit.startswith(f"{SPANS}:")]
-    return f"Ask at what is kept, where a command has the option: --at {' or --at '.join(kept)}. Or: " if kept else ""
+    if not kept:
+        return "Extract"
+    return f"Ask at what is kept, where a command has the option: --at {' or --at '.join(kept)}. Or extract"
 
 
 def _without(table: TargetTable, whole: NDArray[np.bool_]) -> TargetTable:

@@ -132,7 +132,7 @@ def test_maps_and_neurons_at_a_kept_position_are_those_of_a_cache_of_tokens(cach
     for report in (maps[1], ranked[1]):
         assert report.provenance["settings"]["at"] == "last"
         assert any(note.startswith("Read at 'last', ") for note in report.provenance["notes"])
-    with pytest.raises(UsageError, match=r"the option: --at last\. Or: Extract with"):
+    with pytest.raises(UsageError, match=r"the option: --at last\. Or extract with"):
         project("pca", places.path, task="pos", pool="last")
 
 

@@ -122,7 +122,7 @@ def test_at_a_position_caches_of_positions_say_what_caches_of_tokens_say(
     assert sum("Read at 'last', " in note and note.endswith("all 160 targets have it.") for note in found.notes) == 2
     assert run(["transfer", *map(str, kept), "--at", "last", "--layers", "1"]) == 0
     assert "transfer of label at 'last', " in capsys.readouterr().out
-    with pytest.raises(UsageError, match=r"than the cache keeps .*: --at last or --at last-prompt\. Or: Extract with"):
+    with pytest.raises(UsageError, match=r"than the cache keeps .*: --at last or --at last-prompt\. Or extract with"):
         transfer(kept)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from probekit import extract
 from probekit.cache.reader import ActivationCache
 from probekit.cli.app import run
 from probekit.errors import UsageError
@@ -95,6 +96,18 @@ def test_tasks_and_what_colours_them(cache: Path, task: str, by: str, things: st
         assert values.tolist() == [tags[place] for place in places]
     if things == "pairs":
         assert " | " in report.points["word"][0]
+
+
+def test_another_task_is_asked_at_the_same_place_of_each_example(tmp_path: Path) -> None:
+    from tiny_models import tiny_model
+
+    texts = [[*["the"] * (1 + number % 5), "river.", "a", "house"] for number in range(40)]
+    made = extract(tiny_model("bert"), texts, cache=tmp_path)
+    asked = {"task": "sentence-length", "layers": 1, "corpus": texts}
+    report = project("pca", made.cache, by="sentence-length", at="sentence:1", **asked)
+    assert report.points["value"].tolist() == report.points["label"].tolist()
+    assert report.points["word"].str.endswith("river.").all()
+    assert project("pca", made.cache, **asked).points["word"].str.endswith("house").all()
 
 
 def test_what_has_no_map_is_refused(cache: Path) -> None:
