@@ -145,6 +145,11 @@ def test_a_contrast_is_one_prompt_without_what_spoke_of_its_completions(model: P
     assert made.rows[0]["topic"] == "t"
     assert any(note.startswith("4 examples were sides of contrasts") for note in made.notes)
     assert any(note.startswith("2 chats had an answer") for note in made.notes)
+    # A column `side` of rows that are no contrast is the user's.
+    own = [{"prompt": word, "completion": "b", "side": side} for word, side in (("a", "positive"), ("b", "negative"))]
+    path = write(tmp_path / "own.jsonl", own)
+    made = generate(model, path, decoding=Decoding(max_new_tokens=3))
+    assert [row["side"] for row in made.rows] == ["positive", "negative"]
     # Completions that answer different prompts are two, and say nothing of what the model wrote either.
     turns = [[{"role": "user", "content": side}, {"role": "assistant", "content": "b"}] for side in ("left", "right")]
     made = generate(

@@ -134,26 +134,42 @@ def without_sides(examples: Sequence[Example]) -> tuple[list[Example], int]:
     examples : sequence of Example
         The two of a contrast stand together, and stay two where they are asked otherwise.
     """
-    ids, found, sided = {example.id for example in examples}, list[Example](), 0
-    first: Example | None = None
-    for example in examples:
-        side = example.annotations.get(SIDE)
-        place = next((pair.index(side) for pair in CONTRASTS if side in pair), None)
-        if place is None or _asked(example) == example.messages:
-            found.append(example)
-            first = None
+    ids, found, sided, at = {example.id for example in examples}, list[Example](), 0, 0
+    while at < len(examples):
+        both = examples[at : at + 2]
+        if not _are_contrast(both):
+            found.append(examples[at])
+            at += 1
             continue
-        sided += 1
-        name = example.id.removesuffix(f":{side}")
-        if place and first is not None and _asked(first) == _asked(example) and first.group == example.group:
-            found[-1] = replace(found[-1], id=found[-1].id if name in ids or name == example.id else name)
-            first = None
-            continue
-        drop = {SIDE, *(["label"] if example.annotations.get("label") == side else [])}
-        kept = {name: value for name, value in example.annotations.items() if name not in drop}
-        found.append(replace(example, annotations=kept))
-        first = None if place else example
+        first, second = (_without_side(example) for example in both)
+        if _asked(first) == _asked(second):
+            name = both[0].id.removesuffix(f":{both[0].annotations[SIDE]}")
+            found.append(first if name in ids else replace(first, id=name))
+        else:
+            found += [first, second]
+        sided += 2
+        at += 2
     return found, sided
+
+
+def _are_contrast(both: Sequence[Example]) -> bool:
+    """Tell whether two examples are those of one row of completions; a user may have a column `side` too."""
+    sides = tuple(example.annotations.get(SIDE) for example in both)
+    if sides not in CONTRASTS or any(_asked(example) == example.messages for example in both):
+        return False
+    of_reader = (
+        example.annotations.get("label") == side or example.id.endswith(f":{side}")
+        for example, side in zip(both, sides, strict=True)
+    )
+    return all(of_reader) or (_asked(both[0]) == _asked(both[1]) and both[0].group == both[1].group)
+
+
+def _without_side(example: Example) -> Example:
+    side = example.annotations[SIDE]
+    kept = {name: value for name, value in example.annotations.items() if name != SIDE}
+    if kept.get("label") == side:
+        del kept["label"]
+    return replace(example, annotations=kept)
 
 
 def _spans(prompt: Prompt) -> tuple[dict[str, list[list[Any]]], Counter[str]]:
