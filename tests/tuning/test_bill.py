@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from probekit.errors import UsageError
 from probekit.tuning.verdict.bill import Bill
-from probekit.tuning.verdict.entry import Entry
+from probekit.tuning.verdict.entry import Entry, reach_of_runs
 
 HEAD = Entry(
     "head-only",
@@ -57,9 +58,9 @@ def test_the_advice_is_to_fine_tune_where_the_gain_is_more_than_chance() -> None
 
 
 def test_folds_of_one_seed_are_runs_of_their_own_and_the_bill_says_so() -> None:
-    heads = [replace(one, seed=0, fold=fold) for fold, one in enumerate(runs("head-only", [0.80, 0.81, 0.80]), 1)]
+    heads = [replace(one, seed=0, fold=(fold, 3)) for fold, one in enumerate(runs("head-only", [0.80, 0.81, 0.80]), 1)]
     better = runs("full", [0.90, 0.70, 0.91], trained=100_000, seconds=200.0)
-    folds = [replace(one, seed=0, fold=fold) for fold, one in enumerate(better, 1)]
+    folds = [replace(one, seed=0, fold=(fold, 3)) for fold, one in enumerate(better, 1)]
     bill = Bill([*heads, *folds])
     assert [(total.seeds, total.folds, total.repeats) for total in bill.totals] == [(1, 3, "3")] * 2
     assert str(bill).splitlines()[0].split()[:2] == ["strategy", "folds"]
@@ -72,11 +73,41 @@ def test_folds_of_one_seed_are_runs_of_their_own_and_the_bill_says_so() -> None:
     assert "over seeds x folds" in both.advice()
 
 
+def test_seeds_on_the_same_folds_are_no_further_folds() -> None:
+    """Crossed runs: what a fold does is in all of its seeds, so that the interval is that over folds."""
+    drawn = np.random.default_rng(0)
+    held, told = 0, []
+    for _ in range(200):
+        fold_gain = drawn.normal(0, 0.02, 3)
+        entries = [
+            replace(HEAD, strategy=name, seed=seed, fold=(fold + 1, 3), dev=0.5 + gain, test=0.5, trained=trained)
+            for name, trained in (("full", 100_000), ("head-only", 770))
+            for seed in range(5)
+            for fold in range(3)
+            for gain in [(fold_gain[fold] + drawn.normal(0, 0.002)) * (name == "full")]
+        ]
+        bill = Bill(entries)
+        gaps = bill._gaps("full", "head-only")
+        held += abs(np.mean([*gaps.values()])) <= (reach_of_runs(gaps) or 0)
+        told.append(bill.advice().startswith("Fine-tune"))
+    assert held / 200 >= 0.9
+    assert np.mean(told) < 0.05
+    # the opposite: one fold, five seeds are five runs
+    seeds = {(seed, 0, 0): value for seed, value in enumerate((0.1, 0.2, 0.3))}
+    assert reach_of_runs(seeds) == pytest.approx(4.302653 * 0.1 / 3**0.5)
+
+
+def test_gain_and_interval_are_of_the_runs_that_both_have() -> None:
+    mine = runs("full", [0.9, 0.81, 0.81], trained=100_000)
+    heads = [replace(one, seed=one.seed + 1) for one in runs("head-only", [0.80, 0.81, 0.3])]
+    assert "a difference of +0.005" in Bill([*mine, *heads]).advice()
+
+
 def test_two_runs_of_one_seed_are_refused() -> None:
     with pytest.raises(UsageError, match=r"2 runs of 'head-only' with seed 0\. Give each a seed"):
         Bill([HEAD, HEAD])
-    with pytest.raises(UsageError, match="seed 0 on fold 2"):
-        Bill([replace(HEAD, fold=2), replace(HEAD, fold=2), replace(HEAD, fold=1)])
+    with pytest.raises(UsageError, match="seed 0 on fold 2 of 3"):
+        Bill([replace(HEAD, fold=(2, 3)), replace(HEAD, fold=(2, 3)), replace(HEAD, fold=(2, 4))])
 
 
 def test_the_advice_does_not_look_at_test() -> None:

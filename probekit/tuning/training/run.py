@@ -68,8 +68,8 @@ class Tuned:
         What the cache took whose states were read; 0 where none were.
     stages : tuple of Stage
         What the model was tuned for first.
-    fold : int or None
-        Which fold was held out as dev.
+    fold : tuple of int or None
+        Which fold of how many was held out as dev.
     """
 
     folder: Path
@@ -78,7 +78,7 @@ class Tuned:
     cost: Cost
     extraction_seconds: float = 0.0
     stages: tuple[Stage, ...] = ()
-    fold: int | None = None
+    fold: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +184,7 @@ def run_plan(
             run.write_text(PLAN, plan.text())
             report, cost = _trained(materials, plan, run, asked, running, stages)
     seconds = materials.extraction_seconds if cost.from_cache else 0.0
-    fold = None if materials.fold is None else materials.fold[0]
-    return Tuned(folder, plan, report, cost, seconds, tuple(stages), fold)
+    return Tuned(folder, plan, report, cost, seconds, tuple(stages), materials.fold)
 
 
 def _begun(

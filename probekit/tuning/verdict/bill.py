@@ -18,10 +18,9 @@ import numpy as np
 from probekit import plain
 from probekit.report.render.drawing import INK, own_axes, save_figure, write_title
 from probekit.statistics.bootstrap import bounds_of
-from probekit.statistics.student import reach_of_mean
 from probekit.tuning.data.materials import probing_seconds
 from probekit.tuning.verdict.bill_lines import cells_of, lines_of_slices
-from probekit.tuning.verdict.entry import Entry, check_distinct_runs, repeats_in_words
+from probekit.tuning.verdict.entry import Entry, Repeat, check_distinct_runs, reach_of_runs, repeats_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,8 +134,9 @@ class Bill:
         if not others or len(totals) < 2:
             return "One strategy alone is no comparison: run others beside it (--beside head-only --beside full)."
         best, head = max(others, key=lambda total: total.dev), heads[0]
-        gain, price = best.dev - head.dev, best.training / max(head.training, 1e-9)
-        spread = self._spread(best.strategy, head.strategy)
+        gaps = self._gaps(best.strategy, head.strategy)
+        spread, price = reach_of_runs(gaps), best.training / max(head.training, 1e-9)
+        gain = best.dev - head.dev if spread is None else float(np.mean([*gaps.values()]))
         what = f"{best.strategy} has {best.dev:.3f} {best.metric} on dev, {head.strategy} {head.dev:.3f}"
         over, _ = repeats_in_words(self.entries)
         cost = f"at {price:.1f} times the seconds and {best.trained / max(head.trained, 1):,.0f} times the parameters"
@@ -149,14 +149,10 @@ class Bill:
             return f"Extract features: {said}."
         return f"Not decided: {said}. More seeds would tell (--seeds); until then features are the cheaper way."
 
-    def _spread(self, a: str, b: str) -> float | None:
-        """Return half the 95 % interval of the difference on dev, over seeds and folds that both have."""
-        scores = [{one.repeat: one.dev for one in self.entries if one.strategy == name} for name in (a, b)]
-        both = sorted(scores[0].keys() & scores[1].keys())
-        if len(both) < 2:
-            return None
-        gaps = np.array([scores[0][repeat] - scores[1][repeat] for repeat in both])
-        return reach_of_mean(gaps)
+    def _gaps(self, a: str, b: str) -> dict[Repeat, float]:
+        """Return the difference on dev in each run that both have, of one seed and fold."""
+        mine, other = ({one.repeat: one.dev for one in self.entries if one.strategy == name} for name in (a, b))
+        return {repeat: mine[repeat] - other[repeat] for repeat in sorted(mine.keys() & other.keys())}
 
     def __str__(self) -> str:
         """Return the table."""
@@ -253,12 +249,11 @@ def _total(entries: Sequence[Entry]) -> Total:
         found = [getattr(entry, own.name) for entry in entries]
         values[own.name] = float(np.mean(found)) if own.name in _MEAN else found[0]
     del values["seed"], values["slices"], values["fold"]
-    test = np.array([entry.test for entry in entries])
+    mean, reach = values["test"], reach_of_runs({entry.repeat: entry.test for entry in entries})
     low = high = None
-    if len(test) > 1:
-        reach = reach_of_mean(test)
+    if reach is not None:
         least, most = bounds_of(entries[0].metric)
-        low, high = max(least, float(test.mean() - reach)), min(most, float(test.mean() + reach))
+        low, high = max(least, mean - reach), min(most, mean + reach)
     values["peak_memory"] = max(entry.peak_memory for entry in entries)
     seeds, folds = {one.seed for one in entries}, {one.fold for one in entries} - {None}
     repeats = repeats_in_words(entries)[1]

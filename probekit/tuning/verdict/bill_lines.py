@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from probekit.report.render.numbers import interval, number, signed
-from probekit.statistics.student import reach_of_mean
+from probekit.tuning.verdict.entry import reach_of_runs
 
 if TYPE_CHECKING:
     from probekit.tuning.verdict.bill import Total
@@ -58,6 +58,7 @@ def _said(entries: Sequence[Entry], name: str, strategy: str, first: str) -> str
     both = sorted(own.keys() & base.keys())
     if strategy == first or not both:
         return text
-    gaps = np.array([own[repeat] - base[repeat] for repeat in both])
-    reach = f" +- {number(reach_of_mean(gaps))}" if len(gaps) > 1 else ""
-    return f"{text} ({signed(float(gaps.mean()))}{reach})"
+    gaps = {repeat: own[repeat] - base[repeat] for repeat in both}
+    reach = reach_of_runs(gaps)
+    within = "" if reach is None else f" +- {number(reach)}"
+    return f"{text} ({signed(float(np.mean([*gaps.values()])))}{within})"

@@ -7,15 +7,22 @@ fold, so a strategy has one run of each, and two of one are refused.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from probekit.errors import UsageError
 from probekit.report.measurement import SLICE
+from probekit.statistics.student import reach_of_mean
 
 if TYPE_CHECKING:
     from probekit.tuning.training.run import Tuned
+
+
+Repeat = tuple[int, int, int]
+"""Seed, fold and folds of a run; 0 of 0 where the parts are those of the corpus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +43,8 @@ class Entry:
         Of the stages before it.
     slices : mapping of str to float
         Scores on test in the slices of the plan.
-    fold : int or None
-        Which fold was held out as dev; None: the parts are those of the corpus.
+    fold : tuple of int or None
+        Which fold of how many was held out as dev; None: the parts are those of the corpus.
     """
 
     strategy: str
@@ -54,12 +61,12 @@ class Entry:
     tokens_per_second: float
     first_seconds: float = 0.0
     slices: Mapping[str, float] = field(default_factory=dict)
-    fold: int | None = None
+    fold: tuple[int, int] | None = None
 
     @property
-    def repeat(self) -> tuple[int, int]:
+    def repeat(self) -> Repeat:
         """Which run of its strategy it is: runs of two strategies are compared where this is the same."""
-        return self.seed, self.fold or 0
+        return self.seed, *(self.fold or (0, 0))
 
     @classmethod
     def of(cls, strategy: str, tuned: Tuned) -> Entry:
@@ -99,9 +106,9 @@ def check_distinct_runs(entries: Sequence[Entry]) -> None:
     ------
     UsageError
     """
-    for (strategy, (seed, fold)), runs in Counter((one.strategy, one.repeat) for one in entries).items():
+    for (strategy, (seed, fold, folds)), runs in Counter((one.strategy, one.repeat) for one in entries).items():
         if runs > 1:
-            where = f" on fold {fold}" if fold else ""
+            where = f" on fold {fold} of {folds}" if fold else ""
             raise UsageError(
                 f"The bill has {runs} runs of '{strategy}' with seed {seed}{where}. Give each a seed of its own "
                 "(loop.seed), or the strategies names of their own."
@@ -121,3 +128,29 @@ def repeats_in_words(entries: Iterable[Entry]) -> tuple[str, str]:
     if not folds:
         return "seeds", f"{len(seeds)}"
     return ("folds", f"{len(folds)}") if len(seeds) == 1 else ("seeds x folds", f"{len(seeds)} x {len(folds)}")
+
+
+def reach_of_runs(values: Mapping[Repeat, float]) -> float | None:
+    """Return half the 95 % interval of the mean of some runs; None of one.
+
+    Of several seeds on several folds each fold is in several runs, which are alike: the interval is then the wider of
+    that over the means of folds and that over the means of seeds.
+
+    Parameters
+    ----------
+    values : mapping of (int, int, int) to float
+        By seed, fold and folds.
+    """
+    if len(values) < 2:
+        return None
+    by_seed, by_fold = _means(values, lambda repeat: repeat[:1]), _means(values, lambda repeat: repeat[1:])
+    if min(len(by_seed), len(by_fold)) < 2:
+        return reach_of_mean([*values.values()])
+    return max(reach_of_mean(by_seed), reach_of_mean(by_fold))
+
+
+def _means(values: Mapping[Repeat, float], part: Callable[[Repeat], tuple[int, ...]]) -> list[float]:
+    grouped: dict[tuple[int, ...], list[float]] = {}
+    for repeat, value in values.items():
+        grouped.setdefault(part(repeat), []).append(value)
+    return [float(np.mean(some)) for some in grouped.values()]
