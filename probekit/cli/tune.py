@@ -27,6 +27,7 @@ from probekit.cli.options import (
     examples,
 )
 from probekit.cli.output import say, show_json
+from probekit.cli.tune_beside import OWN
 from probekit.cli.tune_options import (
     AdvisedBy,
     Beside,
@@ -127,9 +128,10 @@ def tune_command(
     debug: Debug = False,
 ) -> None:
     """Fine-tune a model by a plan, from a report or of the catalogue, and say what it cost."""
+    from probekit.cli.tune_beside import beside_notes, check_verified_alone, strategies_of
     from probekit.cli.tune_close import hold, strengths_asked
     from probekit.cli.tune_run import run_shown
-    from probekit.cli.tune_slices import find, sliced_as, slices_asked
+    from probekit.cli.tune_slices import find, slices_asked
     from probekit.cli.tune_verify import verify_plan
     from probekit.errors import UsageError
     from probekit.extraction.spec import ExtractionSpec
@@ -147,6 +149,9 @@ def tune_command(
 
     if plan_file is not None and plan is not None:
         raise UsageError("Give a plan as a file or by a name (--plan), not both.")
+    if verify is not None and not plan_only:
+        runs_alone = {"--folds": folds, "--beside": beside, "--bill": bill, "--save": save, "--report-to": report_to}
+        check_verified_alone({**runs_alone, "--out": out})
     check_trackers(report_to or [])
     check_figure(plot)
     check_figure(bill, "bill")
@@ -205,12 +210,11 @@ def tune_command(
     chosen = hold(
         materials, chosen, strengths, examples=train_examples, minutes=minutes, home=home, quiet=quiet or json
     )
-    strategies = {"+".join([_strategy(given, plan, report), *(one.name for one in chosen.modules)]): chosen}
-    for name, rival in rivals.items():
-        strategies.setdefault(name, sliced_as(chosen, rival))
+    own = "+".join([_strategy(given, plan, report), *(one.name for one in chosen.modules)])
+    strategies = strategies_of(own, chosen, rivals)
     for reason in chosen.why:
         say(f"{reason.field:10} {reason.text}", quiet=quiet or json)
-    for note in materials.data.notes:
+    for note in (*beside_notes(beside or (), changes or ()), *materials.data.notes):
         say(note, quiet=quiet or json)
     entries: list[Entry] = []
     runs: list[Tuned] = []
@@ -258,5 +262,5 @@ def tune_command(
 def _strategy(given: TunePlan | None, plan: str | None, report: Path | None) -> str:
     """Return what the plan is called on the bill."""
     if given is not None:
-        return "plan"
+        return OWN
     return plan or ("report" if report is not None else "full")

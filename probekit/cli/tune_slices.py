@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from probekit.cli.output import say
@@ -39,8 +38,3 @@ def find(materials: Materials, plan: TunePlan, asked: Asked | None, *, examples:
     from probekit.tuning.finding.errors import with_found
 
     return with_found(materials, plan, asked, examples=examples, told=lambda note: say(note, quiet=quiet))
-
-
-def sliced_as(plan: TunePlan, other: TunePlan) -> TunePlan:
-    """Return another plan scored in the same slices, so that both stand on one bill."""
-    return replace(other, slices=plan.slices)

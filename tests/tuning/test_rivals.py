@@ -1,0 +1,44 @@
+"""Plans on one bill: none is lost under another's name, and runs of one seed stand beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_models import tiny_model
+from tuned_runs import materials, plan_of
+
+from probekit.cli.app import run
+from probekit.cli.tune_beside import beside_notes, strategies_of
+from probekit.errors import UsageError
+
+
+def test_a_rival_of_the_same_name_is_no_less_a_rival() -> None:
+    own = materials()
+    full, head = plan_of(own, "full"), plan_of(own, "head-only")
+    mine = full.with_set("close=l2-sp:0.1", "loop.seed=5", "loop.epochs=1")
+    found = strategies_of("full", mine, {"full": full, "head-only": head})
+    assert list(found) == ["plan", "full", "head-only"]
+    assert [plan.loop.seed for plan in found.values()] == [5, 5, 5]
+    assert [len(plan.close) for plan in found.values()] == [1, 0, 0]
+    assert list(strategies_of("full", mine, {"head-only": head})) == ["full", "head-only"]
+    with pytest.raises(UsageError, match="Leave out --beside full"):
+        strategies_of("full", full, {"full": full})
+
+
+def test_what_was_set_of_the_plan_alone_is_said() -> None:
+    assert beside_notes(["full"], ["loop.seed=5", "loop.epochs=1"]) == [
+        "full: as in the catalogue, with the plan's seeds; --set loop.epochs=1 is the plan's alone."
+    ]
+    assert beside_notes([], ["loop.epochs=1"]) == beside_notes(["full"], ["loop.seed=5"]) == []
+
+
+@pytest.mark.parametrize("option", ["--folds 3", "--beside full", "--bill b.png", "--save delta", "--out there"])
+def test_a_verdict_refuses_what_it_would_leave_undone(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ["tune", "--model", str(tiny_model("bert")), "--task", "pos", "--corpus", "grammar:n=20"]
+    assert run([*asked, "--verify", "cells.jsonl", *option.split()]) == 2
+    assert f"so {option.split()[0]} has no use with it" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
