@@ -258,7 +258,7 @@ class TunedModel:
 
     def _read(self, examples: list[Example], where: str, spec: ExtractionSpec) -> ReadTokens:
         index, textless, notes = tokens_of(self.network.loaded, examples, spec, where=where)
-        return ReadTokens(examples, index, textless, notes)
+        return ReadTokens(examples, index, textless, notes, spec)
 
     def _of_text(self, data: TuningData, batch_tokens: int) -> Predicted:
         if not len(data.table):

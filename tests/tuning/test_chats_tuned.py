@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import tiny_model
+from tiny_models import tiny_headed, tiny_model
+from transformers import AutoTokenizer
 
 from probekit import ActivationCache, TunePlan, advise, extract, probe, tune
 from probekit.ablation.inputs.labelled import ablate_run_inputs
@@ -19,6 +20,7 @@ from probekit.ablation.probes.fitting import ProbeSpec
 from probekit.cli.app import run
 from probekit.errors import InputError, UsageError
 from probekit.tuning.data.materials import gather
+from probekit.tuning.data.reading import tokens_of
 from probekit.tuning.predict import TunedModel
 
 TEMPLATE = (
@@ -73,7 +75,7 @@ def tuned(root: Path, cache: ActivationCache) -> TunedModel:
 
 
 def test_the_head_reads_the_state_of_the_last_prompt_token(root: Path, model: Path, tuned: TunedModel) -> None:
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel
 
     tokenizer, net = AutoTokenizer.from_pretrained(model), AutoModel.from_pretrained(model).eval()
     rows = [json.loads(line) for line in (root / "chats.jsonl").read_text().splitlines()]
@@ -112,18 +114,25 @@ def test_the_run_says_where_and_how_it_reads(tuned: TunedModel, cache: Activatio
     assert "at" not in gather("label", on=cache).read_from
 
 
-def test_what_was_read_as_text_is_predicted_as_text(root: Path) -> None:
-    path = root / "texts.jsonl"
+def texts(path: Path) -> list[dict[str, Any]]:
+    """Write texts whose words are other tokens than their surface, each with another that says the same."""
     rows = [
         {
-            "words": [noun, ",", "walks"] if i % 2 else [noun, "walks", "."],
-            "text": f"{noun}, walks" if i % 2 else f"{noun} walks.",
+            "words": [noun, ",", "walks", "on", "it"] if i % 2 else [noun, ".", "walks", "on", "it"],
+            "text": f"{noun}, walks on it" if i % 2 else f"{noun}. walks on it",
             "label": str(i % 2),
             "split": split,
+            "other": f"on walks, on {noun}",
         }
         for i, (noun, split) in enumerate([(noun, split) for noun in NOUNS for split in (*SPLITS, *SPLITS)])
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return rows
+
+
+def test_what_was_read_as_text_is_predicted_as_text(root: Path) -> None:
+    path = root / "texts.jsonl"
+    rows = texts(path)
     folders = {}
     for how in ("text", "words"):
         made = tune(
@@ -134,6 +143,58 @@ def test_what_was_read_as_text_is_predicted_as_text(root: Path) -> None:
     encode = folders["text"].network.loaded.tokenizer
     assert tokens["text"] == [token for row in rows for token in encode(row["text"])["input_ids"]]
     assert tokens["words"] != tokens["text"]
+
+
+def test_further_texts_are_read_as_the_run_reads_its_own(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of signals, of a teacher, of stages before and of closeness: surface text, cut to the same length."""
+    most, path = 4, tmp_path / "texts.jsonl"
+    rows = texts(path)
+    model = tiny_headed("gpt2", "AutoModelForCausalLM")
+    encode = AutoTokenizer.from_pretrained(model)
+    surface = {column: [encode(row[column])["input_ids"][:most] for row in rows] for column in ("text", "other")}
+    assert any(len(encode(row["text"])["input_ids"]) > most for row in rows)
+    how: dict[str, Any] = {"input": "text", "max_length": most, "overflow": "truncate"}
+    whole = {"model": model, "corpus": path, "plan": "full", "changes": QUICK[2:], **how}
+    teacher = tune("label", **whole, out=tmp_path / "teacher").folder
+    seen: dict[str, list[tuple[Any, Any]]] = {"run": [], "teacher": []}
+
+    def spying(name: str) -> Callable[..., Any]:
+        def read(loaded: Any, examples: Any, spec: Any, *, where: str) -> Any:
+            index, *others = tokens_of(loaded, examples, spec, where=where)
+            tokens = [index.token[index.example == number].tolist() for number in range(len(examples))]
+            seen[name].append((examples, tokens))
+            return index, *others
+
+        return read
+
+    monkeypatch.setattr("probekit.tuning.data.reading.tokens_of", spying("run"))
+    monkeypatch.setattr("probekit.tuning.predict.tokens_of", spying("teacher"))
+    signals = [
+        f"{name}:1,on={on}"
+        for name, on in {
+            "consistency": path,
+            "cross-view": path,
+            "augmented": f"{path},to=other",
+            "multitask": f"label@{path}",
+            "teacher": f"{path},of={teacher}",
+        }.items()
+    ]
+    tune("label", **whole, signals=signals, first=f"label@{path}:epochs=1", out=tmp_path / "beside")
+    assert len(seen["run"]) == 9  # the run, the stage, the signals, a pair of augmented ones, what the teacher knows
+    tune("label", **whole, close=f"ewc:1,rows={path}", out=tmp_path / "close")
+    assert len(seen["run"]) == 11
+    for _, tokens in seen["run"]:
+        assert tokens in surface.values()
+    (_, own), (_, every) = seen["teacher"]
+    assert every == surface["text"]
+    assert own == [one for one, row in zip(surface["text"], rows, strict=True) if row["split"] == "train"]
+    assert not any(example.annotations for example in seen["teacher"][0][0])
+    bare = tmp_path / "bare.jsonl"
+    bare.write_text(json.dumps({"words": ["a", "river"]}) + "\n")
+    with pytest.raises(InputError, match="needs the surface text"):
+        tune("label", **whole, signals=f"consistency:1,on={bare}", out=tmp_path / "bare")
 
 
 def test_a_report_says_the_position_and_how_texts_are_read_when_its_cache_is_gone(

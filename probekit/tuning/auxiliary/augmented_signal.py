@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from probekit.tuning.signals import SignalSpec
 
 IntArray = NDArray[np.int64]
+Other = tuple[tuple[str, ...], str | None]
+"""Words, and the surface text of them, where there is one."""
 
 
 def augmented_signal(spec: SignalSpec, on: str, *, to: str, sure: float) -> AugmentedSignal:
@@ -51,11 +53,11 @@ def augmented_signal(spec: SignalSpec, on: str, *, to: str, sure: float) -> Augm
     corpus = open_corpus(on)
     texts = list(corpus)
     others = _others(texts, corpus.name, to)
-    pairs = [(one, other) for one, other in zip(texts, others, strict=True) if one.words and other]
+    pairs = [(one, other) for one, other in zip(texts, others, strict=True) if one.words and other[0]]
     if not pairs:
         raise InputError(f"No text of '{corpus.name}' has another in '{to}'.")
     named = [replace(one, id=f"{number}") for number, (one, _) in enumerate(pairs)]
-    changed = [Example(one.id, other) for one, (_, other) in zip(named, pairs, strict=True)]
+    changed = [Example(one.id, words, text=text) for one, (_, (words, text)) in zip(named, pairs, strict=True)]
     loaded = spec.network.loaded
     whole, beside = (
         texts_of(own, loaded, Corpus.from_examples(some, name=corpus.name), "augmented") for some in (named, changed)
@@ -63,19 +65,22 @@ def augmented_signal(spec: SignalSpec, on: str, *, to: str, sure: float) -> Augm
     return AugmentedSignal(spec, whole, beside, sure=sure, alone=len(texts) - len(pairs))
 
 
-def _others(texts: Sequence[Example], name: str, to: str) -> list[tuple[str, ...]]:
-    """Return the words of the other text of each: of a column, or of a file; none where a cell is empty."""
+def _others(texts: Sequence[Example], name: str, to: str) -> list[Other]:
+    """Return the words and the text of the other one of each: of a column, or of a file; none of an empty cell."""
     columns = dict.fromkeys(column for one in texts for column in one.annotations)
     if to in columns:
         cells: list[Any] = [one.annotations.get(to) for one in texts]
-        return [tuple(cell.split()) if isinstance(cell, str) else tuple(map(str, cell or ())) for cell in cells]
+        return [
+            (tuple(cell.split()), cell) if isinstance(cell, str) else (tuple(map(str, cell or ())), None)
+            for cell in cells
+        ]
     if not Path(to).is_file():
         has = ", ".join(columns) or "none"
         raise InputError(
             f"'{to}' is no column of '{name}' (it has {has}) and no file. Name one: augmented:on=CORPUS,to=NAME."
             f"{did_you_mean(to, columns)}"
         )
-    others = [one.words for one in open_corpus(to)]
+    others = [(one.words, one.text) for one in open_corpus(to)]
     if len(others) != len(texts):
         raise InputError(
             f"'{name}' has {len(texts):,} texts and {to} {len(others):,}: there must be one for each, in their order."

@@ -83,7 +83,8 @@ class Consolidation:
 def consolidated(pretrained: Pretrained, strength: float, sampling: Sampling) -> WeightPenalty:
     """Return a penalty on weights by the Fisher information of the model that a run starts from; see `consolidate`."""
     network, depths = pretrained.network, frozenset(pretrained.plan.train)
-    found = consolidate(Source(network.loaded, pretrained.feed.data.task), depths, sampling, pretrained.folder)
+    data = pretrained.feed.data
+    found = consolidate(Source(network.loaded, data.task, data.reading), depths, sampling, pretrained.folder)
     names = _names(network)
     own = network.pretrained(depths)
     importance = {name: found.importance[names[id(parameter)]].to(parameter.device) for name, parameter in own.items()}

@@ -23,12 +23,12 @@ from torch import Tensor
 from probekit import plain
 from probekit.corpus import open_corpus
 from probekit.errors import InputError, UsageError
-from probekit.extraction.spec import ExtractionSpec
 from probekit.tasks import get_task
 from probekit.tuning.auxiliary.signal_module import SignalModule
 from probekit.tuning.data.data import TuningData, from_model
 from probekit.tuning.data.layout import ExampleBatch, cut_rows, gold_of
 from probekit.tuning.data.order import EndlessBatches, epoch_steps
+from probekit.tuning.data.reading import further
 from probekit.tuning.data.shared import shared_note, shared_texts
 from probekit.tuning.heads import HeadSpec, get_head
 from probekit.tuning.network.feed import Feed
@@ -92,7 +92,7 @@ def task_signal(spec: SignalSpec, asked: Asked) -> TaskSignal:
         raise UsageError(
             f"Nothing of the model itself trains (train=), so '{asked.on}' shares nothing with the task. Leave it out."
         )
-    how = ExtractionSpec(overflow="truncate")
+    how = further(spec.feed.data.reading)
     try:
         data = from_model(spec.network.loaded, open_corpus(where), get_task(name), targets=asked.targets, spec=how)
     except (UsageError, InputError) as error:

@@ -15,7 +15,7 @@ import torch
 
 from probekit.corpus import Corpus, open_corpus
 from probekit.errors import CacheError, UsageError
-from probekit.example import Example
+from probekit.example import NOTHING
 from probekit.storage.files import digest_of
 from probekit.tasks import ProbeTask, Target
 from probekit.tuning.combined import FloatArray, TunedEnsemble, in_order, keys_of
@@ -79,7 +79,8 @@ def _asked_of(teacher: TunedEnsemble, own: TuningData, meeting: Callable[[TunedM
         whole = tuple((low, high) for low, high in own.table.spans[row].tolist())
         spans.setdefault(own.table.ids[own.table.example[row]], []).append(Target(whole, ""))
     asked = ProbeTask(name="unlabelled", kind=own.task.kind, targets=lambda example: spans[example.id])
-    examples = [Example(own.table.ids[at], tuple(own.words[at]), split="train") for at in own.training.tolist()]
+    # What an example is labelled with stays here; spans say where its messages, sentences and marks are.
+    examples = [replace(own.originals[at], annotations=NOTHING, split="train") for at in own.training.tolist()]
     return _aligned(teacher, own, Corpus.from_examples(examples, name=own.corpus), asked, meeting)
 
 

@@ -18,7 +18,6 @@ from torch.nn import functional as F
 
 from probekit.corpus import open_corpus
 from probekit.errors import InputError, UsageError
-from probekit.extraction.spec import ExtractionSpec
 from probekit.tuning.auxiliary.pulling import divergence
 from probekit.tuning.auxiliary.signal_module import SignalModule
 from probekit.tuning.auxiliary.teacher_said import said_by
@@ -27,7 +26,7 @@ from probekit.tuning.data.coded import coded
 from probekit.tuning.data.data import TARGETS, TuningData
 from probekit.tuning.data.layout import ExampleBatch
 from probekit.tuning.data.order import EndlessBatches, epoch_steps
-from probekit.tuning.data.reading import read_model
+from probekit.tuning.data.reading import further, read_model
 from probekit.tuning.data.unlabelled import without_answers
 from probekit.tuning.heads import get_head
 from probekit.tuning.network.feed import Feed
@@ -187,7 +186,7 @@ def _texts(spec: SignalSpec, on: str) -> TuningData:
         raise UsageError(
             f"Texts without labels do not name the {own.task.kind}s that '{own.task.name}' is about. Leave out on=."
         ) from error
-    read = read_model(spec.network.loaded, corpus, ExtractionSpec(overflow="truncate"))
+    read = read_model(spec.network.loaded, corpus, further(own.reading))
     every = replace(read, examples=[replace(example, split="train") for example in read.examples])
     record = {"classes": own.classes, "targets": own.targets}
     return coded(record, own.task, every, corpus=corpus.name, collecting=asked, at=own.at)

@@ -87,5 +87,6 @@ def coded(
         rare=tuple(asked.get("rare", ())),
         edges=tuple(edges.tolist()),
         at=at,
+        reading=read.how,
         **places(read.index, table, len(read.examples)),
     )

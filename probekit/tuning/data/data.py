@@ -30,7 +30,7 @@ from probekit.statistics.units import whole_units
 from probekit.storage.strict import canonical
 from probekit.tasks import ProbeTask
 from probekit.tasks.positions import AskedPosition, place_of
-from probekit.tuning.data.reading import ReadTokens, read_cache, read_model
+from probekit.tuning.data.reading import USUAL, ReadTokens, read_cache, read_model
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -84,6 +84,8 @@ class TuningData:
         Of a text: tokens that there are.
     at : str or None
         The position at which every example is read; None: at its targets.
+    reading : ExtractionSpec
+        How the texts became tokens, as :class:`~probekit.tuning.data.reading.ReadTokens` has it.
     """
 
     task: ProbeTask
@@ -107,6 +109,7 @@ class TuningData:
     hiding: Hiding | None = None
     vocabulary: int = 0
     at: str | None = None
+    reading: ExtractionSpec = USUAL
 
     @property
     def digest(self) -> str:
@@ -194,7 +197,7 @@ def from_model(
     InputError
         An example is longer than the model reads, the corpus lacks an annotation, there is nothing to learn or score.
     """
-    return _lay_out(corpus, task, targets, read_model(loaded, corpus, spec or ExtractionSpec()), at)
+    return _lay_out(corpus, task, targets, read_model(loaded, corpus, spec or USUAL), at)
 
 
 def from_cache(
@@ -256,6 +259,7 @@ def _lay_out(corpus: Corpus, task: ProbeTask, targets: str, read: ReadTokens, at
         rare=tuple(sorted(map(str, left_out))),
         edges=edges,
         at=at,
+        reading=read.how,
         **places(index, table, len(examples)),
     )
 

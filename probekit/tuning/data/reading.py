@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 HOW = ("input", "template", "max_length", "overflow")
 """Fields of an :class:`~probekit.extraction.spec.ExtractionSpec` that say how texts become tokens."""
+USUAL = ExtractionSpec()
+"""As texts are read where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +47,32 @@ class ReadTokens:
     textless : tuple of int
         Ids of tokens that are spaces alone.
     notes : list of str
+    how : ExtractionSpec
+        How the texts became tokens; of a cache of chats without the template, of which a cache keeps the digest.
     """
 
     examples: Sequence[Example]
     index: CacheIndex
     textless: tuple[int, ...]
     notes: list[str]
+    how: ExtractionSpec = USUAL
 
 
 def reading_of(record: Mapping[str, Any] | None) -> ExtractionSpec:
     """Return how texts were read, by what a run wrote down; of a run that wrote nothing, as texts usually are."""
     written = record or {}
-    return replace(ExtractionSpec(), **{name: written[name] for name in HOW if name in written})
+    return replace(USUAL, **{name: written[name] for name in HOW if name in written})
+
+
+def further(own: ExtractionSpec) -> ExtractionSpec:
+    """Return how texts are read beside those of a run: as its own, and longer ones are cut off.
+
+    Raises
+    ------
+    UsageError
+        The run reads chats, which are never cut.
+    """
+    return replace(own, overflow="truncate")
 
 
 def reading_for(
@@ -97,7 +113,7 @@ def reading_for(
                 "Only chats are read by a template, and what is trained on is none. Leave out --chat-template, or name "
                 "a cache that was extracted with --chat."
             )
-        return replace(ExtractionSpec(), **how)
+        return replace(USUAL, **how)
     template = chat_template(source, None if template_file is None else plain.path(template_file, "chat_template"))
     wanted = made.get("template")
     if wanted is not None and text_digest([template]) != wanted:
@@ -106,14 +122,14 @@ def reading_for(
             f"The chats were read by another template than '{source.name}' would read them by now ({which}). Name the "
             "file that --chat-template named then."
         )
-    return replace(ExtractionSpec(), **how, template=template)
+    return replace(USUAL, **how, template=template)
 
 
 def read_model(loaded: LoadedModel, corpus: Corpus, spec: ExtractionSpec) -> ReadTokens:
     """Read the tokens of a corpus by a model; raises as :func:`from_model`."""
     examples = list(corpus)
     index, textless, notes = tokens_of(loaded, examples, spec, where=f"the corpus '{corpus.name}'")
-    return ReadTokens(examples, index, textless, [*corpus.remarks, *notes])
+    return ReadTokens(examples, index, textless, [*corpus.remarks, *notes], spec)
 
 
 def tokens_of(
@@ -153,4 +169,5 @@ def read_cache(cache: ActivationCache, corpus: Corpus) -> ReadTokens:
             "with --overflow truncate."
         )
     examples = list(matched(cache.examples(), corpus, f"the corpus '{corpus.name}'"))
-    return ReadTokens(examples, cache.index(), cache.textless or (), list(corpus.remarks))
+    how = reading_of({name: value for name, value in cache.identity.items() if name != "template"})
+    return ReadTokens(examples, cache.index(), cache.textless or (), list(corpus.remarks), how)

@@ -132,6 +132,7 @@ def lay_out_text(loaded: LoadedModel, corpus: str, read: ReadTokens, *, scored: 
         notes=notes,
         hiding=hiding,
         vocabulary=loaded.vocabulary,
+        reading=read.how,
     )
 
 

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from probekit.corpus import Corpus
 from probekit.errors import InputError, UsageError
 from probekit.example import Example
-from probekit.extraction.spec import ExtractionSpec
 from probekit.tasks import ProbeTask, Target
 from probekit.tuning.data.coded import coded
 from probekit.tuning.data.data import TuningData
-from probekit.tuning.data.reading import read_model
+from probekit.tuning.data.reading import further, read_model
 
 if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
@@ -49,12 +48,12 @@ def _whole(example: Example) -> Sequence[Target]:
 
 
 def texts_of(own: TuningData, loaded: LoadedModel, corpus: Corpus, signal: str) -> TuningData:
-    """Lay out a corpus as targets of a task without labels; what is beyond the model's limit is cut off.
+    """Lay out a corpus as targets of a task without labels, read as the task's texts are; what is too long is cut off.
 
     Parameters
     ----------
     own : TuningData
-        Of the task, which says the kind of targets and their classes.
+        Of the task, which says the kind of targets and their classes, and how texts are read.
     loaded : LoadedModel
     corpus : Corpus
     signal : str
@@ -65,7 +64,7 @@ def texts_of(own: TuningData, loaded: LoadedModel, corpus: Corpus, signal: str) 
     UsageError
         The task is language modelling, or about spans or pairs, which no text names by itself.
     InputError
-        There is no text.
+        There is no text, or surface text is read and a text has none.
     """
     if own.targets == "text":
         raise UsageError(f"The task 'text' has no answer to be consistent about. Leave '{signal}' out.")
@@ -76,7 +75,7 @@ def texts_of(own: TuningData, loaded: LoadedModel, corpus: Corpus, signal: str) 
             f"Texts without labels do not name the {own.task.kind}s that '{own.task.name}' is about. Leave "
             f"'{signal}' out."
         ) from error
-    read = read_model(loaded, corpus, ExtractionSpec(overflow="truncate"))
+    read = read_model(loaded, corpus, further(own.reading))
     every = replace(read, examples=[replace(example, split="train") for example in read.examples])
     record = {"classes": own.classes, "targets": own.targets}
     return coded(record, own.task, every, corpus=corpus.name, collecting=asked, at=own.at)

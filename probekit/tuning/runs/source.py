@@ -17,7 +17,7 @@ from probekit.errors import CacheError, UsageError
 from probekit.extraction.spec import ExtractionSpec
 from probekit.tuning.data.data import TuningData, from_model
 from probekit.tuning.data.folds import folded
-from probekit.tuning.data.reading import read_model, reading_of
+from probekit.tuning.data.reading import USUAL, further, read_model, reading_of
 from probekit.tuning.data.text import TARGETS, TEXT, lay_out_text, load_language_model, task_named
 from probekit.tuning.groups import facts_of
 from probekit.tuning.network.assembly import assemble
@@ -43,10 +43,13 @@ class Source:
         That of the run that starts, which stays as it is.
     known : ProbeTask or None
         The task of that run, which may be that of this one, and stand in no catalogue.
+    reading : ExtractionSpec
+        How the run that starts reads its texts.
     """
 
     started: LoadedModel
     known: ProbeTask | None = None
+    reading: ExtractionSpec = USUAL
 
     @property
     def place(self) -> Path:
@@ -120,9 +123,20 @@ class Source:
         return assemble(loaded, plan, kind=TEXT.kind, targets=TARGETS, classes=())
 
     def text(self, loaded: LoadedModel, rows: str) -> TuningData:
-        """Return a corpus for :meth:`language_model`; what is beyond the model's limit is cut off."""
+        """Return a corpus for :meth:`language_model`, read as the run reads its own; what is too long is cut off.
+
+        Raises
+        ------
+        UsageError
+            The run reads chats, most of whose tokens are their template's.
+        """
+        if self.reading.input == "chat":
+            raise UsageError(
+                "'ewc' with rows= reads texts as they are, and this model is tuned on chats under a template: the two "
+                "would be different inputs. Leave it out, or extract without --chat."
+            )
         corpus = open_corpus(rows)
-        return lay_out_text(loaded, corpus.name, read_model(loaded, corpus, ExtractionSpec(overflow="truncate")))
+        return lay_out_text(loaded, corpus.name, read_model(loaded, corpus, further(self.reading)))
 
 
 def rows_of(

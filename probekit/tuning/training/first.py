@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from probekit.extraction.spec import ExtractionSpec
 from probekit.models.sources.find import find_model
 from probekit.report import LayerReport
 from probekit.tuning.data.materials import Materials, gather
+from probekit.tuning.data.reading import further
 from probekit.tuning.data.shared import Shared, shared_note, shared_texts
 from probekit.tuning.data.text import TARGETS, load_language_model
 from probekit.tuning.groups import facts_of
@@ -111,7 +111,7 @@ def begin(
     stages: list[Stage] = []
     starts = ModelName(materials.facts.name, materials.facts.digest, materials.model_folder)
     for number, choice in enumerate(plan.first, 1):
-        own = _materials_of(choice, replace(plan, first=(), signals=(), model=starts), materials.loaded.device.type)
+        own = _materials_of(choice, replace(plan, first=(), signals=(), model=starts), materials)
         told(f"first {number} of {len(plan.first)}: '{choice.name}', {len(own.data.training):,} training examples")
         its, options = _plan_of(choice, own, plan), choice.bound
         folder, report, cost = run(own, its, options.examples or None)
@@ -125,16 +125,16 @@ def begin(
     return _started(materials, stages), stages
 
 
-def _materials_of(choice: StageChoice, starts: TunePlan, device: str) -> Materials:
-    """Open the corpus of a stage, on the model of a plan."""
+def _materials_of(choice: StageChoice, starts: TunePlan, behind: Materials) -> Materials:
+    """Open the corpus of a stage, on the model of a plan; texts are read as those of the task behind it."""
     targets = None if choice.task == TARGETS else choice.bound.targets
     return gather(
         choice.task,
         plan=replace(starts, read=replace(starts.read, at=None)),  # of the task behind it
         corpus=choice.corpus,
         targets=targets,
-        spec=ExtractionSpec(overflow="truncate"),
-        device=device,
+        spec=further(behind.data.reading),
+        device=behind.loaded.device.type,
     )
 
 
