@@ -35,18 +35,21 @@ def test_a_plan_has_one_strength(plan: TunePlan) -> None:
         plan.with_set("close=ewc:1,10")
 
 
+def row_of(value: float, error: float | None) -> Measurement:
+    ends = {} if error is None else {"low": value - 1.96 * error, "high": value + 1.96 * error, "level": 0.95}
+    return Measurement(
+        stage="tune", task="pos", model="m", corpus="c", split="dev", layer=4, method="tuned", role="estimator",
+        metric="accuracy", value=value, n=90, **ends,
+    )  # fmt: skip
+
+
 def chosen(plan: TunePlan, dev: list[float], error: float | None = 0.02) -> TunePlan:
     """The plan that is chosen where strengths 0.1, 1, 10 ... reach such scores, with such a standard error."""
     scores = iter(dev)
 
     def run(one: TunePlan) -> Measurement:
-        value = next(scores)
-        ends = {} if error is None else {"low": value - 1.96 * error, "high": value + 1.96 * error, "level": 0.95}
         assert len(one.close) == 1
-        return Measurement(
-            stage="tune", task="pos", model="m", corpus="c", split="dev", layer=4, method="tuned", role="estimator",
-            metric="accuracy", value=value, n=90, **ends,
-        )  # fmt: skip
+        return row_of(next(scores), error)
 
     return choose_strength(plan, [f"l2-sp:{10.0**power:g}" for power in range(-1, len(dev) - 1)], run)
 
@@ -63,6 +66,13 @@ def test_the_greatest_within_one_standard_error_is_chosen(plan: TunePlan, dev: l
     assert why.evidence["strengths"] == (0.1, 1, 10)
     assert why.evidence["standard_error"] == pytest.approx(0.02)
     assert found.why[:-1] == plan.why
+
+
+@pytest.mark.parametrize("close", ["distill:5,layer=2;l2-sp:0.01,0.1,1", "l2-sp:0.01,0.1,1;distill:5,layer=2"])
+def test_a_greater_strength_that_stands_beside_them_is_not_compared(plan: TunePlan, close: str) -> None:
+    found = choose_strength(plan, strengths_of(close), lambda one: row_of(0.8, 0.02))
+    assert {choice.name: choice.options["strength"] for choice in found.close} == {"distill": 5, "l2-sp": 1}
+    assert next(reason for reason in found.why if reason.field == "close").evidence["strengths"] == (0.01, 0.1, 1)
 
 
 def test_without_an_error_nothing_is_chosen(plan: TunePlan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,17 +14,18 @@ import pytest
 from planted_lines import ALL, BEST, LAYERS, PLAN, by_depth, line, planted
 from scipy.stats import t
 from tiny_models import tiny_model
-from tuned_runs import materials
+from tuned_runs import corpus, materials
 
 from probekit.corpus import open_corpus
 from probekit.errors import InputError, UsageError
 from probekit.example import Example
+from probekit.extraction.spec import ExtractionSpec
 from probekit.report import LayerReport
-from probekit.tuning.data.materials import gather
+from probekit.tuning.data.materials import Materials, gather
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.tune import digest_of_report, plan_for
 from probekit.tuning.verdict.cells import Asked, LineFile, run_cells
-from probekit.tuning.verdict.grid import DEVELOPMENT, Cell, grid, rivals
+from probekit.tuning.verdict.grid import DEVELOPMENT, LATER, Cell, grid, rivals
 from probekit.tuning.verdict.profiles import PROFILES, profiles_of
 from probekit.tuning.verdict.verify import Verdict
 
@@ -228,6 +230,56 @@ def test_a_half_line_is_cut_and_a_wrong_one_named(tmp_path: Path) -> None:
     path.write_text('{"task": "a"}\n')
     with pytest.raises(InputError, match=r"cells.jsonl:1: .*'dev' is missing or unknown"):
         LineFile(path)
+
+
+def test_lines_of_other_data_or_of_none_that_is_known_are_run_again_and_said(tmp_path: Path) -> None:
+    own = materials("bert")
+    short = gather(
+        "pos",
+        model=tiny_model("bert"),
+        corpus=corpus(),
+        spec=ExtractionSpec(max_length=8, overflow="truncate"),
+        device="cpu",
+    )
+    plan = plan_for(own, "head-only", changes=["loop.epochs=1"])
+    path = tmp_path / "cells.jsonl"
+
+    def run(which: Materials) -> tuple[str, list[str]]:
+        told: list[str] = []
+        with LineFile(path) as file:
+            (found,) = run_cells(which, plan, file, Asked(), only=lambda _: False, told=told.append)
+        return found.data, told
+
+    whole, told = run(own)
+    assert (whole, len(told)) == (own.data.digest, 1)
+    assert run(own) == (whole, [])
+    others = [short, own.folded(1, 4), own.folded(2, 4)]
+    assert [len(one.data.training) for one in others] == [len(own.data.training)] * 3
+    assert len({whole, *(run(one)[0] for one in others)}) == 4
+    said = run(replace(own, data=replace(own.data, labels=own.data.labels[::-1])))[1]
+    assert said[0].startswith(
+        "cells.jsonl has 4 lines of 'pos on made-up' that are not known to be of these data: they"
+    )
+    # Lines of before they said it are read, and are no line of these data.
+    old = [{key: value for key, value in json.loads(one).items() if key not in LATER} for one in path.open()]
+    path.write_text("".join(json.dumps(one) + "\n" for one in old[:1]))
+    with LineFile(path) as file:
+        assert [(one.data, one.model) for one in file.lines] == [("", "")]
+    said = run(own)[1]
+    assert "(1 are older than the field that says it): they stay there, and their cells are run again." in said[0]
+    assert len(said) == 2
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_the_constant_is_chosen_on_lines_of_the_model_that_is_judged(facts: ModelFacts) -> None:
+    deep = [replace(one, part=DEVELOPMENT) for one in planted(facts, PLAN, by_depth, by_depth)]
+    other = [replace(one, dev=1 - one.dev, model="other") for one in deep]
+    aside = planted(facts, PLAN, by_depth, by_depth)
+    verdict = Verdict([*deep, *other, *aside], facts)
+    assert verdict.constant() == BEST == Verdict([*deep, *aside], facts).constant()
+    assert f"{sum(not one.planned for one in other)} lines of development tasks are of other models" in str(verdict)
+    assert "are of other models" not in str(Verdict([*deep, *aside], facts))
+    assert Verdict([*deep, *other, *(replace(one, model="other") for one in aside)], facts).constant() != BEST
 
 
 def test_what_was_run_is_not_run_again(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def choose_strength(plan: TunePlan, spelled: Sequence[str], run: Callable[[TuneP
     if best.low is None or best.high is None:
         raise InputError("Strengths are compared by the error of dev scores, and dev is too small for one. Name one.")
     error = (best.high - best.low) / (2 * NORMAL)
-    strengths = [_strength(one) for one in plans]
+    strengths = _varied(plans)
     near = [place for place, score in enumerate(dev) if score >= max(dev) - error]
     chosen = max(near, key=strengths.__getitem__)
     text = (
@@ -98,5 +98,8 @@ def dev_score(report: LayerReport) -> Measurement:
     return next(row for row in report.select("tuned", split="dev", metric=report.metric))
 
 
-def _strength(plan: TunePlan) -> float:
-    return max(float(choice.options.get("strength", 0.0)) for choice in plan.close)
+def _varied(plans: Sequence[TunePlan]) -> list[float]:
+    """Return the strength of each plan that is not the same in all: another closeness may stand beside it."""
+    every = [[float(choice.options.get("strength", 0.0)) for choice in plan.close] for plan in plans]
+    place = next((at for at, own in enumerate(zip(*every, strict=True)) if len({*own}) > 1), 0)
+    return [own[place] for own in every]

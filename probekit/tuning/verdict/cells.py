@@ -54,9 +54,14 @@ class LineFile:
         ]
         self._log = RunLog(path, len(whole))
 
-    def find(self, task: str, n: int, plan: str) -> Line | None:
-        """Return the line of a run that was done."""
-        return next((line for line in self.lines if (line.task, line.n, line.plan) == (task, n, plan)), None)
+    def find(self, task: str, n: int, plan: str, *, data: str, model: str) -> Line | None:
+        """Return the line of a run that was done of these data and this model."""
+        own = (line for line in self.named(task, n, plan) if (line.data, line.model) == (data, model))
+        return next(own, None)
+
+    def named(self, task: str, n: int, plan: str) -> list[Line]:
+        """Return the lines of a run that have its names, whatever data and model they are of."""
+        return [line for line in self.lines if (line.task, line.n, line.plan) == (task, n, plan)]
 
     @property
     def development(self) -> list[Line]:
@@ -144,38 +149,56 @@ def run_cells(
     cell = Cell(plan.keep, plan.train)
     beside = [other for cells in rivals(cell, facts).values() for other in cells]
     cells = [other for other in dict.fromkeys([*grid(facts.n_layers), *beside]) if only is None or only(other)]
-    found = []
+    plans = [(plan, True), *((_plan_of(other, materials, n), False) for other in cells)]
+    of_data = {seed: data.limited(asked.examples, seed).digest for seed in asked.seeds}
+    todo = []
     for seed in asked.seeds:
-        todo = [(plan, True), *((_plan_of(other, materials, n), False) for other in cells)]
-        for one, planned in todo:
+        for one, planned in plans:
             seeded = one.with_set(f"loop.seed={seed}")
-            digest = hashlib.sha256(canonical({**seeded.to_json(), "why": []})).hexdigest()
-            line = file.find(task, n, digest)
-            if line is None:
-                entry = _run(materials, seeded, asked.examples, file.path.parent)
-                line = Line(
-                    task=task,
-                    part=asked.part,
-                    n=n,
-                    seed=seed,
-                    keep=seeded.keep,
-                    train=seeded.train,
-                    planned=planned,
-                    plan=digest,
-                    metric=entry.metric,
-                    dev=entry.dev,
-                    test=entry.test,
-                    seconds=entry.seconds,
-                    # A report is made from a cache, whether or not its plan is trained from one.
-                    extraction_seconds=materials.extraction_seconds if planned else entry.extraction_seconds,
-                    probing_seconds=(materials.probing_seconds or 0.0) if planned else 0.0,
-                    profiles=_profiles(materials, plan.task, asked) if planned else {},
-                )
-                file.add(line)
-                if told is not None:
-                    what = "the plan" if planned else f"keep {line.keep}, train {','.join(map(str, line.train)) or '-'}"
-                    told(f"{task}, seed {seed}, {what}: dev {line.dev:.3f}, {line.seconds:.1f} s")
-            found.append(line)
+            todo.append((seed, seeded, planned, hashlib.sha256(canonical({**seeded.to_json(), "why": []})).hexdigest()))
+    others = [
+        line
+        for seed, _, _, digest in todo
+        if file.find(task, n, digest, data=of_data[seed], model=facts.digest) is None
+        for line in file.named(task, n, digest)
+    ]
+    if others and told is not None:
+        old = sum(not line.data for line in others)
+        which = f" ({old:,} are older than the field that says it)" if old else ""
+        told(
+            f"{file.path.name} has {len(others):,} lines of '{task}' that are not known to be of these data{which}: "
+            "they stay there, and their cells are run again."
+        )
+    found = []
+    for seed, seeded, planned, digest in todo:
+        line = file.find(task, n, digest, data=of_data[seed], model=facts.digest)
+        if line is None:
+            entry = _run(materials, seeded, asked.examples, file.path.parent)
+            line = Line(
+                task=task,
+                part=asked.part,
+                n=n,
+                seed=seed,
+                keep=seeded.keep,
+                train=seeded.train,
+                planned=planned,
+                plan=digest,
+                metric=entry.metric,
+                dev=entry.dev,
+                test=entry.test,
+                seconds=entry.seconds,
+                # A report is made from a cache, whether or not its plan is trained from one.
+                extraction_seconds=materials.extraction_seconds if planned else entry.extraction_seconds,
+                probing_seconds=(materials.probing_seconds or 0.0) if planned else 0.0,
+                profiles=_profiles(materials, plan.task, asked) if planned else {},
+                data=of_data[seed],
+                model=facts.digest,
+            )
+            file.add(line)
+            if told is not None:
+                what = "the plan" if planned else f"keep {line.keep}, train {','.join(map(str, line.train)) or '-'}"
+                told(f"{task}, seed {seed}, {what}: dev {line.dev:.3f}, {line.seconds:.1f} s")
+        found.append(line)
     return found
 
 

@@ -19,6 +19,8 @@ PARTS = (DEVELOPMENT, ASIDE)
 DRAWS = 3
 SOME = 2
 """Blocks that the cells train which train neither none nor all."""
+LATER = {"data", "model"}
+"""Fields that lines of before there were such fields lack."""
 
 
 class Cell(NamedTuple):
@@ -53,6 +55,10 @@ class Line:
     profiles : mapping of str to mapping of str to float
         Of a plan that was made from a report: by each name of :data:`~probekit.tuning.verdict.profiles.PROFILES` that
         the report has a value by layer, greater is better; else empty.
+    data : str
+        The sha256 of the targets that were trained on and scored; empty in a line that does not say it.
+    model : str
+        The sha256 of the weights that it started from; empty in a line that does not say it.
     """
 
     task: str
@@ -70,6 +76,8 @@ class Line:
     extraction_seconds: float = 0.0
     probing_seconds: float = 0.0
     profiles: Mapping[str, Mapping[str, float]]
+    data: str = ""
+    model: str = ""
 
     @property
     def cell(self) -> Cell:
@@ -95,7 +103,7 @@ class Line:
             A field is missing or unknown; ``where`` is named.
         """
         names = [own.name for own in fields(cls)]
-        if odd := sorted(set(names) ^ set(document)):
+        if odd := sorted((set(names) ^ set(document)) - (LATER - set(document))):
             raise InputError(f"{where}: not a line of `tune --verify`: the field '{odd[0]}' is missing or unknown.")
         return cls(**{**document, "train": tuple(document["train"])})
 

@@ -56,8 +56,14 @@ class Verdict:
         self._grid = grid(facts.n_layers)
         self._of: dict[tuple[str, int], dict[int, dict[Cell, Line]]] = {}
         self._plans: dict[tuple[str, int], dict[int, Line]] = {}
-        development = [line for line in lines if line.part == DEVELOPMENT and not line.planned]
-        self._development = list({(line.task, line.n, line.seed, line.cell): line for line in development}.values())
+        # A cell of another model is another cell, however many blocks that one has.
+        judged = {line.model for line in lines if line.part == part and line.planned}
+        of_any = [line for line in lines if line.part == DEVELOPMENT and not line.planned]
+        development = [line for line in of_any if line.model in judged]
+        self._of_others = len(of_any) - len(development)
+        self._development = list(
+            {(line.task, line.n, line.seed, line.model, line.cell): line for line in development}.values()
+        )
         for line in lines:
             if line.part == part:
                 case = (line.task, line.n)
@@ -234,6 +240,10 @@ class Verdict:
         else:
             said.append(
                 "no constant rival: there are no lines of development tasks (part 'development') to choose it on"
+            )
+        if self._of_others:
+            said.append(
+                f"{self._of_others} lines of development tasks are of other models, or do not say of which: not counted"
             )
         if (share := self.seconds()) is not None:
             unknown = sum(not plan.probing_seconds for plan, _ in self._runs(None))
