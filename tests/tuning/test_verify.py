@@ -261,7 +261,10 @@ def test_lines_of_other_data_or_of_none_that_is_known_are_run_again_and_said(tmp
         "cells.jsonl has 4 lines of 'pos on made-up' that are not known to be of these data: they"
     )
     # Lines of before they said it are read, and are no line of these data.
-    old = [{key: value for key, value in json.loads(one).items() if key not in LATER} for one in path.open()]
+    old = [
+        {key: value for key, value in json.loads(one).items() if key not in LATER}
+        for one in path.read_text().splitlines()
+    ]
     path.write_text("".join(json.dumps(one) + "\n" for one in old[:1]))
     with LineFile(path) as file:
         assert [(one.data, one.model) for one in file.lines] == [("", "")]

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from probekit.errors import UsageError
 from probekit.report import LayerReport
@@ -26,6 +27,17 @@ from probekit.tuning.training.run import Running, run_plan
 from probekit.tuning.verdict.entry import Entry
 from probekit.tuning.verdict.grid import ASIDE, DEVELOPMENT, PARTS, Cell, Line, grid, rivals
 from probekit.tuning.verdict.profiles import profiles_of
+
+
+class Run(NamedTuple):
+    """A plan with a seed, and what tells its line from others: sha256 of the plan, of the data, of the weights."""
+
+    seed: int
+    plan: TunePlan
+    planned: bool
+    digest: str
+    data: str
+    model: str
 
 
 class LineFile:
@@ -54,14 +66,13 @@ class LineFile:
         ]
         self._log = RunLog(path, len(whole))
 
-    def find(self, task: str, n: int, plan: str, *, data: str, model: str) -> Line | None:
-        """Return the line of a run that was done of these data and this model."""
-        own = (line for line in self.named(task, n, plan) if (line.data, line.model) == (data, model))
-        return next(own, None)
+    def find(self, task: str, n: int, run: Run) -> Line | None:
+        """Return the line of a run that was done, of the same data and model."""
+        return next((one for one in self.named(task, n, run) if (one.data, one.model) == (run.data, run.model)), None)
 
-    def named(self, task: str, n: int, plan: str) -> list[Line]:
-        """Return the lines of a run that have its names, whatever data and model they are of."""
-        return [line for line in self.lines if (line.task, line.n, line.plan) == (task, n, plan)]
+    def named(self, task: str, n: int, run: Run) -> list[Line]:
+        """Return the lines that have the names of a run, whatever data and model they are of."""
+        return [line for line in self.lines if (line.task, line.n, line.plan) == (task, n, run.digest)]
 
     @property
     def development(self) -> list[Line]:
@@ -143,63 +154,70 @@ def run_cells(
             "A plan with stages before its task (--first) starts from another model than its rivals would. Leave out "
             "--verify; or run the stage alone, and judge depths of what it left: --model FOLDER --report REPORT."
         )
-    facts, data = materials.facts, materials.data
+    data = materials.data
     n = min(len(data.training), asked.examples or len(data.training))
     task = asked.task or f"{plan.task} on {data.corpus}"
-    cell = Cell(plan.keep, plan.train)
-    beside = [other for cells in rivals(cell, facts).values() for other in cells]
+    todo = _runs(materials, plan, asked, n, only)
+    told = told or (lambda note: None)
+    _tell_of_others(file, task, n, todo, told)
+    found = []
+    for run in todo:
+        line = file.find(task, n, run)
+        if line is None:
+            entry = _run(materials, run.plan, asked.examples, file.path.parent)
+            line = Line(
+                task=task,
+                part=asked.part,
+                n=n,
+                seed=run.seed,
+                keep=run.plan.keep,
+                train=run.plan.train,
+                planned=run.planned,
+                plan=run.digest,
+                metric=entry.metric,
+                dev=entry.dev,
+                test=entry.test,
+                seconds=entry.seconds,
+                # A report is made from a cache, whether or not its plan is trained from one.
+                extraction_seconds=materials.extraction_seconds if run.planned else entry.extraction_seconds,
+                probing_seconds=(materials.probing_seconds or 0.0) if run.planned else 0.0,
+                profiles=_profiles(materials, plan.task, asked) if run.planned else {},
+                data=run.data,
+                model=run.model,
+            )
+            file.add(line)
+            what = "the plan" if run.planned else f"keep {line.keep}, train {','.join(map(str, line.train)) or '-'}"
+            told(f"{task}, seed {run.seed}, {what}: dev {line.dev:.3f}, {line.seconds:.1f} s")
+        found.append(line)
+    return found
+
+
+def _runs(materials: Materials, plan: TunePlan, asked: Asked, n: int, only: Callable[[Cell], bool] | None) -> list[Run]:
+    """Return what is to be run: of each seed the plan, then the cells and rivals."""
+    facts = materials.facts
+    beside = [other for cells in rivals(Cell(plan.keep, plan.train), facts).values() for other in cells]
     cells = [other for other in dict.fromkeys([*grid(facts.n_layers), *beside]) if only is None or only(other)]
     plans = [(plan, True), *((_plan_of(other, materials, n), False) for other in cells)]
-    of_data = {seed: data.limited(asked.examples, seed).digest for seed in asked.seeds}
-    todo = []
+    found = []
     for seed in asked.seeds:
+        data = materials.data.limited(asked.examples, seed).digest
         for one, planned in plans:
             seeded = one.with_set(f"loop.seed={seed}")
-            todo.append((seed, seeded, planned, hashlib.sha256(canonical({**seeded.to_json(), "why": []})).hexdigest()))
-    others = [
-        line
-        for seed, _, _, digest in todo
-        if file.find(task, n, digest, data=of_data[seed], model=facts.digest) is None
-        for line in file.named(task, n, digest)
-    ]
-    if others and told is not None:
+            digest = hashlib.sha256(canonical({**seeded.to_json(), "why": []})).hexdigest()
+            found.append(Run(seed, seeded, planned, digest, data, facts.digest))
+    return found
+
+
+def _tell_of_others(file: LineFile, task: str, n: int, todo: list[Run], told: Callable[[str], None]) -> None:
+    """Say which lines have the names of a run that is to be done, and not its data."""
+    others = [line for run in todo if file.find(task, n, run) is None for line in file.named(task, n, run)]
+    if others:
         old = sum(not line.data for line in others)
         which = f" ({old:,} are older than the field that says it)" if old else ""
         told(
             f"{file.path.name} has {len(others):,} lines of '{task}' that are not known to be of these data{which}: "
             "they stay there, and their cells are run again."
         )
-    found = []
-    for seed, seeded, planned, digest in todo:
-        line = file.find(task, n, digest, data=of_data[seed], model=facts.digest)
-        if line is None:
-            entry = _run(materials, seeded, asked.examples, file.path.parent)
-            line = Line(
-                task=task,
-                part=asked.part,
-                n=n,
-                seed=seed,
-                keep=seeded.keep,
-                train=seeded.train,
-                planned=planned,
-                plan=digest,
-                metric=entry.metric,
-                dev=entry.dev,
-                test=entry.test,
-                seconds=entry.seconds,
-                # A report is made from a cache, whether or not its plan is trained from one.
-                extraction_seconds=materials.extraction_seconds if planned else entry.extraction_seconds,
-                probing_seconds=(materials.probing_seconds or 0.0) if planned else 0.0,
-                profiles=_profiles(materials, plan.task, asked) if planned else {},
-                data=of_data[seed],
-                model=facts.digest,
-            )
-            file.add(line)
-            if told is not None:
-                what = "the plan" if planned else f"keep {line.keep}, train {','.join(map(str, line.train)) or '-'}"
-                told(f"{task}, seed {seed}, {what}: dev {line.dev:.3f}, {line.seconds:.1f} s")
-        found.append(line)
-    return found
 
 
 def _profiles(materials: Materials, task: str, asked: Asked) -> dict[str, dict[str, float]]:
