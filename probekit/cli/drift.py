@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probekit.cli.options import (
+    OVERFLOW,
     Annotations,
     CacheRoot,
     Debug,
@@ -15,7 +16,6 @@ from probekit.cli.options import (
     Json,
     MaxLength,
     Measure,
-    Overflow,
     Plot,
     Probes,
     Quiet,
@@ -46,7 +46,7 @@ def drift_command(
     probes: Probes = None,
     measure: Measure = "cka",
     max_length: MaxLength = None,
-    overflow: Overflow = "error",
+    overflow: Annotated[str | None, OVERFLOW] = None,
     seed: Seed = 0,
     plot: Plot = None,
     device: Device = "auto",
@@ -56,14 +56,18 @@ def drift_command(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Compare every layer of a tuned model with what it was: its similarity, and the curves of tasks."""
+    """Compare every layer of a tuned model with what it was: its similarity, and the curves of tasks.
+
+    Texts are read as the run read its own, longer ones too, unless --max-length or --overflow say otherwise.
+    """
     from probekit.cache.reader import ActivationCache
     from probekit.extraction.run import extract
     from probekit.probing.settings import Settings
     from probekit.probing.studies.study import run_probes
     from probekit.report import compare
     from probekit.tasks import get_task
-    from probekit.tuning.drift import drift, source_before
+    from probekit.tuning.data.reading import AskedReading
+    from probekit.tuning.drift import drift, reading_before, source_before
 
     silent = quiet or json
     check_figure(plot)
@@ -71,6 +75,8 @@ def drift_command(
     model, keep, said = source_before(run)
     for note in said:
         say(note, quiet=silent)
+    how = reading_before(run, AskedReading(max_length=max_length, overflow=overflow), model, str(run))
+    chat = how.input == "chat"
     caches = []
     for which in (model, str(run)):
         with progress_bar("extracting", 1.0, quiet=silent) as advance:
@@ -78,8 +84,10 @@ def drift_command(
                 which,
                 corpus,
                 layers=range(keep + 1),
-                max_length=max_length,
-                overflow=overflow,
+                input="words" if chat else how.input,
+                chat=chat,
+                max_length=how.max_length,
+                overflow=how.overflow,
                 device=device,
                 cache=cache,
                 progress=advance,

@@ -18,7 +18,9 @@ from probekit import plain
 from probekit.cache.keep import need_tokens
 from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError, InputError, ProbekitError, UsageError
+from probekit.extraction.spec import ExtractionSpec
 from probekit.models.sources.find import find_again, find_model
+from probekit.models.sources.templates import chat_template
 from probekit.report.conclusions import Point
 from probekit.report.render.drawing import (
     BLUE,
@@ -38,8 +40,9 @@ from probekit.statistics.alike import compare_rows, deal
 from probekit.statistics.cross_sums import LEAST
 from probekit.statistics.similarity import MEASURES
 from probekit.statistics.units import whole_units
+from probekit.tuning.data.reading import AskedReading, reading_of
 from probekit.tuning.runs.folder import RunFolder
-from probekit.tuning.runs.identity import WHERE, complete_record
+from probekit.tuning.runs.identity import READ_FROM, WHERE, complete_record
 from probekit.tuning.runs.saving import DELTA
 
 if TYPE_CHECKING:
@@ -233,6 +236,39 @@ def source_before(run: str | os.PathLike[str]) -> tuple[str, int, list[str]]:
             f"{source.files()[0].parent} has other weights."
         )
     return _own_name(its) or str(source.files()[0].parent), int(asked["plan"]["keep"]), said
+
+
+def reading_before(run: str | os.PathLike[str], asked: AskedReading, *models: str) -> ExtractionSpec:
+    """Return how a run read its texts, with what is asked for in the place of its own.
+
+    Parameters
+    ----------
+    run : path
+    asked : AskedReading
+    *models : str
+        That are to read texts so: chats are read by their own templates.
+
+    Raises
+    ------
+    UsageError
+        No run is there; or one of the models would read chats under another template than the run did.
+    CacheError
+        It is not complete.
+    """
+    place = plain.path(run, "run")
+    how = asked.over(reading_of(complete_record(RunFolder.existing(place)).get(READ_FROM)))
+    for model in models if how.input == "chat" else ():
+        try:
+            same = chat_template(find_model(model)) == how.template
+        except UsageError:
+            same = False
+        if not same:
+            raise UsageError(
+                f"The run in {place} reads chats under a template that is not that of '{model}', which would read "
+                "others. Extract both with --chat-template FILE, and compare their caches in Python: "
+                "probekit.tuning.drift.drift(before, after)."
+            )
+    return how
 
 
 def _own_name(model: Mapping[str, Any]) -> str | None:

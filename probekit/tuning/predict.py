@@ -28,10 +28,10 @@ from probekit.report import LayerReport
 from probekit.tasks import ProbeTask
 from probekit.tuning.data.coded import coded
 from probekit.tuning.data.data import TuningData
-from probekit.tuning.data.reading import ReadTokens, reading_of, tokens_of
+from probekit.tuning.data.reading import AskedReading, ReadTokens, reading_of, tokens_of
 from probekit.tuning.data.sliced import memberships, told_here
 from probekit.tuning.data.text import TARGETS, lay_out_text, task_named
-from probekit.tuning.data.unlabelled import without_answers
+from probekit.tuning.data.unlabelled import lacking_notes, without_answers
 from probekit.tuning.network.feed import Feed
 from probekit.tuning.network.network import Network
 from probekit.tuning.plan import TunePlan
@@ -160,7 +160,8 @@ class TunedModel:
     ) -> Predicted:
         """Predict every target of a corpus, whatever its splits; texts are read as the run read its own.
 
-        Targets whose label training showed and found too rare for the task are left out, as the run left them out.
+        Targets whose label training showed and found too rare for the task are left out, as the run left them out; so
+        are examples without labels where others have them, which a note counts and names.
 
         Parameters
         ----------
@@ -223,6 +224,8 @@ class TunedModel:
         )
         unlabelled = collecting or (None if labelled else without_answers(self.task))
         data = coded(self.record, self.task, read, corpus=corpus.name, collecting=unlabelled, at=self.plan.read.at)
+        if labelled:
+            data.notes.extend(lacking_notes(examples, self.task))
         if labelled and data.targets == "labels":
             unseen = Counter(data.labels[row] for row in np.flatnonzero(data.gold == UNSEEN).tolist())
             data.notes.extend(unseen_notes(unseen, "labels of this corpus"))
@@ -252,9 +255,7 @@ class TunedModel:
         return coded(self.record, self.task, read, corpus=corpus.name, at=self.plan.read.at)
 
     def _how(self, max_length: int | None, overflow: str | None) -> ExtractionSpec:
-        own = self.reading
-        given = ExtractionSpec(max_length=max_length, overflow=overflow or own.overflow)
-        return replace(own, max_length=given.max_length or own.max_length, overflow=given.overflow)
+        return AskedReading(max_length=max_length, overflow=overflow).over(self.reading)
 
     def _read(self, examples: list[Example], where: str, spec: ExtractionSpec) -> ReadTokens:
         index, textless, notes = tokens_of(self.network.loaded, examples, spec, where=where)

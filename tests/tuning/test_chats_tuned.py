@@ -20,7 +20,8 @@ from probekit.ablation.probes.fitting import ProbeSpec
 from probekit.cli.app import run
 from probekit.errors import InputError, UsageError
 from probekit.tuning.data.materials import gather
-from probekit.tuning.data.reading import tokens_of
+from probekit.tuning.data.reading import AskedReading, tokens_of
+from probekit.tuning.drift import reading_before
 from probekit.tuning.predict import TunedModel
 
 TEMPLATE = (
@@ -195,6 +196,49 @@ def test_further_texts_are_read_as_the_run_reads_its_own(
     bare.write_text(json.dumps({"words": ["a", "river"]}) + "\n")
     with pytest.raises(InputError, match="needs the surface text"):
         tune("label", **whole, signals=f"consistency:1,on={bare}", out=tmp_path / "bare")
+
+
+@pytest.mark.parametrize("how", ["text", "chat"])
+def test_drift_reads_as_the_run_read(
+    how: str, root: Path, tmp_path: Path, cache: ActivationCache, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, caches = tmp_path / "texts.jsonl", tmp_path / "caches"
+    if how == "text":
+        texts(path)
+        reads: dict[str, Any] = {"input": "text", "max_length": 4, "overflow": "truncate"}
+        made = tune(
+            "label",
+            plan="head-only",
+            model=tiny_model("gpt2"),
+            corpus=path,
+            changes=QUICK,
+            out=tmp_path / "run",
+            **reads,
+        )
+    else:
+        path = root / "chats.jsonl"
+        made = tune("label", plan="head-only", on=cache, changes=QUICK, out=tmp_path / "run")
+    asked = ["drift", str(made.folder), str(path), "--cache", str(caches)]
+    assert run([*asked, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["layers"][0]["cka"] == pytest.approx(1.0)
+    index = TunedModel.open(made.folder).predict(path).data.index
+    both = [ActivationCache.open(manifest.parent) for manifest in caches.glob("*/manifest.json")]
+    assert len(both) == 2
+    for one in both:
+        assert one.identity["input"] == how
+        for name in ("example", "word", "token"):
+            assert np.array_equal(getattr(one.index(), name), getattr(index, name))
+    if how == "text":
+        assert run([*asked, "--overflow", "error"]) == 3
+        assert "at most 4" in capsys.readouterr().err
+
+
+def test_drift_refuses_chats_under_another_template(model: Path, cache: ActivationCache, tmp_path: Path) -> None:
+    made = tune("label", plan="head-only", on=cache, changes=QUICK, out=tmp_path / "run")
+    (made.folder / "chat_template.jinja").write_text(OTHER)
+    assert reading_before(made.folder, AskedReading(), str(model)).template == TEMPLATE
+    with pytest.raises(UsageError, match="under a template that is not that of"):
+        reading_before(made.folder, AskedReading(), str(model), str(made.folder))
 
 
 def test_a_report_says_the_position_and_how_texts_are_read_when_its_cache_is_gone(

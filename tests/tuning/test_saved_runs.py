@@ -110,6 +110,20 @@ def test_words_without_labels_are_predicted_too(saved: tuple[str, Tuned, Tuned])
     assert all("gold" not in line for line in bare.lines())
 
 
+def test_examples_without_labels_among_others_are_counted_and_named(saved: tuple[str, Tuned, Tuned]) -> None:
+    """A note says who is not predicted; none does where all are labelled, or none is."""
+    whole = list(of_test())
+    mixed = Corpus.from_examples([replace(own, annotations={}) if n < 7 else own for n, own in enumerate(whole)])
+    model = TunedModel.open(saved[1].folder, device="cpu")
+    predicted = model.predict(mixed)
+    assert {line["example"] for line in predicted.lines()} == {own.id for own in whole[7:]}
+    (note,) = (note for note in predicted.data.notes if "not predicted" in note)
+    assert note.startswith(f"7 of {len(whole)} examples are left out")
+    assert f"no upos, which others of this corpus have ({', '.join(own.id for own in whole[:5])} and 2 more)" in note
+    for corpora in (of_test(), of_test(annotations={})):
+        assert not any("not predicted" in note for note in model.predict(corpora).data.notes)
+
+
 @pytest.mark.parametrize(("task", "targets"), [("label", "labels"), ("label:score", "numbers")])
 def test_sentences_labels_and_numbers(task: str, targets: str, tmp_path: Path) -> None:
     run = tune(tmp_path / "run", "bert", task, targets=targets, examples=12)

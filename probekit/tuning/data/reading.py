@@ -58,10 +58,44 @@ class ReadTokens:
     how: ExtractionSpec = USUAL
 
 
+@dataclass(frozen=True, slots=True)
+class AskedReading:
+    """How texts are to be read, as far as it was said.
+
+    Attributes
+    ----------
+    input, max_length, overflow : optional
+        As :class:`~probekit.extraction.spec.ExtractionSpec` has them; None: it was not said.
+    """
+
+    input: str | None = None
+    max_length: int | None = None
+    overflow: str | None = None
+
+    def __post_init__(self) -> None:
+        checked = self.over(USUAL)
+        for name in self.given:
+            object.__setattr__(self, name, getattr(checked, name))
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was said, by name."""
+        return {name: value for name in HOW if (value := getattr(self, name, None)) is not None}
+
+    def over(self, own: ExtractionSpec) -> ExtractionSpec:
+        """Return another reading with what was said in the place of its own."""
+        return replace(own, **self.given)
+
+
 def reading_of(record: Mapping[str, Any] | None) -> ExtractionSpec:
     """Return how texts were read, by what a run wrote down; of a run that wrote nothing, as texts usually are."""
     written = record or {}
     return replace(USUAL, **{name: written[name] for name in HOW if name in written})
+
+
+def reading_in(cache: ActivationCache) -> ExtractionSpec:
+    """Return how the texts of a cache were read, of chats without the template, of which it keeps the digest."""
+    return reading_of({name: value for name, value in cache.identity.items() if name != "template"})
 
 
 def further(own: ExtractionSpec) -> ExtractionSpec:
@@ -169,5 +203,4 @@ def read_cache(cache: ActivationCache, corpus: Corpus) -> ReadTokens:
             "with --overflow truncate."
         )
     examples = list(matched(cache.examples(), corpus, f"the corpus '{corpus.name}'"))
-    how = reading_of({name: value for name, value in cache.identity.items() if name != "template"})
-    return ReadTokens(examples, cache.index(), cache.textless or (), list(corpus.remarks), how)
+    return ReadTokens(examples, cache.index(), cache.textless or (), list(corpus.remarks), reading_in(cache))

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from probekit.models.sources.load import LoadedModel
 
 
+NAMED = 5
+"""Examples that are named of those that are left out."""
+
+
 def without_answers(task: ProbeTask) -> ProbeTask:
     """Return a task that has a target without a label for every word, or for every example.
 
@@ -45,6 +49,21 @@ def _every_word(example: Example) -> Sequence[Target]:
 
 def _whole(example: Example) -> Sequence[Target]:
     return [Target(((0, len(example.words)),), "")] if example.words else []
+
+
+def lacking_notes(examples: Sequence[Example], task: ProbeTask) -> list[str]:
+    """Name the examples of a labelled corpus that are not labelled: nothing is predicted of them."""
+    ids = [
+        e.id for e in examples if any(e.annotations.get(name) is None and name not in e.spans for name in task.needs)
+    ]
+    if not ids:
+        return []
+    more = f" and {len(ids) - NAMED:,} more" if len(ids) > NAMED else ""
+    return [
+        f"{len(ids):,} of {len(examples):,} examples are left out, and not predicted: they have no "
+        f"{' and '.join(task.needs)}, which others of this corpus have ({', '.join(ids[:NAMED])}{more}). Put them into "
+        "a corpus of their own, where all are predicted."
+    ]
 
 
 def texts_of(own: TuningData, loaded: LoadedModel, corpus: Corpus, signal: str) -> TuningData:
