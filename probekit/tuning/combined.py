@@ -274,10 +274,12 @@ def check_alike(folder: Path, record: Mapping[str, Any], first: Path, other: Map
 
 
 def keys_of(data: TuningData, rows: NDArray[np.int64]) -> list[Key]:
-    """Return what targets are known by, whoever reads them: example, spans, and a number where several are alike."""
+    """Return what targets are known by, whoever reads them: example, its words, spans, and a number of those alike."""
     table, seen, found = data.table, dict[Key, int](), list[Key]()
-    for row in rows.tolist():
-        key = (table.ids[table.example[row]], *table.spans[row].ravel().tolist())
+    words, its = data.words, table.example[rows].tolist()
+    text = {at: hashlib.sha256(canonical(list(words[at]))).hexdigest() for at in set(its)}
+    for row, at in zip(rows.tolist(), its, strict=True):
+        key = (table.ids[at], text[at], *table.spans[row].ravel().tolist())
         seen[key] = seen.get(key, -1) + 1
         found.append((*key, seen[key]))
     return found

@@ -18,6 +18,7 @@ from probekit.cli.app import run as command
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.tuning.combined import TunedEnsemble, keys_of
 from probekit.tuning.data.folds import fold_of, folded
+from probekit.tuning.data.materials import gather
 from probekit.tuning.ensemble.choosing import choose, held_out
 from probekit.tuning.ensemble.members import Gathered, gather_members
 from probekit.tuning.ensemble.run import ensemble
@@ -234,8 +235,6 @@ def test_other_test_rows_and_labels_are_refused_by_name(tmp_path: Path) -> None:
     from tiny_models import tiny_model
     from tuned_runs import examples
 
-    from probekit.tuning.data.materials import gather
-
     def tuned(name: str, rows: list[Example]) -> Path:
         own = gather(
             "label", model=str(tiny_model("bert")), corpus=_file(tmp_path / f"{name}.jsonl", rows), device="cpu"
@@ -251,6 +250,13 @@ def test_other_test_rows_and_labels_are_refused_by_name(tmp_path: Path) -> None:
     ]
     with pytest.raises(UsageError, match=r"one alone knows 'none'"):
         ensemble([first, tuned("third", third)])
+    turned = [replace(own, words=own.words[::-1]) if own.id == "dev-0" else own for own in every]
+    with pytest.raises(UsageError, match=r"do not have the same dev: the words of 'dev-0' are others"):
+        ensemble([first, tuned("turned", turned)])
+    flip = {"long": {"label": "short"}, "short": {"label": "long"}}
+    flipped = [replace(own, annotations=flip[own.annotations["label"]]) if own.id == "dev-0" else own for own in every]
+    with pytest.raises(UsageError, match=r"what is true: of dev 'dev-0' is '(long|short)' for one and"):
+        ensemble([first, tuned("flipped", flipped)])
 
 
 def _file(place: Path, rows: list[Example]) -> str:

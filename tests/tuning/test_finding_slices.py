@@ -16,6 +16,7 @@ from probekit.errors import InputError, UsageError
 from probekit.statistics.units import units_of
 from probekit.tuning.finding import errors as errors_module
 from probekit.tuning.finding.errors import asked_of, out_of_fold, with_found
+from probekit.tuning.finding.held_out import check_held_out
 from probekit.tuning.finding.search import excess, search_slices, telling_columns, tried
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.training.run import run_plan
@@ -147,6 +148,32 @@ def test_found_slices_are_written_into_the_plan_and_run_from_it(
     assert written == found
     tuned = run_plan(own, written, tmp_path / "second")
     assert any(row.method == "slice:column:source=B" for row in tuned.report.rows)
+
+
+def test_a_run_whose_errors_say_nothing_here_is_refused(tmp_path: Path) -> None:
+    """Of another model, of another reading, of these very rows; where its rows are not found that is said."""
+    own, plan = sliced_materials(), sliced_plan()
+    dev = own.data.examples("dev")
+    fold = run_plan(own.folded(1, 3), plan, tmp_path / "fold").folder
+    held = len(set(dev.tolist()) - set(own.folded(1, 3).data.examples("dev").tolist()))
+    with pytest.raises(UsageError, match=rf"trained on {held} of the 60 dev examples \('dev-\d+'\)"):
+        with_found(own, plan, asked_of([f"errors:run={fold}"])[1])
+    first = run_plan(own, plan, tmp_path / "first").folder
+    assert check_held_out(first, own, own.data, dev) == []
+    # With fewer training rows the digest is another, and the rows are read again.
+    assert check_held_out(first, own, own.data.limited(40, 0), dev) == []
+    for changes, message in (
+        ({"facts": replace(own.facts, digest="0" * 64)}, "is of another model"),
+        ({"read_from": {**own.read_from, "max_length": 8}}, "reads texts with max_length None, not 8"),
+        ({"data": replace(own.data, at="last")}, "reads examples at its targets and not at 'last'"),
+        ({"data": replace(own.data, classes=("a", "b"))}, "with other labels"),
+    ):
+        other = replace(own, **changes)
+        with pytest.raises(UsageError, match=message):
+            check_held_out(first, other, other.data, dev)
+    gone = replace(own.data, originals=own.data.originals[:120], labels=[])
+    (note,) = check_held_out(first, own, gone, dev)
+    assert "not known whether the run in" in note
 
 
 def test_where_nothing_stands_out_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

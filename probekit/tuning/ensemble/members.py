@@ -9,7 +9,7 @@ since no two folds answer the same row, but a temperature can be found.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,34 @@ class _Read:
     notes: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What runs before said of rows: the label of each, and the words of the examples of dev, each with its run."""
+
+    labels: dict[Key, tuple[Any, Path]] = field(default_factory=dict)
+    words: dict[Any, tuple[Any, Path]] = field(default_factory=dict)
+
+    def learn(self, folder: Path, keys: Sequence[Key], labels: Sequence[Any]) -> None:
+        """Take the labels of a run as true."""
+        self.labels.update((key, (label, folder)) for key, label in zip(keys, labels, strict=True))
+
+    def check_dev(self, folder: Path, dev: _Read) -> None:
+        """Refuse a run that has other words or another label of a row, and remember what it has."""
+        for key, label in zip(dev.keys, dev.labels, strict=True):
+            words, other = self.words.setdefault(key[0], (key[1], folder))
+            if words != key[1]:
+                raise UsageError(
+                    f"{folder} and {other} do not have the same dev: the words of '{key[0]}' are others. Tune them on "
+                    "one corpus."
+                )
+            true, other = self.labels.setdefault(key, (label, folder))
+            if true != label:
+                raise UsageError(
+                    f"{folder} and {other} do not agree on what is true: of dev '{key[0]}' is '{label}' for one and "
+                    f"'{true}' for the other."
+                )
+
+
 def gather_members(runs: Sequence[Path], *, corpus: Any = None, probes: Any = (), device: str = "auto") -> Gathered:
     """Open runs one after the other, and ask each of its dev and of test.
 
@@ -115,7 +143,8 @@ def gather_members(runs: Sequence[Path], *, corpus: Any = None, probes: Any = ()
     Raises
     ------
     UsageError
-        They are fewer than two, one is named twice, or they have not the same task, labels or test rows.
+        They are fewer than two, one is named twice, they have not the same task, labels or test rows, or do not agree
+        on the words or the label of a row of dev.
     CacheError
         One is not complete, or its rows are no longer what they were.
     """
@@ -125,6 +154,7 @@ def gather_members(runs: Sequence[Path], *, corpus: Any = None, probes: Any = ()
     read: list[dict[str, _Read]] = []
     first: TuningData | None = None
     record: dict[str, Any] = {}
+    known = _Known()
     for folder, name in zip(runs, _names(runs), strict=True):
         digest = digest_of_run(folder)
         if twin := next((one for one in members if one.digest == digest), None):
@@ -133,10 +163,13 @@ def gather_members(runs: Sequence[Path], *, corpus: Any = None, probes: Any = ()
         record = record or model.record
         check_alike(folder, model.record, runs[0], record)
         data = rows_of(folder, model.record, model.task, model.network.loaded, corpus, option="--corpus CORPUS")
-        first = first or data
+        if first is None:
+            first = data
+            known.learn(folder, keys_of(data, np.arange(len(data.table))), list(data.table.labels))
         members.append(_member(folder, name, digest, model, len(data.training)))
         read.append({split: _asked(model, data, split, first.classes) for split in HELD})
         _check_test(folder, runs[0], read[-1]["test"], read[0]["test"])
+        known.check_dev(folder, read[-1]["dev"])
     assert first is not None
     return _aligned(tuple(members), first, read)
 
@@ -170,7 +203,10 @@ def _asked(model: TunedModel, data: TuningData, split: str, classes: Sequence[st
 def _check_test(folder: Path, first: Path, now: _Read, before: _Read) -> None:
     if now.keys != before.keys:
         odd = set(now.keys) ^ set(before.keys)
-        example = f": '{min(key[0] for key in odd)}' is in one of both" if odd else ", in another order"
+        name = min((key[0] for key in odd), default=None)
+        both = all(any(key[0] == name for key in keys) for keys in (now.keys, before.keys))
+        differs = f"the words or the targets of '{name}' are others" if both else f"'{name}' is in one of both"
+        example = f": {differs}" if odd else ", in another order"
         raise UsageError(
             f"Runs that answer together have the same test rows. {folder} has {len(now.keys):,}, {first} "
             f"{len(before.keys):,}{example}. Tune them on one corpus, with the same --overflow and --max-length."

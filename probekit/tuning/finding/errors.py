@@ -21,6 +21,7 @@ from probekit.statistics.units import units_of
 from probekit.tuning.choices import members_apart
 from probekit.tuning.data.data import TuningData
 from probekit.tuning.data.materials import Materials
+from probekit.tuning.finding.held_out import check_held_out
 from probekit.tuning.finding.search import Search, search_slices
 from probekit.tuning.network.feed import Feed
 from probekit.tuning.options import Size, bound, spelled
@@ -148,16 +149,19 @@ def find_slices(materials: Materials, plan: TunePlan, asked: Asked, *, examples:
         )
     first = replace(plan, slices=(), signals=tuple(one for one in plan.signals if one.name not in BY_SLICES), why=())
     data = materials.data.limited(examples, plan.loop.seed)
+    unknown: list[str] = []
     if asked.of == "train":
         rows, wrong = out_of_fold(materials, data, first, asked.folds)
     else:
         dev = data.examples("dev")
         folder = Path(asked.run) if asked.run else None
+        unknown = [] if folder is None else check_held_out(folder, materials, data, dev)
         predicted = _predicted(materials, first, data, dev, folder)
         rows = rows_of(data, dev)
         wrong = predicted != data.gold[rows]
     units = units_of(data.table.group, data.table.example[rows])
-    return search_slices(data, rows, wrong, units, most=asked.most, least=asked.least, seed=plan.loop.seed)
+    found = search_slices(data, rows, wrong, units, most=asked.most, least=asked.least, seed=plan.loop.seed)
+    return replace(found, notes=(*found.notes, *unknown))
 
 
 def out_of_fold(
@@ -189,20 +193,9 @@ def rows_of(data: TuningData, examples: IntArray) -> IntArray:
 def _predicted(
     materials: Materials, plan: TunePlan, data: TuningData, examples: IntArray, folder: Path | None
 ) -> NDArray[np.float64]:
-    """Return the codes that a run predicts of some examples, in the order of their rows; without a run it is trained.
-
-    Raises
-    ------
-    UsageError
-        The run is of another task, or knows other labels.
-    """
+    """Return the codes that a run predicts of some examples, by their rows; without a run it is trained."""
     with tempfile.TemporaryDirectory() as place:
         if folder is None:
             folder = run_plan(replace(materials, data=data), plan, Path(place) / "run", running=Running()).folder
         tuned = TunedModel.open(folder, probes=data.task, device=materials.loaded.device.type)
-        if tuned.task.name != data.task.name or tuple(tuned.record["classes"]) != data.classes:
-            raise UsageError(
-                f"The run in {folder} is of '{tuned.task.name}' with other labels or on another corpus; its errors say "
-                f"nothing of '{data.task.name}' here. Name a run of this task (errors:run=FOLDER)."
-            )
         return Feed(tuned.network, data, batch_tokens=plan.loop.batch_tokens).predict(examples)

@@ -104,7 +104,7 @@ class Search:
     n, wrong : int
         Targets, and those that were wrong.
     notes : tuple of str
-        Columns that were left out.
+        Columns that were left out, and what is not known of the run whose errors these are.
     """
 
     found: tuple[FoundSlice, ...]
