@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from probekit.cli.options import (
+    OVERFLOW,
     Annotations,
     At,
     CacheRoot,
@@ -17,7 +18,6 @@ from probekit.cli.options import (
     Device,
     Json,
     MaxLength,
-    Overflow,
     Probes,
     Quiet,
     Revision,
@@ -106,7 +106,7 @@ def tune_command(
     targets: TargetsName = None,
     train_examples: TrainExamples = None,
     max_length: MaxLength = None,
-    overflow: Overflow = "error",
+    overflow: Annotated[str | None, OVERFLOW] = None,
     at: At = None,
     chat_template: ChatTemplate = None,
     seeds: Seeds = 1,
@@ -127,15 +127,19 @@ def tune_command(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Fine-tune a model by a plan, from a report or of the catalogue, and say what it cost."""
+    """Fine-tune a model by a plan, from a report or of the catalogue, and say what it cost.
+
+    Texts are read as the cache holds them; without one as words, and longer ones are refused. --max-length and
+    --overflow must be those of --on, and a report's cache that was read otherwise is left aside.
+    """
     from probekit.cli.tune_beside import beside_notes, check_verified_alone, strategies_of
     from probekit.cli.tune_close import hold, strengths_asked
     from probekit.cli.tune_run import run_shown
     from probekit.cli.tune_slices import find, slices_asked
     from probekit.cli.tune_verify import verify_plan
     from probekit.errors import UsageError
-    from probekit.extraction.spec import ExtractionSpec
     from probekit.tuning.data.materials import gather
+    from probekit.tuning.data.reading import AskedReading
     from probekit.tuning.plan import TunePlan
     from probekit.tuning.planning.adding import added_fields, teacher_field
     from probekit.tuning.planning.cutting import cut_to
@@ -168,7 +172,7 @@ def tune_command(
         on=on,
         probes=probes or [],
         targets=targets,
-        spec=ExtractionSpec(max_length=max_length, overflow=overflow),
+        reading=AskedReading(max_length=max_length, overflow=overflow),
         at=at,
         chat_template=chat_template,
         device=device,

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 from probekit import plain
-from probekit.extraction.spec import ExtractionSpec
 from probekit.models.sources.locate import DEFAULT
 from probekit.report import SECONDS, LayerReport
 from probekit.storage.strict import canonical
@@ -22,6 +21,7 @@ from probekit.tuning import advise as advising
 from probekit.tuning.choices import typed_modules
 from probekit.tuning.closeness import check_close
 from probekit.tuning.data.materials import Materials, gather
+from probekit.tuning.data.reading import AskedReading
 from probekit.tuning.finding.errors import asked_of, with_found
 from probekit.tuning.heads import get_head
 from probekit.tuning.options import bound
@@ -97,9 +97,9 @@ def tune(
     fold: tuple[int, int] | None = None,
     save: str | None = None,
     out: str | os.PathLike[str] | None = None,
-    input: str = "words",
+    input: str | None = None,
     max_length: int | None = None,
-    overflow: str = "error",
+    overflow: str | None = None,
     at: str | None = None,
     chat_template: str | os.PathLike[str] | None = None,
     device: str = "auto",
@@ -152,8 +152,10 @@ def tune(
     out : path, optional
         Folder of the run; by default one in ``runs``, named after task, model and plan. An interrupted run of the same
         plan goes on.
-    input, max_length, overflow
-        How text is read where there is no cache; see :func:`~probekit.extract`. Overlapping windows are refused.
+    input, max_length, overflow : optional
+        How text is read; see :func:`~probekit.extract`. By default as the cache holds it; without one as words, up to
+        the model's limit, and longer ones are an error. A value that is not that of `on` is refused, and for one that
+        is not that of the report's cache this is left aside. Overlapping windows are refused.
     at : str, optional
         The position of every example that is read, ``last-prompt``; by default that of the plan or the report.
     chat_template : path, optional
@@ -191,7 +193,7 @@ def tune(
         on=on,
         probes=probes,
         targets=targets,
-        spec=ExtractionSpec(input=input, max_length=max_length, overflow=overflow),
+        reading=AskedReading(input, max_length, overflow),
         at=at,
         chat_template=chat_template,
         device=device,

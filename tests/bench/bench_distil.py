@@ -30,8 +30,8 @@ from bench_verify import drawn
 from small_runs import Lines, few, gap, score, written
 from verify_tasks import corpus_of, tasks
 
-from probekit.extraction.spec import ExtractionSpec
 from probekit.tuning.data.materials import Materials, gather
+from probekit.tuning.data.reading import AskedReading
 from probekit.tuning.ensemble.run import ensemble
 from probekit.tuning.training.run import run_plan
 from probekit.tuning.tune import plan_for
@@ -81,8 +81,8 @@ def run_seed(seed: int, root: Path, data: Path, lines: Lines) -> None:
         return
     examples = few(drawn(list(corpus_of(tasks(only=[TASK])[0], data)), N, seed), N, HELD_OUT)
     rows = str(written(examples, root / "rows.jsonl"))
-    spec = ExtractionSpec(max_length=LONGEST, overflow="truncate")
-    materials = gather("label", model="minilm", corpus=rows, spec=spec)
+    how = AskedReading(max_length=LONGEST, overflow="truncate")
+    materials = gather("label", model="minilm", corpus=rows, reading=how)
     folder, said = teacher_of(materials, seed, root)
     for arm in missing:
         name, _, options = ARMS[arm].partition(",")

@@ -10,9 +10,12 @@ import pytest
 from tiny_models import tiny_model
 from tuned_runs import SPLITS, cached, corpus, log_of, losses, materials, plan_of, trainer_of
 
-from probekit import ActivationCache, extract
+from probekit import ActivationCache, extract, probe, tune
+from probekit.cli.app import run
 from probekit.errors import UsageError
 from probekit.tuning.data.data import from_cache
+from probekit.tuning.data.materials import gather
+from probekit.tuning.data.reading import AskedReading
 from probekit.tuning.network import feed as feed_module
 from probekit.tuning.network.feed import Feed
 from probekit.tuning.runs.folder import RunFolder
@@ -30,6 +33,33 @@ PLANS = {
     "whole": ("ulmfit", "schedule=gradual:epochs_each=0.4"),
     "between": ("top:1", "read.layers=0,2", "train=2", "head=bilstm:hidden=4,dropout=0"),
 }
+
+
+def test_another_reading_than_the_cache_s_is_refused_and_a_reports_cache_left_aside(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """States are of the texts as a cache read them; what was said that the cache says too is no other reading."""
+    on, model = cached("bert"), str(tiny_model("bert"))
+    for asked, said in (
+        (AskedReading(max_length=6), "`max_length` the model's own limit, and 6 is asked for"),
+        (AskedReading(overflow="truncate"), "`overflow` error, and truncate is asked for"),
+        (AskedReading(input="text"), "`input` words, and text is asked for"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            gather("label", model=model, corpus=corpus(), on=on, reading=asked)
+    with pytest.raises(UsageError, match="and text is asked for"):
+        tune("label", model=model, corpus=corpus(), on=on, input="text")
+    assert run(["tune", "--task", "label", "--on", str(on.path), "--corpus", "grammar:n=4", "--max-length", "6"]) == 2
+    assert "and 6 is asked for" in capsys.readouterr().err
+    given = {"model": model, "corpus": corpus(), "device": "cpu"}
+    assert gather("label", on=on, reading=AskedReading("words", None, "error"), **given).cache is on
+    report = probe("label", on=on, corpus=corpus(), fast=True)
+    assert gather(report=report, reading=AskedReading(overflow="error"), **given).cache is not None
+    aside = gather(report=report, reading=AskedReading(max_length=6, overflow="truncate"), **given)
+    assert aside.cache is None
+    assert aside.data.sizes.max() == 6
+    assert any("the report's cache, was made with `max_length`" in note for note in aside.data.notes)
+    assert (aside.read_from["max_length"], aside.read_from["overflow"]) == (6, "truncate")
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2"])

@@ -26,7 +26,7 @@ from probekit.tasks import ProbeTask
 from probekit.tasks.positions import place_of
 from probekit.tuning.data.data import TuningData, from_cache, from_model
 from probekit.tuning.data.folds import folded
-from probekit.tuning.data.reading import HOW, ReadTokens, read_cache, read_model, reading_for
+from probekit.tuning.data.reading import HOW, AskedReading, ReadTokens, read_cache, read_model, read_so, reading_for
 from probekit.tuning.data.text import TARGETS, TEXT, lay_out_text, load_language_model, task_named
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.groups import facts_of
@@ -106,7 +106,7 @@ def gather(
     on: str | os.PathLike[str] | ActivationCache | None = None,
     probes: Any = (),
     targets: str | None = None,
-    spec: ExtractionSpec | None = None,
+    reading: AskedReading | None = None,
     at: str | None = None,
     chat_template: str | os.PathLike[str] | None = None,
     device: str = "auto",
@@ -135,8 +135,8 @@ def gather(
     targets : {"labels", "numbers", "text"}, optional
         What is predicted; by default what the report's estimator predicts, else labels; of the task ``text`` always
         text, by a model that is loaded with its own head.
-    spec : ExtractionSpec, optional
-        How text is read, where there is no cache; as words or as text as the report's cache was, where that is gone.
+    reading : AskedReading, optional
+        How text is read; by default as the cache holds it, or as words, text or chats as that of the report was.
     at : str, optional
         The position of every example that is read, ``last-prompt``; by default that of the plan, or of the report.
     chat_template : path, optional
@@ -162,9 +162,10 @@ def gather(
     whole = reopen_annotated(record, instead=None if corpus is None else open_corpus(corpus), annotations=listed)
     if opened is not None:
         _check_same_model(opened, source)
-    how = reading_for(opened, {} if read is None else read.settings, spec or ExtractionSpec(), source, chat_template)
-    if on is None:
-        opened = _of_tokens(opened, found)
+    asked = reading or AskedReading()
+    fitting = read_so(opened, asked, found, named=on is not None)
+    how = reading_for(opened, {} if read is None else read.settings, asked, source, chat_template)
+    opened = fitting if on is not None else _of_tokens(fitting, found)
     text = chosen.name == TEXT.name
     predicted = targets or (TARGETS if text else _targets(read))
     if text != (predicted == TARGETS):

@@ -86,6 +86,16 @@ class AskedReading:
         """Return another reading with what was said in the place of its own."""
         return replace(own, **self.given)
 
+    def against(self, own: ExtractionSpec) -> str:
+        """Say in which way another reading is not what was asked for; empty: in none."""
+        limit = {"max_length": "the model's own limit"}
+        said = [
+            f"`{name}` {limit.get(name) if (its := getattr(own, name)) is None else its}, and {value} is asked for"
+            for name, value in self.given.items()
+            if getattr(own, name) != value
+        ]
+        return "; ".join(said)
+
 
 def reading_of(record: Mapping[str, Any] | None) -> ExtractionSpec:
     """Return how texts were read, by what a run wrote down; of a run that wrote nothing, as texts usually are."""
@@ -109,22 +119,45 @@ def further(own: ExtractionSpec) -> ExtractionSpec:
     return replace(own, overflow="truncate")
 
 
+def read_so(
+    cache: ActivationCache | None, asked: AskedReading, notes: list[str], *, named: bool
+) -> ActivationCache | None:
+    """Return a cache whose texts were read as is asked for; the one of a report is left aside, with a note, else.
+
+    Raises
+    ------
+    UsageError
+        The cache was named, and its texts were read otherwise.
+    """
+    if cache is None or not (otherwise := asked.against(reading_in(cache))):
+        return cache
+    if named:
+        raise UsageError(
+            f"{cache.path.name} was made with {otherwise}: its states are of the texts as it read them. Leave that "
+            "out, or leave out --on, or extract again with it."
+        )
+    notes.append(
+        f"{cache.path.name}, the report's cache, was made with {otherwise}, so nothing is read from it: the model "
+        "computes its frozen layers itself."
+    )
+    return None
+
+
 def reading_for(
     cache: ActivationCache | None,
     told: Mapping[str, Any],
-    spec: ExtractionSpec,
+    asked: AskedReading,
     source: ModelSource,
     template_file: Any,
 ) -> ExtractionSpec:
-    """Return how texts become tokens: as in the cache, or as in that of a report, where it is gone.
+    """Return how texts become tokens: as is asked for; else as in the cache, or in that of a report, where it is gone.
 
     Parameters
     ----------
     cache : ActivationCache or None
     told : mapping
         The settings of the report, if there is one: whether its cache holds words, text or chats.
-    spec : ExtractionSpec
-        What is asked for, where there is no cache.
+    asked : AskedReading
     source : ModelSource
         Whose template chats have.
     template_file : path or None
@@ -136,12 +169,9 @@ def reading_for(
         A template where there are no chats; another one than that of the cache.
     """
     made = told if cache is None else cache.identity
-    how = {name: made.get(name, getattr(spec, name)) for name in HOW if name != "template"}
-    if cache is None:  # a report says whether it read words, text or chats; the rest is asked for
-        how = {**how, "max_length": spec.max_length, "overflow": spec.overflow}
-        if spec.input != "words":
-            how["input"] = spec.input
-    if how["input"] != "chat":
+    says = ("input", "max_length", "overflow") if cache is not None else ("input",)  # a report: words, text or chats
+    how = {**{name: made[name] for name in says if name in made}, **asked.given}
+    if how.get("input") != "chat":
         if template_file is not None:
             raise UsageError(
                 "Only chats are read by a template, and what is trained on is none. Leave out --chat-template, or name "

@@ -20,7 +20,7 @@ from typing import Any
 from probekit.models.sources.find import find_model
 from probekit.report import LayerReport
 from probekit.tuning.data.materials import Materials, gather
-from probekit.tuning.data.reading import further
+from probekit.tuning.data.reading import AskedReading, further
 from probekit.tuning.data.shared import Shared, shared_note, shared_texts
 from probekit.tuning.data.text import TARGETS, load_language_model
 from probekit.tuning.groups import facts_of
@@ -127,13 +127,14 @@ def begin(
 
 def _materials_of(choice: StageChoice, starts: TunePlan, behind: Materials) -> Materials:
     """Open the corpus of a stage, on the model of a plan; texts are read as those of the task behind it."""
+    how = further(behind.data.reading)
     targets = None if choice.task == TARGETS else choice.bound.targets
     return gather(
         choice.task,
         plan=replace(starts, read=replace(starts.read, at=None)),  # of the task behind it
         corpus=choice.corpus,
         targets=targets,
-        spec=further(behind.data.reading),
+        reading=AskedReading(how.input, how.max_length, how.overflow),
         device=behind.loaded.device.type,
     )
 
