@@ -145,7 +145,8 @@ def tune(
     examples : int, optional
         Train on so many training examples, drawn by the plan's seed.
     fold : (int, int), optional
-        Hold this one (from 1) of so many folds of train and dev out as dev: members of an ensemble.
+        Hold this one (from 1) of so many folds of train and dev out as dev: members of an ensemble. The plan, slices of
+        it among them, is made from the corpus as it is, and is the same for all folds.
     save : {"whole", "delta"}, optional
         The tuned model as transformers loads it, or what differs from the model it came from; by default whole, and
         what differs where the plan has modules.
@@ -200,11 +201,12 @@ def tune(
         revision=revision,
         cache=cache,
     )
+    parts = materials  # the plan is that of all folds, and so made of the corpus as it is
     if fold is not None:
         wanted = "two whole numbers, which fold of how many"
         if len(numbers := plain.wholes(fold, "fold", wanted)) != 2:
             raise plain.refused("fold", wanted, fold)
-        materials = materials.folded(*numbers)
+        parts = materials.folded(*numbers)
     named, asked = asked_of(plain.texts(slices, "slices"))
     chosen = plan_for(
         materials,
@@ -225,7 +227,7 @@ def tune(
     chosen = with_found(materials, chosen, asked, examples=examples, told=told)
     folder = None if out is None else plain.path(out, "out")
     running = Running(watch=None if progress is None else _watching(progress), told=told)
-    return run_plan(materials, chosen, folder, examples=examples, save=save, running=running)
+    return run_plan(parts, chosen, folder, examples=examples, save=save, running=running)
 
 
 def _watching(progress: Callable[[float, str], None]) -> Watcher:

@@ -3,11 +3,13 @@
 Enters: laid out targets, the part that each example is to be in. Leaves: the same targets, sorted anew. Folds cut what
 is train and dev in as many parts of whole documents: each in turn is dev, the others train, and test stays what it was.
 Surprise: the folds depend on the documents and their number alone, on no seed, so that runs of the same folds agree on
-which example was held out from which.
+which example was held out from which, and labels are those of train and dev together, the same in all folds.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +17,13 @@ from numpy.typing import NDArray
 
 from probekit.errors import InputError, UsageError
 from probekit.example import SPLITS
+from probekit.features.labels import UNSEEN, LabelCodes, code_labels, label_notes
 from probekit.tuning.data.data import TARGETS, TuningData, ordinals, places
+from probekit.tuning.reasons import Reason
 
 TRAIN, DEV = SPLITS.index("train"), SPLITS.index("dev")
+CHOSEN = (("the strength of what is held close", "close", "strengths"), ("slices", "slices", "p"))
+"""What may be chosen on dev before a run: in words, the field of the plan, the evidence of that choice."""
 
 
 def folded(data: TuningData, fold: int, folds: int) -> TuningData:
@@ -51,13 +57,50 @@ def folded(data: TuningData, fold: int, folds: int) -> TuningData:
     split[pool] = TRAIN
     split[held] = DEV
     made = resplit(data, split)
+    if data.targets == "labels":
+        made = _coded_anew(data, made)
     where = f"Fold {fold} of {folds}: of {len(pool):,} examples of train and dev {len(held):,} are held out as dev"
-    absent = set(range(len(data.classes))) - set(made.gold[made.table.part("train")].tolist())
-    notes = [*data.notes, f"{where}, whole documents (examples where there are none)."]
+    absent = set(range(len(made.classes))) - set(made.gold[made.table.part("train")].tolist())
+    notes = [*made.notes, f"{where}, whole documents (examples where there are none)."]
     if data.targets == "labels" and absent:
-        names = ", ".join(f"'{data.classes[code]}'" for code in sorted(absent))
+        names = ", ".join(f"'{made.classes[code]}'" for code in sorted(absent))
         notes.append(f"Fold {fold} of {folds} trains on no target of {names}.")
     return replace(made, notes=notes)
+
+
+def looked_at(fold: tuple[int, int] | None, why: Sequence[Reason]) -> list[str]:
+    """Say what of a plan was chosen on the dev of the corpus, where a run is of a fold.
+
+    Parameters
+    ----------
+    fold : (int, int) or None
+        Which of how many.
+    why : sequence of Reason
+        Of the plan.
+    """
+    chosen = [name for name, field, number in CHOSEN for one in why if one.field == field and number in one.evidence]
+    if fold is None or not chosen:
+        return []
+    return [
+        f"Chosen on the corpus's own parts before it was cut into folds: {' and '.join(chosen)}. Rows of its dev stand "
+        "in training and dev of folds, so dev scores of folds may be too good by what that choice gained."
+    ]
+
+
+def _coded_anew(data: TuningData, made: TuningData) -> TuningData:
+    """Number the labels of all folds: those of train and dev, since a label that only dev had is trained on now."""
+    stale = set(label_notes(code_labels(data.task, data.table)))
+    classes, gold = data.classes, made.gold
+    if data.task.bins is None:
+        pool = (made.table.split == TRAIN) | (made.table.split == DEV)
+        classes = tuple(sorted({made.labels[row] for row in np.flatnonzero(pool).tolist()}))
+        number = {name: code for code, name in enumerate(classes)}
+        gold = np.array([number.get(label, UNSEEN) for label in made.labels], np.int32)
+    counts = Counter(made.labels[made.table.part("train")])
+    unseen = Counter(label for label, code in zip(made.labels, gold.tolist(), strict=True) if code == UNSEEN)
+    said = label_notes(LabelCodes(list(classes), made.labels, gold, counts, unseen, data.edges))
+    kept = [note for note in data.notes if note not in stale]
+    return replace(made, classes=classes, gold=gold, notes=[*kept, *said])
 
 
 def fold_of(groups: list[str], folds: int) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ from probekit.errors import UsageError
 from probekit.report import LayerReport, Measurement
 from probekit.tuning.closeness import check_close
 from probekit.tuning.data.data import TuningData
+from probekit.tuning.data.folds import looked_at
 from probekit.tuning.data.materials import Materials
 from probekit.tuning.data.sliced import memberships
 from probekit.tuning.heads import get_head
@@ -249,6 +250,7 @@ def _trained(
     moved = [stage.to_json() for stage in fitted.stages]
     run.write(CERTIFICATE, {"stages": moved, "frozen": fitted.frozen, "halved": fitted.halved})
     said = [
+        *looked_at(materials.fold, plan.why),
         *trainer.terms.remarks,
         *said,
         *told_beside,
@@ -286,8 +288,7 @@ def _useful(materials: Materials, plan: TunePlan) -> Any:
 def _rows(trainer: Trainer, plan: TunePlan, materials: Materials) -> tuple[list[Measurement], list[str]]:
     blank = blank_row(plan, materials.data, materials.facts.name)
     sliced = memberships(trainer.data, plan.slices)
-    rows: list[Measurement] = []
-    notes: list[str] = []
+    rows, notes = list[Measurement](), list[str]()
     for split in ("dev", "test"):
         scorer = SplitScorer(trainer.data, split, seed=plan.loop.seed)
         predicted = trainer.predicted(split)
