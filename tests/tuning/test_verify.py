@@ -19,9 +19,9 @@ from tuned_runs import corpus, materials
 from probekit.corpus import open_corpus
 from probekit.errors import InputError, UsageError
 from probekit.example import Example
-from probekit.extraction.spec import ExtractionSpec
 from probekit.report import LayerReport
 from probekit.tuning.data.materials import Materials, gather
+from probekit.tuning.data.reading import AskedReading
 from probekit.tuning.facts import ModelFacts
 from probekit.tuning.tune import digest_of_report, plan_for
 from probekit.tuning.verdict.cells import Asked, LineFile, run_cells
@@ -238,7 +238,7 @@ def test_lines_of_other_data_or_of_none_that_is_known_are_run_again_and_said(tmp
         "pos",
         model=tiny_model("bert"),
         corpus=corpus(),
-        spec=ExtractionSpec(max_length=8, overflow="truncate"),
+        reading=AskedReading(max_length=8, overflow="truncate"),
         device="cpu",
     )
     plan = plan_for(own, "head-only", changes=["loop.epochs=1"])
