@@ -218,16 +218,13 @@ def tune_command(
     strategies = strategies_of(own, chosen, rivals)
     for reason in chosen.why:
         say(f"{reason.field:10} {reason.text}", quiet=quiet or json)
-    for note in (*beside_notes(beside or (), changes or ()), *materials.data.notes):
-        say(note, quiet=quiet or json)
     entries: list[Entry] = []
     runs: list[Tuned] = []
     several = len(strategies) * seeds * (folds or 1) > 1
     parts = [materials.folded(fold, folds) for fold in range(1, folds + 1)] if folds else [materials]
-    for part in parts:
-        for note in part.data.notes:
-            if note not in materials.data.notes:
-                say(note, quiet=quiet or json)
+    notes = [*beside_notes(beside or (), changes or ()), *(note for part in parts for note in part.data.notes)]
+    for note in dict.fromkeys(notes):
+        say(note, quiet=quiet or json)
     for strategy, base in strategies.items():
         for number, part in product(range(seeds), parts):
             seeded = base.with_set(f"loop.seed={base.loop.seed + number}") if number else base
