@@ -15,8 +15,8 @@ from tuned_runs import cached, corpus, examples, materials, plan_of, rewritten
 
 from probekit import Corpus
 from probekit.errors import NumericError, ProbekitError, ResourceError
-from probekit.extraction.spec import ExtractionSpec
 from probekit.tuning.data.materials import gather
+from probekit.tuning.data.reading import AskedReading
 from probekit.tuning.runs.folder import run_disk_errors
 from probekit.tuning.training.run import run_plan
 
@@ -57,7 +57,7 @@ def long() -> Corpus:
         ({"targets": "numbers"}, 3, "with '[ABC]', which is no finite number, and numbers were asked for"),
         ({"targets": "words"}, 2, "`targets` option must be one of labels, numbers"),
         ({"corpus": long}, 3, "long"),
-        ({"spec": lambda: ExtractionSpec(overflow="window")}, 2, "choose --overflow truncate, not window"),
+        ({"reading": lambda: AskedReading(overflow="window")}, 2, "choose --overflow truncate, not window"),
         (
             {"model": lambda: str(tiny_model("roberta")), "on": lambda: cached("bert")},
             4,
