@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probekit.cli.options import (
-    OVERFLOW,
     Annotations,
     CacheRoot,
     Debug,
@@ -16,6 +15,7 @@ from probekit.cli.options import (
     Json,
     MaxLength,
     Measure,
+    OverflowAsBefore,
     Plot,
     Probes,
     Quiet,
@@ -46,7 +46,7 @@ def drift_command(
     probes: Probes = None,
     measure: Measure = "cka",
     max_length: MaxLength = None,
-    overflow: Annotated[str | None, OVERFLOW] = None,
+    overflow: OverflowAsBefore = None,
     seed: Seed = 0,
     plot: Plot = None,
     device: Device = "auto",

@@ -126,12 +126,14 @@ MaxLength = Annotated[
         "--max-length", help="Tokens the model may read at once. Default: the model's limit.", min=1, metavar="N"
     ),
 ]
-OVERFLOW = typer.Option(
+_OVERFLOW = typer.Option(
     "--overflow",
     help="For longer examples: error, truncate, or (to extract) window, overlapping windows.",
     metavar="NAME",
 )
-Overflow = Annotated[str, OVERFLOW]
+Overflow = Annotated[str, _OVERFLOW]
+OverflowAsBefore = Annotated[str | None, _OVERFLOW]
+"""By default as a run or a cache read its texts."""
 At = Annotated[
     str | None,
     typer.Option(

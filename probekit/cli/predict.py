@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from probekit.cli.options import (
-    OVERFLOW,
     Debug,
     Device,
     Json,
     MaxLength,
+    OverflowAsBefore,
     Probes,
     Quiet,
     Verbose,
@@ -53,7 +53,7 @@ def predict_command(
     ] = None,
     probes: Probes = None,
     max_length: MaxLength = None,
-    overflow: Annotated[str | None, OVERFLOW] = None,
+    overflow: OverflowAsBefore = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the predictions here, not to stdout (JSONL).", metavar="FILE")
     ] = None,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from probekit.cli.options import (
-    OVERFLOW,
     Annotations,
     At,
     CacheRoot,
@@ -18,6 +17,7 @@ from probekit.cli.options import (
     Device,
     Json,
     MaxLength,
+    OverflowAsBefore,
     Probes,
     Quiet,
     Revision,
@@ -106,7 +106,7 @@ def tune_command(
     targets: TargetsName = None,
     train_examples: TrainExamples = None,
     max_length: MaxLength = None,
-    overflow: Annotated[str | None, OVERFLOW] = None,
+    overflow: OverflowAsBefore = None,
     at: At = None,
     chat_template: ChatTemplate = None,
     seeds: Seeds = 1,

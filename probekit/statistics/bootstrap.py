@@ -281,19 +281,18 @@ def interval(
     low, high = bounds
     reach = float(stdtrit(resampled.degrees, (1 + level) / 2)) * error
     span = high - low
+    unseen = 1 - (1 - level) ** (1 / n) if np.isfinite(span) else 0.0
     if value in bounds or error <= _NONE * span < np.inf:
-        unseen = 1 - (1 - level) ** (1 / n) if np.isfinite(span) else 0.0
         below, above = (max(reach, unseen * room if unseen else 0.0) for room in (value - low, high - value))
         return max(low, value - below), min(high, value + above)
     if np.isfinite(low) and np.isfinite(high):
         share = (value - low) / (high - low)
         slope = (high - low) * share * (1 - share)
         if error > _UNREADABLE * slope and n >= MANY_UNITS:
-            unseen, tail = 1 - (1 - level) ** (1 / n), (1 - level) / 2
-            drawn = np.nanquantile(resampled.values, [tail, 1 - tail])
+            drawn = np.nanquantile(resampled.values, [(1 - level) / 2, (1 + level) / 2])
             ends = (min(drawn[0], value - unseen * (value - low)), max(drawn[1], value + unseen * (high - value)))
-            return float(min(ends[0], value)), float(max(ends[1], value))
-        ends = tuple(low + (high - low) * expit(logit(share) + np.array([-reach, reach]) / slope))
+        else:
+            ends = tuple(low + (high - low) * expit(logit(share) + np.array([-reach, reach]) / slope))
     elif np.isfinite(high):
         ends = tuple(high - (high - value) * np.exp(np.array([reach, -reach]) / (high - value)))
     else:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from probekit import plain
 from probekit.corpus import Corpus, open_corpus
+from probekit.corpus.repeats import text_key
 from probekit.errors import CacheError, InputError, UsageError
 from probekit.report import LayerReport
 from probekit.statistics.mixtures import tempered
@@ -277,7 +278,7 @@ def keys_of(data: TuningData, rows: NDArray[np.int64]) -> list[Key]:
     """Return what targets are known by, whoever reads them: example, its words, spans, and a number of those alike."""
     table, seen, found = data.table, dict[Key, int](), list[Key]()
     words, its = data.words, table.example[rows].tolist()
-    text = {at: hashlib.sha256(canonical(list(words[at]))).hexdigest() for at in set(its)}
+    text = {at: text_key(words[at]) for at in set(its)}
     for row, at in zip(rows.tolist(), its, strict=True):
         key = (table.ids[at], text[at], *table.spans[row].ravel().tolist())
         seen[key] = seen.get(key, -1) + 1

@@ -20,7 +20,14 @@ from probekit.report.render.drawing import INK, own_axes, save_figure, write_tit
 from probekit.statistics.bootstrap import bounds_of
 from probekit.tuning.data.materials import probing_seconds
 from probekit.tuning.verdict.bill_lines import cells_of, lines_of_slices
-from probekit.tuning.verdict.entry import Entry, Repeat, check_distinct_runs, reach_of_runs, repeats_in_words
+from probekit.tuning.verdict.entry import (
+    Entry,
+    Repeat,
+    check_distinct_runs,
+    gaps_between,
+    reach_of_runs,
+    repeats_in_words,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,9 +157,8 @@ class Bill:
         return f"Not decided: {said}. More seeds would tell (--seeds); until then features are the cheaper way."
 
     def _gaps(self, a: str, b: str) -> dict[Repeat, float]:
-        """Return the difference on dev in each run that both have, of one seed and fold."""
-        mine, other = ({one.repeat: one.dev for one in self.entries if one.strategy == name} for name in (a, b))
-        return {repeat: mine[repeat] - other[repeat] for repeat in sorted(mine.keys() & other.keys())}
+        """Return the difference on dev in each run that both have."""
+        return gaps_between(*({one.repeat: one.dev for one in self.entries if one.strategy == name} for name in (a, b)))
 
     def __str__(self) -> str:
         """Return the table."""

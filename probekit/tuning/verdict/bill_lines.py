@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from probekit.report.render.numbers import interval, number, signed
-from probekit.tuning.verdict.entry import reach_of_runs
+from probekit.tuning.verdict.entry import gaps_between, reach_of_runs
 
 if TYPE_CHECKING:
     from probekit.tuning.verdict.bill import Total
@@ -55,10 +55,9 @@ def _said(entries: Sequence[Entry], name: str, strategy: str, first: str) -> str
     if not own:
         return ""
     text = f"{strategy} {number(float(np.mean([*own.values()])))}"
-    both = sorted(own.keys() & base.keys())
-    if strategy == first or not both:
+    gaps = gaps_between(own, base)
+    if strategy == first or not gaps:
         return text
-    gaps = {repeat: own[repeat] - base[repeat] for repeat in both}
     reach = reach_of_runs(gaps)
     within = "" if reach is None else f" +- {number(reach)}"
     return f"{text} ({signed(float(np.mean([*gaps.values()])))}{within})"

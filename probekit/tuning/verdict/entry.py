@@ -130,6 +130,11 @@ def repeats_in_words(entries: Iterable[Entry]) -> tuple[str, str]:
     return ("folds", f"{len(folds)}") if len(seeds) == 1 else ("seeds x folds", f"{len(seeds)} x {len(folds)}")
 
 
+def gaps_between(mine: Mapping[Repeat, float], other: Mapping[Repeat, float]) -> dict[Repeat, float]:
+    """Return the difference of two strategies in each run that both have, of one seed and fold."""
+    return {repeat: mine[repeat] - other[repeat] for repeat in sorted(mine.keys() & other.keys())}
+
+
 def reach_of_runs(values: Mapping[Repeat, float]) -> float | None:
     """Return half the 95 % interval of the mean of some runs; None of one.
 
