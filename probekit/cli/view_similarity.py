@@ -9,6 +9,7 @@ import typer
 
 from probekit.cli.options import (
     Annotations,
+    At,
     CacheFolder,
     CacheRoot,
     Debug,
@@ -32,6 +33,7 @@ EXAMPLES = examples(
     "probekit view similarity --plot layers.png",
     "probekit view similarity CACHE random --measure cka,rsa --plot untrained.png --out untrained.jsonl",
     "probekit view similarity CACHE CACHE2 --measure procrustes --over sentences",
+    "probekit view similarity CACHE CACHE2 --at last-prompt",
 )
 
 
@@ -47,10 +49,16 @@ def layers_command(
     ] = None,
     measure: Measure = "cka",
     over: Annotated[
-        str, typer.Option("--over", help="words, sentences, or a task whose spans are compared.", metavar="NAME")
-    ] = "words",
+        str | None,
+        typer.Option(
+            "--over",
+            help="words, sentences, or a task whose spans are compared. Default: words, and with --at sentences.",
+            metavar="NAME",
+        ),
+    ] = None,
     layers: Layers = "all",
     pool: Pool = "mean",
+    at: At = None,
     most: Annotated[
         int,
         typer.Option(
@@ -91,6 +99,7 @@ def layers_command(
             over=over,
             layers=layers,
             pool=pool,
+            at=at,
             most=most,
             shuffles=shuffles,
             seed=seed,

@@ -49,7 +49,7 @@ RECIPES: Mapping[str, Recipe] = {
         "task",
         "cache",
         (
-            *("layers", "pool", "pair", "estimator", "control_seeds", "seed", "strict", "drop_repeated", "fast"),
+            *("layers", "pool", "pair", "?at", "estimator", "control_seeds", "seed", "strict", "drop_repeated", "fast"),
             *("ranks", "also", "metrics>metric", "max_ram", "device"),
         ),
         "whether --model, --corpus, --annotations or --probes named other files than the cache does",
@@ -148,6 +148,7 @@ RECIPES: Mapping[str, Recipe] = {
             "layers",
             "pool",
             "pair",
+            "?at",
             "split>show",
             "points",
             "?perplexity>breadth",
@@ -162,7 +163,7 @@ RECIPES: Mapping[str, Recipe] = {
         "task",
         "argument",
         (
-            *("layers", "rankings", "labels", "neurons>neuron", "keep", "draws>sets", "rows"),
+            *("layers", "?at", "rankings", "labels", "neurons>neuron", "keep", "draws>sets", "rows"),
             *("estimator>weights-of", "seed"),
         ),
         _ANNOTATED,
@@ -171,7 +172,7 @@ RECIPES: Mapping[str, Recipe] = {
         ("view", "similarity"),
         "none",
         "argument",
-        ("measure", "over", "layers", "pool", "most", "shuffles", "seed"),
+        ("measure", "over", "layers", "pool", "?at", "most", "shuffles", "seed"),
         _ANNOTATED,
     ),
     "view-attention": Recipe(
@@ -194,7 +195,7 @@ RECIPES: Mapping[str, Recipe] = {
         ("transfer",),
         "tasks",
         "caches",
-        ("layers", "pool", "estimator", "metrics>metric", "seed", "device"),
+        ("layers", "pool", "?at", "estimator", "metrics>metric", "seed", "device"),
         "whether --probes named other files",
     ),
     "view-words": Recipe(

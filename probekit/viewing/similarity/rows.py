@@ -1,4 +1,4 @@
-"""What is compared: words, sentences or a task's spans that every layer has a vector of.
+"""Which rows are compared: words, sentences or a task's spans that every layer has a vector of.
 
 Enters: one cache or two. Leaves: :class:`Shared`, the same rows of both by sentence id and words, and what is in one of
 them alone, counted and named. Surprise: tokens need not be the same, so two models that cut words otherwise are
@@ -7,7 +7,6 @@ compared over words.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,13 +15,12 @@ from numpy.typing import NDArray
 
 from probekit.cache.reader import ActivationCache
 from probekit.errors import InputError
-from probekit.example import SPLITS, Example
+from probekit.example import Example
 from probekit.features import Pooler, TargetTable
 from probekit.features.labels import named
 from probekit.statistics.cross_sums import LEAST
 from probekit.statistics.units import Units, how_many, resampled_notes, units_of, whole_units
 
-WORDS, SENTENCES = "words", "sentences"
 Place = tuple[str, int | str]
 
 
@@ -63,36 +61,6 @@ class Shared:
     units: Units
     counts: dict[str, int]
     notes: list[str]
-
-
-def everything_in(cache: ActivationCache, over: str) -> TargetTable:
-    """Return every word, or every sentence, of a cache in its order.
-
-    Parameters
-    ----------
-    cache : ActivationCache
-    over : {"words", "sentences"}
-    """
-    examples = list(cache.examples())
-    placed = [
-        (ordinal, start, stop)
-        for ordinal, example in enumerate(examples)
-        for start, stop in (_words(example) if over == WORDS else [(0, len(example.words))])
-    ]
-    ordinals, first, stops = np.array(placed, np.int64).reshape(-1, 3).T
-    splits = [SPLITS.index(example.split or "train") for example in examples]
-    return TargetTable(
-        example=ordinals,
-        spans=np.stack([first, stops], axis=1)[:, None, :],
-        labels=[""] * len(placed),
-        keys=[None] * len(placed),
-        split=np.array(splits, np.int8)[ordinals],
-        group=[example.group for example in examples],
-        ids=[example.id for example in examples],
-        forms=[" ".join(examples[ordinal].words[start:stop]) for ordinal, start, stop in placed],
-        without_token=Counter(),
-        passed_over=np.zeros(len(placed), bool),
-    )
 
 
 def share(table: TargetTable, sides: Sequence[Side], *, pool: str, most: int, seed: int, over: str) -> Shared:
@@ -194,7 +162,3 @@ def _few(ids: Sequence[str]) -> str:
 
 def _pooler(cache: ActivationCache, stack: str, table: TargetTable, pool: str) -> Pooler:
     return Pooler(cache.index(stack), table, pool=pool, textless=cache.textless or ())
-
-
-def _words(example: Example) -> list[tuple[int, int]]:
-    return [(place, place + 1) for place in range(len(example.words))]

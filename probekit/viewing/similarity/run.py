@@ -18,20 +18,20 @@ from probekit import __version__, plain
 from probekit.cache.format.names import model_name
 from probekit.cache.notes import cache_notes
 from probekit.cache.reader import ActivationCache
-from probekit.corpus import open_corpus
 from probekit.errors import NumericError
 from probekit.model_names import same_weights
 from probekit.probing.cache_selection import find_caches, open_cache
-from probekit.probing.dataset import choose_layers, find_sources
-from probekit.probing.settings import LARGEST_SEED, Settings
+from probekit.probing.dataset import choose_layers
+from probekit.probing.settings import LARGEST_SEED
 from probekit.report import Measurement
 from probekit.sites import join_layer, parse_layers
 from probekit.statistics.alike import DRAWS, PARTS, Likeness, compare_rows, deal
 from probekit.statistics.bootstrap import LEVEL
 from probekit.statistics.similarity import MEASURES, Measure
 from probekit.statistics.units import whole_units
+from probekit.viewing.similarity.over import Over, rows_over
 from probekit.viewing.similarity.report import SHUFFLED, STAGE, WITH, SimilarityReport
-from probekit.viewing.similarity.rows import SENTENCES, WORDS, Place, Shared, Side, everything_in, share
+from probekit.viewing.similarity.rows import Place, Shared, Side, share
 
 MOST = 5000
 """Compared by default: with hundreds of dimensions, some thousands keep the floor of most measures low."""
@@ -46,9 +46,10 @@ def view_similarity(
     other: Any = None,
     *,
     measures: str | Sequence[str] = "cka",
-    over: str = WORDS,
+    over: str | None = None,
     layers: Any = "all",
     pool: str = "mean",
+    at: str | None = None,
     most: int = MOST,
     shuffles: int = DRAWS,
     seed: int = 0,
@@ -68,10 +69,11 @@ def view_similarity(
         A second model, seed or state of tuning; by default the layers of the first are compared with each other.
     measures : str or sequence of str
         ``cka``, ``svcca``, ``pwcca``, ``rsa``, ``procrustes``, or any that is registered.
-    over : str
-        ``words``, ``sentences``, or a task whose spans are compared.
-    layers, pool
-        As :func:`~probekit.probe` takes them; of two caches `layers` must be in both.
+    over : str, optional
+        ``words``, ``sentences``, or a task whose spans are compared; by default words, and at a position sentences.
+    layers, pool, at
+        As :func:`~probekit.probe` takes them; of two caches `layers` must be in both. At a position every row is that
+        of one example: of sentences, or of a task about whole examples.
     most : int
         Compare at most so many rows, whole sentences that are drawn.
     shuffles : int
@@ -79,7 +81,7 @@ def view_similarity(
     seed : int
         Of the sentences that are drawn, the parts that are left out, and the shuffles.
     corpus, annotations, probes, cache
-        As :func:`~probekit.probe` takes them; the first three are for the spans of a task.
+        As :func:`~probekit.probe` takes them; the first three are for the spans of a task and for positions.
     progress : callable, optional
         Called with the share done (0..1) and a note.
 
@@ -95,7 +97,7 @@ def view_similarity(
     """
     names = plain.texts(measures, "measures")
     wanted = [MEASURES.get(name, "measure") for name in dict.fromkeys(names)]
-    over, pool = plain.text(over, "over"), plain.text(pool, "pool")
+    pool = plain.text(pool, "pool")
     most = plain.whole(most, "most", least=4)
     shuffles = plain.whole(shuffles, "shuffles", least=0)
     seed = plain.whole(seed, "seed", least=0, most=LARGEST_SEED)
@@ -106,20 +108,14 @@ def view_similarity(
         opened.append(found)
         notes += [said] if said else []
     sides = [Side(one, choose_layers(one, layers)) for one in opened]
-    if over in (WORDS, SENTENCES):
-        table = everything_in(first, over)
-    else:
-        settings = Settings(task=over, layers=layers, pool=pool, seed=seed)
-        again = None if corpus is None else open_corpus(corpus)
-        source = find_sources(first, [settings], corpus=again, annotations=annotations, probes=probes)[0]
-        table = source.targets()
-        notes += source.corpus.remarks
+    at = None if at is None else plain.text(at, "at")
+    rows = rows_over(first, over, at=at, pool=pool, corpus=corpus, annotations=annotations, probes=probes)
+    notes += rows.notes
     notes += same_weights(one.model for one in opened)
     notes += dict.fromkeys(note for one in opened for note in cache_notes(one))
-    things = over if over in (WORDS, SENTENCES) else f"targets of {over}"
     kept = parse_layers(layers, inside=True)
-    shared = share(table, sides, pool=pool, most=most, seed=seed, over=things)
-    asked = _Asked(wanted, over, things, kept if isinstance(kept, str) else list(kept), pool, most, shuffles, seed)
+    shared = share(rows.table, sides, pool=pool, most=most, seed=seed, over=rows.things)
+    asked = _Asked(wanted, rows, kept if isinstance(kept, str) else list(kept), pool, most, shuffles, seed)
     study = _Study(sides, shared, asked, notes)
     return study.report(progress)
 
@@ -137,8 +133,7 @@ class _Asked:
     """What was asked for, checked."""
 
     measures: Sequence[Measure]
-    over: str
-    things: str
+    over: Over
     layers: str | list[int | str]
     pool: str
     most: int
@@ -169,7 +164,7 @@ class _Study:
             if len(few) < len(units):
                 sentences = len(np.unique(self.shared.sentences[few]))
                 self.notes.append(
-                    f"{measure.name} is of {len(few):,} of the {len(units):,} {self.asked.things}, those of "
+                    f"{measure.name} is of {len(few):,} of the {len(units):,} {self.asked.over.things}, those of "
                     f"{sentences:,} sentences: it takes at most {measure.most:,}."
                 )
             for one, second in self._pairs(measure):
@@ -231,10 +226,10 @@ class _Study:
         with_it = f"{WITH}{join_layer(*second)}"
         low, high = found.interval or (None, None)
         row = Measurement(
-            stage=STAGE, task=self.asked.things, model=model_name(cache.model), corpus=str(cache.corpus["name"]),
+            stage=STAGE, task=self.asked.over.things, model=model_name(cache.model), corpus=str(cache.corpus["name"]),
             split="all", layer=first, method=with_it, role="estimator", metric=measure.name, value=found.value,
             low=low, high=high, level=None if low is None else LEVEL, n=found.n, n_groups=groups,
-            unit=self.shared.units.unit, pooling=self.asked.pool, seed=self.asked.seed, note=found.note,
+            unit=self.shared.units.unit, pooling=self.asked.over.pooling, seed=self.asked.seed, note=found.note,
         )  # fmt: skip
         self.rows.append(row)
         if found.floor:
@@ -282,7 +277,8 @@ class _Study:
                 "about": {
                     measure.name: {"help": measure.help, "reference": measure.reference} for measure in asked.measures
                 },
-                "over": asked.over, "things": asked.things, "layers": asked.layers, "pool": asked.pool,
+                "over": asked.over.name, "things": asked.over.things, "layers": asked.layers, "pool": asked.pool,
+                "at": asked.over.at,
                 "most": asked.most,
                 "shuffles": asked.shuffles,
                 "seed": asked.seed,
