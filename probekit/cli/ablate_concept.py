@@ -9,8 +9,11 @@ import typer
 
 from probekit.cli.options import (
     Annotations,
+    At,
     BatchTokens,
     CacheRoot,
+    Chat,
+    ChatTemplate,
     Debug,
     Device,
     Dtype,
@@ -33,6 +36,7 @@ from probekit.cli.output import keep_report, print_report, progress_bar, say
 EXAMPLES = examples(
     "probekit ablate concept --task morph:Number --model ./gpt-novels --corpus ./ewt --limit 200",
     "probekit ablate concept --task morph:Number --task pos --model ./bert --corpus ./ewt --plot used.png",
+    "probekit ablate concept --task label --at last-prompt --model ./my-chat-model --corpus questions.jsonl --chat",
 )
 
 
@@ -48,7 +52,10 @@ def concept_command(
         str, typer.Option("--corpus", help="With the annotations that the tasks read.", metavar="CORPUS")
     ] = "grammar",
     annotations: Annotations = None,
+    chat: Chat = False,
+    chat_template: ChatTemplate = None,
     layers: Layers = "",
+    at: At = None,
     everywhere: Annotated[
         bool, typer.Option("--everywhere", help="Erase at all layers at once, not at the one that dev chooses.")
     ] = False,
@@ -93,7 +100,10 @@ def concept_command(
             model,
             corpus=corpus,
             annotations=annotations or (),
+            chat=chat,
+            chat_template=chat_template,
             layers=layers or None,
+            at=at,
             everywhere=everywhere,
             eraser=eraser,
             draws=draws,

@@ -70,13 +70,16 @@ class ConceptModel:
 
     def read_predicted(self, readables: Sequence[Readable], layers: Sequence[int]) -> None:
         """Read the states where words of training and dev are predicted, of all tasks in one run."""
-        words = {word for readable in readables for word in self._fitted_on(readable).words}
-        ordered = sorted(words)
+        ordered = sorted({word for readable in readables for word in self._fitted_on(readable).words})
+        if not ordered:
+            return
         vectors = vectors_at(self._predicting(ordered), layers, {})
         self._before = {word: number for number, word in enumerate(ordered)}, vectors
 
     def labelled(self, readable: Readable, layer: int, under: Erasers) -> list[Labelled]:
         """Return labelled states of training and dev: of words as they are written, and where they are predicted.
+
+        At a position of each example there are those of the position alone.
 
         Parameters
         ----------
@@ -88,6 +91,8 @@ class ConceptModel:
         train, dev = readable.rows("train"), readable.rows("dev")
         matrix = self.matrix(readable, layer, under)
         parts = [Labelled(matrix.train, readable.codes(np.array(train)), matrix.dev, readable.codes(np.array(dev)))]
+        if readable.place is not None:
+            return parts
         bearing = self._fitted_on(readable)
         numbers, vectors = self._before
         if not under and layer in vectors:
@@ -112,7 +117,8 @@ class ConceptModel:
 
     def _fitted_on(self, readable: Readable) -> Bearing:
         train, dev = readable.rows("train"), readable.rows("dev")
-        return self.bearing(readable.question.table, range(train.start, dev.stop))
+        fitted = range(train.start, dev.stop) if readable.place is None else range(0)
+        return self.bearing(readable.bearers, fitted)
 
     def _predicting(self, words: Sequence[tuple[int, int]]) -> Runs[TokenPass]:
         return self._runs(predicting_rows(self._texts, words, mask=self._mask), len(words))

@@ -14,6 +14,7 @@ import numpy as np
 
 from probekit.cache.reader import ActivationCache
 from probekit.errors import UsageError
+from probekit.features import TargetTable
 from probekit.probing.dataset import Source, open_dataset, read_layers
 from probekit.probing.estimators import LayerMatrix, StudySettings, estimator_for
 from probekit.probing.question import Floor, Part, Scorer
@@ -21,6 +22,7 @@ from probekit.probing.settings import Settings
 from probekit.probing.studies.labels import Labels
 from probekit.statistics.bootstrap import Score
 from probekit.tasks import ProbeTask
+from probekit.tasks.positions import AskedPosition
 
 
 def check_task(task: ProbeTask) -> None:
@@ -55,7 +57,7 @@ class Readable:
         estimator = estimator_for(None, source.task)
         assert estimator is not None  # trees are refused before
         self.estimator = estimator
-        settings = replace(settings, task=source.task, estimator=estimator.name)
+        self.settings = settings = replace(settings, task=source.task, estimator=estimator.name)
         self.data = open_dataset(cache, settings, source)
         self.question = Labels.pose(self.data, settings, device)
         self._fitting = StudySettings(self.question.sentences, settings.seed, device)
@@ -64,6 +66,20 @@ class Readable:
     def name(self) -> str:
         """Of the task."""
         return self.question.task.name
+
+    @property
+    def place(self) -> AskedPosition | None:
+        """The position of each example that is read; None: the words of the targets."""
+        return self.settings.place
+
+    @cached_property
+    def bearers(self) -> TargetTable:
+        """The targets with the words that bear their labels: at a position all of the example, as without one."""
+        table = self.question.table
+        if self.place is None:
+            return table
+        sizes = np.array([len(example.words) for example in self.data.cache.examples()], np.int64)[table.example]
+        return replace(table, spans=np.stack([np.zeros_like(sizes), sizes], axis=1)[:, None, :], ends=None)
 
     @property
     def test(self) -> Part:

@@ -41,8 +41,10 @@ class ConceptReport(RowReport):
     def heading(self) -> str:
         """What was erased from which model."""
         model = self.provenance.get("model", {})
-        where = "all layers" if self.provenance.get("settings", {}).get("everywhere") else "one layer"
-        return f"readable and used · {model.get('name', '')} · {self.eraser} at {where}"
+        settings = self.provenance.get("settings", {})
+        where = "all layers" if settings.get("everywhere") else "one layer"
+        found = f", found at '{settings['at']}'" if settings.get("at") else ""
+        return f"readable and used · {model.get('name', '')} · {self.eraser} at {where}{found}"
 
     @property
     def eraser(self) -> str:

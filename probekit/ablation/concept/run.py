@@ -26,11 +26,13 @@ from probekit.corpus import Corpus, open_corpus
 from probekit.devices import choose_device
 from probekit.errors import UsageError
 from probekit.extraction.run import extract
+from probekit.features.places import check_place
 from probekit.models.sources.find import ModelSource, find_model
 from probekit.models.sources.headed import check_head
 from probekit.probing.dataset import find_sources
 from probekit.probing.settings import Settings
 from probekit.tasks import get_task
+from probekit.tasks.positions import AskedPosition
 
 Progress = Callable[[float, str], None]
 """Called with the share done (0..1) and a note."""
@@ -42,7 +44,10 @@ def ablate_concept(
     *,
     corpus: Any = "grammar",
     annotations: Any = (),
+    chat: bool = False,
+    chat_template: str | os.PathLike[str] | None = None,
     layers: str | Sequence[int] | None = None,
+    at: str | None = None,
     everywhere: bool = False,
     eraser: str = "leace",
     draws: int = 5,
@@ -68,9 +73,15 @@ def ablate_concept(
         Causal or masked, with its head.
     corpus, annotations
         As of :func:`~probekit.probe`.
+    chat, chat_template
+        As of :func:`~probekit.extract`: messages are read by their template wherever the model reads them.
     layers : str or sequence of int, optional
         Where to erase, one after the other, ``3``, ``1,3``, ``all``; by default the layer at which the probe is best on
         dev.
+    at : str, optional
+        A position of each whole example, as :func:`~probekit.probe` takes it: probes read the states there, and erasers
+        are fitted to them alone. Erased is at every token all the same, and the words that bear the label are all of
+        the example, so that what a model loses can be compared with what it loses without the position.
     everywhere : bool
         Erase at all layers at once, each eraser fitted to what those below it leave; ``layers`` then says where probes
         read.
@@ -105,8 +116,11 @@ def ablate_concept(
     named = plain.texts(task, "task")
     if not named or len(set(named)) < len(named):
         raise UsageError(f"The `task` option must name tasks, each once, like morph:Number. Got {', '.join(named)}.")
+    chats, place = bool(chat or chat_template), Settings(at=at).place
     for name in named:
-        check_task(get_task(name, *plain.paths(probes, "probes")))
+        check_task(one := get_task(name, *plain.paths(probes, "probes")))
+        if place is not None:
+            check_place(place, one)
     wanted = numbered_layers(layers)
     if everywhere and wanted is not None and (isinstance(wanted, str) or len(wanted) > 1):
         raise UsageError("Erased at all layers a task is read at one: name one of `layers`, or leave it out.")
@@ -117,8 +131,9 @@ def ablate_concept(
     refuse_encoder_decoder(source)
     read, notes = (open_corpus(corpus), []) if limit is None else limited(open_corpus(corpus), limit)
     made = extract(
-        model, read, dtype=dtype, device=device, batch_tokens=batch_tokens, overflow="truncate", revision=revision,
-        cache=cache, progress=_share(progress, 0.0, 0.2),
+        model, read, dtype=dtype, device=device, batch_tokens=batch_tokens, revision=revision,
+        overflow="error" if chats else "truncate",  # a chat is never cut
+        chat=chat, chat_template=chat_template, cache=cache, progress=_share(progress, 0.0, 0.2),
     )  # fmt: skip
     opened = ActivationCache.open(made.cache)
     known = [layer for layer in opened.layers() if isinstance(layer, int)]
@@ -126,7 +141,8 @@ def ablate_concept(
         raise UsageError(f"The `layers` option must name layers of 0 to {known[-1]}. Got {min(missing)}.")
     chosen = None if wanted is None else tuple(known if isinstance(wanted, str) else sorted(set(wanted)))
     plan = Plan(kind, chosen, plain.flag(everywhere, "everywhere"), draws, seed)
-    readables = _read(opened, read, named, known, annotations=annotations, probes=probes, seed=seed, device=device)
+    asked = [Settings(task=name, layers=tuple(known), at=at, control_seeds=0, seed=seed) for name in named]
+    readables = _read(opened, read, asked, annotations=annotations, probes=probes, device=device)
     spec = ScoringSpec(dtype=dtype, device=device, batch_tokens=batch_tokens)
     with Session(source, spec, stacks=True) as session:
         study = Study(ConceptModel(session, opened.index()), readables, known, plan)
@@ -146,12 +162,13 @@ def ablate_concept(
         "corpus": dict(opened.corpus),
         "cache": str(opened.path),
         "settings": {
-            "eraser": kind.name, "everywhere": plan.everywhere, "layers": chosen and list(chosen), "draws": draws,
+            "eraser": kind.name, "at": None if place is None else place.name, "chat": chats,
+            "everywhere": plan.everywhere, "layers": chosen and list(chosen), "draws": draws,
             "limit": limit, "seed": seed, "dtype": dtype, "head": session.method, "probekit": __version__,
         },
         "references": [kind.reference, "Elazar et al. 2021, https://arxiv.org/abs/2006.00995"],
         "erasures": erasures,
-        "notes": list(dict.fromkeys([*_method_notes(plan, session.method), *notes, *made.notes, *said])),
+        "notes": list(dict.fromkeys([*_method_notes(plan, session.method, place), *notes, *made.notes, *said])),
     }  # fmt: skip
     return ConceptReport(tuple(study.rows), provenance)
 
@@ -168,16 +185,15 @@ def refuse_encoder_decoder(source: ModelSource) -> None:
 
 
 def _read(
-    cache: ActivationCache, corpus: Corpus, tasks: Sequence[str], layers: Sequence[int], *,
-    annotations: Any, probes: Any, seed: int, device: str,
+    cache: ActivationCache, corpus: Corpus, settings: Sequence[Settings], *,
+    annotations: Any, probes: Any, device: str,
 ) -> list[Readable]:  # fmt: skip
-    settings = [Settings(task=name, layers=tuple(layers), control_seeds=0, seed=seed) for name in tasks]
     sources = find_sources(cache, settings, corpus=corpus, annotations=annotations, probes=probes)
-    place = choose_device(device, float64=True)
-    return [Readable(cache, asked, source, place) for asked, source in zip(settings, sources, strict=True)]
+    where = choose_device(device, float64=True)
+    return [Readable(cache, asked, source, where) for asked, source in zip(settings, sources, strict=True)]
 
 
-def _method_notes(plan: Plan, head: str) -> list[str]:
+def _method_notes(plan: Plan, head: str, place: AskedPosition | None) -> list[str]:
     """Say what is erased where, and what is predicted how."""
     where = "all layers at once, each fitted to what those below leave" if plan.everywhere else "one layer at a time"
     how = (
@@ -185,9 +201,18 @@ def _method_notes(plan: Plan, head: str) -> list[str]:
         if head == "masked"
         else "A word is predicted from what stands before it, token after token."
     )
+    fitted = "the words as they are written and to the places where they are predicted"
+    of_example = []
+    if place is not None:
+        fitted = f"the states at '{place.name}' ({place.said}) alone"
+        of_example = [
+            "Of what other tokens hold of the label only that is erased which lies along the directions found at "
+            f"'{place.name}'. The words that bear the label are all words of the example, as without a position."
+        ]
     return [
         f"Erased is {plan.kind.said}, at every token that the model reads, special ones too, at {where}. Erasers are "
-        "fitted on training to the words as they are written and to the places where they are predicted.",
+        f"fitted on training to {fitted}.",
+        *of_example,
         f"{how} First choice: every token of it is the likeliest.",
         f"Random: {plan.draws} subspaces of as many directions, and {plan.draws} that take out as much variance; "
         "probes are read again under the first of each.",

@@ -16,7 +16,6 @@ from probekit.ablation.concept.rows import STAGE, WHOLE, other_rows, readable_ro
 from probekit.ablation.concept.used import scores_of
 from probekit.ablation.erasers import EraserKind
 from probekit.errors import InputError
-from probekit.probing.question import Part
 from probekit.report import Measurement
 from probekit.statistics.bootstrap import LEVEL, Bootstrap, Score
 from probekit.statistics.units import units_notes, units_of
@@ -74,7 +73,7 @@ class Study:
         for number, readable in enumerate(self._readables, start=1):
             question = readable.question
             units = {split: question.parts[split].resampled for split in ("dev", "test")}
-            self._say(readable.name, *question.notes, *units_notes(units))
+            self._say(readable.name, *readable.data.source.said, *question.notes, *units_notes(units))
             found += [(readable, layer) for layer in self._plan.layers or (readable.best_layer(),)]
             if told is not None:
                 told(number / len(self._readables), f"layer of {readable.name}")
@@ -86,13 +85,13 @@ class Study:
         """Erase a task, and add what became of it and of others."""
         name = readable.name
         erasure = self._fit(readable, layer)
-        blank = self._blank(name, layer, readable.test)
+        blank = self._blank(readable, layer)
         its = self._erased(readable, layer, erasure, CONTROLS)
         self.rows += readable_rows(blank, self._score(readable, layer), its, readable.floors())
         self.rows += self._used(blank, readable, erasure, told)
         for other in self._readables:
             if other is not readable:
-                blank = self._blank(name, layer, other.test)
+                blank = replace(self._blank(other, layer), task=name)
                 its = self._erased(other, layer, erasure, [RANDOM_LOSS])
                 self.rows += other_rows(blank, other.name, self._score(other, layer), its)
         return erasure
@@ -110,6 +109,8 @@ class Study:
         erasure = fit_erasure(plan.kind, layers, vectors, draws=plan.draws, seed=plan.seed)
         places = f"{sizes[1]:,}" if len(sizes) > 1 else "no"
         fitted = f"Fitted on {sizes[0]:,} vectors of training and {places} places of prediction."
+        if readable.place is not None:
+            fitted = f"Fitted on {sizes[0]:,} states of training, each at '{readable.place.name}' of its example."
         self._say(readable.name, fitted, *erasure.notes)
         return erasure
 
@@ -128,7 +129,7 @@ class Study:
     def _used(
         self, blank: Measurement, readable: Readable, erasure: Erasure, told: Told | None
     ) -> Iterator[Measurement]:
-        table, plan, name = readable.question.table, self._plan, readable.name
+        table, plan, name = readable.bearers, self._plan, readable.name
         bearing = self.model.bearing(table, readable.rows("test"))
         if not bearing.words:
             raise InputError(f"No word of test that bears '{name}' is ever predicted. Give a corpus with more text.")
@@ -162,10 +163,11 @@ class Study:
             if task not in (tasks := self._said.setdefault(note, [])):
                 tasks.append(task)
 
-    def _blank(self, task: str, layer: int, part: Part) -> Measurement:
-        cache, units = self._readables[0].data.cache, part.resampled
+    def _blank(self, readable: Readable, layer: int) -> Measurement:
+        cache, part = readable.data.cache, readable.test
+        units = part.resampled
         return Measurement(
-            stage=STAGE, task=task, model=cache.model["name"], corpus=cache.corpus["name"], split=part.split,
+            stage=STAGE, task=readable.name, model=cache.model["name"], corpus=cache.corpus["name"], split=part.split,
             layer=layer, method="", role="estimator", metric="", value=None, n=part.n, n_groups=units.n,
-            unit=units.unit, pooling="mean", seed=self._plan.seed, level=LEVEL,
+            unit=units.unit, pooling=readable.settings.pooling, seed=self._plan.seed, level=LEVEL,
         )  # fmt: skip

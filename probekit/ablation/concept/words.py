@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from probekit.ablation.passes import Row
 from probekit.cache.index import CacheIndex
 from probekit.features import TargetTable
+from probekit.features.pooling import token_ranges
 
 Longs = NDArray[np.int64]
 CAUSAL, MASKED = "causal", "masked"
@@ -45,6 +46,12 @@ class Texts:
         """Return where the tokens of some words stand in an example; none of words without a token."""
         words = self._index.word[self._rows[example]]
         return np.flatnonzero((words >= start) & (words < stop)).tolist()
+
+    def pooled(self, table: TargetTable) -> list[range]:
+        """Return where the tokens stand in their examples that a probe's vector of each target is the mean of."""
+        first, stop = (ends[:, 0].tolist() for ends in token_ranges(self._index, table))
+        starts = [int(self._rows[example][0]) for example in table.example.tolist()]
+        return [range(low - start, high - start) for low, high, start in zip(first, stop, starts, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +138,8 @@ def predicting_rows(texts: Texts, words: Sequence[tuple[int, int]], *, mask: int
 def written_rows(texts: Texts, table: TargetTable) -> list[Row]:
     """Return the texts of a table as they are, with the tokens of every target; the owner is its row."""
     found: dict[int, tuple[list[int], list[int]]] = {}
-    for row in range(len(table)):
+    for row, its in enumerate(texts.pooled(table)):
         example = int(table.example[row])
-        its = texts.places(example, *table.spans[row, 0].tolist())
         places, owners = found.setdefault(example, ([], []))
         places += its
         owners += [row] * len(its)

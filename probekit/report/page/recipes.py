@@ -105,8 +105,8 @@ RECIPES: Mapping[str, Recipe] = {
         ("ablate", "concept"),
         "tasks",
         "model",
-        ("layers", "everywhere", "eraser", "draws", "limit", "dtype", "seed"),
-        "what --corpus and --annotations named (recorded are names and digests), and --probes",
+        ("?chat", "?at", "layers", "everywhere", "eraser", "draws", "limit", "dtype", "seed"),
+        "what --corpus and --annotations named (recorded are names and digests), --probes and --chat-template",
     ),
     "ablate-attention": Recipe(
         ("ablate", "attention"),
