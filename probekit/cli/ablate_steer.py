@@ -9,9 +9,12 @@ import typer
 
 from probekit.cli.options import (
     Annotations,
+    At,
     BatchTokens,
     Begin,
     CacheRoot,
+    Chat,
+    ChatTemplate,
     Classes,
     Curves,
     Debug,
@@ -40,6 +43,8 @@ EXAMPLES = examples(
     "probekit ablate steer --task morph:Number --toward Plur --away Sing --metric behave:grammar --model ./gpt-novels",
     "probekit ablate steer --task morph:Tense --toward Past --away Pres --metric words:was,had/is,has --model ./gpt2 "
     "--save past.safetensors",
+    "probekit ablate steer --task label:tone --at last-prompt --toward kind --away rude --metric words:thanks/no "
+    "--model ./my-chat-model --corpus questions.jsonl --chat",
 )
 
 
@@ -65,15 +70,20 @@ def steer_command(
         str, typer.Option("--corpus", help="With the annotations that the tasks read.", metavar="CORPUS")
     ] = "grammar",
     annotations: Annotations = None,
+    chat: Chat = False,
+    chat_template: ChatTemplate = None,
     direction: Annotated[
         str, typer.Option("--direction", help="How it is found: means, probe or leace.", metavar="NAME")
     ] = "means",
     states: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--states", help="Of training words the states where they are predicted, or written.", metavar="NAME"
+            "--states",
+            help="Of training words the states where they are predicted (by default), or written.",
+            metavar="NAME",
         ),
-    ] = "predicted",
+    ] = None,
+    at: At = None,
     layers: Layers = "",
     doses: Annotated[
         str,
@@ -136,7 +146,10 @@ def steer_command(
             corpus=corpus,
             annotations=annotations or (),
             direction=direction,
+            chat=chat,
+            chat_template=chat_template,
             states=states,
+            at=at,
             layers=layers or None,
             doses=wanted,
             cost=cost,

@@ -8,6 +8,7 @@ the other, and nothing says which of the two.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,22 @@ def bearing_corpus(sentences: int = 240) -> Corpus:
         annotations = {"feats": (*[None] * (len(words) - 1), feats)}
         examples.append(Example(f"s{place}", words, annotations=annotations, split=split, group=f"d{place % 40}"))
     return Corpus.from_examples(examples, name="bearing")
+
+
+PLAIN = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
+"""A template: the noun that is asked is the last token of the prompt, where number and tense of the verb stand."""
+BEGUN = "{% for message in messages %}<s> {{ message['content'] }} {% endfor %}"
+"""Another, ``<s> the the noun3 <s> were``: there the last token of the prompt knows neither."""
+
+
+def write_chats(path: Path) -> Path:
+    """Write the texts as chats: the noun is asked, the verb answered, in some of training not."""
+    lines = []
+    for place, example in enumerate(bearing_corpus()):
+        *asked, verb = example.words
+        messages = [{"role": "user", "content": " ".join(asked)}, {"role": "assistant", "content": verb}]
+        number, tense = VERBS[verb]
+        row = {"messages": messages[: 1 if place % 48 == 0 else 2], "number": number, "tense": tense}
+        lines.append(json.dumps({**row, "split": example.split, "group": example.group, "id": example.id}) + "\n")
+    path.write_text("".join(lines))
+    return path

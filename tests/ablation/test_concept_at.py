@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ablation.bearing_models import VERBS, bearing_corpus, write_bearing_model
+from ablation.bearing_models import BEGUN, PLAIN, write_bearing_model, write_chats
 from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -18,11 +18,6 @@ from probekit.cli.app import run
 from probekit.errors import UsageError
 from probekit.report.page.commands import reproduction
 
-TEMPLATE = "{% for message in messages %}<s> {{ message['content'] }} {% endfor %}"
-"""What the model reads: ``<s> the the noun3 <s> were``, so that the answer's <s> is the last token of the prompt."""
-PLAIN = "{% for message in messages %}{{ message['content'] }} {% endfor %}"
-"""Without it: the noun itself is."""
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -30,18 +25,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("chats")
     model = write_bearing_model(root / "model")
     (model / "chat_template.jinja").write_text(PLAIN)
-    (root / "other.jinja").write_text(TEMPLATE)
-    rows = []
-    for place, example in enumerate(bearing_corpus()):
-        *asked, verb = example.words
-        messages = [{"role": "user", "content": " ".join(asked)}, {"role": "assistant", "content": verb}]
-        if place % 48 == 0:
-            messages = messages[:1]
-        rows.append({"messages": messages, "number": VERBS[verb][0], "tense": VERBS[verb][1], "split": example.split,
-                     "group": example.group, "id": example.id})  # fmt: skip
-    path = root / "chats.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return {"model": model, "chats": path, "other": root / "other.jinja", "cache": root / "caches", "root": root}
+    (root / "other.jinja").write_text(BEGUN)
+    chats = write_chats(root / "chats.jsonl")
+    return {"model": model, "chats": chats, "other": root / "other.jinja", "cache": root / "caches", "root": root}
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ for test, which reads the model as it runs, under whatever is attached to it.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +19,8 @@ from probekit.ablation.interchange.choices import choices_of, worded
 from probekit.behaviour.grouping import first_of_each, with_fact
 from probekit.behaviour.opening import open_suite
 from probekit.behaviour.scoring.making import Session
-from probekit.behaviour.scoring.masked import masked_row
 from probekit.behaviour.scoring.scorer import padded
 from probekit.errors import InputError, UsageError
-from probekit.example import Example
 from probekit.extraction.spec import batches
 from probekit.models.runtime.middle import Middle
 
@@ -167,26 +164,3 @@ def words_of(argument: str, session: Session) -> tuple[tuple[int, ...], tuple[in
                 )
         ids.append(tuple(int(reading.ids[0]) for reading in readings))
     return ids[0], ids[1]
-
-
-def places_of(
-    examples: Sequence[Example], session: Session, words: tuple[tuple[int, ...], tuple[int, ...]], seed: int
-) -> list[Question]:
-    """Return a question a text: for what stands at one of its tokens, drawn by the seed and by its name."""
-    readings = session.read([example.text or " ".join(example.words) for example in examples])
-    asked = []
-    for example, reading in zip(examples, readings, strict=True):
-        if len(reading.ids) < 2 or not session.fits(reading):
-            continue
-        digest = hashlib.sha256(f"{seed} {example.id}".encode()).digest()
-        token = 1 + int.from_bytes(digest[:8], "little") % (len(reading.ids) - 1)
-        ends, shift = session.ends, len(session.ends.begin)
-        row = np.array([*ends.begin, *reading.ids.tolist(), *ends.end], np.int32)
-        place = token + shift - 1
-        if session.method == "causal":
-            row = row[: place + 1]
-        else:
-            mask, place = int(session.loaded.tokenizer.mask_token_id), token + shift
-            row = masked_row(row, reading, token, mask=mask, shift=shift, by_word=session.method == "masked")
-        asked.append(Question(row, place, *words, example.group or example.id))
-    return asked

@@ -50,6 +50,7 @@ class SteeringReport(RowReport):
         """What was added to which model, and what was asked."""
         settings, model = self.provenance.get("settings", {}), self.provenance.get("model", {})
         way = f"{settings.get('away', '')} -> {settings.get('toward', '')}"
+        way += f", found at '{settings['at']}'" if settings.get("at") else ""
         return f"{self.provenance.get('task', '')} · {model.get('name', '')} · {way}"
 
     @property

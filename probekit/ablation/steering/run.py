@@ -10,8 +10,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from probekit import __version__, plain
 from probekit.ablation.concept.corpus import limited
 from probekit.ablation.concept.model import ConceptModel
@@ -20,24 +18,27 @@ from probekit.ablation.concept.run import refuse_encoder_decoder
 from probekit.ablation.metrics import Entry
 from probekit.ablation.metrics._headed import halves
 from probekit.ablation.run import numbered_layers
-from probekit.ablation.steering.asked import BEHAVE, WORDS, Question, answers_of, places_of, words_of
+from probekit.ablation.steering.asked import BEHAVE, WORDS, Question, answers_of, words_of
 from probekit.ablation.steering.report import STAGE, SteeringReport, dev_rows, test_rows
+from probekit.ablation.steering.sentences import Parts
 from probekit.ablation.steering.study import Side, choose
-from probekit.ablation.steering.vector import Vector, find_vector
+from probekit.ablation.steering.vector import vector_of
 from probekit.ablation.subspaces import SUBSPACES, Subspace
 from probekit.behaviour.scoring.making import ScoringSpec, Session
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import open_corpus
 from probekit.devices import choose_device
-from probekit.errors import InputError, UsageError, did_you_mean
+from probekit.errors import UsageError
 from probekit.extraction.run import extract
 from probekit.extraction.spec import BATCH_TOKENS
+from probekit.features.places import check_place
 from probekit.models.sources.find import find_model
 from probekit.probing.dataset import find_sources
 from probekit.probing.settings import Settings
 from probekit.report import Measurement
 from probekit.statistics.bootstrap import FEWEST_UNITS
 from probekit.tasks import get_task
+from probekit.tasks.positions import AskedPosition
 
 Progress = Callable[[float, str], None]
 STRENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -53,8 +54,11 @@ def steer(
     metric: str,
     corpus: Any = "grammar",
     annotations: Any = (),
+    chat: bool = False,
+    chat_template: str | os.PathLike[str] | None = None,
     direction: str = "means",
-    states: str = "predicted",
+    states: str | None = None,
+    at: str | None = None,
     layers: str | Sequence[int] | None = None,
     doses: Sequence[float] = STRENGTHS,
     cost: float = 0.1,
@@ -84,10 +88,16 @@ def steer(
         ``words:good,great/bad,awful``: log-odds of the first words over the others at a place of each sentence.
     corpus, annotations
         As of :func:`~probekit.probe`: training rows give the direction, sentences of dev and test the loss.
+    chat, chat_template
+        As of :func:`~probekit.extract`: messages of the corpus are read by their template, for the direction, the words
+        and the loss; the items of a suite are read as they are.
     direction : {"means", "probe", "leace"}
         How the direction is found.
-    states : {"predicted", "written"}
-        Of training words the states where they are predicted, or where they are written.
+    states : {"predicted", "written"}, optional
+        Of training words the states where they are predicted (by default), or where they are written.
+    at : str, optional
+        A position of each whole example, as :func:`~probekit.probe` takes it: the direction is that of the states
+        there, and strengths are in units of their norms. Added is at every token all the same.
     layers : str or sequence of int, optional
         Candidates; by default the layer at which a probe is best on dev.
     doses : sequence of float
@@ -125,42 +135,54 @@ def steer(
     ----------
     Turner et al. 2023, https://arxiv.org/abs/2308.10248; Rimsky et al. 2023, https://arxiv.org/abs/2312.06681
     """
-    check_task(get_task(plain.text(task, "task"), *plain.paths(probes, "probes")))
-    plain.choice(states, "states", STATES)
+    check_task(named := get_task(plain.text(task, "task"), *plain.paths(probes, "probes")))
+    if (place := Settings(at=at).place) is not None:
+        check_place(place, named)
+        if states is not None:
+            raise UsageError(
+                f"At '{place.name}' each example has one state, so `states` has nothing to choose. Leave it out."
+            )
+    found_in = plain.choice(states or STATES[0], "states", STATES) if place is None else None
+    chats = bool(chat or chat_template)
     kind = _kind(direction)
     asked, _, argument = plain.text(metric, "metric").partition(":")
     if asked not in (BEHAVE, WORDS) or not argument:
         raise UsageError(f"The `metric` option must be behave:SUITE or words:A,B/C,D. Got '{metric:.80}'.")
+    spec = spec or ScoringSpec()
+    if chats and asked == WORDS and (spec.begin, spec.end) != ("auto", "auto"):
+        raise UsageError("Chats begin and end as their template has it. Leave out --begin and --end.")
     strengths = _strengths(doses)
     seed, draws = plain.whole(seed, "seed", least=0), plain.whole(draws, "draws", least=1)
     limit = None if limit is None else plain.whole(limit, "limit", least=1)
-    spec, wanted = spec or ScoringSpec(), numbered_layers(layers)
+    wanted = numbered_layers(layers)
     source = find_model(str(model), revision=revision)
     refuse_encoder_decoder(source)
     read, notes = (open_corpus(corpus), []) if limit is None else limited(open_corpus(corpus), limit)
     made = extract(
         model, read, dtype=spec.dtype, device=choose_device(spec.device), batch_tokens=spec.batch_tokens,
-        overflow="truncate", revision=revision, cache=cache, random_weights=spec.random_weights,
+        overflow="error" if chats else "truncate",  # a chat is never cut
+        chat=chat, chat_template=chat_template, revision=revision, cache=cache, random_weights=spec.random_weights,
     )  # fmt: skip
     opened = ActivationCache.open(made.cache)
     known = [layer for layer in opened.layers() if isinstance(layer, int)]
-    settings = Settings(task=task, layers=tuple(known), control_seeds=0, seed=seed)
+    settings = Settings(task=task, layers=tuple(known), at=at, control_seeds=0, seed=seed)
     (found,) = find_sources(opened, [settings], corpus=read, annotations=annotations, probes=probes)
     readable = Readable(opened, settings, found, choose_device(spec.device, float64=True))
     tried = _layers(wanted, known, readable)
     with Session(source, spec, stacks=True) as session:
-        vectors = [_vector(ConceptModel(session, opened.index()), readable, (toward, away), layer, states, kind, seed)
+        model_of = ConceptModel(session, opened.index())
+        vectors = [vector_of(model_of, readable, (toward, away), layer, states=found_in, kind=kind, seed=seed)
                    for layer in tried]  # fmt: skip
-        parts = {split: [one for one in read if one.split == split] for split in ("dev", "test")}
+        tokens = spec.batch_tokens or BATCH_TOKENS.get((session.loaded.device.type, spec.dtype), 1024)
+        parts = Parts(session, opened, read, chats=chats, batch_tokens=tokens)
         if asked == BEHAVE:
             questions, said = answers_of(argument, session, classes=classes, toward=toward, away=away, limit=limit)
             sides, unit = _halved(questions, seed), "template"
-            notes += said
+            notes += [*said, *(["Items of the suite are read as they are, not by the chat template."] if chats else [])]
         else:
             words, unit = words_of(argument, session), "document"
-            sides = {split: places_of(some, session, words, seed) for split, some in parts.items()}
-        tokens = spec.batch_tokens or BATCH_TOKENS.get((session.loaded.device.type, spec.dtype), 1024)
-        dev, test = (Side(session, sides[split], parts[split], batch_tokens=tokens, seed=seed)
+            sides = {split: parts.places(split, words, seed) for split in ("dev", "test")}
+        dev, test = (Side(session, sides[split], parts.sentences(split), batch_tokens=tokens, seed=seed)
                      for split in ("dev", "test"))  # fmt: skip
         chosen = choose(dev, vectors, strengths, cost, None if progress is None else lambda d, n: progress(d / 2, n))
         vector = chosen.vector
@@ -186,7 +208,8 @@ def steer(
         "model": identity["model"],
         "corpus": dict(opened.corpus),
         "settings": {
-            "task": task, "toward": toward, "away": away, "metric": metric, "direction": kind.name, "states": states,
+            "task": task, "toward": toward, "away": away, "metric": metric, "direction": kind.name, "states": found_in,
+            "at": None if place is None else place.name, "chat": chats,
             "layers": list(tried), "doses": list(strengths), "cost": cost, "draws": draws, "classes": classes,
             "limit": limit, "seed": seed, "score": method, "dtype": spec.dtype,
             "random_weights": spec.random_weights, "probekit": __version__,
@@ -195,14 +218,23 @@ def steer(
         "saved": None if saved is None else str(saved),
         "references": [f"{kind.name}: {kind.reference}", "Turner et al. 2023, https://arxiv.org/abs/2308.10248"],
         "notes": [
-            f"Added at every token is {kind.said} of training words ({states}), from {away} to {toward}; the strength "
-            f"1 is a vector as long as the states of the layer ({vector.size:.3g}, root mean square).",
+            f"Added at every token is {kind.said} of {_found(place, found_in)}, from {away} to {toward}; the strength "
+            f"1 is a vector as long as these states of the layer ({vector.size:.3g}, root mean square).",
+            *([] if place is None or asked == BEHAVE else
+              ["Words are asked for at a token of each example that the seed draws, whatever the position."]),
+            *found.said,
             f"Chosen is what moves the log-odds of dev most where the loss rises by at most {cost:g} nats a token. "
             f"Random: mean of {draws} directions of the same length.",
             *notes, *made.notes, *run_notes,
         ],
     }  # fmt: skip
     return SteeringReport((*rows, *dev_rows(dev, blank, kind.name, chosen)), provenance)
+
+
+def _found(place: AskedPosition | None, states: str | None) -> str:
+    if place is None:
+        return f"training words ({states})"
+    return f"training examples, each at '{place.name}' ({place.said})"
 
 
 def _kind(name: str) -> Subspace:
@@ -242,40 +274,6 @@ def _layers(wanted: Sequence[int] | str | None, known: Sequence[int], readable: 
     if missing := set(wanted) - set(known):
         raise UsageError(f"The `layers` option must name layers of 0 to {known[-1]}. Got {min(missing)}.")
     return sorted(set(wanted))
-
-
-def _vector(
-    model: ConceptModel, readable: Readable, ends: tuple[str, str], layer: int, states: str, kind: Subspace, seed: int
-) -> Vector:
-    """Return the vector of a layer.
-
-    Raises
-    ------
-    UsageError
-        The task has no such class.
-    InputError
-        Training has none of it where words are predicted.
-    """
-    names = [str(name) for name in readable.question.classes]
-    for name in ends:
-        if name not in names:
-            raise UsageError(
-                f"The task '{readable.name}' has the classes {', '.join(names[:20])}. Got '{name}'."
-                f"{did_you_mean(name, names)}"
-            )
-    if ends[0] == ends[1]:
-        raise UsageError(f"A direction lies between two classes. Got '{ends[0]}' twice.")
-    parts = model.labelled(readable, layer, {})
-    codes = [names.index(name) for name in ends]
-    part = parts[0] if states == "written" else parts[-1]
-    kept = np.isin(part.codes, codes)
-    counts = [int((part.codes == code).sum()) for code in codes]
-    if (states == "predicted" and len(parts) < 2) or not all(counts):
-        raise InputError(
-            f"Training has {counts[0]:,} words of '{ends[0]}' and {counts[1]:,} of '{ends[1]}' ({states}) that bear "
-            f"the label of '{readable.name}'. Name a larger corpus, or take the words as written."
-        )
-    return find_vector(layer, part.X[kept].astype(np.float64), part.codes[kept] == codes[0], kind, seed)
 
 
 def _halved(questions: Sequence[Question], seed: int) -> dict[str, list[Question]]:

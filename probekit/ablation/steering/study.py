@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from probekit.ablation.interchange.rows import Scoring
-from probekit.ablation.passes import Scored, passes_of, scored_tokens
 from probekit.ablation.runs import Runs
 from probekit.ablation.steering.asked import FloatArray, Odds, Question
+from probekit.ablation.steering.sentences import Sentences
 from probekit.ablation.steering.vector import Vector
 from probekit.behaviour.scoring.making import Session
 from probekit.errors import InputError
-from probekit.example import Example
 from probekit.models.runtime.attach import attached
 from probekit.sites import LAYER, Site
 
@@ -49,7 +46,7 @@ class Side:
     session : Session
         With its stack; nothing is attached to it.
     asked : sequence of Question
-    examples : sequence of Example
+    sentences : Sentences
         Whose loss is read.
     batch_tokens : int
     seed : int
@@ -71,25 +68,18 @@ class Side:
     """
 
     def __init__(
-        self, session: Session, asked: Sequence[Question], examples: Sequence[Example], *, batch_tokens: int, seed: int
+        self, session: Session, asked: Sequence[Question], sentences: Sentences, *, batch_tokens: int, seed: int
     ) -> None:
         self._loaded = session.loaded
         self._odds = Odds(session.loaded, asked, batch_tokens)
-        readings = session.read([example.text or " ".join(example.words) for example in examples])
-        texts, groups = [], []
-        for example, reading in zip(examples, readings, strict=True):
-            tokens = scored_tokens(reading, session)
-            if len(tokens) and session.fits(reading):
-                texts.append(Scored(reading, tokens))
-                groups.append(example.group or example.id)
-        if not texts or not asked:
+        if not sentences.groups or not asked:
             raise InputError(
-                f"Of this split there are {len(asked):,} questions and {len(texts):,} sentences to score. Name a "
-                "corpus with a dev and a test part, and a suite of several templates."
+                f"Of this split there are {len(asked):,} questions and {len(sentences.groups):,} sentences to score. "
+                "Name a corpus with a dev and a test part, and a suite of several templates."
             )
-        self._runs = Runs(self._loaded, passes_of(session, texts, batch_tokens), len(texts), batch_tokens=batch_tokens)
-        self.tokens = np.array([len(text.tokens) for text in texts], np.float64)
-        self.answers, self.sentences = Scoring(self._odds.clusters, seed), Scoring(groups, seed)
+        self._runs = Runs(self._loaded, sentences.passes, len(sentences.groups), batch_tokens=batch_tokens)
+        self.tokens = sentences.tokens
+        self.answers, self.sentences = Scoring(self._odds.clusters, seed), Scoring(sentences.groups, seed)
         self.plain = Dose(*self._read())
 
     def dose(self, vector: Vector, strength: float) -> Dose:

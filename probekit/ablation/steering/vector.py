@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from probekit import plain
 from probekit.ablation.acting import action
+from probekit.ablation.concept.model import ConceptModel
+from probekit.ablation.concept.readable import Readable
 from probekit.ablation.edits import ADD, Edit
 from probekit.ablation.erasure import random_of_rank
 from probekit.ablation.subspaces import Materials, Subspace
-from probekit.errors import InputError
+from probekit.errors import InputError, UsageError, did_you_mean
 from probekit.models.runtime.attach import Callback
 from probekit.models.sources.load import LoadedModel
 
@@ -93,3 +95,58 @@ def find_vector(layer: int, X: FloatArray, toward: NDArray[np.bool_], kind: Subs
     direction = direction / np.linalg.norm(direction)
     upward = float((X[toward].mean(0) - X[~toward].mean(0)) @ direction) >= 0
     return Vector(layer, direction if upward else -direction, float(np.sqrt(np.square(X).sum(1).mean())))
+
+
+def vector_of(
+    model: ConceptModel,
+    readable: Readable,
+    ends: tuple[str, str],
+    layer: int,
+    *,
+    states: str | None,
+    kind: Subspace,
+    seed: int,
+) -> Vector:
+    """Return the vector of a layer.
+
+    Parameters
+    ----------
+    model : ConceptModel
+    readable : Readable
+    ends : (str, str)
+        The class that is steered to, and the one that is steered away from.
+    layer : int
+    states : {"predicted", "written"} or None
+        Of words; None: at the position of each example.
+    kind : Subspace
+    seed : int
+
+    Raises
+    ------
+    UsageError
+        The task has no such class.
+    InputError
+        Training has none of it where words are predicted.
+    """
+    names = [str(name) for name in readable.question.classes]
+    for name in ends:
+        if name not in names:
+            raise UsageError(
+                f"The task '{readable.name}' has the classes {', '.join(names[:20])}. Got '{name}'."
+                f"{did_you_mean(name, names)}"
+            )
+    if ends[0] == ends[1]:
+        raise UsageError(f"A direction lies between two classes. Got '{ends[0]}' twice.")
+    parts = model.labelled(readable, layer, {})
+    codes = [names.index(name) for name in ends]
+    part = parts[-1] if states == "predicted" else parts[0]
+    kept = np.isin(part.codes, codes)
+    counts = [int((part.codes == code).sum()) for code in codes]
+    if (states == "predicted" and len(parts) < 2) or not all(counts):
+        what, where = ("words", states) if states is not None else ("examples", f"at '{readable.settings.at}'")
+        advice = "" if states is None else ", or take the words as written"
+        raise InputError(
+            f"Training has {counts[0]:,} {what} of '{ends[0]}' and {counts[1]:,} of '{ends[1]}' ({where}) that bear "
+            f"the label of '{readable.name}'. Name a larger corpus{advice}."
+        )
+    return find_vector(layer, part.X[kept].astype(np.float64), part.codes[kept] == codes[0], kind, seed)

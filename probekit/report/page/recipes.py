@@ -134,10 +134,10 @@ RECIPES: Mapping[str, Recipe] = {
         "none",
         "model",
         (
-            *("task", "toward", "away", "metric", "direction", "states", "layers", "doses", "cost", "draws"),
-            *("classes", *_DRAWN),
+            *("task", "toward", "away", "metric", "?chat", "direction", "states", "?at", "layers", "doses", "cost"),
+            *("draws", "classes", *_DRAWN),
         ),
-        "what --corpus and --annotations named (recorded are names and digests), and --probes",
+        "what --corpus and --annotations named (recorded are names and digests), --probes and --chat-template",
     ),
     "view-map": Recipe(
         ("view", "{method}"),
