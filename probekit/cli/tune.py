@@ -193,6 +193,10 @@ def tune_command(
     for name, its in {"": chosen, **rivals}.items():
         way_of_saving(save, its, name)
     chosen = find(materials, chosen, asked_errors, examples=train_examples, quiet=quiet or json)
+    parts = [materials.folded(fold, folds) for fold in range(1, folds + 1)] if folds else [materials]
+    notes = [*beside_notes(beside or (), changes or ()), *(note for part in parts for note in part.data.notes)]
+    for note in dict.fromkeys(notes):
+        say(note, quiet=quiet or json)
     if plot is not None and (verify is None or plan_only):
         say(f"plot       {save_plan(chosen, plot)}", quiet=quiet or json)
     if plan_only:
@@ -221,10 +225,6 @@ def tune_command(
     entries: list[Entry] = []
     runs: list[Tuned] = []
     several = len(strategies) * seeds * (folds or 1) > 1
-    parts = [materials.folded(fold, folds) for fold in range(1, folds + 1)] if folds else [materials]
-    notes = [*beside_notes(beside or (), changes or ()), *(note for part in parts for note in part.data.notes)]
-    for note in dict.fromkeys(notes):
-        say(note, quiet=quiet or json)
     for strategy, base in strategies.items():
         for number, part in product(range(seeds), parts):
             seeded = base.with_set(f"loop.seed={base.loop.seed + number}") if number else base

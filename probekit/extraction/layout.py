@@ -120,7 +120,7 @@ def lay_out_shard(
     Raises
     ------
     InputError
-        An example is over the limit and the policy is ``error``.
+        An example is over the limit and the policy is ``error``; or it is cut, and no token is left.
     """
     fitted: list[tuple[int, Encoded]] = []
     truncated: Counter[str] = Counter()
@@ -134,6 +134,11 @@ def lay_out_shard(
                 )
             if overflow == "truncate":
                 item, lost = _truncate(item, limit)
+                if not len(item.ids):
+                    raise InputError(
+                        f"Nothing is left of example '{ids[offset]}' where it is cut: its first word alone has more "
+                        f"than {limit} tokens. Give a greater --max-length, choose --overflow window, or leave it out."
+                    )
                 truncated[ids[offset]] += lost
         fitted.append((first + offset, item))
     fitted.sort(key=lambda pair: -len(pair[1].ids))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,6 +55,15 @@ def test_truncation_never_leaves_half_a_word_and_counts_what_it_drops() -> None:
     layout = lay_out_shard([encoded([2, 2, 3, 1])], ["long"], 0, limit=8, overflow="truncate")
     assert layout.word.tolist() == [-1, 0, 0, 1, 1, -1]
     assert layout.truncated == {"long": 2}
+
+
+def test_an_example_of_which_the_cut_leaves_nothing_is_refused_by_name() -> None:
+    """Without special tokens and with a first word over the limit there is no row that a model could read."""
+    whole = encoded([9, 1])
+    bare = replace(whole, ids=whole.ids[1:-1], word=whole.word[1:-1], prefix=0, suffix=0)
+    with pytest.raises(InputError, match=r"left of example 'long' .* first word alone has more than 8 tokens"):
+        lay_out_shard([encoded([1]), bare], ["short", "long"], 0, limit=8, overflow="truncate")
+    assert lay_out_shard([whole], ["long"], 0, limit=8, overflow="truncate").word.tolist() == [-1, -1]
 
 
 def test_over_the_limit_is_an_error_that_names_example_and_remedy() -> None:

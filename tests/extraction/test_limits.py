@@ -6,18 +6,21 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import tiny_model
+from tiny_models import tiny_headed, tiny_model
 
 import probekit.cache.write.staging
 from probekit import ActivationCache, extract, probe
+from probekit.attention.run import attend
 from probekit.cache.notes import cache_notes, truncated_line
 from probekit.cli.app import run
 from probekit.errors import NumericError
-from probekit.viewing import project
+from probekit.viewing import LensSettings, project, view_lens
+from probekit.viewing.attention.relation_run import view_attention_relations
 from probekit.viewing.similarity.run import view_similarity as similarity
 
 SENTENCES = ["the doctor walked", "music", "rivers carry paper", "a bright window follows the teacher", "gardens run"]
@@ -130,3 +133,16 @@ def test_fault_12_words_over_the_limit_are_named_and_n_says_so(
             if word >= 0
         }
     )
+
+
+def test_what_was_cut_off_is_said_of_attention_and_of_lenses_too(tmp_path: Path) -> None:
+    model = tiny_headed("gpt2", "AutoModelForCausalLM")
+    how: dict[str, Any] = {"max_length": 40, "overflow": "truncate", "cache": tmp_path}
+    made, states = extract(model, "grammar:n=60", sites="weights", **how), extract(model, "grammar:n=60", **how)
+    for report in (
+        attend(made, least=1),
+        view_attention_relations(made, least=1),
+        view_lens(states, settings=LensSettings(limit=2, layers=[1])),
+    ):
+        (note,) = [note for note in report.provenance["notes"] if "cut off" in note]
+        assert note.startswith(f"{made.alignment['truncated']:,} words were cut off from ")

@@ -17,6 +17,7 @@ from probekit.cli.opened import opened
 from probekit.errors import UsageError
 from probekit.probing.transfer.report import TransferReport
 from probekit.probing.transfer.run import transfer
+from probekit.probing.transfer.shared import shared_notes
 from probekit.report import LayerReport
 from probekit.viewing.similarity.run import view_similarity
 
@@ -119,6 +120,9 @@ def test_at_a_position_caches_of_positions_say_what_caches_of_tokens_say(
     assert [row.value for row in whole.rows] != [row.value for row in found.rows]
     assert found.provenance["settings"]["at"] == "last"
     assert found.cell("same", "turned").pooling == "last"
+    assert [note.partition(" (")[0] for note in found.notes if "The cache keeps " in note] == [
+        "The cache keeps " + ActivationCache.open(kept[0]).keep.said
+    ]  # of both, so it is said once
     assert sum("Read at 'last', " in note and note.endswith("all 160 targets have it.") for note in found.notes) == 2
     assert run(["transfer", *map(str, kept), "--at", "last", "--layers", "1"]) == 0
     assert "transfer of label at 'last', " in capsys.readouterr().out
@@ -166,8 +170,10 @@ def test_texts_that_one_set_trains_on_and_the_other_tests_are_counted(caches: di
     turned = {"train": "test", "test": "train", "dev": "dev"}
     other = tmp_path / "other.jsonl"
     other.write_text("".join(json.dumps({**row, "split": turned[row["split"]]}) + "\n" for row in rows))
-    made = extract(tiny_model("bert"), other, overflow="truncate", cache=tmp_path / "caches").cache
+    made = extract(tiny_model("bert"), other, overflow="truncate", max_length=6, cache=tmp_path / "caches").cache
     notes = transfer([caches["plain"], made]).provenance["notes"]
+    (cut,) = (note for note in notes if "cut off" in note)
+    assert cut.startswith("other: ")  # nothing of the other one is longer than the model reads
     held = [tuple(row["words"]) for row in rows if row["split"] == "test"]
     trained = {tuple(row["words"]) for row in rows if row["split"] == "train"}
     assert any(note.startswith("Of 80 test examples of other, 80 are training examples of plain") for note in notes)
@@ -179,3 +185,13 @@ def test_texts_that_one_set_trains_on_and_the_other_tests_are_counted(caches: di
         )
     with pytest.raises(UsageError, match="hold the same data set, 'plain'"):
         transfer([caches["plain"], caches["same"], caches["plain"]])
+
+
+def test_texts_of_dev_are_counted_apart_and_say_nothing_within_one_set() -> None:
+    one = {"train": [1, 2], "dev": [3, 4], "test": [2, 3, 9]}
+    two = {"train": [5], "dev": [6, 8], "test": [1, 3, 4, 6]}
+    apart = "1 are training examples of one, {} are of its dev, which chose the layer: that part is {}."
+    assert shared_notes({"one": one, "two": two}) == [
+        f"Of 3 test examples of one, {apart.format(1, 'memory')}",
+        f"Of 4 test examples of two, {apart.format(2, 'no transfer')}",
+    ]

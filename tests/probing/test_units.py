@@ -109,6 +109,9 @@ def test_an_error_that_log_odds_cannot_carry_leaves_an_interval_of_quantiles() -
     unseen = 1 - 0.05 ** (1 / n)
     assert high == pytest.approx(max(drawn[1], value + unseen * (1 - value)))
     assert low == pytest.approx(min(drawn[0], value * (1 - unseen)))
+    # Near 1 it is the same turned round.
+    ends = interval(1 - value, Resampled(1 - values, 1 - left_out, np.ones(n))) or (np.nan, np.nan)
+    assert ends == pytest.approx((1 - high, 1 - low))
     # Quantiles of few units are too narrow, and a score in the middle is read on its own scale.
     few = Resampled(values, left_out[:10], np.ones(10))
     assert (interval(value, few) or (0, 0))[1] > 0.5

@@ -97,6 +97,24 @@ def test_seeds_on_the_same_folds_are_no_further_folds() -> None:
     assert reach_of_runs(seeds) == pytest.approx(4.302653 * 0.1 / 3**0.5)
 
 
+def test_where_folds_are_alike_the_interval_is_that_over_seeds_in_advice_table_and_slices() -> None:
+    """Three seeds on two folds that show the same: as six runs the interval would be narrower, over folds none."""
+    entries = [
+        replace(
+            HEAD, strategy=name, seed=seed, fold=(fold, 2), trained=trained,
+            dev=0.4 + gain, test=0.5 + gain, slices={"long": 0.3 + gain},
+        )
+        for name, trained, gains in (("head-only", 770, (0, 0, 0)), ("full", 100_000, (0.1, 0.2, 0.3)))
+        for seed, gain in enumerate(gains)
+        for fold in (1, 2)
+    ]  # fmt: skip
+    bill, reach = Bill(entries), 4.302653 * 0.1 / 3**0.5
+    assert f"a difference of +0.200 (+- {reach:.3f} over seeds x folds)" in bill.advice()
+    total = bill.totals[1]
+    assert (total.low, total.high) == (pytest.approx(0.7 - reach), pytest.approx(0.7 + reach))
+    assert f"full 0.500 (+0.200 +- {reach:.3f})" in str(bill)
+
+
 def test_gain_and_interval_are_of_the_runs_that_both_have() -> None:
     mine = runs("full", [0.9, 0.81, 0.81], trained=100_000)
     heads = [replace(one, seed=one.seed + 1) for one in runs("head-only", [0.80, 0.81, 0.3])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +61,19 @@ def test_another_reading_than_the_cache_s_is_refused_and_a_reports_cache_left_as
     assert aside.data.sizes.max() == 6
     assert any("the report's cache, was made with `max_length`" in note for note in aside.data.notes)
     assert (aside.read_from["max_length"], aside.read_from["overflow"]) == (6, "truncate")
+
+
+def test_what_a_cache_cut_off_is_said_as_a_model_says_it(tmp_path: Path) -> None:
+    """States of a cache are of the texts as it cut them, which a run on it says whoever made the cache."""
+    model, how = str(tiny_model("bert")), AskedReading(max_length=6, overflow="truncate")
+    made = extract(model, corpus(), max_length=6, overflow="truncate", cache=tmp_path, device="cpu").cache
+    live = gather("label", model=model, corpus=corpus(), reading=how, device="cpu").data
+    stored = gather("label", on=made, corpus=corpus(), device="cpu").data
+    assert live.digest == stored.digest
+    (cut,) = (note for note in stored.notes if "cut off" in note)
+    words, examples = re.match(r"([0-9]+) words were cut off from ([0-9]+) examples", cut).groups()  # type: ignore[union-attr]
+    assert f"{examples} examples are cut to the model's limit and lose {words} words." in live.notes
+    assert not any("cut" in note for note in materials("bert", on=True).data.notes)
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2"])

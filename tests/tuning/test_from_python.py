@@ -101,8 +101,10 @@ def test_what_was_chosen_on_dev_before_it_was_cut_into_folds_is_said(tmp_path: P
     own = materials("bert")
     plan = plan_of(own, "full", "loop.epochs=1", "train=3", "close=l2-sp:0.1")
     chosen = replace(plan, why=(*plan.why, Reason("close", "by dev", {"strengths": (0.1, 1.0)})))
-    said = run_plan(own.folded(1, 4), chosen, tmp_path / "fold").report.provenance["notes"]
+    made = run_plan(own.folded(1, 4), chosen, tmp_path / "fold")
     assert any(
-        "before it was cut into folds: the strength of what is held close. Rows of its dev" in one for one in said
+        "before it was cut into folds: the strength of what is held close. Rows of its dev" in one
+        for one in made.report.provenance["notes"]
     )
+    assert [entry.fold for entry in Bill.of({"full": made}).entries] == [(1, 4)]  # what bills pair runs by
     assert looked_at(None, chosen.why) == looked_at((1, 4), plan.why) == []

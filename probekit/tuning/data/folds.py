@@ -90,12 +90,10 @@ def looked_at(fold: tuple[int, int] | None, why: Sequence[Reason]) -> list[str]:
 def _coded_anew(data: TuningData, made: TuningData) -> TuningData:
     """Number the labels of all folds: those of train and dev, since a label that only dev had is trained on now."""
     stale = set(label_notes(code_labels(data.task, data.table)))
-    classes, gold = data.classes, made.gold
-    if data.task.bins is None:
-        pool = (made.table.split == TRAIN) | (made.table.split == DEV)
-        classes = tuple(sorted({made.labels[row] for row in np.flatnonzero(pool).tolist()}))
-        number = {name: code for code, name in enumerate(classes)}
-        gold = np.array([number.get(label, UNSEEN) for label in made.labels], np.int32)
+    pool = (made.table.split == TRAIN) | (made.table.split == DEV)
+    classes = tuple(sorted({made.labels[row] for row in np.flatnonzero(pool).tolist()}))  # bins are all of training
+    number = {name: code for code, name in enumerate(classes)}
+    gold = np.array([number.get(label, UNSEEN) for label in made.labels], np.int32)
     counts = Counter(made.labels[made.table.part("train")])
     unseen = Counter(label for label, code in zip(made.labels, gold.tolist(), strict=True) if code == UNSEEN)
     said = label_notes(LabelCodes(list(classes), made.labels, gold, counts, unseen, data.edges))

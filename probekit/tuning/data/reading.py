@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from probekit import plain
 from probekit.cache.index import CacheIndex
 from probekit.cache.keep import need_tokens
+from probekit.cache.notes import cache_notes
 from probekit.cache.reader import ActivationCache
 from probekit.corpus import Corpus
 from probekit.errors import InputError, UsageError
@@ -233,4 +234,5 @@ def read_cache(cache: ActivationCache, corpus: Corpus) -> ReadTokens:
             "with --overflow truncate."
         )
     examples = list(matched(cache.examples(), corpus, f"the corpus '{corpus.name}'"))
-    return ReadTokens(examples, cache.index(), cache.textless or (), list(corpus.remarks), reading_in(cache))
+    notes = [*corpus.remarks, *cache_notes(cache)]
+    return ReadTokens(examples, cache.index(), cache.textless or (), notes, reading_in(cache))
