@@ -58,7 +58,8 @@ def drift_command(
 ) -> None:
     """Compare every layer of a tuned model with what it was: its similarity, and the curves of tasks.
 
-    Texts are read as the run read its own, longer ones too, unless --max-length or --overflow say otherwise.
+    Texts are read as the run read its own, longer ones too, unless --max-length or --overflow say otherwise; chats by
+    the template that it kept.
     """
     from probekit.cache.reader import ActivationCache
     from probekit.extraction.run import extract
@@ -67,7 +68,7 @@ def drift_command(
     from probekit.report import compare
     from probekit.tasks import get_task
     from probekit.tuning.data.reading import AskedReading
-    from probekit.tuning.drift import drift, reading_before, source_before
+    from probekit.tuning.drift import drift, reading_before, source_before, template_file
 
     silent = quiet or json
     check_figure(plot)
@@ -75,17 +76,20 @@ def drift_command(
     model, keep, said = source_before(run)
     for note in said:
         say(note, quiet=silent)
-    how = reading_before(run, AskedReading(max_length=max_length, overflow=overflow), model, str(run))
+    how = reading_before(run, AskedReading(max_length=max_length, overflow=overflow))
     chat = how.input == "chat"
+    if chat:
+        say("Chats are read by the template that the run read its own by.", quiet=silent)
     caches = []
     for which in (model, str(run)):
-        with progress_bar("extracting", 1.0, quiet=silent) as advance:
+        with progress_bar("extracting", 1.0, quiet=silent) as advance, template_file(how) as template:
             made = extract(
                 which,
                 corpus,
                 layers=range(keep + 1),
                 input="words" if chat else how.input,
                 chat=chat,
+                chat_template=template,
                 max_length=how.max_length,
                 overflow=how.overflow,
                 device=device,

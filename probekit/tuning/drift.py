@@ -7,7 +7,9 @@ Surprise: a layer that did not train has 1; layers that tuning removed have no r
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ from probekit.cache.reader import ActivationCache
 from probekit.errors import CacheError, InputError, ProbekitError, UsageError
 from probekit.extraction.spec import ExtractionSpec
 from probekit.models.sources.find import find_again, find_model
-from probekit.models.sources.templates import chat_template
+from probekit.models.sources.locate import TEMPLATE_FILE
 from probekit.report.conclusions import Point
 from probekit.report.render.drawing import (
     BLUE,
@@ -238,37 +240,33 @@ def source_before(run: str | os.PathLike[str]) -> tuple[str, int, list[str]]:
     return _own_name(its) or str(source.files()[0].parent), int(asked["plan"]["keep"]), said
 
 
-def reading_before(run: str | os.PathLike[str], asked: AskedReading, *models: str) -> ExtractionSpec:
+def reading_before(run: str | os.PathLike[str], asked: AskedReading) -> ExtractionSpec:
     """Return how a run read its texts, with what is asked for in the place of its own.
-
-    Parameters
-    ----------
-    run : path
-    asked : AskedReading
-    *models : str
-        That are to read texts so: chats are read by their own templates.
 
     Raises
     ------
     UsageError
-        No run is there; or one of the models would read chats under another template than the run did.
+        No run is there.
     CacheError
         It is not complete.
     """
     place = plain.path(run, "run")
-    how = asked.over(reading_of(complete_record(RunFolder.existing(place)).get(READ_FROM)))
-    for model in models if how.input == "chat" else ():
-        try:
-            same = chat_template(find_model(model)) == how.template
-        except UsageError:
-            same = False
-        if not same:
-            raise UsageError(
-                f"The run in {place} reads chats under a template that is not that of '{model}', which would read "
-                "others. Extract both with --chat-template FILE, and compare their caches in Python: "
-                "probekit.tuning.drift.drift(before, after)."
-            )
-    return how
+    return asked.over(reading_of(complete_record(RunFolder.existing(place)).get(READ_FROM)))
+
+
+@contextmanager
+def template_file(how: ExtractionSpec) -> Iterator[Path | None]:
+    """Give the template of a reading as a file, while the context lasts; None where no chats are read.
+
+    Both models read chats by it, whatever template either has by now.
+    """
+    if how.template is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="probekit-") as folder:
+        file = Path(folder) / TEMPLATE_FILE
+        file.write_text(how.template, encoding="utf-8")
+        yield file
 
 
 def _own_name(model: Mapping[str, Any]) -> str | None:

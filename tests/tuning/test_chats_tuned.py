@@ -20,8 +20,7 @@ from probekit.ablation.probes.fitting import ProbeSpec
 from probekit.cli.app import run
 from probekit.errors import InputError, UsageError
 from probekit.tuning.data.materials import gather
-from probekit.tuning.data.reading import AskedReading, tokens_of
-from probekit.tuning.drift import reading_before
+from probekit.tuning.data.reading import tokens_of
 from probekit.tuning.predict import TunedModel
 
 TEMPLATE = (
@@ -29,6 +28,10 @@ TEMPLATE = (
     "{% if add_generation_prompt %}[assistant]{% endif %}"
 )
 OTHER = TEMPLATE.replace("[", "<").replace("]", ">", 1)
+DATED = (
+    "{{ bos_token }}{{ strftime_now('%Y') }} {% for message in messages %}({{ message['role'] }}) "
+    "{{ message['content'] }}\n{% endfor %}{% if add_generation_prompt %}(assistant){% endif %}"
+)
 QUICK = ("keep=2", "read=2", "loop.epochs=1")
 SPLITS = ("train", "train", "dev", "test")
 NOUNS = ("river", "house", "doctor", "garden")
@@ -233,12 +236,33 @@ def test_drift_reads_as_the_run_read(
         assert "at most 4" in capsys.readouterr().err
 
 
-def test_drift_refuses_chats_under_another_template(model: Path, cache: ActivationCache, tmp_path: Path) -> None:
-    made = tune("label", plan="head-only", on=cache, changes=QUICK, out=tmp_path / "run")
-    (made.folder / "chat_template.jinja").write_text(OTHER)
-    assert reading_before(made.folder, AskedReading(), str(model)).template == TEMPLATE
-    with pytest.raises(UsageError, match="under a template that is not that of"):
-        reading_before(made.folder, AskedReading(), str(model), str(made.folder))
+def test_drift_reads_chats_by_the_template_of_the_run_whatever_the_models_have(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = chats(tmp_path / "chats.jsonl")
+    # A template that asks for the day is kept with the day that it is given, and read so once more.
+    (tmp_path / "dated.jinja").write_text(DATED)
+    other = extract(model, path, chat_template=tmp_path / "dated.jinja", cache=tmp_path / "first")
+    asked = {"plan": "head-only", "changes": QUICK, "chat_template": tmp_path / "dated.jinja"}
+    made = tune("label", on=other.cache, out=tmp_path / "run", **asked)
+    (made.folder / "chat_template.jinja").write_text(TEMPLATE)
+    (tmp_path / "dated.jinja").unlink()
+    asked_for = ["drift", str(made.folder), str(path), "--cache", str(tmp_path / "caches")]
+    assert run(asked_for) == 0
+    shown = capsys.readouterr()
+    assert "Chats are read by the template that the run read its own by." in shown.err
+    assert shown.out.split("-\n")[1].splitlines()[0].split()[:2] == ["0", "1.000"]
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    rows = [json.loads(line) for line in (path).read_text().splitlines()]
+    written = ["".join(f"({one['role']}) {one['content']}\n" for one in row["messages"]) for row in rows]
+    expected = [tokenizer(f"{tokenizer.bos_token}2024 {chat}", add_special_tokens=False).input_ids for chat in written]
+    both = [ActivationCache.open(manifest.parent) for manifest in (tmp_path / "caches").glob("*/manifest.json")]
+    assert len(both) == 2
+    for one in both:
+        index = one.index()
+        read = [index.token[index.example == number].tolist() for number in range(len(rows))]
+        assert read == expected
+        assert one.identity["template"] == ActivationCache.open(other.cache).identity["template"]
 
 
 def test_a_report_says_the_position_and_how_texts_are_read_when_its_cache_is_gone(

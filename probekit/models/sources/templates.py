@@ -79,4 +79,5 @@ def _of_one_day(template: str) -> str:
         return template
     days = "".join(f" | replace('%{one}', '{DAY.strftime('%' + one)}')" for one in _DIRECTIVES)
     # The newline behind a block is cut off, so that the template begins where it began.
-    return f"{{% macro strftime_now(format) %}}{{{{ format{days} }}}}{{% endmacro %}}\n{template}"
+    macro = f"{{% macro strftime_now(format) %}}{{{{ format{days} }}}}{{% endmacro %}}\n"
+    return template if template.startswith(macro) else f"{macro}{template}"  # one that was kept has it already
