@@ -29,17 +29,36 @@ def load_for(request: Request, source: ModelSource) -> LoadedModel:
     )
 
 
+def limit_of(loaded: LoadedModel, spec: ExtractionSpec) -> int | None:
+    """Return how many tokens a model reads at once under a specification; None: as many as there are.
+
+    Raises
+    ------
+    UsageError
+        The specification asks for more than the model reads.
+    """
+    from probekit.models.tokens.align import Aligner
+
+    if loaded.encoder is not None:
+        return token_limit(loaded, spec)
+    if spec.input == "chat":
+        return token_limit(loaded, spec, closed=False)
+    suffix = Aligner(loaded.tokenizer, vocabulary=loaded.vocabulary).backend.suffix
+    return token_limit(loaded, spec, closed=bool(suffix))
+
+
 def tokeniser_for(loaded: LoadedModel, spec: ExtractionSpec) -> Tokeniser:
     """Return what turns stored examples into rows for this model."""
     from probekit.extraction.shard import Tokeniser
     from probekit.models.tokens.align import Aligner
     from probekit.models.tokens.chat import ChatEncoder
 
+    limit = limit_of(loaded, spec)
     if loaded.encoder is not None:
-        return Tokeniser(loaded.encoder, spec, limit=token_limit(loaded, spec))
+        return Tokeniser(loaded.encoder, spec, limit=limit)
     aligner = Aligner(loaded.tokenizer, vocabulary=loaded.vocabulary)
     if spec.input != "chat":
-        return Tokeniser(aligner, spec, limit=token_limit(loaded, spec, closed=bool(aligner.backend.suffix)))
+        return Tokeniser(aligner, spec, limit=limit)
     assert spec.template is not None
     chats = ChatEncoder(loaded.tokenizer, spec.template, vocabulary=loaded.vocabulary)
-    return Tokeniser(aligner, spec, limit=token_limit(loaded, spec, closed=False), chats=chats)
+    return Tokeniser(aligner, spec, limit=limit, chats=chats)

@@ -160,6 +160,9 @@ def test_a_run_whose_errors_say_nothing_here_is_refused(tmp_path: Path) -> None:
         with_found(own, plan, asked_of([f"errors:run={fold}"])[1])
     first = run_plan(own, plan, tmp_path / "first").folder
     assert check_held_out(first, own, own.data, dev) == []
+    # A length that is the model's own limit is the same reading.
+    same = replace(own, read_from={**own.read_from, "max_length": own.loaded.max_length})
+    assert check_held_out(first, same, same.data, dev) == []
     # With fewer training rows the digest is another, and the rows are read again.
     assert check_held_out(first, own, own.data.limited(40, 0), dev) == []
     for changes, message in (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models import tiny_model
+from tiny_models import LIMIT, tiny_model
 from tuned_runs import SPLITS, cached, corpus, log_of, losses, materials, plan_of, trainer_of
 
 from probekit import ActivationCache, extract, probe, tune
@@ -54,7 +54,14 @@ def test_another_reading_than_the_cache_s_is_refused_and_a_reports_cache_left_as
     assert "and 6 is asked for" in capsys.readouterr().err
     given = {"model": model, "corpus": corpus(), "device": "cpu"}
     assert gather("label", on=on, reading=AskedReading("words", None, "error"), **given).cache is on
+    # The model's own limit is no other reading, and one token less is.
+    assert gather("label", on=on, reading=AskedReading(max_length=LIMIT), **given).cache is on
+    with pytest.raises(UsageError, match=f"own limit, and {LIMIT - 1} is asked for"):
+        gather("label", on=on, reading=AskedReading(max_length=LIMIT - 1), **given)
+    with pytest.raises(UsageError, match=f"own limit, and {LIMIT + 1} is asked for"):
+        gather("label", on=on, reading=AskedReading(max_length=LIMIT + 1), **given)
     report = probe("label", on=on, corpus=corpus(), fast=True)
+    assert gather(report=report, reading=AskedReading(max_length=LIMIT), **given).cache is not None
     assert gather(report=report, reading=AskedReading(overflow="error"), **given).cache is not None
     aside = gather(report=report, reading=AskedReading(max_length=6, overflow="truncate"), **given)
     assert aside.cache is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache as cached
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from probekit.controls import KINDS, control_of, edits_line
 from probekit.corpus import Corpus, open_corpus, reopen_annotated
 from probekit.corpus.corpus import CorpusSource
 from probekit.errors import CacheError, ProbekitError, UsageError
+from probekit.extraction.opening import limit_of
 from probekit.extraction.spec import ExtractionSpec
 from probekit.models.sources.find import find_again, find_model, find_of_cache, runs_of
 from probekit.report import STUDY, LayerReport
@@ -35,7 +37,6 @@ from probekit.tuning.plan import TunePlan
 if TYPE_CHECKING:
     from probekit.models.sources.find import ModelSource
     from probekit.models.sources.load import LoadedModel
-
 
 READ = (STUDY, "mix")
 """Parts of a report that a plan is made from: the curve, and the learned mix. Other analyses are not its cost."""
@@ -162,18 +163,18 @@ def gather(
     whole = reopen_annotated(record, instead=None if corpus is None else open_corpus(corpus), annotations=listed)
     if opened is not None:
         _check_same_model(opened, source)
-    asked = reading or AskedReading()
-    fitting = read_so(opened, asked, found, named=on is not None)
+    asked, text = reading or AskedReading(), chosen.name == TEXT.name
+    load = cached(lambda: load_language_model(source, device=device) if text else source.load(device=device))
+    fitting = read_so(opened, asked, found, named=on is not None, limit=lambda own: limit_of(load(), own))
     how = reading_for(opened, {} if read is None else read.settings, asked, source, chat_template)
     opened = fitting if on is not None else _of_tokens(fitting, found)
-    text = chosen.name == TEXT.name
     predicted = targets or (TARGETS if text else _targets(read))
     if text != (predicted == TARGETS):
         raise UsageError(f"The task '{chosen.name}' cannot be tuned with `targets` '{predicted}'. Leave that out.")
     asked_at = _position(plain.text(at, "at") if at is not None else None, plan, read)
     if text:
         _check_text(asked_at, how)
-    loaded = load_language_model(source, device=device) if text else source.load(device=device)
+    loaded = load()
     if len(loaded.stacks) != 1 or loaded.stacks[0].n_layers == 0:
         raise UsageError(
             f"'{source.name}' cannot be tuned: it has {'two stacks' if len(loaded.stacks) > 1 else 'no blocks'}. Name "
@@ -236,12 +237,11 @@ def _read(loaded: LoadedModel, corpus: Corpus, cache: ActivationCache | None, sp
 
 
 def _task(task: str | ProbeTask | None, report: LayerReport | None, probes: Any) -> ProbeTask:
-    folders = plain.paths(probes, "probes")
     if task is None:
         if report is None:
             raise UsageError("Name a task: --task pos; `probekit tasks` lists them.")
         task = report.task
-    found = task.with_option(None) if isinstance(task, ProbeTask) else task_named(task, *folders)
+    found = task.with_option(None) if isinstance(task, ProbeTask) else task_named(task, *plain.paths(probes, "probes"))
     if report is not None and report.task != found.name:
         raise UsageError(
             f"The report is about '{report.task}', not '{found.name}'. Give that of this task, or leave out --task."

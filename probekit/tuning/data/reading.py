@@ -7,7 +7,7 @@ in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -87,13 +87,20 @@ class AskedReading:
         """Return another reading with what was said in the place of its own."""
         return replace(own, **self.given)
 
-    def against(self, own: ExtractionSpec) -> str:
-        """Say in which way another reading is not what was asked for; empty: in none."""
-        limit = {"max_length": "the model's own limit"}
+    def against(self, own: ExtractionSpec, limit: Callable[[ExtractionSpec], int | None]) -> str:
+        """Say in which way another reading is not what was asked for; empty: in none.
+
+        Parameters
+        ----------
+        own : ExtractionSpec
+        limit : callable
+            ``limit(own)`` gives the tokens that the model reads at once so; asked only where nothing else tells.
+        """
+        unsaid = {"max_length": "the model's own limit"}
         said = [
-            f"`{name}` {limit.get(name) if (its := getattr(own, name)) is None else its}, and {value} is asked for"
+            f"`{name}` {unsaid.get(name) if its is None else its}, and {value} is asked for"
             for name, value in self.given.items()
-            if getattr(own, name) != value
+            if (its := getattr(own, name)) != value and not (its is None and name in unsaid and limit(own) == value)
         ]
         return "; ".join(said)
 
@@ -121,16 +128,23 @@ def further(own: ExtractionSpec) -> ExtractionSpec:
 
 
 def read_so(
-    cache: ActivationCache | None, asked: AskedReading, notes: list[str], *, named: bool
+    cache: ActivationCache | None,
+    asked: AskedReading,
+    notes: list[str],
+    *,
+    named: bool,
+    limit: Callable[[ExtractionSpec], int | None],
 ) -> ActivationCache | None:
     """Return a cache whose texts were read as is asked for; the one of a report is left aside, with a note, else.
+
+    A length that is the model's own limit is asked for in vain: texts are read so without it.
 
     Raises
     ------
     UsageError
         The cache was named, and its texts were read otherwise.
     """
-    if cache is None or not (otherwise := asked.against(reading_in(cache))):
+    if cache is None or not (otherwise := asked.against(reading_in(cache), limit)):
         return cache
     if named:
         raise UsageError(

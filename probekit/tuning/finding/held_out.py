@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from probekit.corpus import Corpus
 from probekit.errors import ProbekitError, UsageError
+from probekit.extraction.opening import limit_of
 from probekit.tuning.data.data import TuningData
 from probekit.tuning.data.materials import Materials
 from probekit.tuning.data.reading import reading_of
@@ -53,8 +54,9 @@ def check_held_out(folder: Path, materials: Materials, data: TuningData, dev: ND
     if plan.read.at != data.at:
         places = " and not ".join(f"at '{at}'" if at else "at its targets" for at in (plan.read.at, data.at))
         raise _useless(folder, f"reads examples {places}", data)
+    limits = [limit_of(materials.loaded, how) for how in (its, own)]
     for name in ("input", "template", "max_length"):
-        if getattr(its, name) != getattr(own, name):
+        if getattr(its, name) != getattr(own, name) and (name != "max_length" or limits[0] != limits[1]):
             raise _useless(
                 folder, f"reads texts with {name} {getattr(its, name)!r:.40}, not {getattr(own, name)!r:.40}", data
             )
