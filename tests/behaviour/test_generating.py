@@ -145,6 +145,11 @@ def test_a_contrast_is_one_prompt_without_what_spoke_of_its_completions(model: P
     assert made.rows[0]["topic"] == "t"
     assert any(note.startswith("4 examples were sides of contrasts") for note in made.notes)
     assert any(note.startswith("2 chats had an answer") for note in made.notes)
+    # By a label of its own and without an id it is known by its one prompt; a name that is taken it does not take.
+    others = [{**pair, "label": "own"}, {"id": "a", **pair, "prompt": "Is it old?"}, {"id": "a", "prompt": "run"}]
+    made = generate(model, write(tmp_path / "others.jsonl", others), decoding=Decoding(max_new_tokens=3))
+    assert [row["id"] for row in made.rows] == ["others:0:0", "a:chosen:0", "a:0"]
+    assert [(row.get("label"), "side" in row) for row in made.rows] == [("own", False), (None, False), (None, False)]
     # A column `side` of rows that are no contrast is the user's.
     own = [{"prompt": word, "completion": "b", "side": side} for word, side in (("a", "positive"), ("b", "negative"))]
     path = write(tmp_path / "own.jsonl", own)
@@ -161,13 +166,18 @@ def test_a_contrast_is_one_prompt_without_what_spoke_of_its_completions(model: P
 
 @pytest.mark.parametrize("chat", [True, False])
 def test_marks_of_a_prompt_are_those_of_its_row_and_others_are_said(model: Path, tmp_path: Path, chat: bool) -> None:
-    row = {"prompt": "Is it the river?", "completion": "it runs", "marks": {"what": "the river", "late": "runs"}}
+    row: dict[str, Any] = {
+        "prompt": "Is it the river?",
+        "completion": "it runs",
+        "marks": {"what": "the river", "late": "runs"},
+    }
+    row["spans"] = {"sentences": [[0, 4, ""]]}  # those of the prompt alone would hide those of the answer
     made = generate(model, write(tmp_path / "p.jsonl", [row]), decoding=Decoding(max_new_tokens=4, seed=1), chat=chat)
     (again,) = open_corpus(write(tmp_path / "again.jsonl", made.rows))
     (span,) = again.spans["what"]
     assert again.words[span.start : span.stop] == ("the", "river?")
-    assert "late" not in again.spans
-    assert any("are left out: late (1)." in note for note in made.notes)
+    assert not {"late", "sentences"} & set(made.rows[0]["spans"])
+    assert any("are left out: sentences (1), late (1)." in note for note in made.notes)
     tagged = {"words": ["run", "fast"], "upos": ["VERB", "ADV"]}
     made = generate(model, write(tmp_path / "w.jsonl", [tagged]), decoding=Decoding(max_new_tokens=2))
     assert any("Columns with a value a word are left out: upos (1)." in note for note in made.notes)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from probekit import ActivationCache, extract, probe
 from probekit.behaviour.cached_scores import score_tokens
 from probekit.cache.export import export, frame
-from probekit.cli.app import app
+from probekit.cli.app import app, run
 from probekit.corpus import open_corpus
 from probekit.errors import InputError, UsageError
 from probekit.features import Pooler, collect
@@ -132,6 +132,9 @@ def test_maps_and_neurons_at_a_kept_position_are_those_of_a_cache_of_tokens(cach
     for report in (maps[1], ranked[1]):
         assert report.provenance["settings"]["at"] == "last"
         assert any(note.startswith("Read at 'last', ") for note in report.provenance["notes"])
+    asked = ["--task", task, "--layers", "2", "--at", "last"]
+    assert run(["view", "pca", str(places.path), *asked]) == 0
+    assert run(["view", "neurons", str(places.path), *asked, "--rankings", "correlation", "--sets", "1"]) == 0
     with pytest.raises(UsageError, match=r"the option: --at last\. Or extract with"):
         project("pca", places.path, task="pos", pool="last")
 

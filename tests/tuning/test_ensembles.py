@@ -257,6 +257,13 @@ def test_other_test_rows_and_labels_are_refused_by_name(tmp_path: Path) -> None:
     flipped = [replace(own, annotations=flip[own.annotations["label"]]) if own.id == "dev-0" else own for own in every]
     with pytest.raises(UsageError, match=r"what is true: of dev 'dev-0' is '(long|short)' for one and"):
         ensemble([first, tuned("flipped", flipped)])
+    # What one run held out another trained on, under another label.
+    held = [
+        replace(own, split="dev", annotations=flip[own.annotations["label"]]) if own.id == "train-0" else own
+        for own in every
+    ]
+    with pytest.raises(UsageError, match=r"what is true: of dev 'train-0' is"):
+        ensemble([first, tuned("held", held)])
 
 
 def _file(place: Path, rows: list[Example]) -> str:

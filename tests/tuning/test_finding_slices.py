@@ -137,6 +137,7 @@ def test_found_slices_are_written_into_the_plan_and_run_from_it(
     real = errors_module._predicted(own, plan, own.data, own.data.examples("dev"), tmp_path / "first")
     assert len(real) == 60
     monkeypatch.setattr(errors_module, "_predicted", planted)
+    monkeypatch.setattr(errors_module, "check_held_out", lambda *_: ["Nobody knows its rows."])
     said: list[str] = []
     names, asked = asked_of([f"question,errors:run={tmp_path / 'first'},least=5"])
     assert names == ["question"]
@@ -144,6 +145,7 @@ def test_found_slices_are_written_into_the_plan_and_run_from_it(
     assert [choice.spelled for choice in found.slices] == ["question", "column:source=B"]
     assert "found from errors on dev" in next(reason.text for reason in found.why if reason.field == "slices")
     assert any("column:source=B" in line for line in said)
+    assert any("Nobody knows its rows." in line for line in said)
     written = TunePlan.from_json(json.loads(found.text()))
     assert written == found
     tuned = run_plan(own, written, tmp_path / "second")

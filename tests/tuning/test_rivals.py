@@ -17,11 +17,15 @@ from probekit.errors import UsageError
 def test_a_rival_of_the_same_name_is_no_less_a_rival() -> None:
     own = materials()
     full, head = plan_of(own, "full"), plan_of(own, "head-only")
-    mine = full.with_set("close=l2-sp:0.1", "loop.seed=5", "loop.epochs=1")
+    mine = full.with_set(
+        "close=l2-sp:0.1", "loop.seed=5", "loop.epochs=1", "loop.precision=bfloat16", "slices=length:min=3"
+    )
     found = strategies_of("full", mine, {"full": full, "head-only": head})
     assert list(found) == ["plan", "full", "head-only"]
     assert [plan.loop.seed for plan in found.values()] == [5, 5, 5]
     assert [len(plan.close) for plan in found.values()] == [1, 0, 0]
+    assert {plan.loop.precision for plan in found.values()} == {"bfloat16"}
+    assert [plan.slices for plan in found.values()] == [mine.slices] * 3
     assert list(strategies_of("full", mine, {"head-only": head})) == ["full", "head-only"]
     with pytest.raises(UsageError, match="Leave out --beside full"):
         strategies_of("full", full, {"full": full})
@@ -63,7 +67,9 @@ def test_what_the_data_lack_is_said_of_the_parts_that_are_run(
         assert "'odd' (1)" in unknown[0]
 
 
-@pytest.mark.parametrize("option", ["--folds 3", "--beside full", "--bill b.png", "--save delta", "--out there"])
+@pytest.mark.parametrize(
+    "option", ["--folds 3", "--beside full", "--bill b.png", "--save delta", "--out there", "--report-to csv"]
+)
 def test_a_verdict_refuses_what_it_would_leave_undone(
     option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

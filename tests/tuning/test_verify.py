@@ -283,6 +283,9 @@ def test_the_constant_is_chosen_on_lines_of_the_model_that_is_judged(facts: Mode
     assert f"{sum(not one.planned for one in other)} lines of development tasks are of other models" in str(verdict)
     assert "are of other models" not in str(Verdict([*deep, *aside], facts))
     assert Verdict([*deep, *other, *(replace(one, model="other") for one in aside)], facts).constant() != BEST
+    mixed = [replace(one, model="one" if at % 2 else "other") for at, one in enumerate(aside)]
+    with pytest.raises(UsageError, match=r"are of 2 models \(one, other\)"):
+        Verdict(mixed, facts)
 
 
 def test_what_was_run_is_not_run_again(tmp_path: Path) -> None:
@@ -307,6 +310,7 @@ def test_what_was_run_is_not_run_again(tmp_path: Path) -> None:
         (0, True, 2, 8), (0, False, 1, 8), (0, False, 3, 8), (1, True, 2, 8), (1, False, 1, 8), (1, False, 3, 8),
     ]  # fmt: skip
     assert len(told) == 6
+    assert [one.data for one in lines] == [own.data.limited(8, one.seed).digest for one in lines]
     assert [entry.name for entry in tmp_path.iterdir()] == ["cells.jsonl"]
     with LineFile(tmp_path / "cells.jsonl") as again:
         assert run_cells(own, plan, again, asked, only=two, told=told.append) == lines

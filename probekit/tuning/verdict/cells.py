@@ -67,11 +67,11 @@ class LineFile:
         self._log = RunLog(path, len(whole))
 
     def find(self, task: str, n: int, run: Run) -> Line | None:
-        """Return the line of a run that was done, of the same data and model."""
-        return next((one for one in self.named(task, n, run) if (one.data, one.model) == (run.data, run.model)), None)
+        """Return the line of a run that was done, of the same data; the plan says of which model."""
+        return next((one for one in self.named(task, n, run) if one.data == run.data), None)
 
     def named(self, task: str, n: int, run: Run) -> list[Line]:
-        """Return the lines that have the names of a run, whatever data and model they are of."""
+        """Return the lines that have the names of a run, whatever data they are of."""
         return [line for line in self.lines if (line.task, line.n, line.plan) == (task, n, run.digest)]
 
     @property

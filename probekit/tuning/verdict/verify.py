@@ -48,7 +48,7 @@ class Verdict:
     Raises
     ------
     UsageError
-        No plan was run there.
+        No plan was run there, or the lines there are of several models.
     """
 
     def __init__(self, lines: Sequence[Line], facts: ModelFacts, part: str = ASIDE) -> None:
@@ -57,13 +57,16 @@ class Verdict:
         self._of: dict[tuple[str, int], dict[int, dict[Cell, Line]]] = {}
         self._plans: dict[tuple[str, int], dict[int, Line]] = {}
         # A cell of another model is another cell, however many blocks that one has.
-        judged = {line.model for line in lines if line.part == part and line.planned}
+        judged = {line.model for line in lines if line.part == part}
+        if len(known := sorted(judged - {""})) > 1:
+            raise UsageError(
+                f"These lines are of {len(known)} models ({', '.join(model[:12] for model in known)}), and a plan is "
+                "judged beside cells of its own. Judge those of one model at a time."
+            )
         of_any = [line for line in lines if line.part == DEVELOPMENT and not line.planned]
         development = [line for line in of_any if line.model in judged]
         self._of_others = len(of_any) - len(development)
-        self._development = list(
-            {(line.task, line.n, line.seed, line.model, line.cell): line for line in development}.values()
-        )
+        self._development = list({(line.task, line.n, line.seed, line.cell): line for line in development}.values())
         for line in lines:
             if line.part == part:
                 case = (line.task, line.n)
