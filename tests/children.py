@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Callable, Sequence
 
 SURVIVED, BROKE = 0, 99
+PATIENCE = 600.0
+"""Seconds until what goes on is taken for hung; not a measure: a busy machine may be tens of times slower."""
 
 
 def in_child(work: Callable[[], object]) -> int:
@@ -103,7 +105,7 @@ class Command:
     def send_signal(self, number: signal.Signals) -> None:
         os.kill(self._child, number)
 
-    def communicate(self, timeout: float = 60) -> tuple[str, str]:
+    def communicate(self, timeout: float = PATIENCE) -> tuple[str, str]:
         """Wait for the end; return stdout and stderr."""
         deadline = time.monotonic() + timeout
         while self.poll() is None and time.monotonic() < deadline:

@@ -17,6 +17,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from children import PATIENCE
 
 import probekit
 
@@ -311,7 +312,7 @@ def test_help_imports_no_heavy_library(code: str) -> None:
 def fresh(script: str) -> str:
     """Run a script in a process of its own and return what it printed."""
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

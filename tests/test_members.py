@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from children import PATIENCE
 from plugins import install
 from tiny_models import tiny_model
 
@@ -199,7 +200,7 @@ def commands(folder: Path, site: Path | None, *argv: list[str]) -> list[tuple[in
     paths = [str(ROOT), *([str(site)] if site else [])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PROBEKIT_CACHE": str(folder / "caches")}
     command = [sys.executable, "-c", SCRIPT, json.dumps(argv)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return [(code, out, err + done.stderr) for code, out, err in json.loads(done.stdout.splitlines()[-1])]
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cache import planted
+from children import PATIENCE
 
 from probekit.cache.reader import ActivationCache
 from probekit.cli.app import run
@@ -201,7 +202,7 @@ def test_what_export_writes_comes_back(
 
 def test_nobody_is_asked_without_a_terminal(own: Path) -> None:
     command = [sys.executable, "-m", "probekit", "cache", "rm", own.name]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 2
     assert "--yes" in done.stderr
     assert own.exists()

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from children import PATIENCE
 
 from probekit.cli.app import run
 from probekit.tasks import load_catalogue
@@ -51,15 +52,23 @@ LEAVES = [pytest.param(context, id=name) for name, context in _commands() if not
 
 
 def test_help_takes_less_than_three_tenths_of_a_second() -> None:
-    """Of processor time: what a machine with nothing else to do takes."""
-    command = [sys.executable, "-m", "probekit", "--help"]
-    best = 9.0
+    """Of processor time: what a machine with nothing else to do takes.
+
+    One that is slower, or whose cores others share, takes half as long again for it as for the libraries alone.
+    """
+    best = least_seconds("-m", "probekit", "--help")
+    assert best < 0.3 or best < 1.5 * least_seconds("-c", "import rich.markdown, rich.table, typer.rich_utils")
+
+
+def least_seconds(*words: str) -> float:
+    """Return the processor time of a command of Python, the least of five."""
+    found = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run([sys.executable, *words], check=True, capture_output=True, timeout=PATIENCE)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        best = min(best, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert best < 0.3
+        found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(found)
 
 
 @pytest.mark.parametrize(
@@ -67,14 +76,14 @@ def test_help_takes_less_than_three_tenths_of_a_second() -> None:
 )
 def test_what_needs_no_model_loads_no_library(words: list[str], private_cache: Path) -> None:
     code = f"import sys\nfrom probekit.cli.app import run\nrun({words!r})\nprint(*sys.modules, file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True)
     heavy = HEAVY if "--help" in words else HEAVY[:2]
     assert not set(heavy) & set(done.stderr.split())
 
 
 def test_a_second_run_is_instant_because_it_loads_no_torch(scene: Path, good: Path) -> None:
     command = [sys.executable, "-c", BLOCKED, "extract", "model", "good.conllu", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
     assert made["reused"]
@@ -83,7 +92,7 @@ def test_a_second_run_is_instant_because_it_loads_no_torch(scene: Path, good: Pa
 
 def test_the_wall_of_that_test_stands(scene: Path) -> None:
     command = [sys.executable, "-c", BLOCKED, "extract", "model", "other.conllu", "--cache", str(scene / "nothing")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1
     assert "was imported" in done.stderr
 
@@ -192,7 +201,7 @@ def test_tasks_of_examples_are_in_the_catalogue() -> None:
 
 def test_version_and_module_agree() -> None:
     said = subprocess.run(
-        [sys.executable, "-m", "probekit", "--version"], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-m", "probekit", "--version"], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert said.stdout == f"probekit {importlib.metadata.version('probekit-nlp')}\n"
 

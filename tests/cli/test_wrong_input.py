@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from children import PATIENCE
 
 from probekit.cli.app import run
 
@@ -322,7 +323,7 @@ def test_no_home_and_no_cache(scene: Path) -> None:
     homeless.pop("XDG_CACHE_HOME", None)
     for verb in (["extract", "model", "good.conllu"], ["cache", "ls"], ["probe", "--task", "pos"]):
         command = [sys.executable, "-m", "probekit", *verb]
-        done = subprocess.run(command, env=homeless, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=homeless, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 2
         assert "HOME is not set" in done.stderr
         assert "--cache or PROBEKIT_CACHE" in done.stderr

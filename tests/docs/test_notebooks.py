@@ -35,7 +35,8 @@ async def run(paths):
     try:
         for path in paths:
             notebook = nbformat.read(path, as_version=4)
-            client = NotebookClient(notebook, timeout=600, km=kernel)
+            # Of the output behind a cell, nbclient would wait for four seconds and then leave it out.
+            client = NotebookClient(notebook, timeout=600, startup_timeout=600, iopub_timeout=600, km=kernel)
             clear = f"%reset -f\\nimport os; os.chdir({os.path.dirname(path)!r}); del os"
             notebook.cells.insert(0, nbformat.v4.new_code_cell(clear))
             try:

@@ -16,6 +16,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from children import PATIENCE
 from test_extract import SENTENCES, digests
 from tiny_models import tiny_model
 
@@ -55,10 +56,10 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Disturbed:
-    """No change of what a model reads: its worker is killed at the first batch after a receipt, once; or is slow."""
+    """No change of what a model reads: its worker is killed at a batch, once; or stands still behind a receipt."""
 
-    def __init__(self, died: Path | None = None, *, pause: float = 0.0) -> None:
-        self.died, self.pause = died, pause
+    def __init__(self, died: Path | None = None, *, root: Path | None = None) -> None:
+        self.died, self.root = died, root
 
     def identity(self) -> list[dict[str, Any]]:
         return []
@@ -68,7 +69,8 @@ class Disturbed:
         step = ModelPass.run
 
         def disturbed(engine: Any, *given: Any) -> Any:
-            time.sleep(self.pause)
+            while self.root is not None and list(self.root.glob("*/receipts/*.json")):
+                time.sleep(0.1)
             if self.died is not None and not self.died.exists():
                 self.died.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -101,12 +103,12 @@ def test_a_killed_worker_costs_its_shard_and_the_bytes_are_those_of_one_process(
 
 
 def drive(root: str, model: str) -> None:
-    """Extract slowly, in a process of its own that the test kills."""
+    """Extract one shard and no more, in a process of its own that the test kills."""
     from ray import cloudpickle
 
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     probekit.cache.write.staging.SHARD_WORDS = 40
-    extract(model, SENTENCES, engine="ray", workers=1, edits=Disturbed(pause=0.5), cache=root)
+    extract(model, SENTENCES, engine="ray", workers=1, edits=Disturbed(root=Path(root)), cache=root)
 
 
 def test_a_killed_command_goes_on_with_the_same_bytes(cluster: Any, whole: dict[str, str], tmp_path: Path) -> None:
@@ -115,7 +117,7 @@ def test_a_killed_command_goes_on_with_the_same_bytes(cluster: Any, whole: dict[
     code = f"import test_engine_ray; test_engine_ray.drive({str(tmp_path)!r}, {str(tiny_model('bert'))!r})"
     told = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "RAY_ADDRESS": address}
     child = subprocess.Popen([sys.executable, "-c", code], env=told)
-    until = time.monotonic() + 120
+    until = time.monotonic() + PATIENCE
     while not list(tmp_path.glob("*/receipts/*.json")) and child.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
     child.kill()

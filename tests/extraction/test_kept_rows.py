@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from children import in_child
+from children import PATIENCE, in_child
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import LIMIT, tiny_model
@@ -231,7 +231,7 @@ def test_killed_resumed_and_in_parts_the_bytes_are_the_same(tmp_path: Path) -> N
         if what[1] not in begun:
             begun.append(what[1])
         if len(begun) == 3:  # of the third shard; the first is published behind the model
-            until = time.monotonic() + 60
+            until = time.monotonic() + PATIENCE
             while time.monotonic() < until and not list((tmp_path / "a").glob("*--*/receipts/*.json")):
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)

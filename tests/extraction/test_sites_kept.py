@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from children import in_child
+from children import PATIENCE, in_child
 from tiny_models import FAMILIES, HEADS, WIDTH, tiny_model, write_model
 from typer.testing import CliRunner
 
@@ -125,7 +125,7 @@ def test_killed_at_a_batch_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     def dying(self: ModelPass, pieces: Any) -> Any:
         if next(begun) == 4:
             # The first shard is published behind the model, by a thread that may have had no turn yet.
-            until = time.monotonic() + 60
+            until = time.monotonic() + PATIENCE
             while time.monotonic() < until and not list((tmp_path / "a").glob("*--*/receipts/*.json")):
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)

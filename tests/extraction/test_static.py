@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from children import in_child
+from children import PATIENCE, in_child
 from tiny_models import FAMILIES, tiny_model
 
 import probekit.cache.write.staging
@@ -116,7 +116,7 @@ def test_a_reused_table_imports_no_torch(vectors: Path, tmp_path: Path) -> None:
             "print(made.reused, 'torch' in sys.modules)"
         )
         command = [sys.executable, "-c", script, model, str(text), str(tmp_path / "caches")]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
         assert done.stdout.split() == ["True", "False"]
 
 

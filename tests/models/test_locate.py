@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from children import PATIENCE
 from tiny_models import tiny_model
 
 from probekit.errors import NetworkError, UsageError
@@ -264,8 +265,9 @@ sys.exit(run(["extract", "someone/some-model", "grammar:n=5"]))
 )
 def test_fault_22_what_a_hub_answers_decides_the_code(tmp_path: Path, status: int, code: int, said: str) -> None:
     environment = {**os.environ, "HF_HOME": str(tmp_path), "PROBEKIT_CACHE": str(tmp_path), "no_proxy": "127.0.0.1"}
+    environment |= {"HF_HUB_ETAG_TIMEOUT": str(int(PATIENCE)), "HF_HUB_DOWNLOAD_TIMEOUT": str(int(PATIENCE))}
     command = [sys.executable, "-c", _HUB, str(status)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment)
     assert done.returncode == code
     assert done.stdout == ""
     assert "someone/some-model" in done.stderr

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from children import PATIENCE
 from tiny_models import tiny_model
 
 from probekit.controls import one_control
@@ -118,7 +119,7 @@ def test_a_memory_that_is_no_memory_is_forgotten(large: Path, private_cache: Pat
 def test_a_memory_that_is_a_pipe_is_not_waited_for(large: Path, private_cache: Path) -> None:
     private_cache.mkdir(exist_ok=True)
     os.mkfifo(private_cache / digests.MEMORY)
-    signal.alarm(10)  # ends the test where it would wait for ever
+    signal.alarm(int(PATIENCE))  # ends the test where it would wait for ever
     assert len(digests.file_digest(large)) == 64
     signal.alarm(0)
 

@@ -1,8 +1,9 @@
 """Kill an extraction at random moments, resume it, and look for a byte that differs.
 
-A real model over a small corpus, cut into many small shards. Each cycle starts ``extract`` in a child,
-waits for its first batch, and kills it (SIGKILL) a while later; the next cycle resumes. Moments are drawn
-within the work that is left, so that four cycles of five end in a kill. A cache that has become complete
+A real model over a small corpus, cut into many small shards. Each cycle starts ``extract`` in a child
+that kills itself (SIGKILL) some batches and a part of a batch's time later; the next cycle resumes. Moments are drawn
+within the work that is left, so that four cycles of five end in a kill. They are counted in batches: a machine may be
+tens of times busier than it was a moment ago. A cache that has become complete
 is compared, file by file, with an undisturbed run, and the next one is begun. After every
 kill the cache must open as complete or refuse as resumable, and published shards stay as they are.
 
@@ -27,12 +28,15 @@ import argparse
 import contextlib
 import hashlib
 import importlib
+import itertools
+import math
 import random
 import select
 import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -55,7 +59,7 @@ SHARD_WORDS = 250
 BATCH_TOKENS = 256
 KILLED_WITHIN, FINISHED = 0.6, 0.4
 """A kill falls within this share of the work that is left; once a shard or less is left, this share of runs may end."""
-PATIENCE = 120.0
+PATIENCE = 600.0
 """Seconds until a child that has not shown its first batch is taken for hung."""
 
 
@@ -88,11 +92,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     probekit.cache.write.staging.SHARD_WORDS = SHARD_WORDS
     with tempfile.TemporaryDirectory(prefix="probekit-soak-", dir=options.folder) as place:
         try:
-            sound, takes = _undisturbed(Path(place) / "sound", options)
-            print(f"undisturbed: {takes:.2f} s from the first batch, {len(sound)} files", flush=True)
+            sound, batches = _undisturbed(Path(place) / "sound", options)
+            print(f"undisturbed: {batches} batches, {len(sound)} files", flush=True)
             root = Path(place) / "killed"
             while tally.cycles < options.cycles and time.monotonic() < deadline:
-                _cycle(root, options, tally, _moment(root, draw, takes, sound), sound)
+                _cycle(root, options, tally, _moment(root, draw, batches, sound), sound)
                 if tally.cycles % 20 == 0:
                     print(_line(tally, started), flush=True)
             _finish(root, options, tally, sound)
@@ -110,13 +114,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if short else 0
 
 
-def _moment(root: Path, draw: random.Random, takes: float, sound: dict[str, str]) -> float:
-    """Seconds after the first batch at which to kill; without end where the run may finish."""
+def _moment(root: Path, draw: random.Random, batches: int, sound: dict[str, str]) -> float:
+    """Batches, and a part of one, after the first at which to kill; without end where the run may finish."""
     shards = sum(name.endswith(".safetensors") for name in sound)
     left = shards - len(_published(root))
     if left <= 1 and draw.random() < FINISHED:
-        return PATIENCE
-    return draw.uniform(0, KILLED_WITHIN * takes * left / shards)
+        return math.inf
+    return draw.uniform(0, KILLED_WITHIN * batches * left / shards)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -144,10 +148,12 @@ def _line(tally: Tally, started: float) -> str:
 # The child.
 
 
-def _start(root: Path, options: argparse.Namespace, listing: Path | None = None) -> tuple[int, int]:
+def _start(
+    root: Path, options: argparse.Namespace, listing: Path | None = None, *, moment: float = math.inf
+) -> tuple[int, int]:
     """Fork a child that extracts; return its id and a pipe that becomes readable at the first batch or its end.
 
-    With `listing`, the child writes there which modules it has imported.
+    It kills itself at `moment`, of :func:`_moment`. With `listing`, it writes there which modules it has imported.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -157,11 +163,17 @@ def _start(root: Path, options: argparse.Namespace, listing: Path | None = None)
     code = 99
     try:
         os.close(reading)
-        run = ModelPass.run
+        run, batch = ModelPass.run, itertools.count()
 
         def announced(self: ModelPass, pieces: Any) -> Any:
+            began = time.monotonic()
             blocks = run(self, pieces)
             os.write(writing, b".")
+            behind = next(batch) - moment
+            if behind > 0:  # this batch was faster than the part of one that was drawn
+                _kill()
+            elif behind > -1:
+                threading.Timer(moment % 1 * (time.monotonic() - began), _kill).start()
             return blocks
 
         ModelPass.run = announced  # type: ignore[method-assign]
@@ -178,6 +190,10 @@ def _start(root: Path, options: argparse.Namespace, listing: Path | None = None)
         os._exit(code)
 
 
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _first_batch(child: int, reading: int) -> None:
     if not select.select([reading], [], [], PATIENCE)[0]:
         os.kill(child, signal.SIGKILL)
@@ -188,16 +204,15 @@ def _first_batch(child: int, reading: int) -> None:
 # The cycles.
 
 
-def _undisturbed(root: Path, options: argparse.Namespace) -> tuple[dict[str, str], float]:
-    """Extract once without a kill; return the digests, and the seconds from the first batch to the end."""
+def _undisturbed(root: Path, options: argparse.Namespace) -> tuple[dict[str, str], int]:
+    """Extract once without a kill; return the digests, and how many batches came after the first."""
     listing = root.with_name("modules")
     child, reading = _start(root, options, listing)
-    _first_batch(child, reading)
-    began = time.monotonic()
-    # The pipe stays open: a child that cannot announce its batches would die of it.
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    takes = time.monotonic() - began
+    batches = 0
+    while more := len(os.read(reading, 1 << 16)):
+        batches += more
     os.close(reading)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code != 0:
         raise Difference(f"the undisturbed run ended with {code}")
     for name in listing.read_text().split("\n"):
@@ -206,24 +221,17 @@ def _undisturbed(root: Path, options: argparse.Namespace) -> tuple[dict[str, str
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
     (cache,) = _caches(root)
-    return dict(_digests(cache)), takes
+    return dict(_digests(cache)), batches
 
 
-def _cycle(root: Path, options: argparse.Namespace, tally: Tally, wait: float, sound: dict[str, str]) -> None:
-    """Resume (or begin) the cache, and kill the run `wait` seconds after its first batch."""
+def _cycle(root: Path, options: argparse.Namespace, tally: Tally, moment: float, sound: dict[str, str]) -> None:
+    """Resume (or begin) the cache, and let the run be killed `moment` batches after its first."""
     tally.cycles += 1
     before = _published(root)
-    child, reading = _start(root, options)
+    child, reading = _start(root, options, moment=moment)
     _first_batch(child, reading)
-    ended = time.monotonic() + wait
-    code = None
-    while code is None and time.monotonic() < ended:
-        time.sleep(min(0.01, max(0.0, ended - time.monotonic())))
-        found, status = os.waitpid(child, os.WNOHANG)
-        code = os.waitstatus_to_exitcode(status) if found else None
-    if code is None:
-        os.kill(child, signal.SIGKILL)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    # The pipe stays open: a child that cannot announce its batches would die of it.
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os.close(reading)
     if code not in (0, -signal.SIGKILL, ResourceError.exit_code):
         raise Difference(f"a run ended with {code}")

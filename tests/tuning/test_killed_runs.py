@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from children import SURVIVED, ended, in_child, start_child
+from children import SURVIVED, in_child, start_child
 from tuned_runs import assert_same, log_of, materials, plan_of, tensors_of, trainer_of
 
 from probekit.errors import CacheError, ResourceError
@@ -52,29 +52,49 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, torch.Tensor], float]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     folder = tmp_path_factory.mktemp("runs") / "undisturbed"
     run(folder.with_name("first"))  # by the parent: what a run imports at its first step, no child imports again
-    began = time.monotonic()
     assert in_child(lambda: run(folder)) == SURVIVED
-    return came_of(folder), weights_of(folder), time.monotonic() - began
+    return came_of(folder), weights_of(folder)
+
+
+def lines_in(folder: Path) -> int:
+    """How far the log of a run is."""
+    log = folder / "log.jsonl"
+    return len(log.read_bytes().splitlines()) if log.exists() else 0
+
+
+def killed(folder: Path, draw: np.random.Generator) -> bool:
+    """Run, and kill the run when its log is some lines longer and a part of a line's time is over; False if it ended.
+
+    By lines, not by a clock alone: a busy machine may be tens of times slower than it was a moment ago.
+    """
+    more, part = int(draw.integers(0, 5)), float(draw.uniform())
+    until = lines_in(folder) + more
+    child, began, found = start_child(lambda: run(folder)), time.monotonic(), (0, 0)
+    while lines_in(folder) < until and not found[0]:
+        time.sleep(0.001)
+        found = os.waitpid(child, os.WNOHANG)
+    if not found[0]:
+        time.sleep(part * (time.monotonic() - began) / (more + 1))
+        os.kill(child, signal.SIGKILL)
+        found = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(found[1]) == -signal.SIGKILL
 
 
 @pytest.mark.slow
 def test_killed_twenty_times_it_ends_the_same(
-    undisturbed: tuple[dict[str, Any], dict[str, torch.Tensor], float], tmp_path: Path
+    undisturbed: tuple[dict[str, Any], dict[str, torch.Tensor]], tmp_path: Path
 ) -> None:
-    expected, weights, seconds = undisturbed
+    expected, weights = undisturbed
     draw = np.random.default_rng(0)
     kills, stages, number = 0, set(), 0
     folder = tmp_path / "0"
     while kills < 20:
-        child = start_child(lambda place=folder: run(place))
-        time.sleep(float(draw.uniform(0.1, 0.9)) * seconds / 2)
-        os.kill(child, signal.SIGKILL)
-        if ended(child) == -signal.SIGKILL:
+        if killed(folder, draw):
             kills += 1
-            stages.add(len((folder / "log.jsonl").read_text().splitlines()) if (folder / "log.jsonl").exists() else -1)
+            stages.add(lines_in(folder))
             continue
         assert came_of(folder) == expected
         number += 1
@@ -82,7 +102,7 @@ def test_killed_twenty_times_it_ends_the_same(
     assert in_child(lambda: run(folder)) == SURVIVED
     assert came_of(folder) == expected
     assert_same(weights_of(folder), weights)
-    assert len(stages) > 1  # where a kill lands is chance
+    assert len(stages) > 1
 
 
 def test_what_was_killed_behind_its_last_word_leaves_no_checkpoint(tmp_path: Path) -> None:
@@ -95,7 +115,7 @@ def test_what_was_killed_behind_its_last_word_leaves_no_checkpoint(tmp_path: Pat
 
 
 def test_it_goes_on_from_every_step(
-    undisturbed: tuple[dict[str, Any], dict[str, torch.Tensor], float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    undisturbed: tuple[dict[str, Any], dict[str, torch.Tensor]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped behind each checkpoint in turn, at stage and epoch boundaries among them."""
 
@@ -200,7 +220,7 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said_and_the_run_goes_on_later(
-    undisturbed: tuple[dict[str, Any], dict[str, torch.Tensor], float], tmp_path: Path
+    undisturbed: tuple[dict[str, Any], dict[str, torch.Tensor]], tmp_path: Path
 ) -> None:
     def short(size: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))

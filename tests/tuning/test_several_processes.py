@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from children import SURVIVED, ended, start_child
 from tuned_runs import losses, materials, plan_of, trainer_of
 
@@ -31,15 +31,14 @@ def train(folder: Path, *, among: dict[str, str] | None = None) -> None:
 @pytest.mark.slow
 def test_two_processes_lose_what_one_loses(tmp_path: Path) -> None:
     train(tmp_path / "one")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
 
     def launched(rank: int) -> None:
         from accelerate.state import AcceleratorState
 
         among = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "ACCELERATE_USE_CPU": "true"}
-        os.environ.update(among, MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+        # They meet at a file: a port that is free now may be taken by the time that one of them listens there.
+        os.environ.update(among, MASTER_ADDR="nobody's", MASTER_PORT="0")
+        torch.distributed.init_process_group("gloo", f"file://{tmp_path / 'met'}", rank=rank, world_size=2)
         AcceleratorState._reset_state(reset_partial_state=True)
         train(tmp_path / "two", among=among)
 

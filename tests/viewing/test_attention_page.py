@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from children import PATIENCE
 from viewing.planted_attention import map_of
 from viewing.read_pages import data_of, read
 
@@ -90,7 +91,7 @@ def test_a_browser_shows_what_a_word_looks_at_by_keys_alone(tmp_path: Path) -> N
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     command = [browser, *flags.split(), "--disable-component-update", "--disable-sync", "--enable-logging=stderr"]
     command += [f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert "CONSOLE" not in done.stderr
     shown = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
     assert shown is not None, done.stdout[-2000:]
