@@ -52,13 +52,11 @@ def small_then_stuck(cache: Path, pattern: str, *, at: tuple[Any, str]) -> Calla
 def stuck() -> None:
     """A probe whose layers take for ever, in a thread that nobody can interrupt."""
 
-    def for_ever() -> None:
-        print("at work", file=sys.stderr, flush=True)
-        threading.Event().wait()
-
     def at_work(*values: object, **options: object) -> None:
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(for_ever).result()
+            for_ever = pool.submit(threading.Event().wait)
+            print("at work", file=sys.stderr, flush=True)
+            for_ever.result()
 
     cli.GRACE = 1.0
     study.run_probes = at_work  # type: ignore[assignment]
