@@ -161,7 +161,8 @@ class TunedModel:
         """Predict every target of a corpus, whatever its splits; texts are read as the run read its own.
 
         Targets whose label training showed and found too rare for the task are left out, as the run left them out; so
-        are examples without labels where others have them, which a note counts and names.
+        are examples without labels where others have them, and words without one in labelled examples; notes count and
+        name them.
 
         Parameters
         ----------

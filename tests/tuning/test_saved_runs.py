@@ -124,6 +124,30 @@ def test_examples_without_labels_among_others_are_counted_and_named(saved: tuple
         assert not any("not predicted" in note for note in model.predict(corpora).data.notes)
 
 
+def test_words_without_labels_in_labelled_examples_are_counted_and_named(saved: tuple[str, Tuned, Tuned]) -> None:
+    """Beside examples without any; the score is of the words that are predicted alone."""
+    whole = list(of_test())
+    holes = [{"upos": tuple(None if place % 3 == 1 else tag for place, tag in enumerate(own.annotations["upos"]))}
+             for own in whole]  # fmt: skip
+    mixed = [replace(own, annotations=hole if n % 2 else own.annotations)
+             for n, (own, hole) in enumerate(zip(whole, holes, strict=True))]  # fmt: skip
+    mixed[0] = replace(whole[0], annotations={})
+    predicted = TunedModel.open(saved[1].folder, device="cpu").predict(Corpus.from_examples(mixed))
+    bare = [(own.words[place], own.id) for own in mixed[1::2] for place in range(1, len(own.words), 3)]
+    words = sum(len(own.words) for own in mixed[1:])
+    said = [note for note in predicted.data.notes if "not predicted" in note]
+    assert said[0].startswith(f"1 of {len(whole)} examples are left out")
+    named = ", ".join(f"'{word}' of {id}" for word, id in bare[:5])
+    assert said[1:] == [
+        f"{len(bare)} of {words} words of labelled examples are left out, and not predicted: they have no label of "
+        f"'pos' ({named} and {len(bare) - 5} more)."
+    ]
+    assert len(predicted.values) == words - len(bare)
+    assert predicted.report is not None
+    assert {row.n for row in predicted.report.rows if row.role == "estimator"} == {words - len(bare)}
+    assert list(predicted.report.provenance["notes"]).count(said[1]) == 1
+
+
 @pytest.mark.parametrize(("task", "targets"), [("label", "labels"), ("label:score", "numbers")])
 def test_sentences_labels_and_numbers(task: str, targets: str, tmp_path: Path) -> None:
     run = tune(tmp_path / "run", "bert", task, targets=targets, examples=12)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 NAMED = 5
-"""Examples that are named of those that are left out."""
+"""Examples, and words, that are named of those that are left out."""
 
 
 def without_answers(task: ProbeTask) -> ProbeTask:
@@ -52,18 +52,36 @@ def _whole(example: Example) -> Sequence[Target]:
 
 
 def lacking_notes(examples: Sequence[Example], task: ProbeTask) -> list[str]:
-    """Name the examples of a labelled corpus that are not labelled: nothing is predicted of them."""
-    ids = [
-        e.id for e in examples if any(e.annotations.get(name) is None and name not in e.spans for name in task.needs)
-    ]
-    if not ids:
-        return []
-    more = f" and {len(ids) - NAMED:,} more" if len(ids) > NAMED else ""
-    return [
-        f"{len(ids):,} of {len(examples):,} examples are left out, and not predicted: they have no "
-        f"{' and '.join(task.needs)}, which others of this corpus have ({', '.join(ids[:NAMED])}{more}). Put them into "
-        "a corpus of their own, where all are predicted."
-    ]
+    """Name the examples, and the words of the others, that a labelled corpus does not label: they are not predicted."""
+    lacking = {e.id for e in examples if any(e.annotations.get(n) is None and n not in e.spans for n in task.needs)}
+    notes = []
+    if lacking:
+        ids = [e.id for e in examples if e.id in lacking]
+        notes.append(
+            f"{len(ids):,} of {len(examples):,} examples are left out, and not predicted: they have no "
+            f"{' and '.join(task.needs)}, which others of this corpus have ({_first(ids)}). Put them into a corpus of "
+            "their own, where all are predicted."
+        )
+    if task.kind != "word":
+        return notes
+    labelled = [e for e in examples if e.id not in lacking]
+    bare = [f"'{e.words[place]}' of {e.id}" for e in labelled for place in _without_label(e, task)]
+    if bare:
+        total = sum(len(e.words) for e in labelled)
+        notes.append(
+            f"{len(bare):,} of {total:,} words of labelled examples are left out, and not predicted: they have no "
+            f"label of '{task.name}' ({_first(bare)})."
+        )
+    return notes
+
+
+def _without_label(example: Example, task: ProbeTask) -> list[int]:
+    asked = {place for target in task.targets(example) for span in target.spans for place in range(*span)}
+    return [place for place in range(len(example.words)) if place not in asked]
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
 
 
 def texts_of(own: TuningData, loaded: LoadedModel, corpus: Corpus, signal: str) -> TuningData:
