@@ -7,6 +7,7 @@ that a cache opens where a position or a task is unknown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,9 @@ KEEP = "keep"
 KEPT_PLACES = "kept_places"
 """In the identity, where rows stand at places of their own: the digest of which places those are."""
 _WITH_OPTION = ("mark", SPANS)
-"""What is followed by a name, which may be ``first`` or ``last``."""
+"""What is followed by a name, which may be ``first`` or ``last``, and stands in double quotes where it has a comma."""
+_QUOTE = '"'
+_QUOTED = re.compile(rf'\s*({"|".join(_WITH_OPTION)}):"((?:[^"]|"")*)"(?::({"|".join(POOLS)}))?\s*(?:,|$)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,12 @@ class Keep:
     def name(self) -> str:
         """What ``--keep`` says, in its one spelling."""
         # A unit that ends like a pool (a task 'column:first') has the pool behind it, or it would be read as one.
-        named = [f"{unit}:{self.pool}" if _apart(unit)[1] else unit for unit in self.units]
-        behind = self.pool != "mean" and named[-1] == self.units[-1]
-        return ",".join(named) + (f":{self.pool}" if behind else "")
+        endings = [not _in_quotes(unit) and bool(_apart(unit)[1]) for unit in self.units]
+        named = [
+            _in_quotes(unit) or (f"{unit}:{self.pool}" if like_a_pool else unit)
+            for unit, like_a_pool in zip(self.units, endings, strict=True)
+        ]
+        return ",".join(named) + (f":{self.pool}" if self.pool != "mean" and not endings[-1] else "")
 
     @property
     def said(self) -> str:
@@ -78,6 +84,8 @@ class Keep:
     def read(cls, text: Any) -> Keep:
         """Read ``words``, ``words:first``, ``sentence,last-prompt``; a last part that is a pool is for all of them.
 
+        A name that has a comma stands in double quotes, ``spans:"regex:a{1,2}",last``; in them ``""`` is one of them.
+
         Raises
         ------
         UsageError
@@ -85,9 +93,11 @@ class Keep:
         """
         if isinstance(text, Keep):
             return text
-        wanted = "tokens, words, or a list of places: sentence, spans:TASK, positions as probe --at names them"
-        parts = [part.strip() for part in plain.text(text, KEEP, wanted).split(",")]
-        units, pools = zip(*map(_apart, parts), strict=True)
+        wanted = (
+            'tokens, words, or a list of places: sentence, spans:TASK (spans:"TASK" where it has a comma), positions '
+            "as probe --at names them"
+        )
+        units, pools = zip(*_parts(plain.text(text, KEEP, wanted)), strict=True)
         given = {pool for pool in pools if pool}
         alone = {TOKENS, WORDS} & set(units)
         if not all(units) or len(set(units)) < len(units) or (alone and len(units) > 1):
@@ -170,6 +180,30 @@ def need_words(cache: ActivationCache, what: str, *, means: bool = False) -> Non
 def keep_notes(cache: ActivationCache) -> list[str]:
     """Return what a report must say of what a cache kept; nothing where it kept every token."""
     return [f"The cache keeps {cache.keep.said} (--keep {cache.keep.name})."] if cache.keep.pooled else []
+
+
+def _parts(text: str) -> list[tuple[str, str]]:
+    """Take a list apart at its commas, but for those in double quotes: units with their pools."""
+    found, at = [], 0
+    while True:
+        if (quoted := _QUOTED.match(text, at)) is not None:
+            kind, name, pool = quoted.groups()
+            found.append((f"{kind}:{name.replace(_QUOTE * 2, _QUOTE)}", pool or ""))
+            at, more = quoted.end(), quoted[0].endswith(",")
+        else:
+            part, comma, _ = text[at:].partition(",")
+            found.append(_apart(part.strip()))
+            at, more = at + len(part) + 1, bool(comma)
+        if not more:
+            return found
+
+
+def _in_quotes(unit: str) -> str:
+    """Return a unit as it is typed where its name needs quotes; empty: it needs none."""
+    kind, _, name = unit.partition(":")
+    if kind not in _WITH_OPTION or not ("," in name or name != name.strip() or name.startswith(_QUOTE)):
+        return ""
+    return f"{kind}:{_QUOTE}{name.replace(_QUOTE, _QUOTE * 2)}{_QUOTE}"
 
 
 def _apart(part: str) -> tuple[str, str]:

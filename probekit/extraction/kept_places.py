@@ -39,7 +39,7 @@ class KeptPlaces:
 
     def __init__(self, keep: Keep) -> None:
         self.keep = keep
-        self._finders: dict[str, Finder] = {unit: _finder(unit, keep) for unit in keep.units}
+        self._finders: dict[str, Finder] = {unit: _named_finder(unit, keep) for unit in keep.units}
         self._found: Counter[str] = Counter()
         self._missing: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         if keep.pool != "mean" and all(_closing(unit) for unit in keep.units):
@@ -87,6 +87,19 @@ class KeptPlaces:
 def _closing(unit: str) -> bool:
     name = unit.partition(":")[0]
     return name in (known := POSITIONS.members()) and known[name].closing
+
+
+def _named_finder(unit: str, keep: Keep) -> Finder:
+    """Return what finds a unit; one that is none beside a task may be a piece of it, behind a comma."""
+    try:
+        return _finder(unit, keep)
+    except UsageError as error:
+        if len(keep.units) == 1 or not any(one.startswith(f"{SPANS}:") for one in keep.units):
+            raise
+        raise UsageError(
+            f"{error} Is '{unit:.60}' a piece of a task that has a comma? Such a task stands in double quotes: "
+            f"""--keep '{SPANS}:"regex:a{{1,2}}"'."""
+        ) from None
 
 
 def _finder(unit: str, keep: Keep) -> Finder:

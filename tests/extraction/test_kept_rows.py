@@ -340,9 +340,43 @@ def test_what_cannot_be_kept_is_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pool", ["mean", "first", "last"])
 @pytest.mark.parametrize("unit", ["spans:column:first", "spans:column:mean", "mark:first", "mark:it", "sentence"])
-@pytest.mark.parametrize("beside", [(), ("spans:pos",), ("assistant",)])
+@pytest.mark.parametrize("beside", [(), ("spans:pos",), ("assistant",), ("spans:regex:a,b:last",)])
 def test_a_name_that_ends_like_a_pool_is_read_as_it_was_meant(unit: str, pool: str, beside: tuple[str, ...]) -> None:
     keep = Keep(tuple(sorted((unit, *beside))), pool)
     assert Keep.read(keep.name) == keep
     assert Keep.of({"keep": keep.name}) == keep
-    assert Keep.read(",".join(f"{each}:{pool}" for each in keep.units)) == keep
+    typed = (each if "," not in each else f'spans:"{each.partition(":")[2]}"' for each in keep.units)
+    assert Keep.read(",".join(f"{each}:{pool}" for each in typed)) == keep
+
+
+@given(
+    names=st.sets(st.text(alphabet='ab,":{} ', min_size=1, max_size=6), min_size=1, max_size=3),
+    pool=st.sampled_from(["mean", "first", "last"]),
+    kind=st.sampled_from(["spans", "mark"]),
+)
+def test_a_name_in_double_quotes_is_never_taken_apart(names: set[str], pool: str, kind: str) -> None:
+    units = tuple(sorted(f"{kind}:{name}" for name in names))
+    keep = Keep(units, pool)
+    assert Keep.read(keep.name) == keep
+    quoted = ",".join(f'{kind}:"{name}"' for name in (unit.partition(":")[2].replace('"', '""') for unit in units))
+    assert Keep.read(f"{quoted}:{pool}") == keep
+    assert Keep.read(f" {quoted} , sentence") == Keep(tuple(sorted((*units, "sentence"))))
+
+
+def test_a_comma_in_a_regex_is_kept_in_quotes_and_else_refused_with_how_to_write_it(tmp_path: Path) -> None:
+    words = [["a", "river", "is", "in", "the", "town"]]
+    made = kept(tiny_model("bert"), words, tmp_path, 'spans:"regex:^.{1,2}$",last', layers=[1])
+    assert made.keep.units == ("last", "spans:regex:^.{1,2}$")
+    index = made.index()
+    places = list(zip(index.word.tolist(), index.stop.tolist(), strict=True)) if index.stop is not None else []
+    # `regex` asks of every word whether the pattern is in it, so that all words are its spans.
+    assert sorted(places) == [(-1, 6), *((word, word + 1) for word in range(6))]
+    tokens = kept(tiny_model("bert"), words, tmp_path, "tokens", layers=[1])
+    np.testing.assert_allclose(made.layer(1)[places.index((1, 2))], mean_of(tokens, 1), atol=2e-6)
+    for keep in ("spans:regex:^.{1,2}$", "last,spans:regex:(a,b)", "spans:regex:a,b"):
+        with pytest.raises(UsageError, match=r"a piece of a task that has a comma\? .* double quotes: --keep 'spans:"):
+            extract(tiny_model("bert"), words, keep=keep, cache=tmp_path)
+
+
+def mean_of(tokens: ActivationCache, word: int) -> np.ndarray:
+    return tokens.layer(1)[np.flatnonzero(tokens.index().word == word)].mean(0)
