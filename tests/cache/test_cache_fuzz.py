@@ -33,7 +33,7 @@ FILES = ["plan.json", "manifest.json", "receipts/00001.json", "corpus/source.jso
 FUZZ = settings(
     max_examples=int(os.environ.get("PROBEKIT_FUZZ_EXAMPLES", "60")),
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 # What JSON can say and Python cannot write, or what looks like what was there.

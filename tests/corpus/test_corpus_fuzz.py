@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from probekit.corpus import open_corpus
 from probekit.errors import InputError
 
-FUZZ = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 SENTENCE = (
     "# newdoc id = d\n# sent_id = s\n# text = a b\n1-2\tab\t_\t_\t_\t_\t_\t_\t_\t_\n"

@@ -378,7 +378,9 @@ def test_a_final_newline_and_carriage_returns_change_nothing(sample: Sample, tmp
         assert list(open_corpus(f"{sample.reader}:{written(sample, tmp_path, text)}")) == expected
 
 
-FUZZ = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 PIECES = ["\t", "\n", "\r\n", " ", "#", "_", "1", "-", "(", ")", "*", "O", "B-", "|", "<e1>", "\u2028", '"', "é", "# "]
 
 

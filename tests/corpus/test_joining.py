@@ -170,7 +170,9 @@ def test_a_fault_of_the_table_is_named_by_place(folder: Path, old: str, new: str
     assert message in str(caught.value)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     edits=st.lists(
         st.tuples(st.integers(0, 10_000), st.integers(0, 3), st.sampled_from(["\t", "\n", "_", "0", "-", "s3", "é"])),
