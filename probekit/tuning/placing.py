@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from probekit.errors import UsageError
+from probekit.tuning.data.reading import beside_chats
 from probekit.tuning.plan import TunePlan
 from probekit.tuning.reasons import Reason
 from probekit.tuning.signals import get_signal
@@ -45,7 +46,4 @@ def check_chats(plan: TunePlan) -> None:
     named = [f"--with {one.name}" for one in plan.signals if get_signal(one.name).texts]
     named += [f"--first {one.task}@{one.corpus}" for one in plan.first]
     if named:
-        raise UsageError(
-            f"'{named[0]}' reads texts as they are, and this model is tuned on chats under a template: the two would "
-            "be different inputs. Leave it out, or extract without --chat."
-        )
+        raise beside_chats(f"'{named[0]}'")

@@ -22,6 +22,7 @@ from probekit.errors import InputError, UsageError
 from probekit.tuning.data.materials import gather
 from probekit.tuning.data.reading import tokens_of
 from probekit.tuning.predict import TunedModel
+from probekit.tuning.runs.source import Source
 
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}[{{ message['role'] }}] {{ message['content'] }}\n{% endfor %}"
@@ -313,6 +314,13 @@ REFUSED: dict[str, tuple[Refused, type[Exception], str]] = {
         lambda cache, _, root: tune("label", on=cache, signals=f"multitask:on=label@{root / 'texts.jsonl'}"),
         UsageError,
         "reads texts as they are",
+    ),
+    "rows of text to stay close on": (
+        lambda _, tuned, root: Source(tuned.network.loaded, reading=tuned.reading).text(
+            tuned.network.loaded, str(root / "texts.jsonl")
+        ),
+        UsageError,
+        "'ewc' with rows= reads texts as they are, .*the two would be different inputs",
     ),
     "a stage before": (lambda cache, *_: tune("label", on=cache, first="pos@grammar:n=20"), UsageError, "--first pos"),
     "language modelling": (lambda cache, *_: tune("text", on=cache), UsageError, "most tokens of chats"),

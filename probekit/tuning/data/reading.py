@@ -127,6 +127,20 @@ def further(own: ExtractionSpec) -> ExtractionSpec:
     return replace(own, overflow="truncate")
 
 
+def beside_chats(what: str) -> UsageError:
+    """Return the error of what reads further texts, beside a model that is tuned on chats.
+
+    Parameters
+    ----------
+    what : str
+        The subject of the message.
+    """
+    return UsageError(
+        f"{what} reads texts as they are, and this model is tuned on chats under a template: the two would be "
+        "different inputs. Leave it out, or extract without --chat."
+    )
+
+
 def read_so(
     cache: ActivationCache | None,
     asked: AskedReading,

@@ -17,7 +17,7 @@ from probekit.errors import CacheError, UsageError
 from probekit.extraction.spec import ExtractionSpec
 from probekit.tuning.data.data import TuningData, from_model
 from probekit.tuning.data.folds import folded
-from probekit.tuning.data.reading import USUAL, further, read_model, reading_of
+from probekit.tuning.data.reading import USUAL, beside_chats, further, read_model, reading_of
 from probekit.tuning.data.text import TARGETS, TEXT, lay_out_text, load_language_model, task_named
 from probekit.tuning.groups import facts_of
 from probekit.tuning.network.assembly import assemble
@@ -131,10 +131,7 @@ class Source:
             The run reads chats, most of whose tokens are their template's.
         """
         if self.reading.input == "chat":
-            raise UsageError(
-                "'ewc' with rows= reads texts as they are, and this model is tuned on chats under a template: the two "
-                "would be different inputs. Leave it out, or extract without --chat."
-            )
+            raise beside_chats("'ewc' with rows=")
         corpus = open_corpus(rows)
         return lay_out_text(loaded, corpus.name, read_model(loaded, corpus, further(self.reading)))
 
