@@ -14,11 +14,12 @@ import torch
 from tiny_models import tiny_headed, tiny_model
 from transformers import AutoTokenizer
 
-from probekit import ActivationCache, TunePlan, advise, extract, probe, tune
+from probekit import ActivationCache, Example, TunePlan, advise, extract, probe, tune
 from probekit.ablation.inputs.labelled import ablate_run_inputs
 from probekit.ablation.probes.fitting import ProbeSpec
 from probekit.cli.app import run
 from probekit.errors import InputError, UsageError
+from probekit.tuning.auxiliary.augmented_signal import _others
 from probekit.tuning.data.materials import gather
 from probekit.tuning.data.reading import tokens_of
 from probekit.tuning.predict import TunedModel
@@ -202,6 +203,12 @@ def test_further_texts_are_read_as_the_run_reads_its_own(
         tune("label", **whole, signals=f"consistency:1,on={bare}", out=tmp_path / "bare")
 
 
+def test_the_other_texts_of_a_file_have_their_surface_too(tmp_path: Path) -> None:
+    (tmp_path / "others.jsonl").write_text('{"words": ["on", "it"], "text": "on it"}\n{"words": ["a", "river"]}\n')
+    found = _others([Example("0", ("a",)), Example("1", ("b",))], "texts", str(tmp_path / "others.jsonl"))
+    assert found == [(("on", "it"), "on it"), (("a", "river"), None)]
+
+
 @pytest.mark.parametrize("how", ["text", "chat"])
 def test_drift_reads_as_the_run_read(
     how: str, root: Path, tmp_path: Path, cache: ActivationCache, capsys: pytest.CaptureFixture[str]
@@ -315,12 +322,10 @@ REFUSED: dict[str, tuple[Refused, type[Exception], str]] = {
         UsageError,
         "reads texts as they are",
     ),
-    "rows of text to stay close on": (
-        lambda _, tuned, root: Source(tuned.network.loaded, reading=tuned.reading).text(
-            tuned.network.loaded, str(root / "texts.jsonl")
-        ),
+    "closeness by other texts": (
+        lambda cache, _, root: tune("label", on=cache, close="ewc:1,rows=grammar:n=4", out=root / "close"),
         UsageError,
-        "'ewc' with rows= reads texts as they are, .*the two would be different inputs",
+        "'ewc' with rows= reads texts as they are",
     ),
     "a stage before": (lambda cache, *_: tune("label", on=cache, first="pos@grammar:n=20"), UsageError, "--first pos"),
     "language modelling": (lambda cache, *_: tune("text", on=cache), UsageError, "most tokens of chats"),

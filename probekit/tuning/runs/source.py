@@ -113,8 +113,10 @@ class Source:
         Raises
         ------
         UsageError
-            It has none.
+            It has none; or the run reads chats, most of whose tokens are their template's.
         """
+        if self.reading.input == "chat":
+            raise beside_chats("'ewc' with rows=")
         try:
             loaded = self.loaded(text=True)
         except UsageError as error:
@@ -123,15 +125,7 @@ class Source:
         return assemble(loaded, plan, kind=TEXT.kind, targets=TARGETS, classes=())
 
     def text(self, loaded: LoadedModel, rows: str) -> TuningData:
-        """Return a corpus for :meth:`language_model`, read as the run reads its own; what is too long is cut off.
-
-        Raises
-        ------
-        UsageError
-            The run reads chats, most of whose tokens are their template's.
-        """
-        if self.reading.input == "chat":
-            raise beside_chats("'ewc' with rows=")
+        """Return a corpus for :meth:`language_model`, read as the run reads its own; what is too long is cut off."""
         corpus = open_corpus(rows)
         return lay_out_text(loaded, corpus.name, read_model(loaded, corpus, further(self.reading)))
 
