@@ -21,7 +21,7 @@ from probekit.cli.app import run
 from probekit.errors import InputError, UsageError
 from probekit.tuning.auxiliary.augmented_signal import _others
 from probekit.tuning.data.materials import gather
-from probekit.tuning.data.reading import tokens_of
+from probekit.tuning.data.reading import AskedReading, tokens_of
 from probekit.tuning.predict import TunedModel
 from probekit.tuning.runs.source import Source
 
@@ -145,7 +145,11 @@ def test_what_was_read_as_text_is_predicted_as_text(root: Path) -> None:
             "label", plan="head-only", model=tiny_model("gpt2"), corpus=path, input=how, changes=QUICK, out=root / how
         )
         folders[how] = TunedModel.open(made.folder)
-    tokens = {how: tuned.predict(path).data.index.token.tolist() for how, tuned in folders.items()}
+    predicted = {how: tuned.predict(path).data for how, tuned in folders.items()}
+    assert {how: data.reading.input for how, data in predicted.items()} == {"text": "text", "words": "words"}
+    with pytest.raises(UsageError, match="A head reads every example at once"):
+        folders["words"].predict(path, overflow="window")
+    tokens = {how: data.index.token.tolist() for how, data in predicted.items()}
     encode = folders["text"].network.loaded.tokenizer
     assert tokens["text"] == [token for row in rows for token in encode(row["text"])["input_ids"]]
     assert tokens["words"] != tokens["text"]
@@ -197,6 +201,9 @@ def test_further_texts_are_read_as_the_run_reads_its_own(
     assert every == surface["text"]
     assert own == [one for one, row in zip(surface["text"], rows, strict=True) if row["split"] == "train"]
     assert not any(example.annotations for example in seen["teacher"][0][0])
+    # What goes on with language modelling says too how it reads: stages before it and closeness go by that.
+    said = gather("text", model=model, corpus=path, reading=AskedReading(**how), device="cpu").data.reading
+    assert (said.input, said.max_length, said.overflow) == ("text", most, "truncate")
     bare = tmp_path / "bare.jsonl"
     bare.write_text(json.dumps({"words": ["a", "river"]}) + "\n")
     with pytest.raises(InputError, match="needs the surface text"):
@@ -328,6 +335,16 @@ REFUSED: dict[str, tuple[Refused, type[Exception], str]] = {
         "'ewc' with rows= reads texts as they are",
     ),
     "a stage before": (lambda cache, *_: tune("label", on=cache, first="pos@grammar:n=20"), UsageError, "--first pos"),
+    "a chat that is not read as written": (
+        lambda _, tuned, __: tuned.predict([Example("odd", ("a",), messages=(("user", "a <s> b"),))]),
+        InputError,
+        "The chat 'odd' cannot be read as it was written: message 1",
+    ),
+    "language modelling at a position": (
+        lambda cache, *_: tune("text", on=cache, at="last"),
+        UsageError,
+        "every token, not about those at 'last'",
+    ),
     "language modelling": (lambda cache, *_: tune("text", on=cache), UsageError, "most tokens of chats"),
     "words erased": (
         lambda _, tuned, root: ablate_run_inputs(tuned.folder, probing=ProbeSpec(str(root / "chats.jsonl")), limit=2),
