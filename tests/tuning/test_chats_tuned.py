@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,21 @@ import torch
 from tiny_models import tiny_headed, tiny_model
 from transformers import AutoTokenizer
 
-from probekit import ActivationCache, Example, TunePlan, advise, extract, probe, tune
+from probekit import ActivationCache, Example, TunePlan, advise, extract, open_corpus, probe, tune
 from probekit.ablation.inputs.labelled import ablate_run_inputs
 from probekit.ablation.probes.fitting import ProbeSpec
 from probekit.cli.app import run
 from probekit.errors import InputError, UsageError
 from probekit.tuning.auxiliary.augmented_signal import _others
+from probekit.tuning.auxiliary.distilling import HeadPenalty
+from probekit.tuning.auxiliary.teacher_signal import _texts
+from probekit.tuning.data.data import TuningData
 from probekit.tuning.data.materials import gather
 from probekit.tuning.data.reading import AskedReading, tokens_of
+from probekit.tuning.data.unlabelled import texts_of
 from probekit.tuning.predict import TunedModel
-from probekit.tuning.runs.source import Source
+from probekit.tuning.verdict.cells import _plan_of
+from probekit.tuning.verdict.grid import Cell
 
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}[{{ message['role'] }}] {{ message['content'] }}\n{% endfor %}"
@@ -214,6 +220,27 @@ def test_the_other_texts_of_a_file_have_their_surface_too(tmp_path: Path) -> Non
     (tmp_path / "others.jsonl").write_text('{"words": ["on", "it"], "text": "on it"}\n{"words": ["a", "river"]}\n')
     found = _others([Example("0", ("a",)), Example("1", ("b",))], "texts", str(tmp_path / "others.jsonl"))
     assert found == [(("on", "it"), "on it"), (("a", "river"), None)]
+
+
+def test_what_stands_beside_a_run_is_read_at_its_position(
+    tuned: TunedModel, cache: ActivationCache, tmp_path: Path
+) -> None:
+    """Rivals of a verdict, the head that a model is held to, texts without labels: each of one token, as the run's."""
+
+    def places(data: TuningData) -> list[Any]:
+        return sorted(data.spans.tolist())
+
+    own = gather("label", on=cache, at="last-prompt")
+    assert _plan_of(Cell(2, ()), own, 8).read.at == "last-prompt"
+    whole = gather("label", on=cache).data
+    held = HeadPenalty(tuned.network, whole, tuned.task, strength=1.0, temperature=1.0).data
+    assert places(held) == places(own.data) != places(whole)
+    path = tmp_path / "texts.jsonl"
+    texts(path)
+    words = gather("label", model=tiny_model("gpt2"), corpus=path, at="last", device="cpu")
+    spec: Any = SimpleNamespace(feed=SimpleNamespace(data=words.data), network=SimpleNamespace(loaded=words.loaded))
+    for data in (texts_of(words.data, words.loaded, open_corpus(path), "consistency"), _texts(spec, str(path))):
+        assert (data.at, places(data)) == ("last", places(words.data))
 
 
 @pytest.mark.parametrize("how", ["text", "chat"])
