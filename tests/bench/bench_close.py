@@ -70,7 +70,7 @@ def run_seed(seed: int, root: Path, data: Path, lines: Lines) -> None:
         for line in lines.lines:
             if (line["seed"], line["arm"]) == (seed, arm):
                 line["chosen"] = line["close"] == close_of(chosen)
-        lines.add(lines.lines.pop())
+        lines.write()
 
 
 class Second:

@@ -77,7 +77,8 @@ def run_seed(name: str, seed: int, arms: Sequence[str], data: Path, lines: Lines
             if arm not in arms or lines.find({"task": name, "seed": seed, "arm": arm}):
                 continue
             if (twin := _twin(lines, name, seed, plan, arm)) is not None:
-                lines.add({**twin, "arm": arm, "same_as": twin["arm"]})
+                lines.lines.append({**twin, "arm": arm, "same_as": twin["arm"]})  # made by what made its twin
+                lines.write()
                 continue
             before = time.process_time()
             tuned = run_plan(materials, plan, Path(root) / arm)

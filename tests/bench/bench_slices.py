@@ -17,7 +17,6 @@ failed where experts are no better in the slices than upweighting.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import sys
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from small_runs import Lines
 from verify_tasks import corpus_of, tasks
 
 from probekit.corpus import open_corpus
@@ -86,9 +86,9 @@ def drawn(rows: Sequence[Example], setting: Setting, seed: int) -> list[Example]
     return [replace(rows[at], split=split) for split, at in [*[("train", at) for at in train], *splits]]
 
 
-def run_seed(name: str, seed: int, rows: Sequence[Example], path: Path, lines: list[dict[str, Any]]) -> None:
+def run_seed(name: str, seed: int, rows: Sequence[Example], lines: Lines) -> None:
     """Run what one seed of one task lacks."""
-    done = {line["arm"] for line in lines if (line["task"], line["seed"]) == (name, seed)}
+    done = {line["arm"] for line in lines.lines if (line["task"], line["seed"]) == (name, seed)}
     if done >= set(ARMS):
         return
     setting = SETTINGS[name]
@@ -110,7 +110,7 @@ def run_seed(name: str, seed: int, rows: Sequence[Example], path: Path, lines: l
             tuned = run_plan(own, found.with_set(f"signals={spelled}"), Path(folder) / "run", save="delta")
         report = tuned.report
         scores = {row.method: row for row in report.select(split="test", metric="accuracy")}
-        lines.append(
+        lines.add(
             {
                 "task": name,
                 "n": setting.n,
@@ -133,9 +133,7 @@ def run_seed(name: str, seed: int, rows: Sequence[Example], path: Path, lines: l
                 "seconds": round(time.process_time() - began, 1),
             }
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-        print({key: value for key, value in lines[-1].items() if key != "search"}, flush=True)
+        print({key: value for key, value in lines.lines[-1].items() if key != "search"}, flush=True)
 
 
 def in_slices(line: Mapping[str, Any], which: str) -> float:
@@ -185,8 +183,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(SETTINGS))
     parser.add_argument("--table", action="store_true", help="run nothing")
     options = parser.parse_args()
-    text = options.lines.read_text(encoding="utf-8") if options.lines.exists() else ""
-    lines = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+    lines = Lines(options.lines)
     data = Path(os.environ.get("PROBEKIT_DATA") or "nowhere")
     if not options.table:
         if not data.is_dir():
@@ -194,8 +191,8 @@ def main() -> None:
         for name in options.only:
             rows = rows_of(name, data)
             for seed in range(SETTINGS[name].seeds):
-                run_seed(name, seed, rows, options.lines, lines)
-    print(table(lines))
+                run_seed(name, seed, rows, lines)
+    print(table(lines.lines))
 
 
 if __name__ == "__main__":
