@@ -20,8 +20,9 @@ from probekit.ablation.steering.sentences import Parts
 from probekit.behaviour.scoring.making import ScoringSpec, Session
 from probekit.cache.reader import ActivationCache
 from probekit.cli.app import run
-from probekit.corpus import open_corpus
+from probekit.corpus import Corpus, open_corpus
 from probekit.errors import UsageError
+from probekit.example import Example
 from probekit.extraction.run import extract
 from probekit.models.sources.find import find_model
 from probekit.report.page.commands import reproduction
@@ -148,6 +149,21 @@ def test_a_masked_model_reads_chats_with_the_words_masked(tmp_path: Path) -> Non
     assert sorted(whole) == sorted(words)
     assert question.row[question.place] == mask
     assert len(question.row) == len(ids)
+
+
+def test_sentences_that_are_left_out_are_counted(made: dict[str, Path]) -> None:
+    """One word has no place at which another could stand; thirty are more than the model reads."""
+    words = [["the"], ["the"] * 30, ["the", "noun1", "is"]]
+    corpus = Corpus.from_examples([Example(f"e{n}", its, split="train") for n, its in enumerate(map(tuple, words))])
+    cache = ActivationCache.open(extract(made["model"], corpus, overflow="truncate", cache=made["root"] / "few").cache)
+    with Session(find_model(str(made["model"])), ScoringSpec(device="cpu"), stacks=True) as session:
+        parts = Parts(session, cache, corpus, chats=False, batch_tokens=64)
+        assert (len(parts.sentences("train").groups), len(parts.places("train", ((5,), (6,)), 0))) == (2, 1)
+    said = "no token of them is predicted, or they are longer than the model reads."
+    assert parts.notes == [
+        f"{n} of 3 sentences of train are left out of {what}: {said}"
+        for n, what in ((1, "the loss"), (2, "the questions"))
+    ]
 
 
 def test_the_command_takes_chats_and_what_has_no_effect_is_refused(

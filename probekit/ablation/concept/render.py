@@ -131,7 +131,8 @@ def plot(report: ConceptReport, ax: Axes | None = None) -> Axes:
     ax.legend(frameon=False, loc="best", fontsize=8)
     units = next((row for row in report.rows if row.n_groups and row.unit), None)
     over = f" of {how_many(units.n_groups or 0, units.unit or '')}" if units else ""
-    write_title(ax, shortened(report.heading, 72), f"lines: {LEVEL:.0%} intervals{over}")
+    found = f"found at '{report.at}', erased at every token; " if report.at else ""
+    write_title(ax, shortened(report.title, 72), f"{found}lines: {LEVEL:.0%} intervals{over}")
     return ax
 
 

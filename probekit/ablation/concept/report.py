@@ -39,12 +39,21 @@ class ConceptReport(RowReport):
 
     @property
     def heading(self) -> str:
+        """What was erased from which model, and where it was found."""
+        return f"{self.title}, found at '{self.at}'" if self.at else self.title
+
+    @property
+    def title(self) -> str:
         """What was erased from which model."""
         model = self.provenance.get("model", {})
-        settings = self.provenance.get("settings", {})
-        where = "all layers" if settings.get("everywhere") else "one layer"
-        found = f", found at '{settings['at']}'" if settings.get("at") else ""
-        return f"readable and used · {model.get('name', '')} · {self.eraser} at {where}{found}"
+        where = "all layers" if self.provenance.get("settings", {}).get("everywhere") else "one layer"
+        return f"readable and used · {model.get('name', '')} · {self.eraser} at {where}"
+
+    @property
+    def at(self) -> str | None:
+        """The position that erasers were fitted at; None: in the words of the targets."""
+        found = self.provenance.get("settings", {}).get("at")
+        return None if found is None else str(found)
 
     @property
     def eraser(self) -> str:

@@ -47,11 +47,21 @@ class SteeringReport(RowReport):
 
     @property
     def heading(self) -> str:
+        """What was added to which model, where it was found, and what was asked."""
+        return f"{self.title}, found at '{self.at}'" if self.at else self.title
+
+    @property
+    def title(self) -> str:
         """What was added to which model, and what was asked."""
         settings, model = self.provenance.get("settings", {}), self.provenance.get("model", {})
         way = f"{settings.get('away', '')} -> {settings.get('toward', '')}"
-        way += f", found at '{settings['at']}'" if settings.get("at") else ""
         return f"{self.provenance.get('task', '')} · {model.get('name', '')} · {way}"
+
+    @property
+    def at(self) -> str | None:
+        """The position that the direction was found at; None: in the words of the targets."""
+        found = self.provenance.get("settings", {}).get("at")
+        return None if found is None else str(found)
 
     @property
     def chosen(self) -> tuple[int, float]:
@@ -118,8 +128,9 @@ class SteeringReport(RowReport):
         ax.set_ylabel("rise (nats)")
         ax.legend(frameon=False, fontsize=9)
         ax.spines[["top", "right"]].set_visible(False)
-        said = f"added to layer {layer}; upright: chosen on dev; bands: {LEVEL:.0%} intervals"
-        write_title(ax, shortened(self.heading, 72), said)
+        found = f"found at '{self.at}', " if self.at else ""
+        said = f"{found}added to layer {layer}; upright: chosen on dev; bands: {LEVEL:.0%} intervals"
+        write_title(ax, shortened(self.title, 72), said)
         return ax
 
 

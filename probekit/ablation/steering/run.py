@@ -184,6 +184,7 @@ def steer(
             sides = {split: parts.places(split, words, seed) for split in ("dev", "test")}
         dev, test = (Side(session, sides[split], parts.sentences(split), batch_tokens=tokens, seed=seed)
                      for split in ("dev", "test"))  # fmt: skip
+        notes += parts.notes
         chosen = choose(dev, vectors, strengths, cost, None if progress is None else lambda d, n: progress(d / 2, n))
         vector = chosen.vector
         others = [vector.random(seed + draw) for draw in range(draws)]

@@ -46,25 +46,45 @@ class Sentences:
 
 
 class Parts:
-    """The examples of each split, as texts or as the chats of a cache."""
+    """The examples of each split, as texts or as the chats of a cache.
+
+    Attributes
+    ----------
+    notes : list of str
+        How many examples are left out, and of what.
+    """
 
     def __init__(
         self, session: Session, cache: ActivationCache, corpus: Corpus, *, chats: bool, batch_tokens: int
     ) -> None:
         self._session, self._tokens, self._cache, self._corpus = session, batch_tokens, cache, corpus
         self._texts = Texts(cache.index()) if chats else None
+        self.notes: list[str] = []
 
     def sentences(self, split: str) -> Sentences:
         """Return those whose loss is read."""
         if self._texts is None:
-            return _read_texts(self._session, self._of(split), self._tokens)
-        return _read_chats(self._session, self._texts, self._chats(split), self._tokens)
+            found = _read_texts(self._session, self._of(split), self._tokens)
+        else:
+            found = _read_chats(self._session, self._texts, self._chats(split), self._tokens)
+        self._say_left(split, len(found.groups), "the loss")
+        return found
 
     def places(self, split: str, words: Words, seed: int) -> list[Question]:
         """Return where words are asked for."""
         if self._texts is None:
-            return _places_in_texts(self._session, self._of(split), words, seed)
-        return _places_in_chats(self._session, self._texts, self._chats(split), words, seed)
+            found = _places_in_texts(self._session, self._of(split), words, seed)
+        else:
+            found = _places_in_chats(self._session, self._texts, self._chats(split), words, seed)
+        self._say_left(split, len(found), "the questions")
+        return found
+
+    def _say_left(self, split: str, kept: int, what: str) -> None:
+        if (whole := len(self._of(split))) > kept:
+            self.notes.append(
+                f"{whole - kept:,} of {whole:,} sentences of {split} are left out of {what}: no token of them is "
+                "predicted, or they are longer than the model reads."
+            )
 
     def _of(self, split: str) -> list[Example]:
         return [one for one in self._corpus if one.split == split]
