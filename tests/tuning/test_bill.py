@@ -44,7 +44,9 @@ def test_a_strategy_is_the_mean_of_its_seeds_with_the_interval_of_student() -> N
 def test_one_seed_has_no_interval_and_says_so() -> None:
     bill = Bill([*runs("full", [0.9], trained=100_000), HEAD])
     assert bill.totals[0].low is None
-    assert "of one seed it cannot be said" in bill.advice()
+    assert "; of one run that both have it cannot be said" in bill.advice()
+    apart = [replace(one, seed=one.seed + 3) for one in runs("head-only", [0.8, 0.81, 0.8])]
+    assert "; of no run that both have" in Bill([*runs("full", [0.9, 0.91, 0.9], trained=100_000), *apart]).advice()
 
 
 def test_the_advice_is_to_fine_tune_where_the_gain_is_more_than_chance() -> None:

@@ -264,6 +264,9 @@ def test_other_test_rows_and_labels_are_refused_by_name(tmp_path: Path) -> None:
     ]
     with pytest.raises(UsageError, match=r"what is true: of dev 'train-0' is"):
         ensemble([first, tuned("held", held)])
+    other = [replace(own, words=own.words[::-1], split="dev") if own.id == "train-0" else own for own in every]
+    with pytest.raises(UsageError, match=r"the words of 'train-0' are others"):
+        ensemble([first, tuned("other", other)])
 
 
 def _file(place: Path, rows: list[Example]) -> str:

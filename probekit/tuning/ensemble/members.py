@@ -101,14 +101,15 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What runs before said of rows: the label of each, and the words of the examples of dev, each with its run."""
+    """What runs before said of rows: the label of each, and the words of their examples, each with its run."""
 
     labels: dict[Key, tuple[Any, Path]] = field(default_factory=dict)
     words: dict[Any, tuple[Any, Path]] = field(default_factory=dict)
 
     def learn(self, folder: Path, keys: Sequence[Key], labels: Sequence[Any]) -> None:
-        """Take the labels of a run as true."""
+        """Take the labels and the words of a run as true, of what it trained on too: others may hold that out."""
         self.labels.update((key, (label, folder)) for key, label in zip(keys, labels, strict=True))
+        self.words.update((key[0], (key[1], folder)) for key in keys)
 
     def check_dev(self, folder: Path, dev: _Read) -> None:
         """Refuse a run that has other words or another label of a row, and remember what it has."""

@@ -148,7 +148,8 @@ class Bill:
         over, _ = repeats_in_words(self.entries)
         cost = f"at {price:.1f} times the seconds and {best.trained / max(head.trained, 1):,.0f} times the parameters"
         if spread is None:
-            return f"{what}, {cost}; of one seed it cannot be said whether that is more than chance (--seeds 3)."
+            both = "one run" if gaps else "no run"
+            return f"{what}, {cost}; of {both} that both have it cannot be said whether that is chance (--seeds 3)."
         if gain - spread > 0:
             return f"Fine-tune: {what}, {gain:+z.3f} (+- {spread:.3f} over {over}), {cost}."
         said = f"{what}, a difference of {gain:+z.3f} (+- {spread:.3f} over {over}), {cost}"
