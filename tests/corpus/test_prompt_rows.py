@@ -100,9 +100,11 @@ def test_a_hub_dataset_of_chats(tmp_path: Path) -> None:
     folder = tmp_path / "chats"
     folder.mkdir()
     for part in ("train", "test"):
-        row = {"id": "same", "messages": CHAT, "label": part, "tags": ["a", "b"]}
+        row = {"id": "same", "messages": CHAT, "label": part, "tags": ["a", "b"], "chosen": CHAT, "rejected": CHAT}
         (folder / f"{part}.jsonl").write_text(json.dumps(row) + "\n")
-    found = list(open_corpus(f"hf:{folder}"))
+    corpus = open_corpus(f"hf:{folder}")
+    found = list(corpus)
+    assert any("not read beside messages: chosen, rejected" in remark for remark in corpus.remarks)
     assert sorted(str(example.split) for example in found) == ["test", "train"]
     assert found[0].messages == tuple((message["role"], message["content"]) for message in CHAT)
     assert found[0].annotations["source_id"] == "same"
