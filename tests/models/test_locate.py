@@ -155,40 +155,39 @@ def test_digests_follow_content_and_not_names_or_versions(folder: Path) -> None:
     assert locate(folder).digests()["weights"] != before["weights"]
 
 
-def test_a_remembered_digest_is_forgotten_when_the_file_changes(tmp_path: Path, private_cache: Path) -> None:
+def test_a_remembered_digest_is_forgotten_when_the_file_changes(
+    tmp_path: Path, private_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from probekit.models.sources import digests
 
     large = tmp_path / "large"
     large.write_bytes(bytes(digests.LARGE))
     os.utime(large, (1, 1))
+    monkeypatch.setattr(digests, "REST_SECONDS", PATIENCE)
     zeros = digests.file_digest(large)
     assert not (private_cache / digests.MEMORY).exists()  # its ctime is too fresh to be trusted
-    resting = digests.REST_SECONDS
-    digests.REST_SECONDS = -100
-    try:
+    monkeypatch.setattr(digests, "REST_SECONDS", -100)
+    assert digests.file_digest(large) == zeros
+    memory = private_cache / digests.MEMORY
+    remembered = json.loads(memory.read_text())
+    (key,) = remembered
+    assert remembered[key] == digests._with_checksum(key, zeros)
+    memory.write_text(json.dumps({key: digests._with_checksum(key, "f" * 64)}))
+    assert digests.file_digest(large) == "f" * 64  # it is the memory that answers
+    for damaged in (
+        "f" * 64,
+        digests._with_checksum(key, zeros).replace("0", "1"),
+        digests._with_checksum("another", zeros),
+    ):
+        memory.write_text(json.dumps({key: damaged}))
         assert digests.file_digest(large) == zeros
-        memory = private_cache / digests.MEMORY
-        remembered = json.loads(memory.read_text())
-        (key,) = remembered
-        assert remembered[key] == digests._with_checksum(key, zeros)
-        memory.write_text(json.dumps({key: digests._with_checksum(key, "f" * 64)}))
-        assert digests.file_digest(large) == "f" * 64  # it is the memory that answers
-        for damaged in (
-            "f" * 64,
-            digests._with_checksum(key, zeros).replace("0", "1"),
-            digests._with_checksum("another", zeros),
-        ):
-            memory.write_text(json.dumps({key: damaged}))
-            assert digests.file_digest(large) == zeros
-        large.write_bytes(bytes(digests.LARGE - 1) + b"1")
-        assert digests.file_digest(large) not in (zeros, "f" * 64)
-        memory.write_text("{broken")
-        assert len(digests.file_digest(large)) == 64
-        memory.unlink()
-        memory.mkdir()
-        assert len(digests.file_digest(large)) == 64
-    finally:
-        digests.REST_SECONDS = resting
+    large.write_bytes(bytes(digests.LARGE - 1) + b"1")
+    assert digests.file_digest(large) not in (zeros, "f" * 64)
+    memory.write_text("{broken")
+    assert len(digests.file_digest(large)) == 64
+    memory.unlink()
+    memory.mkdir()
+    assert len(digests.file_digest(large)) == 64
 
 
 def test_no_such_model() -> None:

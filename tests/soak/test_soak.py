@@ -48,7 +48,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]
     arguments += ["--model", model, "--corpus", corpus, "--folder", str(folder)]
     runs = json.dumps({name: arguments + more for name, more in MORE.items()})
     command = [sys.executable, "-c", SEVERAL, str(SOAK.parent), runs]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr
     return {name: (code, out) for name, (code, out) in json.loads(done.stdout).items()}
 
