@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tiny_models import LIMIT, tiny_model
 
 import probekit.cache.write.staging
-from probekit import ActivationCache, extract
+from probekit import ActivationCache, Example, extract
 from probekit.cache.examples import read_kept, read_text
 from probekit.cache.format.certificate import certificate
 from probekit.cache.format.manifest import read_header
@@ -30,11 +30,13 @@ from probekit.cache.format.plan import read_plan
 from probekit.cache.index import CacheIndex
 from probekit.cache.keep import Keep
 from probekit.cache.manage.verify import repair, verify
-from probekit.errors import CacheError, NumericError, UsageError
+from probekit.errors import CacheError, InputError, NumericError, UsageError
 from probekit.extraction.forward_pass import ModelPass
 from probekit.extraction.keeping import Places, rows_to_keep
+from probekit.extraction.kept_places import _spans_of
 from probekit.extraction.pooled import RowSums
 from probekit.storage.strict import canonical
+from probekit.tasks import ProbeTask, Target
 
 SENTENCES = [
     ["the", "doctor", "walked", "to", "the", "quiet", "house"],
@@ -361,6 +363,22 @@ def test_a_name_in_double_quotes_is_never_taken_apart(names: set[str], pool: str
     quoted = ",".join(f'{kind}:"{name}"' for name in (unit.partition(":")[2].replace('"', '""') for unit in units))
     assert Keep.read(f"{quoted}:{pool}") == keep
     assert Keep.read(f" {quoted} , sentence") == Keep(tuple(sorted((*units, "sentence"))))
+
+
+def test_what_is_kept_of_positions_is_called_no_mean_where_it_is_one_token() -> None:
+    assert Keep.read("sentence").said == "a row an example, the mean of its tokens"
+    said = Keep.read("last-prompt,last").said
+    assert said.startswith("a row for last and for last-prompt of each example, ")
+    assert said.endswith(" where it has several")
+
+
+def test_a_span_that_points_outside_of_its_example_is_the_task_files_fault() -> None:
+    """As where it is probed: kept rows would be those of other words, or of none."""
+    task = ProbeTask(name="far", kind="word", targets=lambda example: [Target(((0, 4),), "x")])
+    find = _spans_of(task)
+    assert find(Example("long", tuple("abcd"))) == [(0, 4)]
+    with pytest.raises(InputError, match=r"gave the span \(0, 4\) for example 'short', which has 3 words"):
+        find(Example("short", tuple("abc")))
 
 
 def test_a_comma_in_a_regex_is_kept_in_quotes_and_else_refused_with_how_to_write_it(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +29,9 @@ from probekit.tuning.data.materials import gather
 from probekit.tuning.data.reading import AskedReading, tokens_of
 from probekit.tuning.data.unlabelled import texts_of
 from probekit.tuning.predict import TunedModel
+from probekit.tuning.runs.source import rows_of
+from probekit.tuning.training.first import _materials_of
+from probekit.tuning.tune import plan_for
 from probekit.tuning.verdict.cells import _plan_of
 from probekit.tuning.verdict.grid import Cell
 
@@ -241,6 +245,25 @@ def test_what_stands_beside_a_run_is_read_at_its_position(
     spec: Any = SimpleNamespace(feed=SimpleNamespace(data=words.data), network=SimpleNamespace(loaded=words.loaded))
     for data in (texts_of(words.data, words.loaded, open_corpus(path), "consistency"), _texts(spec, str(path))):
         assert (data.at, places(data)) == ("last", places(words.data))
+    made = tune(
+        "label", plan="head-only", model=tiny_model("gpt2"), corpus=path, at="last", changes=QUICK, out=tmp_path / "a"
+    )
+    with pytest.raises(UsageError, match="are read at 'last'"):
+        ablate_run_inputs(made.folder, probing=ProbeSpec(str(path)), limit=2)
+    # A stage before is of a task of its own, which the position is not.
+    plan = plan_for(words, "head-only", changes=[f"first=label@{path}:epochs=1"])
+    assert _materials_of(plan.first[0], replace(plan, first=()), words).data.at is None
+
+
+def test_the_rows_of_a_run_are_read_again_as_it_read_them(
+    root: Path, tuned: TunedModel, cache: ActivationCache
+) -> None:
+    """What an ensemble weighs and what weights are held to: chats, at the position, or they would be other rows."""
+    own, path = gather("label", on=cache, at="last-prompt").data, root / "chats.jsonl"
+    again = rows_of(tuned.folder, tuned.record, tuned.task, tuned.network.loaded, path, option="--corpus CORPUS")
+    assert (again.digest, again.at, again.reading.input) == (own.digest, "last-prompt", "chat")
+    labelled = tuned.labelled(open_corpus(path))
+    assert sorted(labelled.spans.tolist()) == sorted(own.spans.tolist())
 
 
 @pytest.mark.parametrize("how", ["text", "chat"])

@@ -75,6 +75,13 @@ def test_a_greater_strength_that_stands_beside_them_is_not_compared(plan: TunePl
     assert next(reason for reason in found.why if reason.field == "close").evidence["strengths"] == (0.01, 0.1, 1)
 
 
+def test_a_model_may_be_held_in_one_way_at_two_places(plan: TunePlan) -> None:
+    both = plan.with_set("close=distill:1,layer=1;distill:5,layer=2")
+    assert [choice.options["layer"] for choice in both.close] == [1, 2]
+    with pytest.raises(UsageError, match="by 'distill' twice"):
+        plan.with_set("close=distill:1,layer=1;distill:5,layer=1")
+
+
 def test_without_an_error_nothing_is_chosen(plan: TunePlan) -> None:
     with pytest.raises(InputError, match="too small"):
         chosen(plan, [0.5, 0.6], error=None)
