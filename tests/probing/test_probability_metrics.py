@@ -89,8 +89,10 @@ def test_what_cannot_be_asked_is_none_and_said() -> None:
     said = remark(["false", "true"], {"test": few})
     assert "looks for 'true', not 'false'" in said
     assert "test has 2 that are not 'true': fewer than 100" in said
-    many = np.array([0] * 100 + [1], np.int32)
-    assert "fewer than" not in remark(["false", "true"], {"test": many})
+    some = remark(["false", "true"], {"test": np.array([0] * 100 + [1], np.int32)})
+    assert "test has 100 that are not 'true': with fewer than 300 its interval is too narrow." in some
+    assert "fewer than 100" not in some
+    assert "fewer than" not in remark(["false", "true"], {"test": np.array([0] * 300 + [1], np.int32)})
     absent = metrics()["auroc"].remark
     assert absent is not None
     assert "In dev all rows or none are of 'b'" in absent(["a", "b", "c"], {"dev": np.array([0, 2, 0], np.int32)})

@@ -18,8 +18,8 @@ from probekit.statistics.metrics import FloatArray, Metric, Scored
 from probekit.statistics.ranking import Curve, ranked
 
 
-def ordered(name: str, curve: Curve, summary: str, *, fewest: int = 1) -> Metric:
-    """Return the metric of a curve; `fewest` negatives are what it takes to be read as its name says."""
+def ordered(name: str, curve: Curve, summary: str, *, fewest: int = 1, steady: int = 1) -> Metric:
+    """Return the metric of a curve: `fewest` negatives are what its name takes, `steady` what its interval takes."""
     return Metric(
         name,
         None,
@@ -27,7 +27,7 @@ def ordered(name: str, curve: Curve, summary: str, *, fewest: int = 1) -> Metric
         summary,
         proba=True,
         measure=partial(measure, curve),
-        remark=partial(remark, name, fewest),
+        remark=partial(remark, name, fewest, steady),
     )
 
 
@@ -59,7 +59,7 @@ def _mean(values: FloatArray) -> FloatArray:
         return np.asarray(np.nanmean(values, axis=1))
 
 
-def remark(name: str, fewest: int, classes: Sequence[str], gold: Mapping[str, NDArray[np.int32]]) -> str:
+def remark(name: str, fewest: int, steady: int, classes: Sequence[str], gold: Mapping[str, NDArray[np.int32]]) -> str:
     """Say what is looked for, which classes a split cannot be asked about, and where negatives are too few."""
     codes, shown = looked_for(len(classes)), name.replace("_", " ")
     said = [
@@ -72,11 +72,16 @@ def remark(name: str, fewest: int, classes: Sequence[str], gold: Mapping[str, ND
         absent = [classes[code] for code, count in counts.items() if count in (0, len(labels))]
         if absent:
             said.append(f"In {split} all rows or none are of {', '.join(map(repr, absent))}, left out of it.")
-        few = {classes[code]: len(labels) - count for code, count in counts.items() if len(labels) - count < fewest}
-        if few:
-            least = ", ".join(f"{count} that are not '{label}'" for label, count in few.items())
+        negatives = {classes[code]: len(labels) - count for code, count in counts.items()}
+        if few := _listed(negatives, fewest):
             said.append(
-                f"{split} has {least}: fewer than {fewest}, so that no false positive at all is allowed, and the "
+                f"{split} has {few}: fewer than {fewest}, so that no false positive at all is allowed, and the "
                 "score hangs on one row."
             )
+        if few := _listed(negatives, steady):
+            said.append(f"{split} has {few}: with fewer than {steady} its interval is too narrow.")
     return " ".join(said)
+
+
+def _listed(negatives: Mapping[str, int], enough: int) -> str:
+    return ", ".join(f"{count} that are not '{label}'" for label, count in negatives.items() if count < enough)
