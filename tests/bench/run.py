@@ -3,7 +3,8 @@
 Enters: names, or none for all that take minutes. Leaves: what each prints, its seconds, and their sum.
 Surprise: those that probe the whole of EWT share one extraction; ``verify`` takes hours and a file for its lines, so
 it is run by itself (``bench_verify.py``), as are the twenty tasks one by one (``bench_twenty.py --parts``) and scores
-beside minicons, which is no dependency (``bench_behave.py``).
+beside minicons, which is no dependency (``bench_behave.py``), and 8B parameters, for which 17 GB of disk are needed
+(``bench_spread.py``).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 SHARING = ("online", "structural", "twenty")
 """Benchmarks over all layers of MiniLM on EWT, which one root of caches serves."""
-BY_ITSELF = ("verify", "behave")
+BY_ITSELF = ("verify", "behave", "spread")
 
 
 def main() -> None:
