@@ -245,6 +245,9 @@ def test_other_test_rows_and_labels_are_refused_by_name(tmp_path: Path) -> None:
     first, fewer = tuned("first", every), tuned("fewer", every[:-1])
     with pytest.raises(UsageError, match=r"has 7, .* 8: 'test-7' is in one of both"):
         ensemble([first, fewer])
+    spoken = [replace(own, words=own.words[::-1]) if own.id == "test-0" else own for own in every]
+    with pytest.raises(UsageError, match=r"the words or the targets of 'test-0' are others"):
+        ensemble([first, tuned("spoken", spoken)])
     third = [
         replace(own, annotations={**own.annotations, "label": "none"}) if own.id == "train-0" else own for own in every
     ]
