@@ -45,8 +45,11 @@ def cluster() -> Iterator[Any]:
     # Workers have probekit and not the tests; what they run of these is sent whole.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     asked: Any = SimpleNamespace(address=None, workers=2)
-    with connected(asked):
-        yield ray
+    with pytest.MonkeyPatch.context() as patch:
+        # A worker that is slow to import is not lost: these tests count the lost.
+        patch.setenv("RAY_worker_register_timeout_seconds", str(int(PATIENCE)))
+        with connected(asked):
+            yield ray
 
 
 @pytest.fixture(autouse=True)
