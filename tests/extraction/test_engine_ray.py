@@ -195,6 +195,20 @@ def test_an_address_where_nobody_listens_is_said_before_ray_waits_for_it(
         knock(found_by_ray)
 
 
+def test_ray_that_does_not_start_here_is_a_resource_and_on_a_cluster_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**options: Any) -> None:
+        raise Exception("The current node timed out during startup.")  # what Ray raises after 30 seconds
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False, init=init))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    here: Any = SimpleNamespace(address=None, workers=1)
+    with pytest.raises(ResourceError, match=r"did not start on this machine: Exception: The current node timed"):
+        connected(here).__enter__()
+    named: Any = SimpleNamespace(address="auto", workers=1)
+    with pytest.raises(NetworkError, match="No Ray cluster answers at auto"):
+        connected(named).__enter__()
+
+
 def test_workers_that_no_shard_is_there_for_are_not_started_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_engine, "_portable", lambda job: job.request)
     monkeypatch.setattr(ray_engine._Pool, "start", lambda self: None)

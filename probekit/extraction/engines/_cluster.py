@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from probekit.errors import NetworkError, UsageError, reason_of
+from probekit.errors import NetworkError, ProbekitError, ResourceError, UsageError, reason_of
 from probekit.extraction.request import Request
 
 OBJECT_STORE = 80 << 20
@@ -27,7 +27,17 @@ KNOCK = 5.0
 
 @contextlib.contextmanager
 def connected(request: Request) -> Iterator[Any]:
-    """Yield Ray, connected to a cluster: the caller's own, one that is named, or one that is started here."""
+    """Yield Ray, connected to a cluster: the caller's own, one that is named, or one that is started here.
+
+    Raises
+    ------
+    UsageError
+        Ray is not installed.
+    NetworkError
+        The cluster that is named does not answer.
+    ResourceError
+        Ray does not start on this machine.
+    """
     try:
         import ray
     except ImportError:
@@ -40,14 +50,13 @@ def connected(request: Request) -> Iterator[Any]:
         knock(address)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault(
-        "RAY_worker_niceness", "0"
-    )  # what Ray starts here has the command's priority, not a lower one
+    # What Ray starts here has the command's priority, not a lower one.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     try:
-        if address is not None:
+        if address:
             ray.init(address=address, **quietly)
         else:
             ray.init(
@@ -57,7 +66,7 @@ def connected(request: Request) -> Iterator[Any]:
                 object_store_memory=OBJECT_STORE,
                 **quietly,
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # a bare one where a node has not begun within Ray's 30 seconds
         raise _unanswered(address, error) from error
     finally:
         if main:  # Ray puts a handler of its own in the place of the command's
@@ -91,9 +100,14 @@ def knock(address: str) -> None:
         raise _unanswered(address, error) from error
 
 
-def _unanswered(address: str | None, error: Exception) -> NetworkError:
-    where = f"at {address}" if address else "on this machine"
+def _unanswered(address: str | None, error: Exception) -> ProbekitError:
+    reason = reason_of(error).rstrip(". ")
+    if not address:
+        return ResourceError(
+            f"Ray did not start on this machine: {reason}. Run it again when less is at work here, or take --engine "
+            "local; shards that are complete are kept."
+        )
     return NetworkError(
-        f"No Ray cluster answers {where}: {reason_of(error).rstrip('. ')}. Start one with `ray start --head`, or leave "
-        "out --address and RAY_ADDRESS to use this machine alone."
+        f"No Ray cluster answers at {address}: {reason}. Start one with `ray start --head`, or leave out --address and "
+        "RAY_ADDRESS to use this machine alone."
     )
