@@ -255,6 +255,30 @@ def test_what_stands_beside_a_run_is_read_at_its_position(
     assert _materials_of(plan.first[0], replace(plan, first=()), words).data.at is None
 
 
+def test_examples_without_the_position_of_the_head_that_a_model_is_held_to_are_said(
+    tuned: TunedModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the output and in the record of the run; where a step has no other examples, nothing is held."""
+    path = chats(tmp_path / "chats.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows[:2]:  # both train; they begin with the answer
+        row["messages"] = row["messages"][1:]
+    path.write_text("".join(json.dumps({**row, "id": f"c{n}"}) + "\n" for n, row in enumerate(rows)))
+    on = extract(tuned.folder, path, chat=True, cache=tmp_path / "caches").cache
+    asked = ["tune", "--task", "label", "--on", str(on), "--plan", "full", "--close", "distill:1"]
+    sets = [part for one in ("read=2", "loop.epochs=1", "loop.batch_tokens=1", "train=2") for part in ("--set", one)]
+    assert run([*asked, *sets, "--out", str(tmp_path / "run")]) == 0
+    said = (
+        "distill: Read at 'last-prompt', the last token before the answer: 22 targets have it, 2 are left out: no word "
+        "before the answer (c0, c1)."
+    )
+    made = TunedModel.open(tmp_path / "run")
+    assert said in made.report.provenance["notes"]
+    shown = capsys.readouterr()
+    assert said in " ".join((shown.out + shown.err).split())
+    assert all(torch.isfinite(value).all() for value in made.network.state_dict().values())
+
+
 def test_the_rows_of_a_run_are_read_again_as_it_read_them(
     root: Path, tuned: TunedModel, cache: ActivationCache
 ) -> None:

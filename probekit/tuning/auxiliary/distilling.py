@@ -137,7 +137,8 @@ class HeadPenalty(Penalty):
         except InputError as error:
             raise _unfit(task, f"other texts do not name its {task.kind}s") from error
         examples = [replace(example, split="train") for example in data.originals]
-        targets, _ = collect_placed(asked, placed(source.at), examples, where=f"the corpus '{data.corpus}'")
+        targets, said = collect_placed(asked, placed(source.at), examples, where=f"the corpus '{data.corpus}'")
+        self.remarks = tuple(f"distill: {note}" for note in said)
         table = Pooler(data.index, targets).table
         self.data = replace(data, table=table, **places(data.index, table, len(examples)))
 

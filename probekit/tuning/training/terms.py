@@ -68,7 +68,8 @@ class Terms:
         if min(self._network.trained) > self._network.keep:
             return {}  # where the body stands still it says what it said
         each = {name: (one, one.loss(ran)) for name, one in self._penalties.items()}
-        return {name: loss / one.counted(examples) for name, (one, loss) in each.items() if loss is not None}
+        # A step over nothing that a penalty holds (no example has the position) adds its empty sum, which is 0.
+        return {name: loss / max(one.counted(examples), 1) for name, (one, loss) in each.items() if loss is not None}
 
     def of_task(self, ran: Ran, examples: NDArray[np.int64], step: int) -> dict[str, Tensor]:
         """Return what the signals make of a micro-batch of the task, weighted, by name."""
