@@ -14,11 +14,13 @@ from sliced_runs import sliced_materials, sliced_plan
 import probekit
 from probekit.errors import InputError, UsageError
 from probekit.statistics.units import units_of
+from probekit.tuning.data.folds import looked_at
 from probekit.tuning.finding import errors as errors_module
 from probekit.tuning.finding.errors import asked_of, out_of_fold, with_found
 from probekit.tuning.finding.held_out import check_held_out
 from probekit.tuning.finding.search import excess, search_slices, telling_columns, tried
 from probekit.tuning.plan import TunePlan
+from probekit.tuning.reasons import Reason
 from probekit.tuning.training.run import run_plan
 
 
@@ -117,6 +119,28 @@ def test_errors_of_training_are_of_runs_without_the_fold(monkeypatch: pytest.Mon
     assert all(trained | held == set(own.data.training.tolist()) for trained, held in seen)
     assert rows.tolist() == errors_module.rows_of(own.data, own.data.training).tolist()
     assert not wrong.any()
+
+
+@pytest.mark.parametrize(("typed", "part"), [("errors", "dev"), ("errors:of=train,folds=2", "train")])
+def test_the_note_on_folds_names_the_part_that_slices_were_found_on(
+    typed: str, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = sliced_materials()
+    seen: list[int] = []
+
+    def right(materials: Any, plan: Any, data: Any, examples: Any, folder: Any) -> Any:
+        seen.extend(examples.tolist())
+        return data.gold[errors_module.rows_of(data, examples)].astype(float)
+
+    monkeypatch.setattr(errors_module, "_predicted", right)
+    found = with_found(own, sliced_plan(), asked_of([typed])[1])
+    assert sorted(seen) == own.data.examples(part).tolist()
+    (note,) = looked_at((1, 3), TunePlan.from_json(json.loads(found.text())).why)
+    assert "cut into folds: slices. Rows of its " + part + " stand in training and dev of folds" in note
+    by_dev = Reason("close", "by dev", {"strengths": (0.1, 1.0)})
+    both = looked_at((1, 3), (*found.why, by_dev))
+    assert sum("slices" in one for one in both) == 1
+    assert all(("strength" in one) <= ("Rows of its dev" in one) for one in both)
 
 
 def test_found_slices_are_written_into_the_plan_and_run_from_it(

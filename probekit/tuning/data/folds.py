@@ -23,7 +23,9 @@ from probekit.tuning.reasons import Reason
 
 TRAIN, DEV = SPLITS.index("train"), SPLITS.index("dev")
 CHOSEN = (("the strength of what is held close", "close", "strengths"), ("slices", "slices", "p"))
-"""What may be chosen on dev before a run: in words, the field of the plan, the evidence of that choice."""
+"""What may be chosen before a run: in words, the field of the plan, the evidence of that choice."""
+OUT_OF_FOLD = "training_folds"
+"""Evidence of what was chosen on training, each row by a run of another of so many folds of it; without it on dev."""
 
 
 def folded(data: TuningData, fold: int, folds: int) -> TuningData:
@@ -69,7 +71,7 @@ def folded(data: TuningData, fold: int, folds: int) -> TuningData:
 
 
 def looked_at(fold: tuple[int, int] | None, why: Sequence[Reason]) -> list[str]:
-    """Say what of a plan was chosen on the dev of the corpus, where a run is of a fold.
+    """Say what of a plan was chosen on the train or dev of the corpus, where a run is of a fold.
 
     Parameters
     ----------
@@ -78,12 +80,18 @@ def looked_at(fold: tuple[int, int] | None, why: Sequence[Reason]) -> list[str]:
     why : sequence of Reason
         Of the plan.
     """
-    chosen = [name for name, field, number in CHOSEN for one in why if one.field == field and number in one.evidence]
-    if fold is None or not chosen:
+    if fold is None:
         return []
+    chosen: dict[str, list[str]] = {"train": [], "dev": []}
+    for name, field, number in CHOSEN:
+        for one in why:
+            if one.field == field and number in one.evidence:
+                chosen["train" if OUT_OF_FOLD in one.evidence else "dev"].append(name)
     return [
-        f"Chosen on the corpus's own parts before it was cut into folds: {' and '.join(chosen)}. Rows of its dev stand "
-        "in training and dev of folds, so dev scores of folds may be too good by what that choice gained."
+        f"Chosen on the corpus's own parts before it was cut into folds: {' and '.join(names)}. Rows of its {part} "
+        "stand in training and dev of folds, so dev scores of folds may be too good by what that choice gained."
+        for part, names in chosen.items()
+        if names
     ]
 
 

@@ -20,6 +20,7 @@ from probekit.errors import InputError, UsageError
 from probekit.statistics.units import units_of
 from probekit.tuning.choices import members_apart
 from probekit.tuning.data.data import TuningData
+from probekit.tuning.data.folds import OUT_OF_FOLD
 from probekit.tuning.data.materials import Materials
 from probekit.tuning.finding.held_out import check_held_out
 from probekit.tuning.finding.search import Search, search_slices
@@ -135,6 +136,7 @@ def with_found(
         "wrong": tuple(half.wrong for half in halves),
         "rest": tuple(half.rest for half in halves),
         "p": tuple(half.p for half in halves),
+        **({OUT_OF_FOLD: asked.folds} if asked.of == "train" else {}),
     }
     why = tuple(reason for reason in plan.why if reason.field != "slices")
     return replace(plan, slices=(*plan.slices, *new), why=(*why, Reason("slices", text, evidence)))
