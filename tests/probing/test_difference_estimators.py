@@ -15,7 +15,7 @@ from probekit import extract, probe
 from probekit.errors import InputError, UsageError
 from probekit.probing.estimators import LayerMatrix, StudySettings, get_estimator
 from probekit.probing.estimators._difference import MeanDifferenceProbe
-from probekit.probing.estimators.ccs import Places, loss, search
+from probekit.probing.estimators.ccs import Places, loss, order_of, search
 from probekit.probing.estimators.pca_difference import component
 from probekit.probing.problem import Problem, Result
 
@@ -139,7 +139,9 @@ def test_ccs_turns_half_of_the_pairs_where_their_order_is_that_of_the_labels() -
     ordered = np.lexsort((1 - y, groups))
     found = studied("ccs", X[ordered], y[ordered], groups)
     assert found.test_score > 0.97
-    assert "half of the pairs turned, for in 100% the first row had the same label" in found.said
+    assert "; half of the pairs turned, drawn by the seed, for the first row has the same label in 200 of 200;" in (
+        found.said
+    )
     np.testing.assert_array_equal(studied("ccs", X[ordered], y[ordered], groups).test_codes, found.test_codes)
     nothing = pairs(350, seed=0, truth=0.0, side=0.0)[0]
     assert studied("ccs", nothing, y[ordered], groups).test_score < 0.65
@@ -147,6 +149,31 @@ def test_ccs_turns_half_of_the_pairs_where_their_order_is_that_of_the_labels() -
     turned = places.turned([0, 0])
     assert (turned.first == places.second).sum() == 175
     np.testing.assert_array_equal(np.sort([turned.first, turned.second], axis=0), [places.first, places.second])
+
+
+@pytest.mark.parametrize("same", [100, 150, 180, 181])
+def test_ccs_says_how_many_pairs_have_the_label_in_their_order_and_what_that_takes_away(same: int) -> None:
+    X, y, groups = pairs(350, seed=0, side=0.0)
+    first = np.array([1] * same + [0] * (200 - same) + [0, 1] * 75)[groups]
+    ordered = np.lexsort((np.where(first == 1, 1 - y, y), groups))
+    X, y = X[ordered], y[ordered]
+    said = studied("ccs", X, y, groups).said
+    assert f"the first row has the same label in {same} of 200" in said
+    # Measured on what is planted: of the axis of truth the variance that is left of each side, beside all.
+    truth = (2.0 * y - 1)[:400]
+    apart = np.mean([truth[side::2].var() for side in (0, 1)]) / truth.var()
+    if same > 180:
+        assert "half of the pairs turned" in said
+    elif same == 100:
+        assert "tells nearly nothing of the label" in said
+        assert "variance" not in said
+    else:
+        assert f"took {1 - apart:.0%} of the labels' variance away" in said
+        assert "turned" not in said
+    # The same pairs of one label each have an order that takes nothing away, however many have it.
+    alike, of = y.copy(), Places.of(groups[:400])
+    alike[of.second] = alike[of.first]
+    assert ("variance away" in order_of(alike[:400], of)[1]) is False
 
 
 def test_ccs_refuses_data_without_pairs_and_says_which_form_has_some() -> None:
