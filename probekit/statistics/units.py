@@ -29,7 +29,8 @@ class Units:
         Document or sentence of each row, numbered from 0.
     n : int
         How many.
-    unit : {"document", "sentence"}
+    unit : str
+        ``document``, or what an example of the corpus is called: ``sentence``, ``chat``.
     documents : int or None
         How many documents the rows come from; None: some row's sentence is in none.
     """
@@ -50,7 +51,7 @@ class Units:
         return replace(self, of=of.astype(np.int64), n=len(names))
 
 
-def units_of(documents: Sequence[str | None], sentences: NDArray[np.int64]) -> Units:
+def units_of(documents: Sequence[str | None], sentences: NDArray[np.int64], *, each: str = "sentence") -> Units:
     """Number what the bootstrap resamples: the document of each sentence where there are enough, else the sentence.
 
     Parameters
@@ -59,6 +60,8 @@ def units_of(documents: Sequence[str | None], sentences: NDArray[np.int64]) -> U
         Document of each sentence of the corpus; None where that is not known.
     sentences : int64 array [n]
         Sentence of each row, a place among these.
+    each : str
+        What one of these is called.
     """
     names = [documents[i] for i in sentences]
     number = {name: i for i, name in enumerate(dict.fromkeys(names))}
@@ -66,7 +69,7 @@ def units_of(documents: Sequence[str | None], sentences: NDArray[np.int64]) -> U
     if known is not None and known >= FEWEST_DOCUMENTS:
         return Units(np.array([number[name] for name in names], np.int64), known, "document", known)
     found, of = np.unique(sentences, return_inverse=True)
-    return Units(of.astype(np.int64), len(found), "sentence", known)
+    return Units(of.astype(np.int64), len(found), each, known)
 
 
 def numbered(names: Sequence[Hashable]) -> NDArray[np.int64]:
@@ -115,14 +118,14 @@ def resampled_notes(units: Mapping[str, Units]) -> list[str]:
     """Say what is resampled of some parts where it is no document, and which have too few units."""
     notes = []
     resampled = {split: part for split, part in units.items() if part.n >= FEWEST_UNITS}
-    if any(part.documents is None for part in resampled.values()):
-        notes.append("Intervals resample sentences: the corpus does not say from which documents they come.")
+    if unknown := [part.unit for part in resampled.values() if part.documents is None]:
+        notes.append(f"Intervals resample {unknown[0]}s: the corpus does not say from which documents they come.")
     for split, part in resampled.items():
-        if part.documents is not None and part.unit == "sentence":
+        if part.documents is not None and part.unit != "document":
             notes.append(
                 f"Intervals of {split} resample its {part.counted}: it has {how_many(part.documents, 'document')}, and "
-                f"fewer than {FEWEST_DOCUMENTS} give no interval. Sentences of one document are alike, so these "
-                "intervals are too narrow for new documents."
+                f"fewer than {FEWEST_DOCUMENTS} give no interval. {part.unit.capitalize()}s of one document are alike, "
+                "so these intervals are too narrow for new documents."
             )
     notes += [
         f"The {split} part has {part.counted}: fewer than {FEWEST_UNITS} give no interval."

@@ -72,10 +72,10 @@ def test_rows_are_the_states_that_the_model_has_at_the_token(made: dict[str, Pat
         changed = view_similarity(made["tokens"], layers=[1, 2], shuffles=0, **other)
         assert abs(changed.matrix().loc[1, 2] - expected) > 1e-3
     assert {row.n for row in report.rows} == {len(PROMPTS)}
-    assert {(row.task, row.pooling) for row in report.rows} == {("sentences at last-prompt", "last-prompt")}
+    assert {(row.task, row.pooling) for row in report.rows} == {("chats at last-prompt", "last-prompt")}
     said = "12 targets have it, 2 are left out: no word before the answer (d0, d1)."
     assert any(note.startswith("Read at 'last-prompt', ") and said in note for note in report.notes)
-    assert report.caption.startswith("12 sentences at last-prompt of ")
+    assert report.caption.startswith("12 chats at last-prompt of 12 chats of ")
     asked = reproduction("view-similarity", report.provenance).command
     assert "--over sentences" in asked
     assert "--at last-prompt" in asked
@@ -89,6 +89,11 @@ def test_a_cache_of_positions_gives_what_a_cache_of_tokens_gives(made: dict[str,
     of_task = view_similarity(made["kept"], made["random"], over="label", **asked)
     np.testing.assert_allclose(of_task.matrix(), whole.matrix(), atol=1e-6)
     assert of_task.rows[0].task == "targets of label at last-prompt"
+    few = view_similarity(made["tokens"], made["random"], over="sentences", most=4, layers=[1], shuffles=0)
+    assert "4 of 14 chats are compared: those of 4 of 14 chats, drawn whole" in " ".join(few.notes)
+    assert "The compared part has 4 chats: fewer than 5" in " ".join(few.notes)
+    assert {row.unit for row in few.rows} == {"chat"}
+    assert few.caption.startswith("4 chats of 4 chats of ")
     with pytest.raises(UsageError, match="--at last or --at last-prompt"):
         view_similarity(made["kept"], over="sentences")
 
@@ -97,7 +102,8 @@ def test_words_have_no_position_and_the_command_says_so(made: dict[str, Path]) -
     command = ["view", "similarity", str(made["kept"]), *FEW]
     done = CliRunner().invoke(app, [*command, "--at", "last-prompt"])
     assert done.exit_code == 0, done.output
-    assert "12 sentences at last-prompt" in done.stdout
+    assert "12 chats at last-prompt of 12 chats of chats" in done.stdout
+    assert "sentence" not in done.output
     for over, says in (("words", "words are read each where it stands"), ("pos", "'pos' is about words of its own")):
         with pytest.raises(UsageError, match=says):
             view_similarity(made["tokens"], over=over, at="last")

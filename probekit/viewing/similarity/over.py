@@ -43,6 +43,8 @@ class Over:
         The position of each example.
     notes : tuple of str
         What the corpus says, and at a position who has none.
+    each : str
+        What an example of the cache is called: ``sentence``, ``chat``.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Over:
     pooling: str
     at: str | None = None
     notes: tuple[str, ...] = ()
+    each: str = "sentence"
 
 
 def rows_over(
@@ -76,9 +79,10 @@ def rows_over(
     InputError
         No example has the position.
     """
+    each = "chat" if cache.identity["input"] == "chat" else "sentence"
     name = plain.text(over, "over") if over is not None else WORDS if at is None else SENTENCES
     if at is None and name in (WORDS, SENTENCES):
-        return Over(name, _everything_in(cache, name), name, pool)
+        return Over(name, _everything_in(cache, name), WORDS if name == WORDS else f"{each}s", pool, each=each)
     if name == WORDS:
         raise UsageError(
             "The `at` option says where a whole example is read, and words are read each where it stands. Leave out "
@@ -90,8 +94,8 @@ def rows_over(
     (source,) = find_sources(cache, [settings], corpus=again, annotations=annotations, probes=probes)
     table = source.targets()
     where = "" if at is None else f" at {settings.at}"
-    things = f"{name if name == SENTENCES else f'targets of {name}'}{where}"
-    return Over(name, table, things, settings.pooling, settings.at, (*source.corpus.remarks, *source.said))
+    things = f"{f'{each}s' if name == SENTENCES else f'targets of {name}'}{where}"
+    return Over(name, table, things, settings.pooling, settings.at, (*source.corpus.remarks, *source.said), each)
 
 
 def _whole(example: Example) -> Iterator[Target]:

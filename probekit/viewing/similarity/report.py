@@ -87,10 +87,8 @@ class SimilarityReport(RowReport):
     def caption(self) -> str:
         """Over what."""
         compared, settings = self.provenance["compared"], self.provenance["settings"]
-        return (
-            f"{compared['rows']:,} {settings['things']} of {compared['sentences']:,} sentences of "
-            f"{self.provenance['corpus']['name']}"
-        )
+        examples = how_many(compared["sentences"], settings.get("each", "sentence"))
+        return f"{compared['rows']:,} {settings['things']} of {examples} of {self.provenance['corpus']['name']}"
 
     def cells(self, measure: str, role: str = "estimator") -> dict[tuple[Layer, Layer], Measurement]:
         """Return the rows of a measure by pair of layers; one cache's pairs in both orders where they are the same."""

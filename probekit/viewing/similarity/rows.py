@@ -63,7 +63,9 @@ class Shared:
     notes: list[str]
 
 
-def share(table: TargetTable, sides: Sequence[Side], *, pool: str, most: int, seed: int, over: str) -> Shared:
+def share(
+    table: TargetTable, sides: Sequence[Side], *, pool: str, most: int, seed: int, over: str, each: str
+) -> Shared:
     """Find the rows that every layer has a vector of; of more than `most`, those of sentences that are drawn.
 
     Parameters
@@ -77,6 +79,8 @@ def share(table: TargetTable, sides: Sequence[Side], *, pool: str, most: int, se
     seed : int
     over : str
         What a row is, in words.
+    each : str
+        What an example is called.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def share(table: TargetTable, sides: Sequence[Side], *, pool: str, most: int, se
     counts: dict[str, int] = {}
     tables = [table]
     if len(sides) == 2:
-        tables, counts, notes = _in_both(table, sides[0].cache, sides[1].cache)
+        tables, counts, notes = _in_both(table, sides[0].cache, sides[1].cache, each)
     # Rows carry their number, by which those that some stack has no token of are found.
     tables = [replace(one, keys=list(range(len(one)))) for one in tables]
     kept = np.ones(len(tables[0]), bool)
@@ -107,7 +111,7 @@ def share(table: TargetTable, sides: Sequence[Side], *, pool: str, most: int, se
         raise InputError(f"There are {len(rows)} {over} to compare; {LEAST} are the least. Compare over more.")
     sentences = tables[0].example[rows]
     if len(rows) < whole:
-        of = how_many(len(np.unique(tables[0].example[kept])), "sentence")
+        of = how_many(len(np.unique(tables[0].example[kept])), each)
         notes.append(
             f"{len(rows):,} of {whole:,} {over} are compared: those of {len(np.unique(sentences)):,} of {of}, drawn "
             f"whole from seed {seed} (--most)."
@@ -116,13 +120,13 @@ def share(table: TargetTable, sides: Sequence[Side], *, pool: str, most: int, se
         {stack: _pooler(side.cache, stack, one.take(rows), pool) for stack, _ in side.places}
         for side, one in zip(sides, tables, strict=True)
     ]
-    units = units_of(tables[0].group, sentences)
+    units = units_of(tables[0].group, sentences, each=each)
     counts |= {"rows": len(rows), "sentences": len(np.unique(sentences)), "rows_before_drawing": whole}
     return Shared(poolers, sentences, units, counts, [*notes, *resampled_notes({"compared": units})])
 
 
 def _in_both(
-    table: TargetTable, first: ActivationCache, second: ActivationCache
+    table: TargetTable, first: ActivationCache, second: ActivationCache, each: str
 ) -> tuple[list[TargetTable], dict[str, int], list[str]]:
     """Return the rows of sentences that both caches have with the same words, as each of them counts."""
     ours = {example.id: example for example in first.examples()}
@@ -139,11 +143,11 @@ def _in_both(
               "sentences_in_the_first_alone": len(only[0]), "sentences_in_the_second_alone": len(only[1])}  # fmt: skip
     if not len(rows):
         raise InputError(
-            f"{first.path.name} and {second.path.name} have {how_many(len(alike), 'sentence')} in common (same id and "
+            f"{first.path.name} and {second.path.name} have {how_many(len(alike), each)} in common (same id and "
             "words), and nothing in them to compare. Extract both from one corpus."
         )
     notes = [
-        f"{how_many(len(ids), 'sentence')} {what} left out: {_few(ids)}."
+        f"{how_many(len(ids), each)} {what} left out: {_few(ids)}."
         for ids, what in (
             (only[0], f"of {first.path.name} alone"),
             (only[1], f"of {second.path.name} alone"),

@@ -114,7 +114,7 @@ def view_similarity(
     notes += same_weights(one.model for one in opened)
     notes += dict.fromkeys(note for one in opened for note in cache_notes(one))
     kept = parse_layers(layers, inside=True)
-    shared = share(rows.table, sides, pool=pool, most=most, seed=seed, over=rows.things)
+    shared = share(rows.table, sides, pool=pool, most=most, seed=seed, over=rows.things, each=rows.each)
     asked = _Asked(wanted, rows, kept if isinstance(kept, str) else list(kept), pool, most, shuffles, seed)
     study = _Study(sides, shared, asked, notes)
     return study.report(progress)
@@ -165,7 +165,7 @@ class _Study:
                 sentences = len(np.unique(self.shared.sentences[few]))
                 self.notes.append(
                     f"{measure.name} is of {len(few):,} of the {len(units):,} {self.asked.over.things}, those of "
-                    f"{sentences:,} sentences: it takes at most {measure.most:,}."
+                    f"{sentences:,} {self.asked.over.each}s: it takes at most {measure.most:,}."
                 )
             for one, second in self._pairs(measure):
                 if progress is not None:
@@ -279,6 +279,7 @@ class _Study:
                 },
                 "over": asked.over.name, "things": asked.over.things, "layers": asked.layers, "pool": asked.pool,
                 "at": asked.over.at,
+                "each": asked.over.each,
                 "most": asked.most,
                 "shuffles": asked.shuffles,
                 "seed": asked.seed,
