@@ -76,6 +76,8 @@ def test_rows_are_the_states_that_the_model_has_at_the_token(made: dict[str, Pat
     said = "12 targets have it, 2 are left out: no word before the answer (d0, d1)."
     assert any(note.startswith("Read at 'last-prompt', ") and said in note for note in report.notes)
     assert report.caption.startswith("12 chats at last-prompt of 12 chats of ")
+    assert "; floor: none, --shuffles 0" in report.table()
+    assert "shuffled" not in report.table()
     asked = reproduction("view-similarity", report.provenance).command
     assert "--over sentences" in asked
     assert "--at last-prompt" in asked

@@ -129,8 +129,11 @@ class SimilarityReport(RowReport):
             lines += [self._matrix_text(measure, width), "", self._pairs_text(measure, width)]
         row = next((row for row in self.rows if row.level is not None), None)
         if row is not None:
-            lines += [f"{percent(row.level)}: new {row.unit}s; floor: rows of one side shuffled, "
-                      f"the mean of {how_many(self.provenance['settings']['shuffles'], 'draw')}"]  # fmt: skip
+            draws = self.provenance["settings"]["shuffles"]
+            floor = (
+                f"rows of one side shuffled, the mean of {how_many(draws, 'draw')}" if draws else "none, --shuffles 0"
+            )
+            lines += [f"{percent(row.level)}: new {row.unit}s; floor: {floor}"]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def plot(self, ax: Axes | None = None, *, measure: str | None = None) -> Axes:
