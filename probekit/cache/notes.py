@@ -23,9 +23,15 @@ NAMED = 3
 def cache_notes(cache: ActivationCache) -> list[str]:
     """Return what a report must say of the cache that it was made from."""
     notes = [*made_notes(cache.made_with), *keep_notes(cache)]
-    if line := truncated_line(cache.manifest["findings"]):
-        notes.append(f"{line}. What is read of these examples, their last token too, is of the words before the cut.")
-    return notes
+    return [*notes, *truncated_notes(cache.manifest["findings"])]
+
+
+def truncated_notes(findings: Mapping[str, Any]) -> list[str]:
+    """Return the note on words that were cut off, if any was."""
+    line = truncated_line(findings)
+    if line is None:
+        return []
+    return [f"{line}. What is read of these examples, their last token too, is of the words before the cut."]
 
 
 def truncated_line(findings: Mapping[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from probekit.cache.format.certificate import certificate, made_notes
 from probekit.cache.keep import EVERY_TOKEN, Keep
-from probekit.cache.notes import truncated_line
+from probekit.cache.notes import truncated_notes
 from probekit.extraction.spec import ExtractionSpec
 from probekit.sites import STACKS, read_tensor
 
@@ -174,8 +174,7 @@ def _notes(findings: Mapping[str, Any]) -> list[str]:
     if findings.get("spelling_special"):
         named = ", ".join(map(repr, findings.get("special_words", [])))
         notes.append(f"{findings['spelling_special']:,} words spell a special token and were encoded as text: {named}.")
-    if line := truncated_line(findings):
-        notes.append(f"{line}.")
+    notes += truncated_notes(findings)
     if unpadded := (findings.get("check") or {}).get("unpadded"):
         notes.append(
             f"Padding changes what this model says: {unpadded:,} shards were run in batches of equal lengths, "

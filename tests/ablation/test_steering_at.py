@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +183,8 @@ def test_the_command_takes_chats_and_what_has_no_effect_is_refused(
     assert run([*words, "--chat", "--metric", f"behave:{suite}"]) == 0
     shown = capsys.readouterr().out
     assert "Items of the suite are read as they are, not by the chat template." in shown
+    assert re.search(r"; [0-9]+ chats of [0-9]+ documents", shown)
+    assert "Random: one direction of the same length." in " ".join(shown.split())
     for changed, says in (
         (["--metric", NUMBERS, "--states", "written"], "`states` has nothing to choose"),
         (["--metric", NUMBERS, "--chat", "--begin", "token"], "Leave out --begin and --end"),

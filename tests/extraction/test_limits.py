@@ -146,3 +146,5 @@ def test_what_was_cut_off_is_said_of_attention_and_of_lenses_too(tmp_path: Path)
     ):
         (note,) = [note for note in report.provenance["notes"] if "cut off" in note]
         assert note.startswith(f"{made.alignment['truncated']:,} words were cut off from ")
+        assert note.endswith("their last token too, is of the words before the cut.")
+        assert note in made.notes  # of what goes on from an extraction without opening its cache

@@ -242,7 +242,7 @@ def _said(plan: Plan, split: dict[str, list[Pair]]) -> list[str]:
         f"Exchanged is {told}. Base and source differ in {apart:.1f} tokens, mean of the test pairs; in {there:.0%} of "
         "these at the token where the answer is predicted.",
         f"Rank of axis and das: {plan.rank or 'the smallest of ' + ', '.join(map(str, RANKS)) + ' that is best on dev'}"
-        f"; random: mean of {plan.draws} draws of equal rank.",
+        f"; random: {'one draw' if plan.draws == 1 else f'mean of {plan.draws} draws'} of equal rank.",
         "changed: pairs whose preferred answer an interchange changes; placebo: the same where the source has the "
         f"answer of the base ({sum(pair.placebo is not None for pair in shown):,} pairs have one).",
     ]

@@ -97,8 +97,9 @@ class SteeringReport(RowReport):
                 f"{odds.strength or 0:g}{mark}", signed(odds.value), _interval(odds), signed(random.value),
                 signed(gain.value), _interval(gain), signed(loss.value), signed(random_loss.value),
             )  # fmt: skip
+        read = "chats" if self.provenance.get("settings", {}).get("chat") else "sentences"
         counts = [f"{row.n:,} {name} of {row.n_groups:,} {row.unit}s" for row, name in
-                  ((lines[0][0], "questions"), (lines[3][0], "sentences"))] if lines[0] else []  # fmt: skip
+                  ((lines[0][0], "questions"), (lines[3][0], read))] if lines[0] else []  # fmt: skip
         plain = {row.metric: row for row in self.rows if row.method == UNSTEERED}
         before = ", ".join(f"{name} {number(plain[metric].value)}" for metric, name in
                            (("log_odds", "log-odds"), ("loss", "loss a token")) if metric in plain)  # fmt: skip
@@ -153,7 +154,7 @@ def test_rows(
     ]
     for strength, own, random in doses:
         here = replace(blank, strength=strength, strength_name=UNIT)
-        note = f"mean of {len(random)} draws"
+        note = f"mean of {len(random)} draws" if len(random) > 1 else "of one draw"
         stacked = Dose(np.stack([dose.odds for dose in random]), np.stack([dose.loss for dose in random]))
         found += _pair(test, replace(here, method=method), Dose(own.odds[None], own.loss[None]))
         found += _pair(test, replace(here, method=RANDOM, role="control", note=note), stacked)

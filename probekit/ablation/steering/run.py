@@ -225,7 +225,7 @@ def steer(
               ["Words are asked for at a token of each example that the seed draws, whatever the position."]),
             *found.said,
             f"Chosen is what moves the log-odds of dev most where the loss rises by at most {cost:g} nats a token. "
-            f"Random: mean of {draws} directions of the same length.",
+            f"Random: {'one direction' if draws == 1 else f'mean of {draws} directions'} of the same length.",
             *notes, *made.notes, *run_notes,
         ],
     }  # fmt: skip

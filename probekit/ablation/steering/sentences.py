@@ -81,8 +81,9 @@ class Parts:
 
     def _say_left(self, split: str, kept: int, what: str) -> None:
         if (whole := len(self._of(split))) > kept:
+            read = "sentences" if self._texts is None else "chats"
             self.notes.append(
-                f"{whole - kept:,} of {whole:,} sentences of {split} are left out of {what}: no token of them is "
+                f"{whole - kept:,} of {whole:,} {read} of {split} are left out of {what}: no token of them is "
                 "predicted, or they are longer than the model reads."
             )
 
