@@ -12,13 +12,18 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 # The same examples at each run, so that a change is judged by what it changes; `make fuzz` draws new ones.
 # No example is too slow, which by a clock it is wherever another process has the processor.
 settings.register_profile("any-pace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", settings.get_profile("any-pace"), derandomize=True)
 settings.register_profile("new", settings.get_profile("any-pace"), print_blob=True)
-settings.load_profile(os.environ.get("PROBEKIT_EXAMPLES", "same"))
+EXAMPLES = os.environ.get("PROBEKIT_EXAMPLES", "same")
+settings.load_profile(EXAMPLES)
+if EXAMPLES == "same":
+    # Strings and numbers of whichever modules are imported so far are drawn, too: those of another order of the tests.
+    providers._get_local_constants = lambda: providers._local_constants
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

@@ -110,6 +110,7 @@ corpus_word = st.one_of(letters, st.sampled_from(STRANGE), st.sampled_from(["the
 @example(words=["\u0301", "a"])
 @example(words=["a", "\u200b", "\u200b"])
 @example(words=[" ", "a", " "])
+@example(words=["0 ", "0"])
 @settings(max_examples=60, deadline=None, database=None, derandomize=True)
 def test_fault_14_labels_never_shift(name: str, words: list[str]) -> None:
     """Between any words, a known word keeps its tokens: those it has after the same neighbour elsewhere."""

@@ -276,6 +276,10 @@ def _assign(line: _Texts, encodings: Any, owner: LongArray, *, exact: bool) -> t
     suspects = set(owner[1:][falling].tolist())
     if exact:
         suspects |= set(owner[crossing].tolist())
+        # Trimmed, the last space of a word stands at the word's end, as if it were the marker of the word behind it.
+        ending = np.flatnonzero((start == stop) & (first > 0) & (start == line.stops[np.maximum(first, 1) - 1]))
+        suspects |= {at for at, place in zip(owner[ending].tolist(), flat[ending, 0].tolist(), strict=True)
+                     if line.texts[at][place - 1] == " "}  # fmt: skip
     return word.astype(np.int32), suspects
 
 
