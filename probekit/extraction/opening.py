@@ -16,6 +16,7 @@ from probekit.sites import WEIGHTS
 if TYPE_CHECKING:
     from probekit.extraction.shard import Tokeniser
     from probekit.models.sources.load import LoadedModel
+    from probekit.models.tokens.align import Aligner
 
 
 def load_for(request: Request, source: ModelSource) -> LoadedModel:
@@ -37,28 +38,33 @@ def limit_of(loaded: LoadedModel, spec: ExtractionSpec) -> int | None:
     UsageError
         The specification asks for more than the model reads.
     """
-    from probekit.models.tokens.align import Aligner
-
-    if loaded.encoder is not None:
-        return token_limit(loaded, spec)
-    if spec.input == "chat":
-        return token_limit(loaded, spec, closed=False)
-    suffix = Aligner(loaded.tokenizer, vocabulary=loaded.vocabulary).backend.suffix
-    return token_limit(loaded, spec, closed=bool(suffix))
+    return _limit(loaded, spec, _aligner(loaded))
 
 
 def tokeniser_for(loaded: LoadedModel, spec: ExtractionSpec) -> Tokeniser:
     """Return what turns stored examples into rows for this model."""
     from probekit.extraction.shard import Tokeniser
-    from probekit.models.tokens.align import Aligner
     from probekit.models.tokens.chat import ChatEncoder
 
-    limit = limit_of(loaded, spec)
-    if loaded.encoder is not None:
+    aligner = _aligner(loaded)
+    limit = _limit(loaded, spec, aligner)
+    if aligner is None:
+        assert loaded.encoder is not None
         return Tokeniser(loaded.encoder, spec, limit=limit)
-    aligner = Aligner(loaded.tokenizer, vocabulary=loaded.vocabulary)
     if spec.input != "chat":
         return Tokeniser(aligner, spec, limit=limit)
     assert spec.template is not None
     chats = ChatEncoder(loaded.tokenizer, spec.template, vocabulary=loaded.vocabulary)
     return Tokeniser(aligner, spec, limit=limit, chats=chats)
+
+
+def _aligner(loaded: LoadedModel) -> Aligner | None:
+    """Return what aligns a model's words, a copy of its tokenizer within; None where it has an encoder of its own."""
+    from probekit.models.tokens.align import Aligner
+
+    return None if loaded.encoder is not None else Aligner(loaded.tokenizer, vocabulary=loaded.vocabulary)
+
+
+def _limit(loaded: LoadedModel, spec: ExtractionSpec, aligner: Aligner | None) -> int | None:
+    closed = aligner is None or (spec.input != "chat" and bool(aligner.backend.suffix))
+    return token_limit(loaded, spec, closed=closed)

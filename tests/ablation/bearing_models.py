@@ -102,3 +102,11 @@ def write_chats(path: Path) -> Path:
         lines.append(json.dumps({**row, "split": example.split, "group": example.group, "id": example.id}) + "\n")
     path.write_text("".join(lines))
     return path
+
+
+def write_chat_model(root: Path) -> dict[str, Path]:
+    """Write the model with a template of its own, another template, and chats; return where each is."""
+    model, other = write_bearing_model(root / "model"), root / "other.jinja"
+    (model / "chat_template.jinja").write_text(PLAIN)
+    other.write_text(BEGUN)
+    return {"model": model, "chats": write_chats(root / "chats.jsonl"), "other": other, "root": root}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ablation.bearing_models import BEGUN, PLAIN, write_bearing_model, write_chats
+from ablation.bearing_models import write_chat_model
 from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -22,19 +22,14 @@ from probekit.report.page.commands import reproduction
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The model, whose verb follows from the noun before it, with chats: the noun is asked and the verb answered."""
-    root = tmp_path_factory.mktemp("chats")
-    model = write_bearing_model(root / "model")
-    (model / "chat_template.jinja").write_text(PLAIN)
-    (root / "other.jinja").write_text(BEGUN)
-    chats = write_chats(root / "chats.jsonl")
-    return {"model": model, "chats": chats, "other": root / "other.jinja", "cache": root / "caches", "root": root}
+    return write_chat_model(tmp_path_factory.mktemp("chats"))
 
 
 @pytest.fixture(scope="module")
 def report(made: dict[str, Path]) -> ConceptReport:
     return ablate_concept(
         ["label:number", "label:tense"], made["model"], corpus=made["chats"], chat=True, at="last-prompt", layers="1",
-        draws=3, save=made["root"] / "erasers", cache=made["cache"], device="cpu",
+        draws=3, save=made["root"] / "erasers", cache=made["root"] / "caches", device="cpu",
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ablation.bearing_models import BEGUN, NOUNS, PLAIN, VERBS, verb_of, write_bearing_model, write_chats
+from ablation.bearing_models import NOUNS, VERBS, verb_of, write_chat_model
 from safetensors.numpy import load_file
 from tiny_models import tiny_headed
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -34,11 +34,7 @@ DOSES = [0.05, 0.5]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("chats")
-    model = write_bearing_model(root / "model")
-    (model / "chat_template.jinja").write_text(PLAIN)
-    (root / "other.jinja").write_text(BEGUN)
-    return {"model": model, "chats": write_chats(root / "chats.jsonl"), "other": root / "other.jinja", "root": root}
+    return write_chat_model(tmp_path_factory.mktemp("chats"))
 
 
 def steered(made: dict[str, Path], task: str, ends: tuple[str, str], metric: str = NUMBERS, **given) -> SteeringReport:  # type: ignore[no-untyped-def]
